@@ -1,0 +1,170 @@
+"""What can happen to a tuning job. The state of a job is the fold of its events, in their recorded order.
+
+Events are frozen records of plain data. `time` is seconds since the epoch, given by whoever records the event
+(0.0 where there is no clock, as in the ask/tell library). `to_json` and `from_json` are exact inverses: floats
+travel as Python's shortest repr, NaN and infinity as the JSON extensions `NaN` and `Infinity`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hpt.errors import StorageError
+from hpt.trial import Config, TrialStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationAdded(Event):
+    """A configuration and its objective, measured elsewhere; it has no trial number."""
+
+    config: Config
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCreated(Event):
+    """A configuration was suggested. `number` counts from 1 in launch order; `name` is its training job's."""
+
+    number: int
+    config: Config
+    name: str = ""
+    definition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCreated(Event):
+    """Attempt `attempt` (from 1) of a trial is to be submitted; recorded before it is, so that it can be again."""
+
+    number: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged(Event):
+    """A running trial entered another secondary status (`Downloading`, `Training`, `Stopping`, `Uploading`, ...)."""
+
+    number: int
+    secondary: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricLogged(Event):
+    """A metric definition matched in the log; `cursor` is the offset after the line it stood in."""
+
+    number: int
+    attempt: int
+    metric: str
+    value: float
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported(Event):
+    """One interim value of the objective; `resource` counts units of progress from 1."""
+
+    number: int
+    value: float
+    resource: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopDecided(Event):
+    """A running trial is to be stopped. `reason` is one of the constants below."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded(Event):
+    """An attempt is over. `outcome`: `Exited`, `Interrupted` (the tuner was asked to pause) or `Lost`."""
+
+    number: int
+    attempt: int
+    outcome: str
+    exit_code: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded(Event):
+    """A trial reached a terminal status. `value` is the final objective, None where none is usable."""
+
+    number: int
+    status: TrialStatus
+    value: float | None = None
+    secondary: str = ""
+    failure_reason: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobStopRequested(Event):
+    """No further launches; running trials are being stopped. `criterion` names what asked for it."""
+
+    criterion: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded(Event):
+    """The tuning job reached a terminal status; `criterion` says which condition ended it."""
+
+    status: str
+    criterion: str
+    failure_reason: str = ""
+
+
+STOPPED_BY_RULE = "EarlyStopped"
+STOPPED_BY_USER = "StoppedByUser"
+STOPPED_BY_JOB = "TuningJobEnded"
+INTERRUPTED = "Interrupted"
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        ObservationAdded,
+        TrialCreated,
+        AttemptCreated,
+        StatusChanged,
+        MetricLogged,
+        Reported,
+        StopDecided,
+        AttemptEnded,
+        TrialEnded,
+        JobStopRequested,
+        JobEnded,
+    )
+}
+
+
+def to_json(event: Event) -> tuple[str, str]:
+    """The event's kind and its body as JSON text."""
+    body = {name: getattr(event, name) for name in event.__dataclass_fields__}
+    for name, value in body.items():
+        if type(value).__name__ == "mappingproxy":
+            body[name] = dict(value)
+    return type(event).__name__, json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_json(kind: str, body: str) -> Event:
+    """The event that `to_json` wrote.
+
+    Raises:
+        StorageError: the kind is unknown (written by a newer version).
+    """
+    if kind not in _KINDS:
+        raise StorageError(f"event kind {kind!r} is not known; it was written by a newer version of hpt: upgrade hpt")
+    fields: dict[str, Any] = json.loads(body)
+    if kind == "TrialEnded":
+        fields["status"] = TrialStatus(fields["status"])
+    return _KINDS[kind](**fields)

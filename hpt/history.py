@@ -1,0 +1,234 @@
+"""What a strategy and a stopping rule may know: an immutable view of everything that has happened.
+
+    n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
+    m   trials still running                          pending: (m, d)       in trial order
+    f   trials that ended without a usable objective  failed: (f, d)        in completion order
+    d   parameters of the space
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpt.trial import Config, ObjectiveType, Report, Trial, TrialStatus
+
+if TYPE_CHECKING:
+    from hpt.space import SearchSpace
+
+Float64Array = NDArray[np.float64]
+
+
+class _Rows:
+    """A matrix that grows by appending; views of earlier lengths stay valid and unchanged."""
+
+    def __init__(self, width: int) -> None:
+        self._data = np.empty((16, width))
+        self.count = 0
+
+    def append(self, row: Float64Array) -> None:
+        if self.count == len(self._data):
+            grown = np.empty((2 * self.count, self._data.shape[1]))
+            grown[: self.count] = self._data
+            self._data = grown
+        self._data[self.count] = row
+        self.count += 1
+
+    def view(self, count: int) -> Float64Array:
+        view = self._data[:count]
+        view.flags.writeable = False
+        return view
+
+
+class _Prefix(Sequence[Report]):
+    """The first `count` entries of a list that only ever grows."""
+
+    __slots__ = ("_count", "_items")
+
+    def __init__(self, items: list[Report], count: int) -> None:
+        self._items = items
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Report: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Report]: ...
+    def __getitem__(self, index: int | slice) -> Report | Sequence[Report]:
+        if isinstance(index, slice):
+            return [self._items[i] for i in range(*index.indices(self._count))]
+        position = index + self._count if index < 0 else index
+        if not 0 <= position < self._count:
+            raise IndexError(f"report {index} of {self._count}")
+        return self._items[position]
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class HistoryLog:
+    """The growing record behind every `History`: append-only, so that views of the past stay true.
+
+    Each configuration is encoded once. `snapshot` costs O(m), whatever the number of trials ended.
+    """
+
+    def __init__(self, space: SearchSpace, objective: ObjectiveType) -> None:
+        self.space = space
+        self.objective = objective
+        d = len(space.parameters)
+        self.X = _Rows(d)
+        self.y = _Rows(1)
+        self.failed = _Rows(d)
+        self.ended: list[Trial] = []
+        self.position: dict[int, int] = {}  # trial number -> index in `ended`
+        self.running: dict[int, Trial] = {}
+        self.reports: dict[int, list[Report]] = {}
+        self.rows: dict[int, Float64Array] = {}  # encoded configurations of running trials, each (d,)
+        self.seen: dict[object, int] = {}  # configuration key -> how many keys came before it
+        self.last_number = 0
+
+    def _see(self, config: Config) -> None:
+        self.seen.setdefault(self.space.key(config), len(self.seen))
+
+    def _observe(self, row: Float64Array, value: float) -> None:
+        self.X.append(row)
+        self.y.append(np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value]))
+
+    def add(self, config: Config, value: float) -> None:
+        """An observation from elsewhere."""
+        self._see(config)
+        self._observe(self.space.encode([config])[0], value)
+
+    def create(self, number: int, config: Config, definition: str | None = None) -> None:
+        self._see(config)
+        self.rows[number] = self.space.encode([config])[0]
+        self.reports[number] = []
+        self.running[number] = Trial(number, config, reports=_Prefix(self.reports[number], 0), definition=definition)
+        self.last_number = max(self.last_number, number)
+
+    def report(self, number: int, report: Report) -> None:
+        reports = self.reports[number]
+        reports.append(report)
+        self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
+
+    def mark_stopping(self, number: int) -> None:
+        self.running[number] = replace(self.running[number], status=TrialStatus.STOPPING)
+
+    def end(self, number: int, status: TrialStatus, value: float | None) -> None:
+        row = self.rows.pop(number)
+        usable = status is not TrialStatus.FAILED and value is not None and isfinite(value)
+        trial = replace(self.running.pop(number), status=status, value=value if usable else None)
+        self.position[number] = len(self.ended)
+        self.ended.append(trial)
+        if usable and value is not None:
+            self._observe(row, value)
+        else:
+            self.failed.append(row)
+
+    def snapshot(self) -> History:
+        return History(self, dict(sorted(self.running.items())))
+
+
+class History(Sequence[Trial]):
+    """An immutable view: the trials that ended, in completion order, then the running ones, in trial order."""
+
+    def __init__(self, log: HistoryLog, running: dict[int, Trial]) -> None:
+        self._log = log
+        self._running = running
+        self._ended = len(log.ended)
+        self._n = log.X.count
+        self._failed = log.failed.count
+        self._seen = len(log.seen)
+        self._extra_keys: frozenset[object] = frozenset()
+        self._pending = [log.rows[number] for number in running]
+        self.last_number = log.last_number
+
+    @property
+    def space(self) -> SearchSpace:
+        return self._log.space
+
+    @property
+    def objective(self) -> ObjectiveType:
+        return self._log.objective
+
+    @property
+    def X(self) -> Float64Array:
+        """Encoded configurations of the observations, (n, d), read-only, in completion order."""
+        return self._log.X.view(self._n)
+
+    @property
+    def y(self) -> Float64Array:
+        """Objectives of the observations, (n,), read-only, always minimised."""
+        return self._log.y.view(self._n)[:, 0]
+
+    @property
+    def pending(self) -> Float64Array:
+        """Encoded configurations of the running trials, (m, d), in trial order."""
+        d = len(self.space.parameters)
+        return np.array(self._pending, dtype=np.float64).reshape(-1, d)
+
+    @property
+    def failed(self) -> Float64Array:
+        """Encoded configurations that ended without a usable objective, (f, d), in completion order."""
+        return self._log.failed.view(self._failed)
+
+    @property
+    def running(self) -> Sequence[Trial]:
+        return tuple(self._running.values())
+
+    @property
+    def ended(self) -> Sequence[Trial]:
+        return self._log.ended[: self._ended]
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct configurations were launched or added."""
+        return self._seen + len(self._extra_keys)
+
+    def contains(self, config: Config) -> bool:
+        """Whether this configuration was launched (running, ended or failed) or added before."""
+        key = self.space.key(config)
+        return self._log.seen.get(key, self._seen) < self._seen or key in self._extra_keys
+
+    def trial(self, number: int) -> Trial:
+        """The trial of that number as it stood when this view was taken; KeyError if there was none."""
+        if number in self._running:
+            return self._running[number]
+        position = self._log.position[number]
+        if position >= self._ended:
+            raise KeyError(number)
+        return self._log.ended[position]
+
+    def with_pending(self, configs: Sequence[Config]) -> History:
+        """This history with further trials running, numbered on from `last_number`: how `ask(8)` is 8 x `ask(1)`."""
+        start = self.last_number + 1
+        extra = [Trial(start + i, config) for i, config in enumerate(configs)]
+        view = History.__new__(History)
+        view.__dict__.update(self.__dict__)
+        view._running = self._running | {trial.number: trial for trial in extra}
+        keys = {self.space.key(trial.config) for trial in extra if not self.contains(trial.config)}
+        view._extra_keys = self._extra_keys | keys
+        view._pending = self._pending + [self.space.encode([trial.config])[0] for trial in extra]
+        view.last_number = self.last_number + len(extra)
+        return view
+
+    def __len__(self) -> int:
+        return self._ended + len(self._running)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
+        return (*self.ended, *self._running.values())[index]
+
+    def __iter__(self) -> Iterator[Trial]:
+        yield from self.ended
+        yield from self._running.values()

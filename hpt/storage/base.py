@@ -1,0 +1,65 @@
+"""Where the events of tuning jobs are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hpt.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One stored tuning job.
+
+    name: as given. created: seconds since the epoch. document: the job's description as JSON data (whatever
+    `create` was given). summary: the small JSON document of the last append, for listings. owner_pid: the living
+    process that runs it, or None.
+    """
+
+    name: str
+    created: float
+    document: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    owner_pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to append to one job's events. `token` grows with every taking-over and fences off the former owner."""
+
+    name: str
+    token: int
+
+
+class Storage(Protocol):
+    """All names are compared without regard to case. Every method may raise StorageError."""
+
+    def create(self, name: str, document: Mapping[str, Any], created: float) -> None:
+        """Store a new job, durably, or nothing. Raises JobExistsError."""
+        ...
+
+    def acquire(self, name: str) -> Lease:
+        """Become the job's only writer. Raises JobNotFoundError, or JobOwnedError beside a living owner."""
+        ...
+
+    def release(self, lease: Lease) -> None: ...
+
+    def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
+        """All events and the summary in one durable transaction, or none. Raises LeaseLostError when fenced off."""
+        ...
+
+    def read(self, name: str) -> tuple[JobRecord, list[Event]]:
+        """The job and its events in recorded order, at one consistent point. Raises JobNotFoundError."""
+        ...
+
+    def jobs(self) -> list[JobRecord]:
+        """Every stored job, by name."""
+        ...
+
+    def request_stop(self, name: str) -> None:
+        """Leave word for the owner that the job is to stop; durable, idempotent."""
+        ...
+
+    def stop_requested(self, name: str) -> bool: ...

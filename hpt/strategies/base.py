@@ -1,0 +1,32 @@
+"""The one method of a search strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hpt.history import History
+from hpt.trial import Config
+
+Seed = int
+"""A whole number from 0 to 2**64 - 1. Randomness for trial k is drawn from a generator keyed by (seed, k)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A configuration to try next; `definition` names its algorithm in a job of several."""
+
+    config: Config
+    definition: str | None = None
+
+
+class Strategy(Protocol):
+    """A pure function of recorded history. Whatever it keeps between calls is a cache, never state."""
+
+    def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        """At most `count` configurations for the trials numbered on from `history.last_number`.
+
+        Fewer, down to none, when every configuration of the space was tried. Asking for eight equals asking
+        eight times for one, each suggestion pending when the next is made (`History.with_pending`).
+        """
+        ...

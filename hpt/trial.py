@@ -1,0 +1,97 @@
+"""The search's view of a training job: a configuration, its reports and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+Value = float | int | str | bool
+"""A typed hyperparameter value: float (continuous), int (integer), or a categorical's own value."""
+
+Config = Mapping[str, Value]
+"""One complete assignment of the tunable hyperparameters, by name."""
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def parse_enum(kind: type[E], text: str, what: str) -> E:
+    """The member of `kind` spelt `text` in any case.
+
+    Raises:
+        InputError: nothing is spelt so; the message lists what is.
+    """
+    for member in kind:
+        if isinstance(text, str) and member.value.lower() == text.lower():
+            return member
+    from hpt.errors import InputError
+
+    raise InputError(f"{what} {text!r} is not known; use one of {', '.join(member.value for member in kind)}")
+
+
+class ObjectiveType(StrEnum):
+    """Direction of the objective metric."""
+
+    MAXIMIZE = "Maximize"
+    MINIMIZE = "Minimize"
+
+
+class TrialStatus(StrEnum):
+    """Primary status of a training job."""
+
+    IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+    @property
+    def ended(self) -> bool:
+        return self in (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.STOPPED)
+
+
+class ObjectiveStatus(StrEnum):
+    """Whether a training job yielded a usable final objective."""
+
+    SUCCEEDED = "Succeeded"
+    PENDING = "Pending"
+    FAILED = "Failed"
+
+
+class Decision(StrEnum):
+    """What a stopping rule says of a running trial."""
+
+    CONTINUE = "Continue"
+    STOP = "Stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One interim value of the objective. `resource` counts units of progress from 1 (an epoch, usually)."""
+
+    resource: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A snapshot of one trial.
+
+    number: counts from 1 in launch order. config: typed values. value: the final objective in the user's own
+    sign, None while running or where none is usable. reports: interim values in the order they were reported.
+    """
+
+    number: int
+    config: Config
+    status: TrialStatus = TrialStatus.IN_PROGRESS
+    value: float | None = None
+    reports: Sequence[Report] = ()
+    definition: str | None = None
+
+    @property
+    def objective_status(self) -> ObjectiveStatus:
+        if not self.status.ended:
+            return ObjectiveStatus.PENDING
+        usable = self.value is not None and self.status is not TrialStatus.FAILED
+        return ObjectiveStatus.SUCCEEDED if usable else ObjectiveStatus.FAILED
