@@ -15,6 +15,8 @@ from hpt.trial import ObjectiveType
 
 DEFAULT_GRACE_SECONDS = 120.0
 OBJECTIVE_METRIC_KEY = "_tuning_objective_metric"
+RESULT_METRIC = "hpt:result"
+"""A metric of this name, where defined and printed, beats the last value of the objective as the final one."""
 
 
 @dataclass(frozen=True, slots=True)

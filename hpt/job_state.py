@@ -1,0 +1,231 @@
+"""The state of a tuning job: the fold of its events, nothing more.
+
+`JobState.apply` is called once per event, in recorded order, by the live runner and by a resume alike, so both
+hold the same state. Counters are kept by increments: an event costs the same however many trials have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import isfinite
+from typing import Any
+
+from hpt import events as ev
+from hpt.errors import StorageError
+from hpt.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
+
+
+class JobStatus(StrEnum):
+    """Status of a tuning job (AMT 12.1)."""
+
+    IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+    @property
+    def ended(self) -> bool:
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED)
+
+
+STOP_REQUESTED = "StopRequested"
+"""The criterion of a stop that a user asked for; it alone ends a tuning job as `Stopped`."""
+
+
+@dataclass(slots=True)
+class Transition:
+    """A secondary status and when it was entered."""
+
+    secondary: str
+    start: float
+    message: str = ""
+
+
+@dataclass(slots=True)
+class TrainingJob:
+    """One training job as its events tell it. Times are seconds since the epoch.
+
+    metrics: last value of each metric and its time. cursor: log offset consumed in the present attempt.
+    live: the present attempt was created and has not ended. lost: attempts the infrastructure lost.
+    """
+
+    number: int
+    name: str
+    config: Config
+    created: float
+    definition: str | None = None
+    status: TrialStatus = TrialStatus.IN_PROGRESS
+    secondary: str = "Starting"
+    transitions: list[Transition] = field(default_factory=list)
+    attempt: int = 0
+    live: bool = False
+    lost: int = 0
+    interrupted: int = 0
+    cursor: int = 0
+    reports: int = 0
+    metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
+    value: float | None = None
+    stop_reason: str = ""
+    failure_reason: str = ""
+    retryable: bool = False
+    training_start: float | None = None
+    training_end: float | None = None
+
+    @property
+    def objective_status(self) -> ObjectiveStatus:
+        if not self.status.ended:
+            return ObjectiveStatus.PENDING
+        return ObjectiveStatus.SUCCEEDED if self.value is not None else ObjectiveStatus.FAILED
+
+    @property
+    def counter(self) -> str:
+        """The member of TrainingJobStatusCounters this job counts under (AMT 12.3)."""
+        if self.status is TrialStatus.FAILED:
+            return "RetryableError" if self.retryable else "NonRetryableError"
+        return "InProgress" if not self.status.ended else str(self.status)
+
+    def enter(self, secondary: str, time: float, message: str = "") -> None:
+        self.secondary = secondary
+        self.transitions.append(Transition(secondary, time, message))
+        if secondary == "Training" and self.training_start is None:
+            self.training_start = time
+
+
+class JobState:
+    """Everything known of one tuning job."""
+
+    def __init__(self, objective: ObjectiveType, created: float) -> None:
+        self.objective = objective
+        self.created = created
+        self.modified = created
+        self.ended: float | None = None
+        self.status = JobStatus.IN_PROGRESS
+        self.criterion = ""
+        self.failure_reason = ""
+        self.jobs: dict[int, TrainingJob] = {}
+        self.running: dict[int, TrainingJob] = {}
+        self.best: TrainingJob | None = None
+        self.events = 0
+        self.training_counters = dict.fromkeys(
+            ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0
+        )
+        self.objective_counters = dict.fromkeys(("Succeeded", "Pending", "Failed"), 0)
+
+    @property
+    def launched(self) -> int:
+        return len(self.jobs)
+
+    @classmethod
+    def fold(cls, objective: ObjectiveType, created: float, events: Iterable[ev.Event]) -> JobState:
+        state = cls(objective, created)
+        for event in events:
+            state.apply(event)
+        return state
+
+    def apply(self, event: ev.Event) -> None:
+        """Take one recorded event into the state."""
+        self.events += 1
+        self.modified = max(self.modified, event.time)
+        match event:
+            case ev.TrialCreated():
+                self._create(event)
+            case ev.AttemptCreated():
+                job = self._job(event.number)
+                job.attempt, job.live, job.cursor = event.attempt, True, 0
+                if job.secondary != "Starting" or not job.transitions:
+                    job.enter("Starting", event.time)
+            case ev.StatusChanged():
+                self._job(event.number).enter(event.secondary, event.time, event.message)
+            case ev.MetricLogged():
+                job = self._job(event.number)
+                job.metrics[event.metric] = (event.value, event.time)
+                job.cursor = max(job.cursor, event.cursor)
+            case ev.Reported():
+                self._job(event.number).reports += 1
+            case ev.StopDecided():
+                job = self._job(event.number)
+                job.stop_reason = event.reason
+                if event.reason != ev.INTERRUPTED:
+                    job.status = TrialStatus.STOPPING
+                job.enter("Stopping", event.time, event.reason)
+            case ev.AttemptEnded():
+                self._end_attempt(event)
+            case ev.TrialEnded():
+                self._end_trial(event)
+            case ev.JobStopRequested():
+                self.criterion = event.criterion
+                if event.criterion == STOP_REQUESTED:
+                    self.status = JobStatus.STOPPING
+            case ev.JobEnded():
+                self.status = JobStatus(event.status)
+                self.criterion, self.failure_reason, self.ended = event.criterion, event.failure_reason, event.time
+            case _:
+                pass
+
+    def summary(self) -> dict[str, Any]:
+        """The small document that listings show without reading any event."""
+        best = self.best
+        return {
+            "status": str(self.status),
+            "modified": self.modified,
+            "ended": self.ended,
+            "criterion": self.criterion,
+            "training_counters": self.training_counters,
+            "objective_counters": self.objective_counters,
+            "best": None if best is None else {"name": best.name, "value": best.value},
+        }
+
+    def _job(self, number: int) -> TrainingJob:
+        try:
+            return self.running[number]
+        except KeyError:
+            raise StorageError(f"the event log speaks of trial {number}, which is not running; it is damaged") from None
+
+    def _create(self, event: ev.TrialCreated) -> None:
+        if event.number in self.jobs:
+            raise StorageError(f"the event log creates trial {event.number} twice; it is damaged")
+        job = TrainingJob(event.number, event.name, event.config, event.time, event.definition)
+        self.jobs[event.number] = self.running[event.number] = job
+        self.training_counters["InProgress"] += 1
+        self.objective_counters["Pending"] += 1
+
+    def _end_attempt(self, event: ev.AttemptEnded) -> None:
+        job = self._job(event.number)
+        job.live = False
+        if job.stop_reason == ev.INTERRUPTED:
+            job.stop_reason = ""
+        if event.outcome == "Lost":
+            job.lost += 1
+            job.enter("Restarting", event.time, event.message)
+        elif event.outcome == "Interrupted":
+            job.interrupted += 1
+            job.enter("Interrupted", event.time, event.message)
+
+    def _end_trial(self, event: ev.TrialEnded) -> None:
+        job = self._job(event.number)
+        del self.running[event.number]
+        job.live = False
+        job.status = event.status
+        job.failure_reason, job.retryable = event.failure_reason, event.retryable
+        usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
+        job.value = event.value if usable else None
+        job.training_end = event.time
+        job.enter(event.secondary or str(event.status), event.time, event.failure_reason)
+        self.training_counters["InProgress"] -= 1
+        self.training_counters[job.counter] += 1
+        self.objective_counters["Pending"] -= 1
+        self.objective_counters[str(job.objective_status)] += 1
+        if self._beats_best(job):
+            self.best = job
+
+    def _beats_best(self, job: TrainingJob) -> bool:
+        if job.value is None:
+            return False
+        if self.best is None or self.best.value is None:
+            return True
+        if job.value == self.best.value:  # a tie goes to the earlier launch (AMT 6.6)
+            return job.number < self.best.number
+        return (job.value > self.best.value) == (self.objective is ObjectiveType.MAXIMIZE)

@@ -1,0 +1,323 @@
+"""Runs a tuning job: decide, record, then act.
+
+One `step` reads what happened, lets the tuner decide, commits every event in one transaction, and only then
+stops and starts training programs. Killed between any two lines, a job resumes from its events: an attempt that
+was recorded but never started is submitted again (submitting is idempotent), one that runs is attached to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time as _time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from hpt import events as ev
+from hpt.errors import ExecutorError
+from hpt.executors.base import Executor, Exit, Handle, Submission, Update
+from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
+from hpt.job_state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.tail import LogTail
+from hpt.storage.base import Lease, Storage
+from hpt.strategies import make_strategy
+from hpt.trial import Decision, TrialStatus
+from hpt.tuner import Tuner
+
+MAX_ATTEMPTS_LOST = 2
+"""A trial whose infrastructure fails is run once more; a second loss fails it."""
+
+FAILURES_WITHOUT_SUCCESS = 5
+"""So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
+
+EXHAUSTED = "SearchSpaceExhausted"
+MAX_JOBS = "MaxNumberOfTrainingJobs"
+MAX_RUNTIME = "MaxRuntimeInSeconds"
+NO_SUCCESS = "NoTrainingJobSucceeded"
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A live attempt as this process sees it: how to reach it and how far its log was read."""
+
+    handle: Handle
+    tail: LogTail
+    offset: int
+    phase: str = "Starting"
+
+
+class TuningJobRunner:
+    """Drives one tuning job whose lease this process holds.
+
+    observe: called with the events of each committed step. boundary: called with a name at every point between
+    deciding, recording and acting; whatever is killed there must resume. Both may raise to end the run.
+    """
+
+    def __init__(
+        self,
+        config: TuningJobConfig,
+        created: float,
+        events: Sequence[ev.Event],
+        storage: Storage,
+        lease: Lease,
+        executor: Executor,
+        *,
+        clock: Callable[[], float] = _time.time,
+        observe: Callable[[Sequence[ev.Event]], None] = lambda events: None,
+        boundary: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        if config.seed is None:
+            raise ValueError("the seed of a stored job is always recorded")
+        self.config = config
+        self.state = JobState(config.definition.objective.type, created)
+        definition = config.definition
+        strategy = make_strategy(config.strategy)
+        self._tuner = Tuner(definition.space, definition.objective.type, strategy, seed=config.seed)
+        self._storage, self._lease, self._executor = storage, lease, executor
+        self._clock, self._observe, self._boundary = clock, observe, boundary
+        self._definitions = CompiledDefinitions(definition.metric_definitions)
+        self._attempts: dict[int, _Attempt] = {}
+        self._events: list[ev.Event] = []
+        self._to_stop: list[int] = []
+        self._exhausted = False
+        self._attached = self._interrupting = False
+        for event in events:
+            self.state.apply(event)
+            self._tuner.apply(event)
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do: the job is terminal, or paused with every trial put down."""
+        return self.state.status.ended or (self._interrupting and not self._attempts)
+
+    def step(self) -> bool:
+        """One round of poll, decide, commit, act. True if anything happened."""
+        self._attach()
+        attempts = list(self._attempts.items())
+        updates = self._executor.poll([(attempt.handle, attempt.offset) for _, attempt in attempts])
+        for (number, attempt), update in zip(attempts, updates, strict=True):
+            self._absorb(number, attempt, update)
+        if not self.state.status.ended:
+            self._conclude()
+            self._launch()
+        return self._commit_and_act()
+
+    def run(self, *, sleep: Callable[[float], None] = _time.sleep, shortest: float = 0.01, longest: float = 0.25) -> None:
+        """Step until the job has ended or was interrupted, pausing longer while nothing happens."""
+        pause = shortest
+        while not self.finished:
+            pause = shortest if self.step() else min(longest, pause * 1.5)
+            if not self.finished:
+                sleep(pause)
+
+    def interrupt(self, *, now: bool = False) -> None:
+        """Put every running trial down, with grace unless `now`, so that a resume continues it.
+
+        The job stays InProgress; step until `finished`.
+        """
+        self._interrupting = True
+        self._attach()
+        for number, attempt in self._attempts.items():
+            if not self.state.running[number].stop_reason:
+                self._emit(ev.StopDecided(self._clock(), number, ev.INTERRUPTED))
+                self._to_stop.append(number)
+            elif now:
+                self._executor.stop(attempt.handle, now=True)
+        if now:
+            self._commit_and_act(now=True)
+
+    def request_stop(self) -> None:
+        """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
+        if not self.state.status.ended and not self.state.criterion:
+            self._stop_job(STOP_REQUESTED)
+
+    # -- deciding ---------------------------------------------------------------------------------------------
+
+    def _emit(self, event: ev.Event) -> None:
+        self._events.append(event)
+        self.state.apply(event)
+        self._tuner.apply(event)
+
+    def _attach(self) -> None:
+        """Take up every attempt that was recorded as created: running ones, and ones never started."""
+        if self._attached:
+            return
+        self._attached = True
+        for job in list(self.state.running.values()):
+            if job.live:
+                self._submit(job)
+                if job.stop_reason:
+                    self._to_stop.append(job.number)
+
+    def _absorb(self, number: int, attempt: _Attempt, update: Update) -> None:
+        job = self.state.running[number]
+        if update.phase != attempt.phase:
+            attempt.phase = update.phase
+            if update.phase in ("Downloading", "Training", "Uploading"):
+                self._emit(ev.StatusChanged(update.times.get(update.phase, self._clock()), number, update.phase))
+        if update.log.data:
+            self._boundary("mid-scan")
+            attempt.offset = update.log.start + len(update.log.data)
+            self._take(job, attempt.tail.feed(update.log))
+        if update.exit is not None:
+            self._take(job, attempt.tail.finish())
+            del self._attempts[number]
+            self._end(job, update.exit)
+
+    def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
+        """Record metric values, (name, value, offset after the line, time), and let the stopping rule judge."""
+        for metric, value, cursor, time in values:
+            self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
+            if metric != self.config.definition.objective.metric:
+                continue
+            self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
+            if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
+                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_RULE))
+                self._to_stop.append(job.number)
+
+    def _end(self, job: TrainingJob, exit: Exit) -> None:
+        now = exit.ended if exit.ended is not None else self._clock()
+        if exit.outcome == "Lost":
+            self._lose(job, now, exit.reason)
+            return
+        if exit.stopped and job.stop_reason == ev.INTERRUPTED:
+            self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Interrupted", exit.exit_code))
+            return
+        self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Exited", exit.exit_code))
+        if exit.timed_out:
+            self._end_trial(job, now, TrialStatus.STOPPED, "MaxRuntimeExceeded")
+        elif exit.stopped:
+            self._end_trial(job, now, TrialStatus.STOPPED, "Stopped")
+        elif exit.exit_code == 0:
+            self._end_trial(job, now, TrialStatus.COMPLETED, "Completed")
+        else:
+            self._end_trial(job, now, TrialStatus.FAILED, "Failed", exit.reason)
+
+    def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
+        """The infrastructure failed under an attempt: the trial is launched once more, unless it is to stop."""
+        self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Lost", None, reason))
+        if job.stop_reason:
+            self._end_trial(job, now, TrialStatus.STOPPED, "Stopped")
+        elif job.lost >= MAX_ATTEMPTS_LOST:
+            reason = f"the infrastructure failed {job.lost} times; the last time: {reason}"
+            self._end_trial(job, now, TrialStatus.FAILED, "Failed", reason, retryable=True)
+
+    def _end_trial(
+        self, job: TrainingJob, now: float, status: TrialStatus, secondary: str, reason: str = "", *, retryable: bool = False
+    ) -> None:
+        metric = self.config.definition.objective.metric
+        value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
+        if status is TrialStatus.FAILED:
+            value = None
+        elif value is None:
+            reason = f"printed no value of the objective metric {metric!r}; check its regular expression against the log"
+        elif not isfinite(value):
+            reason, value = f"the last value of the objective metric {metric!r} was {value}", None
+        self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable))
+
+    def _conclude(self) -> None:
+        """Test what ends the whole job; emit its end once nothing runs any more."""
+        state, limits = self.state, self.config.limits
+        if not state.criterion:
+            if self._storage.stop_requested(self._lease.name):
+                self._stop_job(STOP_REQUESTED)
+            elif limits.max_runtime_seconds is not None and self._clock() - state.created >= limits.max_runtime_seconds:
+                self._stop_job(MAX_RUNTIME)
+        if state.running:
+            return
+        if state.criterion:
+            self._end_job(state.criterion)
+        elif self._hopeless():
+            self._end_job(NO_SUCCESS)
+        elif limits.max_jobs is not None and state.launched >= limits.max_jobs:
+            self._end_job(MAX_JOBS)
+        elif self._exhausted:
+            self._end_job(EXHAUSTED)
+
+    def _stop_job(self, criterion: str) -> None:
+        self._emit(ev.JobStopRequested(self._clock(), criterion))
+        for job in list(self.state.running.values()):
+            if not job.live:  # put down by an interruption and not taken up again: there is nothing to stop
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, "Stopped")
+            elif not job.stop_reason or job.stop_reason == ev.INTERRUPTED:
+                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_JOB))
+                self._to_stop.append(job.number)
+
+    def _end_job(self, criterion: str) -> None:
+        status, reason = JobStatus.COMPLETED, ""
+        if criterion == STOP_REQUESTED:
+            status = JobStatus.STOPPED
+        elif self.state.launched and not self.state.objective_counters["Succeeded"]:
+            status = JobStatus.FAILED
+            failed = self.state.objective_counters["Failed"]
+            last = next((job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), "")
+            reason = f"no training job succeeded after {failed} attempts" + (f"; the last one: {last}" if last else "")
+        self._emit(ev.JobEnded(self._clock(), str(status), criterion, reason[:1024]))
+
+    def _hopeless(self) -> bool:
+        counters = self.state.objective_counters
+        return counters["Failed"] >= FAILURES_WITHOUT_SUCCESS and not counters["Succeeded"]
+
+    def _launch(self) -> None:
+        """Fill free slots: first trials that were put down or lost, then new ones."""
+        state, limits = self.state, self.config.limits
+        if self._interrupting or state.criterion or state.status.ended:
+            return
+        for job in state.running.values():
+            if not job.live and job.number not in self._attempts:
+                self._emit(ev.AttemptCreated(self._clock(), job.number, job.attempt + 1))
+        free = limits.max_parallel_jobs - len(state.running)
+        if limits.max_jobs is not None:
+            free = min(free, limits.max_jobs - state.launched)
+        if free <= 0 or self._exhausted or self._hopeless():
+            return
+        proposals = self._tuner.propose(free)
+        self._exhausted = len(proposals) < free
+        for proposal in proposals:
+            now = self._clock()
+            name = training_job_name(self.config.name, proposal.number, self.config.seed or 0, state.created)
+            self._emit(ev.TrialCreated(now, proposal.number, proposal.config, name, proposal.definition))
+            self._emit(ev.AttemptCreated(now, proposal.number, 1))
+
+    # -- recording, then acting -------------------------------------------------------------------------------
+
+    def _commit_and_act(self, *, now: bool = False) -> bool:
+        """One transaction; afterwards stops and submissions. An append that fails leaves the world untouched."""
+        events, self._events = self._events, []
+        to_stop, self._to_stop = self._to_stop, []
+        if events:
+            self._boundary("before-commit")
+            self._storage.append(self._lease, events, self.state.summary())
+            self._boundary("after-commit")
+            self._observe(events)
+        for number in to_stop:
+            if number in self._attempts:
+                self._executor.stop(self._attempts[number].handle, now=now)
+                self._boundary("mid-stop")
+        for event in events:
+            if isinstance(event, ev.AttemptCreated) and event.number in self.state.running:
+                self._boundary("before-submit")
+                self._submit(self.state.running[event.number])
+                self._boundary("after-submit")
+        return bool(events or to_stop)
+
+    def _submit(self, job: TrainingJob) -> None:
+        definition = self.config.definition
+        texts = {**definition.hyperparameters, **definition.space.format(job.config)}
+        texts[OBJECTIVE_METRIC_KEY] = definition.objective.metric
+        parallel = self.config.limits.max_parallel_jobs
+        try:
+            handle = self._executor.submit(Submission(job.name, job.attempt, texts, definition, parallel))
+        except ExecutorError as error:
+            self._lose(job, self._clock(), str(error))
+            return
+        tail = LogTail(self._definitions, job.cursor)
+        self._attempts[job.number] = _Attempt(handle, tail, job.cursor)
+
+
+def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
+    """`<tuning job name>-<ordinal>-<8 hex digits>` (AMT 4.1); the digits are a function of the job alone."""
+    digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
+    return f"{job_name}-{number:03d}-{digest}"
+
