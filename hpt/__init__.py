@@ -1,0 +1,1 @@
+"""Automatic model tuning that runs anywhere."""
