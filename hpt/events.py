@@ -98,7 +98,10 @@ class AttemptEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded(Event):
-    """A trial reached a terminal status. `value` is the final objective, None where none is usable."""
+    """A trial reached a terminal status.
+
+    value: the final objective, None where none is usable. model: where its model lies, "" if it left none.
+    """
 
     number: int
     status: TrialStatus
@@ -106,6 +109,7 @@ class TrialEnded(Event):
     secondary: str = ""
     failure_reason: str = ""
     retryable: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class TrainingJob:
     stop_reason: str = ""
     failure_reason: str = ""
     retryable: bool = False
+    model: str = ""
     training_start: float | None = None
     training_end: float | None = None
 
@@ -209,7 +210,7 @@ class JobState:
         del self.running[event.number]
         job.live = False
         job.status = event.status
-        job.failure_reason, job.retryable = event.failure_reason, event.retryable
+        job.failure_reason, job.retryable, job.model = event.failure_reason, event.retryable, event.model
         usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
         job.value = event.value if usable else None
         job.training_end = event.time

@@ -16,6 +16,7 @@ from math import isfinite
 from hpt import events as ev
 from hpt.errors import ExecutorError
 from hpt.executors.base import Executor, Exit, Handle, Submission, Update
+from hpt.history import History
 from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
 from hpt.job_state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
 from hpt.metrics.definitions import CompiledDefinitions
@@ -75,7 +76,7 @@ class TuningJobRunner:
         strategy = make_strategy(config.strategy)
         self._tuner = Tuner(definition.space, definition.objective.type, strategy, seed=config.seed)
         self._storage, self._lease, self._executor = storage, lease, executor
-        self._clock, self._observe, self._boundary = clock, observe, boundary
+        self._clock, self.observe, self._boundary = clock, observe, boundary
         self._definitions = CompiledDefinitions(definition.metric_definitions)
         self._attempts: dict[int, _Attempt] = {}
         self._events: list[ev.Event] = []
@@ -85,6 +86,11 @@ class TuningJobRunner:
         for event in events:
             self.state.apply(event)
             self._tuner.apply(event)
+
+    @property
+    def history(self) -> History:
+        """The search's view of the job, as it stands."""
+        return self._tuner.history
 
     @property
     def finished(self) -> bool:
@@ -186,13 +192,14 @@ class TuningJobRunner:
             return
         self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Exited", exit.exit_code))
         if exit.timed_out:
-            self._end_trial(job, now, TrialStatus.STOPPED, "MaxRuntimeExceeded")
+            status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
-            self._end_trial(job, now, TrialStatus.STOPPED, "Stopped")
-        elif exit.exit_code == 0:
-            self._end_trial(job, now, TrialStatus.COMPLETED, "Completed")
+            status, secondary = TrialStatus.STOPPED, "Stopped"
         else:
-            self._end_trial(job, now, TrialStatus.FAILED, "Failed", exit.reason)
+            status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
+            secondary = str(status)
+        reason = exit.reason if status is TrialStatus.FAILED else ""
+        self._end_trial(job, now, status, secondary, reason, model=exit.model or "")
 
     def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
         """The infrastructure failed under an attempt: the trial is launched once more, unless it is to stop."""
@@ -204,7 +211,15 @@ class TuningJobRunner:
             self._end_trial(job, now, TrialStatus.FAILED, "Failed", reason, retryable=True)
 
     def _end_trial(
-        self, job: TrainingJob, now: float, status: TrialStatus, secondary: str, reason: str = "", *, retryable: bool = False
+        self,
+        job: TrainingJob,
+        now: float,
+        status: TrialStatus,
+        secondary: str,
+        reason: str = "",
+        *,
+        retryable: bool = False,
+        model: str = "",
     ) -> None:
         metric = self.config.definition.objective.metric
         value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
@@ -214,7 +229,7 @@ class TuningJobRunner:
             reason = f"printed no value of the objective metric {metric!r}; check its regular expression against the log"
         elif not isfinite(value):
             reason, value = f"the last value of the objective metric {metric!r} was {value}", None
-        self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable))
+        self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
 
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""
@@ -290,7 +305,7 @@ class TuningJobRunner:
             self._boundary("before-commit")
             self._storage.append(self._lease, events, self.state.summary())
             self._boundary("after-commit")
-            self._observe(events)
+            self.observe(events)
         for number in to_stop:
             if number in self._attempts:
                 self._executor.stop(self._attempts[number].handle, now=now)

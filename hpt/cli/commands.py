@@ -1,0 +1,183 @@
+"""What each word of the `hpt` command does. Each returns the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from hpt.cli import main as codes
+from hpt.cli import show
+from hpt.errors import InputError, JobExistsError, JobOwnedError
+from hpt.job import TuningJobConfig
+from hpt.job_state import JobStatus
+from hpt.progress import PlainProgress
+from hpt.session import Progress, Session, drive
+
+
+def tune(options: Namespace) -> int:
+    config = _read_job(options)
+    if options.check:
+        show.checked(config, as_json=options.json)
+        return codes.COMPLETED
+    session = Session(options.state)
+    if options.again:
+        config, resuming = _again(session, config)
+    else:
+        resuming = False
+    for warning in config.warnings:
+        print(f"hpt: note: {warning}", file=sys.stderr)
+    if not resuming:
+        try:
+            session.create(config)
+        except JobExistsError as error:
+            raise JobExistsError(
+                f"{error}; go on with it by `hpt resume {config.name}`, choose another name with --name, "
+                "or use --again"
+            ) from error
+    return _run(session, config.name, options)
+
+
+def resume(options: Namespace) -> int:
+    session = Session(options.state)
+    config, _, state = session.load(options.name)
+    if state.status.ended:
+        raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
+    return _run(session, config.name, options)
+
+
+def stop(options: Namespace) -> int:
+    session = Session(options.state)
+    config, record, state = session.load(options.name)
+    if state.status.ended:
+        raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to stop")
+    session.storage.request_stop(config.name)
+    if options.no_wait and record.owner_pid is not None:
+        _say(options, f"process {record.owner_pid} is stopping tuning job {config.name}")
+        return codes.COMPLETED
+    while True:
+        try:
+            code = _run(session, config.name, options)
+            return codes.COMPLETED if code == codes.STOPPED else code
+        except JobOwnedError as owned:  # its owner reads the request within a step
+            _say(options, f"waiting for process {owned.pid} to stop tuning job {config.name}")
+            while session.storage.read(config.name)[0].owner_pid is not None:
+                time.sleep(0.2)
+        if session.load(config.name)[2].status.ended:
+            return _finish(session, config.name, options, stopped=codes.COMPLETED)
+
+
+def list_jobs(options: Namespace) -> int:
+    session = Session(options.state)
+    show.jobs(session.storage.jobs(), session.root, as_json=options.json)
+    return codes.COMPLETED
+
+
+def describe(options: Namespace) -> int:
+    session = Session(options.state)
+    config, record, state = session.load(options.name)
+    show.job(config, record, state, session.job_directory(config.name), as_json=options.json)
+    return codes.COMPLETED
+
+
+def trials(options: Namespace) -> int:
+    session = Session(options.state)
+    config, _, state = session.load(options.name)
+    chosen = list(state.jobs.values())
+    if options.status is not None:
+        known = {str(job.status) for job in chosen} | {"InProgress", "Completed", "Failed", "Stopped", "Stopping"}
+        if options.status.lower() not in {status.lower() for status in known}:
+            raise InputError(f"status {options.status!r} is not known; use one of {', '.join(sorted(known))}")
+        chosen = [job for job in chosen if job.status.lower() == options.status.lower()]
+    if options.sort == "value":
+        chosen = show.best_first(state, chosen)
+    show.trials(config, chosen, as_json=options.json)
+    return codes.COMPLETED
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "tune": tune,
+    "resume": resume,
+    "list": list_jobs,
+    "describe": describe,
+    "trials": trials,
+    "stop": stop,
+}
+
+
+def _read_job(options: Namespace) -> TuningJobConfig:
+    from hpt.jobfile import load_job_file
+    from hpt.s3 import check_s3
+    from hpt.sagemaker.request import parse_request
+
+    request, base_dir = load_job_file(Path(options.job))
+    if options.name is not None:
+        request = {**request, "HyperParameterTuningJobName": options.name}
+    return parse_request(request, base_dir=base_dir, strict=options.strict, check_s3=check_s3)
+
+
+def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, bool]:
+    """The configuration under the first name that is free or unfinished, and whether it is the latter."""
+    taken = {record.name.lower(): record for record in session.storage.jobs()}
+    for ordinal in count(1):
+        suffix = "" if ordinal == 1 else f"-{ordinal}"
+        name = config.name[: 32 - len(suffix)].rstrip("-") + suffix
+        record = taken.get(name.lower())
+        if record is None:
+            return replace(config, name=name), False
+        if not JobStatus(record.summary.get("status", "InProgress")).ended:
+            return replace(config, name=name), True
+    raise AssertionError("unreachable")
+
+
+def _run(session: Session, name: str, options: Namespace) -> int:
+    progress = _progress(options)
+    with session.take(name, progress=progress) as runner:
+        if progress is not None:
+            show.banner(runner, session.root)
+        try:
+            interrupted = drive(runner, progress)
+        finally:
+            close = getattr(progress, "close", None)
+            if close is not None:
+                close()
+    if interrupted:
+        running = len(runner.state.running)
+        print(
+            f"hpt: interrupted; {running} training job{'s' * (running != 1)} put down. "
+            f"Go on with: hpt resume {runner.config.name}{_state_option(options)}",
+            file=sys.stderr,
+        )
+        return codes.INTERRUPTED
+    return _finish(session, name, options)
+
+
+def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:
+    config, record, state = session.load(name)
+    show.job(config, record, state, session.job_directory(config.name), as_json=options.json)
+    return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
+
+
+def _progress(options: Namespace) -> Progress | None:
+    if options.quiet:
+        return None
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from hpt.cli.live import LiveProgress
+
+        return LiveProgress()
+    return PlainProgress(sys.stderr)
+
+
+def _state_option(options: Namespace) -> str:
+    return f" --state {options.state}" if options.state else ""
+
+
+def _say(options: Namespace, words: str) -> None:
+    if not options.quiet:
+        print(f"hpt: {words}", file=sys.stderr)
+

@@ -1,0 +1,111 @@
+"""The `hpt` command: its words, their help and the exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from hpt.errors import HptError, InputError, JobOwnedError, LeaseLostError
+
+DESCRIPTION = """\
+Automatic model tuning: run many training jobs, learn from their logs, keep the best model.
+
+A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It names a training program
+(a script, a program or a built-in algorithm), the ranges of its hyperparameters and the metric it prints.
+
+  hpt tune job.json          run a tuning job to its end
+  hpt resume NAME            go on with one that was interrupted, killed or lost its machine
+  hpt list                   every tuning job in the state directory
+  hpt describe NAME          one tuning job and its best training job
+  hpt trials NAME            its training jobs, best first
+  hpt stop NAME              end it for good
+
+Ctrl-C puts the running training jobs down with grace, so that `hpt resume` goes on with the same ones;
+a second Ctrl-C does so at once.
+"""
+
+EXIT_CODES = """\
+exit codes:
+  0    the job completed (or the command did what it was asked)
+  1    the tuning job failed: no training job succeeded
+  2    bad input, or the job belongs to another living process; nothing was changed
+  3    the tuning job was stopped for good
+  4    the surroundings failed (disk full, permissions); mend them and `hpt resume`
+  130  interrupted; `hpt resume` goes on
+"""
+
+COMPLETED, FAILED, BAD_INPUT, STOPPED, SURROUNDINGS, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state", metavar="DIR", help="where jobs are kept (default: $HPT_HOME, else ~/.hpt)")
+    common.add_argument("--json", action="store_true", help="print the result as one JSON document on stdout")
+    running = argparse.ArgumentParser(add_help=False)
+    running.add_argument("--quiet", action="store_true", help="no progress, only the result")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument("name", metavar="NAME", help="name of a tuning job, in any case")
+
+    root = argparse.ArgumentParser(
+        prog="hpt", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    root.add_argument("--version", action="version", version=f"hpt {_version()}")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=help, parents=[*parents, common])
+
+    tune = command("tune", "run a tuning job from a job file to its end", running)
+    tune.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
+    tune.add_argument("--name", help="name of the tuning job, in place of the file's")
+    tune.add_argument(
+        "--again",
+        action="store_true",
+        help="if the name is taken: go on with that job if it is unfinished, else run as NAME-2, NAME-3, ...",
+    )
+    tune.add_argument("--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths")
+    tune.add_argument("--check", action="store_true", help="check the job file and say what it means; start nothing")
+    command("resume", "go on with an unfinished tuning job", named, running)
+    command("list", "list the tuning jobs in the state directory")
+    command("describe", "describe one tuning job", named)
+    trials = command("trials", "list the training jobs of a tuning job, best first", named)
+    trials.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
+    trials.add_argument("--status", help="only training jobs of this status, such as Failed")
+    stop = command("stop", "end a tuning job for good: running training jobs are stopped with grace", named, running)
+    stop.add_argument("--no-wait", action="store_true", help="leave word for the process that runs it and return")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code. Every deliberate error is one message on stderr, never a traceback."""
+    options = parser().parse_args(arguments)
+    from hpt.cli import commands
+
+    try:
+        return int(commands.COMMANDS[options.command](options))
+    except (InputError, JobOwnedError) as error:
+        print(f"hpt: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except LeaseLostError as error:
+        print(f"hpt: {error}", file=sys.stderr)
+        return SURROUNDINGS
+    except HptError as error:
+        print(f"hpt: {error}", file=sys.stderr)
+        return SURROUNDINGS
+    except BrokenPipeError:  # `hpt trials NAME | head`
+        sys.stderr.close()
+        return COMPLETED
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("hpt")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

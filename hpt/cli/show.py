@@ -1,0 +1,205 @@
+"""What the command prints: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hpt.job import TuningJobConfig
+from hpt.job_state import JobState, TrainingJob
+from hpt.progress import duration, hyperparameters, number
+from hpt.runner import TuningJobRunner
+from hpt.storage.base import JobRecord
+from hpt.trial import ObjectiveType
+
+
+def best_first(state: JobState, jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
+    """By final objective, best first; those without one last, in launch order."""
+    sign = -1.0 if state.objective is ObjectiveType.MAXIMIZE else 1.0
+    return sorted(jobs, key=lambda job: (job.value is None, sign * (job.value or 0.0), job.number))
+
+
+def banner(runner: TuningJobRunner, root: Path) -> None:
+    """What is about to run, and where its state is kept, on stderr."""
+    config, limits = runner.config, runner.config.limits
+    objective = config.definition.objective
+    jobs = f"{limits.max_jobs} training jobs" if limits.max_jobs else "training jobs until a limit ends it"
+    print(
+        f"{config.name}: {objective.type} {objective.metric}, {jobs}, {limits.max_parallel_jobs} at a time, "
+        f"{config.strategy}, seed {config.seed}; state in {root}",
+        file=sys.stderr,
+    )
+    if runner.state.launched:
+        running = len(runner.state.running)
+        print(f"resuming: {runner.state.launched} launched, {running} to go on with", file=sys.stderr)
+
+
+def checked(config: TuningJobConfig, *, as_json: bool) -> None:
+    """The meaning of a job file that passed every check."""
+    from hpt.job_document import to_document
+
+    if as_json:
+        _print_json(to_document(config))
+        return
+    definition, limits = config.definition, config.limits
+    print(f"{config.name} is a valid tuning job")
+    print(f"  program     {definition.training_image}")
+    print(f"  objective   {definition.objective.type} {definition.objective.metric}")
+    print(f"  strategy    {config.strategy}, {limits.max_jobs} training jobs, {limits.max_parallel_jobs} at a time")
+    for parameter in definition.space.parameters:
+        print(f"  tunes       {parameter}")
+    for warning in config.warnings:
+        print(f"  note        {warning}")
+
+
+def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
+    if as_json:
+        _print_json([_listing(record) for record in records])
+        return
+    if not records:
+        print(f"no tuning jobs in {root}; start one with: hpt tune JOB")
+        return
+    rows = []
+    for record in records:
+        listing = _listing(record)
+        counters, best = listing["TrainingJobStatusCounters"], record.summary.get("best")
+        rows.append(
+            (
+                record.name,
+                listing["HyperParameterTuningJobStatus"],
+                str(sum(counters.values())),
+                number(best["value"]) if best else "-",
+                datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M"),
+                str(record.owner_pid or "-"),
+            )
+        )
+    _table(("NAME", "STATUS", "JOBS", "BEST", "CREATED", "PROCESS"), rows)
+
+
+def job(config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path, *, as_json: bool) -> None:
+    """One tuning job: how it stands, what ended it, its best training job and where the model lies."""
+    if as_json:
+        _print_json(describe_document(config, record, state, directory))
+        return
+    end = state.ended if state.ended is not None else time.time()
+    counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)
+    print(f"tuning job  {config.name}  {state.status}" + (f" ({state.criterion})" if state.criterion else ""))
+    if state.failure_reason:
+        print(f"reason      {state.failure_reason}")
+    print(f"ran for     {duration(end - state.created)}")
+    print(f"trained     {state.launched} training jobs: {counters or 'none'}")
+    unusable = state.objective_counters["Failed"]
+    if unusable:
+        print(f"            {unusable} without a usable objective; see: hpt trials {config.name}")
+    if record.owner_pid is not None and not state.status.ended:
+        print(f"process     {record.owner_pid}")
+    elif not state.status.ended:
+        print(f"            nobody runs it; go on with: hpt resume {config.name}")
+    best = state.best
+    if best is None:
+        print("best        none yet")
+        return
+    print(f"best        {best.name}")
+    print(f"  {config.definition.objective.metric} = {best.value!r}")
+    for name, text in config.definition.space.format(best.config).items():
+        print(f"  {name} = {text}")
+    print(f"  model     {best.model or 'this training job left no model'}")
+    print(f"  directory {directory / 'trials' / best.name}")
+
+
+def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: bool) -> None:
+    if as_json:
+        _print_json([trial_document(config, trial) for trial in chosen])
+        return
+    rows = []
+    for trial in chosen:
+        start, end = trial.training_start or trial.created, trial.training_end or time.time()
+        note = " ".join(trial.failure_reason.split())
+        rows.append(
+            (trial.name, trial.secondary, number(trial.value), duration(end - start), hyperparameters(trial.config), note)
+        )
+    _table(("TRAINING JOB", "STATUS", config.definition.objective.metric, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
+
+
+def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any]:
+    """A training job as JSON data, under the service's member names; beyond them `Model`, `Attempts`, `Metrics`."""
+    document: dict[str, Any] = {
+        "TrainingJobName": trial.name,
+        "TrainingJobStatus": str(trial.status),
+        "SecondaryStatus": trial.secondary,
+        "ObjectiveStatus": str(trial.objective_status),
+        "TunedHyperParameters": config.definition.space.format(trial.config),
+        "CreationTime": trial.created,
+        "TrainingStartTime": trial.training_start,
+        "TrainingEndTime": trial.training_end,
+        "FailureReason": trial.failure_reason or None,
+        "Model": trial.model or None,
+        "Attempts": trial.attempt,
+        "Metrics": {name: value for name, (value, _) in trial.metrics.items()},
+    }
+    if trial.value is not None:
+        objective = config.definition.objective
+        document["FinalHyperParameterTuningJobObjectiveMetric"] = {
+            "MetricName": objective.metric,
+            "Value": trial.value,
+        }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def describe_document(config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path) -> dict[str, Any]:
+    """A tuning job as JSON data, under the service's member names; beyond them its seed, criterion and directory."""
+    document: dict[str, Any] = {
+        "HyperParameterTuningJobName": config.name,
+        "HyperParameterTuningJobStatus": str(state.status),
+        "Strategy": config.strategy,
+        "RandomSeed": config.seed,
+        "CreationTime": state.created,
+        "LastModifiedTime": state.modified,
+        "HyperParameterTuningEndTime": state.ended,
+        "TrainingJobStatusCounters": state.training_counters,
+        "ObjectiveStatusCounters": state.objective_counters,
+        "CompletionCriterion": state.criterion or None,
+        "FailureReason": state.failure_reason or None,
+        "BestTrainingJob": trial_document(config, state.best) if state.best is not None else None,
+        "Directory": str(directory),
+        "OwnerPid": record.owner_pid,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _listing(record: JobRecord) -> dict[str, Any]:
+    summary = record.summary
+    return {
+        "HyperParameterTuningJobName": record.name,
+        "HyperParameterTuningJobStatus": summary.get("status", "InProgress"),
+        "CreationTime": record.created,
+        "LastModifiedTime": summary.get("modified", record.created),
+        "TrainingJobStatusCounters": summary.get("training_counters", {}),
+        "ObjectiveStatusCounters": summary.get("objective_counters", {}),
+        "OwnerPid": record.owner_pid,
+    }
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns; a terminal gets colour and folding, a pipe gets every character."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*header, box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

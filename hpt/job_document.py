@@ -1,0 +1,88 @@
+"""A `TuningJobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
+
+The request is not parsed again on a resume: files that moved and rules that changed since must not stop a job
+that was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from hpt.errors import StorageError
+from hpt.job import (
+    Channel,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+)
+from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.trial import ObjectiveType
+
+FORMAT = 1
+
+
+def to_document(config: TuningJobConfig) -> dict[str, Any]:
+    """JSON data from which `from_document` rebuilds an equal configuration."""
+    definition = config.definition
+    document = _plain(config, skip=("definition", "limits"))
+    document["format"] = FORMAT
+    document["limits"] = _plain(config.limits)
+    document["definition"] = _plain(definition, skip=("space", "objective", "metric_definitions", "channels")) | {
+        "space": [_parameter(parameter) for parameter in definition.space.parameters],
+        "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
+        "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
+        "channels": [_plain(channel) for channel in definition.channels],
+    }
+    return document
+
+
+def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
+    """The configuration that `to_document` wrote.
+
+    Raises:
+        StorageError: the document was written by a newer version.
+    """
+    if document.get("format") != FORMAT:
+        raise StorageError(
+            f"the stored job has format {document.get('format')!r}, this version reads {FORMAT}: upgrade hpt"
+        )
+    data = {key: value for key, value in document.items() if key != "format"}
+    definition = dict(data["definition"])
+    objective = definition["objective"]
+    definition |= {
+        "space": SearchSpace([_KINDS[kind](*arguments) for kind, arguments in definition["space"]]),
+        "objective": Objective(objective["metric"], ObjectiveType(objective["type"])),
+        "metric_definitions": tuple(MetricDefinition(**metric) for metric in definition["metric_definitions"]),
+        "channels": tuple(Channel(**channel) for channel in definition["channels"]),
+    }
+    data |= {
+        "limits": ResourceLimits(**data["limits"]),
+        "definition": TrainingJobDefinition(**definition),
+        "warnings": tuple(data["warnings"]),
+    }
+    return TuningJobConfig(**data)
+
+
+_KINDS = {kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)}
+
+
+def _parameter(parameter: ContinuousParameter | IntegerParameter | CategoricalParameter) -> list[Any]:
+    if isinstance(parameter, CategoricalParameter):
+        return [type(parameter).__name__, [parameter.name, list(parameter.values)]]
+    return [type(parameter).__name__, [parameter.name, parameter.min, parameter.max, str(parameter.scaling)]]
+
+
+def _plain(record: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A dataclass's fields with mappings and tuples as plain dicts and lists."""
+    data = {}
+    for field in fields(record):
+        if field.name not in skip:
+            value = getattr(record, field.name)
+            data[field.name] = (
+                dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+            )
+    return data

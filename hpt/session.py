@@ -1,0 +1,156 @@
+"""Where tuning jobs live on this machine, and how one is created, taken up and driven to its end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from hpt.errors import JobExistsError, StorageError
+from hpt.events import Event
+from hpt.executors.local import LocalExecutor
+from hpt.job import TuningJobConfig
+from hpt.job_document import from_document, to_document
+from hpt.job_state import JobState
+from hpt.runner import TuningJobRunner
+from hpt.storage.base import JobRecord
+from hpt.storage.sqlite import SQLiteStorage
+
+
+class Progress(Protocol):
+    """Shows a running job to a person."""
+
+    def update(self, runner: TuningJobRunner, events: Sequence[Event]) -> None:
+        """Called after every committed step."""
+        ...
+
+    def tick(self, runner: TuningJobRunner) -> None:
+        """Called whenever the runner pauses."""
+        ...
+
+
+def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
+    """`state` if given, else `$HPT_HOME`, else `~/.hpt`; absolute."""
+    chosen = state if state is not None else os.environ.get("HPT_HOME") or Path.home() / ".hpt"
+    return Path(chosen).expanduser().absolute()
+
+
+class Session:
+    """One state directory opened by this process."""
+
+    def __init__(self, state: str | os.PathLike[str] | None = None) -> None:
+        self.root = state_directory(state)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the state directory {self.root} cannot be made: {error.strerror}; "
+                "name another with --state or $HPT_HOME"
+            ) from error
+        self.storage = SQLiteStorage(self.root)
+
+    def close(self) -> None:
+        self.storage.close()
+
+    def job_directory(self, name: str) -> Path:
+        return self.root / name.lower()
+
+    def create(self, config: TuningJobConfig) -> TuningJobConfig:
+        """Store a new job, its seed drawn if it has none. Raises JobExistsError; starts nothing."""
+        if config.seed is None:
+            config = replace(config, seed=secrets.randbits(31))
+        self.storage.create(config.name, to_document(config), time.time())
+        return config
+
+    def config(self, name: str) -> TuningJobConfig:
+        return from_document(self.storage.read(name)[0].document)
+
+    def load(self, name: str) -> tuple[TuningJobConfig, JobRecord, JobState]:
+        """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
+        record, events = self.storage.read(name)
+        config = from_document(record.document)
+        return config, record, JobState.fold(config.definition.objective.type, record.created, events)
+
+    @contextmanager
+    def take(
+        self,
+        name: str,
+        *,
+        progress: Progress | None = None,
+        boundary: Callable[[str], None] = lambda name: None,
+    ) -> Iterator[TuningJobRunner]:
+        """Become the runner of a stored job, new or unfinished.
+
+        Raises:
+            JobNotFoundError: no such job. JobOwnedError: another living process runs it.
+        """
+        lease = self.storage.acquire(name)
+        try:
+            record, events = self.storage.read(name)
+            config = from_document(record.document)
+            executor = LocalExecutor(self.job_directory(name) / "trials")
+            try:
+                runner = TuningJobRunner(
+                    config, record.created, events, self.storage, lease, executor, boundary=boundary
+                )
+                if progress is not None:
+                    runner.observe = lambda events: progress.update(runner, events)
+                yield runner
+            finally:
+                executor.close()
+        finally:
+            self.storage.release(lease)
+
+    @contextmanager
+    def open_or_create(
+        self, config: TuningJobConfig, *, prepare: Callable[[Path], object], progress: Progress | None = None
+    ) -> Iterator[TuningJobRunner]:
+        """Take the job of this name up where it was left, or create it. `prepare` is given its directory first."""
+        directory = self.job_directory(config.name)
+        directory.mkdir(parents=True, exist_ok=True)
+        prepare(directory)
+        try:
+            self.create(config)
+        except JobExistsError:
+            stored = replace(self.config(config.name), seed=config.seed, limits=config.limits)
+            if to_document(stored)["definition"] != to_document(config)["definition"]:
+                raise
+        with self.take(config.name, progress=progress) as runner:
+            yield runner
+
+
+def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
+    """Run a job until it ends or Ctrl-C or SIGTERM puts its trials down. True if it was interrupted.
+
+    The first signal stops trials with their grace period, the second at once.
+    """
+    received: list[int] = []
+    handled = 0
+
+    def pause(seconds: float) -> None:
+        nonlocal handled
+        if progress is not None:
+            progress.tick(runner)
+        if len(received) > handled:
+            handled = len(received)
+            runner.interrupt(now=handled > 1)
+        else:
+            time.sleep(seconds)
+
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, lambda signum, frame: received.append(signum))
+    try:
+        runner.run(sleep=pause)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return bool(received) and not runner.state.status.ended

@@ -1,0 +1,178 @@
+"""`hpt.tune`: tune a Python function, each trial in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpt.errors import InputError
+from hpt.function_worker import REPORT_PREFIX, RESULT_PREFIX
+from hpt.job import RESULT_METRIC, MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.trial import Config, ObjectiveType, Report, Trial, parse_enum
+
+if TYPE_CHECKING:
+    from hpt.runner import TuningJobRunner
+    from hpt.space import SearchSpace
+
+TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TuningResult:
+    """What a tuning job came to.
+
+    best_trial: None if no trial yielded a usable objective. trials: in launch order. completion_reason: what
+    ended the job, `MaxNumberOfTrainingJobs` for one. failure_reason: why the job as a whole failed, or "".
+    """
+
+    name: str
+    status: str
+    best_trial: Trial | None
+    trials: tuple[Trial, ...]
+    completion_reason: str
+    failure_reason: str = ""
+    directory: Path | None = None
+
+    @property
+    def best_config(self) -> Config | None:
+        return None if self.best_trial is None else self.best_trial.config
+
+    @property
+    def best_value(self) -> float | None:
+        return None if self.best_trial is None else self.best_trial.value
+
+
+def tune(
+    train: TrainFunction,
+    space: SearchSpace,
+    *,
+    metric: str = "objective",
+    objective: str = "Maximize",
+    strategy: str = "Bayesian",
+    max_jobs: int | None = None,
+    max_parallel_jobs: int = 1,
+    max_runtime_seconds: float | None = None,
+    max_trial_seconds: float | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    state: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    verbose: bool = False,
+) -> TuningResult:
+    """Find the configuration for which `train` yields the best objective.
+
+    `train(config, report)` runs in worker processes: `config` is a dict of typed values, `report(value)` hands in
+    an interim value and may be called any number of times; a returned number beats the last report. An exception
+    fails the trial, not the job; so does NaN. As with every spawned process, a script that calls `tune` guards
+    the call with `if __name__ == "__main__":`.
+
+    Without `name` the job lives in a temporary directory and is gone afterwards. With one it is kept under
+    `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
+
+    Raises:
+        InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
+        KeyboardInterrupt: after the running trials were put down with grace.
+    """
+    from hpt.progress import PlainProgress
+    from hpt.session import Session, drive
+
+    if os.environ.get("HPT_FUNCTION"):
+        raise InputError(
+            "hpt.tune was called while a worker imports your script; "
+            'put the call under `if __name__ == "__main__":`'
+        )
+    pickled, main_script = _pickle(train, space)
+    if max_jobs is None and max_runtime_seconds is None and space.size is None:
+        raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
+    ephemeral = name is None and state is None
+    root = Path(tempfile.mkdtemp(prefix="hpt-")) if ephemeral else None
+    session = Session(root if root is not None else state)
+    job_name = name or f"tune-{secrets.token_hex(4)}"
+    directory = session.job_directory(job_name)
+    config = TuningJobConfig(
+        name=job_name,
+        strategy=strategy,
+        definition=TrainingJobDefinition(
+            training_image="module:hpt.function_worker",
+            space=space,
+            objective=Objective(metric, parse_enum(ObjectiveType, objective, "objective")),
+            metric_definitions=(
+                MetricDefinition(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
+                MetricDefinition(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
+            ),
+            environment={
+                **(environment or {}),
+                "HPT_FUNCTION": str(directory / "function.pickle"),
+                "HPT_FUNCTION_MAIN": main_script,
+                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            },
+            max_runtime_seconds=max_trial_seconds,
+        ),
+        limits=ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds),
+        seed=seed,
+    )
+
+    def save(directory: Path) -> None:
+        (directory / "function.pickle").write_bytes(pickled)
+
+    try:
+        progress = PlainProgress(sys.stderr) if verbose else None
+        with session.open_or_create(config, prepare=save, progress=progress) as runner:
+            interrupted = drive(runner, progress)
+        if interrupted:
+            raise KeyboardInterrupt(f"tuning job {job_name} was interrupted; its trials were put down")
+        return result_of(runner, None if ephemeral else directory)
+    finally:
+        session.close()
+        if root is not None:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def result_of(runner: TuningJobRunner, directory: Path | None) -> TuningResult:
+    """The outcome of a job that has ended (or was paused), from its folded state."""
+    state = runner.state
+    trials = {trial.number: trial for trial in runner.history}
+    best = None if state.best is None else trials[state.best.number]
+    ordered = tuple(trials[number] for number in sorted(trials))
+    return TuningResult(
+        runner.config.name, str(state.status), best, ordered, state.criterion, state.failure_reason, directory
+    )
+
+
+def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
+    """The pickled pair and the path of the script it refers to as `__main__` ("" if none)."""
+    from hpt.space import SearchSpace
+
+    if not callable(train):
+        raise InputError(f"train is {train!r}; it must be a function train(config, report)")
+    if not isinstance(space, SearchSpace):
+        raise InputError(f"space is {type(space).__name__}; it must be an hpt.SearchSpace")
+    try:
+        pickled = pickle.dumps((train, space))
+    except Exception as error:  # whatever a user's __reduce__ raises
+        raise InputError(
+            f"train cannot be sent to a worker process: {error}; define it at the top level of a module or script "
+            "(not a lambda, a method of a local class or a nested function)"
+        ) from error
+    if b"__main__" not in pickled:
+        return pickled, ""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if not script or not Path(script).is_file():
+        raise InputError(
+            "train is defined in an interactive session, where worker processes cannot find it; "
+            "put it into a file and import it"
+        )
+    return pickled, str(Path(script).resolve())
+
+
+__all__ = ["Report", "TuningResult", "tune"]
