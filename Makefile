@@ -1,0 +1,63 @@
+# make tune   set up an environment, build the C++ core, run the example job on real data, show the best model
+# make test   add what tests need to the same environment and run them all, the C++ ones too
+# make lint   ruff, mypy and clang-format
+# Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept)
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml setup.py $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp src/*)
+export PIP_NO_INPUT := 1
+
+.PHONY: tune test test-faults cpp-test lint bench prerequisites clean
+
+tune: $(VENV)/.core
+	$(BIN)/hpt tune examples/breast_cancer/job.json --again
+
+test: $(VENV)/.test cpp-test
+	$(BIN)/python -P -m pytest
+
+# Every fault: the tuner, its supervisors and the whole tree killed at every boundary and at random moments.
+test-faults: $(VENV)/.test
+	$(BIN)/python -P -m pytest -m faults
+
+cpp-test: $(VENV)/.core
+	$(MAKE) -C cpp test PYTHON=$(abspath $(BIN)/python)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict hpt
+	$(BIN)/clang-format --dry-run --Werror $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp cpp/tests/test_*.cpp src/*.hpp src/*.cpp)
+
+bench: $(VENV)/.test
+	for bench in benchmarks/bench_*.py; do $(BIN)/python -P $$bench || exit 1; done
+
+$(VENV)/bin/python: | prerequisites
+	$(PYTHON) -m venv $(VENV)
+
+# An editable install: Python changes need no reinstall, C++ changes rebuild on the next make.
+$(VENV)/.core: $(SOURCES) | $(VENV)/bin/python
+	$(PIP) install --quiet --editable '.[xgboost]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(PIP) install --quiet --editable '.[xgboost,test]'
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.core
+	$(PIP) install --quiet --editable '.[xgboost,test,lint]'
+	touch $@
+
+# Names what is missing in one line, with the package to install.
+prerequisites:
+	@command -v $(PYTHON) >/dev/null || { echo "missing: $(PYTHON); install Python 3.11 or later (Debian: python3)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "missing: Python 3.11 or later; $(PYTHON) is `$(PYTHON) -V 2>&1`; set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "missing: the venv module; install it (Debian: python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || { echo "missing: Python.h; install Python's headers (Debian: python3-dev)"; exit 1; }
+	@printf '#include <concepts>\n#include <span>\nint main() { return 0; }\n' | $${CXX:-c++} -std=c++20 -x c++ - -o /dev/null 2>/dev/null || { echo "missing: a C++20 compiler; install GCC 11, Clang 14 or later (Debian: g++) or set CXX"; exit 1; }
+
+clean:
+	rm -rf build dist *.egg-info $(VENV)
+	find hpt -name '*.so' -delete
