@@ -1,0 +1,81 @@
+"""The tuner's own cost of a trial: everything but the training program and the strategy.
+
+    python benchmarks/bench_runner.py [--trials 1000] [--parallel 4]
+
+Runs a job of no-op training programs (each prints its objective and ends) under random search with the real
+runner, storage and local executor. Reports CPU milliseconds of the tuner per trial, over all trials and for the
+first and last quarter (flat: the ratio stays near 1), and, as a second figure, of the supervisors with the
+programs they ran. Limit: 5 ms of the tuner's CPU a trial.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from hpt import events as ev
+from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.session import Session
+from hpt.space import ContinuousParameter, SearchSpace
+from hpt.trial import ObjectiveType
+
+LIMIT_MS = 5.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--parallel", type=int, default=4)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        program = Path(directory) / "noop"
+        program.write_text("#!/bin/sh\necho 'loss=1.5;'\n")
+        program.chmod(0o755)
+        cpu = _run(Path(directory) / "state", program, options.trials, options.parallel)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    supervisors = 1000 * (children.ru_utime + children.ru_stime) / options.trials
+    quarter = max(1, len(cpu) // 4)
+    first, last, mean = cpu[quarter] / quarter, (cpu[-1] - cpu[-1 - quarter]) / quarter, cpu[-1] / len(cpu)
+    print(f"trials {options.trials}, {options.parallel} in parallel")
+    print(f"tuner        {mean:6.2f} ms CPU a trial   limit {LIMIT_MS} ms   ratio {mean / LIMIT_MS:.2f}")
+    print(f"             first quarter {first:.2f} ms, last quarter {last:.2f} ms, ratio {last / first:.2f}")
+    print(f"supervisor   {supervisors:6.2f} ms CPU a trial, the no-op program included")
+    return 0 if mean <= LIMIT_MS else 1
+
+
+def _run(state: Path, program: Path, trials: int, parallel: int) -> list[float]:
+    """CPU milliseconds of this process since the start, at the end of each trial."""
+    config = TuningJobConfig(
+        name="noop",
+        strategy="Random",
+        seed=1,
+        limits=ResourceLimits(trials, parallel),
+        definition=TrainingJobDefinition(
+            training_image=str(program),
+            space=SearchSpace([ContinuousParameter("x", 0, 1)]),
+            objective=Objective("loss", ObjectiveType.MINIMIZE),
+            metric_definitions=(MetricDefinition("loss", r"loss=(.*?);"),),
+        ),
+    )
+    session = Session(state)
+    session.create(config)
+    cpu: list[float] = []
+    with session.take(config.name) as runner:
+        start = time.process_time()
+
+        def observe(events: object) -> None:
+            now = 1000 * (time.process_time() - start)
+            cpu.extend(now for event in events if isinstance(event, ev.TrialEnded))  # type: ignore[attr-defined]
+
+        runner.observe = observe
+        runner.run()
+        assert runner.state.training_counters["Completed"] == trials, runner.state.training_counters
+    session.close()
+    return cpu
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,130 @@
+"""Jobs for the fault tests: made, driven in processes of their own, killed, and read again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from hpt import events as ev
+from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job_state import JobState, JobStatus
+from hpt.session import Session
+from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.strategies import make_strategy
+from hpt.trial import ObjectiveType
+from hpt.tuner import Tuner
+
+HERE = Path(__file__).parent
+COUNTED = HERE.parent / "programs" / "counted.py"
+SPACE = SearchSpace(
+    [ContinuousParameter("x", 0, 1), IntegerParameter("depth", 1, 9), CategoricalParameter("kind", ["a", "b"])]
+)
+
+
+class FaultJob:
+    """One tuning job in a state directory of its own."""
+
+    def __init__(
+        self, root: Path, *, parallel: int = 1, trials: int = 6, strategy: str = "Bayesian", pause: float = 0.02
+    ) -> None:
+        self.root, self.name, self.runs = root, "faults", root / "runs"
+        root.mkdir(parents=True, exist_ok=True)
+        self.config = TuningJobConfig(
+            name=self.name,
+            strategy=strategy,
+            seed=7,
+            limits=ResourceLimits(trials, parallel),
+            definition=TrainingJobDefinition(
+                training_image=str(COUNTED),
+                space=SPACE,
+                objective=Objective("loss", ObjectiveType.MINIMIZE),
+                hyperparameters={"pause": repr(pause)},
+                metric_definitions=(MetricDefinition("loss", r"loss=(.*?);"),),
+                environment={"RUNS": str(self.runs)},
+                grace_seconds=5.0,
+            ),
+        )
+        session = Session(root)
+        session.create(self.config)
+        session.close()
+
+    def start(self, *where: object) -> subprocess.Popen[bytes]:
+        """Drive the job in a new process, which may kill itself at (boundary, count)."""
+        command = [sys.executable, str(HERE / "driver.py"), str(self.root), self.name, *map(str, where)]
+        return subprocess.Popen(command)
+
+    def run(self, *where: object, timeout: float = 120) -> int:
+        return self.start(*where).wait(timeout)
+
+    def read(self) -> tuple[JobState, list[ev.Event]]:
+        session = Session(self.root)
+        record, events = session.storage.read(self.name)
+        session.close()
+        return JobState.fold(ObjectiveType.MINIMIZE, record.created, events), events
+
+    def wait_for_commit(self, timeout: float = 30) -> None:
+        deadline = time.monotonic() + timeout
+        while not self.read()[1]:
+            assert time.monotonic() < deadline, "the job never committed anything"
+            time.sleep(0.01)
+
+    def runs_by_name(self) -> Counter[str]:
+        return Counter(self.runs.read_text().split()) if self.runs.exists() else Counter()
+
+    def supervisors(self) -> list[psutil.Process]:
+        """Every living supervisor of this job's attempts."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if any("supervisor" in word for word in words) and any(str(self.root) in word for word in words):
+                found.append(process)
+        return found
+
+    def kill_tree(self, tuner: subprocess.Popen[bytes]) -> None:
+        """SIGKILL for the tuner, the supervisors and whatever they run, as when a machine goes down."""
+        victims = [tuner.pid]
+        for supervisor in self.supervisors():
+            try:
+                victims += [supervisor.pid, *(child.pid for child in supervisor.children(recursive=True))]
+            except psutil.NoSuchProcess:
+                continue
+        for pid in victims:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        tuner.wait()
+
+    def assert_complete(self, *, ran_once: bool = True) -> JobState:
+        """Nothing lost, nothing run twice, and the recorded order gives the recorded suggestions."""
+        state, events = self.read()
+        assert state.status is JobStatus.COMPLETED
+        assert state.launched == self.config.limits.max_jobs
+        assert [job.number for job in state.jobs.values()] == list(range(1, state.launched + 1))
+        assert state.training_counters["Completed"] == state.launched, state.training_counters
+        runs = self.runs_by_name()
+        assert set(runs) == {job.name for job in state.jobs.values()}
+        if ran_once:
+            assert set(runs.values()) == {1}, runs
+        self.assert_replays(events)
+        return state
+
+    def assert_replays(self, events: Iterable[ev.Event]) -> None:
+        tuner = Tuner(SPACE, "Minimize", make_strategy(self.config.strategy), seed=self.config.seed)
+        for event in events:
+            if isinstance(event, ev.TrialCreated):
+                [proposal] = tuner.propose(1)
+                assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
+            tuner.apply(event)
+
+
+def results(state: JobState) -> list[tuple[dict[str, object], float | None]]:
+    return [(dict(job.config), job.value) for job in state.jobs.values()]

@@ -1,0 +1,136 @@
+"""The tuner, its supervisors and the whole tree are killed; the job must come out as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from hpt import events as ev
+from tests.faults.jobs import FaultJob, results
+
+BOUNDARIES = ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
+SAMPLE = {("before-commit", 2), ("after-commit", 1), ("before-submit", 2), ("after-submit", 3), ("mid-scan", 4)}
+KILLED = -signal.SIGKILL
+
+
+def every_kill() -> list[object]:
+    """(boundary, count) pairs; all but a sample are left to `make test-faults`."""
+    pairs = [(boundary, count) for boundary in BOUNDARIES for count in (1, 2, 3, 4, 6)]
+    return [pytest.param(*pair, marks=() if pair in SAMPLE else pytest.mark.faults) for pair in pairs]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, object], float | None]]:
+    job = FaultJob(tmp_path_factory.mktemp("undisturbed"))
+    assert job.run() == 0
+    return results(job.assert_complete())
+
+
+@pytest.mark.parametrize(("boundary", "count"), every_kill())
+def test_tuner_killed_at_a_boundary(tmp_path: Path, undisturbed: object, boundary: str, count: int) -> None:
+    job = FaultJob(tmp_path / "job")
+    assert job.run(boundary, count) == KILLED
+    assert job.run() == 0
+    assert results(job.assert_complete()) == undisturbed
+
+
+@pytest.mark.parametrize(("boundary", "count"), every_kill())
+def test_tuner_killed_at_a_boundary_with_three_in_parallel(tmp_path: Path, boundary: str, count: int) -> None:
+    job = FaultJob(tmp_path / "job", parallel=3)
+    assert job.run(boundary, count) == KILLED
+    assert job.run() == 0
+    job.assert_complete()
+
+
+def random_moments(count: int, sample: int) -> list[object]:
+    return [pytest.param(i, marks=() if i < sample else pytest.mark.faults) for i in range(count)]
+
+
+@pytest.mark.parametrize("moment", random_moments(50, 3))
+def test_tuner_killed_at_random_moments(tmp_path: Path, undisturbed: object, moment: int) -> None:
+    """Odd moments run one at a time and must equal the undisturbed job; even ones run three in parallel."""
+    job = FaultJob(tmp_path / "job", parallel=1 if moment % 2 else 3)
+    draw = random.Random(moment)
+    for _ in range(2):
+        tuner = job.start()
+        job.wait_for_commit()
+        try:
+            tuner.wait(draw.uniform(0.0, 0.8))
+        except subprocess.TimeoutExpired:
+            tuner.kill()
+            tuner.wait()
+        if job.read()[0].status.ended:
+            break
+    if not job.read()[0].status.ended:
+        assert job.run() == 0
+    state = job.assert_complete()
+    if moment % 2:
+        assert results(state) == undisturbed
+
+
+@pytest.mark.parametrize("moment", random_moments(6, 1))
+def test_supervisor_killed(tmp_path: Path, moment: int) -> None:
+    """The attempt is lost, its program dies with its supervisor, and the trial runs once more."""
+    job = FaultJob(tmp_path / "job", parallel=1 + moment % 3, pause=0.4, trials=4)
+    tuner = job.start()
+    deadline = time.monotonic() + 30
+    while not job.runs_by_name():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(random.Random(moment).uniform(0.0, 0.5))
+    victims = job.supervisors()
+    for victim in victims:
+        victim.kill()
+    assert victims
+    assert tuner.wait(60) == 0
+    state = job.assert_complete(ran_once=False)
+    lost = [event for event in job.read()[1] if isinstance(event, ev.AttemptEnded) and event.outcome == "Lost"]
+    assert 1 <= len(lost) <= len(victims)
+    again = {state.jobs[event.number].name for event in lost}
+    for name, count in job.runs_by_name().items():
+        assert count <= (2 if name in again else 1)
+    assert {trial.lost for trial in state.jobs.values()} <= {0, 1}
+    assert state.training_counters["RetryableError"] == 0
+
+
+@pytest.mark.parametrize("moment", random_moments(6, 1))
+def test_whole_tree_killed(tmp_path: Path, undisturbed: object, moment: int) -> None:
+    job = FaultJob(tmp_path / "job", parallel=1 if moment % 2 == 0 else 3, pause=0.1)
+    tuner = job.start()
+    job.wait_for_commit()
+    time.sleep(random.Random(moment).uniform(0.1, 1.0))
+    job.kill_tree(tuner)
+    assert job.run() == 0
+    state = job.assert_complete(ran_once=False)
+    lost = {trial.name for trial in state.jobs.values() if trial.lost}
+    for name, count in job.runs_by_name().items():
+        assert count == 1 or name in lost
+    if moment % 2 == 0:
+        assert results(state) == undisturbed
+
+
+@pytest.mark.parametrize(("count", "again"), [(1, 1), pytest.param(2, 1, marks=pytest.mark.faults)])
+def test_tuner_killed_while_stopping(tmp_path: Path, count: int, again: int) -> None:
+    """Killed in the middle of stopping the job's trials: the resumed tuner stops the rest and ends the job."""
+    job = FaultJob(tmp_path / "job", parallel=2, pause=2.0)
+    from hpt.session import Session
+
+    tuner = job.start("mid-stop", count)
+    deadline = time.monotonic() + 30
+    while len(job.runs_by_name()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    session = Session(job.root)
+    session.storage.request_stop(job.name)
+    session.close()
+    assert tuner.wait(30) == KILLED
+    assert job.run() == 0
+    state, _ = job.read()
+    assert str(state.status) == "Stopped"
+    assert state.training_counters["Stopped"] == 2
+    assert set(job.runs_by_name().values()) == {again}
