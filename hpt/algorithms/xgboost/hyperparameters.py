@@ -1,0 +1,270 @@
+"""The hyperparameters of SageMaker's XGBoost, read from texts and checked together before training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpt.algorithms.container import UserError
+from hpt.algorithms.settings import Choice, Integer, Real, Rule, TextList, read_settings
+from hpt.algorithms.xgboost.facts import MAXIMIZED, MINIMIZED
+from hpt.algorithms.xgboost.scores import CLASS_SCORES, SCORES, TWO_CLASS_SCORES
+
+CLASSIFICATION = (
+    *("binary:logistic", "binary:logitraw", "binary:hinge", "reg:logistic"),
+    *("multi:softmax", "multi:softprob"),
+)
+_OBJECTIVES = (
+    *CLASSIFICATION,
+    *("reg:squarederror", "reg:linear", "reg:squaredlogerror", "reg:absoluteerror", "reg:pseudohubererror"),
+    *("reg:gamma", "reg:tweedie", "count:poisson", "rank:pairwise", "rank:ndcg", "rank:map"),
+    *("survival:aft", "survival:cox"),
+)
+_UPDATERS = (
+    *("grow_colmaker", "grow_histmaker", "grow_quantile_histmaker", "sync", "refresh", "prune"),
+    *("shotgun", "coord_descent"),
+)
+_SWITCH = ("true", "false")
+
+_ALIASES = {
+    "learning_rate": "eta",
+    "min_split_loss": "gamma",
+    "reg_lambda": "lambda",
+    "reg_alpha": "alpha",
+}
+
+_BOOSTER_RULES: tuple[Rule, ...] = (
+    Choice("booster", ("gbtree", "gblinear", "dart")),
+    Integer("verbosity", 0, 3),
+    Integer("nthread", 1),
+    Real("eta", 0, 1),
+    Real("gamma", 0),
+    Integer("max_depth", 0),
+    Real("min_child_weight", 0),
+    Real("max_delta_step", 0),
+    Real("subsample", 0, 1, open_low=True),
+    Real("colsample_bytree", 0, 1, open_low=True),
+    Real("colsample_bylevel", 0, 1, open_low=True),
+    Real("colsample_bynode", 0, 1, open_low=True),
+    Real("lambda", 0),
+    Real("alpha", 0),
+    Choice("tree_method", ("auto", "exact", "approx", "hist")),
+    Real("scale_pos_weight", 0, open_low=True),
+    TextList("updater", _UPDATERS),
+    Integer("refresh_leaf", 0, 1),
+    Choice("process_type", ("default",)),
+    Choice("grow_policy", ("depthwise", "lossguide")),
+    Integer("max_leaves", 0),
+    Integer("max_bin", 2),
+    Choice("sample_type", ("uniform", "weighted")),
+    Choice("normalize_type", ("tree", "forest")),
+    Real("rate_drop", 0, 1),
+    Integer("one_drop", 0, 1),
+    Real("skip_drop", 0, 1),
+    Real("tweedie_variance_power", 1, 2, open_low=True, open_high=True),
+    Choice("objective", _OBJECTIVES),
+    Integer("num_class", 2),
+    Real("base_score"),
+    Integer("seed", -(2**31) + 1, 2**31 - 1),
+    Integer("num_parallel_tree", 1),
+    Choice("aft_loss_distribution", ("normal", "logistic", "extreme")),
+    Real("aft_loss_distribution_scale", 0, open_low=True),
+    Choice("sampling_method", ("uniform", "gradient_based")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Json:
+    """A JSON text of nested lists, handed to XGBoost as it is."""
+
+    name: str
+    example: str
+
+    def read(self, text: str) -> str:
+        try:
+            value = json.loads(text.strip().replace("(", "[").replace(")", "]"))
+        except ValueError:
+            value = None
+        if not isinstance(value, list):
+            raise ValueError(f"must be a list such as {self.example}")
+        return json.dumps(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metrics:
+    """`eval_metric`: published names, some with a threshold (`error@0.7`, `ndcg@10`)."""
+
+    name: str = "eval_metric"
+
+    def read(self, text: str) -> tuple[str, ...]:
+        metrics = TextList(self.name).read(text)
+        for metric in metrics:
+            reason = metric_problem(metric)
+            if reason:
+                raise ValueError(reason)
+        return tuple(dict.fromkeys(metrics))
+
+
+_PROGRAM_RULES: tuple[Rule, ...] = (
+    Integer("num_round", 1),
+    Integer("csv_weights", 0, 1),
+    Integer("early_stopping_rounds", 1),
+    Choice("save_model_on_termination", _SWITCH),
+    _Metrics(),
+    _Json("monotone_constraints", "(1, 0, -1)"),
+    _Json("interaction_constraints", "[[0, 1], [2, 3, 4]]"),
+)
+
+# Known to SageMaker's containers, without a meaning for the XGBoost that runs here: said once, then ignored.
+_RETIRED = (
+    "sketch_eps", "dsplit", "deterministic_histogram", "prob_buffer_row", "lambda_bias", "predictor",
+    "_num_cv_round", "use_dask_gpu_training",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to train.
+
+    booster: parameters for XGBoost, as texts or numbers. metrics: every metric to print, in order; those of
+    `native` come from XGBoost, the others from `scores`; both empty: XGBoost's default for the objective.
+    early_stopping_metric: None unless early stopping can work. needs_validation: the tuning objective, where
+    it is measured on the channel `validation`. warnings: lines for the log.
+    """
+
+    num_round: int
+    booster: Mapping[str, object]
+    objective: str
+    num_class: int
+    native_metrics: tuple[str, ...]
+    own_metrics: tuple[str, ...]
+    early_stopping_rounds: int | None
+    early_stopping_metric: str | None
+    csv_weights: bool
+    needs_validation: str | None
+    warnings: tuple[str, ...]
+
+
+def metric_problem(metric: str) -> str | None:
+    """Why `metric` cannot be printed, or None if it can."""
+    name, at, threshold = metric.partition("@")
+    if at:
+        if name not in ("error", "ndcg", "map"):
+            return f"has {metric!r}: only error, ndcg and map take a threshold after '@'"
+        try:
+            float(threshold.rstrip("-"))
+        except ValueError:
+            return f"has {metric!r}: what follows '@' must be a number"
+    if name not in MAXIMIZED and name not in MINIMIZED:
+        return f"names the metric {metric!r}; known are {', '.join((*MAXIMIZED, *MINIMIZED))}"
+    return None
+
+
+def maximizes(metric: str) -> bool:
+    """Whether larger values of `metric` are better."""
+    return metric.partition("@")[0] in MAXIMIZED
+
+
+def read(texts: Mapping[str, str]) -> Settings:
+    """Settings from the flat map of texts.
+
+    Raises:
+        UserError: one message naming every broken rule.
+    """
+    known = {name: text for name, text in texts.items() if name != "_tuning_objective_metric"}
+    values, errors, unknown = read_settings(known, (*_BOOSTER_RULES, *_PROGRAM_RULES), _ALIASES)
+    errors += _refusals(texts)
+    if "num_round" not in texts:
+        errors.append("num_round: is required (the number of boosting rounds, at least 1)")
+    target, warnings = _tuning_objective(texts.get("_tuning_objective_metric"))
+    metrics = _tuple(values.pop("eval_metric", ()))
+    if target is not None and target[1] not in metrics:
+        metrics = (*metrics, target[1])
+    objective = str(values.get("objective", "reg:squarederror"))
+    if objective == "reg:linear":
+        objective = "reg:squarederror"  # its present name
+    values["objective"] = objective
+    errors += _cross_checks(objective, values, metrics)
+    retired = [name for name in unknown if name in _RETIRED]
+    strange = [name for name in unknown if name not in _RETIRED and name not in ("_kfold",)]
+    if retired:
+        warnings.append(f"without effect here: {', '.join(retired)}")
+    if strange:
+        warnings.append(f"hyperparameters XGBoost does not know are ignored: {', '.join(strange)}")
+    if errors:
+        raise UserError("\n".join([f"{len(errors)} hyperparameter error{'s' * (len(errors) > 1)}:", *errors]))
+    return _build(values, metrics, target, warnings)
+
+
+def _build(
+    values: dict[str, object], metrics: tuple[str, ...], target: tuple[str, str] | None, warnings: list[str]
+) -> Settings:
+    num_round = values.pop("num_round")
+    rounds = values.pop("early_stopping_rounds", None)
+    weights = values.pop("csv_weights", 0)
+    values.pop("save_model_on_termination", None)  # the model is always saved on SIGTERM
+    if "updater" in values:
+        values["updater"] = ",".join(_tuple(values["updater"]))
+    if rounds is not None and not metrics:
+        warnings.append("early_stopping_rounds has no effect without eval_metric")
+    classes = values.get("num_class", 0)
+    assert isinstance(num_round, int)
+    assert isinstance(classes, int)
+    assert rounds is None or isinstance(rounds, int)
+    last = target[1] if target is not None else (metrics[-1] if metrics else None)
+    return Settings(
+        num_round=num_round,
+        booster=values,
+        objective=str(values["objective"]),
+        num_class=classes,
+        native_metrics=tuple(metric for metric in metrics if metric not in SCORES),
+        own_metrics=tuple(metric for metric in metrics if metric in SCORES),
+        early_stopping_rounds=rounds,
+        early_stopping_metric=last if rounds is not None else None,
+        csv_weights=weights == 1,
+        needs_validation=":".join(target) if target is not None and target[0] == "validation" else None,
+        warnings=tuple(warnings),
+    )
+
+
+def _tuple(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _tuning_objective(text: str | None) -> tuple[tuple[str, str] | None, list[str]]:
+    """(channel, metric) of `_tuning_objective_metric`, if it is one this program can print, and warnings."""
+    if not text:
+        return None, []
+    channel, colon, metric = text.partition(":")
+    if not colon or channel not in ("train", "validation") or metric_problem(metric):
+        return None, [f"the tuning objective {text!r} is not a metric XGBoost prints by that name"]
+    return (channel, metric), []
+
+
+def _refusals(texts: Mapping[str, str]) -> list[str]:
+    errors = []
+    if "_kfold" in texts:
+        errors.append("_kfold: cross-validation in a training job is not supported; add a validation channel")
+    for name, value in (("use_dask_gpu_training", "true"), ("predictor", "gpu_predictor")):
+        if texts.get(name) == value:
+            errors.append(f"{name}: {value!r}: training on GPUs is not supported; drop it")
+    return errors
+
+
+def _cross_checks(objective: str, values: Mapping[str, object], metrics: tuple[str, ...]) -> list[str]:
+    errors = []
+    multi = objective.startswith("multi:")
+    if multi and "num_class" not in values:
+        errors.append(f"num_class: is required by objective {objective}")
+    if not multi and "num_class" in values:
+        errors.append(f"num_class: is only for multi:softmax and multi:softprob, not {objective}; drop it")
+    for metric in metrics:
+        if metric in CLASS_SCORES and objective not in CLASSIFICATION:
+            errors.append(f"eval_metric: {metric} needs a classification objective, not {objective}")
+        elif metric in TWO_CLASS_SCORES and multi:
+            macro = f"{metric.partition('_')[0]}_macro"
+            errors.append(f"eval_metric: {metric} is for two classes; with {objective} use {macro}")
+        elif metric == "aft-nloglik" and objective != "survival:aft":
+            errors.append(f"eval_metric: aft-nloglik needs objective survival:aft, not {objective}")
+    return errors
