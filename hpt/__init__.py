@@ -1,1 +1,107 @@
-"""Automatic model tuning that runs anywhere."""
+"""Automatic model tuning that runs anywhere.
+
+    import hpt
+    space = hpt.SearchSpace([hpt.ContinuousParameter("eta", 0, 1), hpt.IntegerParameter("max_depth", 1, 10)])
+    tuner = hpt.Tuner(space, objective="maximize", strategy="Bayesian", seed=123)
+    [trial] = tuner.ask()
+    tuner.tell(trial.number, 0.91)
+
+Names are imported when they are first used, so that `import hpt` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpt.errors import ExecutorError as ExecutorError
+    from hpt.errors import HptError as HptError
+    from hpt.errors import InputError as InputError
+    from hpt.errors import JobExistsError as JobExistsError
+    from hpt.errors import JobNotFoundError as JobNotFoundError
+    from hpt.errors import JobOwnedError as JobOwnedError
+    from hpt.errors import LeaseLostError as LeaseLostError
+    from hpt.errors import NotPositiveDefiniteError as NotPositiveDefiniteError
+    from hpt.errors import RetryableError as RetryableError
+    from hpt.errors import StorageError as StorageError
+    from hpt.errors import TrialStateError as TrialStateError
+    from hpt.errors import UnknownTrialError as UnknownTrialError
+    from hpt.errors import ValidationError as ValidationError
+    from hpt.errors import Violation as Violation
+    from hpt.history import History as History
+    from hpt.space import CategoricalParameter as CategoricalParameter
+    from hpt.space import ContinuousParameter as ContinuousParameter
+    from hpt.space import IntegerParameter as IntegerParameter
+    from hpt.space import SearchSpace as SearchSpace
+    from hpt.strategies.base import Suggestion as Suggestion
+    from hpt.trial import Decision as Decision
+    from hpt.trial import ObjectiveStatus as ObjectiveStatus
+    from hpt.trial import ObjectiveType as ObjectiveType
+    from hpt.trial import Report as Report
+    from hpt.trial import Trial as Trial
+    from hpt.trial import TrialStatus as TrialStatus
+    from hpt.tune import TuningResult as TuningResult
+    from hpt.tune import tune as tune
+    from hpt.tuner import Tuner as Tuner
+
+    __version__: str
+
+_HOMES = {
+    "hpt.errors": (
+        "ExecutorError",
+        "HptError",
+        "InputError",
+        "JobExistsError",
+        "JobNotFoundError",
+        "JobOwnedError",
+        "LeaseLostError",
+        "NotPositiveDefiniteError",
+        "RetryableError",
+        "StorageError",
+        "TrialStateError",
+        "UnknownTrialError",
+        "ValidationError",
+        "Violation",
+    ),
+    "hpt.history": ("History",),
+    "hpt.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
+    "hpt.strategies.base": ("Suggestion",),
+    "hpt.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
+    "hpt.tune": ("TuningResult", "tune"),
+    "hpt.tuner": ("Tuner",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("hpt")
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'hpt' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps `hpt.tune` the function: importing the module of that name would put the module in its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "tune" and isinstance(value, ModuleType):
+            value = value.tune
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,14 +1,14 @@
 """What a strategy and a stopping rule may know: an immutable view of everything that has happened.
 
-    n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
-    m   trials still running                          pending: (m, d)       in trial order
-    f   trials that ended without a usable objective  failed: (f, d)        in completion order
-    d   parameters of the space
+n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
+m   trials still running                          pending: (m, d)       in trial order
+f   trials that ended without a usable objective  failed: (f, d)        in completion order
+d   parameters of the space
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, overload
@@ -69,6 +69,12 @@ class _Prefix(Sequence[Report]):
             raise IndexError(f"report {index} of {self._count}")
         return self._items[position]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
     def __repr__(self) -> str:
         return repr(tuple(self))
 
@@ -91,7 +97,7 @@ class HistoryLog:
         self.running: dict[int, Trial] = {}
         self.reports: dict[int, list[Report]] = {}
         self.rows: dict[int, Float64Array] = {}  # encoded configurations of running trials, each (d,)
-        self.seen: dict[object, int] = {}  # configuration key -> how many keys came before it
+        self.seen: dict[Hashable, int] = {}  # configuration key -> how many keys came before it
         self.last_number = 0
 
     def _see(self, config: Config) -> None:
@@ -110,7 +116,9 @@ class HistoryLog:
         self._see(config)
         self.rows[number] = self.space.encode([config])[0]
         self.reports[number] = []
-        self.running[number] = Trial(number, config, reports=_Prefix(self.reports[number], 0), definition=definition)
+        self.running[number] = Trial(
+            number, config, reports=_Prefix(self.reports[number], 0), definition=definition
+        )
         self.last_number = max(self.last_number, number)
 
     def report(self, number: int, report: Report) -> None:
@@ -137,7 +145,7 @@ class HistoryLog:
 
 
 class History(Sequence[Trial]):
-    """An immutable view: the trials that ended, in completion order, then the running ones, in trial order."""
+    """An immutable view: the trials that ended, in completion order, then the running ones by number."""
 
     def __init__(self, log: HistoryLog, running: dict[int, Trial]) -> None:
         self._log = log
@@ -146,7 +154,7 @@ class History(Sequence[Trial]):
         self._n = log.X.count
         self._failed = log.failed.count
         self._seen = len(log.seen)
-        self._extra_keys: frozenset[object] = frozenset()
+        self._extra_keys: frozenset[Hashable] = frozenset()
         self._pending = [log.rows[number] for number in running]
         self.last_number = log.last_number
 
@@ -194,7 +202,10 @@ class History(Sequence[Trial]):
 
     def contains(self, config: Config) -> bool:
         """Whether this configuration was launched (running, ended or failed) or added before."""
-        key = self.space.key(config)
+        return self.contains_key(self.space.key(config))
+
+    def contains_key(self, key: Hashable) -> bool:
+        """The same for a configuration given by its `SearchSpace.key`."""
         return self._log.seen.get(key, self._seen) < self._seen or key in self._extra_keys
 
     def trial(self, number: int) -> Trial:
@@ -207,7 +218,7 @@ class History(Sequence[Trial]):
         return self._log.ended[position]
 
     def with_pending(self, configs: Sequence[Config]) -> History:
-        """This history with further trials running, numbered on from `last_number`: how `ask(8)` is 8 x `ask(1)`."""
+        """This history with further trials running, numbered on: `ask(8)` is 8 x `ask(1)`."""
         start = self.last_number + 1
         extra = [Trial(start + i, config) for i, config in enumerate(configs)]
         view = History.__new__(History)
@@ -227,7 +238,12 @@ class History(Sequence[Trial]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Trial]: ...
     def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
-        return (*self.ended, *self._running.values())[index]
+        if isinstance(index, slice):
+            return (*self.ended, *self._running.values())[index]
+        position = index + len(self) if index < 0 else index
+        if 0 <= position < self._ended:
+            return self._log.ended[position]
+        return tuple(self._running.values())[position - self._ended if position >= 0 else len(self)]
 
     def __iter__(self) -> Iterator[Trial]:
         yield from self.ended

@@ -1,0 +1,43 @@
+"""Search strategies by name. A new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from hpt.errors import InputError
+from hpt.strategies.base import Strategy
+
+STRATEGIES: dict[str, str] = {
+    "Grid": "hpt.strategies.grid:GridStrategy",
+    "Random": "hpt.strategies.random:RandomStrategy",
+    "Bayesian": "hpt.strategies.bayesian:BayesianStrategy",
+}
+"""Module and class of each strategy, imported when it is first asked for."""
+
+NOT_BUILT = ("Hyperband",)
+
+
+def canonical_name(name: str) -> str:
+    """The strategy's name as the registry spells it; `name` may be in any case.
+
+    Raises:
+        InputError: there is no such strategy.
+    """
+    for known in STRATEGIES:
+        if isinstance(name, str) and name.lower() == known.lower():
+            return known
+    known_names = ", ".join(STRATEGIES)
+    if isinstance(name, str) and name.lower() in (missing.lower() for missing in NOT_BUILT):
+        raise InputError(f"strategy {name!r} is not built yet; use one of {known_names}")
+    raise InputError(f"strategy {name!r} is not known; use one of {known_names}")
+
+
+def make_strategy(name: str) -> Strategy:
+    """A new strategy of that name, in any case.
+
+    Raises:
+        InputError: there is no such strategy.
+    """
+    module, _, kind = STRATEGIES[canonical_name(name)].partition(":")
+    return cast(Strategy, getattr(import_module(module), kind)())
