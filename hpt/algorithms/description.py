@@ -33,8 +33,8 @@ class BuiltInAlgorithm:
     name: short name, as in `TrainingImage: "xgboost"`. module: run as `python -m <module>` under the
     container contract (AMT 16). metric_definitions: every metric the program can print, by published name.
     epoch_resource: the hyperparameter that counts units of progress, or None. checkpoint_support: saves to
-    and resumes from the checkpoint folder. required_hyperparameters: names without a default. requested_version:
-    the tag of the image the user named, None for the short name; what really runs is what is installed.
+    and resumes from the checkpoint folder. required_hyperparameters: names without a default.
+    requested_version: the tag of the image the user named, None for the short name; what is installed runs.
     """
 
     name: str
