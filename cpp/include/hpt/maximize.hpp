@@ -1,0 +1,37 @@
+// The next point to try: first points of a search, and the maximum of the acquisition over typed coordinates.
+//
+// Only legal points are ever scored (integers and categoricals are snapped), and points tried before are skipped
+// during the search. Everything random comes from (seed, trial).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "hpt/acquisition.hpp"
+#include "hpt/coordinates.hpp"
+#include "hpt/view.hpp"
+
+namespace hpt {
+
+struct SearchOptions {
+  Index candidates = 1024;          // quasi-random points screened
+  Index local = 512;                // perturbations of the best observed points screened besides
+  Index starts = 10;                // best of those, each improved by local search
+  int steps = 30;                   // of gradient ascent on the continuous coordinates
+  int rounds = 4;                   // of ascent and discrete neighbourhood in turn
+  Index fantasies = 8;              // imagined sets of outcomes of pending trials
+  std::uint64_t enumerable = 512;   // discrete spaces up to this size are scored whole
+};
+
+// The first point of a search (trial 1) is the middle of every range, the others are scrambled Sobol' points.
+// tried: (t, d). Empty when every point of the space was tried. d is at most 256 for Sobol' points; further
+// coordinates are plain random.
+std::optional<Vector> design_point(const Coordinates& space, MatrixView tried, std::uint64_t seed,
+                                   std::uint64_t trial);
+
+// The untried point of highest expected improvement that the search finds. pending (m, d): running trials, in
+// order; tried (t, d): points to skip besides the model's own and the pending ones. Empty as above.
+std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried,
+                              std::uint64_t seed, std::uint64_t trial, const SearchOptions& options = {});
+
+}  // namespace hpt

@@ -1,0 +1,90 @@
+// Expected improvement, first points and the search for the next point.
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "bind.hpp"
+#include "hpt/acquisition.hpp"
+#include "hpt/blas.hpp"
+#include "hpt/maximize.hpp"
+
+namespace hpt::python {
+namespace {
+
+py::object design(const std::vector<Coordinate>& space, const Array& tried, std::uint64_t seed,
+                  std::uint64_t trial) {
+  const MatrixView points = matrix_view(tried, "tried");
+  std::optional<Vector> found;
+  {
+    const py::gil_scoped_release release;
+    found = design_point(Coordinates(space), points, seed, trial);
+  }
+  return to_optional_array(found);
+}
+
+py::object next_point(const GaussianProcess& model, const Array& pending, const Array& tried, std::uint64_t seed,
+                      std::uint64_t trial, const SearchOptions& options) {
+  const MatrixView running = matrix_view(pending, "pending"), points = matrix_view(tried, "tried");
+  std::optional<Vector> found;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    found = propose(model, running, points, seed, trial, options);
+  }
+  return to_optional_array(found);
+}
+
+Array log_improvement(const GaussianProcess& model, const Array& X) {
+  const MatrixView points = matrix_view(X, "X");
+  model.space().check(points);
+  Vector out;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    out = LogExpectedImprovement(model)(points);
+  }
+  return to_array(VectorView(out));
+}
+
+py::tuple log_improvement_slopes(const GaussianProcess& model, const Array& x) {
+  const VectorView point = vector_view(x, "x");
+  model.space().check(MatrixView(point.data(), 1, static_cast<Index>(point.size())));
+  Vector gradient(model.space().continuous().size());
+  double value = 0.0;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    value = LogExpectedImprovement(model)(point, gradient);
+  }
+  return py::make_tuple(value, to_array(VectorView(gradient)));
+}
+
+}  // namespace
+
+void bind_acquisition(py::module_& module) {
+  py::class_<SearchOptions>(module, "SearchOptions")
+      .def(py::init<>())
+      .def_readwrite("candidates", &SearchOptions::candidates)
+      .def_readwrite("local", &SearchOptions::local)
+      .def_readwrite("starts", &SearchOptions::starts)
+      .def_readwrite("steps", &SearchOptions::steps)
+      .def_readwrite("rounds", &SearchOptions::rounds)
+      .def_readwrite("fantasies", &SearchOptions::fantasies)
+      .def_readwrite("enumerable", &SearchOptions::enumerable);
+
+  module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"), py::arg("deviation"),
+             py::arg("incumbent"));
+  module.def(
+      "log_expected_improvement",
+      py::vectorize([](double mean, double deviation, double incumbent) {
+        return log_expected_improvement(mean, deviation, incumbent).value;
+      }),
+      py::arg("mean"), py::arg("deviation"), py::arg("incumbent"));
+  module.def("log_improvement", &log_improvement, py::arg("model"), py::arg("X").noconvert());
+  module.def("log_improvement_slopes", &log_improvement_slopes, py::arg("model"), py::arg("x").noconvert());
+  module.def("design_point", &design, py::arg("space"), py::arg("tried").noconvert(), py::arg("seed"),
+             py::arg("trial"));
+  module.def("propose", &next_point, py::arg("model"), py::arg("pending").noconvert(),
+             py::arg("tried").noconvert(), py::arg("seed"), py::arg("trial"), py::arg("options"));
+}
+
+}  // namespace hpt::python

@@ -1,0 +1,133 @@
+// The Gaussian process and its hyperparameters.
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "bind.hpp"
+#include "hpt/blas.hpp"
+#include "hpt/gaussian_process.hpp"
+
+namespace hpt::python {
+namespace {
+
+using Items = std::vector<Coordinate>;
+
+Hyperparameters hyperparameters(const Array& length_scales, double amplitude, double noise, double mean,
+                                double mixing) {
+  const VectorView l = vector_view(length_scales, "length_scales");
+  return {Vector(l.begin(), l.end()), amplitude, noise, mean, mixing};
+}
+
+GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iterations) {
+  const MatrixView points = matrix_view(X, "X");
+  const VectorView targets = vector_view(y, "y");
+  require(iterations >= 1, "iterations must be at least 1");
+  const py::gil_scoped_release release;
+  const SingleThreadedBlas single;
+  return GaussianProcess::fit(Coordinates(space), points, targets, {iterations});
+}
+
+GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at) {
+  const MatrixView points = matrix_view(X, "X");
+  const VectorView targets = vector_view(y, "y");
+  const py::gil_scoped_release release;
+  const SingleThreadedBlas single;
+  return GaussianProcess(Coordinates(space), points, targets, at);
+}
+
+GaussianProcess condition_on(const GaussianProcess& self, const Array& X, const Array& y) {
+  const MatrixView points = matrix_view(X, "X");
+  const VectorView targets = vector_view(y, "y");
+  const py::gil_scoped_release release;
+  const SingleThreadedBlas single;
+  return self.condition_on(points, targets);
+}
+
+py::tuple predict(const GaussianProcess& self, const Array& X) {
+  const MatrixView points = matrix_view(X, "X");
+  Vector mean(static_cast<std::size_t>(points.rows())), variance(mean.size());
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    self.predict(points, mean, variance);
+  }
+  return py::make_tuple(to_array(VectorView(mean)), to_array(VectorView(variance)));
+}
+
+py::tuple predict_with_slopes(const GaussianProcess& self, const Array& x) {
+  const VectorView point = vector_view(x, "x");
+  self.space().check(MatrixView(point.data(), 1, static_cast<Index>(point.size())));
+  GaussianProcess::Slopes at;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    at = self.predict_with_slopes(point);
+  }
+  return py::make_tuple(to_array(VectorView(at.mean)), at.variance, to_array(at.dmean),
+                        to_array(VectorView(at.dvariance)));
+}
+
+py::tuple posterior_gradient(const Items& items, const Array& X, const Array& y, const Array& theta) {
+  const Coordinates space(items);
+  const MatrixView points = matrix_view(X, "X");
+  const VectorView targets = vector_view(y, "y"), at = vector_view(theta, "theta");
+  space.check(points);
+  require(points.rows() == static_cast<Index>(targets.size()), "X and y differ in their number of observations");
+  Vector gradient(at.size());
+  double value = 0.0;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    value = negative_log_posterior(space, points, targets, at, gradient);
+  }
+  return py::make_tuple(value, to_array(VectorView(gradient)));
+}
+
+}  // namespace
+
+void bind_gp(py::module_& module) {
+  py::class_<Hyperparameters>(module, "Hyperparameters")
+      .def(py::init(&hyperparameters), py::arg("length_scales").noconvert(), py::arg("amplitude") = 1.0,
+           py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5)
+      .def_property_readonly("length_scales",
+                             [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
+      .def_readonly("amplitude", &Hyperparameters::amplitude)
+      .def_readonly("noise", &Hyperparameters::noise)
+      .def_readonly("mean", &Hyperparameters::mean)
+      .def_readonly("mixing", &Hyperparameters::mixing);
+
+  py::class_<GaussianProcess>(module, "GaussianProcess")
+      .def(py::init(&construct), py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
+           py::arg("hyperparameters"))
+      .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
+                  py::arg("iterations") = 50)
+      .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
+      .def("predict", &predict, py::arg("X").noconvert())
+      .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())
+      .def("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood)
+      .def_property_readonly("hyperparameters", &GaussianProcess::hyperparameters)
+      .def_property_readonly("jitter", &GaussianProcess::jitter)
+      .def_property_readonly("target_mean", [](const GaussianProcess& self) { return self.standardization().mean(); })
+      .def_property_readonly("target_scale",
+                             [](const GaussianProcess& self) { return self.standardization().scale(); });
+
+  module.def(
+      "prior_mode", [](const Items& space) { return prior_mode(Coordinates(space)); }, py::arg("space"));
+  module.def(
+      "pack",
+      [](const Items& space, const Hyperparameters& at) { return to_array(VectorView(pack(Coordinates(space), at))); },
+      py::arg("space"), py::arg("hyperparameters"));
+  module.def("negative_log_posterior", &posterior_gradient, py::arg("space"), py::arg("X").noconvert(),
+             py::arg("y").noconvert(), py::arg("theta").noconvert());
+  module.def(
+      "kernel",
+      [](const Items& items, const Hyperparameters& at, const Array& A, const Array& B) {
+        const Coordinates space(items);
+        const MatrixView a = matrix_view(A, "A"), b = matrix_view(B, "B");
+        space.check(a);
+        space.check(b);
+        return to_array(Kernel(space, at).cross(a, b));
+      },
+      py::arg("space"), py::arg("hyperparameters"), py::arg("A").noconvert(), py::arg("B").noconvert());
+}
+
+}  // namespace hpt::python
