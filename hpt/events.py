@@ -157,7 +157,7 @@ def to_json(event: Event) -> tuple[str, str]:
     for name, value in body.items():
         if type(value).__name__ == "mappingproxy":
             body[name] = dict(value)
-    return type(event).__name__, json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return type(event).__name__, json.dumps(body, separators=(",", ":"))
 
 
 def from_json(kind: str, body: str) -> Event:

@@ -1,0 +1,265 @@
+"""The command, run as a user runs it: in processes of its own, on real training programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+COUNTED = Path(__file__).parent.parent / "programs" / "counted.py"
+
+
+class Command:
+    """`hpt` with a state directory of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.state, self.runs = root, root / "state", root / "runs"
+
+    def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
+        environment = {**os.environ, "HPT_HOME": str(self.state)}
+        command = [sys.executable, "-m", "hpt.cli.main", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen(command, env=environment, text=True, cwd=self.root, **pipes)  # type: ignore[call-overload, no-any-return]
+
+    def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=90)
+        assert process.returncode == code, (process.returncode, out, err)
+        assert "Traceback" not in err
+        return out, err
+
+    def job(self, name: str = "job", **changes: object) -> Path:
+        """A job file beside its program; `changes` replace members of the tuning job's configuration."""
+        request = {
+            "HyperParameterTuningJobName": name,
+            "HyperParameterTuningJobConfig": {
+                "Strategy": "Random",
+                "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+                "ResourceLimits": {"MaxNumberOfTrainingJobs": 4, "MaxParallelTrainingJobs": 2},
+                "RandomSeed": 11,
+                "ParameterRanges": {
+                    "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}],
+                    "IntegerParameterRanges": [{"Name": "depth", "MinValue": "1", "MaxValue": "9"}],
+                    "CategoricalParameterRanges": [{"Name": "kind", "Values": ["a", "b"]}],
+                },
+                **changes,
+            },
+            "TrainingJobDefinition": {
+                "AlgorithmSpecification": {
+                    "TrainingImage": "counted.py",
+                    "TrainingInputMode": "File",
+                    "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
+                },
+                "StaticHyperParameters": {"pause": "0.02"},
+                "Environment": {"RUNS": str(self.runs)},
+            },
+        }
+        (self.root / "counted.py").write_text(COUNTED.read_text())
+        path = self.root / f"{name}.json"
+        path.write_text(json.dumps(request))
+        return path
+
+    def slow(self, path: Path, pause: float) -> Path:
+        request = json.loads(path.read_text())
+        request["TrainingJobDefinition"]["StaticHyperParameters"]["pause"] = str(pause)
+        path.write_text(json.dumps(request))
+        return path
+
+    def describe(self, name: str) -> dict[str, object]:
+        return json.loads(self("describe", name, "--json")[0])  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def hpt(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_job_from_file_to_best_model(hpt: Command) -> None:
+    out, err = hpt("tune", str(hpt.job()))
+    assert "tuning job  job  Completed (MaxNumberOfTrainingJobs)" in out
+    assert "best        job-00" in out and "x = 0." in out and "model" in out
+    assert err.count("started") == 4 and "(best so far)" in err
+    assert "\x1b" not in err + out  # plain when piped
+    listing, _ = hpt("list")
+    assert listing.splitlines()[1].split()[:3] == ["job", "Completed", "4"]
+    rows, _ = hpt("trials", "JOB")
+    values = [float(row.split()[2]) for row in rows.splitlines()[1:]]
+    assert values == sorted(values) and len(values) == 4
+    described = hpt.describe("job")
+    assert described["TrainingJobStatusCounters"]["Completed"] == 4  # type: ignore[index]
+    best = described["BestTrainingJob"]
+    assert best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == pytest.approx(values[0], rel=1e-5)  # type: ignore[index]
+
+
+def test_json_goes_to_stdout_alone(hpt: Command) -> None:
+    out, err = hpt("tune", str(hpt.job()), "--json")
+    assert json.loads(out)["HyperParameterTuningJobStatus"] == "Completed"
+    assert "started" in err
+    assert len(json.loads(hpt("trials", "job", "--json")[0])) == 4
+    assert json.loads(hpt("list", "--json")[0])[0]["HyperParameterTuningJobName"] == "job"
+
+
+def test_a_taken_name_and_again(hpt: Command) -> None:
+    path = str(hpt.job())
+    hpt("tune", path, "--quiet")
+    _, err = hpt("tune", path, code=2)
+    assert "hpt resume job" in err and "--again" in err
+    out, _ = hpt("tune", path, "--again", "--quiet")
+    assert "tuning job  job-2  Completed" in out
+    hpt("tune", path, "--name", "other", "--quiet")
+    assert len(hpt("list")[0].splitlines()) == 4
+
+
+def test_interrupted_and_resumed(hpt: Command) -> None:
+    """Ctrl-C puts trials down; a resume goes on with the same numbers and configurations."""
+    path = hpt.slow(hpt.job(), 0.5)
+    process = hpt.start("tune", str(path))
+    wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "hpt resume job" in err
+    described = hpt.describe("job")
+    assert described["HyperParameterTuningJobStatus"] == "InProgress" and "OwnerPid" not in described
+    before = {t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])}
+    out, err = hpt("resume", "job")
+    assert "attempt 2" in err and "Completed" in out
+    after = {t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])}
+    assert len(after) == 4 and before.items() <= after.items()
+
+
+def test_two_interrupts_end_at_once(hpt: Command) -> None:
+    path = hpt.job()
+    (hpt.root / "counted.py").write_text(
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open(os.environ['RUNS'], 'a').write('run\\n')\ntime.sleep(100)\n"
+    )
+    process = hpt.start("tune", str(path))
+    wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1.0)
+    assert process.poll() is None  # the grace period of 120 s is running
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=15)
+    assert process.returncode == 130
+
+
+def test_a_living_owner_is_named(hpt: Command) -> None:
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.5)))
+    wait_until(lambda: hpt.runs.exists())
+    _, err = hpt("resume", "job", code=2)
+    assert str(process.pid) in err
+    process.kill()
+    process.communicate()
+    out, _ = hpt("resume", "job")
+    assert "Completed" in out
+    assert len(set(hpt.runs.read_text().split())) == len(hpt.runs.read_text().split()) == 4
+    _, err = hpt("resume", "job", code=2)
+    assert "nothing to resume" in err
+
+
+@pytest.mark.parametrize("owner", ["living", "dead"])
+def test_stop_is_final(hpt: Command, owner: str) -> None:
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 3.0)))
+    wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
+    if owner == "dead":
+        process.kill()
+    out, _ = hpt("stop", "job")
+    assert "Stopped" in out
+    process.communicate(timeout=30)
+    assert process.returncode == (3 if owner == "living" else -signal.SIGKILL)
+    assert hpt.describe("job")["TrainingJobStatusCounters"]["Stopped"] == 2  # type: ignore[index]
+    hpt("stop", "job", code=2)
+    hpt("resume", "job", code=2)
+
+
+def test_check_starts_nothing(hpt: Command) -> None:
+    out, _ = hpt("tune", str(hpt.job()), "--check")
+    assert "is a valid tuning job" in out and "depth" in out
+    assert not hpt.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("raise SystemExit(3)", "3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("print('hello')", "no value of the objective metric 'loss'"),
+        ("print('loss=nan;')", "nan"),
+    ],
+)
+def test_failing_programs_end_the_job_with_a_reason(hpt: Command, program: str, reason: str) -> None:
+    path = hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 20, "MaxParallelTrainingJobs": 2})
+    (hpt.root / "counted.py").write_text(program)
+    out, _ = hpt("tune", str(path), "--quiet", code=1)
+    assert "Failed (NoTrainingJobSucceeded)" in out and reason in out
+    assert 5 <= hpt.describe("job")["ObjectiveStatusCounters"]["Failed"] <= 6  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["tune", "nowhere.json"], "nowhere.json"),
+        (["describe", "nothing"], "nothing"),
+        (["trials", "nothing"], "nothing"),
+        (["resume", "nothing"], "nothing"),
+        (["stop", "nothing"], "nothing"),
+    ],
+)
+def test_bad_words_are_answered_in_one_message(hpt: Command, words: list[str], expected: str) -> None:
+    out, err = hpt(*words, code=2)
+    assert expected in err and out == ""
+
+
+def test_a_bad_job_file_names_every_shape_error_and_stores_nothing(hpt: Command) -> None:
+    path = hpt.job()
+    request = json.loads(path.read_text())
+    request["HyperParameterTuningJobConfig"]["Strategy"] = "Psychic"
+    request["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"] = 0
+    request["Surprise"] = 1
+    path.write_text(json.dumps(request))
+    _, err = hpt("tune", str(path), code=2)
+    for words in ("Psychic", "axParallelTrainingJobs", "Surprise"):
+        assert words in err
+    assert hpt("list")[0].startswith("no tuning jobs")
+
+
+def test_live_progress_on_a_terminal(hpt: Command) -> None:
+    leader, follower = pty.openpty()
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.3)), stderr=follower)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            data = os.read(leader, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"\x1b[" in shown and b"best" in shown and b"running" in shown
+    assert "Completed" in out
+
+
+def test_help_teaches(hpt: Command) -> None:
+    out, _ = hpt("--help")
+    assert "exit codes" in out and "Ctrl-C" in out
+    for command in ("tune", "resume", "list", "describe", "trials", "stop"):
+        assert "--json" in hpt(command, "--help")[0]

@@ -1,0 +1,170 @@
+"""`hpt.tune` runs real worker processes; scripts run as a user would run them."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hpt
+from hpt.errors import InputError
+
+SPACE = hpt.SearchSpace([hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])])
+
+
+def quadratic(config, report):  # type: ignore[no-untyped-def]
+    return -(config["x"] ** 2) - (config["kind"] == "bad")
+
+
+def reports_then_returns(config, report):  # type: ignore[no-untyped-def]
+    report(1.0)
+    report(2.0)
+    return 5.0
+
+
+def only_reports(config, report):  # type: ignore[no-untyped-def]
+    print("chatter", end="")  # an unfinished line of the function's own
+    report(1.0)
+    report(0.5)
+
+
+def not_a_number(config, report):  # type: ignore[no-untyped-def]
+    return math.nan if config["kind"] == "bad" else 1.0
+
+
+def fails(config, report):  # type: ignore[no-untyped-def]
+    raise RuntimeError("out of cheese")
+
+
+def returns_text(config, report):  # type: ignore[no-untyped-def]
+    return "0.9"
+
+
+def test_finds_the_best_of_a_function() -> None:
+    result = hpt.tune(
+        quadratic, SPACE, metric="score", objective="maximize", max_jobs=12, max_parallel_jobs=2, seed=1
+    )
+    assert result.status == "Completed"
+    assert result.completion_reason == "MaxNumberOfTrainingJobs"
+    assert [trial.number for trial in result.trials] == list(range(1, 13))
+    assert result.best_trial is not None and result.best_config is not None
+    assert result.best_value == max(trial.value for trial in result.trials if trial.value is not None)
+    assert result.best_value == quadratic(result.best_config, None)
+    assert {type(trial.config["x"]) for trial in result.trials} == {float}
+
+
+def test_a_returned_value_beats_the_last_report() -> None:
+    result = hpt.tune(reports_then_returns, SPACE, max_jobs=1, seed=1)
+    assert result.best_value == 5.0
+    assert [(r.resource, r.value) for r in result.trials[0].reports] == [(1.0, 1.0), (2.0, 2.0)]
+
+
+def test_without_a_return_value_the_last_report_counts() -> None:
+    result = hpt.tune(only_reports, SPACE, objective="Minimize", max_jobs=1, seed=1)
+    assert result.best_value == 0.5
+
+
+def test_nan_fails_the_trial_and_the_job_goes_on() -> None:
+    space = hpt.SearchSpace([hpt.CategoricalParameter("kind", ["good", "bad"])])
+    result = hpt.tune(not_a_number, space, strategy="Grid", seed=1)
+    assert result.status == "Completed"
+    assert [(t.config["kind"], t.value) for t in result.trials] == [("good", 1.0), ("bad", None)]
+    assert result.best_config == {"kind": "good"}
+
+
+@pytest.mark.parametrize(("train", "words"), [(fails, "out of cheese"), (returns_text, "real number")])
+def test_failures_end_the_job_with_a_reason(train: object, words: str) -> None:
+    result = hpt.tune(train, SPACE, max_jobs=20, max_parallel_jobs=2, strategy="Random", seed=1)  # type: ignore[arg-type]
+    assert result.status == "Failed"
+    assert 5 <= len(result.trials) <= 6
+    assert words in result.failure_reason
+    assert result.best_trial is None and result.best_value is None
+
+
+def test_what_cannot_be_pickled_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="top level"):
+        hpt.tune(lambda config, report: 1.0, SPACE, max_jobs=1, state=tmp_path / "state", name="j")
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"objective": "sideways", "max_jobs": 1}, "Maximize"),
+        ({"strategy": "Magic", "max_jobs": 1}, "Magic"),
+        ({}, "max_jobs"),
+        ({"max_jobs": 0}, "max_jobs"),
+        ({"max_jobs": 1, "max_parallel_jobs": 0}, "parallel"),
+        ({"max_jobs": 1, "name": "not a name!"}, "not a name!"),
+    ],
+)
+def test_bad_arguments_are_refused(tmp_path: Path, arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        hpt.tune(quadratic, SPACE, state=tmp_path / "state", **{"name": "job", **arguments})  # type: ignore[arg-type]
+    assert not (tmp_path / "state" / "job").exists()
+
+
+SCRIPT = """
+import sys, time
+import hpt
+
+def train(config, report):
+    with open({runs!r}, "a") as runs:
+        runs.write(f"{{config['x']!r}}\\n")
+    time.sleep(0.3)
+    return config["x"]
+
+if __name__ == "__main__":
+    space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
+    result = hpt.tune(train, space, max_jobs=6, strategy="Random", seed=3, name="script", state={state!r})
+    print(result.status, len(result.trials))
+"""
+
+
+def test_a_script_that_is_killed_goes_on_with_the_same_call(tmp_path: Path) -> None:
+    script, runs, state = tmp_path / "script.py", tmp_path / "runs", tmp_path / "state"
+    script.write_text(SCRIPT.format(runs=str(runs), state=str(state)))
+    first = subprocess.Popen([sys.executable, str(script)])
+    _wait_until(lambda: runs.exists() and len(runs.read_text().split()) >= 2)
+    first.kill()
+    first.wait()
+    second = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    assert second.stdout.split() == ["Completed", "6"]
+    seen = runs.read_text().split()
+    assert len(seen) == len(set(seen)) == 6
+
+
+def test_ctrl_c_puts_trials_down(tmp_path: Path) -> None:
+    script, runs, state = tmp_path / "script.py", tmp_path / "runs", tmp_path / "state"
+    script.write_text(SCRIPT.format(runs=str(runs), state=str(state)))
+    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True)
+    _wait_until(lambda: runs.exists() and bool(runs.read_text()))
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    again = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    assert again.stdout.split() == ["Completed", "6"]
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    text = SCRIPT.format(runs=str(tmp_path / "runs"), state=str(tmp_path / "state"))
+    script.write_text(text.replace('if __name__ == "__main__":', "if True:"))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split()[0] == "Failed"
+    logs = list((tmp_path / "state").rglob("log"))
+    assert any("__main__" in log.read_text() for log in logs)
+
+
+def _wait_until(condition, timeout: float = 30) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
