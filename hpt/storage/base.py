@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hpt.errors import InputError
 from hpt.events import Event
+
+
+def job_key(name: str) -> str:
+    """What a job's name is compared by, and its directory is called.
+
+    Raises:
+        InputError: the name cannot be a directory's.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
+        raise InputError(
+            f"job name {name!r} cannot name a directory; use up to 63 letters, digits and hyphens"
+        )
+    return name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +29,9 @@ class JobRecord:
     """One stored tuning job.
 
     name: as given. created: seconds since the epoch. document: the job's description as JSON data (whatever
-    `create` was given). summary: the small JSON document of the last append, for listings. owner_pid: the living
-    process that runs it, or None.
+    `create` was given). summary: the small JSON document of the last append, for listings. owner_pid: the
+    living process that runs it, or None. problem: why the job cannot be read (`jobs` lists such a job all
+    the same, with an empty document), or None.
     """
 
     name: str
@@ -23,11 +39,14 @@ class JobRecord:
     document: Mapping[str, Any]
     summary: Mapping[str, Any]
     owner_pid: int | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to append to one job's events. `token` grows with every taking-over and fences off the former owner."""
+    """The right to append to one job's events. `token` grows with every taking-over and fences off the
+    former owner.
+    """
 
     name: str
     token: int
@@ -47,7 +66,9 @@ class Storage(Protocol):
     def release(self, lease: Lease) -> None: ...
 
     def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
-        """All events and the summary in one durable transaction, or none. Raises LeaseLostError when fenced off."""
+        """All events and the summary in one durable transaction, or none. Raises LeaseLostError when
+        fenced off.
+        """
         ...
 
     def read(self, name: str) -> tuple[JobRecord, list[Event]]:

@@ -1,0 +1,99 @@
+"""Jobs in this process's memory: the twin of SQLiteStorage for tests, simulations and jobs nobody resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpt.errors import InputError, JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError
+from hpt.events import Event, from_json, to_json
+from hpt.storage.base import JobRecord, Lease, job_key
+
+
+@dataclass(slots=True)
+class _Job:
+    name: str
+    created: float
+    document: str
+    summary: str = "{}"
+    events: list[tuple[str, str]] = field(default_factory=list)
+    token: int = 0
+    owned: bool = False
+    stop: bool = False
+
+
+class MemoryStorage:
+    """Everything is held as JSON text, as a durable storage would: nobody shares a mutable object with it."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, _Job] = {}
+        self._lock = threading.Lock()
+
+    def _job(self, name: str) -> _Job:
+        try:
+            return self._jobs[job_key(name)]
+        except (KeyError, InputError):
+            raise JobNotFoundError(f"no tuning job named {name!r} in memory") from None
+
+    def create(self, name: str, document: Mapping[str, Any], created: float) -> None:
+        job = _Job(name, created, json.dumps(document))
+        with self._lock:
+            taken = self._jobs.setdefault(job_key(name), job)
+        if taken is not job:
+            raise JobExistsError(f"a tuning job named {taken.name!r} exists in memory; choose another name")
+
+    def acquire(self, name: str) -> Lease:
+        with self._lock:
+            job = self._job(name)
+            if job.owned:
+                pid = os.getpid()
+                message = f"tuning job {name!r} is run by this very process (pid {pid}); release it first"
+                raise JobOwnedError(message, pid)
+            job.owned = True
+            job.token += 1
+            return Lease(name, job.token)
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            job = self._job(lease.name)
+            if job.token == lease.token:
+                job.owned = False
+
+    def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
+        rows, text = [to_json(event) for event in events], json.dumps(summary)
+        with self._lock:
+            job = self._job(lease.name)
+            if not job.owned or job.token != lease.token:
+                raise LeaseLostError(
+                    f"tuning job {lease.name!r} was taken over (token {job.token}, ours {lease.token}); "
+                    "its former owner must not run it any further"
+                )
+            job.events.extend(rows)
+            job.summary = text
+
+    def read(self, name: str) -> tuple[JobRecord, list[Event]]:
+        with self._lock:
+            job = self._job(name)
+            record, rows = _record(job), list(job.events)
+        return record, [from_json(kind, body) for kind, body in rows]
+
+    def jobs(self) -> list[JobRecord]:
+        with self._lock:
+            return [_record(job) for _, job in sorted(self._jobs.items())]
+
+    def request_stop(self, name: str) -> None:
+        with self._lock:
+            self._job(name).stop = True
+
+    def stop_requested(self, name: str) -> bool:
+        with self._lock:
+            return self._job(name).stop
+
+
+def _record(job: _Job) -> JobRecord:
+    pid = os.getpid() if job.owned else None
+    return JobRecord(job.name, job.created, json.loads(job.document), json.loads(job.summary), pid)
