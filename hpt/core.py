@@ -1,0 +1,147 @@
+"""The single door to the C++ core: validates, converts, calls.
+
+    n   observations            X: (n, d)   encoded points      y: (n,)   targets, minimised
+    m   points in question      P: (m, d)   of running trials   d         coordinates of the space
+
+Numbers are encoded in [0, 1], a categorical as its index (`SearchSpace.encode`). Arrays cross as C-contiguous
+float64; NaN and infinity are refused here, shapes there. The GIL is released inside, and SciPy's BLAS runs on one
+thread while any call is under way: a result's bits depend on that count. Same inputs, same seed, same machine and
+BLAS build: the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hpt.errors import InputError
+
+if TYPE_CHECKING:
+    from hpt import _core
+    from hpt.space import Coordinate
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """Of the kernel, in the units of standardised targets.
+
+    length_scales: one a coordinate. amplitude: variance of the function. noise: variance of an observation about
+    it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the categorical
+    kernel, in [0, 1]; without effect in a space of one kind.
+    """
+
+    length_scales: tuple[float, ...]
+    amplitude: float = 1.0
+    noise: float = 1e-3
+    mean: float = 0.0
+    mixing: float = 0.5
+
+
+class Model:
+    """A Gaussian process given observations; immutable."""
+
+    __slots__ = ("_gp",)
+
+    def __init__(
+        self, coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike, at: Hyperparameters
+    ) -> None:
+        """The posterior at given hyperparameters.
+
+        Raises:
+            ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
+            NotPositiveDefiniteError: the covariance cannot be factored.
+        """
+        from hpt import _core
+
+        self._gp = _core.GaussianProcess(_typed(coordinates), _array(X, "X"), _array(y, "y"), _crossing(at))
+
+    def condition_on(self, X: ArrayLike, y: ArrayLike) -> Model:
+        """The same hyperparameters and units with further observations, X: (k, d), y: (k,)."""
+        grown = Model.__new__(Model)
+        grown._gp = self._gp.condition_on(_array(X, "X"), _array(y, "y"))
+        return grown
+
+    def predict(self, X: ArrayLike) -> tuple[Float64Array, Float64Array]:
+        """Mean and variance of the function at X: (m, d), each (m,), in the units of y, without its noise."""
+        return self._gp.predict(_array(X, "X"))
+
+    def log_expected_improvement(self, X: ArrayLike) -> Float64Array:
+        """log EI at X: (m, d), (m,), in standardised units, over the lowest mean among the observed points."""
+        from hpt import _core
+
+        return _core.log_improvement(self._gp, _array(X, "X"))
+
+    def propose(self, pending: ArrayLike, tried: ArrayLike, seed: int, number: int) -> Float64Array | None:
+        """The point (d,) for trial `number`, or None when every point of a finite space was tried.
+
+        pending: (m, d), running trials in order; the improvement is averaged over outcomes imagined for them.
+        tried: (t, d), points to skip besides the observed and the pending ones.
+        """
+        from hpt import _core
+
+        return _core.propose(
+            self._gp, _array(pending, "pending"), _array(tried, "tried"), seed, number, _core.SearchOptions()
+        )
+
+
+def fit(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike) -> Hyperparameters:
+    """Maximum a posteriori hyperparameters: a pure function of the arguments.
+
+    Raises:
+        ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
+        NotPositiveDefiniteError: the covariance cannot be factored.
+    """
+    from hpt import _core
+
+    at = _core.GaussianProcess.fit(_typed(coordinates), _array(X, "X"), _array(y, "y")).hyperparameters
+    return Hyperparameters(tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing)
+
+
+def design_point(
+    coordinates: Sequence[Coordinate], tried: ArrayLike, seed: int, number: int
+) -> Float64Array | None:
+    """The first point (d,) of a search for trial `number`, or None when every point of a finite space was tried.
+
+    Trial 1 gets the middle of every range, the others scrambled Sobol' points keyed by the seed; a point tried
+    before, (t, d), is replaced by another.
+    """
+    from hpt import _core
+
+    return _core.design_point(_typed(coordinates), _array(tried, "tried"), seed, number)
+
+
+def _typed(coordinates: Sequence[Coordinate]) -> list[_core.Coordinate]:
+    from hpt import _core
+
+    out = []
+    for each in coordinates:
+        if each.kind == "continuous":
+            out.append(_core.Coordinate.continuous(each.scale))
+        elif each.kind == "categorical":
+            out.append(_core.Coordinate.categorical(each.count))
+        else:
+            # A linear scale depends on the count alone, which is exact where the bounds as floats are not.
+            low = int(each.min) if each.scale == "logarithmic" else 0
+            out.append(_core.Coordinate.integer(low, low + each.count - 1, each.scale))
+    return out
+
+
+def _crossing(at: Hyperparameters) -> _core.Hyperparameters:
+    from hpt import _core
+
+    scales = np.asarray(at.length_scales, dtype=np.float64)
+    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing)
+
+
+def _array(values: ArrayLike, name: str) -> Float64Array:
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        where = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        raise InputError(f"{name}[{', '.join(map(str, where))}] is {array[where]}; give finite numbers")
+    return array
