@@ -1,0 +1,159 @@
+"""Environment and arguments of a training program, as the framework images' start-up layer gives them (AMT 16.3).
+
+Standard library only: the supervisor imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from hpt.executors import contract
+from hpt.executors.process import ATTEMPT_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_NOT_FOR_THE_PROGRAM = "_tuning_objective_metric"
+
+
+def training_job_arn(name: str) -> str:
+    """An ARN of the right shape for a training job that runs on this host."""
+    return f"arn:aws:sagemaker:local:000000000000:training-job/{name}"
+
+
+def split_hyperparameters(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The program's own hyperparameters and the framework's, each value decoded as JSON where it is JSON."""
+    own: dict[str, Any] = {}
+    framework: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        internal = name.startswith("sagemaker_") or name == _NOT_FOR_THE_PROGRAM
+        (framework if internal else own)[name] = value
+    return own, framework
+
+
+def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """`--name value` for each, sorted by name; one letter: `-n value`.
+
+    >>> arguments({"lr": 0.1, "b": 2, "flag": True})
+    ['-b', '2', '--flag', 'True', '--lr', '0.1']
+    """
+    result = []
+    for name, value in sorted(hyperparameters.items()):
+        if isinstance(value, dict):
+            value = ",".join(f"{key}={entry}" for key, entry in sorted(value.items()))
+        result += [f"--{name}" if len(name) > 1 else f"-{name}", "" if value is None else str(value)]
+    return result
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def cores_for_each(parallel: int) -> int:
+    """A fair share of the cores this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) // max(1, parallel))
+
+
+def _gpus() -> int:
+    try:
+        return len(os.listdir("/proc/driver/nvidia/gpus"))
+    except OSError:
+        return 0
+
+
+def _folders(base: str) -> dict[str, str]:
+    return {
+        "input_dir": os.path.join(base, "input"),
+        "input_config_dir": os.path.join(base, "input/config"),
+        "model_dir": os.path.join(base, "model"),
+        "output_dir": os.path.join(base, "output"),
+        "output_data_dir": os.path.join(base, "output/data"),
+        "output_intermediate_dir": os.path.join(base, "output/intermediate"),
+    }
+
+
+def _training_environment(base: str, spec: Mapping[str, Any], own: Any, framework: Any) -> dict[str, Any]:
+    """What the start-up layer publishes as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
+    entry = spec["entry"] or ""
+    resources = contract.resource_config(spec)
+    return {
+        **_folders(base),
+        "additional_framework_parameters": framework,
+        "channel_input_dirs": {
+            c["name"]: os.path.join(base, "input/data", c["name"]) for c in spec["channels"]
+        },
+        "current_host": contract.HOST,
+        "current_instance_group": contract.INSTANCE_GROUP,
+        "current_instance_group_hosts": [contract.HOST],
+        "current_instance_type": spec["instance_type"],
+        "distribution_hosts": [contract.HOST],
+        "distribution_instance_groups": [],
+        "framework_module": None,
+        "hosts": [contract.HOST],
+        "hyperparameters": own,
+        "input_data_config": contract.input_data_config(spec),
+        "instance_groups": [contract.INSTANCE_GROUP],
+        "instance_groups_dict": {contract.INSTANCE_GROUP: resources["instance_groups"][0]},
+        "is_hetero": False,
+        "is_master": True,
+        "job_name": spec["name"],
+        "log_level": 20,
+        "master_hostname": contract.HOST,
+        "module_dir": os.path.join(base, "code"),
+        "module_name": entry.removesuffix(".py"),
+        "network_interface_name": contract.NETWORK_INTERFACE,
+        "num_cpus": cores_for_each(spec["parallel"]),
+        "num_gpus": _gpus(),
+        "resource_config": resources,
+        "user_entry_point": entry,
+    }
+
+
+_PUBLISHED_WHOLE = ("channel_input_dirs", "hyperparameters", "additional_framework_parameters")
+_NOT_PUBLISHED = ("is_master", "job_name", "master_hostname", "distribution_hosts")
+
+
+def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The program's whole environment: the tuner's, the contract's, and the job's own `Environment` above all.
+
+    `OMP_NUM_THREADS` shares the cores among the parallel training jobs unless the user set it; the BLAS
+    libraries follow it.
+    """
+    own, framework = split_hyperparameters(spec["hyperparameters"])
+    training = _training_environment(base, spec, own, framework)
+    published = {
+        key: training[key] for key in training if key not in _PUBLISHED_WHOLE and key not in _NOT_PUBLISHED
+    }
+    channels = training["channel_input_dirs"]
+    published |= {
+        "hps": own,
+        "framework_params": framework,
+        "channels": sorted(channels),
+        "user_args": arguments(own),
+        "training_env": training,
+    }
+    published |= {f"channel_{name}": path for name, path in channels.items()}
+    published |= {f"hp_{name}": value for name, value in own.items()}
+    result = dict(inherited)
+    result.setdefault("OMP_NUM_THREADS", str(training["num_cpus"]))
+    if spec["python"]:
+        result["PYTHONUNBUFFERED"] = "1"
+    result |= {f"SM_{name.upper()}": _text(value) for name, value in published.items()}
+    result["TRAINING_JOB_NAME"] = spec["name"]
+    result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
+    result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]
+    result |= spec["environment"]
+    if spec["python_path"]:
+        result["PYTHONPATH"] = os.pathsep.join(filter(None, [spec["python_path"], result.get("PYTHONPATH")]))
+    result["SAGEMAKER_BASE_DIR"] = base
+    result[ATTEMPT_VARIABLE] = token
+    return result

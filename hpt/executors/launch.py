@@ -1,0 +1,132 @@
+"""How a supervisor starts a process that cannot outlive it. Linux; standard library only."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+_RESET = (
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)  # Python ignores these, and what is ignored would stay so across exec
+
+
+class LaunchError(Exception):
+    """The program could not be started; the text says why. `ours`: for a reason that is not the program's."""
+
+    def __init__(self, message: str, *, ours: bool = False) -> None:
+        super().__init__(message)
+        self.ours = ours
+
+
+def _prctl(option: int, value: int) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def become_subreaper() -> None:
+    """Descendants whose parents ended become children of this process, so that none can slip away."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def launch(command: list[str], environment: Mapping[str, str], directory: str, output: int) -> int:
+    """Start a command in a session of its own, both outputs into the open file `output`; returns its pid.
+
+    The kernel kills it when this process dies.
+
+    Raises:
+        LaunchError: it cannot be run.
+    """
+    reading, writing = os.pipe()
+    parent = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(reading)
+        os.close(writing)
+        raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
+    if pid == 0:
+        _become(command, environment, directory, output, parent, writing)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        trouble = pipe.read()  # ends when exec closes the other end
+    if trouble:
+        os.waitpid(pid, 0)
+        number = int(trouble)
+        ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
+        raise LaunchError(explain(command[0], number, directory), ours=ours)
+    return pid
+
+
+def _become(
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: str,
+    output: int,
+    parent: int,
+    writing: int,
+) -> None:
+    """The child's side, between fork and exec."""
+    try:
+        os.setsid()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # the supervisor died before the kernel knew what to do about it
+        for number in _RESET:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.chdir(directory)
+        os.execve(command[0], command, environment)
+    except OSError as error:
+        os.write(writing, str(error.errno).encode())
+    except ValueError:  # a null byte or `=` where exec allows none
+        os.write(writing, str(errno.EINVAL).encode())
+    finally:
+        os._exit(127)
+
+
+def explain(program: str, number: int, directory: str) -> str:
+    """Why exec failed, for a person."""
+    path = os.path.join(directory, program)
+    if number == errno.ENOENT:
+        if not os.path.exists(path):
+            return f"the program {program} is not found"
+        return f"the program {program} cannot run: its interpreter {_interpreter(path)} is not found"
+    if number == errno.EACCES:
+        if os.path.isdir(path):
+            return f"the program {program} is a directory; name the file to run"
+        if os.path.exists(path) and not os.access(path, os.X_OK):
+            return f"the program {program} is not executable; allow it with: chmod +x {program}"
+        return f"the program {program} cannot run: permission denied"
+    if number == errno.ENOEXEC:
+        return (
+            f"the program {program} is not something this system can run; a script needs a first line"
+            " like `#!/usr/bin/env bash`"
+        )
+    if number == errno.E2BIG:
+        return f"the program {program} cannot run: hyperparameters and environment are too long to pass on"
+    if number == errno.EINVAL:
+        return f"the program {program} cannot run: a name or value in its environment or arguments is not allowed"
+    return f"the program {program} cannot run: {os.strerror(number)}"
+
+
+def _interpreter(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return "(unreadable)"
+    return first[2:].strip().decode(errors="replace") if first.startswith(b"#!") else "or dynamic loader"

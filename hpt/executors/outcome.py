@@ -1,0 +1,106 @@
+"""How an attempt ended, as its exit record says it and in words for people (AMT 16.4).
+
+Standard library only: the supervisor imports this.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from hpt.executors import contract, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_TAIL = 4096
+_LINE = 300
+
+_SIGNAL_HINTS: dict[int, str] = {
+    signal.SIGKILL: "; often the kernel's out-of-memory killer",
+    signal.SIGSEGV: "; a crash in native code",
+    signal.SIGXFSZ: "; a file grew past the size limit",
+    signal.SIGXCPU: "; the CPU time limit was reached",
+}
+
+
+class Ending:
+    """Why and how the program is being ended, if it is. `accepts_stop`: requests to stop count."""
+
+    def __init__(self, *, accepts_stop: bool = True) -> None:
+        self.accepts_stop = accepts_stop
+        self.stopped = False
+        self.timed_out = False
+        self.killed = False
+        self.kill_at: float | None = None  # on the monotonic clock
+
+    @property
+    def begun(self) -> bool:
+        return self.stopped or self.timed_out
+
+
+def lost(reason: str) -> dict[str, Any]:
+    """The infrastructure failed."""
+    return {"outcome": record.LOST, "exit_code": None, "reason": reason}
+
+
+def failed(reason: str) -> dict[str, Any]:
+    """The program could not run, for a reason the user can mend."""
+    return {"outcome": record.PROGRAM_ENDED, "exit_code": None, "reason": reason}
+
+
+def not_started() -> dict[str, Any]:
+    return failed("stopped before the program started")
+
+
+def how_it_ended(status: int) -> str:
+    """A wait status in words."""
+    if not os.WIFSIGNALED(status):
+        return f"exit code {os.WEXITSTATUS(status)}"
+    number = os.WTERMSIG(status)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "a real-time signal"
+    return f"killed by signal {number} ({name})"
+
+
+def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str, Any]) -> dict[str, Any]:
+    """What a program's wait status, its failure file and the end of its log come to."""
+    code = os.waitstatus_to_exitcode(status)
+    how = how_it_ended(status)
+    if ending.begun:
+        limit = (
+            f"ran into its limit of {spec['max_runtime_seconds']:g} s"
+            if ending.timed_out
+            else "stopped on request"
+        )
+        late = f"; it did not end within {spec['grace_seconds']:g} s of grace" if ending.killed else ""
+        reason = f"{limit}: {how}{late}"
+    elif code == 0:
+        reason = ""
+    else:
+        hint = _SIGNAL_HINTS.get(os.WTERMSIG(status), "") if code < 0 else ""
+        said = last_line(log)
+        tail = f"; the last line of its log: {said}" if said else ""
+        reason = contract.failure_text(base) or f"{how}{hint}{tail}"
+    return {"outcome": record.PROGRAM_ENDED, "exit_code": code, "reason": reason}
+
+
+def last_line(path: str) -> str:
+    """The last line of a file that is not blank, shortened; nothing where there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return said if len(said) <= _LINE else said[:_LINE] + "…"
+
+
+def needs_transfer(spec: dict[str, Any]) -> bool:
+    """Whether anything is to be fetched from a remote store before the program starts."""
+    uris = [channel["uri"] for channel in spec["channels"]]
+    return any(contract.is_remote(uri or "") for uri in [*uris, spec["source"], spec["checkpoint_uri"]])

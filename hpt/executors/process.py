@@ -1,0 +1,151 @@
+"""Who a process is, who descends from it, and how to end them all. Linux; standard library only.
+
+A pid alone names nobody: it is used again. Boot id, pid and the kernel's start time together do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+ATTEMPT_VARIABLE = "HPT_ATTEMPT"
+"""Environment variable by which every process of an attempt is known: its value is the attempt's own token."""
+
+
+def boot_id() -> str:
+    """Differs after every start of the host."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
+
+
+def _stat(pid: int | str) -> tuple[str, int, int, int] | None:
+    """State letter, parent, process group and start time in clock ticks since boot; None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field, the name, may hold anything, also spaces and brackets.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19])
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What tells a living process from every other one, now and later, as JSON data."""
+    found = _stat(pid)
+    return {"boot_id": boot_id(), "pid": pid, "start_time": found[3] if found else 0}
+
+
+def is_alive(who: Mapping[str, Any], boot: str) -> bool:
+    """Whether the process of that identity still runs on this host, whose boot id is `boot`. A zombie does not."""
+    if who.get("boot_id") != boot:
+        return False
+    found = _stat(int(who["pid"]))
+    return found is not None and found[0] not in "ZX" and found[3] == who["start_time"]
+
+
+def _everybody() -> dict[int, tuple[str, int, int, int]]:
+    found = ((int(name), _stat(name)) for name in os.listdir("/proc") if name.isdigit())
+    return {pid: entry for pid, entry in found if entry is not None}
+
+
+def _below(roots: set[int], everybody: Mapping[int, tuple[str, int, int, int]]) -> set[int]:
+    """Every descendant of `roots`, without them."""
+    children: dict[int, list[int]] = {}
+    for pid, (_, parent, _, _) in everybody.items():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    queue = list(roots)
+    while queue:
+        for pid in children.get(queue.pop(), ()):
+            if pid not in found and pid not in roots:
+                found.add(pid)
+                queue.append(pid)
+    return found
+
+
+def signal_descendants(number: int) -> int:
+    """Signal every living descendant of this process; returns how many there were.
+
+    Process groups are signalled as a whole: the kernel does that in one step, so that a group that forks as
+    fast as it can cannot run away from it. A group of a descendant in another session than ours holds
+    descendants only.
+    """
+    everybody = _everybody()
+    own_group = os.getpgrp()
+    below = [pid for pid in _below({os.getpid()}, everybody) if everybody[pid][0] not in "ZX"]
+    for group in {everybody[pid][2] for pid in below} - {own_group, 0}:
+        send(-group, number)
+    for pid in below:
+        if everybody[pid][2] == own_group:
+            send(pid, number)
+    return len(below)
+
+
+def send(pid: int, number: int) -> None:
+    """Signal a process (or, negative, a group) if it still is there and ours."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def reap() -> dict[int, int] | None:
+    """Wait statuses of children that ended, by pid; None when this process has no child left at all."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended or None
+        if pid == 0:
+            return ended
+        ended[pid] = status
+
+
+def kill_descendants(patience: float = 60.0) -> int:
+    """Kill every descendant, however deep and in whatever session; returns how many could not be killed.
+
+    To be called by a child subreaper, to whom orphans fall: when it has no child, it has no descendant.
+    `patience` in seconds bounds the wait for processes stuck in the kernel.
+    """
+    give_up = time.monotonic() + patience
+    pause = 0.002
+    while reap() is not None:
+        left = signal_descendants(signal.SIGKILL)
+        if time.monotonic() > give_up:
+            return left
+        signal.sigtimedwait({signal.SIGCHLD}, pause)
+        pause = min(0.25, pause * 1.5)
+    return 0
+
+
+def kill_marked(token: str) -> int:
+    """Kill every process that carries the attempt's token in its environment, and all their descendants.
+
+    Returns how many were found: call again until it is 0. A process that threw its environment away and lost
+    its parent is not found.
+    """
+    mark = f"{ATTEMPT_VARIABLE}={token}".encode()
+    everybody = _everybody()
+    marked = {pid for pid, entry in everybody.items() if entry[0] not in "ZX" and mark in _environment(pid)}
+    found = {pid for pid in marked | _below(marked, everybody) if everybody[pid][0] not in "ZX"} - {
+        os.getpid()
+    }
+    for pid in found:
+        send(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:  # gone, or not ours to read and so not ours to kill
+        return []

@@ -1,0 +1,90 @@
+"""What a `TrainingImage` means on this host: the command that runs in place of the container."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt.algorithms import ALGORITHMS, find_algorithm
+from hpt.errors import InputError
+
+MODULE_PREFIX = "module:"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command and what it expects.
+
+    command: the words before the arguments. entry: its name as the program sees it. source: directory or
+    archive that fills `code/`, or None. in_code: the last word names a file in `code/`. takes_arguments:
+    hyperparameters are passed as `--name value` too. python: it runs in the tuner's interpreter.
+    needs_library: it must be able to import `hpt`.
+    """
+
+    command: tuple[str, ...]
+    entry: str = ""
+    source: str | None = None
+    in_code: bool = False
+    takes_arguments: bool = False
+    python: bool = False
+    needs_library: bool = False
+
+
+def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
+    """The program behind a `TrainingImage` and the static hyperparameters of script mode.
+
+    - `sagemaker_program` and `sagemaker_submit_directory` among the hyperparameters: that script, from a local
+      directory or `.tar.gz` (or one on S3), whatever the image;
+    - `module:NAME` or `module:NAME?ARGUMENT`: `python -m NAME [ARGUMENT]`;
+    - an absolute path or `file://` URI: a Python script (`.py`) or any executable;
+    - a built-in algorithm's name or image URI.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if "sagemaker_program" in hyperparameters:
+        return _script_mode(_unquote(hyperparameters["sagemaker_program"]), hyperparameters)
+    if image.startswith(MODULE_PREFIX):
+        module, _, argument = image.removeprefix(MODULE_PREFIX).partition("?")
+        words = (sys.executable, "-m", module, *([argument] if argument else []))
+        return Program(words, entry=module, python=True, needs_library=True)
+    path = Path(image.removeprefix("file://"))
+    if path.is_absolute():
+        python = path.suffix == ".py"
+        command = (sys.executable, str(path)) if python else (str(path),)
+        return Program(command, entry=path.name, source=str(path.parent), takes_arguments=True, python=python)
+    algorithm = find_algorithm(image)
+    if algorithm is None:
+        known = ", ".join(each.name for each in ALGORITHMS)
+        raise InputError(
+            f"TrainingImage {image!r} is neither a local program nor a built-in algorithm; give the absolute path"
+            f" of a program or script, or one of: {known}"
+        )
+    return Program(
+        (sys.executable, "-m", algorithm.module), entry=algorithm.module, python=True, needs_library=True
+    )
+
+
+def _unquote(text: str) -> str:
+    """Script-mode values are JSON texts within the map of texts: `"train.py"` with its quotes."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
+
+
+def _script_mode(entry: str, hyperparameters: Mapping[str, str]) -> Program:
+    source = _unquote(hyperparameters.get("sagemaker_submit_directory", "")).removeprefix("file://")
+    if not source:
+        raise InputError(
+            f"sagemaker_program {entry!r} needs sagemaker_submit_directory: the directory or .tar.gz that holds it"
+        )
+    python = entry.endswith(".py")
+    runner = (sys.executable,) if python else ("/bin/sh",) if entry.endswith(".sh") else ()
+    return Program(
+        (*runner, entry), entry=entry, source=source, in_code=True, takes_arguments=True, python=python
+    )

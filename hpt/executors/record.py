@@ -1,0 +1,145 @@
+"""The files of an attempt, and how they are written so that a crash leaves the old content or the new.
+
+    <root>/<training job name>/ml/            the training directory, SAGEMAKER_BASE_DIR
+    <root>/<training job name>/attempts/<n>/
+        spec.json     what to run, written by the tuner
+        lock          held by the attempt's supervisor as long as it lives
+        started.json  durable before the program starts: this attempt must never be started again
+        phases        one line `<phase> <seconds since the epoch>` for each phase entered
+        log           standard output and error of the program
+        log.index     fixed-width lines `<offset> <seconds>`: the log was that long at that time
+        stop, stop-now    left by whoever wants the attempt to end
+        exit.json     how it ended; the very last thing a supervisor writes
+
+Standard library only: the supervisor imports this.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+SPEC = "spec.json"
+LOCK = "lock"
+STARTED = "started.json"
+PHASES = "phases"
+LOG = "log"
+INDEX = "log.index"
+STOP = "stop"
+STOP_NOW = "stop-now"
+EXIT = "exit.json"
+
+PROGRAM_ENDED = "Exited"
+LOST = "Lost"
+
+INDEX_LINE = 32
+
+EXIT_ROOM = (
+    16384  # bytes set aside for the exit record, so that a full disk cannot keep it from being written
+)
+
+
+def fsync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def write_json(path: str, content: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Replace a file in one step; `durable`: it and its name outlive a power cut."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        write_all(fd, json.dumps(content).encode())
+        if durable:
+            os.fsync(fd)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+    if durable:
+        fsync_directory(os.path.dirname(path))
+
+
+def read_json(path: str) -> dict[str, Any] | None:
+    """The content of a file, or None where it is missing or not whole."""
+    try:
+        with open(path, "rb") as file:
+            content = json.loads(file.read())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def append_line(path: str, line: str) -> None:
+    """Append to a file of mere information; a full disk costs the line, not the trial."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
+    except OSError:
+        pass
+
+
+class LogIndex:
+    """Dates the log: a line of `INDEX_LINE` bytes, `<offset> <seconds>`, whenever it has grown since the last."""
+
+    def __init__(self, log: int, path: str) -> None:
+        self._log = log
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._size = 0
+        self._lines = 0
+
+    def note(self) -> None:
+        size = os.fstat(self._log).st_size
+        if size == self._size:
+            return
+        self._size = size
+        line = f"{size:>15d} {time.time():>15.3f}\n".encode()
+        try:
+            if os.pwrite(self._fd, line, self._lines * INDEX_LINE) == INDEX_LINE:
+                self._lines += 1  # what a full disk cut short is written over by the next line
+        except OSError:
+            pass
+
+
+class ExitRecord:
+    """The exit record of an attempt, with its room on the disk taken before the program can fill it."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._temporary = os.path.join(directory, f"{EXIT}.tmp")
+        self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            os.posix_fallocate(self._fd, 0, EXIT_ROOM)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # some file systems cannot reserve room
+                raise
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        data = json.dumps(content).encode()
+        os.pwrite(self._fd, data, 0)
+        os.ftruncate(self._fd, len(data))
+        os.fsync(self._fd)
+        os.rename(self._temporary, os.path.join(self._directory, EXIT))
+        fsync_directory(self._directory)

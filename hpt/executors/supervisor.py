@@ -1,0 +1,282 @@
+"""The supervisor of one attempt: it starts the program, keeps its limits, ends all of it and says how it ended.
+
+One small process for each running trial. It outlives the tuner and takes orders from the attempt's directory
+(`record.py` lists the files), so any later tuner can take over. SIGTERM asks it to end the program, SIGQUIT to
+do so at once; both also make it look at the directory now rather than at its next tick.
+
+Standard library only, and few modules of it: its CPU time is paid once a trial.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+
+from hpt.executors import artifacts, contract, environment, launch, outcome, process, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+TICK = 0.5
+"""Seconds between looks at the directory and the log; entries of the log's index are at most a second apart."""
+
+SIGNALS = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP})
+"""What a supervisor waits for, or (the last two) must not die of. Its parent blocks them from its first moment."""
+
+TRANSFER_LOG = "transfer.log"
+
+
+def main(directory: str) -> NoReturn:
+    """Supervise the attempt, unless another supervisor does or did; exits with an errno if it cannot mark it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    code = 0
+    try:
+        if _take_lock(directory) and not _was_started(directory):
+            Supervisor(directory).run()
+    except OSError as error:
+        print(error, file=sys.stderr, flush=True)
+        code = error.errno or 255
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        code = 255
+    os._exit(code)  # the interpreter's own farewell costs milliseconds and does nothing for us
+
+
+def _take_lock(directory: str) -> bool:
+    """Take the lock until this process ends; False if another supervisor has it.
+
+    A tuner that looks whether it is free holds it for microseconds: hence the further tries.
+    """
+    fd = os.open(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT, 0o644)
+    for _ in range(4):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _was_started(directory: str) -> bool:
+    return any(os.path.exists(os.path.join(directory, name)) for name in (record.STARTED, record.EXIT))
+
+
+class Supervisor:
+    """The course of one attempt. Creating it writes the durable marker that this attempt was started."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.base = os.path.join(os.path.dirname(os.path.dirname(directory)), "ml")
+        self.ending = outcome.Ending()
+        self.began: float | None = None
+        self.variables: dict[str, str] = {}
+        self.log = os.open(self._path(record.LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.index = record.LogIndex(self.log, self._path(record.INDEX))
+        self.exit_record = record.ExitRecord(directory)
+        self.spec: dict[str, Any] = record.read_json(self._path(record.SPEC)) or {}
+        self.token = os.urandom(16).hex()
+        marker = {**process.identity(os.getpid()), "token": self.token, "time": time.time()}
+        record.write_json(self._path(record.STARTED), marker)
+        for parent in (os.path.dirname(directory), os.path.dirname(self.base)):
+            record.fsync_directory(parent)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def run(self) -> None:
+        """Everything from the marker to the exit record."""
+        launch.become_subreaper()
+        self._enter("Starting")
+        try:
+            result = self._course()
+        except contract.ContractError as error:
+            result = outcome.failed(str(error))
+        except launch.LaunchError as error:
+            result = outcome.lost(str(error)) if error.ours else outcome.failed(str(error))
+        except Exception as error:
+            sys.excepthook(*sys.exc_info())
+            result = outcome.lost(f"the training job could not be kept running: {error}")
+        process.kill_descendants()
+        self.index.note()
+        result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
+        result |= {"started": self.began, "ended": time.time()}
+        self._enter("Ended")
+        self.exit_record.write(result)
+
+    def _course(self) -> dict[str, Any]:
+        spec = self.spec
+        if not spec:
+            return outcome.lost("what to run could not be read: spec.json is missing or damaged")
+        if spec["refusal"]:
+            return outcome.failed(spec["refusal"])
+        contract.prepare(self.base, spec)
+        self.variables = environment.build(self.base, spec, self.token, os.environ)
+        self._look(self.ending)
+        if not self.ending.begun and outcome.needs_transfer(spec):
+            self._enter("Downloading")
+            trouble = self._transfer("download", self.ending)
+            if trouble is not None:
+                return trouble
+        if self.ending.begun:
+            return outcome.not_started()
+        return self._store(self._run_program())
+
+    def _run_program(self) -> dict[str, Any]:
+        spec = self.spec
+        command, directory = self._command()
+        self.began = time.time()
+        limit = spec["max_runtime_seconds"]
+        deadline = None if limit is None else time.monotonic() + limit
+        pid = launch.launch(command, self.variables, directory, self.log)
+        self._enter("Training")
+        status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        left = process.kill_descendants()
+        self.index.note()
+        result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        if left:
+            result["reason"] += f"; {left} of its processes could not be killed"
+        return result
+
+    def _command(self) -> tuple[list[str], str]:
+        """The words to execute and the working directory."""
+        spec = self.spec
+        source = spec["source"]
+        if source is not None and contract.is_remote(source):
+            source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
+        directory = contract.prepare_code(self.base, source)
+        command = list(spec["command"])
+        if spec["in_code"]:
+            command[-1] = os.path.join(directory, command[-1])
+        if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
+            raise contract.ContractError(f"the program {command[-1]} is not found")
+        if spec["takes_arguments"]:
+            own, _ = environment.split_hyperparameters(spec["hyperparameters"])
+            command += environment.arguments(own)
+        return command, directory
+
+    def _store(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Put model and output away; the model of a failed run is not (AMT 16.4)."""
+        spec = self.spec
+        model, data = os.path.join(self.base, "model"), os.path.join(self.base, "output/data")
+        parts = [
+            (part, path) for part, path in (("model", model), ("output", data)) if contract.holds_files(path)
+        ]
+        if result["exit_code"] != 0 and not self.ending.begun:
+            parts = [entry for entry in parts if entry[0] != "model"]
+        if spec["output_path"] is None:
+            return result | {"model": model if ("model", model) in parts else None}
+        if not parts:
+            return result
+        self._enter("Uploading")
+        try:
+            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts)
+        except OSError as error:
+            return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")
+        if contract.is_remote(spec["output_path"]):
+            trouble = self._transfer("upload", outcome.Ending(accepts_stop=False))
+            if trouble is not None:
+                return trouble
+        return result | {"model": places.get("model")}
+
+    # -- waiting --------------------------------------------------------------------------------------------
+
+    def _attend(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> int:
+        """Wait for a child's end while keeping its limits and the log's index; returns its wait status.
+
+        When the first process of a program that is to end died of SIGTERM without a word to its children (as
+        a shell does), they get the signal too, and the rest of the grace period.
+        """
+        status: int | None = None
+        told_all = False
+        while True:
+            ended = process.reap()
+            if ended:
+                status = ended.get(pid, status)
+            if status is not None:
+                if not (
+                    ended is not None and ending.begun and not ending.killed and _died_of_sigterm(status)
+                ):
+                    return status
+                if not told_all:
+                    told_all = True
+                    process.signal_descendants(signal.SIGTERM)
+            self._keep_limits(pid, ending, grace, deadline)
+            self.index.note()
+            self._wait([deadline, ending.kill_at])
+
+    def _keep_limits(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> None:
+        now = time.monotonic()
+        begun = ending.begun
+        urgent = self._look(ending)
+        if not ending.begun and deadline is not None and now >= deadline:
+            ending.timed_out = True
+        if ending.begun and not begun:
+            self._enter("Stopping")
+            ending.kill_at = now + grace
+            process.send(pid, signal.SIGTERM)
+        if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
+            ending.killed = True
+            process.signal_descendants(signal.SIGKILL)
+
+    def _look(self, ending: outcome.Ending) -> bool:
+        """Take note of stop requests in the directory; returns whether the end is to come at once."""
+        urgent = os.path.exists(self._path(record.STOP_NOW))
+        if (
+            ending.accepts_stop
+            and not ending.timed_out
+            and (urgent or os.path.exists(self._path(record.STOP)))
+        ):
+            ending.stopped = True
+        return urgent
+
+    def _wait(self, moments: list[float | None]) -> None:
+        """Sleep until a signal, the next of the moments or the next tick."""
+        now = time.monotonic()
+        due = [moment - now for moment in moments if moment is not None and moment > now]
+        received = signal.sigtimedwait(SIGNALS, min([TICK, *due]))
+        if received is None or received.si_signo not in (signal.SIGTERM, signal.SIGQUIT):
+            return
+        name = record.STOP if received.si_signo == signal.SIGTERM else record.STOP_NOW
+        try:
+            os.close(os.open(self._path(name), os.O_WRONLY | os.O_CREAT, 0o644))
+        except OSError:  # the disk is full; the request still holds for this process
+            self.ending.stopped = self.ending.stopped or self.ending.accepts_stop
+
+    def _transfer(self, what: str, ending: outcome.Ending) -> dict[str, Any] | None:
+        """Run the transfer program; None if it went well or was stopped, else how the attempt ended."""
+        messages = self._path(TRANSFER_LOG)
+        output = os.open(messages, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            words = [
+                self.spec["interpreter"],
+                "-m",
+                "hpt.executors.transfer",
+                what,
+                self.directory,
+                self.base,
+            ]
+            packages = os.pathsep.join(
+                filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
+            )
+            pid = launch.launch(words, self.variables | {"PYTHONPATH": packages}, self.directory, output)
+            status = self._attend(pid, ending, 0.0, None)
+            process.kill_descendants()
+        finally:
+            os.close(output)
+        if status == 0 or ending.begun:
+            return None
+        text = f"{what} failed: {outcome.last_line(messages) or outcome.how_it_ended(status)}"
+        theirs = os.WIFEXITED(status) and os.WEXITSTATUS(status) == contract.TRANSFER_REFUSED
+        return outcome.failed(text) if theirs else outcome.lost(text)
+
+    def _enter(self, phase: str) -> None:
+        record.append_line(self._path(record.PHASES), f"{phase} {time.time():.3f}\n")
+
+
+def _died_of_sigterm(status: int) -> bool:
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
