@@ -13,7 +13,7 @@ most
     logarithmic          8 e (1 + max(|ln a|, |ln b|)) v
     reverselogarithmic   16 e v
 
-(plus 1e-323 among denormals), where e = 2**-52. Scalars go through `math`, one by one, so that a value has
+(plus 1e-322 among denormals), where e = 2**-52. Scalars go through `math`, one by one, so that a value has
 the same place whether it is encoded alone or among thousands.
 """
 

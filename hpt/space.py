@@ -358,23 +358,29 @@ class SearchSpace:
     _names: dict[str, Parameter]
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
-        self.parameters = tuple(parameters)
-        for parameter in self.parameters:
+        if not isinstance(parameters, Iterable):
+            raise InputError(f"parameters {parameters!r} is not a list; write it as a list of parameters")
+        listed = tuple(parameters)
+        names: dict[str, Parameter] = {}
+        for parameter in listed:
             if not isinstance(parameter, Parameter):
                 raise InputError(
                     f"{parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter or "
                     "CategoricalParameter"
                 )
-        if not 1 <= len(self.parameters) <= MAX_PARAMETERS:
-            raise InputError(
-                f"a SearchSpace takes 1 to {MAX_PARAMETERS} parameters; {len(self.parameters)} are given"
-            )
-        self._names = {}
-        for parameter in self.parameters:
-            if parameter.name in self._names:
+            if parameter.name in names:
                 raise InputError(f"two parameters are named {parameter.name!r}; rename or drop one")
-            self._names[parameter.name] = parameter
-        self.coordinates = tuple(parameter.coordinate for parameter in self.parameters)
+            names[parameter.name] = parameter
+        if not 1 <= len(listed) <= MAX_PARAMETERS:
+            raise InputError(f"a SearchSpace takes 1 to {MAX_PARAMETERS} parameters; {len(listed)} are given")
+        coordinates = tuple(parameter.coordinate for parameter in listed)
+        _fill(self, parameters=listed, coordinates=coordinates, _names=names)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a SearchSpace cannot be changed; make a new one to set {name!r}")
+
+    def __reduce__(self) -> tuple[type[SearchSpace], tuple[tuple[Parameter, ...]]]:
+        return SearchSpace, (self.parameters,)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SearchSpace) and self.parameters == other.parameters
