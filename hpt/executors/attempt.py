@@ -82,8 +82,8 @@ class Attempt:
             )
         except OSError as error:
             raise ExecutorError(
-                f"no supervisor could be started for {self.handle['name']}: {error.strerror}; free memory, processes"
-                " or disk space, then resume"
+                f"no supervisor could be started for {self.handle['name']}: {error.strerror}; free memory,"
+                " processes or disk space, then resume"
             ) from None
         self._spawns += 1
 
@@ -280,7 +280,7 @@ class Attempt:
         return LogChunk(offset, data, self._dates(offset, end, written)), end >= size
 
     def _dates(self, start: int, end: int, written: float) -> list[tuple[int, float]]:
-        """The index's entries for the bytes from `start` to `end`; `written`: when the log was last written."""
+        """The index's entries for bytes `start` to `end`; `written`: when the log was last written."""
         dates: list[tuple[int, float]] = []
         try:
             with open(self.file(record.INDEX), "rb") as file:

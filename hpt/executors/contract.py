@@ -172,12 +172,16 @@ def _link_channel(place: str, name: str, uri: str) -> None:
         os.symlink(os.path.join(parent, entry), os.path.join(place, entry))
 
 
-def prepare_code(base: str, source: str | None) -> str:
-    """Fill `code/` from the program's own directory or source archive; returns it: the working directory.
+_MOST_NEIGHBOURS = 256
+
+
+def prepare_code(base: str, source: str | None, *, declared: bool) -> str:
+    """Fill `code/` from a source directory or archive; returns it: the working directory.
 
     As in a container, a program runs in a directory of its own that shows the files lying beside it: it can
     read them by relative paths, and what trials write by relative paths does not collide. A directory is
-    linked entry by entry, leaving out hidden ones; a `.tar.gz` is unpacked.
+    linked entry by entry, leaving out hidden ones; a `.tar.gz` is unpacked. A directory that was not declared
+    as the source but merely holds the program, among more than 256 entries (a /usr/bin), is not shown.
 
     Raises:
         ContractError: the source is missing or is no archive, or an entry would leave the directory.
@@ -186,9 +190,12 @@ def prepare_code(base: str, source: str | None) -> str:
     if source is None:
         return code
     if os.path.isdir(source):
-        for entry in os.listdir(source):
-            if not entry.startswith(".") and entry != "__pycache__":
+        entries = [name for name in os.listdir(source) if not name.startswith(".") and name != "__pycache__"]
+        if declared or len(entries) <= _MOST_NEIGHBOURS:
+            for entry in entries:
                 os.symlink(os.path.join(source, entry), os.path.join(code, entry))
+    elif not declared:
+        raise ContractError(f"the program's directory {source} is not found; correct TrainingImage")
     elif os.path.isfile(source):
         unpack(source, code)
     else:

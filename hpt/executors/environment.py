@@ -1,4 +1,4 @@
-"""Environment and arguments of a training program, as the framework images' start-up layer gives them (AMT 16.3).
+"""Environment and arguments of a program, as the framework images' start-up layer gives them (AMT 16.3).
 
 Standard library only: the supervisor imports this.
 """
@@ -123,7 +123,7 @@ _NOT_PUBLISHED = ("is_master", "job_name", "master_hostname", "distribution_host
 
 
 def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The program's whole environment: the tuner's, the contract's, and the job's own `Environment` above all.
+    """The program's whole environment: the tuner's, the contract's, the job's own `Environment` above them.
 
     `OMP_NUM_THREADS` shares the cores among the parallel training jobs unless the user set it; the BLAS
     libraries follow it.

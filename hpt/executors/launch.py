@@ -119,7 +119,9 @@ def explain(program: str, number: int, directory: str) -> str:
     if number == errno.E2BIG:
         return f"the program {program} cannot run: hyperparameters and environment are too long to pass on"
     if number == errno.EINVAL:
-        return f"the program {program} cannot run: a name or value in its environment or arguments is not allowed"
+        return (
+            f"the program {program} cannot run: its environment or arguments hold what is not allowed there"
+        )
     return f"the program {program} cannot run: {os.strerror(number)}"
 
 

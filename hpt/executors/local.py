@@ -56,7 +56,7 @@ class LocalExecutor:
             record.write_json(attempt.file(record.SPEC), specification(submission), durable=False)
         except OSError as error:
             raise ExecutorError(
-                f"training job {submission.name} cannot be set up: {error.strerror} ({attempt.file(record.SPEC)});"
+                f"training job {submission.name} cannot be set up in {attempt.file('')}: {error.strerror};"
                 " make room or set permissions there"
             ) from None
         attempt.spawn()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ATTEMPT_VARIABLE = "HPT_ATTEMPT"
-"""Environment variable by which every process of an attempt is known: its value is the attempt's own token."""
+"""Environment variable by which the processes of an attempt are known: its value is the attempt's token."""
 
 
 def boot_id() -> str:
@@ -25,7 +25,7 @@ def boot_id() -> str:
 
 
 def _stat(pid: int | str) -> tuple[str, int, int, int] | None:
-    """State letter, parent, process group and start time in clock ticks since boot; None if there is no such process."""
+    """State letter, parent, process group, start time in ticks since boot; None if there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
@@ -43,7 +43,7 @@ def identity(pid: int) -> dict[str, Any]:
 
 
 def is_alive(who: Mapping[str, Any], boot: str) -> bool:
-    """Whether the process of that identity still runs on this host, whose boot id is `boot`. A zombie does not."""
+    """Whether the process of that identity runs on this host, whose boot id is `boot`. A zombie does not."""
     if who.get("boot_id") != boot:
         return False
     found = _stat(int(who["pid"]))

@@ -36,8 +36,8 @@ class Program:
 def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     """The program behind a `TrainingImage` and the static hyperparameters of script mode.
 
-    - `sagemaker_program` and `sagemaker_submit_directory` among the hyperparameters: that script, from a local
-      directory or `.tar.gz` (or one on S3), whatever the image;
+    - `sagemaker_program` and `sagemaker_submit_directory` among the hyperparameters: that script, from a
+      local directory or `.tar.gz` (or one on S3), whatever the image;
     - `module:NAME` or `module:NAME?ARGUMENT`: `python -m NAME [ARGUMENT]`;
     - an absolute path or `file://` URI: a Python script (`.py`) or any executable;
     - a built-in algorithm's name or image URI.
@@ -60,8 +60,8 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     if algorithm is None:
         known = ", ".join(each.name for each in ALGORITHMS)
         raise InputError(
-            f"TrainingImage {image!r} is neither a local program nor a built-in algorithm; give the absolute path"
-            f" of a program or script, or one of: {known}"
+            f"TrainingImage {image!r} is neither a local program nor a built-in algorithm; give the absolute"
+            f" path of a program or script, or one of: {known}"
         )
     return Program(
         (sys.executable, "-m", algorithm.module), entry=algorithm.module, python=True, needs_library=True
@@ -81,7 +81,7 @@ def _script_mode(entry: str, hyperparameters: Mapping[str, str]) -> Program:
     source = _unquote(hyperparameters.get("sagemaker_submit_directory", "")).removeprefix("file://")
     if not source:
         raise InputError(
-            f"sagemaker_program {entry!r} needs sagemaker_submit_directory: the directory or .tar.gz that holds it"
+            f"sagemaker_program {entry!r} needs sagemaker_submit_directory: the directory or .tar.gz of it"
         )
     python = entry.endswith(".py")
     runner = (sys.executable,) if python else ("/bin/sh",) if entry.endswith(".sh") else ()

@@ -102,7 +102,7 @@ def append_line(path: str, line: str) -> None:
 
 
 class LogIndex:
-    """Dates the log: a line of `INDEX_LINE` bytes, `<offset> <seconds>`, whenever it has grown since the last."""
+    """Dates the log: `<offset> <seconds>`, `INDEX_LINE` bytes, whenever it has grown since the last line."""
 
     def __init__(self, log: int, path: str) -> None:
         self._log = log

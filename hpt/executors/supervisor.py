@@ -1,8 +1,8 @@
-"""The supervisor of one attempt: it starts the program, keeps its limits, ends all of it and says how it ended.
+"""The supervisor of one attempt: it starts the program, keeps its limits, ends it all and says how it ended.
 
-One small process for each running trial. It outlives the tuner and takes orders from the attempt's directory
-(`record.py` lists the files), so any later tuner can take over. SIGTERM asks it to end the program, SIGQUIT to
-do so at once; both also make it look at the directory now rather than at its next tick.
+One small process for each running trial. It outlives the tuner and takes orders from the attempt's
+directory (`record.py` lists the files), so any later tuner can take over. SIGTERM asks it to end the program,
+SIGQUIT to do so at once; both also make it look at the directory now rather than at its next tick.
 
 Standard library only, and few modules of it: its CPU time is paid once a trial.
 """
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 TICK = 0.5
-"""Seconds between looks at the directory and the log; entries of the log's index are at most a second apart."""
+"""Seconds between looks at the directory and the log; lines of the log's index are this far apart."""
 
 SIGNALS = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP})
-"""What a supervisor waits for, or (the last two) must not die of. Its parent blocks them from its first moment."""
+"""What a supervisor waits for, or (the last two) must not die of; blocked from its first moment."""
 
 TRANSFER_LOG = "transfer.log"
 
 
 def main(directory: str) -> NoReturn:
-    """Supervise the attempt, unless another supervisor does or did; exits with an errno if it cannot mark it."""
+    """Supervise the attempt, unless another supervisor does or did.
+
+    The exit code is an errno if the attempt could not even be marked as started.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     code = 0
     try:
@@ -148,7 +151,7 @@ class Supervisor:
         source = spec["source"]
         if source is not None and contract.is_remote(source):
             source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
-        directory = contract.prepare_code(self.base, source)
+        directory = contract.prepare_code(self.base, source, declared=spec["in_code"])
         command = list(spec["command"])
         if spec["in_code"]:
             command[-1] = os.path.join(directory, command[-1])
