@@ -1,38 +1,74 @@
 """The description of a tuning job, as plain validated data.
 
-Every way to describe one (a CreateHyperParameterTuningJob request as JSON, YAML or TOML, or this Python API)
-ends in a `TuningJobConfig`; the runner, the executors and the responses read nothing else.
+Every way to describe one (a CreateHyperParameterTuningJob request as JSON, YAML or TOML, or `tuning_job` from
+Python) ends in a `TuningJobConfig`; the runner, the executors and the responses read nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpt.space import SearchSpace
-from hpt.trial import ObjectiveType
+from hpt.errors import InputError
+from hpt.space import Parameter, SearchSpace
+from hpt.trial import ObjectiveType, Value, parse_enum
 
 DEFAULT_GRACE_SECONDS = 120.0
+GRACE_VARIABLE = "HPT_GRACE_SECONDS"
+"""The environment entry of a request that says how long a stopped program may take to end by itself."""
+
 OBJECTIVE_METRIC_KEY = "_tuning_objective_metric"
 RESULT_METRIC = "hpt:result"
-"""A metric of this name, where defined and printed, beats the last value of the objective as the final one."""
+"""A metric of this name, where defined and printed, beats the last value of the objective as the final one.
+"""
+
+STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
+MAX_SEED = 2**64 - 1
+_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition:
-    """A metric's name and the regular expression whose first group reads its value from a line of the log."""
+    """A metric's name and the regular expression whose first group reads its value from a line of the log.
+
+    Raises:
+        InputError: the name is empty, or the expression does not compile or has no group.
+    """
 
     name: str
     regex: str
 
+    def __post_init__(self) -> None:
+        _check_text("a metric's name", self.name)
+        _check_text(f"the regex of metric {self.name!r}", self.regex)
+        try:
+            groups = re.compile(self.regex).groups
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(
+                f"metric {self.name!r}: {self.regex!r} is not a regular expression ({error}); mend it"
+            ) from error
+        if groups == 0:
+            raise InputError(
+                f"metric {self.name!r}: {self.regex!r} has no group; put the part that is the number in "
+                "parentheses"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The metric the search optimises and its direction."""
+    """The metric the search optimises and its direction (a text in any case will do)."""
 
     metric: str
     type: ObjectiveType
+
+    def __post_init__(self) -> None:
+        _check_text("the objective's metric", self.metric)
+        object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +83,36 @@ class Channel:
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or _CHANNEL_NAME.fullmatch(self.name) is None:
+            raise InputError(
+                f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
+            )
+        _check_text(f"the place of channel {self.name!r}", self.uri)
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceLimits:
-    """Bounds on the whole tuning job. `max_jobs` None: no bound but the strategy's own (Grid: its product)."""
+    """Bounds on the whole tuning job. max_jobs None: no bound but the strategy's own (Grid: its product)."""
 
     max_jobs: int | None
     max_parallel_jobs: int
     max_runtime_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_jobs is not None:
+            _check_count("max_jobs", self.max_jobs)
+        _check_count("max_parallel_jobs", self.max_parallel_jobs)
+        _check_seconds("max_runtime_seconds", self.max_runtime_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJobDefinition:
     """The template of every training job.
 
-    training_image: absolute path of a local program or script, a built-in algorithm's name, or an image URI of
-    one. hyperparameters: the static ones, texts. output_path: a local directory or `s3://` URI that receives
-    `<training job name>/output/model.tar.gz`, or None to leave the model where it was written.
+    training_image: absolute path of a local program or script, a built-in algorithm's name, or an image URI
+    of one. hyperparameters: the static ones, texts. output_path: a local directory or `s3://` URI that
+    receives `<training job name>/output/model.tar.gz`, or None to leave the model where it was written.
     """
 
     training_image: str
@@ -82,13 +131,35 @@ class TrainingJobDefinition:
     instance_type: str = "local"
     instance_count: int = 1
 
+    def __post_init__(self) -> None:
+        _check_text("training_image", self.training_image)
+        if not isinstance(self.space, SearchSpace):
+            raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
+        _check_texts("hyperparameters", self.hyperparameters)
+        _check_texts("environment", self.environment)
+        tuned = {parameter.name for parameter in self.space.parameters}
+        for name in self.hyperparameters:
+            if name in tuned:
+                raise InputError(
+                    f"hyperparameter {name!r} is static and has a range as well; keep one of them"
+                )
+        _check_unique("metric", [metric.name for metric in self.metric_definitions])
+        _check_unique("channel", [channel.name for channel in self.channels])
+        _check_seconds("max_runtime_seconds", self.max_runtime_seconds)
+        if not _is_number(self.grace_seconds) or self.grace_seconds < 0:
+            raise InputError(
+                f"grace_seconds {self.grace_seconds!r} is not a number of 0 or more; give seconds"
+            )
+        _check_count("instance_count", self.instance_count)
+
 
 @dataclass(frozen=True, slots=True)
 class TuningJobConfig:
     """One search: what to run, over which space, under which limits.
 
     seed: None lets the runner draw one and record it. request: the CreateHyperParameterTuningJob request this
-    configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is made.
+    configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is
+    made. `strategy` is taken in any case.
     """
 
     name: str
@@ -99,3 +170,149 @@ class TuningJobConfig:
     tags: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or _JOB_NAME.fullmatch(self.name) is None:
+            raise InputError(
+                f"job name {self.name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
+                "with a letter or digit; rename it"
+            )
+        _check_text("strategy", self.strategy)
+        known = {strategy.lower(): strategy for strategy in STRATEGIES}
+        object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
+        if self.seed is not None and (type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED):
+            raise InputError(
+                f"seed {self.seed!r} is not a whole number from 0 to 2**64 - 1; give one, or None"
+            )
+        _check_texts("tags", self.tags)
+
+
+def tuning_job(
+    name: str,
+    *,
+    program: str | os.PathLike[str],
+    space: SearchSpace | Iterable[Parameter],
+    metric: str,
+    objective: str = "Maximize",
+    regex: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+    channels: Mapping[str, str | os.PathLike[str] | Channel] | None = None,
+    static: Mapping[str, Value] | None = None,
+    max_jobs: int | None = None,
+    max_parallel_jobs: int = 1,
+    max_runtime_seconds: int | None = None,
+    max_trial_seconds: int | None = None,
+    strategy: str = "Bayesian",
+    seed: int | None = None,
+    environment: Mapping[str, Value] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    grace_seconds: float | None = None,
+    base_dir: str | os.PathLike[str] | None = None,
+) -> TuningJobConfig:
+    r"""Describe a tuning job; equal to what the same job gives when it is read from a file.
+
+    >>> job = tuning_job(
+    ...     "mlp-1",
+    ...     program="train.py",
+    ...     space=[ContinuousParameter("lr", 1e-4, 1, "Logarithmic"), IntegerParameter("layers", 1, 4)],
+    ...     metric="accuracy",
+    ...     regex=r"accuracy=(\S+)",
+    ...     channels={"train": "data/train.csv"},
+    ...     max_jobs=30,
+    ...     max_parallel_jobs=3,
+    ... )  # doctest: +SKIP
+
+    program: path of a script or executable, or a built-in algorithm (`"xgboost"`, or its image URI), which
+    brings its metrics along. metric, objective: what is optimised, and whether to `Maximize` or `Minimize`
+    it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
+    further `{name: regex}`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
+    that stay the same. max_runtime_seconds bounds the whole job, max_trial_seconds one training job. output:
+    where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped program
+    may take. Relative paths start at `base_dir`, the current folder by default.
+
+    Raises:
+        ValidationError: with every rule the description breaks, by the request's own member names.
+        InputError: an argument has a type that no request could express.
+    """
+    from hpt.sagemaker.friendly import describe  # the door to the request: it loads the service model
+    from hpt.sagemaker.request import parse_request
+
+    request = describe(
+        name=name,
+        program=program,
+        space=space.parameters if isinstance(space, SearchSpace) else tuple(space),
+        metric=metric,
+        objective=objective,
+        metrics={**({} if regex is None else {metric: regex}), **(metrics or {})},
+        channels=channels or {},
+        static=static or {},
+        limits={
+            "MaxNumberOfTrainingJobs": max_jobs,
+            "MaxParallelTrainingJobs": max_parallel_jobs,
+            "MaxRuntimeInSeconds": max_runtime_seconds,
+        },
+        max_trial_seconds=max_trial_seconds,
+        strategy=strategy,
+        seed=seed,
+        environment={
+            **(environment or {}),
+            **({} if grace_seconds is None else {GRACE_VARIABLE: grace_seconds}),
+        },
+        output=output,
+        checkpoints=checkpoints,
+        tags=tags or {},
+    )
+    return parse_request(request, base_dir=base_dir)
+
+
+def read_grace(environment: Mapping[str, str]) -> float:
+    """The grace period that an environment asks for, in seconds, else the default.
+
+    Raises:
+        InputError: what it asks for is no number of 0 or more.
+    """
+    text = environment.get(GRACE_VARIABLE)
+    if text is None:
+        return DEFAULT_GRACE_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise InputError(f"{text!r} is not a number of seconds of 0 or more; give one, or leave it out")
+    return seconds
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_text(what: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{what} is {value!r}; give a text that is not empty")
+
+
+def _check_texts(what: str, values: object) -> None:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{what} {values!r} is not a dict; give texts by name")
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InputError(f"{what}: {name!r} is {value!r}; both the name and the value must be texts")
+
+
+def _check_unique(what: str, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise InputError(f"two of the {what}s are named {name!r}; rename one")
+
+
+def _check_count(what: str, value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise InputError(f"{what} {value!r} is not a whole number of 1 or more; give one")
+
+
+def _check_seconds(what: str, value: object) -> None:
+    if value is not None and not (_is_number(value) and value > 0):  # type: ignore[operator]
+        raise InputError(f"{what} {value!r} is not a number above 0; give seconds, or None for no limit")

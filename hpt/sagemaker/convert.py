@@ -1,0 +1,370 @@
+"""A checked request with its defaults filled in, the `TuningJobConfig` it means, and the way back.
+
+`fill_in` is idempotent, and `to_config` reads nothing but what it wrote, so the request that Describe echoes
+gives the same job when it is submitted again, from any directory.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hpt.errors import InputError, ValidationError, Violation
+from hpt.job import (
+    GRACE_VARIABLE,
+    OBJECTIVE_METRIC_KEY,
+    Channel,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+    read_grace,
+)
+from hpt.sagemaker.facts import CONFIG, KINDS, Facts, Range
+from hpt.sagemaker.local import (
+    DEFAULT_CHECKPOINT_PATH,
+    DEFAULT_MAX_RUNTIME,
+    LOCAL_LIMITS,
+    LOCAL_ROLE,
+    STRICT_LIMITS,
+    resolve_uri,
+)
+from hpt.sagemaker.members import TABLE, stored_only
+from hpt.sagemaker.shapes import CODE
+from hpt.space import (
+    CategoricalParameter,
+    ContinuousParameter,
+    IntegerParameter,
+    Parameter,
+    SearchSpace,
+    value_text,
+)
+from hpt.trial import ObjectiveType
+
+_DEFINITION = "TrainingJobDefinition"
+_ROLE = f"{_DEFINITION}.RoleArn"
+_RESOURCES = ("ResourceConfig", "HyperParameterTuningResourceConfig")
+
+
+def fill_in(facts: Facts, base_dir: str, home: str) -> dict[str, Any]:
+    """The request with every default spelt out and every local path absolute, as JSON data.
+
+    Left out is only what has no default: the seed, limits that are not set, and where the models go.
+    """
+    request = copy.deepcopy(dict(facts.request))
+    config = request[CONFIG]
+    ranges = config["ParameterRanges"]
+    for kind in KINDS:
+        for declared in ranges.setdefault(f"{kind}ParameterRanges", []):
+            if kind != "Categorical":
+                declared.setdefault("ScalingType", "Auto")
+    config.setdefault("TrainingJobEarlyStoppingType", "Off")
+    if facts.strategy == "Grid":
+        config["ResourceLimits"].setdefault("MaxNumberOfTrainingJobs", facts.combinations)
+    _fill_definition(request[_DEFINITION], facts, base_dir, home)
+    return request
+
+
+def _fill_definition(body: dict[str, Any], facts: Facts, base_dir: str, home: str) -> None:
+    statics = body.setdefault("StaticHyperParameters", {})
+    statics.pop(OBJECTIVE_METRIC_KEY, None)  # every training job receives it anyway
+    body.setdefault("RoleArn", LOCAL_ROLE)
+    specification = body["AlgorithmSpecification"]
+    specification.setdefault("TrainingInputMode", "File")
+    metrics = specification.setdefault("MetricDefinitions", [])
+    [definition] = facts.definitions
+    algorithm = facts.algorithm(definition)
+    if algorithm is None:
+        image = specification["TrainingImage"]
+        specification["TrainingImage"] = resolve_uri(image, base_dir, home) or image
+    else:
+        given = {metric["Name"] for metric in metrics}
+        metrics += [
+            {"Name": metric.name, "Regex": metric.regex}
+            for metric in algorithm.metric_definitions
+            if metric.name not in given
+        ]
+    for channel in body.get("InputDataConfig", ()):
+        source = channel["DataSource"]["S3DataSource"]
+        source.setdefault("S3DataType", "S3Prefix")
+        source.setdefault("S3DataDistributionType", "FullyReplicated")
+        source["S3Uri"] = resolve_uri(source["S3Uri"], base_dir, home)
+        channel.setdefault("InputMode", specification["TrainingInputMode"])
+        channel.setdefault("CompressionType", "None")
+        channel.setdefault("RecordWrapperType", "None")
+    if "S3OutputPath" in body.get("OutputDataConfig", {}):
+        body["OutputDataConfig"]["S3OutputPath"] = resolve_uri(
+            body["OutputDataConfig"]["S3OutputPath"], base_dir, home
+        )
+    body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
+    for flag in (
+        "EnableNetworkIsolation",
+        "EnableInterContainerTrafficEncryption",
+        "EnableManagedSpotTraining",
+    ):
+        body.setdefault(flag, False)
+    if "CheckpointConfig" in body:
+        checkpoints = body["CheckpointConfig"]
+        checkpoints["S3Uri"] = resolve_uri(checkpoints["S3Uri"], base_dir, home)
+        checkpoints.setdefault("LocalPath", DEFAULT_CHECKPOINT_PATH)
+
+
+def to_config(request: Mapping[str, Any], facts: Facts) -> TuningJobConfig:
+    """The job that a filled-in request describes; `facts` are those of that request.
+
+    Raises:
+        ValidationError: a range is beyond what a search space can hold.
+    """
+    config = request[CONFIG]
+    limits = config["ResourceLimits"]
+    return TuningJobConfig(
+        name=request["HyperParameterTuningJobName"],
+        strategy=config["Strategy"],
+        definition=_definition(request, facts),
+        limits=ResourceLimits(
+            max_jobs=limits.get("MaxNumberOfTrainingJobs", facts.limits.jobs[config["Strategy"]]),
+            max_parallel_jobs=limits["MaxParallelTrainingJobs"],
+            max_runtime_seconds=limits.get("MaxRuntimeInSeconds"),
+        ),
+        seed=config.get("RandomSeed"),
+        tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
+        request=request,
+        warnings=_warnings(request, facts),
+    )
+
+
+def _definition(request: Mapping[str, Any], facts: Facts) -> TrainingJobDefinition:
+    body = request[_DEFINITION]
+    specification = body["AlgorithmSpecification"]
+    [definition] = facts.definitions
+    objective = definition.objective
+    resources = body.get("ResourceConfig", body.get("HyperParameterTuningResourceConfig", {}))
+    checkpoints = body.get("CheckpointConfig", {})
+    return TrainingJobDefinition(
+        training_image=specification["TrainingImage"],
+        space=_space(definition.ranges, definition.ranges_path),
+        objective=Objective(objective["MetricName"], ObjectiveType(objective["Type"])),
+        name=body.get("DefinitionName"),
+        hyperparameters=body["StaticHyperParameters"],
+        metric_definitions=tuple(
+            MetricDefinition(metric["Name"], metric["Regex"]) for metric in specification["MetricDefinitions"]
+        ),
+        channels=tuple(_channel(channel) for channel in body.get("InputDataConfig", ())),
+        environment=body.get("Environment", {}),
+        output_path=body.get("OutputDataConfig", {}).get("S3OutputPath"),
+        checkpoint_uri=checkpoints.get("S3Uri"),
+        checkpoint_local_path=checkpoints.get("LocalPath", DEFAULT_CHECKPOINT_PATH),
+        max_runtime_seconds=body["StoppingCondition"]["MaxRuntimeInSeconds"],
+        grace_seconds=read_grace(body.get("Environment", {})),
+        instance_type=resources.get("InstanceType", "local"),
+        instance_count=resources.get("InstanceCount", 1),
+    )
+
+
+def _channel(channel: Mapping[str, Any]) -> Channel:
+    source = channel["DataSource"]["S3DataSource"]
+    return Channel(
+        name=channel["ChannelName"],
+        uri=source["S3Uri"],
+        content_type=channel.get("ContentType"),
+        compression=channel["CompressionType"],
+        input_mode=channel["InputMode"],
+        record_wrapper=channel["RecordWrapperType"],
+        distribution=source["S3DataDistributionType"],
+    )
+
+
+def _space(ranges: Iterable[Range], path: str) -> SearchSpace:
+    parameters: list[Parameter] = []
+    violations = []
+    for declared in ranges:
+        try:
+            parameters.append(_parameter(declared))
+        except InputError as error:
+            violations.append(Violation(CODE, declared.path, "space", str(error)))
+    if not violations:
+        try:
+            return SearchSpace(parameters)
+        except InputError as error:
+            violations.append(Violation(CODE, path, "space", str(error)))
+    raise ValidationError(violations)
+
+
+def _parameter(declared: Range) -> Parameter:
+    body = declared.body
+    match declared.kind:
+        case "Categorical":
+            return CategoricalParameter(body["Name"], body["Values"])
+        case "Integer":
+            return IntegerParameter(body["Name"], body["MinValue"], body["MaxValue"], declared.scaling)
+        case _:
+            return ContinuousParameter(body["Name"], body["MinValue"], body["MaxValue"], declared.scaling)
+
+
+def _warnings(request: Mapping[str, Any], facts: Facts) -> tuple[str, ...]:
+    warnings = []
+    kept = [
+        path
+        for path in stored_only(request)
+        if not (path == _ROLE and request[_DEFINITION]["RoleArn"] == LOCAL_ROLE)
+    ]
+    if kept:
+        warnings.append(f"kept, but without effect on this machine: {', '.join(kept)}")
+    for definition in facts.definitions:
+        algorithm = facts.algorithm(definition)
+        wanted = definition.objective
+        for metric in () if algorithm is None else algorithm.metric_definitions:
+            if metric.name == wanted["MetricName"] and str(metric.direction) != wanted["Type"]:
+                better = "larger" if metric.direction == "Maximize" else "smaller"
+                warnings.append(
+                    f"{definition.objective_path}.Type is {wanted['Type']}, but of {metric.name} the "
+                    f"{better} value is the better one"
+                )
+    return tuple(warnings)
+
+
+def ranges_of(parameters: Iterable[Parameter]) -> dict[str, list[dict[str, Any]]]:
+    """The `ParameterRanges` that declare these parameters. Order is kept among parameters of one kind."""
+    ranges: dict[str, list[dict[str, Any]]] = {f"{kind}ParameterRanges": [] for kind in KINDS}
+    for parameter in parameters:
+        if isinstance(parameter, CategoricalParameter):
+            values = [value_text(value) for value in parameter.values]
+            ranges["CategoricalParameterRanges"].append({"Name": parameter.name, "Values": values})
+            continue
+        kind = "Integer" if isinstance(parameter, IntegerParameter) else "Continuous"
+        ranges[f"{kind}ParameterRanges"].append(
+            {
+                "Name": parameter.name,
+                "MinValue": repr(parameter.min),
+                "MaxValue": repr(parameter.max),
+                "ScalingType": str(parameter.scaling),
+            }
+        )
+    return ranges
+
+
+def to_request(config: TuningJobConfig) -> dict[str, Any]:
+    """A request that `parse_request` reads as `config` again; as JSON data.
+
+    Members that are only stored are taken over from `config.request`, everything else is written from the
+    fields. A space is read again with its continuous parameters first, then the integers, then the
+    categoricals, and the values of a categorical as texts; a `config` that came from a request or
+    `tuning_job` has that form already.
+    """
+    definition = config.definition
+    limits: dict[str, Any] = {"MaxParallelTrainingJobs": config.limits.max_parallel_jobs}
+    if config.limits.max_jobs is not None and not _is_implied(config):
+        limits["MaxNumberOfTrainingJobs"] = config.limits.max_jobs
+    if config.limits.max_runtime_seconds is not None:
+        limits["MaxRuntimeInSeconds"] = math.ceil(config.limits.max_runtime_seconds)
+    tuning: dict[str, Any] = {
+        "Strategy": config.strategy,
+        "HyperParameterTuningJobObjective": {
+            "Type": str(definition.objective.type),
+            "MetricName": definition.objective.metric,
+        },
+        "ResourceLimits": limits,
+        "ParameterRanges": _ranges_as_given(config) or ranges_of(definition.space.parameters),
+        "TrainingJobEarlyStoppingType": "Off",
+    }
+    if config.seed is not None:
+        tuning["RandomSeed"] = config.seed
+    request: dict[str, Any] = {
+        "HyperParameterTuningJobName": config.name,
+        CONFIG: tuning,
+        _DEFINITION: _body(definition),
+    }
+    if config.tags:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in config.tags.items()]
+    _take_over_stored(config.request, request)
+    return request
+
+
+def _ranges_as_given(config: TuningJobConfig) -> dict[str, Any] | None:
+    """The ranges of the request in their own spelling (`0.10`), if they still are those of the space."""
+    ranges: Mapping[str, Any] = config.request.get(CONFIG, {}).get("ParameterRanges", {})
+    declared = [Range(kind, "", body) for kind in KINDS for body in ranges.get(f"{kind}ParameterRanges", ())]
+    if declared and _space(declared, "") == config.definition.space:
+        return copy.deepcopy(dict(ranges))
+    return None
+
+
+def _is_implied(config: TuningJobConfig) -> bool:
+    """Whether the number of training jobs is the quota that a request got for naming none."""
+    if not config.request or "MaxNumberOfTrainingJobs" in config.request[CONFIG]["ResourceLimits"]:
+        return False
+    quotas = [limits.jobs.get(config.strategy) for limits in (LOCAL_LIMITS, STRICT_LIMITS)]
+    return config.limits.max_jobs in quotas
+
+
+def _body(definition: TrainingJobDefinition) -> dict[str, Any]:
+    environment = dict(definition.environment)
+    if read_grace(environment) != definition.grace_seconds:
+        environment[GRACE_VARIABLE] = repr(definition.grace_seconds)
+    body: dict[str, Any] = {
+        "StaticHyperParameters": dict(definition.hyperparameters),
+        "AlgorithmSpecification": {
+            "TrainingImage": definition.training_image,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [
+                {"Name": metric.name, "Regex": metric.regex} for metric in definition.metric_definitions
+            ],
+        },
+    }
+    if definition.name is not None:
+        body["DefinitionName"] = definition.name
+    if definition.channels:
+        body["InputDataConfig"] = [channel_request(channel) for channel in definition.channels]
+    if definition.output_path is not None:
+        body["OutputDataConfig"] = {"S3OutputPath": definition.output_path}
+    if definition.checkpoint_uri is not None:
+        local = definition.checkpoint_local_path
+        body["CheckpointConfig"] = {"S3Uri": definition.checkpoint_uri, "LocalPath": local}
+    if definition.max_runtime_seconds is not None:
+        body["StoppingCondition"] = {"MaxRuntimeInSeconds": math.ceil(definition.max_runtime_seconds)}
+    if environment:
+        body["Environment"] = environment
+    if definition.instance_type != "local" or definition.instance_count != 1:
+        count = definition.instance_count
+        body["ResourceConfig"] = {"InstanceType": definition.instance_type, "InstanceCount": count}
+    return body
+
+
+def channel_request(channel: Channel) -> dict[str, Any]:
+    """A channel as a request writes it."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": channel.uri, "S3DataDistributionType": channel.distribution}
+    request: dict[str, Any] = {
+        "ChannelName": channel.name,
+        "DataSource": {"S3DataSource": source},
+        "CompressionType": channel.compression,
+        "RecordWrapperType": channel.record_wrapper,
+        "InputMode": channel.input_mode,
+    }
+    if channel.content_type is not None:
+        request["ContentType"] = channel.content_type
+    return request
+
+
+def _take_over_stored(source: Mapping[str, Any], target: dict[str, Any]) -> None:
+    """Copy what is only stored (all of it lies in the definition), compute in the form it was given in."""
+    body: Mapping[str, Any] = source.get(_DEFINITION, {})
+    into = target[_DEFINITION]
+    if any(name in body for name in _RESOURCES):
+        into.pop("ResourceConfig", None)
+    for path, row in TABLE.items():
+        prefix, *names = path.split(".")
+        if prefix != _DEFINITION or not names:
+            continue
+        if row.status != "stored" and names[0] not in _RESOURCES:
+            continue
+        value: Any = body
+        for name in names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is not None:
+            place = into
+            for name in names[:-1]:
+                place = place.setdefault(name, {})
+            place[names[-1]] = copy.deepcopy(value)

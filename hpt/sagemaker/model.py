@@ -1,0 +1,38 @@
+"""Loads botocore's description of the SageMaker API: the one place that knows where it lies.
+
+The file is read directly: botocore itself takes longer to import than the file to read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hpt.errors import HptError
+
+VERSION = "2017-07-24"
+CREATE_TUNING_JOB = "CreateHyperParameterTuningJobRequest"
+
+
+@lru_cache(maxsize=1)
+def load_shapes() -> dict[str, dict[str, Any]]:
+    """Every shape of the installed botocore's SageMaker service model, by name. Do not change it.
+
+    Raises:
+        HptError: botocore is not installed, or without its data.
+    """
+    spec = find_spec("botocore")
+    if spec is None or spec.origin is None:
+        raise HptError("botocore is not installed; install it with: pip install boto3")
+    folder = Path(spec.origin).parent / "data" / "sagemaker" / VERSION
+    for name, read in (("service-2.json.gz", gzip.open), ("service-2.json", open)):
+        path = folder / name
+        if path.is_file():
+            with read(path, "rb") as stream:
+                shapes: dict[str, dict[str, Any]] = json.loads(stream.read())["shapes"]
+            return shapes
+    raise HptError(f"{folder} holds no SageMaker service model; reinstall botocore: pip install -U boto3")

@@ -1,0 +1,95 @@
+"""From a CreateHyperParameterTuningJob request to a `TuningJobConfig`: the door that loads the model and
+looks around.
+
+The order is shapes (all violations at once), then the first broken cross-field rule together with everything
+that is not supported yet and every local path that cannot be used, and last, since it takes time, the `s3://`
+URIs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hpt.algorithms import ALGORITHMS, find_algorithm
+from hpt.errors import ValidationError, Violation
+from hpt.job import TuningJobConfig
+from hpt.sagemaker.convert import fill_in, to_config, to_request
+from hpt.sagemaker.facts import Facts
+from hpt.sagemaker.local import LOCAL_MODE, STRICT_MODE, is_image, is_s3, resolve_uri
+from hpt.sagemaker.members import unsupported
+from hpt.sagemaker.model import CREATE_TUNING_JOB, load_shapes
+from hpt.sagemaker.rules import check_rules
+from hpt.sagemaker.shapes import CODE, check_shape
+from hpt.sagemaker.surroundings import CheckS3, Surroundings
+
+__all__ = ["parse_request", "to_request"]
+
+
+def parse_request(
+    request: Mapping[str, Any],
+    *,
+    base_dir: str | os.PathLike[str] | None = None,
+    strict: bool = False,
+    check_s3: CheckS3 | None = None,
+    check_paths: bool = True,
+) -> TuningJobConfig:
+    """The tuning job that a request describes.
+
+    base_dir: where relative paths start, the current folder by default. strict: read it as the service would,
+    without local paths, defaults and limits. check_s3: asked about every `s3://` URI. check_paths: whether
+    local programs and data must be there.
+
+    Raises:
+        ValidationError: with every violation that was found; nothing was changed.
+    """
+    mode = STRICT_MODE if strict else LOCAL_MODE
+    plain, violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
+    if violations:
+        raise ValidationError(violations)
+    names = tuple(algorithm.name for algorithm in ALGORITHMS)
+    facts = Facts(plain, mode.limits, mode.paths, find_algorithm, names)
+    home = str(Path("~").expanduser())
+    base = str(Path(base_dir if base_dir is not None else ".").absolute())
+    broken = check_rules(facts)
+    found = [broken] if broken is not None else []
+    found += unsupported(plain)
+    if check_paths:
+        found += _look_around(facts, base, home, Surroundings())
+    if not found and check_s3 is not None:
+        found += _look_around(facts, base, home, Surroundings(check_s3))
+    if found:
+        raise ValidationError(found)
+    filled = fill_in(facts, base, home)
+    return to_config(filled, Facts(filled, mode.limits, mode.paths, find_algorithm, names))
+
+
+def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings) -> Iterator[Violation]:
+    """Violations of programs, data and places that are not there, each naming the path that was tried."""
+    remote = surroundings.check_s3 is not None
+    for definition in facts.definitions:
+        image = definition.image
+        if (
+            not remote
+            and facts.paths
+            and image
+            and not is_image(image)
+            and facts.algorithm(definition) is None
+        ):
+            path = f"{definition.path}.AlgorithmSpecification.TrainingImage"
+            reason = surroundings.program(resolve_uri(image, base, home) or image)
+            if reason is not None:
+                names = ", ".join(facts.algorithms)
+                yield Violation(
+                    CODE, path, "program", f"{image!r}: {reason}; built-in algorithms are {names}"
+                )
+        for path, uri in definition.uris():
+            tried = resolve_uri(uri, base, home)
+            if tried is None or is_s3(tried) != remote:
+                continue
+            check = surroundings.data if "InputDataConfig" in path else surroundings.destination
+            reason = check(tried)
+            if reason is not None:
+                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}")

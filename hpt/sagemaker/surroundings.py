@@ -1,0 +1,55 @@
+"""What this machine says of the programs, data and places that a request names: I/O, so an adapter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+CheckS3 = Callable[[str], str | None]
+"""Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Each method answers None if the path is usable, else what is wrong and how to mend it.
+
+    check_s3: None leaves `s3://` URIs unchecked.
+    """
+
+    check_s3: CheckS3 | None = None
+
+    def program(self, path: str) -> str | None:
+        program = Path(path)
+        if not program.exists():
+            return f"no program is at {path}; correct the path (relative ones start at the job file)"
+        if program.is_dir():
+            return f"{path} is a folder; name the program in it"
+        if not os.access(program, os.R_OK):
+            return f"{path} may not be read; change its permissions: chmod u+r {path}"
+        if program.suffix != ".py" and not os.access(program, os.X_OK):
+            return f"{path} is neither executable nor a .py file; make it executable: chmod +x {path}"
+        return None
+
+    def data(self, uri: str) -> str | None:
+        if uri.startswith("s3://"):
+            return self.check_s3(uri) if self.check_s3 is not None else None
+        path = Path(uri)
+        if not path.exists():
+            return f"nothing is at {uri}; correct the path (relative ones start at the job file)"
+        if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+            return f"{uri} may not be read; change its permissions"
+        return None
+
+    def destination(self, uri: str) -> str | None:
+        if uri.startswith("s3://"):
+            return self.check_s3(uri) if self.check_s3 is not None else None
+        path = Path(uri)
+        if path.exists() and not path.is_dir():
+            return f"{uri} is a file; name a folder"
+        while not path.exists():
+            path = path.parent
+        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+            return f"{uri} cannot be made: {path} is not a folder one may write in; name another place"
+        return None
