@@ -26,6 +26,7 @@ _GZIP = b"\x1f\x8b"
 _MARKERS = (".sagemaker-uploading", ".sagemaker-uploaded")
 _CSV_TYPES = ("csv", "text/csv", "application/csv")
 _LIBSVM_TYPES = ("libsvm", "text/libsvm", "text/x-libsvm")
+_NOT_SEPARATORS = bytes(set(range(256)) - set(b": "))
 _SEPARATORS = (b",", b"\t", b";", b"|", b" ")
 
 
@@ -235,11 +236,14 @@ def _read_libsvm(text: bytes, where: str) -> Table:
         raise UserError(
             f"{where}: {len(labels) - len(groups)} of {len(labels)} rows lack the qid that others have"
         )
+    entries = b" ".join(b" ".join(tails).split())
     try:
-        numbers = np.array(b" ".join(tails).replace(b":", b" ").split(), dtype=np.float64)
+        numbers = np.array(entries.replace(b":", b" ").split(), dtype=np.float64)
         columns = numbers[0::2].astype(np.int64)
-        whole = len(numbers) == 2 * sum(counts) and bool((columns == numbers[0::2]).all())
-        well_formed = whole and columns.min(initial=0) >= 0
+        # What separates n entries is n times ": ", without the last blank; all else is numbers.
+        paired = entries.translate(None, _NOT_SEPARATORS) == (b": " * sum(counts))[:-1]
+        well_formed = paired and len(numbers) == 2 * sum(counts) and bool((columns == numbers[0::2]).all())
+        well_formed = well_formed and columns.min(initial=0) >= 0
     except ValueError:
         well_formed = False
     if not well_formed:

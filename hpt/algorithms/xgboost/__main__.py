@@ -71,10 +71,8 @@ def _read_tables(channels: Mapping[str, Channel], settings: Settings) -> dict[st
     if "train" not in channels:
         present = ", ".join(channels) or "none"
         raise UserError(f"channel 'train' is missing (channels given: {present}); add it to InputDataConfig")
-    if settings.needs_validation and "validation" not in channels:
-        raise UserError(
-            f"the tuning objective {settings.needs_validation} needs a channel 'validation'; add it"
-        )
+    if settings.target and settings.target.startswith("validation:") and "validation" not in channels:
+        raise UserError(f"the tuning objective {settings.target} needs a channel 'validation'; add it")
     others = [name for name in channels if name not in ("train", "validation")]
     if others:
         _log(f"hpt: warning: channels not used by XGBoost: {', '.join(others)}")

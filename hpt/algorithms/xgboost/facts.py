@@ -29,8 +29,9 @@ MINIMIZED = (
 
 def _pattern(metric: str, direction: ObjectiveType) -> MetricPattern:
     # One line a round: [7]<TAB>train-auc:0.98<TAB>validation-auc:0.97. `#011` is a TAB as AWS's log pipeline
-    # writes it, accepted so that the pattern also reads logs copied from there. \S+ takes sign and exponent.
-    regex = rf"\[[0-9]+\].*(?:\t|#011)validation-{metric}:(\S+)"
+    # writes it, accepted so that the pattern also reads logs copied from there. The value is all up to the
+    # next TAB of either form: sign, exponent and nan included.
+    regex = rf"\[[0-9]+\].*(?:\t|#011)validation-{metric}:([^\s#]+)"
     return MetricPattern(f"validation:{metric}", regex, direction)
 
 

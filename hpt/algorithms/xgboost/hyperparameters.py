@@ -75,11 +75,12 @@ _BOOSTER_RULES: tuple[Rule, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Json:
-    """A JSON text of nested lists, handed to XGBoost as it is."""
+class _Lists:
+    """A nested list of numbers, handed to XGBoost as text with `brackets` around its parts."""
 
     name: str
     example: str
+    brackets: str = "[]"
 
     def read(self, text: str) -> str:
         try:
@@ -88,7 +89,7 @@ class _Json:
             value = None
         if not isinstance(value, list):
             raise ValueError(f"must be a list such as {self.example}")
-        return json.dumps(value)
+        return json.dumps(value).replace("[", self.brackets[0]).replace("]", self.brackets[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ _PROGRAM_RULES: tuple[Rule, ...] = (
     Integer("early_stopping_rounds", 1),
     Choice("save_model_on_termination", _SWITCH),
     _Metrics(),
-    _Json("monotone_constraints", "(1, 0, -1)"),
-    _Json("interaction_constraints", "[[0, 1], [2, 3, 4]]"),
+    _Lists("monotone_constraints", "(1, 0, -1)", "()"),
+    _Lists("interaction_constraints", "[[0, 1], [2, 3, 4]]"),
 )
 
 # Known to SageMaker's containers, without a meaning for the XGBoost that runs here: said once, then ignored.
@@ -127,10 +128,10 @@ _RETIRED = (
 class Settings:
     """What to train.
 
-    booster: parameters for XGBoost, as texts or numbers. metrics: every metric to print, in order; those of
-    `native` come from XGBoost, the others from `scores`; both empty: XGBoost's default for the objective.
-    early_stopping_metric: None unless early stopping can work. needs_validation: the tuning objective, where
-    it is measured on the channel `validation`. warnings: lines for the log.
+    booster: parameters for XGBoost, as texts or numbers. native_metrics: printed from XGBoost's evaluation;
+    own_metrics: from `scores`; if both are empty, XGBoost's default for the objective is printed.
+    early_stopping_metric: None unless early stopping can work. target: the tuning objective,
+    `validation:auc`. warnings: lines for the log.
     """
 
     num_round: int
@@ -142,7 +143,7 @@ class Settings:
     early_stopping_rounds: int | None
     early_stopping_metric: str | None
     csv_weights: bool
-    needs_validation: str | None
+    target: str | None
     warnings: tuple[str, ...]
 
 
@@ -223,7 +224,7 @@ def _build(
         early_stopping_rounds=rounds,
         early_stopping_metric=last if rounds is not None else None,
         csv_weights=weights == 1,
-        needs_validation=":".join(target) if target is not None and target[0] == "validation" else None,
+        target=":".join(target) if target is not None else None,
         warnings=tuple(warnings),
     )
 

@@ -127,18 +127,15 @@ def _start(
     settings: Settings, data: Sequence[Data], checkpoints: Checkpoints, log: Log
 ) -> tuple[xgboost.Booster, int]:
     """A booster and its number of finished rounds: from a checkpoint if one fits, else new."""
-    import xgboost
-
     for number, content in checkpoints.newest_first():
         if number >= settings.num_round:
             log(f"hpt: checkpoint {number} is beyond num_round {settings.num_round}, passed over")
             continue
-        try:
-            booster = _booster(settings, data, bytearray(content))
-            rounds = booster.num_boosted_rounds()
-        except (xgboost.core.XGBoostError, ValueError, UnicodeDecodeError) as error:
-            log(f"hpt: checkpoint {number} is damaged, passed over ({type(error).__name__})")
+        if content is None:
+            log(f"hpt: checkpoint {number} is damaged, passed over")
             continue
+        booster = _booster(settings, data, bytearray(content))
+        rounds = booster.num_boosted_rounds()
         if rounds != number + 1:
             log(f"hpt: checkpoint {number} holds {rounds} rounds, passed over")
             continue
@@ -181,6 +178,11 @@ def _evaluate(
             values[f"{channel.name}-{metric}"] = SCORES[metric](
                 channel.labels, classes if metric in CLASS_SCORES else prediction
             )
+    # The tuning objective comes last: a pattern that takes everything up to the next blank reads it even from
+    # a log whose TABs became `#011`.
+    target = (settings.target or "").replace(":", "-", 1)
+    if target in values:
+        values[target] = values.pop(target)
     return "\t".join([f"[{number}]", *(f"{name}:{value:.9g}" for name, value in values.items())]), values
 
 
