@@ -1,0 +1,1 @@
+"""Metrics read from the logs of training programs."""

@@ -1,0 +1,38 @@
+"""What one line of a log says: the contract that every faster way of reading must keep (AMT 6.1)."""
+
+from __future__ import annotations
+
+import re
+
+
+def decode(line: bytes) -> str:
+    """The line as text; bytes that are not UTF-8 survive as surrogates, which no number contains."""
+    return line.decode("utf-8", "surrogateescape")
+
+
+def number(text: str | None) -> float | None:
+    """The value a group's text stands for: what `float()` reads, underscores excepted; None if it is no
+    number.
+    """
+    if text is None or "_" in text:
+        return None
+    try:
+        return float(text)  # trims what `str.strip` trims
+    except ValueError:
+        return None
+
+
+def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
+    """The values of one definition on one line without its end, in order.
+
+    Every match is searched anywhere in the line, and its first group read. Where the line as printed gives no
+    value, it is searched once more with every TAB written as the four characters `#011`.
+    """
+    found = [value for match in pattern.finditer(text) if (value := number(match[1])) is not None]
+    if not found and "\t" in text:
+        return [
+            value
+            for match in pattern.finditer(text.replace("\t", "#011"))
+            if (value := number(match[1])) is not None
+        ]
+    return found
