@@ -44,7 +44,8 @@ class Surroundings:
 
     def destination(self, uri: str) -> str | None:
         if uri.startswith("s3://"):
-            return self.check_s3(uri) if self.check_s3 is not None else None
+            bucket = "/".join(uri.split("/")[:3])  # what lies below is still to be written
+            return self.check_s3(bucket) if self.check_s3 is not None else None
         path = Path(uri)
         if path.exists() and not path.is_dir():
             return f"{uri} is a file; name a folder"

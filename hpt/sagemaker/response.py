@@ -1,0 +1,271 @@
+"""What Describe and List answer about a tuning job: the member names and meanings of AMT 12 and 13.
+
+Pure functions of the job's description and state. Times are seconds since the epoch with a fraction, as on
+the wire. Metric values are rounded to 32-bit floats here and nowhere else. Members that do not apply are left
+out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, floor, inf, isfinite
+from struct import pack, unpack
+from typing import Any
+
+from hpt.errors import InputError
+from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
+from hpt.job_state import JobState, TrainingJob
+from hpt.sagemaker.convert import to_request
+from hpt.sagemaker.facts import CONFIG
+from hpt.sagemaker.local import DEFAULT_CHECKPOINT_PATH, DEFAULT_MAX_RUNTIME, LOCAL_ROLE
+from hpt.trial import TrialStatus, parse_enum
+
+MAX_REASON = 1024
+MAX_METRICS = 40
+_DEFINITION = "TrainingJobDefinition"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """In whose name resources are given: the parts of every ARN."""
+
+    region: str = "local"
+    number: str = "000000000000"
+    partition: str = "aws"
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of the `training-job` or `hyper-parameter-tuning-job` of that name."""
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.number}:{kind}/{name.lower()}"
+
+
+LOCAL_ACCOUNT = Account()
+
+
+def describe_response(
+    config: TuningJobConfig,
+    state: JobState,
+    *,
+    now: float | None = None,
+    default_output: str = "",
+    account: Account = LOCAL_ACCOUNT,
+) -> dict[str, Any]:
+    """The answer of DescribeHyperParameterTuningJob.
+
+    now: seconds since the epoch, for the run time of a job that goes on; its last change if not given.
+    default_output: shown as the output path of a job that named none.
+    """
+    request = _echo(config, default_output)
+    end = state.ended if state.ended is not None else max(state.modified, now or 0.0)
+    response: dict[str, Any] = {
+        "HyperParameterTuningJobName": config.name,
+        "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
+        CONFIG: request[CONFIG],
+        _DEFINITION: request[_DEFINITION],
+        "HyperParameterTuningJobStatus": str(state.status),
+        "CreationTime": state.created,
+        "LastModifiedTime": state.modified,
+        "TrainingJobStatusCounters": dict(state.training_counters),
+        "ObjectiveStatusCounters": dict(state.objective_counters),
+        "ConsumedResources": {"RuntimeInSeconds": max(0, floor(end - state.created))},
+    }
+    if state.ended is not None:
+        response["HyperParameterTuningEndTime"] = state.ended
+    if state.best is not None:
+        response["BestTrainingJob"] = training_job_summary(config, state.best, account=account)
+    if state.failure_reason:
+        response["FailureReason"] = state.failure_reason[:MAX_REASON]
+    return response
+
+
+def tuning_job_summary(
+    config: TuningJobConfig, created: float, summary: Mapping[str, Any], *, account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any]:
+    """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave."""
+    entry: dict[str, Any] = {
+        "HyperParameterTuningJobName": config.name,
+        "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
+        "HyperParameterTuningJobStatus": summary["status"],
+        "Strategy": config.strategy,
+        "CreationTime": created,
+        "LastModifiedTime": summary["modified"],
+        "TrainingJobStatusCounters": dict(summary["training_counters"]),
+        "ObjectiveStatusCounters": dict(summary["objective_counters"]),
+        "ResourceLimits": _echo(config, "")[CONFIG]["ResourceLimits"],
+    }
+    if summary["ended"] is not None:
+        entry["HyperParameterTuningEndTime"] = summary["ended"]
+    return entry
+
+
+def training_job_summaries(
+    config: TuningJobConfig,
+    state: JobState,
+    *,
+    sort_by: str = "Name",
+    descending: bool = False,
+    status: str | None = None,
+    account: Account = LOCAL_ACCOUNT,
+) -> list[dict[str, Any]]:
+    """Every entry of ListTrainingJobsForHyperParameterTuningJob, in order; paging is the caller's.
+
+    sort_by: `Name`, `CreationTime`, `Status`, or `FinalObjectiveMetricValue`, which leaves out jobs without
+    one and orders by number whatever the direction of the objective. status: only training jobs of that
+    status.
+
+    Raises:
+        InputError: sort_by or status is not known.
+    """
+    keys: dict[str, Any] = {
+        "Name": lambda job: job.name,
+        "CreationTime": lambda job: job.created,
+        "Status": lambda job: str(job.status),
+        "FinalObjectiveMetricValue": lambda job: job.value,
+    }
+    if sort_by not in keys:
+        raise InputError(f"sort_by {sort_by!r} is not known; use one of {', '.join(keys)}")
+    jobs = list(state.jobs.values())
+    if status is not None:
+        wanted = parse_enum(TrialStatus, status, "status")
+        jobs = [job for job in jobs if job.status is wanted]
+    if sort_by == "FinalObjectiveMetricValue":
+        jobs = [job for job in jobs if job.value is not None]
+    jobs.sort(key=lambda job: job.name)  # ties break by name
+    jobs.sort(key=keys[sort_by], reverse=descending)
+    return [training_job_summary(config, job, account=account) for job in jobs]
+
+
+def training_job_summary(
+    config: TuningJobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any]:
+    """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as texts."""
+    summary: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": account.arn("training-job", job.name),
+        "CreationTime": job.created,
+        "TrainingJobStatus": str(job.status),
+        "TunedHyperParameters": config.definition.space.format(job.config),
+        "ObjectiveStatus": str(job.objective_status),
+    }
+    if job.definition is not None:
+        summary["TrainingJobDefinitionName"] = job.definition
+    _add_times(summary, job)
+    if job.failure_reason:
+        summary["FailureReason"] = job.failure_reason[:MAX_REASON]
+    if job.value is not None:
+        summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
+            "MetricName": config.definition.objective.metric,
+            "Value": as_float32(job.value),
+        }
+    return summary
+
+
+def training_job_description(
+    config: TuningJobConfig, job: TrainingJob, *, default_output: str = "", account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any]:
+    """The answer of DescribeTrainingJob for one training job of a tuning job (AMT 13.6).
+
+    Metrics whose last value is NaN or infinite have no place in a reply and are left out.
+    """
+    definition = config.definition
+    body = _echo(config, default_output)[_DEFINITION]
+    description: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": account.arn("training-job", job.name),
+        "TuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
+        "ModelArtifacts": {"S3ModelArtifacts": job.model},
+        "TrainingJobStatus": str(job.status),
+        "SecondaryStatus": job.secondary,
+        "HyperParameters": {**body["StaticHyperParameters"], **definition.space.format(job.config)},
+        "CreationTime": job.created,
+        "LastModifiedTime": job.transitions[-1].start if job.transitions else job.created,
+        "SecondaryStatusTransitions": _transitions(job),
+        "FinalMetricDataList": [
+            {"MetricName": name, "Value": as_float32(value), "Timestamp": time}
+            for name, (value, time) in job.metrics.items()
+            if isfinite(value) and name != RESULT_METRIC
+        ][:MAX_METRICS],
+    }
+    for member in _SHARED:
+        if member in body:
+            description[member] = body[member]
+    if "CheckpointConfig" in body:
+        uri = f"{body['CheckpointConfig']['S3Uri'].rstrip('/')}/{job.name}"  # one place for each training job
+        description["CheckpointConfig"] = {**body["CheckpointConfig"], "S3Uri": uri}
+    _add_times(description, job)
+    if job.training_start is not None and job.training_end is not None:
+        seconds = max(1, ceil(job.training_end - job.training_start))
+        description |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+    if job.failure_reason:
+        description["FailureReason"] = job.failure_reason[:MAX_REASON]
+    return description
+
+
+_SHARED = (
+    "AlgorithmSpecification",
+    "RoleArn",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "ResourceConfig",
+    "VpcConfig",
+    "StoppingCondition",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "Environment",
+)
+"""Members of a definition that each of its training jobs repeats."""
+
+
+def as_float32(value: float) -> float:
+    """The nearest 32-bit float: 0.9 becomes 0.8999999761581421. What is too large becomes infinite."""
+    try:
+        rounded: float = unpack("<f", pack("<f", value))[0]
+    except OverflowError:
+        return inf if value > 0 else -inf
+    return rounded
+
+
+def _echo(config: TuningJobConfig, default_output: str) -> dict[str, Any]:
+    """The request as Describe shows it: with every member that clients read, whatever was given."""
+    request = copy.deepcopy(dict(config.request)) if config.request else to_request(config)
+    tuning, body = request[CONFIG], request[_DEFINITION]
+    if config.seed is not None:
+        tuning["RandomSeed"] = config.seed
+    body["StaticHyperParameters"][OBJECTIVE_METRIC_KEY] = config.definition.objective.metric
+    body.setdefault("RoleArn", LOCAL_ROLE)
+    body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
+    output = body.setdefault("OutputDataConfig", {})
+    output.setdefault("S3OutputPath", default_output)
+    output.setdefault("KmsKeyId", "")
+    given = body.get("ResourceConfig") or body.get("HyperParameterTuningResourceConfig") or {}
+    compute = {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1} | given
+    body["ResourceConfig"] = compute
+    body["HyperParameterTuningResourceConfig"] = {
+        member: compute[member]
+        for member in ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
+        if member in compute
+    }
+    if "CheckpointConfig" in body:
+        body["CheckpointConfig"].setdefault("LocalPath", DEFAULT_CHECKPOINT_PATH)
+    return request
+
+
+def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
+    entries = []
+    for i, transition in enumerate(job.transitions):
+        entry: dict[str, Any] = {"Status": transition.secondary, "StartTime": transition.start}
+        if i + 1 < len(job.transitions):
+            entry["EndTime"] = job.transitions[i + 1].start
+        if transition.message:
+            entry["StatusMessage"] = transition.message
+        entries.append(entry)
+    return entries
+
+
+def _add_times(target: dict[str, Any], job: TrainingJob) -> None:
+    if job.training_start is not None:
+        target["TrainingStartTime"] = job.training_start
+    if job.training_end is not None:
+        target["TrainingEndTime"] = job.training_end
