@@ -1,4 +1,5 @@
-// The extension module hpt._core: takes the BLAS table, registers the exceptions and calls the bind_* functions.
+// The extension module hpt._core: takes the BLAS table, registers the exceptions and calls the bind_*
+// functions.
 #include <pybind11/pybind11.h>
 
 #include "bind.hpp"

@@ -21,8 +21,8 @@ py::object design(const std::vector<Coordinate>& space, const Array& tried, std:
   return to_optional_array(found);
 }
 
-py::object next_point(const GaussianProcess& model, const Array& pending, const Array& tried, std::uint64_t seed,
-                      std::uint64_t trial, const SearchOptions& options) {
+py::object next_point(const GaussianProcess& model, const Array& pending, const Array& tried,
+                      std::uint64_t seed, std::uint64_t trial, const SearchOptions& options) {
   const MatrixView running = matrix_view(pending, "pending"), points = matrix_view(tried, "tried");
   std::optional<Vector> found;
   {
@@ -71,14 +71,12 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("fantasies", &SearchOptions::fantasies)
       .def_readwrite("enumerable", &SearchOptions::enumerable);
 
-  module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"), py::arg("deviation"),
-             py::arg("incumbent"));
-  module.def(
-      "log_expected_improvement",
-      py::vectorize([](double mean, double deviation, double incumbent) {
-        return log_expected_improvement(mean, deviation, incumbent).value;
-      }),
-      py::arg("mean"), py::arg("deviation"), py::arg("incumbent"));
+  module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"),
+             py::arg("deviation"), py::arg("incumbent"));
+  module.def("log_expected_improvement", py::vectorize([](double mean, double deviation, double incumbent) {
+               return log_expected_improvement(mean, deviation, incumbent).value;
+             }),
+             py::arg("mean"), py::arg("deviation"), py::arg("incumbent"));
   module.def("log_improvement", &log_improvement, py::arg("model"), py::arg("X").noconvert());
   module.def("log_improvement_slopes", &log_improvement_slopes, py::arg("model"), py::arg("x").noconvert());
   module.def("design_point", &design, py::arg("space"), py::arg("tried").noconvert(), py::arg("seed"),

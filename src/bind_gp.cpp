@@ -71,7 +71,8 @@ py::tuple posterior_gradient(const Items& items, const Array& X, const Array& y,
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y"), at = vector_view(theta, "theta");
   space.check(points);
-  require(points.rows() == static_cast<Index>(targets.size()), "X and y differ in their number of observations");
+  require(points.rows() == static_cast<Index>(targets.size()),
+          "X and y differ in their number of observations");
   Vector gradient(at.size());
   double value = 0.0;
   {
@@ -88,8 +89,9 @@ void bind_gp(py::module_& module) {
   py::class_<Hyperparameters>(module, "Hyperparameters")
       .def(py::init(&hyperparameters), py::arg("length_scales").noconvert(), py::arg("amplitude") = 1.0,
            py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5)
-      .def_property_readonly("length_scales",
-                             [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
+      .def_property_readonly(
+          "length_scales",
+          [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
       .def_readonly("amplitude", &Hyperparameters::amplitude)
       .def_readonly("noise", &Hyperparameters::noise)
       .def_readonly("mean", &Hyperparameters::mean)
@@ -106,7 +108,8 @@ void bind_gp(py::module_& module) {
       .def("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood)
       .def_property_readonly("hyperparameters", &GaussianProcess::hyperparameters)
       .def_property_readonly("jitter", &GaussianProcess::jitter)
-      .def_property_readonly("target_mean", [](const GaussianProcess& self) { return self.standardization().mean(); })
+      .def_property_readonly("target_mean",
+                             [](const GaussianProcess& self) { return self.standardization().mean(); })
       .def_property_readonly("target_scale",
                              [](const GaussianProcess& self) { return self.standardization().scale(); });
 
@@ -114,7 +117,9 @@ void bind_gp(py::module_& module) {
       "prior_mode", [](const Items& space) { return prior_mode(Coordinates(space)); }, py::arg("space"));
   module.def(
       "pack",
-      [](const Items& space, const Hyperparameters& at) { return to_array(VectorView(pack(Coordinates(space), at))); },
+      [](const Items& space, const Hyperparameters& at) {
+        return to_array(VectorView(pack(Coordinates(space), at)));
+      },
       py::arg("space"), py::arg("hyperparameters"));
   module.def("negative_log_posterior", &posterior_gradient, py::arg("space"), py::arg("X").noconvert(),
              py::arg("y").noconvert(), py::arg("theta").noconvert());

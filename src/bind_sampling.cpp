@@ -26,7 +26,8 @@ Array sobol(Index count, Index dimension, std::optional<std::uint64_t> seed, std
   return to_array(points);
 }
 
-Array draws(const std::string& kind, Index count, std::uint64_t seed, std::uint64_t trial, std::uint64_t use) {
+Array draws(const std::string& kind, Index count, std::uint64_t seed, std::uint64_t trial,
+            std::uint64_t use) {
   require(count >= 0, "count must not be negative");
   require(kind == "uniform" || kind == "normal", "kind must be uniform or normal");
   Stream stream(seed, trial, static_cast<Use>(use));
@@ -44,10 +45,10 @@ void bind_sampling(py::module_& module) {
           py::arg("scale") = "linear")
       .def_static(
           "integer",
-          [](std::int64_t min, std::int64_t max, const std::string& scale) {
-            return Coordinate::integer(min, max, scale_of(scale));
+          [](std::int64_t low, std::int64_t high, const std::string& scale) {
+            return Coordinate::integer(low, high, scale_of(scale));
           },
-          py::arg("min"), py::arg("max"), py::arg("scale") = "linear")
+          py::arg("low"), py::arg("high"), py::arg("scale") = "linear")
       .def_static("categorical", &Coordinate::categorical, py::arg("count"))
       .def("snap", &Coordinate::snap, py::arg("x"))
       .def("level", &Coordinate::level, py::arg("x"));
@@ -58,8 +59,8 @@ void bind_sampling(py::module_& module) {
              py::arg("use"));
   module.def("philox", &philox, py::arg("counter"), py::arg("key"));
   module.def(
-      "kumaraswamy", [](double x, double a, double b) { return warp(x, a, b).value; }, py::arg("x"), py::arg("a"),
-      py::arg("b"));
+      "kumaraswamy", [](double x, double a, double b) { return warp(x, a, b).value; }, py::arg("x"),
+      py::arg("a"), py::arg("b"));
 }
 
 }  // namespace hpt::python

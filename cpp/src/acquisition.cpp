@@ -12,10 +12,15 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-double density(double z) { return std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi); }
-double distribution(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+double density(double z) {
+  return std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi);
+}
+double distribution(double z) {
+  return 0.5 * std::erfc(-z / std::numbers::sqrt2);
+}
 
-// c(t) = 2 / (t + 3 / (t + 4 / ...)) + t, so that Mills' ratio is 1 / (t + 1 / c). 40 terms suffice from t = 5 on.
+// c(t) = 2 / (t + 3 / (t + 4 / ...)) + t, so that Mills' ratio is 1 / (t + 1 / c). 40 terms suffice from t =
+// 5 on.
 double continued_fraction(double t) {
   double c = t;
   for (int k = 40; k >= 2; --k) c = t + k / c;
@@ -38,7 +43,8 @@ LogH log_h(double z) {
     const double h = phi + z * Phi;
     return {std::log(h), Phi / h, phi / h};
   }
-  // With t = -z and Mills' ratio R(t) = 1 / (t + 1 / c), h = phi (1 - t R) = phi / (t c + 1): nothing cancels.
+  // With t = -z and Mills' ratio R(t) = 1 / (t + 1 / c), h = phi (1 - t R) = phi / (t c + 1): nothing
+  // cancels.
   const double t = -z;
   const double c = continued_fraction(t);
   const double log_phi = -0.5 * t * t - 0.5 * std::log(2.0 * std::numbers::pi);

@@ -12,10 +12,14 @@ std::mutex guard_mutex;
 int guards = 0;
 int threads_before = 0;
 
-blas_int narrow(Index n) { return static_cast<blas_int>(n); }
+blas_int narrow(Index n) {
+  return static_cast<blas_int>(n);
+}
 
 // The routines take pointers to everything and never write through those named const here.
-double* loose(const double* p) { return const_cast<double*>(p); }
+double* loose(const double* p) {
+  return const_cast<double*>(p);
+}
 
 void triangular_solve(char side, char trans, const Matrix& L, Matrix& B) {
   if (B.rows() == 0 || B.cols() == 0 || L.rows() == 0) return;
@@ -81,11 +85,21 @@ Matrix inverse_from_cholesky(const Matrix& L) {
   return inverse;
 }
 
-void solve_lower(const Matrix& L, MutableVectorView b) { triangular_solve('T', L, b); }
-void solve_lower_transposed(const Matrix& L, MutableVectorView b) { triangular_solve('N', L, b); }
-void solve_rows(const Matrix& L, Matrix& B) { triangular_solve('L', 'T', L, B); }
-void solve_columns(const Matrix& L, Matrix& B) { triangular_solve('R', 'N', L, B); }
-void solve_columns_transposed(const Matrix& L, Matrix& B) { triangular_solve('R', 'T', L, B); }
+void solve_lower(const Matrix& L, MutableVectorView b) {
+  triangular_solve('T', L, b);
+}
+void solve_lower_transposed(const Matrix& L, MutableVectorView b) {
+  triangular_solve('N', L, b);
+}
+void solve_rows(const Matrix& L, Matrix& B) {
+  triangular_solve('L', 'T', L, B);
+}
+void solve_columns(const Matrix& L, Matrix& B) {
+  triangular_solve('R', 'N', L, B);
+}
+void solve_columns_transposed(const Matrix& L, Matrix& B) {
+  triangular_solve('R', 'T', L, B);
+}
 
 Matrix multiply(MatrixView A, MatrixView B) {
   Matrix C(A.rows(), B.cols());

@@ -19,7 +19,8 @@ Vector standardize(const Standardization& units, VectorView y) {
 
 }  // namespace
 
-GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView y, const FitOptions& options) {
+GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView y,
+                                     const FitOptions& options) {
   require(X.rows() >= 1, "a fit needs at least one observation");
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space.check(X);
@@ -107,14 +108,17 @@ GaussianProcess GaussianProcess::imagine(MatrixView pending, Index draws, Stream
     const VectorView x = pending.row(i);
     out.predict_standardized(MatrixView(x.data(), 1, pending.cols()), mean, {&variance, 1});
     const double deviation = std::sqrt(variance + at_.noise);
-    for (Index s = 0; s < draws; ++s) z[static_cast<std::size_t>(s)] = mean(0, s) + deviation * stream.normal();
+    for (Index s = 0; s < draws; ++s)
+      z[static_cast<std::size_t>(s)] = mean(0, s) + deviation * stream.normal();
     out.append(x, z);
     out.solve();
   }
   return out;
 }
 
-double GaussianProcess::floor_variance(double v) const { return std::max(v, 1e-14 * at_.amplitude); }
+double GaussianProcess::floor_variance(double v) const {
+  return std::max(v, 1e-14 * at_.amplitude);
+}
 
 void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance) const {
   Matrix K = Kernel(space_, at_).cross(X, X_);  // (m, n)
@@ -145,7 +149,8 @@ GaussianProcess::Slopes GaussianProcess::predict_with_slopes(VectorView x) const
   Slopes out;
   out.mean.assign(static_cast<std::size_t>(sets()), at_.mean);
   for (Index i = 0; i < n; ++i) {
-    for (Index s = 0; s < sets(); ++s) out.mean[static_cast<std::size_t>(s)] += k[static_cast<std::size_t>(i)] * alpha_(i, s);
+    for (Index s = 0; s < sets(); ++s)
+      out.mean[static_cast<std::size_t>(s)] += k[static_cast<std::size_t>(i)] * alpha_(i, s);
   }
   out.dmean = multiply(dk, alpha_);
   solve_lower(L_, k);
@@ -158,7 +163,8 @@ GaussianProcess::Slopes GaussianProcess::predict_with_slopes(VectorView x) const
 
 double GaussianProcess::log_marginal_likelihood() const {
   double value = -0.5 * static_cast<double>(X_.rows()) * std::log(2.0 * std::numbers::pi);
-  for (Index i = 0; i < X_.rows(); ++i) value -= 0.5 * (Z_(i, 0) - at_.mean) * alpha_(i, 0) + std::log(L_(i, i));
+  for (Index i = 0; i < X_.rows(); ++i)
+    value -= 0.5 * (Z_(i, 0) - at_.mean) * alpha_(i, 0) + std::log(L_(i, i));
   return value;
 }
 

@@ -19,7 +19,8 @@ struct NormalPrior {
 // Places of the entries of theta after the d length scales.
 struct Layout {
   explicit Layout(const Coordinates& space)
-      : d(static_cast<std::size_t>(space.size())), mixed(!space.numeric().empty() && !space.categorical().empty()) {}
+      : d(static_cast<std::size_t>(space.size())),
+        mixed(!space.numeric().empty() && !space.categorical().empty()) {}
   std::size_t d;
   bool mixed;
   std::size_t amplitude() const { return d; }
@@ -144,7 +145,8 @@ double negative_log_posterior(const Coordinates& space, MatrixView X, VectorView
   return value;
 }
 
-Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, VectorView y, const FitOptions& options) {
+Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, VectorView y,
+                                    const FitOptions& options) {
   const std::vector<NormalPrior> prior = priors(space);
   Vector lower, upper, mode;
   for (const NormalPrior& each : prior) {

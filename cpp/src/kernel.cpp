@@ -17,7 +17,8 @@ Kernel::Kernel(const Coordinates& space, const Hyperparameters& at)
       amplitude_(at.amplitude),
       mixing_(at.mixing),
       mixed_(!space.numeric().empty() && !space.categorical().empty()) {
-  require(static_cast<Index>(at.length_scales.size()) == space.size(), "one length scale a coordinate is needed");
+  require(static_cast<Index>(at.length_scales.size()) == space.size(),
+          "one length scale a coordinate is needed");
   require(at.amplitude > 0.0 && at.noise >= 0.0, "amplitude must be above 0 and noise not below 0");
   require(at.mixing >= 0.0 && at.mixing <= 1.0, "mixing must be in [0, 1]");
   for (const double l : at.length_scales) {

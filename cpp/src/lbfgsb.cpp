@@ -18,7 +18,8 @@ class Memory {
 
   void push(VectorView s, VectorView y) {
     const double curvature = dot(s, y);
-    if (!(curvature > 1e-10 * std::sqrt(dot(s, s) * dot(y, y)))) return;  // keeps the metric positive definite
+    if (!(curvature > 1e-10 * std::sqrt(dot(s, s) * dot(y, y))))
+      return;  // keeps the metric positive definite
     const Index capacity = S_.rows();
     const Index slot = (first_ + count_) % capacity;
     std::copy(s.begin(), s.end(), S_.row(slot).begin());
@@ -43,7 +44,8 @@ class Memory {
       if (!(curvature > 0.0)) continue;
       if (gamma == 0.0) gamma = curvature / free_dot(Y_.row(slot), Y_.row(slot), free);
       alpha = free_dot(S_.row(slot), direction, free) / curvature;
-      for (std::size_t i = 0; i < n; ++i) direction[i] -= free[i] ? alpha * Y_(slot, static_cast<Index>(i)) : 0.0;
+      for (std::size_t i = 0; i < n; ++i)
+        direction[i] -= free[i] ? alpha * Y_(slot, static_cast<Index>(i)) : 0.0;
     }
     if (gamma > 0.0) {
       for (double& value : direction) value *= gamma;
@@ -54,7 +56,8 @@ class Memory {
       if (!(curvature > 0.0)) continue;
       const double beta = free_dot(Y_.row(slot), direction, free) / curvature;
       const double weight = alpha_[static_cast<std::size_t>(k)] - beta;
-      for (std::size_t i = 0; i < n; ++i) direction[i] += free[i] ? weight * S_(slot, static_cast<Index>(i)) : 0.0;
+      for (std::size_t i = 0; i < n; ++i)
+        direction[i] += free[i] ? weight * S_(slot, static_cast<Index>(i)) : 0.0;
     }
   }
 
@@ -77,7 +80,8 @@ class Memory {
 LbfgsbResult lbfgsb(const Objective& f, VectorView lower, VectorView upper, MutableVectorView x,
                     const LbfgsbOptions& options) {
   const std::size_t n = x.size();
-  require(lower.size() == n && upper.size() == n, "lbfgsb: one lower and one upper bound a coordinate are needed");
+  require(lower.size() == n && upper.size() == n,
+          "lbfgsb: one lower and one upper bound a coordinate are needed");
   for (std::size_t i = 0; i < n; ++i) {
     require(lower[i] <= upper[i], "lbfgsb: a lower bound is above its upper bound");
     x[i] = std::clamp(x[i], lower[i], upper[i]);

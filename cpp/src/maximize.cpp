@@ -38,7 +38,8 @@ class Tried {
   Index rows_ = 0;
 };
 
-// Some untried point: random draws, then, in a finite space, a walk from a random place that meets every point.
+// Some untried point: random draws, then, in a finite space, a walk from a random place that meets every
+// point.
 std::optional<Vector> any_untried(const Coordinates& space, const Tried& tried, std::uint64_t seed,
                                   std::uint64_t trial) {
   constexpr int attempts = 64;
@@ -142,7 +143,8 @@ class Search {
     return points;
   }
 
-  // Perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth of a range.
+  // Perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth of a
+  // range.
   void append_perturbed(Matrix& points, std::uint64_t seed, std::uint64_t trial) const {
     const MatrixView X = acquisition_.model().points();
     Matrix mean;
@@ -169,7 +171,8 @@ class Search {
     }
   }
 
-  // Ascent on the continuous coordinates and one-change steps on the discrete ones in turn; returns the new score.
+  // Ascent on the continuous coordinates and one-change steps on the discrete ones in turn; returns the new
+  // score.
   double improve(Vector& x, double score) const {
     for (int round = 0; round < options_.rounds; ++round) {
       score = ascend(x, score);
@@ -224,7 +227,8 @@ class Search {
     return *best;
   }
 
-  // All other levels of a categorical or a short integer; of a long one, its neighbours and steps of halving width.
+  // All other levels of a categorical or a short integer; of a long one, its neighbours and steps of halving
+  // width.
   static std::vector<std::uint64_t> other_levels(const Coordinate& c, std::uint64_t here) {
     constexpr std::uint64_t short_range = 16;
     std::vector<std::uint64_t> out;

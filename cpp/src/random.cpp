@@ -30,7 +30,8 @@ double rational(double x, const double (&numerator)[8], const double (&denominat
   return top / bottom;
 }
 
-// Direction numbers of one dimension, (bits,), the most significant binary digit first (Joe and Kuo 2008, eq. 2).
+// Direction numbers of one dimension, (bits,), the most significant binary digit first (Joe and Kuo 2008, eq.
+// 2).
 void fill_directions(Index dimension, std::uint64_t* v) {
   const auto& entry = detail::sobol_directions[dimension];
   constexpr int bits = Sobol::bits;
@@ -54,7 +55,8 @@ void fill_directions(Index dimension, std::uint64_t* v) {
 // Multiplies every direction number by one random lower unit-triangular matrix over GF(2).
 void scramble_directions(Stream& stream, std::uint64_t* v) {
   constexpr int bits = Sobol::bits;
-  std::uint64_t rows[bits];  // row r: which input digits feed output digit r (digit 0 is the most significant)
+  std::uint64_t
+      rows[bits];  // row r: which input digits feed output digit r (digit 0 is the most significant)
   for (int r = 0; r < bits; ++r) {
     const std::uint64_t diagonal = 1ULL << (bits - 1 - r);
     const std::uint64_t before = ((1ULL << bits) - 1) & ~((diagonal << 1) - 1);
@@ -91,9 +93,13 @@ std::uint64_t Stream::bits() {
   return block_[static_cast<std::size_t>(used_++)];
 }
 
-double Stream::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
+double Stream::uniform() {
+  return static_cast<double>(bits() >> 11) * 0x1p-53;
+}
 
-double Stream::normal() { return normal_quantile((static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52); }
+double Stream::normal() {
+  return normal_quantile((static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52);
+}
 
 std::uint64_t Stream::below(std::uint64_t limit) {
   require(limit > 0, "below: the limit must be at least 1");
@@ -108,20 +114,37 @@ double normal_quantile(double p) {
   static constexpr double a[8] = {3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
                                   1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
                                   3.3430575583588128105e4, 2.5090809287301226727e3};
-  static constexpr double b[8] = {1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
-                                  2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4,
+  static constexpr double b[8] = {1.0,
+                                  4.2313330701600911252e1,
+                                  6.8718700749205790830e2,
+                                  5.3941960214247511077e3,
+                                  2.1213794301586595867e4,
+                                  3.9307895800092710610e4,
+                                  2.8729085735721942674e4,
                                   5.2264952788528545610e3};
-  static constexpr double c[8] = {1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
-                                  3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+  static constexpr double c[8] = {1.42343711074968357734e0,  4.63033784615654529590e0,
+                                  5.76949722146069140550e0,  3.64784832476320460504e0,
+                                  1.27045825245236838258e0,  2.41780725177450611770e-1,
                                   2.27238449892691845833e-2, 7.74545014278341407640e-4};
-  static constexpr double d[8] = {1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
-                                  1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+  static constexpr double d[8] = {1.0,
+                                  2.05319162663775882187e0,
+                                  1.67638483018380384940e0,
+                                  6.89767334985100004550e-1,
+                                  1.48103976427480074590e-1,
+                                  1.51986665636164571966e-2,
+                                  5.47593808499534494600e-4,
                                   1.05075007164441684324e-9};
-  static constexpr double e[8] = {6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
-                                  2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+  static constexpr double e[8] = {6.65790464350110377720e0,  5.46378491116411436990e0,
+                                  1.78482653991729133580e0,  2.96560571828504891230e-1,
+                                  2.65321895265761230930e-2, 1.24266094738807843860e-3,
                                   2.71155556874348757815e-5, 2.01033439929228813265e-7};
-  static constexpr double f[8] = {1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
-                                  7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
+  static constexpr double f[8] = {1.0,
+                                  5.99832206555887937690e-1,
+                                  1.36929880922735805310e-1,
+                                  1.48753612908506148525e-2,
+                                  7.86869131145613259100e-4,
+                                  1.84631831751005468180e-5,
+                                  1.42151175831644588870e-7,
                                   2.04426310338993978564e-15};
   const double q = p - 0.5;
   if (std::abs(q) <= 0.425) return q * rational(0.180625 - q * q, a, b);

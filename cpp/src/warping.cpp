@@ -12,8 +12,8 @@ Warped warp(double x, double a, double b) {
   constexpr double margin = 1e-9;
   const double t = std::clamp(x, margin, 1.0 - margin);
   const double log_t = std::log(t);
-  const double power = std::exp(a * log_t);            // t^a
-  const double rest = -std::expm1(a * log_t);          // 1 - t^a, without cancellation near t = 1
+  const double power = std::exp(a * log_t);    // t^a
+  const double rest = -std::expm1(a * log_t);  // 1 - t^a, without cancellation near t = 1
   const double log_rest = std::log(rest);
   const double rest_power = std::exp(b * log_rest);    // (1 - t^a)^b
   const double outer = b * rest_power / rest * power;  // b (1 - t^a)^(b-1) t^a

@@ -34,9 +34,10 @@ class LogExpectedImprovement {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model);
   const GaussianProcess& model() const { return model_; }
-  const Vector& incumbents() const { return incumbents_; }       // (S,)
-  Vector operator()(MatrixView X) const;                         // (m, d) -> (m,)
-  double operator()(VectorView x, MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
+  const Vector& incumbents() const { return incumbents_; }  // (S,)
+  Vector operator()(MatrixView X) const;                    // (m, d) -> (m,)
+  double operator()(VectorView x,
+                    MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
 
  private:
   const GaussianProcess& model_;

@@ -1,7 +1,7 @@
 // A table of BLAS and LAPACK routines, installed once by whoever owns a BLAS, and the few calls made of it.
 //
-// The routines are column-major. A row-major lower triangle L is, seen by column, the upper triangle Lᵀ, so the
-// calls below ask for 'U' and get the lower factor without a copy.
+// The routines are column-major. A row-major lower triangle L is, seen by column, the upper triangle Lᵀ, so
+// the calls below ask for 'U' and get the lower factor without a copy.
 #pragma once
 
 #include "hpt/view.hpp"

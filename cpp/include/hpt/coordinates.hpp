@@ -1,7 +1,8 @@
 // The typed coordinates of a search space, as the core sees them.
 //
-// A point is d doubles. A numeric coordinate holds its place u in [0, 1] on its scale, a categorical the index of
-// its value. Discrete coordinates (integer, categorical) take `levels` values; level 0 is the minimum.
+// A point is d doubles. A numeric coordinate holds its place u in [0, 1] on its scale, a categorical the
+// index of its value. Discrete coordinates (integer, categorical) take `levels` values; level 0 is the
+// minimum.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +27,12 @@ class Coordinate {
   Scale scale() const { return scale_; }
   std::int64_t min() const { return min_; }
   std::int64_t max() const { return max_; }
-  std::uint64_t levels() const;             // of a discrete coordinate
-  std::uint64_t level(double x) const;      // the level nearest to the encoded value x
-  double at_level(std::uint64_t k) const;   // the encoded value of level k
-  double snap(double x) const;              // nearest legal encoded value
-  double from_unit(double u) const;         // a legal encoded value from u in [0, 1], each level its share
-  bool legal(double x) const;               // finite and within range (need not be snapped)
+  std::uint64_t levels() const;            // of a discrete coordinate
+  std::uint64_t level(double x) const;     // the level nearest to the encoded value x
+  double at_level(std::uint64_t k) const;  // the encoded value of level k
+  double snap(double x) const;             // nearest legal encoded value
+  double from_unit(double u) const;        // a legal encoded value from u in [0, 1], each level its share
+  bool legal(double x) const;              // finite and within range (need not be snapped)
 
  private:
   Kind kind_ = Kind::continuous;

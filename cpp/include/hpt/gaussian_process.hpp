@@ -28,8 +28,8 @@ class GaussianProcess {
 
   // The same hyperparameters and standardisation with further observations, one row of the factor at a time.
   GaussianProcess condition_on(MatrixView X_new, VectorView y_new) const;
-  // Imagined outcomes at pending points, in their order: `draws` sets that share one factor. Each outcome is drawn
-  // from the prediction given the points before it, so common numbers make the sets a joint sample.
+  // Imagined outcomes at pending points, in their order: `draws` sets that share one factor. Each outcome is
+  // drawn from the prediction given the points before it, so common numbers make the sets a joint sample.
   GaussianProcess imagine(MatrixView pending, Index draws, Stream stream) const;
 
   // In the units of y, without the observations' noise. mean, variance: (m,); of the first set of targets.
@@ -38,10 +38,10 @@ class GaussianProcess {
   void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance) const;
   // At one point, with gradients to its continuous coordinates (q,): dmean (q, S), dvariance (q,).
   struct Slopes {
-    Vector mean;         // (S,)
+    Vector mean;  // (S,)
     double variance;
-    Matrix dmean;        // (q, S)
-    Vector dvariance;    // (q,)
+    Matrix dmean;      // (q, S)
+    Vector dvariance;  // (q,)
   };
   Slopes predict_with_slopes(VectorView x) const;
 

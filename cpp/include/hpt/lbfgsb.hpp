@@ -1,8 +1,9 @@
 // Minimisation of a smooth function within bounds by limited-memory BFGS.
 //
 // The two-metric projection of Bertsekas, "Projected Newton methods for optimization problems with simple
-// constraints", SIAM J. Control Optim. 20 (1982): coordinates held at a bound by the gradient rest, the others move
-// along the two-loop direction of Nocedal 1980, and the step is projected and cut back until it descends (Armijo).
+// constraints", SIAM J. Control Optim. 20 (1982): coordinates held at a bound by the gradient rest, the
+// others move along the two-loop direction of Nocedal 1980, and the step is projected and cut back until it
+// descends (Armijo).
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // The next point to try: first points of a search, and the maximum of the acquisition over typed coordinates.
 //
-// Only legal points are ever scored (integers and categoricals are snapped), and points tried before are skipped
-// during the search. Everything random comes from (seed, trial).
+// Only legal points are ever scored (integers and categoricals are snapped), and points tried before are
+// skipped during the search. Everything random comes from (seed, trial).
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@
 namespace hpt {
 
 struct SearchOptions {
-  Index candidates = 1024;          // quasi-random points screened
-  Index local = 512;                // perturbations of the best observed points screened besides
-  Index starts = 10;                // best of those, each improved by local search
-  int steps = 30;                   // of gradient ascent on the continuous coordinates
-  int rounds = 4;                   // of ascent and discrete neighbourhood in turn
-  Index fantasies = 8;              // imagined sets of outcomes of pending trials
-  std::uint64_t enumerable = 512;   // discrete spaces up to this size are scored whole
+  Index candidates = 1024;         // quasi-random points screened
+  Index local = 512;               // perturbations of the best observed points screened besides
+  Index starts = 10;               // best of those, each improved by local search
+  int steps = 30;                  // of gradient ascent on the continuous coordinates
+  int rounds = 4;                  // of ascent and discrete neighbourhood in turn
+  Index fantasies = 8;             // imagined sets of outcomes of pending trials
+  std::uint64_t enumerable = 512;  // discrete spaces up to this size are scored whole
 };
 
 // The first point of a search (trial 1) is the middle of every range, the others are scrambled Sobol' points.

@@ -15,12 +15,12 @@ namespace hpt {
 
 // What a stream is for. The values are part of the recorded behaviour: append, never renumber.
 enum class Use : std::uint64_t {
-  design_scramble = 1,   // scrambling of the first points' sequence
-  design_retry = 2,      // replacements where a first point was tried before
+  design_scramble = 1,     // scrambling of the first points' sequence
+  design_retry = 2,        // replacements where a first point was tried before
   candidate_scramble = 3,  // scrambling of the candidates of one ask
-  local_candidates = 4,  // perturbations of the incumbents
-  fantasies = 5,         // outcomes drawn for pending trials
-  enumeration = 6,       // where a walk over a finite space starts
+  local_candidates = 4,    // perturbations of the incumbents
+  fantasies = 5,           // outcomes drawn for pending trials
+  enumeration = 6,         // where a walk over a finite space starts
 };
 
 std::array<std::uint64_t, 4> philox(std::array<std::uint64_t, 4> counter, std::array<std::uint64_t, 2> key);
@@ -50,7 +50,8 @@ class Sobol {
   explicit Sobol(Index dimension);          // the plain sequence, starting at the origin
   Sobol(Index dimension, Stream scramble);  // scrambled with bits of that stream
   Index dimension() const { return dimension_; }
-  void point(std::uint64_t index, MutableVectorView x) const;  // any index below 2⁵³; x (dimension,) in [0, 1)
+  void point(std::uint64_t index,
+             MutableVectorView x) const;  // any index below 2⁵³; x (dimension,) in [0, 1)
 
  private:
   Index dimension_;

@@ -1,7 +1,7 @@
 // Primitive polynomials and initial direction numbers of the first 256 dimensions of the Sobol' sequence:
-// the table new-joe-kuo-6.21201 of S. Joe and F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional
-// projections", SIAM J. Sci. Comput. 30 (2008), 2635-2654. Copyright (c) 2008 Frances Y. Kuo and Stephen Joe;
-// see sobol_directions.LICENSE.txt.
+// the table new-joe-kuo-6.21201 of S. Joe and F. Y. Kuo, "Constructing Sobol sequences with better
+// two-dimensional projections", SIAM J. Sci. Comput. 30 (2008), 2635-2654. Copyright (c) 2008 Frances Y. Kuo
+// and Stephen Joe; see sobol_directions.LICENSE.txt.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 namespace hpt::detail {
 
 struct SobolDirection {
-  std::uint32_t polynomial;    // its coefficients as bits, the leading one included
-  std::uint32_t initial[11];   // m_1, m_2, ..., as many as the polynomial's degree
+  std::uint32_t polynomial;   // its coefficients as bits, the leading one included
+  std::uint32_t initial[11];  // m_1, m_2, ..., as many as the polynomial's degree
 };
 
 // clang-format off

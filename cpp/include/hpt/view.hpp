@@ -52,7 +52,9 @@ class Matrix {
   Matrix(Index rows, Index cols, double fill = 0.0)
       : storage_(static_cast<std::size_t>(rows * cols), fill), rows_(rows), cols_(cols) {}
   explicit Matrix(MatrixView view)
-      : storage_(view.data(), view.data() + view.rows() * view.cols()), rows_(view.rows()), cols_(view.cols()) {}
+      : storage_(view.data(), view.data() + view.rows() * view.cols()),
+        rows_(view.rows()),
+        cols_(view.cols()) {}
   double* data() { return storage_.data(); }
   const double* data() const { return storage_.data(); }
   Index rows() const { return rows_; }

@@ -1,7 +1,7 @@
 // Kumaraswamy input warping, w(x) = 1 - (1 - x^a)^b, one pair of exponents a numeric coordinate.
 //
-// Snoek, Swersky, Zemel and Adams, "Input warping for Bayesian optimization of non-stationary functions", ICML 2014.
-// a < 1 spreads values near 0 (log-like), b < 1 those near 1; a = b = 1 is the identity.
+// Snoek, Swersky, Zemel and Adams, "Input warping for Bayesian optimization of non-stationary functions",
+// ICML 2014. a < 1 spreads values near 0 (log-like), b < 1 those near 1; a = b = 1 is the identity.
 #pragma once
 
 namespace hpt {

@@ -1,0 +1,90 @@
+#include <doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "hpt/acquisition.hpp"
+#include "hpt/error.hpp"
+#include "reference_blas.hpp"
+
+using namespace hpt;
+
+TEST_CASE("expected improvement's published values") {  // AMT 5.5
+  CHECK(std::abs(expected_improvement(0.30, 0.05, 0.28) - 0.01152) < 5e-6);
+  CHECK(std::abs(expected_improvement(0.27, 0.01, 0.28) - 0.01083) < 5e-6);
+  CHECK(std::abs(expected_improvement(0.28, 0.04, 0.28) - 0.01596) < 5e-6);
+  CHECK(expected_improvement(0.1, 0.0, 0.3) == doctest::Approx(0.2));
+  CHECK(expected_improvement(0.4, 0.0, 0.3) == 0.0);
+}
+
+TEST_CASE("log h in the tail") {  // values of log(phi(z) + z Phi(z))
+  const double known[][2] = {{3.0, 1.09873966532771},     {0.0, -0.918938533204673},
+                             {-1.0, -2.48512102571264},   {-4.999, -16.7389398164127},
+                             {-5.001, -16.7496634489014}, {-10.0, -55.5531220361224},
+                             {-100.0, -5010.12957880025}, {-1000.0, -500014.734452091}};
+  for (const auto& [z, value] : known) CHECK(log_h(z).value == doctest::Approx(value).epsilon(1e-14));
+}
+
+TEST_CASE("log h and its ratios join smoothly where the formula changes") {
+  const LogH left = log_h(std::nextafter(-5.0, -6.0)), right = log_h(std::nextafter(-5.0, 0.0));
+  CHECK(left.value == doctest::Approx(right.value).epsilon(1e-13));
+  CHECK(left.Phi_ratio == doctest::Approx(right.Phi_ratio).epsilon(1e-12));
+  CHECK(left.phi_ratio == doctest::Approx(right.phi_ratio).epsilon(1e-12));
+}
+
+TEST_CASE("derivatives of the log expected improvement") {
+  constexpr double h = 1e-6;
+  for (const double mean : {-2.0, 0.0, 1.0, 30.0}) {
+    for (const double deviation : {0.05, 1.0}) {
+      const auto at = [&](double m, double s) { return log_expected_improvement(m, s, 0.2).value; };
+      const LogImprovement exact = log_expected_improvement(mean, deviation, 0.2);
+      CHECK(exact.dmean ==
+            doctest::Approx((at(mean + h, deviation) - at(mean - h, deviation)) / (2 * h)).epsilon(1e-6));
+      CHECK(exact.ddeviation ==
+            doctest::Approx((at(mean, deviation + h * deviation) - at(mean, deviation - h * deviation)) /
+                            (2 * h * deviation))
+                .epsilon(1e-6));
+    }
+  }
+  CHECK_THROWS_AS(log_expected_improvement(0.0, 0.0, 0.0), InvalidArgument);
+}
+
+TEST_CASE("one point at a time equals many at once, and its gradient finite differences") {
+  const Coordinates space = reference::mixed_space();
+  const GaussianProcess model =
+      GaussianProcess::fit(space, reference::points(space, 20, 61), reference::normals(20, 62));
+  const GaussianProcess imagined =
+      model.imagine(reference::points(space, 3, 63), 5, Stream(2, 3, Use::fantasies));
+  const LogExpectedImprovement acquisition(imagined);
+  const Matrix X = reference::points(space, 10, 64);
+  const Vector many = acquisition(X);
+  Vector gradient(2), unused(2);
+  constexpr double h = 1e-5;
+  for (Index i = 0; i < 10; ++i) {
+    CHECK(acquisition(X.row(i), gradient) == doctest::Approx(many[i]).epsilon(1e-10));
+    for (std::size_t q = 0; q < 2; ++q) {
+      Matrix up(X), down(X);
+      up(i, space.continuous()[q]) += h;
+      down(i, space.continuous()[q]) -= h;
+      const double slope = (acquisition(up.row(i), unused) - acquisition(down.row(i), unused)) / (2 * h);
+      CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
+    }
+  }
+}
+
+TEST_CASE("the logarithm is that of the average over the sets") {
+  const Coordinates space({Coordinate::continuous()});
+  Matrix X(2, 1);
+  X(1, 0) = 1.0;
+  const double pending = 0.5, x = 0.7;
+  const GaussianProcess model =
+      GaussianProcess(space, X, Vector{0.0, 1.0}, {Vector{0.4}, 1.0, 1e-3, 0.0, 0.5})
+          .imagine(MatrixView(&pending, 1, 1), 6, Stream(4, 1, Use::fantasies));
+  const LogExpectedImprovement acquisition(model);
+  Matrix mean;
+  double variance = 0.0, sum = 0.0;
+  model.predict_standardized(MatrixView(&x, 1, 1), mean, {&variance, 1});
+  for (Index s = 0; s < 6; ++s)
+    sum += expected_improvement(mean(0, s), std::sqrt(variance), acquisition.incumbents()[s]);
+  CHECK(acquisition(MatrixView(&x, 1, 1))[0] == doctest::Approx(std::log(sum / 6)).epsilon(1e-12));
+}

@@ -1,0 +1,63 @@
+#include <doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "hpt/hyperparameters.hpp"
+#include "reference_blas.hpp"
+
+using namespace hpt;
+
+TEST_CASE("gradients agree with finite differences to 1e-6, in every kind of space") {
+  const Coordinates spaces[] = {reference::mixed_space(),
+                                Coordinates({Coordinate::continuous(), Coordinate::continuous()}),
+                                Coordinates({Coordinate::categorical(3), Coordinate::categorical(4)})};
+  for (const Coordinates& space : spaces) {
+    const Matrix X = reference::points(space, 15, 11);
+    const Vector y = reference::normals(15, 12);
+    Vector theta = pack(space, prior_mode(space));
+    const Vector shift = reference::normals(static_cast<Index>(theta.size()), 13);
+    for (std::size_t i = 0; i < theta.size(); ++i) theta[i] += 0.3 * shift[i];
+    theta[static_cast<std::size_t>(space.size()) + 1] = std::log(0.05);
+    Vector gradient(theta.size()), unused(theta.size());
+    negative_log_posterior(space, X, y, theta, gradient);
+    for (std::size_t i = 0; i < theta.size(); ++i) {
+      // Fourth-order differences: their own error stays below 1e-8 here.
+      constexpr double h = 1e-3;
+      double f[4];
+      int at = 0;
+      for (const double step : {-2.0, -1.0, 1.0, 2.0}) {
+        Vector moved(theta);
+        moved[i] += step * h;
+        f[at++] = negative_log_posterior(space, X, y, moved, unused);
+      }
+      const double slope = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+      CHECK(std::abs(gradient[i] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
+    }
+  }
+}
+
+TEST_CASE("a fit lowers the objective and finds which coordinate matters") {
+  const Coordinates space({Coordinate::continuous(), Coordinate::continuous()});
+  const Matrix X = reference::points(space, 30, 21);
+  Vector y;
+  for (Index i = 0; i < 30; ++i) y.push_back(std::sin(6.0 * X(i, 0)));
+  const Hyperparameters at = fit_hyperparameters(space, X, y);
+  CHECK(at.length_scales[1] > 3.0 * at.length_scales[0]);
+  CHECK(at.noise < 1e-3);
+  CHECK(at.noise >= noise_floor * (1.0 - 1e-12));
+  Vector gradient(5);
+  CHECK(negative_log_posterior(space, X, y, pack(space, at), gradient) <
+        negative_log_posterior(space, X, y, pack(space, prior_mode(space)), gradient));
+}
+
+TEST_CASE("packing is undone by unpacking") {
+  const Coordinates space = reference::mixed_space();
+  const Hyperparameters at{Vector{0.4, 1.0, 0.6, 0.9, 0.5, 2.0}, 1.7, 1e-3, -0.2, 0.4};
+  const Hyperparameters back = unpack(space, pack(space, at));
+  for (std::size_t i = 0; i < 6; ++i) CHECK(back.length_scales[i] == doctest::Approx(at.length_scales[i]));
+  CHECK(back.amplitude == doctest::Approx(1.7));
+  CHECK(back.noise == doctest::Approx(1e-3));
+  CHECK(back.mean == -0.2);
+  CHECK(back.mixing == doctest::Approx(0.4));
+}

@@ -1,0 +1,120 @@
+#include <doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "hpt/error.hpp"
+#include "hpt/maximize.hpp"
+#include "reference_blas.hpp"
+
+using namespace hpt;
+
+namespace {
+
+// Many small pieces of a search that a unit test can afford under the sanitizers.
+SearchOptions small_search() {
+  SearchOptions options;
+  options.candidates = 128;
+  options.local = 32;
+  options.starts = 3;
+  return options;
+}
+
+double distance(VectorView a, VectorView b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+TEST_CASE("the first point is the middle, the others differ by trial and by seed") {
+  const Coordinates space = reference::mixed_space();
+  const Matrix none(0, space.size());
+  const Vector middle = *design_point(space, none, 1, 1);
+  CHECK(middle[0] == 0.5);
+  CHECK(middle[1] == 1.0);
+  CHECK(space[2].level(middle[2]) == 3);  // of -2 ... 4: 1
+  CHECK(middle[3] == 0.5);
+  std::set<Vector> all;
+  for (std::uint64_t trial = 1; trial <= 50; ++trial) {
+    all.insert(*design_point(space, none, 1, trial));
+    if (trial > 1) all.insert(*design_point(space, none, 2, trial));
+  }
+  CHECK(all.size() == 99);
+  CHECK_THROWS_AS(design_point(space, none, 1, 0), InvalidArgument);
+}
+
+TEST_CASE("a finite space is used up without a repeat, by first points and by proposals") {
+  const Coordinates space({Coordinate::integer(1, 40), Coordinate::categorical(20)});  // 800 points
+  for (const bool enumerated : {true, false}) {
+    SearchOptions options = small_search();
+    options.enumerable = enumerated ? 800 : 0;
+    Matrix tried;
+    Vector y;
+    std::set<Vector> all;
+    for (std::uint64_t trial = 1; trial <= 780; ++trial) {
+      const Vector x = *design_point(space, tried.rows() ? tried : Matrix(0, 2), 3, trial);
+      CHECK(all.insert(x).second);
+      tried.append_row(x);
+    }
+    Matrix observed;
+    for (Index i = 0; i < 10; ++i) {
+      observed.append_row(tried.row(i));
+      y.push_back(tried(i, 0) + tried(i, 1));
+    }
+    const GaussianProcess model = GaussianProcess::fit(space, observed, y);
+    for (std::uint64_t trial = 781; trial <= 800; ++trial) {
+      const std::optional<Vector> x = propose(model, Matrix(0, 2), tried, 3, trial, options);
+      REQUIRE(x.has_value());
+      CHECK(all.insert(*x).second);
+      tried.append_row(*x);
+    }
+    CHECK_FALSE(propose(model, Matrix(0, 2), tried, 3, 801, options).has_value());
+    CHECK_FALSE(design_point(space, tried, 3, 801).has_value());
+  }
+}
+
+TEST_CASE("proposals are legal, repeat bit for bit, and approach the optimum") {
+  const Coordinates space = reference::mixed_space();
+  const auto f = [&](VectorView x) {
+    return std::pow(x[0] - 0.3, 2) + std::pow(x[3] - 0.8, 2) + std::pow(x[2] - 0.5, 2) +
+           (x[1] == 2.0 ? 0.0 : 0.5) + (x[5] == 0.0 ? 0.0 : 0.3);
+  };
+  const Matrix none(0, space.size());
+  Matrix X = reference::points(space, 12, 71);
+  Vector y;
+  for (Index i = 0; i < X.rows(); ++i) y.push_back(f(X.row(i)));
+  for (std::uint64_t trial = 13; trial <= 32; ++trial) {
+    const GaussianProcess model = GaussianProcess::fit(space, X, y);
+    const Vector x = *propose(model, none, none, 5, trial, small_search());
+    CHECK(x == *propose(model, none, none, 5, trial, small_search()));
+    space.check(MatrixView(x.data(), 1, space.size()));
+    for (const Index i : space.discrete()) CHECK(space[i].snap(x[i]) == x[i]);
+    X.append_row(x);
+    y.push_back(f(x));
+  }
+  CHECK(*std::min_element(y.begin(), y.end()) < 0.03);
+}
+
+TEST_CASE("pending points are kept away from") {
+  const Coordinates space({Coordinate::continuous(), Coordinate::continuous()});
+  const Matrix X = reference::points(space, 15, 81);
+  Vector y;
+  for (Index i = 0; i < 15; ++i) y.push_back(std::pow(X(i, 0) - 0.4, 2) + std::pow(X(i, 1) - 0.6, 2));
+  const GaussianProcess model = GaussianProcess::fit(space, X, y);
+  Matrix pending(0, 2);
+  for (std::uint64_t trial = 16; trial < 20; ++trial) {
+    const Vector x = *propose(model, pending, Matrix(0, 2), 6, trial, small_search());
+    for (Index i = 0; i < pending.rows(); ++i) CHECK(distance(x, pending.row(i)) > 1e-4);
+    pending.append_row(x);
+  }
+}
+
+TEST_CASE("more dimensions than the sequence has") {
+  const Coordinates space(std::vector<Coordinate>(300, Coordinate::continuous()));
+  const Vector x = *design_point(space, Matrix(0, 300), 1, 5);
+  std::set<double> different(x.begin(), x.end());
+  CHECK(different.size() == 300);
+}
