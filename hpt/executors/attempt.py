@@ -274,6 +274,8 @@ class Attempt:
         try:
             data = os.pread(fd, limit, offset)
             written = os.fstat(fd).st_mtime
+        except OSError:
+            return LogChunk(offset, b""), True
         finally:
             os.close(fd)
         end = offset + len(data)

@@ -41,10 +41,9 @@ def main(directory: str) -> NoReturn:
         if _take_lock(directory) and not _was_started(directory):
             Supervisor(directory).run()
     except OSError as error:
-        print(error, file=sys.stderr, flush=True)
         code = error.errno or 255
     except Exception:
-        sys.excepthook(*sys.exc_info())
+        _complain()
         code = 255
     os._exit(code)  # the interpreter's own farewell costs milliseconds and does nothing for us
 
@@ -102,7 +101,7 @@ class Supervisor:
         except launch.LaunchError as error:
             result = outcome.lost(str(error)) if error.ours else outcome.failed(str(error))
         except Exception as error:
-            sys.excepthook(*sys.exc_info())
+            _complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         process.kill_descendants()
         self.index.note()
@@ -201,9 +200,8 @@ class Supervisor:
             if ended:
                 status = ended.get(pid, status)
             if status is not None:
-                if not (
-                    ended is not None and ending.begun and not ending.killed and _died_of_sigterm(status)
-                ):
+                spared = ending.begun and not ending.killed and _died_of_sigterm(status)
+                if not spared or process.reap() is None:
                     return status
                 if not told_all:
                     told_all = True
@@ -221,7 +219,8 @@ class Supervisor:
         if ending.begun and not begun:
             self._enter("Stopping")
             ending.kill_at = now + grace
-            process.send(pid, signal.SIGTERM)
+            if not urgent:
+                process.send(pid, signal.SIGTERM)
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
             process.signal_descendants(signal.SIGKILL)
@@ -279,6 +278,15 @@ class Supervisor:
 
     def _enter(self, phase: str) -> None:
         record.append_line(self._path(record.PHASES), f"{phase} {time.time():.3f}\n")
+
+
+def _complain() -> None:
+    """The exception at hand with its traceback, into the supervisor's own log, if the disk takes it."""
+    try:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    except OSError:
+        pass
 
 
 def _died_of_sigterm(status: int) -> bool:

@@ -1,0 +1,153 @@
+"""A workshop for tests that run real programs under real supervisors."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpt.executors.base import Exit, Handle, Submission, Update
+from hpt.executors.local import LocalExecutor
+from hpt.job import Objective, TrainingJobDefinition
+from hpt.space import ContinuousParameter, SearchSpace
+from hpt.trial import ObjectiveType
+
+_SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
+
+
+def definition(image: str | Path, **changes: Any) -> TrainingJobDefinition:
+    plain = TrainingJobDefinition(str(image), _SPACE, Objective("m", ObjectiveType.MAXIMIZE))
+    return replace(plain, **changes)
+
+
+@dataclass
+class Run:
+    """An attempt, and all that its polls have told so far."""
+
+    handle: Handle
+    log: bytes = b""
+    dates: list[tuple[int, float]] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+
+    @property
+    def exit(self) -> Exit | None:
+        return self.updates[-1].exit if self.updates else None
+
+    @property
+    def phase(self) -> str:
+        return self.updates[-1].phase if self.updates else ""
+
+
+class Workshop:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.root = directory / "trials"
+        self.executor = LocalExecutor(self.root)
+        self.handles: list[Handle] = []
+        (directory / "programs").mkdir()
+
+    def script(self, text: str, name: str = "train.sh") -> Path:
+        """An executable program; `text` without a first line of its own is a shell script."""
+        path = self.directory / "programs" / name
+        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def start(
+        self,
+        image: str | Path,
+        name: str = "job-001",
+        attempt: int = 1,
+        hyperparameters: dict[str, str] | None = None,
+        parallel: int = 1,
+        **changes: Any,
+    ) -> Run:
+        submission = Submission(name, attempt, hyperparameters or {}, definition(image, **changes), parallel)
+        handle = self.executor.submit(submission)
+        self.handles.append(handle)
+        return Run(handle)
+
+    def run(self, image: str | Path, **options: Any) -> Run:
+        return self.finish(self.start(image, **options))
+
+    def look(self, run: Run, executor: LocalExecutor | None = None) -> Update:
+        [update] = (executor or self.executor).poll([(run.handle, len(run.log))])
+        assert update.log.start == len(run.log)
+        run.log += update.log.data
+        run.dates += update.log.times
+        run.updates.append(update)
+        return update
+
+    def until(
+        self,
+        run: Run,
+        condition: Callable[[Run], bool],
+        *,
+        within: float = 15,
+        executor: LocalExecutor | None = None,
+    ) -> Run:
+        deadline = time.monotonic() + within
+        while True:
+            self.look(run, executor)
+            if condition(run):
+                return run
+            assert time.monotonic() < deadline, f"{run.phase}: {run.log[-2000:]!r}, {run.exit}"
+            time.sleep(0.005)
+
+    def finish(self, run: Run, *, within: float = 15, executor: LocalExecutor | None = None) -> Run:
+        return self.until(run, lambda run: run.exit is not None, within=within, executor=executor)
+
+    def says(self, run: Run, text: bytes, **options: Any) -> Run:
+        return self.until(run, lambda run: text in run.log, **options)
+
+    def await_record(self, run: Run, *, within: float = 15) -> None:
+        """Wait for the exit record without polling."""
+        deadline = time.monotonic() + within
+        while not (self.attempt(run) / "exit.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def attempt(self, run: Run) -> Path:
+        return self.root / str(run.handle["name"]) / "attempts" / str(run.handle["attempt"])
+
+    def base(self, run: Run) -> Path:
+        return self.root / str(run.handle["name"]) / "ml"
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    place = Workshop(tmp_path)
+    yield place
+    for handle in place.handles:  # whatever a failed test left running
+        place.executor.stop(handle, now=True)
+        while place.executor.poll([(handle, 1 << 60)])[0].exit is None:
+            time.sleep(0.005)
+    place.executor.close()
+
+
+def is_running(pid: int) -> bool:
+    """Whether that process lives; a zombie, whose parent may never wait for it, does not."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text[text.rindex(")") + 2] not in "ZX"
+
+
+def vanish(pid: int, within: float = 5) -> bool:
+    """Whether the process is gone, or goes within some seconds."""
+    deadline = time.monotonic() + within
+    while is_running(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def own_children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]

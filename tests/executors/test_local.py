@@ -1,0 +1,296 @@
+"""What the tuner asks of the local executor: submit, poll, stop, close."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from hpt.errors import ExecutorError, InputError
+from hpt.executors.local import LocalExecutor
+from tests.executors.conftest import Run, Workshop, own_children, vanish
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_a_program_runs_to_its_end(workshop: Workshop) -> None:
+    before = time.time()
+    run = workshop.run(workshop.script("echo out; echo err >&2; exit 0"))
+    assert run.log == b"out\nerr\n"
+    assert run.exit is not None
+    assert (run.exit.outcome, run.exit.exit_code, run.exit.reason) == ("Exited", 0, "")
+    assert (run.exit.stopped, run.exit.timed_out, run.exit.model) == (False, False, None)
+    times = run.updates[-1].times
+    assert before < times["Starting"] + 0.001
+    assert times["Starting"] <= times["Training"] <= times["Ended"] <= time.time()
+    assert run.exit.started is not None
+    assert run.exit.ended is not None
+    assert before <= run.exit.started <= run.exit.ended <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "reason"),
+    [
+        ("exit 3", 3, "exit code 3"),
+        (
+            "echo loading; echo 'no such column: age' >&2; exit 1",
+            1,
+            "exit code 1; the last line of its log: no such",
+        ),
+        ("kill -9 $$", -9, "killed by signal 9 (SIGKILL); often the kernel's out-of-memory killer"),
+        ("kill -SEGV $$", -11, "killed by signal 11 (SIGSEGV); a crash in native code"),
+        ("echo Out of patience. > $SM_OUTPUT_DIR/failure; exit 7", 7, "Out of patience."),
+    ],
+)
+def test_a_failure_is_explained(workshop: Workshop, body: str, code: int, reason: str) -> None:
+    run = workshop.run(workshop.script(body))
+    assert run.exit is not None
+    assert (run.exit.outcome, run.exit.exit_code, run.exit.stopped) == ("Exited", code, False)
+    assert run.exit.reason.startswith(reason)
+
+
+def test_the_failure_file_is_cut_at_1024_characters_and_harmless_beside_success(workshop: Workshop) -> None:
+    script = workshop.script('printf "é%.0s" $(seq 3000) > $SM_OUTPUT_DIR/failure; exit $SM_HP_CODE')
+    failed = workshop.run(script, hyperparameters={"code": "1"})
+    assert failed.exit is not None
+    assert failed.exit.reason == "é" * 1024
+    good = workshop.run(script, name="job-002", hyperparameters={"code": "0"})
+    assert good.exit is not None
+    assert (good.exit.exit_code, good.exit.reason) == (0, "")
+
+
+def test_programs_that_cannot_run_say_why(workshop: Workshop) -> None:
+    plain = workshop.script("echo never", "plain")
+    plain.chmod(0o644)
+    headless = workshop.directory / "programs" / "headless"
+    headless.write_text("echo never\n")
+    headless.chmod(0o755)
+    cases = {
+        str(workshop.directory / "programs/absent"): "is not found",
+        str(workshop.directory / "nowhere/absent.py"): "is not found",
+        str(workshop.directory / "programs/absent.py"): "is not found",
+        str(plain): f"is not executable; allow it with: chmod +x {plain}",
+        str(headless): "a script needs a first line",
+        str(
+            workshop.script("#!/no/such/interpreter\n", "orphan")
+        ): "its interpreter /no/such/interpreter is not found",
+        str(workshop.directory / "programs"): "is a directory",
+        "xgbost": "neither a local program nor a built-in algorithm",
+    }
+    for number, (image, reason) in enumerate(cases.items()):
+        run = workshop.run(image, name=f"job-{number:03}")
+        assert run.exit is not None
+        assert run.exit.outcome == "Exited"
+        assert run.exit.exit_code is None
+        assert reason in run.exit.reason
+        assert run.log == b""
+
+
+def test_the_exit_comes_only_with_the_last_byte(workshop: Workshop) -> None:
+    run = workshop.start(workshop.script("head -c 5000000 /dev/zero"))
+    workshop.await_record(run)
+    workshop.finish(run)
+    assert len(run.log) == 5_000_000
+    assert all(update.exit is None for update in run.updates[:-1])
+    assert all(update.phase != "Ended" for update in run.updates[:-1])
+    assert max(len(update.log.data) for update in run.updates) <= 1 << 20
+    # Asked again, from any offset, it tells the same.
+    [again] = workshop.executor.poll([(run.handle, 4_999_990)])
+    assert again.log.data == b"\0" * 10
+    assert again.exit == run.exit
+
+
+def test_a_flood_of_output_is_handed_out_in_bounded_pieces(workshop: Workshop) -> None:
+    size = 200 << 20
+    run = workshop.start(workshop.script(f"yes 'loss=0.5 and so on and on' | head -c {size}"))
+    offset, longest, largest = 0, 0.0, 0
+    deadline = time.monotonic() + 20
+    while True:
+        before = time.thread_time()
+        [update] = workshop.executor.poll([(run.handle, offset)])
+        longest, largest = max(longest, time.thread_time() - before), max(largest, len(update.log.data))
+        offset += len(update.log.data)
+        if update.exit is not None:
+            break
+        assert time.monotonic() < deadline
+    assert offset == size
+    assert update.exit.exit_code == 0
+    assert largest <= 1 << 20
+    assert longest < 0.1
+
+
+def test_log_bytes_are_handed_out_as_they_are(workshop: Workshop) -> None:
+    run = workshop.run(workshop.script(r"printf 'a\377\376\000b\r\n\303'"))
+    assert run.log == b"a\xff\xfe\x00b\r\n\xc3"
+
+
+def test_dates_lie_at_most_a_second_apart_and_cover_every_byte(workshop: Workshop) -> None:
+    began = time.time()
+    run = workshop.start(workshop.script("for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.25; done"))
+    workshop.finish(run)
+    late = Run(run.handle)
+    workshop.finish(late, executor=LocalExecutor(workshop.root))  # reads all of it afterwards
+    for dates, log in ((run.dates, run.log), (late.dates, late.log)):
+        assert dates[-1][0] == len(log) == 56
+        offsets, times = [offset for offset, _ in dates], [seconds for _, seconds in dates]
+        assert offsets == sorted(offsets)
+        assert times == sorted(times)
+        assert began <= times[0] + 0.001
+        assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 1.0
+    # Line i was written 0.25 s after line i - 1; the index says so within its step.
+    for number in range(1, 9):
+        seconds = next(seconds for offset, seconds in late.dates if offset >= 7 * number)
+        assert 0 <= seconds - began - 0.25 * (number - 1) < 1.2
+    # Dates of a part are those of the whole.
+    [part] = LocalExecutor(workshop.root).poll([(run.handle, 30)])
+    assert list(part.log.times) == [date for date in late.dates if date[0] > 30]
+
+
+def test_a_removed_or_cut_off_log_harms_nobody(workshop: Workshop) -> None:
+    script = workshop.script("echo one; until [ -e $SM_HP_GO ]; do sleep 0.01; done; echo two")
+    for number, damage in enumerate((lambda path: path.unlink(), lambda path: os.truncate(path, 0))):
+        go = workshop.directory / f"go-{number}"
+        run = workshop.start(script, name=f"job-{number}", hyperparameters={"go": str(go)})
+        workshop.says(run, b"one\n")
+        damage(workshop.attempt(run) / "log")
+        go.touch()
+        workshop.finish(run)
+        assert run.exit is not None
+        assert run.exit.exit_code == 0
+        assert run.log == b"one\n"
+
+
+def test_phases_follow_the_program(workshop: Workshop) -> None:
+    go = workshop.directory / "go"
+    run = workshop.start(workshop.script(f"until [ -e {go} ]; do sleep 0.01; done"))
+    workshop.until(run, lambda run: run.phase == "Training")
+    workshop.executor.stop(run.handle)
+    workshop.finish(run)
+    assert run.exit is not None
+    assert run.exit.stopped
+    assert list(run.updates[-1].times) == ["Starting", "Training", "Stopping", "Ended"]
+
+
+def test_another_process_attaches_and_sees_it_through(workshop: Workshop) -> None:
+    go = workshop.directory / "go"
+    run = workshop.start(
+        workshop.script(f"echo one; until [ -e {go} ]; do sleep 0.01; done; echo two; exit 4")
+    )
+    workshop.says(run, b"one\n")
+    code = f"""
+        import time
+        from pathlib import Path
+        from hpt.executors.local import LocalExecutor
+        executor = LocalExecutor(Path({str(workshop.root)!r}))
+        [update] = executor.poll([({dict(run.handle)!r}, 2)])
+        assert (update.phase, update.log.data, update.exit) == ("Training", b"e\\n", None), update
+        Path({str(go)!r}).touch()
+        while update.exit is None:
+            time.sleep(0.01)
+            [update] = executor.poll([({dict(run.handle)!r}, 4)])
+        print(update.log.data, update.exit.exit_code)
+    """
+    output = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], cwd=REPOSITORY, text=True)
+    assert output == "b'two\\n' 4\n"
+    workshop.finish(run)
+    assert run.exit is not None
+    assert run.exit.exit_code == 4
+
+
+def test_finished_supervisors_leave_no_zombies_and_no_open_files(workshop: Workshop) -> None:
+    script = workshop.script("exit 0")
+    workshop.run(script)
+    files = len(os.listdir("/proc/self/fd"))
+    for number in range(10):
+        workshop.run(script, name=f"zombie-{number}")
+    deadline = time.monotonic() + 5
+    while own_children():
+        workshop.executor.poll([])
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_closing_leaves_attempts_running(workshop: Workshop) -> None:
+    go = workshop.directory / "go"
+    run = workshop.start(workshop.script(f"echo one; until [ -e {go} ]; do sleep 0.01; done; echo two"))
+    workshop.says(run, b"one\n")
+    workshop.executor.close()
+    go.touch()
+    workshop.finish(run, executor=LocalExecutor(workshop.root))
+    assert run.log == b"one\ntwo\n"
+
+
+def test_names_that_would_leave_the_root_are_refused(workshop: Workshop) -> None:
+    for name in ("../escape", "a/b", "", ".."):
+        with pytest.raises(InputError, match="cannot be a directory's"):
+            workshop.start("/bin/true", name=name)
+    with pytest.raises(InputError, match="count from 1"):
+        workshop.start("/bin/true", attempt=0)
+    workshop.handles.clear()
+    assert not list(workshop.directory.glob("**/attempts"))
+
+
+def test_a_root_that_cannot_be_written_is_an_error_of_the_executor(workshop: Workshop) -> None:
+    blocked = workshop.directory / "blocked"
+    blocked.write_text("a file where the directory should be")
+    workshop.executor = LocalExecutor(blocked)
+    with pytest.raises(ExecutorError, match=r"cannot be set up in .*Not a directory; make room"):
+        workshop.start("/bin/true")
+    workshop.executor = LocalExecutor(workshop.root)
+
+
+def test_an_attempt_that_never_was_is_lost(workshop: Workshop) -> None:
+    [update] = workshop.executor.poll([({"name": "job-404", "attempt": 1}, 0)])
+    assert update.exit is not None
+    assert update.exit.outcome == "Lost"
+    assert "nothing of this attempt is found" in update.exit.reason
+    workshop.executor.stop({"name": "job-404", "attempt": 1})
+    assert not workshop.root.exists()
+
+
+def test_a_second_attempt_starts_afresh_but_keeps_checkpoints(workshop: Workshop) -> None:
+    script = workshop.script(
+        """
+        ls $SAGEMAKER_BASE_DIR/checkpoints $SM_MODEL_DIR $SM_OUTPUT_DATA_DIR | grep -v : | grep .
+        echo 1 > $SAGEMAKER_BASE_DIR/checkpoints/epoch-1
+        echo old > $SM_MODEL_DIR/old
+        echo old > $SM_OUTPUT_DATA_DIR/old
+        echo broken > $SM_OUTPUT_DIR/failure
+        exit 1
+        """
+    )
+    assert workshop.run(script).log == b""
+    second = workshop.run(script, attempt=2)
+    assert second.log == b"epoch-1\n"
+    assert second.exit is not None
+    assert second.exit.reason == "broken"
+
+
+def test_the_program_does_not_hold_files_or_signals_of_the_tuner(workshop: Workshop) -> None:
+    secret = os.open(workshop.directory / "secret", os.O_CREAT | os.O_RDWR)
+    os.set_inheritable(secret, False)
+    run = workshop.run(
+        workshop.script(
+            "ls -l /proc/self/fd | grep -c -e secret -e lock; grep -E '^Sig(Blk|Ign)' /proc/self/status"
+        )
+    )
+    os.close(secret)
+    lines = run.log.decode().split()
+    assert lines[0] == "0"
+    assert int(lines[2], 16) == 0
+    assert int(lines[4], 16) & 0x7FFFFFFF == 0  # the C library keeps 32 and 33 to itself
+
+
+def test_supervisors_leave_the_sessions_of_the_tuner_and_of_one_another(workshop: Workshop) -> None:
+    run = workshop.run(workshop.script("echo $$ $(cut -d' ' -f4-6 /proc/$$/stat)"))
+    pid, supervisor, group, session = (int(word) for word in run.log.split())
+    assert pid == group == session
+    assert supervisor not in (os.getpid(), session)
+    assert os.getsid(0) not in (supervisor, session)
+    assert vanish(supervisor)
