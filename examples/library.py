@@ -46,7 +46,7 @@ def train(config: dict[str, object], report: Callable[[float], None]) -> float:
 def ask_and_tell() -> None:
     tuner = hpt.Tuner(SPACE, objective="minimize", strategy="Bayesian", seed=123)
     # An observation from elsewhere counts for the search without being a trial.
-    tuner.add({"learning_rate": 0.1, "subsample": 0.8, "max_depth": 3, "max_features": "sqrt"}, 0.106)
+    tuner.add({"learning_rate": 0.1, "subsample": 0.8, "max_depth": 3, "max_features": "sqrt"}, 0.1318)
     best = float("inf")
     for _ in range(10):
         [trial] = tuner.ask()

@@ -412,6 +412,15 @@ def test_a_missing_package_is_named_with_the_remedy(trained: Box, tmp_path: Path
     assert "pip install 'hpt[xgboost]'" in trained.failure
 
 
+def test_neither_scikit_learn_nor_pandas_is_imported(trained: Box, tmp_path: Path) -> None:
+    """XGBoost imports both where it finds them, which would treble what a training job costs to start."""
+    for name in ("sklearn", "pandas"):
+        (tmp_path / "path" / name).mkdir(parents=True)
+        (tmp_path / "path" / name / "__init__.py").write_text("raise SystemExit(77)")
+    code, printed = trained.run(PYTHONPATH=f"{tmp_path / 'path'}:{ROOT}")
+    assert code == 0, printed
+
+
 def test_an_unwritable_model_folder_fails_with_the_reason(trained: Box) -> None:
     (trained.base / "model").write_text("a file in the way")
     code, _ = trained.run()
