@@ -87,7 +87,7 @@ class StopDecided(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded(Event):
-    """An attempt is over. `outcome`: `Exited`, `Interrupted` (the tuner was asked to pause) or `Lost`."""
+    """An attempt is over but its trial is not. `outcome`: `Interrupted` (the tuner was asked to pause) or `Lost`."""
 
     number: int
     attempt: int

@@ -82,7 +82,7 @@ class PlainProgress:
                 return f"{jobs[event.number].name}  started again (attempt {event.attempt})"
             case ev.StopDecided():
                 return f"{jobs[event.number].name}  being stopped ({event.reason})"
-            case ev.AttemptEnded() if event.outcome != "Exited":
+            case ev.AttemptEnded():
                 return f"{jobs[event.number].name}  {event.outcome.lower()} {event.message}".rstrip()
             case ev.TrialEnded():
                 ended = runner.state.launched - len(runner.state.running)

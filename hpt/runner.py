@@ -105,6 +105,7 @@ class TuningJobRunner:
         for (number, attempt), update in zip(attempts, updates, strict=True):
             self._absorb(number, attempt, update)
         if not self.state.status.ended:
+            self._settle()
             self._conclude()
             self._launch()
         return self._commit_and_act()
@@ -190,7 +191,6 @@ class TuningJobRunner:
         if exit.stopped and job.stop_reason == ev.INTERRUPTED:
             self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Interrupted", exit.exit_code))
             return
-        self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Exited", exit.exit_code))
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
@@ -202,13 +202,20 @@ class TuningJobRunner:
         self._end_trial(job, now, status, secondary, reason, model=exit.model or "")
 
     def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
-        """The infrastructure failed under an attempt: the trial is launched once more, unless it is to stop."""
+        """The infrastructure failed under an attempt; what becomes of the trial is settled next."""
         self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Lost", None, reason))
-        if job.stop_reason:
-            self._end_trial(job, now, TrialStatus.STOPPED, "Stopped")
-        elif job.lost >= MAX_ATTEMPTS_LOST:
-            reason = f"the infrastructure failed {job.lost} times; the last time: {reason}"
-            self._end_trial(job, now, TrialStatus.FAILED, "Failed", reason, retryable=True)
+
+    def _settle(self) -> None:
+        """End every trial that has no attempt and will get none."""
+        for job in list(self.state.running.values()):
+            if job.live:
+                continue
+            if job.stop_reason or self.state.criterion:
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, "Stopped")
+            elif job.lost >= MAX_ATTEMPTS_LOST:
+                last = job.transitions[-1].message
+                reason = f"the infrastructure failed {job.lost} times; the last time: {last}"
+                self._end_trial(job, self._clock(), TrialStatus.FAILED, "Failed", reason, retryable=True)
 
     def _end_trial(
         self,
@@ -253,17 +260,16 @@ class TuningJobRunner:
     def _stop_job(self, criterion: str) -> None:
         self._emit(ev.JobStopRequested(self._clock(), criterion))
         for job in list(self.state.running.values()):
-            if not job.live:  # put down by an interruption and not taken up again: there is nothing to stop
-                self._end_trial(job, self._clock(), TrialStatus.STOPPED, "Stopped")
-            elif not job.stop_reason or job.stop_reason == ev.INTERRUPTED:
+            if job.live and job.stop_reason in ("", ev.INTERRUPTED):
                 self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_JOB))
                 self._to_stop.append(job.number)
+        self._settle()
 
     def _end_job(self, criterion: str) -> None:
         status, reason = JobStatus.COMPLETED, ""
         if criterion == STOP_REQUESTED:
             status = JobStatus.STOPPED
-        elif self.state.launched and not self.state.objective_counters["Succeeded"]:
+        elif criterion == NO_SUCCESS or self._all_failed():
             status = JobStatus.FAILED
             failed = self.state.objective_counters["Failed"]
             last = next((job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), "")
@@ -273,6 +279,12 @@ class TuningJobRunner:
     def _hopeless(self) -> bool:
         counters = self.state.objective_counters
         return counters["Failed"] >= FAILURES_WITHOUT_SUCCESS and not counters["Succeeded"]
+
+    def _all_failed(self) -> bool:
+        """Whether nothing came of any training job, and none was merely stopped before it could report."""
+        state = self.state
+        stopped, succeeded = state.training_counters["Stopped"], state.objective_counters["Succeeded"]
+        return state.launched > 0 and not succeeded and not stopped
 
     def _launch(self) -> None:
         """Fill free slots: first trials that were put down or lost, then new ones."""

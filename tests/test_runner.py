@@ -69,7 +69,7 @@ class _StopAtSecond:
 
 def test_a_stopping_rule_stops_and_later_values_still_count(tmp_path: Path, config: TuningJobConfig) -> None:
     runner = make(tmp_path, with_pause(config, 0.4, max_jobs=1))
-    runner._tuner.stopping = _StopAtSecond()
+    runner._tuner._stopping_rule = _StopAtSecond()
     runner.run()
     [job] = runner.state.jobs.values()
     assert str(job.status) in ("Stopped", "Completed")

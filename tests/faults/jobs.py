@@ -84,7 +84,7 @@ class FaultJob:
         found = []
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
-            if any("supervisor" in word for word in words) and any(str(self.root) in word for word in words):
+            if any(word.endswith("executors/start.py") for word in words) and any(str(self.root) in word for word in words):
                 found.append(process)
         return found
 

@@ -8,7 +8,7 @@ import os
 import time
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--x", type=float, required=True)
+parser.add_argument("-x", type=float, required=True)  # one letter: one dash, as SageMaker passes it
 parser.add_argument("--depth", type=int, required=True)
 parser.add_argument("--kind", required=True)
 parser.add_argument("--pause", type=float, default=0.02)
