@@ -85,7 +85,7 @@ def tune(
     """
     from hpt.progress import PlainProgress
     from hpt.session import Session, drive
-    from hpt.strategies import canonical_name
+    from hpt.strategies import canonical_name, check_space, make_strategy
 
     if os.environ.get("HPT_FUNCTION"):
         raise InputError(
@@ -96,6 +96,7 @@ def tune(
     if max_jobs is None and max_runtime_seconds is None and space.size is None:
         raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
     strategy = canonical_name(strategy)
+    check_space(make_strategy(strategy), space)
     ephemeral = name is None and state is None
     root = Path(tempfile.mkdtemp(prefix="hpt-")) if ephemeral else None
     session = Session(root if root is not None else state)

@@ -30,7 +30,7 @@ from hpt.history import History, HistoryLog
 from hpt.scaling import is_number
 from hpt.space import SearchSpace
 from hpt.stopping.base import StoppingRule
-from hpt.strategies import make_strategy
+from hpt.strategies import check_space, make_strategy
 from hpt.strategies.base import Strategy
 from hpt.strategies.streams import check_seed
 from hpt.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
@@ -81,9 +81,7 @@ class Tuner:
                 f"stopping_rule {stopping_rule!r} has no method decide; give an object that has it"
             )
         self._stopping_rule = stopping_rule
-        check_space = getattr(self._strategy, "check_space", None)
-        if check_space is not None:
-            check_space(space)
+        check_space(self._strategy, space)
         self._log = HistoryLog(space, self.objective)
         self._best: Trial | None = None
 

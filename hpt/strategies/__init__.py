@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hpt.errors import InputError
 from hpt.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from hpt.space import SearchSpace
 
 STRATEGIES: dict[str, str] = {
     "Grid": "hpt.strategies.grid:GridStrategy",
@@ -41,3 +44,14 @@ def make_strategy(name: str) -> Strategy:
     """
     module, _, kind = STRATEGIES[canonical_name(name)].partition(":")
     return cast(Strategy, getattr(import_module(module), kind)())
+
+
+def check_space(strategy: Strategy, space: SearchSpace) -> None:
+    """Refuse a space that the strategy cannot search: one that its own method `check_space`, if any, refuses.
+
+    Raises:
+        InputError: the strategy has no use for such a space.
+    """
+    check = getattr(strategy, "check_space", None)
+    if check is not None:
+        check(space)
