@@ -143,15 +143,20 @@ def kill_after(box: Box, line: int, number: signal.Signals) -> str:
     "extra",
     [
         {},
-        RANDOM,
+        {"nthread": "2", **RANDOM},
         {"booster": "dart", "rate_drop": "0.2", "skip_drop": "0.8", **RANDOM},
         {"tree_method": "exact", **RANDOM, "colsample_bynode": "1"},
         {"tree_method": "approx", "num_parallel_tree": "2", **RANDOM},
+        {"booster": "gblinear", "updater": "coord_descent"},
     ],
-    ids=["plain", "sampled", "dart", "exact", "approx"],
+    ids=["plain", "sampled", "dart", "exact", "approx", "linear"],
 )
 def test_killed_and_resumed_equals_undisturbed(trained: Box, tmp_path: Path, extra: dict[str, str]) -> None:
-    texts = {"num_round": "400" if "booster" not in extra else "150", "objective": "binary:logistic", **extra}
+    texts = {
+        "num_round": "400" if extra.get("booster") != "dart" else "150",
+        "objective": "binary:logistic",
+        **extra,
+    }
     whole = Box(tmp_path / "whole")
     for box in (trained, whole):
         box.hyperparameters(**texts, max_depth="3", eta="0.1", seed="7", eval_metric="logloss,accuracy")

@@ -1,5 +1,7 @@
 """Boosting round by round: resumable to the bit, stoppable between rounds, one log line a round.
 
+The exception to "to the bit" is XGBoost's `shotgun` updater (the default of gblinear), whose threads race.
+
 Notation: n rows, d features, K classes; round numbers count from 0 as in XGBoost's own log.
 """
 
