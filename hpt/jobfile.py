@@ -81,9 +81,8 @@ def _read(file: Path) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{file} is not a text in {encoding.upper()[:6]} (line {line}: {error.reason})"
-        ) from None
+        name = encoding.upper().removesuffix("-SIG")
+        raise InputError(f"{file}:{line}: not a text in {name} ({error.reason}); save it as UTF-8") from None
     if "\0" in text:
         raise InputError(f"{file} is a binary file; a job file is a text in JSON, YAML or TOML")
     return text
@@ -96,12 +95,12 @@ def _sniff(text: str) -> Callable[[str, str], Any]:
     return _toml if _TOML_LINE.match(next(lines, "")) else _yaml
 
 
-def _integer(text: str, digits: str, base: int = 10) -> SourceText:
+def _integer(file: str, text: str, digits: str, base: int = 10) -> SourceText:
     try:
         return SourceText(text, int(digits, base))
     except ValueError as error:  # more digits than Python cares to convert
         raise InputError(
-            f"a number of {len(text)} digits is too long ({text[:20]}...); shorten it"
+            f"{file}: a number of {len(text)} digits ({text[:20]}...) is too long; shorten it"
         ) from error
 
 
@@ -123,7 +122,7 @@ def _json(text: str, file: str) -> Any:
         plain = json.loads(
             text,
             object_pairs_hook=pairs,
-            parse_int=lambda digits: _integer(digits, digits),
+            parse_int=lambda digits: _integer(file, digits, digits),
             parse_float=lambda digits: SourceText(digits, float(digits)),
             parse_constant=constant,
         )
@@ -133,12 +132,12 @@ def _json(text: str, file: str) -> Any:
 
 
 def _lines(text: str, word: str, quoted: bool = True) -> str:
-    """` (lines 3 and 7)`: where a key or word stands in a JSON text."""
+    """` (lines 3, 7)`: where a key or word stands in a JSON text."""
     pattern = rf"{re.escape(json.dumps(word))}\s*:" if quoted else rf"(?<![\w\"]){re.escape(word)}(?![\w\"])"
     lines = sorted({text.count("\n", 0, match.start()) + 1 for match in re.finditer(pattern, text)})
     if not lines:
         return ""
-    return f" (line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))})"
+    return f" (line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))})"
 
 
 def _with_source(value: Any) -> Any:
@@ -251,14 +250,14 @@ class _Nodes:
             wanted = node.tag.removeprefix(_TAG)
             if wanted not in ("str", kind):
                 raise self.fail(node, f"{text!r} does not fit the tag {node.tag}; drop the tag")
-        return text if wanted == "str" else _yaml_value(wanted, text)
+        return text if wanted == "str" else _yaml_value(self.file, wanted, text)
 
     def check_tag(self, node: yaml.Node, wanted: str) -> None:
         if node.tag != f"{_TAG}{wanted}":
             raise self.fail(node, f"the tag {node.tag} is not known here; drop it")
 
 
-def _yaml_value(kind: str, text: str) -> SourceText:
+def _yaml_value(file: str, kind: str, text: str) -> SourceText:
     match kind:
         case "null":
             return SourceText(text, None)
@@ -266,6 +265,6 @@ def _yaml_value(kind: str, text: str) -> SourceText:
             return SourceText(text, text.lower() == "true")
         case "int":
             base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-            return _integer(text, text if base == 10 else text[2:], base)
+            return _integer(file, text, text if base == 10 else text[2:], base)
     word = text.lower().replace(".inf", "inf").replace(".nan", "nan")
     return SourceText(text, float(word))

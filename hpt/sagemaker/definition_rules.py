@@ -39,7 +39,7 @@ def single_form_parts(facts: Facts) -> Iterator[Broken]:
             f"{CONFIG}.HyperParameterTuningJobObjective",
             "is missing, and a search needs an objective; add its Type and MetricName",
         )
-    if not any(definition.ranges for definition in facts.definitions):
+    if not any(facts.config.get("ParameterRanges", {}).values()):
         yield (
             f"{CONFIG}.ParameterRanges",
             "holds no range, and a search needs one; add a continuous, integer or categorical range",
@@ -57,7 +57,7 @@ def multi_form_parts(facts: Facts) -> Iterator[Broken]:
             )
     for definition in facts.definitions:
         for member in ("DefinitionName", "TuningObjective", "HyperParameterRanges"):
-            if member not in definition.body:
+            if definition.path != "TrainingJobDefinition" and member not in definition.body:
                 yield f"{definition.path}.{member}", "is missing, and each definition needs its own; add it"
 
 

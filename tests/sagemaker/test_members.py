@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hpt.errors import Violation
+from hpt.sagemaker.members import NEWER_THAN_OLDEST_BOTOCORE, TABLE, Row, stored_only, unsupported
+from hpt.sagemaker.model import CREATE_TUNING_JOB, load_shapes
+from hpt.sagemaker.shapes import members
+from tests.sagemaker.samples import CONFIG, GONE, JOB, RANGES, channel, edit, multi, single
+
+MEMBERS = set(members(load_shapes(), CREATE_TUNING_JOB))
+
+
+def refused_above(path: str) -> bool:
+    return any(
+        path.startswith((f"{outer}.", f"{outer}[")) for outer, row in TABLE.items() if row.status == "refused"
+    )
+
+
+def test_every_member_of_the_request_has_a_row() -> None:
+    without = {path for path in MEMBERS if path not in TABLE and not refused_above(path)}
+    assert without == set(), "the service takes members that no row of hpt.sagemaker.members speaks of"
+
+
+def test_every_row_has_a_member() -> None:
+    assert set(TABLE) - MEMBERS <= NEWER_THAN_OLDEST_BOTOCORE
+
+
+def test_no_row_lies_below_a_refused_one() -> None:
+    assert [path for path in TABLE if refused_above(path)] == []
+
+
+def test_every_refusal_says_what_to_do() -> None:
+    assert [
+        path for path, row in TABLE.items() if (row.status == "refused" or row.only) and not row.fix
+    ] == []
+
+
+FILE_SYSTEM = {
+    "FileSystemId": "fs-12345678",
+    "FileSystemAccessMode": "ro",
+    "FileSystemType": "EFS",
+    "DirectoryPath": "/",
+}
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {f"{CONFIG}.Strategy": "Hyperband"},
+        f"{CONFIG}.Strategy",
+        "'Hyperband' is not supported yet; use Bayesian, Random or Grid",
+    ),
+    (
+        {f"{CONFIG}.StrategyConfig": {"HyperbandStrategyConfig": {"MaxResource": 9}}},
+        f"{CONFIG}.StrategyConfig",
+        "is not supported yet; it configures Hyperband; leave it out",
+    ),
+    (
+        {f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"},
+        f"{CONFIG}.TrainingJobEarlyStoppingType",
+        "'Auto' is not supported yet; use Off or leave it out",
+    ),
+    (
+        {f"{CONFIG}.TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 0.9}},
+        f"{CONFIG}.TuningJobCompletionCriteria.TargetObjectiveMetricValue",
+        "is not supported yet; leave it out",
+    ),
+    (
+        {
+            f"{CONFIG}.TuningJobCompletionCriteria": {
+                "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 3}
+            }
+        },
+        f"{CONFIG}.TuningJobCompletionCriteria.BestObjectiveNotImproving",
+        "is not supported yet; leave it out",
+    ),
+    (
+        {
+            f"{CONFIG}.TuningJobCompletionCriteria": {
+                "ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}
+            }
+        },
+        f"{CONFIG}.TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence",
+        "'Enabled' is not supported yet; use Disabled or leave it out",
+    ),
+    (
+        {f"{RANGES}.AutoParameters": [{"Name": "x", "ValueHint": "1"}]},
+        f"{RANGES}.AutoParameters",
+        "is not supported yet; give each hyperparameter a range or make it static",
+    ),
+    (
+        {"WarmStartConfig": {"WarmStartType": "TransferLearning"}},
+        "WarmStartConfig",
+        "is not supported yet; leave it out; add earlier results to a Tuner of your own meanwhile",
+    ),
+    ({"Autotune": {"Mode": "Enabled"}}, "Autotune", "is not supported yet; give ranges and limits yourself"),
+    (
+        {f"{JOB}.EnableManagedSpotTraining": True},
+        f"{JOB}.EnableManagedSpotTraining",
+        "True is not supported yet; use false or leave it out",
+    ),
+    (
+        {f"{JOB}.StoppingCondition.MaxWaitTimeInSeconds": 7200},
+        f"{JOB}.StoppingCondition.MaxWaitTimeInSeconds",
+        "is not supported yet; it is for managed spot training; leave it out",
+    ),
+    (
+        {f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 2}},
+        f"{JOB}.RetryStrategy",
+        "is not supported yet; leave it out; training jobs lost by the machine are retried once in any case",
+    ),
+    (
+        {f"{JOB}.AlgorithmSpecification.TrainingInputMode": "Pipe"},
+        f"{JOB}.AlgorithmSpecification.TrainingInputMode",
+        "'Pipe' is not supported yet; use File",
+    ),
+    (
+        {f"{JOB}.AlgorithmSpecification.AlgorithmName": "arn:aws:sagemaker:x:123456789012:algorithm/a"},
+        f"{JOB}.AlgorithmSpecification.AlgorithmName",
+        "is not supported yet; give TrainingImage: a built-in algorithm or a local program",
+    ),
+    (
+        {f"{JOB}.ResourceConfig.InstanceCount": 2},
+        f"{JOB}.ResourceConfig.InstanceCount",
+        "2 is not supported yet; use one instance for each training job",
+    ),
+    (
+        {f"{JOB}.HyperParameterTuningResourceConfig": {"InstanceConfigs": [{}]}},
+        f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs",
+        "is not supported yet; give InstanceType and InstanceCount",
+    ),
+    (
+        {f"{JOB}.OutputDataConfig.CompressionType": "NONE"},
+        f"{JOB}.OutputDataConfig.CompressionType",
+        "'NONE' is not supported yet; use GZIP or leave it out",
+    ),
+    (
+        {f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "ManifestFile"},
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType",
+        "'ManifestFile' is not supported yet; name a folder or file with S3DataType S3Prefix",
+    ),
+    (
+        {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataDistributionType": "ShardedByS3Key"},
+        f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataDistributionType",
+        "'ShardedByS3Key' is not supported yet; use FullyReplicated",
+    ),
+    (
+        {f"{JOB}.InputDataConfig[0].DataSource": {"FileSystemDataSource": FILE_SYSTEM}},
+        f"{JOB}.InputDataConfig[0].DataSource.FileSystemDataSource",
+        "is not supported yet; mount the file system and give its path as S3Uri",
+    ),
+    (
+        {f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1}},
+        f"{JOB}.InputDataConfig[0].ShuffleConfig",
+        "is not supported yet; shuffle in the training program",
+    ),
+    (
+        {f"{JOB}.TuningObjective": {"Type": "Maximize", "MetricName": "x"}},
+        f"{JOB}.TuningObjective",
+        "is not supported yet; it belongs to TrainingJobDefinitions; give it under "
+        "HyperParameterTuningJobConfig",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "path", "message"), REFUSED)
+def test_what_is_not_built_is_refused_by_name(changes: dict[str, Any], path: str, message: str) -> None:
+    assert unsupported(edit(single(), changes)) == (
+        Violation("ValidationException", path, "unsupported", message),
+    )
+
+
+def test_the_multi_form_is_refused_once_and_not_looked_into() -> None:
+    request = edit(multi(), {"TrainingJobDefinitions[0].EnableManagedSpotTraining": True})
+    assert [violation.path for violation in unsupported(request)] == ["TrainingJobDefinitions"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"},
+        {
+            f"{CONFIG}.TuningJobCompletionCriteria": {
+                "ConvergenceDetected": {"CompleteOnConvergence": "Disabled"}
+            }
+        },
+        {f"{CONFIG}.TuningJobCompletionCriteria": {}},
+        {f"{RANGES}.AutoParameters": []},
+        {f"{JOB}.EnableManagedSpotTraining": False},
+        {f"{JOB}.OutputDataConfig.CompressionType": "GZIP"},
+        {f"{JOB}.InputDataConfig[0].InputMode": "File"},
+        {f"{JOB}.StaticHyperParameters.EnableManagedSpotTraining": "true"},
+        {f"{JOB}.Environment": {"RetryStrategy": "x"}},
+    ],
+)
+def test_what_asks_for_nothing_is_taken(changes: dict[str, Any]) -> None:
+    assert unsupported(edit(single(), changes)) == ()
+
+
+def test_all_refusals_come_together() -> None:
+    request = edit(
+        single(),
+        {
+            f"{CONFIG}.Strategy": "Hyperband",
+            f"{JOB}.EnableManagedSpotTraining": True,
+            "Autotune": {"Mode": "Enabled"},
+        },
+    )
+    assert len(unsupported(request)) == 3
+
+
+def test_a_member_without_a_row_is_refused() -> None:
+    [violation] = unsupported({**single(), "Novelty": {"A": 1}})
+    assert violation.path == "Novelty"
+    assert "must not ignore it" in violation.message
+
+
+def test_a_member_that_loses_its_row_is_refused() -> None:
+    table: dict[str, Row] = {path: row for path, row in TABLE.items() if path != f"{JOB}.Environment"}
+    request = edit(single(), {f"{JOB}.Environment": {"A": "1"}})
+    assert [violation.path for violation in unsupported(request, table)] == [f"{JOB}.Environment"]
+
+
+def test_members_that_are_only_stored_are_named_once() -> None:
+    request = edit(
+        single(),
+        {
+            f"{JOB}.VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+            f"{JOB}.OutputDataConfig.KmsKeyId": "key",
+            f"{JOB}.EnableNetworkIsolation": True,
+            f"{JOB}.EnableInterContainerTrafficEncryption": False,
+            f"{JOB}.InputDataConfig[+]": channel("test"),
+        },
+    )
+    assert set(stored_only(request)) == {
+        f"{JOB}.RoleArn",
+        f"{JOB}.VpcConfig",
+        f"{JOB}.OutputDataConfig.KmsKeyId",
+        f"{JOB}.EnableNetworkIsolation",
+        f"{JOB}.ResourceConfig.InstanceType",
+        f"{JOB}.ResourceConfig.VolumeSizeInGB",
+    }
+
+
+def test_a_request_of_honoured_members_alone_stores_nothing_only() -> None:
+    request = edit(single(), {f"{JOB}.RoleArn": GONE, f"{JOB}.ResourceConfig": GONE})
+    assert stored_only(edit(request, {f"{JOB}.OutputDataConfig.KmsKeyId": ""})) == ()
