@@ -19,7 +19,7 @@ import hpt
 
 SPACE = hpt.SearchSpace(
     [
-        hpt.ContinuousParameter("learning_rate", 0.01, 1, "Logarithmic"),
+        hpt.ContinuousParameter("learning_rate", 0.005, 0.3, "Logarithmic"),
         hpt.ContinuousParameter("subsample", 0.3, 1),
         hpt.IntegerParameter("max_depth", 1, 6),
         hpt.CategoricalParameter("max_features", ["sqrt", "log2"]),
