@@ -77,6 +77,7 @@ class Supervisor:
         self.ending = outcome.Ending()
         self.began: float | None = None
         self.variables: dict[str, str] = {}
+        self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.log = os.open(self._path(record.LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.index = record.LogIndex(self.log, self._path(record.INDEX))
         self.exit_record = record.ExitRecord(directory)
@@ -134,11 +135,16 @@ class Supervisor:
         self.began = time.time()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit
+        mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
         pid = launch.launch(command, self.variables, directory, self.log)
         self._enter("Training")
+        if mirrored:
+            self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
         left = process.kill_descendants()
         self.index.note()
+        if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
+            self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
@@ -199,7 +205,9 @@ class Supervisor:
             ended = process.reap()
             if ended:
                 status = ended.get(pid, status)
+                self.mirror = None if self.mirror in ended else self.mirror
             if status is not None:
+                self._end_mirror()
                 spared = ending.begun and not ending.killed and _died_of_sigterm(status)
                 if not spared or process.reap() is None:
                     return status
@@ -251,8 +259,17 @@ class Supervisor:
 
     def _transfer(self, what: str, ending: outcome.Ending) -> dict[str, Any] | None:
         """Run the transfer program; None if it went well or was stopped, else how the attempt ended."""
-        messages = self._path(TRANSFER_LOG)
-        output = os.open(messages, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        status = self._attend(self._launch_transfer(what), ending, 0.0, None)
+        process.kill_descendants()
+        if status == 0 or ending.begun:
+            return None
+        said = outcome.last_line(self._path(TRANSFER_LOG)) or outcome.how_it_ended(status)
+        text = f"the {what} failed: {said}"
+        theirs = os.WIFEXITED(status) and os.WEXITSTATUS(status) == contract.TRANSFER_REFUSED
+        return outcome.failed(text) if theirs else outcome.lost(text)
+
+    def _launch_transfer(self, what: str) -> int:
+        output = os.open(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             words = [
                 self.spec["interpreter"],
@@ -265,16 +282,15 @@ class Supervisor:
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
             )
-            pid = launch.launch(words, self.variables | {"PYTHONPATH": packages}, self.directory, output)
-            status = self._attend(pid, ending, 0.0, None)
-            process.kill_descendants()
+            return launch.launch(words, self.variables | {"PYTHONPATH": packages}, self.directory, output)
         finally:
             os.close(output)
-        if status == 0 or ending.begun:
-            return None
-        text = f"{what} failed: {outcome.last_line(messages) or outcome.how_it_ended(status)}"
-        theirs = os.WIFEXITED(status) and os.WEXITSTATUS(status) == contract.TRANSFER_REFUSED
-        return outcome.failed(text) if theirs else outcome.lost(text)
+
+    def _end_mirror(self) -> None:
+        if self.mirror is not None:
+            os.kill(self.mirror, signal.SIGKILL)
+            os.waitpid(self.mirror, 0)
+            self.mirror = None
 
     def _enter(self, phase: str) -> None:
         record.append_line(self._path(record.PHASES), f"{phase} {time.time():.3f}\n")
