@@ -16,7 +16,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hpt"
 
 LAYERS: dict[str, tuple[str, ...]] = {
-    "vocabulary": ("hpt.errors", "hpt.scaling", "hpt.space", "hpt.trial", "hpt.history", "hpt.events"),
+    "vocabulary": (
+        "hpt.errors",
+        "hpt.scaling",
+        "hpt.parameters",
+        "hpt.space",
+        "hpt.trial",
+        "hpt.history",
+        "hpt.events",
+    ),
     "decisions": (
         "hpt._blas",
         "hpt._core",
