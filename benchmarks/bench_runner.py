@@ -3,9 +3,9 @@
     python benchmarks/bench_runner.py [--trials 1000] [--parallel 4]
 
 Runs a job of no-op training programs (each prints its objective and ends) under random search with the real
-runner, storage and local executor. Reports CPU milliseconds of the tuner per trial, over all trials and for the
-first and last quarter (flat: the ratio stays near 1), and, as a second figure, of the supervisors with the
-programs they ran. Limit: 5 ms of the tuner's CPU a trial.
+runner, storage and local executor. Reports CPU milliseconds of the tuner per trial, over all trials and for
+the first and last quarter (flat: the ratio stays near 1), and, as a second figure, of the supervisors with
+the programs they ran. Limit: 5 ms of the tuner's CPU a trial.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ LIMIT_MS = 5.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--parallel", type=int, default=4)
     options = parser.parse_args()

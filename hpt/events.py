@@ -1,8 +1,8 @@
 """What can happen to a tuning job. The state of a job is the fold of its events, in their recorded order.
 
 Events are frozen records of plain data. `time` is seconds since the epoch, given by whoever records the event
-(0.0 where there is no clock, as in the ask/tell library). `to_json` and `from_json` are exact inverses: floats
-travel as Python's shortest repr, NaN and infinity as the JSON extensions `NaN` and `Infinity`.
+(0.0 where there is no clock, as in the ask/tell library). `to_json` and `from_json` are exact inverses:
+floats travel as Python's shortest repr, NaN and infinity as the JSON extensions `NaN` and `Infinity`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TrialCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptCreated(Event):
-    """Attempt `attempt` (from 1) of a trial is to be submitted; recorded before it is, so that it can be again."""
+    """Attempt `attempt` (from 1) of a trial is to be submitted; recorded first, so that it can be again."""
 
     number: int
     attempt: int
@@ -50,7 +50,7 @@ class AttemptCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged(Event):
-    """A running trial entered another secondary status (`Downloading`, `Training`, `Stopping`, `Uploading`, ...)."""
+    """A running trial entered another secondary status (`Downloading`, `Training`, `Uploading`, ...)."""
 
     number: int
     secondary: str
@@ -87,7 +87,7 @@ class StopDecided(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded(Event):
-    """An attempt is over but its trial is not. `outcome`: `Interrupted` (the tuner was asked to pause) or `Lost`."""
+    """An attempt is over, its trial is not. `outcome`: `Interrupted` (the tuner was to pause) or `Lost`."""
 
     number: int
     attempt: int
@@ -167,7 +167,9 @@ def from_json(kind: str, body: str) -> Event:
         StorageError: the kind is unknown (written by a newer version).
     """
     if kind not in _KINDS:
-        raise StorageError(f"event kind {kind!r} is not known; it was written by a newer version of hpt: upgrade hpt")
+        raise StorageError(
+            f"event kind {kind!r} is not known; it was written by a newer version of hpt: upgrade hpt"
+        )
     fields: dict[str, Any] = json.loads(body)
     if kind == "TrialEnded":
         fields["status"] = TrialStatus(fields["status"])

@@ -1,7 +1,7 @@
 """The training program behind `hpt.tune`: runs a pickled Python function in a process of its own.
 
-Started by an executor as `python -m hpt.function_worker` under the container contract. `HPT_FUNCTION` names the
-pickled (function, space) pair, `HPT_FUNCTION_MAIN` the script that was `__main__` when it was pickled.
+Started by an executor as `python -m hpt.function_worker` under the container contract. `HPT_FUNCTION` names
+the pickled (function, space) pair, `HPT_FUNCTION_MAIN` the script that was `__main__` when it was pickled.
 """
 
 from __future__ import annotations

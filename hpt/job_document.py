@@ -31,7 +31,9 @@ def to_document(config: TuningJobConfig) -> dict[str, Any]:
     document = _plain(config, skip=("definition", "limits"))
     document["format"] = FORMAT
     document["limits"] = _plain(config.limits)
-    document["definition"] = _plain(definition, skip=("space", "objective", "metric_definitions", "channels")) | {
+    document["definition"] = _plain(
+        definition, skip=("space", "objective", "metric_definitions", "channels")
+    ) | {
         "space": [_parameter(parameter) for parameter in definition.space.parameters],
         "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
         "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
@@ -56,7 +58,9 @@ def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
     definition |= {
         "space": SearchSpace([_KINDS[kind](*arguments) for kind, arguments in definition["space"]]),
         "objective": Objective(objective["metric"], ObjectiveType(objective["type"])),
-        "metric_definitions": tuple(MetricDefinition(**metric) for metric in definition["metric_definitions"]),
+        "metric_definitions": tuple(
+            MetricDefinition(**metric) for metric in definition["metric_definitions"]
+        ),
         "channels": tuple(Channel(**channel) for channel in definition["channels"]),
     }
     data |= {
@@ -83,6 +87,10 @@ def _plain(record: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
         if field.name not in skip:
             value = getattr(record, field.name)
             data[field.name] = (
-                dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+                dict(value)
+                if isinstance(value, Mapping)
+                else list(value)
+                if isinstance(value, tuple)
+                else value
             )
     return data

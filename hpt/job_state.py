@@ -1,8 +1,8 @@
 """The state of a tuning job: the fold of its events, nothing more.
 
-`JobState.apply` is called once per event, in recorded order, by the live runner and by a resume alike, so both
-hold the same state. Counters are kept by increments: an event costs the same however many trials have ended.
-"""
+`JobState.apply` is called once per event, in recorded order, by the live runner and by a resume alike, so
+both hold the same state. Counters are kept by increments: an event costs the same however many trials have
+ended."""
 
 from __future__ import annotations
 
@@ -162,7 +162,11 @@ class JobState:
                     self.status = JobStatus.STOPPING
             case ev.JobEnded():
                 self.status = JobStatus(event.status)
-                self.criterion, self.failure_reason, self.ended = event.criterion, event.failure_reason, event.time
+                self.criterion, self.failure_reason, self.ended = (
+                    event.criterion,
+                    event.failure_reason,
+                    event.time,
+                )
             case _:
                 pass
 
@@ -183,7 +187,9 @@ class JobState:
         try:
             return self.running[number]
         except KeyError:
-            raise StorageError(f"the event log speaks of trial {number}, which is not running; it is damaged") from None
+            raise StorageError(
+                f"the event log speaks of trial {number}, which is not running; it is damaged"
+            ) from None
 
     def _create(self, event: ev.TrialCreated) -> None:
         if event.number in self.jobs:

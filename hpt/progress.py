@@ -8,6 +8,7 @@ from typing import TextIO
 from hpt import events as ev
 from hpt.job_state import TrainingJob
 from hpt.runner import TuningJobRunner
+from hpt.trial import Config
 
 
 def duration(seconds: float) -> str:
@@ -22,7 +23,7 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
-def hyperparameters(config: ev.Config, width: int = 1000) -> str:
+def hyperparameters(config: Config, width: int = 1000) -> str:
     """`eta=0.31 max_depth=4`, cut at `width` characters."""
     words = " ".join(f"{name}={f'{v:.4g}' if isinstance(v, float) else v}" for name, v in config.items())
     return words if len(words) <= width else words[: width - 1] + "…"
@@ -31,7 +32,9 @@ def hyperparameters(config: ev.Config, width: int = 1000) -> str:
 def time_left(runner: TuningJobRunner, now: float) -> float | None:
     """Expected seconds to the end of the job: mean run time of ended trials times what is left, or None."""
     state, limits = runner.state, runner.config.limits
-    by_clock = None if limits.max_runtime_seconds is None else state.created + limits.max_runtime_seconds - now
+    by_clock = (
+        None if limits.max_runtime_seconds is None else state.created + limits.max_runtime_seconds - now
+    )
     done = [job for job in state.jobs.values() if job.status.ended and job.training_end is not None]
     if not done or limits.max_jobs is None:
         return by_clock

@@ -1,9 +1,9 @@
 """Runs a tuning job: decide, record, then act.
 
 One `step` reads what happened, lets the tuner decide, commits every event in one transaction, and only then
-stops and starts training programs. Killed between any two lines, a job resumes from its events: an attempt that
-was recorded but never started is submitted again (submitting is idempotent), one that runs is attached to.
-"""
+stops and starts training programs. Killed between any two lines, a job resumes from its events: an attempt
+that was recorded but never started is submitted again (submitting is idempotent), one that runs is attached
+to."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class _Attempt:
 class TuningJobRunner:
     """Drives one tuning job whose lease this process holds.
 
-    observe: called with the events of each committed step. boundary: called with a name at every point between
-    deciding, recording and acting; whatever is killed there must resume. Both may raise to end the run.
-    """
+    observe: called with the events of each committed step. boundary: called with a name at every point
+    between deciding, recording and acting; whatever is killed there must resume. Both may raise to end the
+    run."""
 
     def __init__(
         self,
@@ -110,7 +110,9 @@ class TuningJobRunner:
             self._launch()
         return self._commit_and_act()
 
-    def run(self, *, sleep: Callable[[float], None] = _time.sleep, shortest: float = 0.01, longest: float = 0.25) -> None:
+    def run(
+        self, *, sleep: Callable[[float], None] = _time.sleep, shortest: float = 0.01, longest: float = 0.25
+    ) -> None:
         """Step until the job has ended or was interrupted, pausing longer while nothing happens."""
         pause = shortest
         while not self.finished:
@@ -139,7 +141,7 @@ class TuningJobRunner:
         if not self.state.status.ended and not self.state.criterion:
             self._stop_job(STOP_REQUESTED)
 
-    # -- deciding ---------------------------------------------------------------------------------------------
+    # -- deciding
 
     def _emit(self, event: ev.Event) -> None:
         self._events.append(event)
@@ -162,7 +164,9 @@ class TuningJobRunner:
         if update.phase != attempt.phase:
             attempt.phase = update.phase
             if update.phase in ("Downloading", "Training", "Uploading"):
-                self._emit(ev.StatusChanged(update.times.get(update.phase, self._clock()), number, update.phase))
+                self._emit(
+                    ev.StatusChanged(update.times.get(update.phase, self._clock()), number, update.phase)
+                )
         if update.log.data:
             self._boundary("mid-scan")
             attempt.offset = update.log.start + len(update.log.data)
@@ -173,7 +177,7 @@ class TuningJobRunner:
             self._end(job, update.exit)
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
-        """Record metric values, (name, value, offset after the line, time), and let the stopping rule judge."""
+        """Record (metric, value, offset after its line, time) and let the stopping rule judge."""
         for metric, value, cursor, time in values:
             self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
             if metric != self.config.definition.objective.metric:
@@ -233,7 +237,10 @@ class TuningJobRunner:
         if status is TrialStatus.FAILED:
             value = None
         elif value is None:
-            reason = f"printed no value of the objective metric {metric!r}; check its regular expression against the log"
+            reason = (
+                f"printed no value of the objective metric {metric!r}; "
+                "check its regular expression against the log"
+            )
         elif not isfinite(value):
             reason, value = f"the last value of the objective metric {metric!r} was {value}", None
         self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
@@ -244,7 +251,10 @@ class TuningJobRunner:
         if not state.criterion:
             if self._storage.stop_requested(self._lease.name):
                 self._stop_job(STOP_REQUESTED)
-            elif limits.max_runtime_seconds is not None and self._clock() - state.created >= limits.max_runtime_seconds:
+            elif (
+                limits.max_runtime_seconds is not None
+                and self._clock() - state.created >= limits.max_runtime_seconds
+            ):
                 self._stop_job(MAX_RUNTIME)
         if state.running:
             return
@@ -272,8 +282,12 @@ class TuningJobRunner:
         elif criterion == NO_SUCCESS or self._all_failed():
             status = JobStatus.FAILED
             failed = self.state.objective_counters["Failed"]
-            last = next((job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), "")
-            reason = f"no training job succeeded after {failed} attempts" + (f"; the last one: {last}" if last else "")
+            last = next(
+                (job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), ""
+            )
+            reason = f"no training job succeeded after {failed} attempts" + (
+                f"; the last one: {last}" if last else ""
+            )
         self._emit(ev.JobEnded(self._clock(), str(status), criterion, reason[:1024]))
 
     def _hopeless(self) -> bool:
@@ -307,10 +321,10 @@ class TuningJobRunner:
             self._emit(ev.TrialCreated(now, proposal.number, proposal.config, name, proposal.definition))
             self._emit(ev.AttemptCreated(now, proposal.number, 1))
 
-    # -- recording, then acting -------------------------------------------------------------------------------
+    # -- recording, then acting
 
     def _commit_and_act(self, *, now: bool = False) -> bool:
-        """One transaction; afterwards stops and submissions. An append that fails leaves the world untouched."""
+        """One transaction, then stops and submissions. An append that fails leaves the world untouched."""
         events, self._events = self._events, []
         to_stop, self._to_stop = self._to_stop, []
         if events:
@@ -347,4 +361,3 @@ def training_job_name(job_name: str, number: int, seed: int, created: float) -> 
     """`<tuning job name>-<ordinal>-<8 hex digits>` (AMT 4.1); the digits are a function of the job alone."""
     digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
     return f"{job_name}-{number:03d}-{digest}"
-

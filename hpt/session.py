@@ -112,7 +112,7 @@ class Session:
     def open_or_create(
         self, config: TuningJobConfig, *, prepare: Callable[[Path], object], progress: Progress | None = None
     ) -> Iterator[TuningJobRunner]:
-        """Take the job of this name up where it was left, or create it. `prepare` is given its directory first."""
+        """Take the job up where it was left, or create it. `prepare` is given its directory first."""
         directory = self.job_directory(config.name)
         directory.mkdir(parents=True, exist_ok=True)
         prepare(directory)

@@ -9,7 +9,6 @@ import secrets
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,14 @@ from typing import TYPE_CHECKING
 
 from hpt.errors import InputError
 from hpt.function_worker import REPORT_PREFIX, RESULT_PREFIX
-from hpt.job import RESULT_METRIC, MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job import (
+    RESULT_METRIC,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+)
 from hpt.trial import Config, ObjectiveType, Report, Trial, parse_enum
 
 if TYPE_CHECKING:
@@ -71,10 +77,10 @@ def tune(
 ) -> TuningResult:
     """Find the configuration for which `train` yields the best objective.
 
-    `train(config, report)` runs in worker processes: `config` is a dict of typed values, `report(value)` hands in
-    an interim value and may be called any number of times; a returned number beats the last report. An exception
-    fails the trial, not the job; so does NaN. As with every spawned process, a script that calls `tune` guards
-    the call with `if __name__ == "__main__":`.
+    `train(config, report)` runs in worker processes: `config` is a dict of typed values, `report(value)`
+    hands in an interim value and may be called any number of times; a returned number beats the last
+    report. An exception fails the trial, not the job; so does NaN. As with every spawned process, a script
+    that calls `tune` guards the call with `if __name__ == "__main__":`.
 
     Without `name` the job lives in a temporary directory and is gone afterwards. With one it is kept under
     `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
@@ -164,8 +170,8 @@ def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
         pickled = pickle.dumps((train, space))
     except Exception as error:  # whatever a user's __reduce__ raises
         raise InputError(
-            f"train cannot be sent to a worker process: {error}; define it at the top level of a module or script "
-            "(not a lambda, a method of a local class or a nested function)"
+            f"train cannot be sent to a worker process: {error}; define it at the top level of a module "
+            "or script (not a lambda or a nested function)"
         ) from error
     if b"__main__" not in pickled:
         return pickled, ""

@@ -15,7 +15,7 @@ def created(number: int) -> list[ev.Event]:
 
 
 def test_counters_of_the_worked_example() -> None:
-    """AMT 12.3: 10 launched; 5 completed (one without a metric), 2 stopped with values, 1 failed, 2 running."""
+    """AMT 12.3: 10 launched; 5 completed (one without a metric), 2 stopped, 1 failed, 2 running."""
     state = JobState(ObjectiveType.MAXIMIZE, 0.0)
     for number in range(1, 11):
         for event in created(number):
@@ -84,7 +84,9 @@ def test_only_a_users_stop_ends_as_stopped() -> None:
     assert state.status is JobStatus.STOPPING
 
 
-@pytest.mark.parametrize("event", [ev.TrialEnded(0.0, 9, TrialStatus.COMPLETED), ev.Reported(0.0, 9, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    "event", [ev.TrialEnded(0.0, 9, TrialStatus.COMPLETED), ev.Reported(0.0, 9, 1.0, 1.0)]
+)
 def test_a_damaged_log_is_told_apart(event: ev.Event) -> None:
     with pytest.raises(StorageError, match="damaged"):
         JobState(ObjectiveType.MINIMIZE, 0.0).apply(event)

@@ -31,7 +31,9 @@ def test_event_log_cut_at_every_index_resumes(tmp_path: Path, parallel: int, tri
         assert resumed.objective_counters == state.objective_counters
         # Whatever was decided before the cut stays decided; one at a time, so does everything after it.
         before = sum(isinstance(event, ev.TrialCreated) for event in events[:cut])
-        assert [config for config, _ in results(resumed)][:before] == [config for config, _ in original][:before]
+        assert [config for config, _ in results(resumed)][:before] == [config for config, _ in original][
+            :before
+        ]
         if parallel == 1:
             assert results(resumed) == original, f"cut at {cut}"
             assert resumed.best is not None and state.best is not None
@@ -42,7 +44,9 @@ def test_event_log_cut_at_every_index_resumes(tmp_path: Path, parallel: int, tri
         job.runs.write_text("".join(f"{name}\n" for name in runs.elements()))
 
 
-def _resume(job: FaultJob, directory: Path, events: list[ev.Event], created: float, known: set[str]) -> JobState:
+def _resume(
+    job: FaultJob, directory: Path, events: list[ev.Event], created: float, known: set[str]
+) -> JobState:
     """Resume from a prefix of the log beside the trial directories that existed by then."""
     trials = directory / "trials"
     trials.mkdir(parents=True)

@@ -113,7 +113,12 @@ def test_a_failed_append_submits_nothing_and_loses_nothing(tmp_path: Path, confi
     assert {path.name for path in (tmp_path / "trials").iterdir()} == launched
     storage.after = 10**9
     again = TuningJobRunner(
-        config, runner.state.created, events, storage, Lease(config.name, 1), LocalExecutor(tmp_path / "trials")
+        config,
+        runner.state.created,
+        events,
+        storage,
+        Lease(config.name, 1),
+        LocalExecutor(tmp_path / "trials"),
     )
     again.run()
     assert again.state.training_counters["Completed"] == 4

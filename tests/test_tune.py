@@ -15,7 +15,9 @@ import pytest
 import hpt
 from hpt.errors import InputError
 
-SPACE = hpt.SearchSpace([hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])])
+SPACE = hpt.SearchSpace(
+    [hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])]
+)
 
 
 def quadratic(config, report):  # type: ignore[no-untyped-def]
@@ -134,7 +136,9 @@ def test_a_script_that_is_killed_goes_on_with_the_same_call(tmp_path: Path) -> N
     _wait_until(lambda: runs.exists() and len(runs.read_text().split()) >= 2)
     first.kill()
     first.wait()
-    second = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    second = subprocess.run(
+        [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=True
+    )
     assert second.stdout.split() == ["Completed", "6"]
     seen = runs.read_text().split()
     assert len(seen) == len(set(seen)) == 6
@@ -149,7 +153,9 @@ def test_ctrl_c_puts_trials_down(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
-    again = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    again = subprocess.run(
+        [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=True
+    )
     assert again.stdout.split() == ["Completed", "6"]
 
 
@@ -157,7 +163,9 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     text = SCRIPT.format(runs=str(tmp_path / "runs"), state=str(tmp_path / "state"))
     script.write_text(text.replace('if __name__ == "__main__":', "if True:"))
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=True
+    )
     assert done.stdout.split()[0] == "Failed"
     logs = list((tmp_path / "state").rglob("log"))
     assert any("__main__" in log.read_text() for log in logs)

@@ -90,7 +90,13 @@ def trials(options: Namespace) -> int:
     config, _, state = session.load(options.name)
     chosen = list(state.jobs.values())
     if options.status is not None:
-        known = {str(job.status) for job in chosen} | {"InProgress", "Completed", "Failed", "Stopped", "Stopping"}
+        known = {str(job.status) for job in chosen} | {
+            "InProgress",
+            "Completed",
+            "Failed",
+            "Stopped",
+            "Stopping",
+        }
         if options.status.lower() not in {status.lower() for status in known}:
             raise InputError(f"status {options.status!r} is not known; use one of {', '.join(sorted(known))}")
         chosen = [job for job in chosen if job.status.lower() == options.status.lower()]
@@ -180,4 +186,3 @@ def _state_option(options: Namespace) -> str:
 def _say(options: Namespace, words: str) -> None:
     if not options.quiet:
         print(f"hpt: {words}", file=sys.stderr)
-

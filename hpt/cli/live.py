@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -64,8 +64,13 @@ class LiveProgress:
         counters = "  ".join(f"{name} {count}" for name, count in state.training_counters.items() if count)
         best = "none yet"
         if state.best is not None:
-            best = f"{metric} {number(state.best.value)}  {state.best.name}  {hyperparameters(state.best.config, 80)}"
-        lines = [head, Text(counters, style="dim"), Text.assemble(("best  ", "bold green"), best)]
+            words = hyperparameters(state.best.config, 80)
+            best = f"{metric} {number(state.best.value)}  {state.best.name}  {words}"
+        lines: list[RenderableType] = [
+            head,
+            Text(counters, style="dim"),
+            Text.assemble(("best  ", "bold green"), best),
+        ]
         running = Table("running", "status", "time", metric, "hyperparameters", box=None, header_style="dim")
         for job in list(state.running.values())[:MOST_RUNNING]:
             last = job.metrics.get(metric)

@@ -40,7 +40,9 @@ COMPLETED, FAILED, BAD_INPUT, STOPPED, SURROUNDINGS, INTERRUPTED = 0, 1, 2, 3, 4
 
 def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--state", metavar="DIR", help="where jobs are kept (default: $HPT_HOME, else ~/.hpt)")
+    common.add_argument(
+        "--state", metavar="DIR", help="where jobs are kept (default: $HPT_HOME, else ~/.hpt)"
+    )
     common.add_argument("--json", action="store_true", help="print the result as one JSON document on stdout")
     running = argparse.ArgumentParser(add_help=False)
     running.add_argument("--quiet", action="store_true", help="no progress, only the result")
@@ -48,7 +50,10 @@ def parser() -> argparse.ArgumentParser:
     named.add_argument("name", metavar="NAME", help="name of a tuning job, in any case")
 
     root = argparse.ArgumentParser(
-        prog="hpt", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="hpt",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     root.add_argument("--version", action="version", version=f"hpt {_version()}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -64,16 +69,24 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="if the name is taken: go on with that job if it is unfinished, else run as NAME-2, NAME-3, ...",
     )
-    tune.add_argument("--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths")
-    tune.add_argument("--check", action="store_true", help="check the job file and say what it means; start nothing")
+    tune.add_argument(
+        "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
+    )
+    tune.add_argument(
+        "--check", action="store_true", help="check the job file and say what it means; start nothing"
+    )
     command("resume", "go on with an unfinished tuning job", named, running)
     command("list", "list the tuning jobs in the state directory")
     command("describe", "describe one tuning job", named)
     trials = command("trials", "list the training jobs of a tuning job, best first", named)
     trials.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
     trials.add_argument("--status", help="only training jobs of this status, such as Failed")
-    stop = command("stop", "end a tuning job for good: running training jobs are stopped with grace", named, running)
-    stop.add_argument("--no-wait", action="store_true", help="leave word for the process that runs it and return")
+    stop = command(
+        "stop", "end a tuning job for good: running training jobs are stopped with grace", named, running
+    )
+    stop.add_argument(
+        "--no-wait", action="store_true", help="leave word for the process that runs it and return"
+    )
     return root
 
 

@@ -50,7 +50,7 @@ def checked(config: TuningJobConfig, *, as_json: bool) -> None:
     print(f"{config.name} is a valid tuning job")
     print(f"  program     {definition.training_image}")
     print(f"  objective   {definition.objective.type} {definition.objective.metric}")
-    print(f"  strategy    {config.strategy}, {limits.max_jobs} training jobs, {limits.max_parallel_jobs} at a time")
+    print(f"  strategy    {config.strategy}, {limits.max_jobs} jobs, {limits.max_parallel_jobs} at a time")
     for parameter in definition.space.parameters:
         print(f"  tunes       {parameter}")
     for warning in config.warnings:
@@ -81,7 +81,9 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
     _table(("NAME", "STATUS", "JOBS", "BEST", "CREATED", "PROCESS"), rows)
 
 
-def job(config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path, *, as_json: bool) -> None:
+def job(
+    config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path, *, as_json: bool
+) -> None:
     """One tuning job: how it stands, what ended it, its best training job and where the model lies."""
     if as_json:
         _print_json(describe_document(config, record, state, directory))
@@ -121,13 +123,23 @@ def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: b
         start, end = trial.training_start or trial.created, trial.training_end or time.time()
         note = " ".join(trial.failure_reason.split())
         rows.append(
-            (trial.name, trial.secondary, number(trial.value), duration(end - start), hyperparameters(trial.config), note)
+            (
+                trial.name,
+                trial.secondary,
+                number(trial.value),
+                duration(end - start),
+                hyperparameters(trial.config),
+                note,
+            )
         )
-    _table(("TRAINING JOB", "STATUS", config.definition.objective.metric, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
+    _table(
+        ("TRAINING JOB", "STATUS", config.definition.objective.metric, "TIME", "HYPERPARAMETERS", "NOTE"),
+        rows,
+    )
 
 
 def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any]:
-    """A training job as JSON data, under the service's member names; beyond them `Model`, `Attempts`, `Metrics`."""
+    """A training job as JSON data, in the service's words; beyond them `Model`, `Attempts`, `Metrics`."""
     document: dict[str, Any] = {
         "TrainingJobName": trial.name,
         "TrainingJobStatus": str(trial.status),
@@ -151,8 +163,10 @@ def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any
     return {key: value for key, value in document.items() if value is not None}
 
 
-def describe_document(config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path) -> dict[str, Any]:
-    """A tuning job as JSON data, under the service's member names; beyond them its seed, criterion and directory."""
+def describe_document(
+    config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path
+) -> dict[str, Any]:
+    """A tuning job as JSON data, in the service's words; beyond them its seed, criterion and directory."""
     document: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
         "HyperParameterTuningJobStatus": str(state.status),

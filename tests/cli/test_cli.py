@@ -136,10 +136,14 @@ def test_interrupted_and_resumed(hpt: Command) -> None:
     assert "hpt resume job" in err
     described = hpt.describe("job")
     assert described["HyperParameterTuningJobStatus"] == "InProgress" and "OwnerPid" not in described
-    before = {t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])}
+    before = {
+        t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])
+    }
     out, err = hpt("resume", "job")
     assert "attempt 2" in err and "Completed" in out
-    after = {t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])}
+    after = {
+        t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])
+    }
     assert len(after) == 4 and before.items() <= after.items()
 
 

@@ -25,7 +25,11 @@ from hpt.tuner import Tuner
 HERE = Path(__file__).parent
 COUNTED = HERE.parent / "programs" / "counted.py"
 SPACE = SearchSpace(
-    [ContinuousParameter("x", 0, 1), IntegerParameter("depth", 1, 9), CategoricalParameter("kind", ["a", "b"])]
+    [
+        ContinuousParameter("x", 0, 1),
+        IntegerParameter("depth", 1, 9),
+        CategoricalParameter("kind", ["a", "b"]),
+    ]
 )
 
 
@@ -33,7 +37,13 @@ class FaultJob:
     """One tuning job in a state directory of its own."""
 
     def __init__(
-        self, root: Path, *, parallel: int = 1, trials: int = 6, strategy: str = "Bayesian", pause: float = 0.02
+        self,
+        root: Path,
+        *,
+        parallel: int = 1,
+        trials: int = 6,
+        strategy: str = "Bayesian",
+        pause: float = 0.02,
     ) -> None:
         self.root, self.name, self.runs = root, "faults", root / "runs"
         root.mkdir(parents=True, exist_ok=True)
@@ -84,7 +94,9 @@ class FaultJob:
         found = []
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
-            if any(word.endswith("executors/start.py") for word in words) and any(str(self.root) in word for word in words):
+            if any(word.endswith("executors/start.py") for word in words) and any(
+                str(self.root) in word for word in words
+            ):
                 found.append(process)
         return found
 

@@ -1,4 +1,4 @@
-"""The tuner, its supervisors and the whole tree are killed; the job must come out as if nothing had happened."""
+"""Tuners, supervisors and whole trees are killed; the job must come out as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from hpt import events as ev
 from tests.faults.jobs import FaultJob, results
 
 BOUNDARIES = ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
-SAMPLE = {("before-commit", 2), ("after-commit", 1), ("before-submit", 2), ("after-submit", 3), ("mid-scan", 4)}
+SAMPLE = {
+    ("before-commit", 2),
+    ("after-commit", 1),
+    ("before-submit", 2),
+    ("after-submit", 3),
+    ("mid-scan", 4),
+}
 KILLED = -signal.SIGKILL
 
 
@@ -89,7 +95,9 @@ def test_supervisor_killed(tmp_path: Path, moment: int) -> None:
     assert victims
     assert tuner.wait(60) == 0
     state = job.assert_complete(ran_once=False)
-    lost = [event for event in job.read()[1] if isinstance(event, ev.AttemptEnded) and event.outcome == "Lost"]
+    lost = [
+        event for event in job.read()[1] if isinstance(event, ev.AttemptEnded) and event.outcome == "Lost"
+    ]
     assert 1 <= len(lost) <= len(victims)
     again = {state.jobs[event.number].name for event in lost}
     for name, count in job.runs_by_name().items():
@@ -116,7 +124,7 @@ def test_whole_tree_killed(tmp_path: Path, undisturbed: object, moment: int) -> 
 
 @pytest.mark.parametrize(("count", "again"), [(1, 1), pytest.param(2, 1, marks=pytest.mark.faults)])
 def test_tuner_killed_while_stopping(tmp_path: Path, count: int, again: int) -> None:
-    """Killed in the middle of stopping the job's trials: the resumed tuner stops the rest and ends the job."""
+    """Killed in the middle of stopping trials: the resumed tuner stops the rest and ends the job."""
     job = FaultJob(tmp_path / "job", parallel=2, pause=2.0)
     from hpt.session import Session
 

@@ -6,6 +6,7 @@ Appends one line, its training job's name, to $RUNS when it starts and prints th
 import argparse
 import os
 import time
+from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("-x", type=float, required=True)  # one letter: one dash, as SageMaker passes it
@@ -14,7 +15,7 @@ parser.add_argument("--kind", required=True)
 parser.add_argument("--pause", type=float, default=0.02)
 options, _ = parser.parse_known_args()
 
-with open(os.environ["RUNS"], "a") as runs:
+with Path(os.environ["RUNS"]).open("a") as runs:
     runs.write(os.environ["TRAINING_JOB_NAME"] + "\n")
     runs.flush()
     os.fsync(runs.fileno())
