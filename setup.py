@@ -7,8 +7,10 @@ Switches, read from the environment:
 """
 
 import os
+import sys
 from pathlib import Path
 
+import pybind11
 from Cython.Build import cythonize
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import Extension, setup
@@ -18,7 +20,7 @@ def switch(name: str) -> bool:
     return os.environ.get(name, "0") not in ("", "0")
 
 
-# No -march=native: one binary runs everywhere. No -ffast-math: at link it makes the whole process flush subnormals.
+# No -march=native: one binary runs everywhere. No -ffast-math: at link it makes the process flush subnormals.
 compile_args = ["-std=c++20", "-O3", "-g1", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 compile_args += ["-Wall", "-Wextra"]
 link_args: list[str] = []
@@ -34,7 +36,6 @@ if switch("HPT_COVERAGE"):
 
 headers = sorted(str(path) for folder in ("cpp/include/hpt", "src") for path in Path(folder).glob("*.hpp"))
 sources = sorted(str(path) for folder in ("cpp/src", "src") for path in Path(folder).glob("*.cpp"))
-sources = [source for source in sources if source != os.path.join("src", "_blas.cpp")]  # Cython's output
 
 blas = Extension(
     "hpt._blas",
@@ -55,7 +56,9 @@ core = Pybind11Extension(
     extra_link_args=link_args,
 )
 
-suffix = "-".join(name.lower() for name in ("HPT_DEBUG", "HPT_SANITIZE", "HPT_COVERAGE") if switch(name))
+# Object files are kept apart by everything that is compiled into them.
+switches = [name.lower() for name in ("HPT_DEBUG", "HPT_SANITIZE", "HPT_COVERAGE") if switch(name)]
+flavour = "-".join([str(sys.implementation.cache_tag), f"pybind11_{pybind11.__version__}", *switches])
 newest_header = max(Path(header).stat().st_mtime for header in headers)
 
 
@@ -67,6 +70,6 @@ def stale(obj: str, source: str) -> bool:
 
 ParallelCompile("HPT_BUILD_JOBS", default=0, needs_recompile=stale).install()
 setup(
-    ext_modules=[*cythonize([blas], language_level=3), core],
-    options={"build_ext": {"build_temp": f"build/temp-{suffix or 'release'}"}},
+    ext_modules=[*cythonize([blas], language_level=3, build_dir="build/cython"), core],
+    options={"build_ext": {"build_temp": f"build/temp-{flavour}"}},
 )

@@ -1,5 +1,6 @@
 #include "hpt/blas.hpp"
 
+#include <cmath>
 #include <mutex>
 
 #include "hpt/error.hpp"
@@ -66,6 +67,7 @@ int cholesky(Matrix& A) {
   table.dpotrf(&uplo, &n, A.data(), &n, &info);
   if (info == 0) {
     for (Index i = 0; i < A.rows(); ++i) {
+      if (!std::isfinite(A(i, i))) return narrow(i + 1);  // an overflow is no error to LAPACK
       for (Index j = i + 1; j < A.cols(); ++j) A(i, j) = 0.0;
     }
   }

@@ -63,7 +63,8 @@ std::uint64_t Coordinate::level(double x) const {
   if (kind_ == Kind::categorical) {
     k = std::round(x);
   } else if (scale_ == Scale::linear) {
-    k = std::floor(x * static_cast<double>(levels()));
+    // The product has up to 106 bits; the extended type keeps a level's middle away from its borders.
+    k = static_cast<double>(std::floor(static_cast<long double>(x) * static_cast<long double>(levels())));
   } else {
     const LogEnds ends = log_ends(min_, max_);
     k = std::round(std::exp(ends.low + x * ends.width)) - static_cast<double>(min_);
@@ -73,7 +74,9 @@ std::uint64_t Coordinate::level(double x) const {
 
 double Coordinate::at_level(std::uint64_t k) const {
   if (kind_ == Kind::categorical) return static_cast<double>(k);
-  if (scale_ == Scale::linear) return (static_cast<double>(k) + 0.5) / static_cast<double>(levels());
+  if (scale_ == Scale::linear) {
+    return static_cast<double>((static_cast<long double>(k) + 0.5L) / static_cast<long double>(levels()));
+  }
   const LogEnds ends = log_ends(min_, max_);
   return (std::log(static_cast<double>(min_) + static_cast<double>(k)) - ends.low) / ends.width;
 }

@@ -19,7 +19,9 @@ Kernel::Kernel(const Coordinates& space, const Hyperparameters& at)
       mixed_(!space.numeric().empty() && !space.categorical().empty()) {
   require(static_cast<Index>(at.length_scales.size()) == space.size(),
           "one length scale a coordinate is needed");
-  require(at.amplitude > 0.0 && at.noise >= 0.0, "amplitude must be above 0 and noise not below 0");
+  require(at.amplitude > 0.0 && at.noise >= 0.0 && std::isfinite(at.amplitude + at.mean) &&
+              std::isfinite(at.noise),
+          "amplitude must be above 0, noise not below 0, and both finite like the mean");
   require(at.mixing >= 0.0 && at.mixing <= 1.0, "mixing must be in [0, 1]");
   for (const double l : at.length_scales) {
     require(l > 0.0, "length scales must be above 0");
