@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_dates_lie_at_most_a_second_apart_and_cover_every_byte(workshop: Worksho
         assert offsets == sorted(offsets)
         assert times == sorted(times)
         assert began <= times[0] + 0.001
-        assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 1.0
+        assert max(b - a for a, b in pairwise(times)) < 1.0
     # Line i was written 0.25 s after line i - 1; the index says so within its step.
     for number in range(1, 9):
         seconds = next(seconds for offset, seconds in late.dates if offset >= 7 * number)
@@ -184,6 +185,7 @@ def test_another_process_attaches_and_sees_it_through(workshop: Workshop) -> Non
     workshop.says(run, b"one\n")
     code = f"""
         import time
+from itertools import pairwise
         from pathlib import Path
         from hpt.executors.local import LocalExecutor
         executor = LocalExecutor(Path({str(workshop.root)!r}))
@@ -205,7 +207,7 @@ def test_another_process_attaches_and_sees_it_through(workshop: Workshop) -> Non
 def test_finished_supervisors_leave_no_zombies_and_no_open_files(workshop: Workshop) -> None:
     script = workshop.script("exit 0")
     workshop.run(script)
-    files = len(os.listdir("/proc/self/fd"))
+    files = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(10):
         workshop.run(script, name=f"zombie-{number}")
     deadline = time.monotonic() + 5
@@ -213,7 +215,7 @@ def test_finished_supervisors_leave_no_zombies_and_no_open_files(workshop: Works
         workshop.executor.poll([])
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
 
 
 def test_closing_leaves_attempts_running(workshop: Workshop) -> None:
