@@ -3,10 +3,10 @@
     n   observations            X: (n, d)   encoded points      y: (n,)   targets, minimised
     m   points in question      P: (m, d)   of running trials   d         coordinates of the space
 
-Numbers are encoded in [0, 1], a categorical as its index (`SearchSpace.encode`). Arrays cross as C-contiguous
-float64; NaN and infinity are refused here, shapes there. The GIL is released inside, and SciPy's BLAS runs on one
-thread while any call is under way: a result's bits depend on that count. Same inputs, same seed, same machine and
-BLAS build: the same bits.
+Numbers are encoded in [0, 1], a categorical as its index (`SearchSpace.encode`). Arrays cross as
+C-contiguous float64; NaN and infinity are refused here, shapes there. The GIL is released inside, and SciPy's
+BLAS runs on one thread while any call is under way, since a result's bits depend on that count. Same inputs,
+same seed, same machine and BLAS build: the same bits.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Float64Array = NDArray[np.float64]
 class Hyperparameters:
     """Of the kernel, in the units of standardised targets.
 
-    length_scales: one a coordinate. amplitude: variance of the function. noise: variance of an observation about
-    it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the categorical
-    kernel, in [0, 1]; without effect in a space of one kind.
+    length_scales: one a coordinate. amplitude: variance of the function. noise: variance of an observation
+    about it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the
+    categorical kernel, in [0, 1]; without effect in a space of one kind.
     """
 
     length_scales: tuple[float, ...]
@@ -72,7 +72,7 @@ class Model:
         return self._gp.predict(_array(X, "X"))
 
     def log_expected_improvement(self, X: ArrayLike) -> Float64Array:
-        """log EI at X: (m, d), (m,), in standardised units, over the lowest mean among the observed points."""
+        """log EI at X: (m, d), (m,), standardised, over the lowest mean among the observed points."""
         from hpt import _core
 
         return _core.log_improvement(self._gp, _array(X, "X"))
@@ -106,10 +106,10 @@ def fit(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike) -> Hyperp
 def design_point(
     coordinates: Sequence[Coordinate], tried: ArrayLike, seed: int, number: int
 ) -> Float64Array | None:
-    """The first point (d,) of a search for trial `number`, or None when every point of a finite space was tried.
+    """A first point (d,) of a search, for trial `number`; None when every point of a finite space was tried.
 
-    Trial 1 gets the middle of every range, the others scrambled Sobol' points keyed by the seed; a point tried
-    before, (t, d), is replaced by another.
+    Trial 1 gets the middle of every range, the others scrambled Sobol' points keyed by the seed; a point
+    tried before, (t, d), is replaced by another.
     """
     from hpt import _core
 

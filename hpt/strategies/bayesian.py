@@ -18,13 +18,13 @@ class BayesianStrategy:
     """First points that fill the space, then the maximum of the log expected improvement.
 
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
-    configurations launched or added, and three of them observed, the model takes over. Running trials enter it
-    with imagined outcomes, failed ones are never proposed again, and a finite space is never repeated while
-    untried configurations remain.
+    configurations launched or added, and three of them observed, the model takes over. Running trials enter
+    it with imagined outcomes, failed ones are never proposed again, and a finite space is never repeated
+    while untried configurations remain.
 
-    Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations in
-    completion order, the same for about n / 16 further observations (`anchor`). The one fit that is kept between
-    calls is a cache: dropping it changes no bit.
+    Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
+    in completion order, the same for about n / 16 further observations (`anchor`). The one fit that is kept
+    between calls is a cache: dropping it changes no bit.
     """
 
     def __init__(self) -> None:

@@ -88,7 +88,7 @@ def test_proposals_depend_on_seed_and_number_only() -> None:
 
 
 def test_the_search_itself_skips_what_was_tried() -> None:
-    """Of 21 points all but one are tried; whatever the model prefers, the proposal is the one that is left."""
+    """Of 21 points all but one are tried; whatever the model prefers, the proposal is the one left."""
     space = (CATEGORICAL, INTEGER)
     every = np.array([[k, (level + 0.5) / 7] for k in range(3) for level in range(7)])
     y = np.arange(21.0)

@@ -1,4 +1,4 @@
-"""The Gaussian process against worked values, a NumPy twin and finite differences, through its Python door."""
+"""The Gaussian process against worked values, a NumPy twin and finite differences."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_errors_cross_as_their_python_kinds() -> None:
         core.fit([CONTINUOUS], [[0.1], [0.2]], [0.0])
     with pytest.raises(ValueError, match="2 columns where the space has 1"):
         core.fit([CONTINUOUS], [[0.1, 0.2]], [0.0])
-    with pytest.raises(ValueError, match="column 0: 1.5"):
+    with pytest.raises(ValueError, match=r"column 0: 1\.5"):
         core.fit([CONTINUOUS], [[1.5]], [0.0])
     with pytest.raises(ValueError, match="two dimensions"):
         core.fit([CONTINUOUS], [0.5], [0.0])

@@ -63,7 +63,7 @@ def expected_improvement(mean: Array, deviation: Array, incumbent: Array) -> Arr
 
 
 def log_expected_improvement(mean: Array, deviation: Array, incumbent: Array) -> Array:
-    """Through the scaled complementary error function: accurate while 1 - t R(t) does not cancel, t below 100."""
+    """Through the scaled complementary error function: exact enough for t below 100."""
     t = -(incumbent - mean) / deviation
     mills = np.sqrt(np.pi / 2) * special.erfcx(np.maximum(t, 1) / np.sqrt(2))
     tail = np.log(deviation) + stats.norm.logpdf(t) + np.log1p(-np.maximum(t, 1) * mills)

@@ -1,4 +1,4 @@
-"""Bayesian search (AMT 4.5): a pure function of history that never repeats itself and finds good configurations."""
+"""Bayesian search (AMT 4.5): a function of history that never repeats itself and finds the optimum."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_asking_for_eight_is_asking_eight_times_for_one(observed: int) -> None:
 
 
 def test_replaying_the_recorded_order_gives_the_recorded_suggestions() -> None:
-    """Three at a time, ended out of order, some failed: every suggestion is a function of what came before it."""
+    """Three at a time, ended out of order, some failed: a suggestion depends on what came before it alone."""
     rng = np.random.default_rng(3)
     script: list[tuple[str, int, float | None]] = []
     log, running = new_log(), list[int]()
@@ -251,5 +251,5 @@ def test_suggestions_have_plain_types() -> None:
 def test_anchors() -> None:
     assert [anchor(n) for n in range(34)] == [*range(33), 32]
     every = sorted({anchor(n) for n in range(1, 2000)})
-    assert all(later - a == max(1, a // 16) for a, later in zip(every, every[1:], strict=False))
+    assert all(later - a == max(1, a // 16) for a, later in itertools.pairwise(every))
     assert all(anchor(n) <= n for n in range(2000))
