@@ -3,7 +3,8 @@
 One `step` reads what happened, lets the tuner decide, commits every event in one transaction, and only then
 stops and starts training programs. Killed between any two lines, a job resumes from its events: an attempt
 that was recorded but never started is submitted again (submitting is idempotent), one that runs is attached
-to."""
+to.
+"""
 
 from __future__ import annotations
 
