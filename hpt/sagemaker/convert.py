@@ -95,10 +95,10 @@ def _fill_definition(body: dict[str, Any], facts: Facts, base_dir: str, home: st
         channel.setdefault("InputMode", specification["TrainingInputMode"])
         channel.setdefault("CompressionType", "None")
         channel.setdefault("RecordWrapperType", "None")
-    if "S3OutputPath" in body.get("OutputDataConfig", {}):
-        body["OutputDataConfig"]["S3OutputPath"] = resolve_uri(
-            body["OutputDataConfig"]["S3OutputPath"], base_dir, home
-        )
+    output = body.get("OutputDataConfig", {})
+    if "S3OutputPath" in output:
+        output["S3OutputPath"] = resolve_uri(output["S3OutputPath"], base_dir, home)
+        output.setdefault("CompressionType", "GZIP")
     body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
     for flag in (
         "EnableNetworkIsolation",
@@ -319,7 +319,7 @@ def _body(definition: TrainingJobDefinition) -> dict[str, Any]:
     if definition.channels:
         body["InputDataConfig"] = [channel_request(channel) for channel in definition.channels]
     if definition.output_path is not None:
-        body["OutputDataConfig"] = {"S3OutputPath": definition.output_path}
+        body["OutputDataConfig"] = {"S3OutputPath": definition.output_path, "CompressionType": "GZIP"}
     if definition.checkpoint_uri is not None:
         local = definition.checkpoint_local_path
         body["CheckpointConfig"] = {"S3Uri": definition.checkpoint_uri, "LocalPath": local}

@@ -198,7 +198,18 @@ TABLE: Mapping[str, Row] = {
 }
 """Every member of the request, by path."""
 
-NEWER_THAN_OLDEST_BOTOCORE: frozenset[str] = frozenset()
+NEWER_THAN_OLDEST_BOTOCORE = frozenset(
+    {
+        f"{_DEFINITION}.InputDataConfig[].DataSource.DatasetSource",
+        f"{_DEFINITION}.InputDataConfig[].DataSource.S3DataSource.HubAccessConfig",
+        f"{_DEFINITION}.InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig",
+        f"{_DEFINITION}.ResourceConfig.InstancePlacementConfig",
+        f"{_DEFINITION}.ResourceConfig.InstancePreferences",
+        f"{_DEFINITION}.ResourceConfig.SelectedInstanceCount",
+        f"{_DEFINITION}.ResourceConfig.SelectedInstanceType",
+        f"{_DEFINITION}.ResourceConfig.TrainingPlanArn",
+    }
+)
 """Rows whose members the oldest botocore that is supported does not know."""
 
 
