@@ -185,7 +185,6 @@ def test_another_process_attaches_and_sees_it_through(workshop: Workshop) -> Non
     workshop.says(run, b"one\n")
     code = f"""
         import time
-from itertools import pairwise
         from pathlib import Path
         from hpt.executors.local import LocalExecutor
         executor = LocalExecutor(Path({str(workshop.root)!r}))

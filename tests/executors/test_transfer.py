@@ -179,7 +179,10 @@ def test_what_the_user_can_mend_is_told_apart(
 
 def test_a_stop_cuts_a_download_short(workshop: Workshop, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # A server that accepts connections and says nothing.
-    code = "import socket,time; s=socket.create_server(('127.0.0.1',0)); print(s.getsockname()[1],flush=True); time.sleep(60)"
+    code = (
+        "import socket, time; server = socket.create_server(('127.0.0.1', 0))\n"
+        "print(server.getsockname()[1], flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as silent:
         assert silent.stdout is not None
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.stdout.readline().strip()}")
