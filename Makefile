@@ -16,11 +16,11 @@ tune: $(VENV)/.core
 	$(BIN)/hpt tune examples/breast_cancer/job.json --again
 
 test: $(VENV)/.test cpp-test
-	$(BIN)/python -P -m pytest
+	$(BIN)/python -P -m pytest -n 4 --dist loadfile
 
 # Every fault: the tuner, its supervisors and the whole tree killed at every boundary and at random moments.
 test-faults: $(VENV)/.test
-	$(BIN)/python -P -m pytest -m faults
+	$(BIN)/python -P -m pytest -n 4 -m faults tests/faults
 
 cpp-test: $(VENV)/.core
 	$(MAKE) -C cpp test PYTHON=$(abspath $(BIN)/python)
