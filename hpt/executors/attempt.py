@@ -131,8 +131,7 @@ class Attempt:
             self._look()
         chunk, whole = self._read_log(offset, limit)
         ended = self._exit if whole else None
-        phase = "Ended" if ended else "Uploading" if self._phase == "Ended" else self._phase
-        return Update(self.handle, phase, chunk, ended, dict(self._times))
+        return Update(self.handle, "Ended" if ended else self._phase, chunk, ended, dict(self._times))
 
     def reap(self) -> bool:
         """Take notice of the end of our own supervisor; returns whether it still runs."""
@@ -256,7 +255,8 @@ class Attempt:
         self._phases_read += len(whole)
         for line in whole.decode().splitlines()[-_KEPT_PHASES:]:
             phase, _, seconds = line.partition(" ")
-            self._phase = phase
+            if phase != "Ended":  # that it is, one learns with the last byte of the log
+                self._phase = phase
             self._times[phase] = float(seconds)
 
     def _read_log(self, offset: int, limit: int) -> tuple[LogChunk, bool]:

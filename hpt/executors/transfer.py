@@ -1,8 +1,10 @@
-"""Moves data between a training directory and S3: `python -m hpt.executors.transfer WHAT ATTEMPT_DIR BASE_DIR`.
+"""Moves data between a training directory and S3.
+
+Run as `python -m hpt.executors.transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY`.
 
 WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
-(checkpoints, again and again until killed). A process of its own beside the supervisor, so that only trials that
-use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whose fault that was.
+(checkpoints, again and again until killed). A process of its own beside the supervisor, so that only trials
+that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whose fault that was.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ def _objects(client: S3Client, uri: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _fetch(client: S3Client, uri: str, directory: Path, *, what: str, keep: bool = False) -> int:
-    """Download everything under a prefix; `keep`: leave files alone that exist. Returns how many were found."""
+    """Download everything under a prefix; returns how many objects there are. `keep`: spare existing files."""
     _, prefix = split_uri(uri)
     found = 0
     for bucket, key, _ in _objects(client, uri):
