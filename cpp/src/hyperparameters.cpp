@@ -47,6 +47,61 @@ std::vector<NormalPrior> priors(const Coordinates& space) {
   return out;
 }
 
+// Adds -tr(W dK/dtheta) / 2 for every entry of theta. Each pair of points stands for two equal entries of W,
+// so that the half of the trace cancels off the diagonal.
+void add_likelihood_gradient(const Coordinates& space, MatrixView X, const Hyperparameters& values,
+                             const Kernel::Terms& terms, const Vector& alpha, const Matrix& inverse,
+                             MutableVectorView gradient) {
+  const Layout at(space);
+  double trace = 0.0, amplitude = 0.0, mixing = 0.0;
+  for (Index a = 0; a < X.rows(); ++a) {
+    const double alpha_a = alpha[static_cast<std::size_t>(a)];
+    for (Index b = 0; b < a; ++b) {
+      const double w = alpha_a * alpha[static_cast<std::size_t>(b)] - inverse(a, b);
+      amplitude -= w * terms.K(a, b);
+      if (at.mixed) mixing -= w * terms.mixing(a, b);
+      if (!space.numeric().empty()) {
+        const double slope = 2.0 * w * terms.numeric(a, b);  // -w dk/d(r^2) x -2 (difference / l)^2
+        for (const Index i : space.numeric()) {
+          const double difference = X(a, i) - X(b, i);
+          gradient[static_cast<std::size_t>(i)] += slope * difference * difference;
+        }
+      }
+      if (!space.categorical().empty()) {
+        const double slope = -w * terms.categorical(a, b);  // d(log k_h) / d(log l_j) = [h_j != h'_j] / l_j
+        for (const Index j : space.categorical()) {
+          if (X(a, j) != X(b, j)) gradient[static_cast<std::size_t>(j)] += slope;
+        }
+      }
+    }
+    trace += alpha_a * alpha_a - inverse(a, a);
+  }
+  for (const Index i : space.numeric()) {
+    const auto k = static_cast<std::size_t>(i);
+    gradient[k] /= values.length_scales[k] * values.length_scales[k];
+  }
+  for (const Index j : space.categorical()) {
+    const auto k = static_cast<std::size_t>(j);
+    gradient[k] /= values.length_scales[k];
+  }
+  gradient[at.amplitude()] = amplitude - 0.5 * trace * values.amplitude;
+  gradient[at.noise()] = -0.5 * trace * values.noise;
+  for (const double entry : alpha) gradient[at.mean()] -= entry;
+  if (at.mixed) gradient[at.mixing()] = mixing * values.mixing * (1.0 - values.mixing);
+}
+
+// -log p(theta), adding its gradient.
+double add_priors(const Coordinates& space, VectorView theta, MutableVectorView gradient) {
+  const std::vector<NormalPrior> prior = priors(space);
+  double value = 0.0;
+  for (std::size_t i = 0; i < prior.size(); ++i) {
+    const double z = (theta[i] - prior[i].center) / prior[i].deviation;
+    value += 0.5 * z * z + std::log(prior[i].deviation * std::sqrt(2.0 * std::numbers::pi));
+    gradient[i] += z / prior[i].deviation;
+  }
+  return value;
+}
+
 }  // namespace
 
 Vector pack(const Coordinates& space, const Hyperparameters& at) {
@@ -82,67 +137,23 @@ Hyperparameters prior_mode(const Coordinates& space) {
 
 double negative_log_posterior(const Coordinates& space, MatrixView X, VectorView y, VectorView theta,
                               MutableVectorView gradient) {
-  const Layout at(space);
-  const Index n = X.rows();
   const Hyperparameters values = unpack(space, theta);
-  const Kernel kernel(space, values);
-  Kernel::Terms terms = kernel.terms(X);
+  const Kernel::Terms terms = Kernel(space, values).terms(X);
   Matrix L(terms.K);
-  for (Index a = 0; a < n; ++a) L(a, a) += values.noise;
+  for (Index a = 0; a < L.rows(); ++a) L(a, a) += values.noise;
   if (cholesky(L) != 0) return std::numeric_limits<double>::infinity();
 
   Vector alpha(y.begin(), y.end());
   for (double& value : alpha) value -= values.mean;
   solve_lower(L, alpha);
-  double value = 0.5 * dot(alpha, alpha) + 0.5 * static_cast<double>(n) * std::log(2.0 * std::numbers::pi);
-  for (Index a = 0; a < n; ++a) value += std::log(L(a, a));
+  double value =
+      0.5 * dot(alpha, alpha) + 0.5 * static_cast<double>(X.rows()) * std::log(2.0 * std::numbers::pi);
+  for (Index a = 0; a < L.rows(); ++a) value += std::log(L(a, a));
   solve_lower_transposed(L, alpha);
-  const Matrix inverse = inverse_from_cholesky(L);
 
   std::fill(gradient.begin(), gradient.end(), 0.0);
-  double trace = 0.0, amplitude = 0.0, mixing = 0.0;
-  for (Index a = 0; a < n; ++a) {
-    const double alpha_a = alpha[static_cast<std::size_t>(a)];
-    for (Index b = 0; b < a; ++b) {  // each pair stands for two equal entries: the half of the trace cancels
-      const double w = alpha_a * alpha[static_cast<std::size_t>(b)] - inverse(a, b);
-      amplitude -= w * terms.K(a, b);
-      if (at.mixed) mixing -= w * terms.mixing(a, b);
-      if (!space.numeric().empty()) {
-        const double slope = 2.0 * w * terms.numeric(a, b);  // -w dk/d(r^2) x -2 (difference / l)^2
-        for (const Index i : space.numeric()) {
-          const double difference = X(a, i) - X(b, i);
-          gradient[static_cast<std::size_t>(i)] += slope * difference * difference;
-        }
-      }
-      if (!space.categorical().empty()) {
-        const double slope = -w * terms.categorical(a, b);  // d(log k_h) / d(log l_j) = [h_j != h'_j] / l_j
-        for (const Index j : space.categorical()) {
-          if (X(a, j) != X(b, j)) gradient[static_cast<std::size_t>(j)] += slope;
-        }
-      }
-    }
-    trace += alpha_a * alpha_a - inverse(a, a);
-  }
-  for (const Index i : space.numeric()) {
-    const auto k = static_cast<std::size_t>(i);
-    gradient[k] /= values.length_scales[k] * values.length_scales[k];
-  }
-  for (const Index j : space.categorical()) {
-    const auto k = static_cast<std::size_t>(j);
-    gradient[k] /= values.length_scales[k];
-  }
-  gradient[at.amplitude()] = amplitude - 0.5 * trace * values.amplitude;
-  gradient[at.noise()] = -0.5 * trace * values.noise;
-  for (const double entry : alpha) gradient[at.mean()] -= entry;
-  if (at.mixed) gradient[at.mixing()] = mixing * values.mixing * (1.0 - values.mixing);
-
-  const std::vector<NormalPrior> prior = priors(space);
-  for (std::size_t i = 0; i < prior.size(); ++i) {
-    const double z = (theta[i] - prior[i].center) / prior[i].deviation;
-    value += 0.5 * z * z + std::log(prior[i].deviation * std::sqrt(2.0 * std::numbers::pi));
-    gradient[i] += z / prior[i].deviation;
-  }
-  return value;
+  add_likelihood_gradient(space, X, values, terms, alpha, inverse_from_cholesky(L), gradient);
+  return value + add_priors(space, theta, gradient);
 }
 
 Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, VectorView y,

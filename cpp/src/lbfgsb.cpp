@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "hpt/blas.hpp"
 #include "hpt/error.hpp"
@@ -75,76 +76,120 @@ class Memory {
   Index first_ = 0, count_ = 0;
 };
 
+// One search: the point, its gradient, and the step under trial.
+class Descent {
+ public:
+  Descent(const Objective& f, VectorView lower, VectorView upper, MutableVectorView x,
+          const LbfgsbOptions& options)
+      : f_(f),
+        lower_(lower),
+        upper_(upper),
+        x_(x),
+        options_(options),
+        memory_(options.memory, x.size()),
+        gradient_(x.size()),
+        trial_(x.size()),
+        trial_gradient_(x.size()),
+        direction_(x.size()),
+        step_(x.size()),
+        free_(x.size()) {}
+
+  LbfgsbResult run() {
+    result_.value = f_(x_, gradient_);
+    result_.evaluations = 1;
+    if (!std::isfinite(result_.value)) return result_;
+    while (result_.iterations < options_.iterations && result_.evaluations < options_.evaluations) {
+      const double largest = mark_free();
+      if (!(largest > options_.gradient_tolerance)) break;
+      const double length = choose_direction(largest);
+      const double value = backtrack(length);
+      if (std::isnan(value)) {
+        if (memory_.empty()) break;
+        memory_.clear();  // a direction without descent: begin again from steepest descent
+        continue;
+      }
+      if (!accept(value)) break;
+    }
+    return result_;
+  }
+
+ private:
+  // Which coordinates may move, and the largest entry of the gradient among them.
+  double mark_free() {
+    double largest = 0.0;
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      const bool held =
+          (x_[i] <= lower_[i] && gradient_[i] >= 0.0) || (x_[i] >= upper_[i] && gradient_[i] <= 0.0);
+      free_[i] = !held;
+      if (free_[i]) largest = std::max(largest, std::abs(gradient_[i]));
+    }
+    return largest;
+  }
+
+  // Sets the direction and returns the first length to try along it.
+  double choose_direction(double largest) {
+    memory_.direction(gradient_, free_, direction_);
+    if (!(dot(gradient_, direction_) < 0.0)) {  // rounding spoilt the metric
+      memory_.clear();
+      memory_.direction(gradient_, free_, direction_);
+    }
+    return memory_.empty() ? std::min(1.0, 1.0 / largest) : 1.0;
+  }
+
+  // Shortens the step until it descends; the value there, or NaN where none does.
+  double backtrack(double t) {
+    while (result_.evaluations < options_.evaluations && t >= 1e-14) {
+      double predicted = 0.0;
+      for (std::size_t i = 0; i < x_.size(); ++i) {
+        trial_[i] = std::clamp(x_[i] + t * direction_[i], lower_[i], upper_[i]);
+        step_[i] = trial_[i] - x_[i];
+        predicted += gradient_[i] * step_[i];
+      }
+      if (!(predicted < 0.0)) break;
+      const double value = f_(trial_, trial_gradient_);
+      ++result_.evaluations;
+      if (value <= result_.value + 1e-4 * predicted) return value;
+      // Minimum of the parabola through both values and the slope, kept within [0.1, 0.5] of the step.
+      const double cut = std::isfinite(value) ? -0.5 * predicted / (value - result_.value - predicted) : 0.1;
+      t *= std::clamp(cut, 0.1, 0.5);
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+
+  // Moves to the trial point; false when the search has converged.
+  bool accept(double value) {
+    ++result_.iterations;
+    const double decrease = result_.value - value;
+    const double size = std::max({std::abs(value), std::abs(result_.value), 1.0});
+    for (std::size_t i = 0; i < x_.size(); ++i) gradient_[i] = trial_gradient_[i] - gradient_[i];
+    memory_.push(step_, gradient_);
+    std::copy(trial_.begin(), trial_.end(), x_.begin());
+    std::copy(trial_gradient_.begin(), trial_gradient_.end(), gradient_.begin());
+    result_.value = value;
+    return decrease > options_.value_tolerance * size;
+  }
+
+  const Objective& f_;
+  VectorView lower_, upper_;
+  MutableVectorView x_;
+  const LbfgsbOptions& options_;
+  Memory memory_;
+  Vector gradient_, trial_, trial_gradient_, direction_, step_;
+  std::vector<char> free_;
+  LbfgsbResult result_;
+};
+
 }  // namespace
 
 LbfgsbResult lbfgsb(const Objective& f, VectorView lower, VectorView upper, MutableVectorView x,
                     const LbfgsbOptions& options) {
-  const std::size_t n = x.size();
-  require(lower.size() == n && upper.size() == n,
+  require(lower.size() == x.size() && upper.size() == x.size(),
           "lbfgsb: one lower and one upper bound a coordinate are needed");
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
     require(lower[i] <= upper[i], "lbfgsb: a lower bound is above its upper bound");
     x[i] = std::clamp(x[i], lower[i], upper[i]);
   }
-  Vector gradient(n), trial(n), trial_gradient(n), direction(n), step(n), change(n);
-  std::vector<char> free(n);
-  Memory memory(options.memory, n);
-  LbfgsbResult result;
-  result.value = f(x, gradient);
-  result.evaluations = 1;
-  if (!std::isfinite(result.value)) return result;
-
-  while (result.iterations < options.iterations && result.evaluations < options.evaluations) {
-    double largest = 0.0;
-    for (std::size_t i = 0; i < n; ++i) {
-      free[i] = !((x[i] <= lower[i] && gradient[i] >= 0.0) || (x[i] >= upper[i] && gradient[i] <= 0.0));
-      if (free[i]) largest = std::max(largest, std::abs(gradient[i]));
-    }
-    if (!(largest > options.gradient_tolerance)) break;
-    memory.direction(gradient, free, direction);
-    double t = memory.empty() ? std::min(1.0, 1.0 / largest) : 1.0;
-    if (!(dot(gradient, direction) < 0.0)) {  // rounding spoilt the metric: begin again from steepest descent
-      memory.clear();
-      memory.direction(gradient, free, direction);
-      t = std::min(1.0, 1.0 / largest);
-    }
-    double value = 0.0;
-    bool descended = false;
-    while (result.evaluations < options.evaluations) {
-      double predicted = 0.0;
-      for (std::size_t i = 0; i < n; ++i) {
-        trial[i] = std::clamp(x[i] + t * direction[i], lower[i], upper[i]);
-        step[i] = trial[i] - x[i];
-        predicted += gradient[i] * step[i];
-      }
-      if (!(predicted < 0.0)) break;
-      value = f(trial, trial_gradient);
-      ++result.evaluations;
-      if (value <= result.value + 1e-4 * predicted) {
-        descended = true;
-        break;
-      }
-      // Minimum of the parabola through both values and the slope, kept within [0.1, 0.5] of the step.
-      const double cut = std::isfinite(value) ? -0.5 * predicted / (value - result.value - predicted) : 0.1;
-      t *= std::clamp(cut, 0.1, 0.5);
-      if (t < 1e-14) break;
-    }
-    if (!descended) {
-      if (memory.empty()) break;
-      memory.clear();
-      continue;
-    }
-    ++result.iterations;
-    for (std::size_t i = 0; i < n; ++i) change[i] = trial_gradient[i] - gradient[i];
-    memory.push(step, change);
-    const double decrease = result.value - value;
-    const double size = std::max({std::abs(value), std::abs(result.value), 1.0});
-    std::copy(trial.begin(), trial.end(), x.begin());
-    std::copy(trial_gradient.begin(), trial_gradient.end(), gradient.begin());
-    result.value = value;
-    if (decrease <= options.value_tolerance * size) break;
-  }
-  return result;
+  return Descent(f, lower, upper, x, options).run();
 }
 
 }  // namespace hpt

@@ -141,7 +141,8 @@ TEST_CASE("a singular covariance is mended with jitter, a hopeless one named") {
   const Vector y = reference::normals(40, 51);
   const GaussianProcess model(line, X, y, {Vector{0.5}, 1.0, 0.0, 0.0, 0.5});
   CHECK(model.jitter() > 0.0);
-  CHECK_THROWS_AS(GaussianProcess(line, X, y, {Vector{0.5}, 1.7e308, 1.7e308, 0.0, 0.5}), NotPositiveDefinite);
+  CHECK_THROWS_AS(GaussianProcess(line, X, y, {Vector{0.5}, 1.7e308, 1.7e308, 0.0, 0.5}),
+                  NotPositiveDefinite);
 }
 
 TEST_CASE("shapes are checked") {
