@@ -52,6 +52,39 @@ def describe(
                 f"space: {parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter or "
                 "CategoricalParameter"
             )
+    config: dict[str, Any] = {
+        "Strategy": _spelt(strategy, STRATEGIES),
+        "HyperParameterTuningJobObjective": {
+            "Type": _spelt(objective, tuple(ObjectiveType)),
+            "MetricName": metric,
+        },
+        "ResourceLimits": {member: value for member, value in limits.items() if value is not None},
+        "ParameterRanges": ranges_of(space),
+    }
+    if seed is not None:
+        config["RandomSeed"] = seed
+    request: dict[str, Any] = {
+        "HyperParameterTuningJobName": name,
+        CONFIG: config,
+        "TrainingJobDefinition": _definition(
+            program, metrics, channels, static, max_trial_seconds, environment, output, checkpoints
+        ),
+    }
+    if tags:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return request
+
+
+def _definition(
+    program: Place,
+    metrics: Mapping[str, str],
+    channels: Mapping[str, Place | Channel],
+    static: Mapping[str, Value],
+    max_trial_seconds: int | None,
+    environment: Mapping[str, Value],
+    output: Place | None,
+    checkpoints: Place | None,
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "AlgorithmSpecification": {
             "TrainingImage": _program(program),
@@ -69,25 +102,7 @@ def describe(
         body["StoppingCondition"] = {"MaxRuntimeInSeconds": max_trial_seconds}
     if environment:
         body["Environment"] = _texts("environment", environment)
-    config: dict[str, Any] = {
-        "Strategy": _spelt(strategy, STRATEGIES),
-        "HyperParameterTuningJobObjective": {
-            "Type": _spelt(objective, tuple(ObjectiveType)),
-            "MetricName": metric,
-        },
-        "ResourceLimits": {member: value for member, value in limits.items() if value is not None},
-        "ParameterRanges": ranges_of(space),
-    }
-    if seed is not None:
-        config["RandomSeed"] = seed
-    request: dict[str, Any] = {
-        "HyperParameterTuningJobName": name,
-        CONFIG: config,
-        "TrainingJobDefinition": body,
-    }
-    if tags:
-        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    return request
+    return body
 
 
 def _program(program: Place) -> Place:

@@ -1,0 +1,135 @@
+"""Requests that break one rule each of those that bear no number of the service."""
+
+from __future__ import annotations
+
+from tests.sagemaker.broken_rules import AUC, INTEGER, OWN, PROGRAM, SPECIFICATION, TIMES, Case
+from tests.sagemaker.samples import GONE, JOB
+
+BROKEN_OTHERS = [
+    Case(
+        "image",
+        {f"{SPECIFICATION}.TrainingImage": GONE, f"{SPECIFICATION}.MetricDefinitions": [AUC]},
+        f"{SPECIFICATION}.TrainingImage",
+        "is missing; give the path of a program or a built-in algorithm: xgboost",
+    ),
+    Case(
+        "image",
+        {f"{SPECIFICATION}.AlgorithmName": "mine"},
+        f"{SPECIFICATION}.TrainingImage",
+        "is given beside AlgorithmName; keep TrainingImage",
+    ),
+    Case(
+        "image",
+        {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"},
+        f"{SPECIFICATION}.TrainingImage",
+        "'registry.example.com/team/trainer:1' is no image that runs here; give the path of a program or a "
+        "built-in algorithm: xgboost",
+    ),
+    Case(
+        "image",
+        {**OWN, f"{SPECIFICATION}.TrainingImage": "https://example.com/train.py2"},
+        f"{SPECIFICATION}.TrainingImage",
+        "'https://example.com/train.py2' is no image that runs here; give the path of a program or a "
+        "built-in algorithm: xgboost",
+    ),
+    Case(
+        "image",
+        OWN,
+        f"{SPECIFICATION}.TrainingImage",
+        "'train.py' is no image that runs here; give a built-in algorithm: xgboost",
+        strict=True,
+    ),
+    Case(
+        "image",
+        {f"{SPECIFICATION}.TrainingImage": "xgboost", f"{SPECIFICATION}.MetricDefinitions": [AUC]},
+        f"{SPECIFICATION}.TrainingImage",
+        "'xgboost' is no image that runs here; give a built-in algorithm: xgboost",
+        strict=True,
+    ),
+    Case(
+        "metrics",
+        {**PROGRAM, f"{SPECIFICATION}.MetricDefinitions": [AUC, AUC]},
+        f"{SPECIFICATION}.MetricDefinitions[1].Name",
+        "'validation:auc' names two metrics; rename one",
+    ),
+    Case(
+        "metrics",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "auc=([0-9"},
+        f"{SPECIFICATION}.MetricDefinitions[0].Regex",
+        "'auc=([0-9' is not a regular expression (unterminated character set at position 5); mend it",
+    ),
+    Case(
+        "metrics",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "auc=.*"},
+        f"{SPECIFICATION}.MetricDefinitions[0].Regex",
+        "'auc=.*' has no group; put the part that is the number in parentheses",
+    ),
+    Case(
+        "added",
+        {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "loss"},
+        f"{JOB}.StaticHyperParameters._tuning_objective_metric",
+        "'loss' differs from the objective metric 'validation:auc', and is added by itself; leave it out",
+    ),
+    Case(
+        "added",
+        {f"{INTEGER}[0].Name": "_tuning_objective_metric"},
+        f"{INTEGER}[0].Name",
+        "'_tuning_objective_metric' is reserved; rename the range",
+    ),
+    Case(
+        "channels",
+        {f"{JOB}.InputDataConfig[1].ChannelName": "train"},
+        f"{JOB}.InputDataConfig[1].ChannelName",
+        "'train' names two channels; rename one",
+    ),
+    Case(
+        "channels",
+        {f"{JOB}.InputDataConfig[1].DataSource": {}},
+        f"{JOB}.InputDataConfig[1].DataSource",
+        "exactly one data source is needed, and none is given; give S3DataSource",
+    ),
+    Case(
+        "uri",
+        {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri": "gs://bucket/data"},
+        f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri",
+        "'gs://bucket/data' is not a place that can be read; use s3://bucket/prefix, file:// or a path",
+    ),
+    Case(
+        "uri",
+        {f"{JOB}.OutputDataConfig.S3OutputPath": "https://s3.amazonaws.com/bucket"},
+        f"{JOB}.OutputDataConfig.S3OutputPath",
+        "'https://s3.amazonaws.com/bucket' is not a place that can be read; use s3://bucket/prefix",
+        strict=True,
+    ),
+    Case(
+        "uri",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3:///no-bucket"}},
+        f"{JOB}.CheckpointConfig.S3Uri",
+        "'s3:///no-bucket' is not a place that can be read; use s3://bucket/prefix, file:// or a path",
+    ),
+    Case(
+        "required",
+        {f"{JOB}.StaticHyperParameters.num_round": GONE},
+        f"{JOB}.StaticHyperParameters.num_round",
+        "is missing, and xgboost requires num_round; add it, or give it a range",
+    ),
+    Case(
+        "grace",
+        {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "-1"}},
+        f"{JOB}.Environment.HPT_GRACE_SECONDS",
+        "'-1' is not a number of seconds of 0 or more; give one, or leave it out",
+    ),
+    Case(
+        "time",
+        {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400 + 1},
+        f"{TIMES}.MaxRuntimeInSeconds",
+        "2419201 is above the maximum 2419200 (28 days); lower it",
+        strict=True,
+    ),
+    Case(
+        "tags",
+        {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "team", "Value": "b"}]},
+        "Tags",
+        "the key 'team' stands 2 times; keep one",
+    ),
+]

@@ -1,0 +1,94 @@
+"""Requests that just keep a cross-field rule: the other side of `broken_rules`."""
+
+from __future__ import annotations
+
+from tests.sagemaker.broken_rules import (
+    CATEGORICAL,
+    CONTINUOUS,
+    HYPER,
+    HYPERBAND,
+    INTEGER,
+    OWN,
+    SECOND,
+    SPECIFICATION,
+    SPOT,
+    TIMES,
+    Case,
+    many,
+    without_checkpoints,
+)
+from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
+
+KEPT = [
+    Case("V02", {}),
+    Case("V02", {}, base=multi),
+    Case("V03", {RANGES: GONE, "Autotune": {"Mode": "Enabled"}}),
+    Case("V04", {"TrainingJobDefinitions[0].DefinitionName": "other"}, base=multi),
+    Case("V05", OWN),
+    Case("V06", {CONTINUOUS: many(29)}, strict=True),
+    Case("V06", {CONTINUOUS: many(99)}),
+    Case(
+        "V07",
+        {
+            CONTINUOUS: many(29),
+            f"{JOB}.StaticHyperParameters": {"num_round": "1", **{f"s{i}": "" for i in range(68)}},
+        },
+        strict=True,
+    ),
+    Case("V08", {f"{INTEGER}[0].Name": "Eta"}),
+    Case("V09", {f"{CONTINUOUS}[0].MinValue": " -1e-3 ", f"{INTEGER}[0].MaxValue": "1e3"}),
+    Case("V10", {f"{CONTINUOUS}[0].MinValue": "0.4999999999999999"}),
+    Case(
+        "V11",
+        {f"{CATEGORICAL}[0].Values": ["1", "1.0"], f"{LIMITS}.MaxNumberOfTrainingJobs": GONE},
+        base=grid,
+    ),
+    Case("V12", {f"{CONTINUOUS}[0].MinValue": "1e-300", f"{CONTINUOUS}[0].ScalingType": "Logarithmic"}),
+    Case("V13", {f"{CONTINUOUS}[0].MinValue": "0", f"{CONTINUOUS}[0].ScalingType": "ReverseLogarithmic"}),
+    Case("V14", {}, base=grid),
+    Case("V15", {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE}, base=grid),
+    Case("V16", {CONTINUOUS: [], f"{LIMITS}.MaxNumberOfTrainingJobs": 10}),
+    Case("V16", {CONTINUOUS: [], f"{CATEGORICAL}": [{"Name": "x", "Values": ["a", "b"]}]}),
+    Case("end", {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 600}),
+    Case("V17", {**HYPER, f"{HYPERBAND}.MaxResource": 9, f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"}),
+    Case("V18", {**HYPER, f"{JOB}.StaticHyperParameters.n-epochs": "10"}),
+    Case("V19", {**HYPER, f"{HYPERBAND}.MaxResource": 20_000, f"{HYPERBAND}.MinResource": 20_000}),
+    Case("V23", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 3600}),
+    Case("V24", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 3600}, find=without_checkpoints),
+    Case("V24", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 7200}),
+    Case("V25", {f"{JOB}.ResourceConfig": GONE}),
+    Case(
+        "V28",
+        {
+            "WarmStartConfig": {
+                "ParentHyperParameterTuningJobs": [
+                    {"HyperParameterTuningJobName": "a"},
+                    {"HyperParameterTuningJobName": "b"},
+                ],
+                "WarmStartType": "TransferLearning",
+            }
+        },
+    ),
+    Case("V30", {f"{SECOND}.Environment": {f"A{i}": "" for i in range(48)}}, base=multi),
+    Case(
+        "V31",
+        {f"{LIMITS}.MaxNumberOfTrainingJobs": 750, f"{LIMITS}.MaxParallelTrainingJobs": 100},
+        strict=True,
+    ),
+    Case("V31", {f"{LIMITS}.MaxNumberOfTrainingJobs": 10_000, f"{LIMITS}.MaxParallelTrainingJobs": 1000}),
+    Case(
+        "V33",
+        {f"{JOB}.InputDataConfig[1].CompressionType": "Gzip", f"{JOB}.InputDataConfig[1].InputMode": "Pipe"},
+    ),
+    Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
+    Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
+    Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
+    Case("channels", {f"{JOB}.InputDataConfig[1]": channel("Train")}),
+    Case("uri", {f"{JOB}.OutputDataConfig.S3OutputPath": "file:///srv/models"}),
+    Case("required", {f"{JOB}.StaticHyperParameters.num_round": GONE, f"{INTEGER}[0].Name": "num_round"}),
+    Case("grace", {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "0"}}),
+    Case("time", {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400}, strict=True),
+    Case("tags", {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "Team", "Value": "a"}]}),
+]
+"""Also the other side of each rule; rules without an entry (V20 to V22, V26, V27, V34) have it in the base.
+"""
