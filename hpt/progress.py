@@ -65,8 +65,10 @@ class PlainProgress:
         self._stream = stream
 
     def update(self, runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
+        later = sum(isinstance(event, ev.TrialEnded) for event in events)
         for event in events:
-            words = self._words(runner, event)
+            later -= isinstance(event, ev.TrialEnded)
+            words = self._words(runner, event, later)
             if words:
                 elapsed = duration(event.time - runner.state.created)
                 print(f"{elapsed:>8}  {words}", file=self._stream, flush=True)
@@ -75,7 +77,8 @@ class PlainProgress:
         pass
 
     @staticmethod
-    def _words(runner: TuningJobRunner, event: ev.Event) -> str:
+    def _words(runner: TuningJobRunner, event: ev.Event, later: int) -> str:
+        """What `event` is to a person, "" for nothing. `later`: how many ends follow it in the same step."""
         jobs = runner.state.jobs
         match event:
             case ev.AttemptCreated() if event.attempt == 1:
@@ -88,7 +91,7 @@ class PlainProgress:
             case ev.AttemptEnded():
                 return f"{jobs[event.number].name}  {event.outcome.lower()} {event.message}".rstrip()
             case ev.TrialEnded():
-                ended = runner.state.launched - len(runner.state.running)
+                ended = runner.state.launched - len(runner.state.running) - later
                 total = runner.config.limits.max_jobs
                 return f"{outcome(runner, jobs[event.number])}  [{ended}{f'/{total}' if total else ''}]"
             case ev.JobStopRequested():
