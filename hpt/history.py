@@ -99,6 +99,7 @@ class HistoryLog:
         self.rows: dict[int, Float64Array] = {}  # encoded configurations of running trials, each (d,)
         self.seen: dict[Hashable, int] = {}  # configuration key -> how many keys came before it
         self.last_number = 0
+        self.version = 0  # grows with every change
 
     def _see(self, config: Config) -> None:
         self.seen.setdefault(self.space.key(config), len(self.seen))
@@ -109,10 +110,12 @@ class HistoryLog:
 
     def add(self, config: Config, value: float) -> None:
         """An observation from elsewhere."""
+        self.version += 1
         self._see(config)
         self._observe(self.space.encode([config])[0], value)
 
     def create(self, number: int, config: Config, definition: str | None = None) -> None:
+        self.version += 1
         self._see(config)
         self.rows[number] = self.space.encode([config])[0]
         self.reports[number] = []
@@ -122,14 +125,19 @@ class HistoryLog:
         self.last_number = max(self.last_number, number)
 
     def report(self, number: int, report: Report) -> None:
+        self.version += 1
         reports = self.reports[number]
         reports.append(report)
         self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
 
     def mark_stopping(self, number: int) -> None:
-        self.running[number] = replace(self.running[number], status=TrialStatus.STOPPING)
+        self.version += 1
+        trial = self.running[number]
+        after = len(trial.reports) if trial.stopped_after is None else trial.stopped_after
+        self.running[number] = replace(trial, status=TrialStatus.STOPPING, stopped_after=after)
 
     def end(self, number: int, status: TrialStatus, value: float | None) -> None:
+        self.version += 1
         row = self.rows.pop(number)
         usable = status is not TrialStatus.FAILED and value is not None and isfinite(value)
         trial = replace(self.running.pop(number), status=status, value=value if usable else None)
@@ -157,6 +165,22 @@ class History(Sequence[Trial]):
         self._extra_keys: frozenset[Hashable] = frozenset()
         self._pending = [log.rows[number] for number in running]
         self.last_number = log.last_number
+        self._version = log.version
+
+    @property
+    def source(self) -> object:
+        """What this is a view of. Of two views of one source, the later contains the earlier as it was."""
+        return self._log
+
+    @property
+    def version(self) -> int:
+        """How many changes of its source had been made when this view was taken."""
+        return self._version
+
+    @property
+    def ended_count(self) -> int:
+        """How many trials have ended: those at `history[i]` for i below it, each at the same cost."""
+        return self._ended
 
     @property
     def space(self) -> SearchSpace:

@@ -80,6 +80,7 @@ class Trial:
 
     number: counts from 1 in launch order. config: typed values. value: the final objective in the user's own
     sign, None while running or where none is usable. reports: interim values in the order they were reported.
+    stopped_after: how many of them were there when it was decided to stop it, None if it never was.
     """
 
     number: int
@@ -88,6 +89,7 @@ class Trial:
     value: float | None = None
     reports: Sequence[Report] = ()
     definition: str | None = None
+    stopped_after: int | None = None
 
     @property
     def objective_status(self) -> ObjectiveStatus:

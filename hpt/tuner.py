@@ -11,7 +11,7 @@ import secrets
 from copy import deepcopy
 from dataclasses import replace
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -47,7 +47,8 @@ class Tuner:
 
     objective: `Maximize` or `Minimize`, in any case. strategy: a registered name in any case, or an object
     with `suggest(history, count, seed)`. seed: a whole number below 2**64; None draws one, which `seed` then
-    tells. stopping_rule: an object with `decide(history, number)`, asked at every report.
+    tells. stopping_rule: an object with `decide(history, number)`, asked at every report; the strategy itself
+    where it has that method, as Hyperband does.
 
     Any number of trials may be outstanding and may be told in any order. A call that raises changes nothing.
     Calls from several threads at once need a lock of yours. A tuner can be pickled and copied if its strategy
@@ -80,6 +81,8 @@ class Tuner:
             raise InputError(
                 f"stopping_rule {stopping_rule!r} has no method decide; give an object that has it"
             )
+        if stopping_rule is None and callable(getattr(self._strategy, "decide", None)):
+            stopping_rule = cast(StoppingRule, self._strategy)  # Hyperband is both
         self._stopping_rule = stopping_rule
         check_space(self._strategy, space)
         self._log = HistoryLog(space, self.objective)

@@ -85,7 +85,7 @@ def test_a_seed_is_drawn_and_told():
         ({"strategy": "Simplex"}, "strategy 'Simplex' is not known; use one of Grid, Random, Bayesian"),
         (
             {"strategy": "hyperband"},
-            "strategy 'hyperband' is not built yet; use one of Grid, Random, Bayesian",
+            "strategy 'Hyperband' needs to know the most reports a trial makes; use",
         ),
         ({"strategy": object()}, "has no method suggest"),
         (
@@ -103,7 +103,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_registry():
-    assert list(STRATEGIES) == ["Grid", "Random", "Bayesian"]
+    assert list(STRATEGIES) == ["Grid", "Random", "Bayesian", "Hyperband"]
     assert canonical_name("bayesian") == "Bayesian"
     assert type(make_strategy("gRID")).__name__ == "GridStrategy"
     assert make_strategy("Random") is not make_strategy("Random")

@@ -1,0 +1,1 @@
+"""Rules that stop trials early. A new one is a file beside this one."""

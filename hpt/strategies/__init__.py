@@ -15,10 +15,9 @@ STRATEGIES: dict[str, str] = {
     "Grid": "hpt.strategies.grid:GridStrategy",
     "Random": "hpt.strategies.random:RandomStrategy",
     "Bayesian": "hpt.strategies.bayesian:BayesianStrategy",
+    "Hyperband": "hpt.strategies.hyperband:HyperbandStrategy",
 }
 """Module and class of each strategy, imported when it is first asked for."""
-
-NOT_BUILT = ("Hyperband",)
 
 
 def canonical_name(name: str) -> str:
@@ -31,19 +30,17 @@ def canonical_name(name: str) -> str:
         if isinstance(name, str) and name.lower() == known.lower():
             return known
     known_names = ", ".join(STRATEGIES)
-    if isinstance(name, str) and name.lower() in (missing.lower() for missing in NOT_BUILT):
-        raise InputError(f"strategy {name!r} is not built yet; use one of {known_names}")
     raise InputError(f"strategy {name!r} is not known; use one of {known_names}")
 
 
-def make_strategy(name: str) -> Strategy:
-    """A new strategy of that name, in any case.
+def make_strategy(name: str, **options: object) -> Strategy:
+    """A new strategy of that name, in any case; `options` are what its class takes.
 
     Raises:
-        InputError: there is no such strategy.
+        InputError: there is no such strategy, or an option that it needs is missing.
     """
     module, _, kind = STRATEGIES[canonical_name(name)].partition(":")
-    return cast(Strategy, getattr(import_module(module), kind)())
+    return cast(Strategy, getattr(import_module(module), kind)(**options))
 
 
 def check_space(strategy: Strategy, space: SearchSpace) -> None:

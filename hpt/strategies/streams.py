@@ -8,6 +8,8 @@ from hpt.errors import InputError
 
 SAMPLE = 0
 """Use: drawing a configuration from the space."""
+BRACKET = 1
+"""Use: drawing the bracket of a trial."""
 
 
 def generator(seed: int, number: int, use: int) -> np.random.Generator:
