@@ -76,6 +76,7 @@ class Supervisor:
         self.base = os.path.join(os.path.dirname(os.path.dirname(directory)), "ml")
         self.ending = outcome.Ending()
         self.began: float | None = None
+        self.signalled: set[str] = set()  # stop requests that came as signals
         self.variables: dict[str, str] = {}
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.log = os.open(self._path(record.LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -220,11 +221,10 @@ class Supervisor:
 
     def _keep_limits(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> None:
         now = time.monotonic()
-        begun = ending.begun
         urgent = self._look(ending)
         if not ending.begun and deadline is not None and now >= deadline:
             ending.timed_out = True
-        if ending.begun and not begun:
+        if ending.begun and ending.kill_at is None:
             self._enter("Stopping")
             ending.kill_at = now + grace
             if not urgent:
@@ -234,15 +234,14 @@ class Supervisor:
             process.signal_descendants(signal.SIGKILL)
 
     def _look(self, ending: outcome.Ending) -> bool:
-        """Take note of stop requests in the directory; returns whether the end is to come at once."""
-        urgent = os.path.exists(self._path(record.STOP_NOW))
-        if (
-            ending.accepts_stop
-            and not ending.timed_out
-            and (urgent or os.path.exists(self._path(record.STOP)))
-        ):
+        """Take note of stop requests; returns whether the end is to come at once."""
+        urgent = self._asked(record.STOP_NOW)
+        if ending.accepts_stop and not ending.timed_out and (urgent or self._asked(record.STOP)):
             ending.stopped = True
         return urgent
+
+    def _asked(self, name: str) -> bool:
+        return name in self.signalled or os.path.exists(self._path(name))
 
     def _wait(self, moments: list[float | None]) -> None:
         """Sleep until a signal, the next of the moments or the next tick."""
@@ -251,11 +250,7 @@ class Supervisor:
         received = signal.sigtimedwait(SIGNALS, min([TICK, *due]))
         if received is None or received.si_signo not in (signal.SIGTERM, signal.SIGQUIT):
             return
-        name = record.STOP if received.si_signo == signal.SIGTERM else record.STOP_NOW
-        try:
-            os.close(os.open(self._path(name), os.O_WRONLY | os.O_CREAT, 0o644))
-        except OSError:  # the disk is full; the request still holds for this process
-            self.ending.stopped = self.ending.stopped or self.ending.accepts_stop
+        self.signalled.add(record.STOP if received.si_signo == signal.SIGTERM else record.STOP_NOW)
 
     def _transfer(self, what: str, ending: outcome.Ending) -> dict[str, Any] | None:
         """Run the transfer program; None if it went well or was stopped, else how the attempt ended."""

@@ -64,7 +64,7 @@ def _objects(client: S3Client, uri: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _fetch(client: S3Client, uri: str, directory: Path, *, what: str, keep: bool = False) -> int:
-    """Download everything under a prefix; returns how many objects there are. `keep`: spare existing files."""
+    """Download everything under a prefix; returns how many objects. `keep`: spare existing files."""
     _, prefix = split_uri(uri)
     found = 0
     for bucket, key, _ in _objects(client, uri):

@@ -36,7 +36,7 @@ class ExecutorSuite:
     def make(self, tmp_path: Path) -> Make:
         raise NotImplementedError("say how to make an executor")
 
-    # -- help for the tests -----------------------------------------------------------------------------------
+    # -- help for the tests ---------------------------------------------------------------------------------
 
     @staticmethod
     def submission(tmp_path: Path, script: str, name: str = "job-001", **changes: Any) -> Submission:
@@ -53,7 +53,7 @@ class ExecutorSuite:
     def follow(
         self, executor: Executor, handle: Handle, until: Callable[[Update, bytes], bool]
     ) -> tuple[Update, bytes]:
-        """Poll until the condition on the latest update and the whole log holds; check each update on the way."""
+        """Poll until the condition on the latest update and the whole log holds; check each update."""
         log = b""
         deadline = time.monotonic() + self.patience
         while True:
@@ -79,7 +79,7 @@ class ExecutorSuite:
     def until_it_says(self, executor: Executor, handle: Handle, text: bytes) -> None:
         self.follow(executor, handle, lambda update, log: text in log)
 
-    # -- the contract -----------------------------------------------------------------------------------------
+    # -- the contract ---------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("code", [0, 3])
     def test_a_program_runs_and_its_end_is_told(self, make: Make, tmp_path: Path, code: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from hpt.executors.local import LocalExecutor
 from hpt.job import Objective, TrainingJobDefinition
 from hpt.space import ContinuousParameter, SearchSpace
 from hpt.trial import ObjectiveType
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 _SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 
@@ -151,3 +154,33 @@ def vanish(pid: int, within: float = 5) -> bool:
 
 def own_children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]
+
+
+# A daemon by the book: forks twice, leaves the session, closes its outputs; `$1` gets its pid.
+DAEMON = """#!/usr/bin/env python3
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    for fd in range(3):
+        os.close(fd)
+    with open(os.environ["SM_HP_PIDS"], "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(60)
+    os._exit(0)
+while not os.path.exists(os.environ["SM_HP_PIDS"]) or not os.path.getsize(os.environ["SM_HP_PIDS"]):
+    time.sleep(0.005)
+print("ready", flush=True)
+if "SM_HP_STAY" in os.environ:
+    time.sleep(60)
+"""
+
+
+def supervisor_of(workshop: Workshop, run: Run) -> int:
+    return int(json.loads((workshop.attempt(run) / "started.json").read_text())["pid"])
+
+
+def pids_in(path: Path) -> list[int]:
+    return [int(line) for line in path.read_text().split()]

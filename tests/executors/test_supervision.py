@@ -1,4 +1,4 @@
-"""Limits, stops and disasters: real processes that misbehave, and real kills."""
+"""Limits, stops, descendants and races: real processes that misbehave."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ import pytest
 from hpt.executors import process, record
 from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
-from tests.executors.conftest import Run, Workshop, definition, is_running, own_children, vanish
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.executors.conftest import (
+    DAEMON,
+    REPOSITORY,
+    Run,
+    Workshop,
+    definition,
+    is_running,
+    pids_in,
+    supervisor_of,
+)
 
 STUBBORN = """#!/usr/bin/env python3
 import signal, sys, time
@@ -37,36 +44,6 @@ signal.signal(signal.SIGTERM, leave)
 print("ready", flush=True)
 time.sleep(60)
 """
-
-# A daemon by the book: forks twice, leaves the session, closes its outputs; `$1` gets its pid.
-DAEMON = """#!/usr/bin/env python3
-import os, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.chdir("/")
-    for fd in range(3):
-        os.close(fd)
-    with open(os.environ["SM_HP_PIDS"], "a") as file:
-        file.write(f"{os.getpid()}\\n")
-    time.sleep(60)
-    os._exit(0)
-while not os.path.exists(os.environ["SM_HP_PIDS"]) or not os.path.getsize(os.environ["SM_HP_PIDS"]):
-    time.sleep(0.005)
-print("ready", flush=True)
-if "SM_HP_STAY" in os.environ:
-    time.sleep(60)
-"""
-
-
-def supervisor_of(workshop: Workshop, run: Run) -> int:
-    return int(json.loads((workshop.attempt(run) / "started.json").read_text())["pid"])
-
-
-def pids_in(path: Path) -> list[int]:
-    return [int(line) for line in path.read_text().split()]
-
 
 # -- limits and stops ---------------------------------------------------------------------------------------
 
@@ -309,203 +286,3 @@ def test_a_tuner_killed_between_spec_and_spawn_left_enough_to_go_on(workshop: Wo
     assert second.exit is not None
     assert second.exit.exit_code == 0
     assert count.read_text() == "run\nrun\n"
-
-
-# -- disasters ----------------------------------------------------------------------------------------------
-
-
-def test_a_killed_supervisor_takes_the_program_along_and_the_attempt_is_lost(workshop: Workshop) -> None:
-    count, pids = workshop.directory / "count", workshop.directory / "pids"
-    script = workshop.script(DAEMON, "daemon")
-    wrapper = workshop.script(f"echo run >> {count}; echo $$ >> {count}.pid; exec {script}", "wrapper")
-    run = workshop.start(wrapper, hyperparameters={"pids": str(pids), "stay": "1"})
-    workshop.says(run, b"ready")
-    os.kill(supervisor_of(workshop, run), signal.SIGKILL)
-    workshop.finish(run)
-    assert run.exit is not None
-    assert (run.exit.outcome, run.exit.exit_code) == ("Lost", None)
-    assert run.exit.reason == "its supervisor is gone and left no record of the program's end"
-    assert not is_running(pids_in(Path(f"{count}.pid"))[0])
-    assert not is_running(pids_in(pids)[0])  # the daemon had no parent left to be found by
-    again = workshop.run(wrapper)
-    assert again.exit == run.exit
-    assert count.read_text() == "run\n"
-
-
-def test_a_supervisor_killed_beside_a_dead_tuner_is_found_out_by_the_next(workshop: Workshop) -> None:
-    code = f"""
-        import os, signal, sys
-        from pathlib import Path
-        from hpt.executors.base import Submission
-        from hpt.executors.local import LocalExecutor
-        from tests.executors.conftest import definition
-        executor = LocalExecutor(Path({str(workshop.root)!r}))
-        image = {str(workshop.script("echo ready; sleep 60"))!r}
-        handle = executor.submit(Submission("job-001", 1, {{}}, definition(image)))
-        while not executor.poll([(handle, 0)])[0].log.data:
-            pass
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    tuner = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], cwd=REPOSITORY, env=environment, check=False
-    )
-    assert tuner.returncode == -9
-    run = Run({"name": "job-001", "attempt": 1})
-    workshop.says(run, b"ready")
-    assert run.phase == "Training"
-    supervisor = supervisor_of(workshop, run)
-    assert is_running(supervisor)
-    os.kill(supervisor, signal.SIGKILL)
-    workshop.finish(run)
-    assert run.exit is not None
-    assert run.exit.outcome == "Lost"
-
-
-def test_nothing_of_a_lost_attempt_runs_on(workshop: Workshop) -> None:
-    # Grandchildren that closed everything and left the session are known by the attempt's token alone.
-    pids = workshop.directory / "pids"
-    run = workshop.start(workshop.script(DAEMON, "daemon"), hyperparameters={"pids": str(pids), "stay": "1"})
-    workshop.says(run, b"ready")
-    [daemon] = pids_in(pids)
-    os.kill(supervisor_of(workshop, run), signal.SIGKILL)
-    time.sleep(0.05)
-    assert is_running(daemon)
-    workshop.finish(run)
-    assert not is_running(daemon)
-
-
-def test_supervisors_killed_at_any_moment_of_the_start_never_lead_to_a_second_run(workshop: Workshop) -> None:
-    count = workshop.directory / "count"
-    script = workshop.script(f"echo run $TRAINING_JOB_NAME >> {count}")
-    outcomes = []
-    for number in range(25):
-        run = workshop.start(script, name=f"job-{number:03}")
-        pid = _supervisor_just_started(f"/{run.handle['name']}/")
-        time.sleep(0.0015 * number)
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        workshop.finish(run)
-        assert run.exit is not None
-        outcomes.append(run.exit.outcome)
-        runs = count.read_text().splitlines().count(f"run job-{number:03}") if count.exists() else 0
-        assert runs == 1 if run.exit.outcome == "Exited" else runs <= 1
-    assert outcomes[0] == "Exited"  # killed before its marker: started once more
-
-
-def _supervisor_just_started(word: str) -> int | None:
-    """The child with that word in its command; None if it has ended already."""
-    for _ in range(100):  # the kernel's list of children may skip some while others end
-        for pid in own_children():
-            if word in Path(f"/proc/{pid}/cmdline").read_text():
-                return pid
-    return None
-
-
-def test_a_restarted_host_loses_its_attempts(workshop: Workshop) -> None:
-    run = workshop.run(workshop.script("echo one"))
-    place = workshop.attempt(run)
-    (place / "exit.json").unlink()
-    marker = json.loads((place / "started.json").read_text())
-    # After a restart the pid may well be somebody else's: here, this process's.
-    marker |= {"boot_id": "00000000-0000-0000-0000-000000000000", "pid": os.getpid()}
-    (place / "started.json").write_text(json.dumps(marker))
-    later = workshop.finish(Run(run.handle), executor=LocalExecutor(workshop.root))
-    assert later.log == b"one\n"
-    assert later.exit is not None
-    assert later.exit.outcome == "Lost"
-    assert later.exit.reason.startswith("the host was restarted")
-
-
-def test_a_pid_used_again_is_not_taken_for_the_supervisor(workshop: Workshop) -> None:
-    run = workshop.run(workshop.script("echo one"))
-    place = workshop.attempt(run)
-    (place / "exit.json").unlink()
-    marker = json.loads((place / "started.json").read_text())
-    (place / "started.json").write_text(json.dumps(marker | {"pid": os.getpid()}))
-    other = LocalExecutor(workshop.root)
-    other.stop(run.handle)  # would be SIGTERM to ourselves
-    later = workshop.finish(Run(run.handle), executor=other)
-    assert later.exit is not None
-    assert later.exit.outcome == "Lost"
-    assert later.exit.stopped
-
-
-def test_a_full_disk_before_the_start_is_the_hosts_failure(workshop: Workshop, small_disk: Path) -> None:
-    (small_disk / "ballast").write_bytes(b"x" * 4096)
-    workshop.executor = LocalExecutor(small_disk / "trials")
-    workshop.root = small_disk / "trials"
-    run = workshop.start(workshop.script("echo never"))
-    supervisor_started = workshop.attempt(run) / "started.json"
-    workshop.finish(run)
-    assert run.exit is not None
-    assert run.exit.exit_code == 0
-    assert supervisor_started.exists()
-    _fill(small_disk)
-    (small_disk / "ballast").unlink()  # one page: enough for what to run, not for the room of its end
-    second = workshop.start(workshop.script("echo never"), name="job-002")
-    workshop.finish(second)
-    assert second.exit is not None
-    assert second.exit.outcome == "Lost"
-    assert "No space left on device" in second.exit.reason
-    assert second.log == b""
-
-
-def test_a_program_that_fills_the_disk_still_gets_its_end_recorded(
-    workshop: Workshop, small_disk: Path
-) -> None:
-    workshop.executor = LocalExecutor(small_disk / "trials")
-    workshop.root = small_disk / "trials"
-    run = workshop.run(workshop.script("cat /dev/zero > $SM_OUTPUT_DATA_DIR/big; echo full >&2; exit 9"))
-    assert run.exit is not None
-    assert (run.exit.outcome, run.exit.exit_code) == ("Exited", 9)
-    flood = workshop.run(workshop.script("cat /dev/zero; exit 8"), name="job-002")
-    assert flood.exit is not None
-    assert flood.exit.exit_code in (8, None)
-
-
-def _fill(directory: Path) -> None:
-    with (directory / "filler").open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-        except OSError:
-            pass
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> object:
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system takes root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def test_a_directory_that_cannot_be_written_is_the_hosts_failure(workshop: Workshop) -> None:
-    run = workshop.start("/bin/true", name="job-warm")
-    workshop.finish(run)
-    place = workshop.root / "job-001" / "attempts" / "1"
-    place.mkdir(parents=True)
-    (place / "log").mkdir()  # as good as forbidden, also to root
-    lost = workshop.run("/bin/true")
-    assert lost.exit is not None
-    assert lost.exit.outcome == "Lost"
-    assert "Is a directory" in lost.exit.reason
-
-
-def test_the_whole_tree_killed_leaves_nothing_and_loses_nothing(workshop: Workshop) -> None:
-    pids = workshop.directory / "pids"
-    run = workshop.start(workshop.script(DAEMON, "daemon"), hyperparameters={"pids": str(pids), "stay": "1"})
-    workshop.says(run, b"ready")
-    token = json.loads((workshop.attempt(run) / "started.json").read_text())["token"]
-    os.kill(supervisor_of(workshop, run), signal.SIGKILL)
-    process.kill_marked(token)
-    assert vanish(pids_in(pids)[0])
-    other = LocalExecutor(workshop.root)
-    later = workshop.finish(Run(run.handle), executor=other)
-    assert later.exit is not None
-    assert later.exit.outcome == "Lost"
-    assert later.log == b"ready\n"
