@@ -1,18 +1,19 @@
 """Starts a supervisor: `python -I -S start.py <attempt directory>`.
 
-The packages are declared here without running their `__init__` files: a supervisor needs the standard
-library only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte
-code, so this file stays short.)
+The packages are declared here without running their `__init__` files: a supervisor needs the standard library
+only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte code, so
+this file stays short.)
 """
 
 import sys
 
-here = __file__.rpartition("/")[0]
-for name, path in (("hpt", here.rpartition("/")[0]), ("hpt.executors", here)):
-    package = type(sys)(name)
-    package.__path__ = [path]
-    sys.modules[name] = package
+if __name__ == "__main__":
+    here = __file__.rpartition("/")[0]
+    for name, path in (("hpt", here.rpartition("/")[0]), ("hpt.executors", here)):
+        package = type(sys)(name)
+        package.__path__ = [path]
+        sys.modules[name] = package
 
-from hpt.executors import supervisor  # noqa: E402
+    from hpt.executors import supervisor
 
-supervisor.main(sys.argv[1])
+    supervisor.main(sys.argv[1])
