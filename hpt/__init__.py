@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hpt.trial import Trial as Trial
     from hpt.trial import TrialStatus as TrialStatus
     from hpt.tune import TuningResult as TuningResult
+    from hpt.tune import run as run
     from hpt.tune import tune as tune
     from hpt.tuner import Tuner as Tuner
 
@@ -70,7 +71,7 @@ _HOMES = {
     "hpt.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.strategies.base": ("Suggestion",),
     "hpt.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
-    "hpt.tune": ("TuningResult", "tune"),
+    "hpt.tune": ("TuningResult", "run", "tune"),
     "hpt.tuner": ("Tuner",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

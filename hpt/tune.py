@@ -24,10 +24,11 @@ from hpt.job import (
     TrainingJobDefinition,
     TuningJobConfig,
 )
-from hpt.trial import Config, ObjectiveType, Report, Trial, parse_enum
+from hpt.trial import Config, ObjectiveType, Trial, parse_enum
 
 if TYPE_CHECKING:
     from hpt.runner import TuningJobRunner
+    from hpt.session import Session
     from hpt.space import SearchSpace
 
 TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
@@ -89,8 +90,7 @@ def tune(
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
-    from hpt.progress import PlainProgress
-    from hpt.session import Session, drive
+    from hpt.session import Session
     from hpt.strategies import canonical_name, check_space, make_strategy
 
     if os.environ.get("HPT_FUNCTION"):
@@ -135,16 +135,50 @@ def tune(
         (directory / "function.pickle").write_bytes(pickled)
 
     try:
-        progress = PlainProgress(sys.stderr) if verbose else None
-        with session.open_or_create(config, prepare=save, progress=progress) as runner:
-            interrupted = drive(runner, progress)
-        if interrupted:
-            raise KeyboardInterrupt(f"tuning job {job_name} was interrupted; its trials were put down")
-        return result_of(runner, None if ephemeral else directory)
+        return _run(session, config, save, verbose, None if ephemeral else session.job_directory(job_name))
     finally:
         session.close()
         if root is not None:
             shutil.rmtree(root, ignore_errors=True)
+
+
+def run(
+    config: TuningJobConfig, *, state: str | os.PathLike[str] | None = None, verbose: bool = False
+) -> TuningResult:
+    """Run a tuning job made by `hpt.job.tuning_job` or read from a request, to its end.
+
+    The job is kept under `state` (default `$HPT_HOME`, else `~/.hpt`); the same call goes on with it after a
+    crash or Ctrl-C, and answers at once when it has ended.
+
+    Raises:
+        JobExistsError: the name is taken by another job. JobOwnedError: another living process runs it.
+        KeyboardInterrupt: after the running trials were put down with grace.
+    """
+    from hpt.session import Session
+
+    session = Session(state)
+    try:
+        return _run(session, config, lambda directory: None, verbose, session.job_directory(config.name))
+    finally:
+        session.close()
+
+
+def _run(
+    session: Session,
+    config: TuningJobConfig,
+    prepare: Callable[[Path], object],
+    verbose: bool,
+    directory: Path | None,
+) -> TuningResult:
+    from hpt.progress import PlainProgress
+    from hpt.session import drive
+
+    progress = PlainProgress(sys.stderr) if verbose else None
+    with session.open_or_create(config, prepare=prepare, progress=progress) as runner:
+        interrupted = drive(runner, progress)
+    if interrupted:
+        raise KeyboardInterrupt(f"tuning job {config.name} was interrupted; its trials were put down")
+    return result_of(runner, directory)
 
 
 def result_of(runner: TuningJobRunner, directory: Path | None) -> TuningResult:
@@ -184,4 +218,4 @@ def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
     return pickled, str(Path(script).resolve())
 
 
-__all__ = ["Report", "TuningResult", "tune"]
+__all__ = ["TuningResult", "run", "tune"]

@@ -14,6 +14,7 @@ import pytest
 
 import hpt
 from hpt.errors import InputError
+from hpt.job import tuning_job
 
 SPACE = hpt.SearchSpace(
     [hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])]
@@ -176,3 +177,28 @@ def _wait_until(condition, timeout: float = 30) -> None:  # type: ignore[no-unty
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_run_takes_a_described_job_to_its_end_and_answers_again_at_once(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text("import sys\nprint('loss=', len(sys.argv), ';', sep='')\n")
+    config = tuning_job(
+        "described",
+        program=program,
+        space=SPACE,
+        metric="loss",
+        objective="minimize",
+        regex=r"loss=(\d+);",
+        max_jobs=3,
+        seed=4,
+    )
+    result = hpt.run(config, state=tmp_path / "state")
+    assert result.status == "Completed"
+    assert result.best_value == 5.0
+    assert len(list((tmp_path / "state" / "described" / "trials").iterdir())) == 3
+    assert hpt.run(config, state=tmp_path / "state") == result
+    other = tuning_job(
+        "described", program=program, space=SPACE, metric="loss", regex=r"loss=(\S+);", max_jobs=3, seed=4
+    )
+    with pytest.raises(hpt.JobExistsError):
+        hpt.run(other, state=tmp_path / "state")
