@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hpt.errors import InputError, ValidationError
 from hpt.jobfile import MAX_BYTES, load_job_file
@@ -363,3 +366,31 @@ class TestFiles:
     def test_enormous(self, tmp_path: Path) -> None:
         message = refused(tmp_path, b" " * (MAX_BYTES + 1))
         assert message == "job.json is larger than 4 MiB; a job file is a short text"
+
+
+TEXTS = {"job.json": JSON, "job.yaml": YAML, "job.toml": TOML}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(sorted(TEXTS)),
+    st.integers(0, 600),
+    st.integers(0, 40),
+    st.one_of(
+        st.text(max_size=8),
+        st.sampled_from(["&a", "*a", "!!", "{{", "<<: ", "\\ud800", "[[", "---\n", "1e9999"]),
+    ),
+)
+def test_a_damaged_file_is_read_or_refused(name: str, start: int, length: int, patch: str) -> None:
+    text = TEXTS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, name)
+        file.write_bytes((text[:start] + patch + text[start + length :]).encode("utf-8", "replace"))
+        try:
+            request, _ = load_job_file(file)
+        except InputError:
+            return
+        try:
+            parse_request(request, base_dir=folder, check_paths=False)
+        except ValidationError:
+            return

@@ -179,6 +179,10 @@ class _Walk:
         text = self.text(value, path)
         if text is None:
             return None
+        if "\0" in text or not _is_unicode(text):
+            # neither can be handed to a program as an argument, in its environment or in a file
+            self.fail(path, f"{show(text)} contains a NUL character or half a surrogate pair; take it out")
+            return None
         shape = self.shapes[name]
         if not self.check_size(len(text), name, path, "characters", "character", text):
             return text  # its pattern would only repeat the complaint, and hostile lengths are never matched
@@ -276,6 +280,14 @@ def _pattern_message(text: str, pattern: str) -> str:
 
 def _is_huge(value: object) -> bool:
     return isinstance(value, int) and value.bit_length() > 10_000
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_integer_text(value: object) -> bool:

@@ -69,7 +69,7 @@ def test_the_first_broken_rule_wins() -> None:
             f"{RANGES}.IntegerParameterRanges[0].Name": "eta",
         },
     )
-    found = check_rules(facts(edit(single(), changes)))
+    found = check_rules(facts(request))
     assert found is not None
     assert found.rule == "V08"
 

@@ -93,6 +93,16 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
         (f"{ETA}.MinValue", 0.1, "0.1 is a number where a text is required; put it in quotes"),
         (f"{ETA}.MinValue", GONE, "is missing and is required; add MinValue"),
         (f"{ETA}.Name", "a\nb", "'a\\nb' contains a line break, which is not allowed here; take it out"),
+        (
+            f"{JOB}.StaticHyperParameters.a",
+            "x\0",
+            "'x\\x00' contains a NUL character or half a surrogate pair; take it out",
+        ),
+        (
+            f"{ETA}.Name",
+            "\ud800",
+            "'\\ud800' contains a NUL character or half a surrogate pair; take it out",
+        ),
         (f"{ETA}.Name", ["eta"], "['eta'] is a list; give a text"),
         (f"{JOB}.EnableManagedSpotTraining", "no", "'no' is a text; write true or false, without quotes"),
         (f"{JOB}.InputDataConfig", {}, "{} is an object; give a list"),
