@@ -1,8 +1,8 @@
 """Starts a supervisor: `python -I -S start.py <attempt directory>`.
 
-The packages are declared here without running their `__init__` files: a supervisor needs the standard library
-only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte code, so
-this file stays short.)
+The packages are declared here without running their `__init__` files: a supervisor needs the standard
+library only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte
+code, so this file stays short.)
 """
 
 import sys
