@@ -38,14 +38,26 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source archive of the tree's versioned and new files, made without touching the tree."""
-    tree = tmp_path_factory.mktemp("tree")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree's versioned and new files; what is generated stays behind."""
+    copy = tmp_path_factory.mktemp("tree")
     listed = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT)
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            (tree / name).write_bytes((ROOT / name).read_bytes())
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    return copy
+
+
+@pytest.fixture(scope="module")
+def sources(tree: Path) -> set[str]:
+    """Names of the copied files, taken before anything is built there."""
+    return {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def sdist(tree: Path, sources: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    assert "setup.py" in sources
     out = tmp_path_factory.mktemp("sdist")
     code = "import sys, setuptools.build_meta as b; print(b.build_sdist(sys.argv[1]))"
     run(sys.executable, "-P", "-c", code, out, cwd=tree)
@@ -67,28 +79,24 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def sources(*folders: str) -> set[str]:
-    listed = run("git", "ls-files", "-co", "--exclude-standard", *folders, cwd=ROOT)
-    return {name for name in listed.splitlines() if (ROOT / name).is_file()}
-
-
-def test_the_source_archive_is_complete(sdist: Path) -> None:
+def test_the_source_archive_is_complete(sdist: Path, sources: set[str]) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = sources("cpp", "src", "hpt", "examples", "tests")
+    folders = ("cpp/", "src/", "hpt/", "examples/", "tests/")
+    wanted = {name for name in sources if name.startswith(folders)}
     wanted |= {"pyproject.toml", "setup.py", "README.md", "LICENSE", "Makefile", ".clang-format"}
     assert wanted - names == set()
     assert not [name for name in names if name.endswith((".so", ".o", ".pyc"))]
     assert not [name for name in names if name.startswith(("build/", "cpp/build/", ".venv/"))]
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, sources: set[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     modules = {name for name in names if name.endswith(".so")}
     assert len(modules) == 2
     assert {name.partition(".")[0] for name in modules} == {"hpt/_blas", "hpt/_core"}
-    assert names - modules == sources("hpt")
+    assert names - modules == {name for name in sources if name.startswith("hpt/")}
 
 
 def test_the_wheel_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
