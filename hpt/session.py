@@ -43,10 +43,14 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
 
 
 class Session:
-    """One state directory opened by this process."""
+    """One state directory opened by this process.
 
-    def __init__(self, state: str | os.PathLike[str] | None = None) -> None:
+    ephemeral: nobody will resume its jobs, so training programs are stopped when this process dies.
+    """
+
+    def __init__(self, state: str | os.PathLike[str] | None = None, *, ephemeral: bool = False) -> None:
         self.root = state_directory(state)
+        self._ephemeral = ephemeral
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -95,7 +99,7 @@ class Session:
         try:
             record, events = self.storage.read(name)
             config = from_document(record.document)
-            executor = LocalExecutor(self.job_directory(name) / "trials")
+            executor = LocalExecutor(self.job_directory(name) / "trials", outlive=not self._ephemeral)
             try:
                 runner = TuningJobRunner(
                     config, record.created, events, self.storage, lease, executor, boundary=boundary

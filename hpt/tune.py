@@ -83,7 +83,7 @@ def tune(
     report. An exception fails the trial, not the job; so does NaN. As with every spawned process, a script
     that calls `tune` guards the call with `if __name__ == "__main__":`.
 
-    Without `name` the job lives in a temporary directory and is gone afterwards. With one it is kept under
+    Without `name` and `state` the job lives in a temporary directory and is gone afterwards. With one it is kept under
     `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
 
     Raises:
@@ -105,7 +105,7 @@ def tune(
     check_space(make_strategy(strategy), space)
     ephemeral = name is None and state is None
     root = Path(tempfile.mkdtemp(prefix="hpt-")) if ephemeral else None
-    session = Session(root if root is not None else state)
+    session = Session(root if root is not None else state, ephemeral=ephemeral)
     job_name = name or f"tune-{secrets.token_hex(4)}"
     directory = session.job_directory(job_name)
     config = TuningJobConfig(

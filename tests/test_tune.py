@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import hpt
@@ -202,3 +203,21 @@ def test_run_takes_a_described_job_to_its_end_and_answers_again_at_once(tmp_path
     )
     with pytest.raises(hpt.JobExistsError):
         hpt.run(other, state=tmp_path / "state")
+
+
+def test_training_ends_with_the_process_that_nobody_can_resume(tmp_path: Path) -> None:
+    """Without a name there is nothing to resume, so a killed script leaves no worker behind."""
+    script, runs = tmp_path / "script.py", tmp_path / "runs"
+    text = SCRIPT.format(runs=str(runs), state="").replace(", name=\"script\", state=''", "")
+    script.write_text(text.replace("time.sleep(0.3)", "time.sleep(600)"))
+    process = subprocess.Popen([sys.executable, str(script)])
+    _wait_until(lambda: runs.exists() and bool(runs.read_text()))
+    workers = [
+        p for p in psutil.process_iter(["cmdline"]) if "hpt.function_worker" in (p.info["cmdline"] or [])
+    ]
+    mine = [worker for worker in workers if worker.environ().get("HPT_FUNCTION_MAIN") == str(script)]
+    assert len(mine) == 1
+    process.kill()
+    process.wait()
+    psutil.wait_procs(mine, timeout=20)
+    assert not mine[0].is_running()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,13 +28,15 @@ class LocalExecutor:
     root: the directory below which each training job has its own, see `record.py`; made when needed. Every
     attempt's state lies there, so any process that is given the same root sees and steers the same attempts.
 
-    clock: seconds since the epoch, for the end of attempts whose supervisor left no record of it.
+    clock: seconds since the epoch, for the end of attempts whose supervisor left no record of it. outlive:
+    False has attempts stopped with grace once the process that submitted them is gone.
     """
 
-    def __init__(self, root: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, root: Path, *, clock: Callable[[], float] = time.time, outlive: bool = True) -> None:
         self._root = Path(root).absolute()
         self._clock = clock
         self._boot = process.boot_id()
+        self._owner = None if outlive else process.identity(os.getpid())
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._let_go: list[
             Attempt
@@ -53,7 +56,9 @@ class LocalExecutor:
             return attempt.handle
         try:
             Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
-            record.write_json(attempt.file(record.SPEC), specification(submission), durable=False)
+            record.write_json(
+                attempt.file(record.SPEC), specification(submission) | {"owner": self._owner}, durable=False
+            )
         except OSError as error:
             raise ExecutorError(
                 f"training job {submission.name} cannot be set up in {attempt.file('')}: {error.strerror};"

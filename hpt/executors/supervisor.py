@@ -236,6 +236,9 @@ class Supervisor:
     def _look(self, ending: outcome.Ending) -> bool:
         """Take note of stop requests; returns whether the end is to come at once."""
         urgent = self._asked(record.STOP_NOW)
+        owner = self.spec.get("owner")
+        if owner is not None and not process.is_alive(owner, process.boot_id()):
+            self.signalled.add(record.STOP)  # nobody is left who could want the result
         if ending.accepts_stop and not ending.timed_out and (urgent or self._asked(record.STOP)):
             ending.stopped = True
         return urgent
