@@ -113,6 +113,11 @@ class TrialEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConvergenceDetected(Event):
+    """The search was judged to have little left to gain."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobStopRequested(Event):
     """No further launches; running trials are being stopped. `criterion` names what asked for it."""
 
@@ -145,6 +150,7 @@ _KINDS: dict[str, type[Event]] = {
         StopDecided,
         AttemptEnded,
         TrialEnded,
+        ConvergenceDetected,
         JobStopRequested,
         JobEnded,
     )

@@ -13,8 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hpt.completion import CompletionCriteria
 from hpt.errors import InputError
 from hpt.space import Parameter, SearchSpace
+from hpt.stopping.median import MIN_STEPS, STEP_FRACTION, MedianRule
+from hpt.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.trial import ObjectiveType, Value, parse_enum
 
 DEFAULT_GRACE_SECONDS = 120.0
@@ -154,12 +157,53 @@ class TrainingJobDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class HyperbandConfig:
+    """What `SuccessiveHalving` is told. The resource of a training job is the number of values of the
+    objective metric that it has printed.
+    """
+
+    max_resource: int
+    min_resource: int = 1
+    eta: float = DEFAULT_FACTOR
+    brackets: int = 1
+
+    def __post_init__(self) -> None:
+        _check_count("max_resource", self.max_resource)
+        _check_count("min_resource", self.min_resource)
+        self.rule(0)
+
+    def rule(self, seed: int) -> SuccessiveHalving:
+        """The stopping rule of a job with that seed."""
+        return SuccessiveHalving(
+            self.max_resource, self.min_resource, eta=self.eta, brackets=self.brackets, seed=seed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """The guards of `MedianRule`. min_trials None: as suits the job's limits."""
+
+    min_trials: int | None = None
+    min_steps: int = MIN_STEPS
+    step_fraction: float = STEP_FRACTION
+
+    def __post_init__(self) -> None:
+        self.rule(None)
+
+    def rule(self, max_jobs: int | None) -> MedianRule:
+        """The stopping rule of a job of so many training jobs."""
+        least = MedianRule.for_jobs(max_jobs).min_trials if self.min_trials is None else self.min_trials
+        return MedianRule(min_trials=least, min_steps=self.min_steps, step_fraction=self.step_fraction)
+
+
+@dataclass(frozen=True, slots=True)
 class TuningJobConfig:
     """One search: what to run, over which space, under which limits.
 
     seed: None lets the runner draw one and record it. request: the CreateHyperParameterTuningJob request this
     configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is
-    made. `strategy` is taken in any case.
+    made. `strategy` is taken in any case; hyperband is given exactly when it is `Hyperband`. early_stopping:
+    the median rule, or None. completion: what ends the job before its limits do.
     """
 
     name: str
@@ -170,6 +214,9 @@ class TuningJobConfig:
     tags: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    hyperband: HyperbandConfig | None = None
+    early_stopping: EarlyStopping | None = None
+    completion: CompletionCriteria = field(default_factory=CompletionCriteria)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _JOB_NAME.fullmatch(self.name) is None:
@@ -185,6 +232,13 @@ class TuningJobConfig:
                 f"seed {self.seed!r} is not a whole number from 0 to 2**64 - 1; give one, or None"
             )
         _check_texts("tags", self.tags)
+        if (self.hyperband is not None) != (self.strategy == "Hyperband"):
+            fix = "give it" if self.hyperband is None else "leave it out, or use Hyperband"
+            raise InputError(f"hyperband is {self.hyperband!r} with strategy {self.strategy!r}; {fix}")
+        if self.hyperband is not None and self.early_stopping is not None:
+            raise InputError(
+                "early_stopping does not go with Hyperband, which stops training jobs itself; leave it out"
+            )
 
 
 def tuning_job(

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from hpt.completion import CompletionCriteria
 from hpt.errors import StorageError
 from hpt.job import (
     Channel,
+    EarlyStopping,
+    HyperbandConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
@@ -28,7 +31,7 @@ FORMAT = 1
 def to_document(config: TuningJobConfig) -> dict[str, Any]:
     """JSON data from which `from_document` rebuilds an equal configuration."""
     definition = config.definition
-    document = _plain(config, skip=("definition", "limits"))
+    document = _plain(config, skip=("definition", "limits", *_OPTIONAL))
     document["format"] = FORMAT
     document["limits"] = _plain(config.limits)
     document["definition"] = _plain(
@@ -39,6 +42,10 @@ def to_document(config: TuningJobConfig) -> dict[str, Any]:
         "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
         "channels": [_plain(channel) for channel in definition.channels],
     }
+    for name in _OPTIONAL:
+        part = getattr(config, name)
+        if part is not None:
+            document[name] = _plain(part)
     return document
 
 
@@ -68,8 +75,12 @@ def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
         "definition": TrainingJobDefinition(**definition),
         "warnings": tuple(data["warnings"]),
     }
+    data |= {name: kind(**data[name]) for name, kind in _OPTIONAL.items() if name in data}
     return TuningJobConfig(**data)
 
+
+_OPTIONAL = {"hyperband": HyperbandConfig, "early_stopping": EarlyStopping, "completion": CompletionCriteria}
+"""Parts that a document may lack: their defaults then hold."""
 
 _KINDS = {kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)}
 

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any
 
 from hpt import events as ev
+from hpt.completion import Improvement
 from hpt.errors import StorageError
 from hpt.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
 
@@ -88,6 +89,15 @@ class TrainingJob:
             return "RetryableError" if self.retryable else "NonRetryableError"
         return "InProgress" if not self.status.ended else str(self.status)
 
+    def entered(self, secondary: str) -> bool:
+        """Whether the present attempt has been in this secondary status."""
+        for transition in reversed(self.transitions):
+            if transition.secondary == secondary:
+                return True
+            if transition.secondary == "Starting":
+                break
+        return False
+
     def enter(self, secondary: str, time: float, message: str = "") -> None:
         self.secondary = secondary
         self.transitions.append(Transition(secondary, time, message))
@@ -109,6 +119,9 @@ class JobState:
         self.jobs: dict[int, TrainingJob] = {}
         self.running: dict[int, TrainingJob] = {}
         self.best: TrainingJob | None = None
+        self.improvement = Improvement()
+        self.longest_not_improving = 0
+        self.converged: float | None = None
         self.events = 0
         self.training_counters = dict.fromkeys(
             ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0
@@ -156,6 +169,8 @@ class JobState:
                 self._end_attempt(event)
             case ev.TrialEnded():
                 self._end_trial(event)
+            case ev.ConvergenceDetected():
+                self.converged = event.time
             case ev.JobStopRequested():
                 self.criterion = event.criterion
                 if event.criterion == STOP_REQUESTED:
@@ -225,6 +240,9 @@ class JobState:
         self.training_counters[job.counter] += 1
         self.objective_counters["Pending"] -= 1
         self.objective_counters[str(job.objective_status)] += 1
+        if job.value is not None:
+            self.improvement = self.improvement.after(job.value, self.objective)
+            self.longest_not_improving = max(self.longest_not_improving, self.improvement.count)
         if self._beats_best(job):
             self.best = job
 

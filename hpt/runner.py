@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from hpt import events as ev
+from hpt.convergence import Convergence
 from hpt.errors import ExecutorError
 from hpt.executors.base import Executor, Exit, Handle, Submission, Update
 from hpt.history import History
@@ -22,8 +23,8 @@ from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
 from hpt.job_state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.tail import LogTail
+from hpt.search import make_search
 from hpt.storage.base import Lease, Storage
-from hpt.strategies import make_strategy
 from hpt.trial import Decision, TrialStatus
 from hpt.tuner import Tuner
 
@@ -46,7 +47,6 @@ class _Attempt:
     handle: Handle
     tail: LogTail
     offset: int
-    phase: str = "Starting"
 
 
 class TuningJobRunner:
@@ -74,8 +74,11 @@ class TuningJobRunner:
         self.config = config
         self.state = JobState(config.definition.objective.type, created)
         definition = config.definition
-        strategy = make_strategy(config.strategy)
-        self._tuner = Tuner(definition.space, definition.objective.type, strategy, seed=config.seed)
+        strategy, rule = make_search(config)
+        self._tuner = Tuner(
+            definition.space, definition.objective.type, strategy, seed=config.seed, stopping_rule=rule
+        )
+        self._convergence = Convergence(config.seed)
         self._storage, self._lease, self._executor = storage, lease, executor
         self._clock, self.observe, self._boundary = clock, observe, boundary
         self._definitions = CompiledDefinitions(definition.metric_definitions)
@@ -139,7 +142,7 @@ class TuningJobRunner:
 
     def request_stop(self) -> None:
         """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
-        if not self.state.status.ended and not self.state.criterion:
+        if not self.state.status.ended and self.state.criterion != STOP_REQUESTED:
             self._stop_job(STOP_REQUESTED)
 
     # -- deciding
@@ -162,12 +165,7 @@ class TuningJobRunner:
 
     def _absorb(self, number: int, attempt: _Attempt, update: Update) -> None:
         job = self.state.running[number]
-        if update.phase != attempt.phase:
-            attempt.phase = update.phase
-            if update.phase in ("Downloading", "Training", "Uploading"):
-                self._emit(
-                    ev.StatusChanged(update.times.get(update.phase, self._clock()), number, update.phase)
-                )
+        self._follow(job, update)
         if update.log.data:
             self._boundary("mid-scan")
             attempt.offset = update.log.start + len(update.log.data)
@@ -176,6 +174,12 @@ class TuningJobRunner:
             self._take(job, attempt.tail.finish())
             del self._attempts[number]
             self._end(job, update.exit)
+
+    def _follow(self, job: TrainingJob, update: Update) -> None:
+        """Record the phases the attempt went through since it was last looked at."""
+        for phase, time in sorted(update.times.items(), key=lambda entry: entry[1]):
+            if phase in ("Downloading", "Training", "Uploading") and not job.entered(phase):
+                self._emit(ev.StatusChanged(time, job.number, phase))
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
         """Record (metric, value, offset after its line, time) and let the stopping rule judge."""
@@ -249,9 +253,12 @@ class TuningJobRunner:
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""
         state, limits = self.state, self.config.limits
+        if state.criterion != STOP_REQUESTED and self._storage.stop_requested(self._lease.name):
+            self._stop_job(STOP_REQUESTED)
         if not state.criterion:
-            if self._storage.stop_requested(self._lease.name):
-                self._stop_job(STOP_REQUESTED)
+            met = self._completion()
+            if met:
+                self._stop_job(met)
             elif (
                 limits.max_runtime_seconds is not None
                 and self._clock() - state.created >= limits.max_runtime_seconds
@@ -267,6 +274,15 @@ class TuningJobRunner:
             self._end_job(MAX_JOBS)
         elif self._exhausted:
             self._end_job(EXHAUSTED)
+
+    def _completion(self) -> str:
+        """The completion criterion that holds, "" if none does. Convergence is recorded when it is seen."""
+        criteria, state = self.config.completion, self.state
+        looking = criteria.complete_on_convergence is not None and state.converged is None
+        if looking and self._convergence.holds(self._tuner.history):
+            self._emit(ev.ConvergenceDetected(self._clock()))
+        best = None if state.best is None else state.best.value
+        return criteria.met(state.objective, best, state.longest_not_improving, state.converged is not None)
 
     def _stop_job(self, criterion: str) -> None:
         self._emit(ev.JobStopRequested(self._clock(), criterion))

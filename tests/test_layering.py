@@ -28,6 +28,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "decisions": (
         "hpt._blas",
         "hpt._core",
+        "hpt.completion",
+        "hpt.convergence",
         "hpt.core",
         "hpt.job_state",
         "hpt.stopping",
@@ -41,6 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.job_document",
         "hpt.metrics",
         "hpt.sagemaker",
+        "hpt.search",
     ),
     "adapters": (
         "hpt.algorithms",

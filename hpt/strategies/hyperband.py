@@ -16,7 +16,8 @@ class HyperbandStrategy:
         tuner = Tuner(space, strategy=HyperbandStrategy(max_resource=81))
 
     The configuration of trial k depends on (seed, k), as in random search; what training it gets is decided
-    by `SuccessiveHalving`, whose arguments these are. Trials must report their objective as they train.
+    by `SuccessiveHalving`, whose arguments these are, or which is given as `rule`. Trials must report their
+    objective as they train.
 
     Raises:
         InputError: `max_resource` is missing, or an argument breaks its rule.
@@ -30,13 +31,16 @@ class HyperbandStrategy:
         eta: float = DEFAULT_FACTOR,
         brackets: int = 1,
         seed: int = 0,
+        rule: SuccessiveHalving | None = None,
     ) -> None:
-        if max_resource is None:
+        if rule is None and max_resource is None:
             raise InputError(
                 "strategy 'Hyperband' needs to know the most reports a trial makes; use "
                 "hpt.strategies.hyperband.HyperbandStrategy(max_resource=...)"
             )
-        self.rule = SuccessiveHalving(max_resource, min_resource, eta=eta, brackets=brackets, seed=seed)
+        self.rule = rule or SuccessiveHalving(
+            max_resource or 0, min_resource, eta=eta, brackets=brackets, seed=seed
+        )
         self._random = RandomStrategy()
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:

@@ -10,6 +10,8 @@ SAMPLE = 0
 """Use: drawing a configuration from the space."""
 BRACKET = 1
 """Use: drawing the bracket of a trial."""
+CONVERGENCE = 2
+"""Use: placing points at which the lower bound of the objective is looked for."""
 
 
 def generator(seed: int, number: int, use: int) -> np.random.Generator:
