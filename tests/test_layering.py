@@ -41,7 +41,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.algorithms.xgboost.facts",
         "hpt.job",
         "hpt.job_document",
-        "hpt.metrics",
         "hpt.sagemaker",
         "hpt.search",
     ),
@@ -50,6 +49,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.executors",
         "hpt.function_worker",
         "hpt.jobfile",
+        "hpt.metrics",
         "hpt.s3",
         "hpt.sagemaker.model",
         "hpt.sagemaker.request",
@@ -247,8 +247,8 @@ def test_every_entry_of_the_tables_is_used():
         ("hpt.tuner", "def f():\n    from urllib import request", "imports urllib"),
         ("hpt.job", "import os\nos.environ['A']", "uses os.environ"),
         ("hpt.job", "from os import stat", "uses os.stat"),
-        ("hpt.metrics.new", "import scipy.linalg", "when it is loaded"),
-        ("hpt.metrics.new", "try:\n    import scipy\nexcept ImportError:\n    pass", "when it is loaded"),
+        ("hpt.sagemaker.new", "import scipy.linalg", "when it is loaded"),
+        ("hpt.sagemaker.new", "try:\n    import scipy\nexcept ImportError:\n    pass", "when it is loaded"),
     ],
 )
 def test_what_breaks_the_rules_is_found(module, source, message):

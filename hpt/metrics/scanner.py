@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.line import decode, values_on_line
+from hpt.metrics.engine import LINE, TEXT, Kernel
+from hpt.metrics.line import decode, number, values_on_line
 
 MAX_LINE = 16 * 2**20
 """A longer line is cut into pieces of so many bytes, each matched as a line of its own."""
@@ -38,42 +38,84 @@ class MetricScanner:
     def feed(self, data: bytes) -> list[Match]:
         """The matches on the lines that end within `data`, which continues what was fed before."""
         matches: list[Match] = []
-        start = 0
-        for end in _LINE_ENDS.finditer(data):
-            self._add(data[start : end.start()], matches)
-            start = end.end()
-            self._end_line(1, matches)
-        self._add(data[start:], matches)
+        begin = 0
+        if self._held and (first := _LINE_ENDS.search(data)):
+            self._hold(data[: first.end()], matches)
+            self._end_line(matches)
+            begin = first.end()
+        stop = data.rfind(b"\n", begin) + 1 or begin
+        stop = data.rfind(b"\r", stop) + 1 or stop
+        if begin < stop:
+            self._scan(data, begin, stop, matches)
+        self._hold(data[stop:] if stop else data, matches)
         return matches
 
     def finish(self) -> list[Match]:
         """The matches on a last line without an end; the log is over."""
         matches: list[Match] = []
-        self._end_line(0, matches)
+        self._end_line(matches)
         return matches
 
-    def _add(self, piece: bytes, matches: list[Match]) -> None:
-        while self._held + len(piece) > MAX_LINE:
+    def _hold(self, piece: bytes, matches: list[Match]) -> None:
+        """Keep a piece of a line; what exceeds MAX_LINE is cut off as a line of its own."""
+        while self._held + len(piece) > MAX_LINE + (piece[-1:] in (b"\r", b"\n")):
             room = MAX_LINE - self._held
-            self._hold(piece[:room])
+            self._keep(piece[:room])
             piece = piece[room:]
-            self._end_line(0, matches)
-        self._hold(piece)
+            self._end_line(matches)
+        self._keep(piece)
 
-    def _hold(self, piece: bytes) -> None:
+    def _keep(self, piece: bytes) -> None:
         if piece:
             self._partial.append(piece)
             self._held += len(piece)
 
-    def _end_line(self, end_length: int, matches: list[Match]) -> None:
+    def _end_line(self, matches: list[Match]) -> None:
         line = b"".join(self._partial)
-        self.cursor += self._held + end_length
         self._partial.clear()
         self._held = 0
         if line:
-            matches.extend(self._match(decode(line)))
+            self._scan(line, 0, len(line), matches)
 
-    def _match(self, text: str) -> Iterable[Match]:
-        for index, pattern in enumerate(self._definitions.patterns):
-            for value in values_on_line(pattern, text):
-                yield index, value, self.cursor
+    def _scan(self, data: bytes, begin: int, stop: int, matches: list[Match]) -> None:
+        """Append the matches of data[begin:stop], which is whole lines (or the log's end) from the cursor
+        on.
+        """
+        kernel = self._definitions.loader.charge((stop - begin) * len(self._definitions))
+        if kernel is None:
+            self._scan_with_re(data, begin, stop, matches)
+        else:
+            self._scan_with_kernel(kernel, data, begin, stop, matches)
+        self.cursor += stop - begin
+
+    def _scan_with_re(self, data: bytes, begin: int, stop: int, matches: list[Match]) -> None:
+        indices = self._definitions.possible(data, begin, stop)
+        base = self.cursor - begin
+        while begin < stop and indices:
+            ending = _LINE_ENDS.search(data, begin, min(begin + MAX_LINE + 1, stop))
+            if ending:
+                end, after = ending.start(), ending.end()
+            else:
+                end = after = min(begin + MAX_LINE, stop)
+            if begin < end:
+                text = decode(data[begin:end])
+                for index in indices:
+                    values = values_on_line(self._definitions.patterns[index], text)
+                    matches += [(index, value, base + after) for value in values]
+            begin = after
+
+    def _scan_with_kernel(
+        self, kernel: Kernel, data: bytes, begin: int, stop: int, matches: list[Match]
+    ) -> None:
+        base = self.cursor - begin
+        for rows, values in kernel.scan(self._definitions.plan, data, begin, stop, MAX_LINE):
+            for (index, kind, after, a, b), value in zip(rows, values, strict=True):
+                if kind == LINE:
+                    found = values_on_line(self._definitions.patterns[index], decode(data[a:b]))
+                    matches += [(index, one, base + after) for one in found]
+                elif kind == TEXT:
+                    one_value = number(decode(data[a:b]))
+                    if one_value is not None:
+                        matches.append((index, one_value, base + after))
+                else:
+                    matches.append((index, value, base + after))

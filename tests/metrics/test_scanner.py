@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import random
 import struct
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from hpt.job import MetricDefinition
 from hpt.metrics import scanner as scanner_module
 from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.engine import Loader
 from hpt.metrics.scanner import MAX_LINE, Match, MetricScanner
 from tests.reference import metrics as reference
 
@@ -29,8 +32,28 @@ PATTERNS = (
 )
 
 
+@pytest.fixture(params=["re", "kernel"], autouse=True, scope="module")
+def loader(request: pytest.FixtureRequest) -> Iterator[Loader]:
+    """Every test runs with each way of reading."""
+    global LOADER
+    LOADER = Loader(10**18)
+    if request.param == "kernel":
+        LOADER.kernel = Loader().wait()
+        assert LOADER.kernel is not None
+    yield LOADER
+    LOADER = Loader(10**18)
+
+
+LOADER = Loader(10**18)
+
+
+@functools.cache
+def definitions(patterns: tuple[str, ...], loader: Loader) -> CompiledDefinitions:
+    return CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+
+
 def compiled(*patterns: str) -> CompiledDefinitions:
-    return CompiledDefinitions([MetricDefinition(f"m{i}", pattern) for i, pattern in enumerate(patterns)])
+    return definitions(patterns, LOADER)
 
 
 def scan(patterns: tuple[str, ...], log: bytes, cuts: list[int] | None = None) -> list[Match]:

@@ -1,0 +1,165 @@
+# mypy: ignore-errors
+# (the language of this module is Numba's, which mypy does not know)
+"""The two places where the kernel leaves Numba's language: a vectorised search for fingerprints, and a view
+of bytes.
+
+Importing this imports Numba. With NUMBA_DISABLE_JIT=1 the plain twins below stand in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
+from numba.extending import intrinsic
+
+_SHUFFLES = {
+    "avx512bw": (64, "llvm.x86.avx512.pshuf.b.512"),
+    "avx2": (32, "llvm.x86.avx2.pshuf.b"),
+    "ssse3": (16, "llvm.x86.ssse3.pshuf.b.128"),
+    "neon": (16, "llvm.aarch64.neon.tbl1.v16i8"),
+}
+_UNROLL = 2
+_INNER = {"nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def _shuffle(context: Any) -> tuple[int, str]:
+    """Width in bytes and name of the best byte shuffle of the processor that is compiled for; (0, "") for
+    none.
+    """
+    triple, _, features = context.codegen().magic_tuple()
+    enabled = {name[1:] for name in features.split(",") if name.startswith("+")}
+    if triple.startswith("aarch64"):
+        enabled.add("neon")
+    return next((shuffle for name, shuffle in _SHUFFLES.items() if name in enabled), (0, ""))
+
+
+@intrinsic
+def _skip(typing_context, address, position, stop, tables):  # type: ignore[no-untyped-def]
+    """See `skip`."""
+    signature = types.UniTuple(types.int64, 3)(types.uintp, types.int64, types.int64, types.uintp)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        width, name = _shuffle(context)
+        address, position, stop, tables = arguments
+        i64 = ir.IntType(64)
+        if width == 0:
+            result = [position, ir.Constant(i64, 0), ir.Constant(i64, 0)]
+            return context.make_tuple(builder, signature.return_type, result)
+        vector = ir.VectorType(ir.IntType(8), width)
+        shuffle = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector, vector]), name
+        )
+
+        def load(base: Any, offset: Any) -> Any:
+            pointer = builder.inttoptr(builder.add(base, offset), vector.as_pointer())
+            return builder.load(pointer, align=1)
+
+        table = [load(tables, ir.Constant(i64, 64 * i)) for i in range(6)]
+        low, four = (ir.Constant(vector, [value] * width) for value in (15, 4))
+
+        def fingerprint(at: Any) -> Any:
+            """Bits of the buckets whose fingerprint may begin at each of the bytes from `at` on."""
+            buckets = None
+            for i in range(3):
+                data = load(address, builder.add(at, ir.Constant(i64, i)))
+                for half, nibble in ((0, builder.and_(data, low)), (1, builder.lshr(data, four))):
+                    allowed = builder.call(shuffle, [table[2 * i + half], nibble])
+                    buckets = allowed if buckets is None else builder.and_(buckets, allowed)
+            return buckets
+
+        def lanes(buckets: Any) -> Any:
+            nonzero = builder.icmp_unsigned("!=", buckets, ir.Constant(vector, [0] * width))
+            mask = builder.bitcast(nonzero, ir.IntType(width))
+            return mask if width == 64 else builder.zext(mask, i64)
+
+        step = ir.Constant(i64, width * _UNROLL)
+        before = builder.block
+        loop, body, found, over = (builder.append_basic_block(n) for n in ("loop", "body", "found", "over"))
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        here = builder.phi(i64)
+        here.add_incoming(position, before)
+        needed = builder.add(here, ir.Constant(i64, width * _UNROLL + 2))
+        builder.cbranch(builder.icmp_signed("<=", needed, stop), body, over)
+        builder.position_at_end(body)
+        blocks = [fingerprint(builder.add(here, ir.Constant(i64, width * k))) for k in range(_UNROLL)]
+        either = builder.or_(*blocks)
+        after = builder.add(here, step)
+        here.add_incoming(after, body)
+        any_lane = builder.icmp_unsigned("!=", lanes(either), ir.Constant(i64, 0))
+        builder.cbranch(any_lane, found, loop)
+        builder.position_at_end(found)
+        masks = [lanes(block) for block in blocks]
+        builder.branch(over)
+        builder.position_at_end(over)
+        at = builder.phi(i64)
+        results = [builder.phi(i64) for _ in range(_UNROLL)]
+        at.add_incoming(here, loop)
+        at.add_incoming(here, found)
+        for result, mask in zip(results, masks, strict=True):
+            result.add_incoming(ir.Constant(i64, 0), loop)
+            result.add_incoming(mask, found)
+        return context.make_tuple(builder, signature.return_type, [at, *results])
+
+    return signature, generate
+
+
+@intrinsic
+def _width(typing_context):  # type: ignore[no-untyped-def]
+    signature = types.int64()
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return ir.Constant(ir.IntType(64), _shuffle(context)[0])
+
+    return signature, generate
+
+
+@intrinsic
+def _writable(typing_context, data):  # type: ignore[no-untyped-def]
+    signature = data.copy(readonly=False)(data)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return arguments[0]  # the two types differ in nothing but their name
+
+    return signature, generate
+
+
+def _plain_skip(data: Any, position: int, stop: int, tables: Any) -> tuple[int, int, int]:
+    return position, 0, 0
+
+
+def _plain_width() -> int:
+    return 0
+
+
+def _plain_trailing_zeros(bits: int) -> int:
+    return (int(bits) & -int(bits)).bit_length() - 1
+
+
+def _plain_writable(data: Any) -> Any:
+    return data
+
+
+if config.DISABLE_JIT:
+    skip, width, writable, trailing_zeros = _plain_skip, _plain_width, _plain_writable, _plain_trailing_zeros
+else:
+    writable, trailing_zeros = _writable, _trailing_zeros
+
+    @njit(**_INNER)
+    def skip(data: Any, position: int, stop: int, tables: Any) -> tuple[int, int, int]:
+        """Pass over bytes at which no fingerprint begins, in blocks of `2 * width()`.
+
+        Where the passing over ended, and two masks of the lanes (places from there on) at which one may
+        begin: both 0 where fewer than a block of bytes up to `stop` are left, or where the processor has no
+        shuffle.
+        """
+        return _skip(data.ctypes.data, position, stop, tables.ctypes.data)
+
+    @njit(**_INNER)
+    def width() -> int:
+        """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
+        return _width()
