@@ -257,6 +257,12 @@ def tuning_job(
     max_runtime_seconds: int | None = None,
     max_trial_seconds: int | None = None,
     strategy: str = "Bayesian",
+    min_resource: int | None = None,
+    max_resource: int | None = None,
+    early_stopping: str = "Off",
+    target: float | None = None,
+    max_not_improving: int | None = None,
+    complete_on_convergence: bool | None = None,
     seed: int | None = None,
     environment: Mapping[str, Value] | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -282,9 +288,11 @@ def tuning_job(
     brings its metrics along. metric, objective: what is optimised, and whether to `Maximize` or `Minimize`
     it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
     further `{name: regex}`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
-    that stay the same. max_runtime_seconds bounds the whole job, max_trial_seconds one training job. output:
-    where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped program
-    may take. Relative paths start at `base_dir`, the current folder by default.
+    that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric.
+    early_stopping: `Auto` stops training jobs by the median rule. target, max_not_improving and
+    complete_on_convergence end the job early, see `CompletionCriteria`. max_runtime_seconds bounds the whole
+    job, max_trial_seconds one training job. output: where models are collected; checkpoints: where they are
+    kept. grace_seconds: how long a stopped program may take. Relative paths start at `base_dir`, the current folder by default.
 
     Raises:
         ValidationError: with every rule the description breaks, by the request's own member names.
@@ -293,6 +301,14 @@ def tuning_job(
     from hpt.sagemaker.friendly import describe  # the door to the request: it loads the service model
     from hpt.sagemaker.request import parse_request
 
+    criteria: dict[str, object] = {}
+    if target is not None:
+        criteria["TargetObjectiveMetricValue"] = target
+    if max_not_improving is not None:
+        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": max_not_improving}
+    if complete_on_convergence is not None:
+        switch = "Enabled" if complete_on_convergence else "Disabled"
+        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": switch}
     request = describe(
         name=name,
         program=program,
@@ -317,6 +333,9 @@ def tuning_job(
         output=output,
         checkpoints=checkpoints,
         tags=tags or {},
+        resources={"MinResource": min_resource, "MaxResource": max_resource},
+        early_stopping=early_stopping,
+        criteria=criteria,
     )
     return parse_request(request, base_dir=base_dir)
 

@@ -14,6 +14,7 @@ from hpt.job import TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
 from hpt.progress import duration, hyperparameters, number
 from hpt.runner import TuningJobRunner
+from hpt.sagemaker.response import completion_details
 from hpt.storage.base import JobRecord
 from hpt.trial import ObjectiveType
 
@@ -95,6 +96,11 @@ def job(
         print(f"reason      {state.failure_reason}")
     print(f"ran for     {duration(end - state.created)}")
     print(f"trained     {state.launched} training jobs: {counters or 'none'}")
+    if state.improvement.count:
+        print(f"            the last {state.improvement.count} did not improve the best by 1 % or more")
+    if state.converged is not None:
+        when = datetime.fromtimestamp(state.converged).strftime("%Y-%m-%d %H:%M:%S")
+        print(f"converged   {when}; further gains of more than 1 % are unlikely")
     unusable = state.objective_counters["Failed"]
     if unusable:
         print(f"            {unusable} without a usable objective; see: hpt trials {config.name}")
@@ -178,6 +184,7 @@ def describe_document(
         "TrainingJobStatusCounters": state.training_counters,
         "ObjectiveStatusCounters": state.objective_counters,
         "CompletionCriterion": state.criterion or None,
+        "TuningJobCompletionDetails": completion_details(state) or None,
         "FailureReason": state.failure_reason or None,
         "BestTrainingJob": trial_document(config, state.best) if state.best is not None else None,
         "Directory": str(directory),

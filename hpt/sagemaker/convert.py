@@ -11,11 +11,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hpt.completion import CompletionCriteria
 from hpt.errors import InputError, ValidationError, Violation
 from hpt.job import (
     GRACE_VARIABLE,
     OBJECTIVE_METRIC_KEY,
     Channel,
+    EarlyStopping,
+    HyperbandConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
@@ -62,6 +65,9 @@ def fill_in(facts: Facts, base_dir: str, home: str) -> dict[str, Any]:
             if kind != "Categorical":
                 declared.setdefault("ScalingType", "Auto")
     config.setdefault("TrainingJobEarlyStoppingType", "Off")
+    if facts.strategy == "Hyperband":
+        resources = {"MinResource": 1, "MaxResource": facts.max_resource, **facts.hyperband}
+        config["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
     if facts.strategy == "Grid":
         config["ResourceLimits"].setdefault("MaxNumberOfTrainingJobs", facts.combinations)
     _fill_definition(request[_DEFINITION], facts, base_dir, home)
@@ -133,6 +139,27 @@ def to_config(request: Mapping[str, Any], facts: Facts) -> TuningJobConfig:
         tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
         request=request,
         warnings=_warnings(request, facts),
+        hyperband=_hyperband(config),
+        early_stopping=EarlyStopping() if config["TrainingJobEarlyStoppingType"] == "Auto" else None,
+        completion=_completion(config.get("TuningJobCompletionCriteria", {})),
+    )
+
+
+def _hyperband(config: Mapping[str, Any]) -> HyperbandConfig | None:
+    if config["Strategy"] != "Hyperband":
+        return None
+    resources = config["StrategyConfig"]["HyperbandStrategyConfig"]
+    return HyperbandConfig(resources["MaxResource"], resources["MinResource"])
+
+
+def _completion(criteria: Mapping[str, Any]) -> CompletionCriteria:
+    convergence = criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence")
+    return CompletionCriteria(
+        target=criteria.get("TargetObjectiveMetricValue"),
+        max_not_improving=criteria.get("BestObjectiveNotImproving", {}).get(
+            "MaxNumberOfTrainingJobsNotImproving"
+        ),
+        complete_on_convergence=None if convergence is None else convergence == "Enabled",
     )
 
 
@@ -252,7 +279,8 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
     Members that are only stored are taken over from `config.request`, everything else is written from the
     fields. A space is read again with its continuous parameters first, then the integers, then the
     categoricals, and the values of a categorical as texts; a `config` that came from a request or
-    `tuning_job` has that form already.
+    `tuning_job` has that form already. Brackets, the reduction factor and the guards of early stopping are
+    not told: a request has no members for them.
     """
     definition = config.definition
     limits: dict[str, Any] = {"MaxParallelTrainingJobs": config.limits.max_parallel_jobs}
@@ -268,8 +296,15 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
         },
         "ResourceLimits": limits,
         "ParameterRanges": _ranges_as_given(config) or ranges_of(definition.space.parameters),
-        "TrainingJobEarlyStoppingType": "Off",
+        "TrainingJobEarlyStoppingType": "Off" if config.early_stopping is None else "Auto",
+        **_criteria(config.completion),
     }
+    if config.hyperband is not None:
+        resources = {
+            "MinResource": config.hyperband.min_resource,
+            "MaxResource": config.hyperband.max_resource,
+        }
+        tuning["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
     if config.seed is not None:
         tuning["RandomSeed"] = config.seed
     request: dict[str, Any] = {
@@ -281,6 +316,19 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in config.tags.items()]
     _take_over_stored(config.request, request)
     return request
+
+
+def _criteria(completion: CompletionCriteria) -> dict[str, Any]:
+    criteria: dict[str, Any] = {}
+    if completion.target is not None:
+        criteria["TargetObjectiveMetricValue"] = completion.target
+    if completion.max_not_improving is not None:
+        count = completion.max_not_improving
+        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": count}
+    if completion.complete_on_convergence is not None:
+        enabled = "Enabled" if completion.complete_on_convergence else "Disabled"
+        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": enabled}
+    return {"TuningJobCompletionCriteria": criteria} if criteria else {}
 
 
 def _ranges_as_given(config: TuningJobConfig) -> dict[str, Any] | None:

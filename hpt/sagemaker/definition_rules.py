@@ -9,12 +9,11 @@ from itertools import chain
 
 from hpt.errors import InputError
 from hpt.job import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
-from hpt.sagemaker.facts import CONFIG, Definition, Facts
+from hpt.sagemaker.facts import CONFIG, EPOCH_KEYS, Definition, Facts
 from hpt.sagemaker.local import is_image, resolve_uri
 from hpt.sagemaker.range_rules import Broken
 
 HYPERBAND = f"{CONFIG}.StrategyConfig.HyperbandStrategyConfig"
-EPOCH_KEYS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 MAX_RESOURCE = 20_000
 MAX_ENVIRONMENT = 48
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
@@ -90,22 +89,33 @@ def early_stopping_of_hyperband(facts: Facts) -> Iterator[Broken]:
 
 
 def hyperband_resource(facts: Facts) -> Iterator[Broken]:
-    if facts.strategy != "Hyperband" or "MaxResource" in _hyperband(facts):
+    if facts.strategy != "Hyperband" or "MaxResource" in facts.hyperband:
         return
     for definition in facts.definitions:
-        if not any(key in definition.statics for key in EPOCH_KEYS):
+        if definition.epochs is None:
             yield (
                 f"{HYPERBAND}.MaxResource",
                 "is missing and cannot be inferred; give it, or one of "
                 f"{', '.join(EPOCH_KEYS)} in {definition.path}.StaticHyperParameters",
             )
+        elif facts.max_resource is None:
+            key, text = definition.epochs
+            yield (
+                f"{HYPERBAND}.MaxResource",
+                f"is missing and cannot be inferred: the static {key} is {text!r}, which is no whole number "
+                "of 1 or more; give it",
+            )
 
 
 def hyperband_order(facts: Facts) -> Iterator[Broken]:
-    resource = _hyperband(facts)
-    low, high = resource.get("MinResource"), resource.get("MaxResource")
+    if facts.strategy != "Hyperband":
+        return
+    low, high = facts.hyperband.get("MinResource"), facts.max_resource
     if high is not None and high > MAX_RESOURCE:
-        yield f"{HYPERBAND}.MaxResource", f"{high} is above the maximum {MAX_RESOURCE}; lower it"
+        path, inferred = f"{HYPERBAND}.MaxResource", ""
+        if "MaxResource" not in facts.hyperband:
+            inferred = ", read from the static hyperparameters,"
+        yield path, f"{high}{inferred} is above the maximum {MAX_RESOURCE}; lower it"
     elif low is not None and high is not None and low > high:
         yield f"{HYPERBAND}.MinResource", f"{low} is above MaxResource {high}; swap them"
 
@@ -113,10 +123,6 @@ def hyperband_order(facts: Facts) -> Iterator[Broken]:
 def hyperband_elsewhere(facts: Facts) -> Iterator[Broken]:
     if facts.strategy != "Hyperband" and "HyperbandStrategyConfig" in facts.config.get("StrategyConfig", {}):
         yield HYPERBAND, f"does not fit strategy {facts.strategy}; leave it out or use Hyperband"
-
-
-def _hyperband(facts: Facts) -> dict[str, int]:
-    return dict(facts.config.get("StrategyConfig", {}).get("HyperbandStrategyConfig", {}))
 
 
 def _spot(definition: Definition) -> bool:

@@ -16,6 +16,8 @@ from hpt.scaling import read_float, read_int
 CONFIG = "HyperParameterTuningJobConfig"
 KINDS = ("Continuous", "Integer", "Categorical")
 """The kinds of ranges, in the order in which a space lists its parameters."""
+EPOCH_KEYS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
+"""Static hyperparameters that tell how many reports a training job makes; the first that is given counts."""
 
 
 class Metric(Protocol):
@@ -110,6 +112,11 @@ class Definition(NamedTuple):
         return statics
 
     @property
+    def epochs(self) -> tuple[str, str] | None:
+        """Name and text of the static hyperparameter that tells the number of epochs."""
+        return next(((key, self.statics[key]) for key in EPOCH_KEYS if key in self.statics), None)
+
+    @property
     def image(self) -> str:
         return str(self.body["AlgorithmSpecification"].get("TrainingImage", ""))
 
@@ -157,6 +164,25 @@ class Facts:
     @property
     def strategy(self) -> str:
         return str(self.config["Strategy"])
+
+    @property
+    def hyperband(self) -> Mapping[str, int]:
+        """`HyperbandStrategyConfig` as given."""
+        config: Mapping[str, int] = self.config.get("StrategyConfig", {}).get("HyperbandStrategyConfig", {})
+        return config
+
+    @property
+    def max_resource(self) -> int | None:
+        """At how many reports Hyperband stops a training job: as given, else the definitions' largest number
+        of epochs; None where neither makes sense.
+        """
+        if "MaxResource" in self.hyperband:
+            return self.hyperband["MaxResource"]
+        try:
+            epochs = [read_int(each.epochs[1], each.epochs[0]) for each in self.definitions if each.epochs]
+        except InputError:
+            return None
+        return max(epochs) if epochs and min(epochs) >= 1 else None
 
     @property
     def resource_limits(self) -> Mapping[str, Any]:

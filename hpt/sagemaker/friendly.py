@@ -40,6 +40,9 @@ def describe(
     output: Place | None,
     checkpoints: Place | None,
     tags: Mapping[str, str],
+    resources: Mapping[str, int | None],
+    early_stopping: str,
+    criteria: Mapping[str, object],
 ) -> dict[str, Any]:
     """A CreateHyperParameterTuningJob request, not checked yet; what was left out is left out of it.
 
@@ -60,7 +63,13 @@ def describe(
         },
         "ResourceLimits": {member: value for member, value in limits.items() if value is not None},
         "ParameterRanges": ranges_of(space),
+        "TrainingJobEarlyStoppingType": _spelt(early_stopping, ("Off", "Auto")),
     }
+    given = {member: value for member, value in resources.items() if value is not None}
+    if given:
+        config["StrategyConfig"] = {"HyperbandStrategyConfig": given}
+    if criteria:
+        config["TuningJobCompletionCriteria"] = dict(criteria)
     if seed is not None:
         config["RandomSeed"] = seed
     request: dict[str, Any] = {

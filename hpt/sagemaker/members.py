@@ -73,8 +73,11 @@ _RANGES = {
 
 _TUNING = {
     "": HONOURED,
-    "Strategy": _only("Bayesian", "Random", "Grid", fix="use Bayesian, Random or Grid"),
-    "StrategyConfig": _refused("it configures Hyperband; leave it out"),
+    "Strategy": HONOURED,
+    "StrategyConfig": HONOURED,
+    "StrategyConfig.HyperbandStrategyConfig": HONOURED,
+    "StrategyConfig.HyperbandStrategyConfig.MinResource": HONOURED,
+    "StrategyConfig.HyperbandStrategyConfig.MaxResource": HONOURED,
     "HyperParameterTuningJobObjective": HONOURED,
     "HyperParameterTuningJobObjective.Type": HONOURED,
     "HyperParameterTuningJobObjective.MetricName": HONOURED,
@@ -82,14 +85,13 @@ _TUNING = {
     "ResourceLimits.MaxNumberOfTrainingJobs": HONOURED,
     "ResourceLimits.MaxParallelTrainingJobs": HONOURED,
     "ResourceLimits.MaxRuntimeInSeconds": HONOURED,
-    "TrainingJobEarlyStoppingType": _only("Off", fix="use Off or leave it out"),
+    "TrainingJobEarlyStoppingType": HONOURED,
     "TuningJobCompletionCriteria": HONOURED,
-    "TuningJobCompletionCriteria.TargetObjectiveMetricValue": _refused(_LEAVE_OUT),
-    "TuningJobCompletionCriteria.BestObjectiveNotImproving": _refused(_LEAVE_OUT),
+    "TuningJobCompletionCriteria.TargetObjectiveMetricValue": HONOURED,
+    "TuningJobCompletionCriteria.BestObjectiveNotImproving": HONOURED,
+    "TuningJobCompletionCriteria.BestObjectiveNotImproving.MaxNumberOfTrainingJobsNotImproving": HONOURED,
     "TuningJobCompletionCriteria.ConvergenceDetected": HONOURED,
-    "TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence": _only(
-        "Disabled", fix="use Disabled or leave it out"
-    ),
+    "TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence": HONOURED,
     "RandomSeed": HONOURED,
 }
 

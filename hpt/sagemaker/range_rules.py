@@ -167,7 +167,9 @@ def space_too_small(facts: Facts) -> Iterator[Broken]:
 def no_end(facts: Facts) -> Iterator[Broken]:
     limits = facts.resource_limits
     ends = "MaxNumberOfTrainingJobs" in limits or "MaxRuntimeInSeconds" in limits
-    ends = ends or facts.is_auto or bool(facts.config.get("TuningJobCompletionCriteria"))
+    criteria = facts.config.get("TuningJobCompletionCriteria", {})
+    converging = criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled"
+    ends = ends or facts.is_auto or converging or bool(set(criteria) - {"ConvergenceDetected"})
     if not ends and facts.strategy != "Grid":
         yield (
             MAX_JOBS,

@@ -76,7 +76,20 @@ def describe_response(
         response["BestTrainingJob"] = training_job_summary(config, state.best, account=account)
     if state.failure_reason:
         response["FailureReason"] = state.failure_reason[:MAX_REASON]
+    details = completion_details(state)
+    if details:
+        response["TuningJobCompletionDetails"] = details
     return response
+
+
+def completion_details(state: JobState) -> dict[str, Any]:
+    """How far the completion criteria have come (AMT 8.6); empty before the first final objective."""
+    details: dict[str, Any] = {}
+    if state.improvement.best is not None:
+        details["NumberOfTrainingJobsObjectiveNotImproving"] = state.improvement.count
+    if state.converged is not None:
+        details["ConvergenceDetectedTime"] = state.converged
+    return details
 
 
 def tuning_job_summary(

@@ -47,44 +47,6 @@ FILE_SYSTEM = {
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
-        {f"{CONFIG}.Strategy": "Hyperband"},
-        f"{CONFIG}.Strategy",
-        "'Hyperband' is not supported yet; use Bayesian, Random or Grid",
-    ),
-    (
-        {f"{CONFIG}.StrategyConfig": {"HyperbandStrategyConfig": {"MaxResource": 9}}},
-        f"{CONFIG}.StrategyConfig",
-        "is not supported yet; it configures Hyperband; leave it out",
-    ),
-    (
-        {f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"},
-        f"{CONFIG}.TrainingJobEarlyStoppingType",
-        "'Auto' is not supported yet; use Off or leave it out",
-    ),
-    (
-        {f"{CONFIG}.TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 0.9}},
-        f"{CONFIG}.TuningJobCompletionCriteria.TargetObjectiveMetricValue",
-        "is not supported yet; leave it out",
-    ),
-    (
-        {
-            f"{CONFIG}.TuningJobCompletionCriteria": {
-                "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 3}
-            }
-        },
-        f"{CONFIG}.TuningJobCompletionCriteria.BestObjectiveNotImproving",
-        "is not supported yet; leave it out",
-    ),
-    (
-        {
-            f"{CONFIG}.TuningJobCompletionCriteria": {
-                "ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}
-            }
-        },
-        f"{CONFIG}.TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence",
-        "'Enabled' is not supported yet; use Disabled or leave it out",
-    ),
-    (
         {f"{RANGES}.AutoParameters": [{"Name": "x", "ValueHint": "1"}]},
         f"{RANGES}.AutoParameters",
         "is not supported yet; give each hyperparameter a range or make it static",
@@ -203,7 +165,7 @@ def test_all_refusals_come_together() -> None:
     request = edit(
         single(),
         {
-            f"{CONFIG}.Strategy": "Hyperband",
+            f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 2},
             f"{JOB}.EnableManagedSpotTraining": True,
             "Autotune": {"Mode": "Enabled"},
         },

@@ -93,6 +93,7 @@ def test_describe(config: TuningJobConfig, state: JobState) -> None:
         },
         "ObjectiveStatusCounters": {"Succeeded": 2, "Pending": 1, "Failed": 1},
         "ConsumedResources": {"RuntimeInSeconds": 100},
+        "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": 1},
     }
     assert reply["BestTrainingJob"] == {
         "TrainingJobName": "xgb-1-001-00000001",
