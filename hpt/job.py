@@ -292,7 +292,8 @@ def tuning_job(
     early_stopping: `Auto` stops training jobs by the median rule. target, max_not_improving and
     complete_on_convergence end the job early, see `CompletionCriteria`. max_runtime_seconds bounds the whole
     job, max_trial_seconds one training job. output: where models are collected; checkpoints: where they are
-    kept. grace_seconds: how long a stopped program may take. Relative paths start at `base_dir`, the current folder by default.
+    kept. grace_seconds: how long a stopped program may take. Relative paths start at `base_dir`, the current
+    folder by default.
 
     Raises:
         ValidationError: with every rule the description breaks, by the request's own member names.

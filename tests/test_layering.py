@@ -50,13 +50,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.function_worker",
         "hpt.jobfile",
         "hpt.metrics",
+        "hpt.reporting",
         "hpt.s3",
         "hpt.sagemaker.model",
         "hpt.sagemaker.request",
         "hpt.sagemaker.surroundings",
         "hpt.storage",
     ),
-    "orchestration": ("hpt.runner", "hpt.session"),
+    "orchestration": ("hpt.runner", "hpt.session", "hpt.simulation"),
     "entry points": ("hpt", "hpt.cli", "hpt.progress", "hpt.testing", "hpt.tune"),
 }
 ORDER = list(LAYERS)

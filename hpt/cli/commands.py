@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from hpt.cli import main as codes
-from hpt.cli import show
+from hpt.cli import show, simulate
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job import TuningJobConfig
 from hpt.job_state import JobStatus
@@ -108,6 +108,7 @@ def trials(options: Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "tune": tune,
+    "simulate": simulate.run,
     "resume": resume,
     "list": list_jobs,
     "describe": describe,

@@ -1,0 +1,234 @@
+"""An executor that trains nothing: learning curves are played back on a virtual clock.
+
+The runner, the storage, the strategies and the stopping rules run on it unchanged. An hour of simulated
+training costs as much real time as the tuner needs to decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+
+import numpy as np
+
+from hpt.errors import InputError
+from hpt.executors.base import Exit, Handle, LogChunk, Submission, Update
+from hpt.job import MetricDefinition
+from hpt.trial import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What one training job would do.
+
+    values: of the objective metric, in the order in which they are printed. seconds: how long each takes, one
+    number for all or one for each.
+
+    Raises:
+        InputError: the lengths differ, or a duration is negative.
+    """
+
+    values: Sequence[float]
+    seconds: float | Sequence[float] = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seconds, Sequence) and len(self.seconds) != len(self.values):
+            raise InputError(
+                f"a curve has {len(self.values)} values and {len(self.seconds)} durations; give one for "
+                "each, or one for all"
+            )
+        for duration in self.durations:
+            if not (isfinite(duration) and duration >= 0):
+                raise InputError(f"a curve has a duration of {duration!r}; give seconds of 0 or more")
+
+    @property
+    def durations(self) -> Sequence[float]:
+        """Seconds for each value."""
+        if isinstance(self.seconds, Sequence):
+            return self.seconds
+        return [float(self.seconds)] * len(self.values)
+
+
+Curves = Callable[[Config], Curve]
+"""The course of training with a configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What goes wrong, each by chance and independently in every attempt.
+
+    failures: share of attempts whose program fails on the way. losses: share whose machine is lost on the
+    way. stragglers: share that runs `slowdown` times slower. startup: seconds before training begins.
+    shutdown: seconds that a program takes to end once it is asked to, its grace period at most.
+
+    Raises:
+        InputError: a share is not from 0 to 1, or another number is too small.
+    """
+
+    failures: float = 0.0
+    losses: float = 0.0
+    stragglers: float = 0.0
+    slowdown: float = 5.0
+    startup: float = 0.0
+    shutdown: float = 0.0
+
+    def __post_init__(self) -> None:
+        for what in ("failures", "losses", "stragglers"):
+            if not 0 <= getattr(self, what) <= 1:
+                raise InputError(f"{what} {getattr(self, what)!r} is not a share from 0 to 1; give one")
+        for what, least in (("slowdown", 1), ("startup", 0), ("shutdown", 0)):
+            if not least <= getattr(self, what) < inf:
+                raise InputError(
+                    f"{what} {getattr(self, what)!r} is not a number of {least} or more; give one"
+                )
+
+
+NO_TROUBLE = Trouble()
+
+
+def metric_definition(metric: str) -> MetricDefinition:
+    """How a simulated training job prints the objective metric: what its log must be read with."""
+    return MetricDefinition(metric, r"^simulated: (\S+)$")
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved. Calling it gives the time, in seconds since the epoch."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self.now = start
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(slots=True)
+class _Run:
+    """An attempt whose whole course is known: `times[i]` is when `lines[i]` is printed, `ends[i]` its end in
+    the log. start: when training begins; end and exit: when and how it is over if nobody stops it.
+    """
+
+    created: float
+    start: float
+    times: list[float]
+    log: bytes
+    ends: list[int]
+    end: float
+    exit: Exit
+    grace: float
+
+
+class SimulatedExecutor:
+    """Plays `curves` of the configurations it is given.
+
+    clock: shared with the runner. seed: what goes wrong depends on it and on the attempt alone. alarms: times
+    at which `sleep` must not pass by, such as the limit on the run time of the job.
+
+        clock = VirtualClock()
+        executor = SimulatedExecutor(curves, clock)
+        runner = TuningJobRunner(..., executor, clock=clock)
+        runner.run(sleep=executor.sleep)
+    """
+
+    def __init__(
+        self,
+        curves: Curves,
+        clock: VirtualClock,
+        *,
+        trouble: Trouble = NO_TROUBLE,
+        seed: int = 0,
+        alarms: Sequence[float] = (),
+    ) -> None:
+        self._curves, self._clock, self._trouble, self._seed = curves, clock, trouble, seed
+        self._alarms = sorted(alarms)
+        self._runs: dict[tuple[str, int], _Run] = {}
+        self._over: dict[tuple[str, int], _Run] = {}
+
+    def submit(self, submission: Submission) -> Handle:
+        key = (submission.name, submission.attempt)
+        if key not in self._runs and key not in self._over:
+            self._runs[key] = self._plan(submission)
+        return {"name": submission.name, "attempt": submission.attempt}
+
+    def poll(self, attempts: Sequence[tuple[Handle, int]]) -> list[Update]:
+        return [self._look(handle, offset) for handle, offset in attempts]
+
+    def stop(self, handle: Handle, *, now: bool = False) -> None:
+        run = self._runs.get(_key(handle))
+        if run is None:
+            return
+        end = self._clock.now + (0.0 if now else min(self._trouble.shutdown, run.grace))
+        if end < run.end:
+            run.end = end
+            run.exit = Exit("Exited", None, stopped=True, started=min(run.start, end), ended=end)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock to the next thing that happens; by `seconds` if nothing is to come."""
+        now = self._clock.now
+        following = min((_next(run, now) for run in self._runs.values()), default=inf)
+        following = min(following, next((alarm for alarm in self._alarms if alarm > now), inf))
+        self._clock.now = following if isfinite(following) else now + seconds
+
+    def _plan(self, submission: Submission) -> _Run:
+        definition, now, trouble = submission.definition, self._clock.now, self._trouble
+        names = {parameter.name for parameter in definition.space.parameters}
+        texts = {name: text for name, text in submission.hyperparameters.items() if name in names}
+        curve = self._curves(definition.space.parse(texts))
+        rng = self._generator(submission)
+        fails, lost, slow, share = rng.random(4)
+        pace = trouble.slowdown if slow < trouble.stragglers else 1.0
+        start = now + trouble.startup
+        times = (start + pace * np.cumsum(np.asarray(curve.durations, dtype=np.float64))).tolist()
+        end = times[-1] if times else start
+        outcome = Exit("Exited", 0, started=start, ended=end)
+        if lost < trouble.losses:
+            end = start + share * (end - start)
+            outcome = Exit("Lost", None, "the simulated machine was lost", started=start, ended=end)
+        elif fails < trouble.failures:
+            end = start + share * (end - start)
+            outcome = Exit("Exited", 1, "the simulated program failed", started=start, ended=end)
+        limit = definition.max_runtime_seconds
+        if limit is not None and end > start + limit:
+            end = start + limit
+            outcome = Exit("Exited", None, stopped=True, timed_out=True, started=start, ended=end)
+        lines = [f"simulated: {float(value)!r}\n".encode() for value in curve.values]
+        ends = np.cumsum([len(line) for line in lines], dtype=np.int64).tolist()
+        return _Run(now, start, times, b"".join(lines), ends, end, outcome, definition.grace_seconds)
+
+    def _generator(self, submission: Submission) -> np.random.Generator:
+        text = f"{self._seed}/{submission.name}/{submission.attempt}"
+        digest = hashlib.blake2s(text.encode(), digest_size=16).digest()
+        return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64)))
+
+    def _look(self, handle: Handle, offset: int) -> Update:
+        key, now = _key(handle), self._clock.now
+        run = self._runs.get(key) or self._over[key]
+        count = bisect_right(run.times, min(now, run.end))
+        until = run.ends[count - 1] if count else 0
+        data = run.log[offset:until]
+        first = bisect_right(run.ends, offset)
+        stamps = list(zip(run.ends[first:count], run.times[first:count], strict=True))
+        log = LogChunk(offset, data, stamps)
+        times = {"Training": run.start} if now >= run.start else {}
+        if now >= run.end:
+            self._over[key] = self._runs.pop(key, run)
+            return Update(handle, "Ended", log, run.exit, times)
+        return Update(handle, "Training" if times else "Starting", log, None, times)
+
+
+def _key(handle: Mapping[str, str | int]) -> tuple[str, int]:
+    return str(handle["name"]), int(handle["attempt"])
+
+
+def _next(run: _Run, now: float) -> float:
+    """When something next happens to a run: it begins, prints or ends. `now` if it has ended unseen."""
+    if now >= run.end:
+        return now
+    count = bisect_right(run.times, now)
+    coming = run.times[count] if count < len(run.times) else inf
+    return min(run.end, coming, run.start if run.start > now else inf)

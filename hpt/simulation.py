@@ -1,0 +1,57 @@
+"""Runs a tuning job on learning curves instead of training programs: the same decisions, in virtual time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from hpt.events import Event
+from hpt.executors.simulated import (
+    NO_TROUBLE,
+    Curves,
+    SimulatedExecutor,
+    Trouble,
+    VirtualClock,
+    metric_definition,
+)
+from hpt.job import TuningJobConfig
+from hpt.job_document import to_document
+from hpt.runner import TuningJobRunner
+from hpt.storage.memory import MemoryStorage
+
+
+def simulate(
+    config: TuningJobConfig,
+    curves: Curves,
+    *,
+    trouble: Trouble = NO_TROUBLE,
+    observe: Callable[[TuningJobRunner, Sequence[Event]], None] = lambda runner, events: None,
+) -> TuningJobRunner:
+    """The runner of a simulated job, run to its end; nothing is stored and no program is started.
+
+    curves: what a training job with a given configuration would print, and when. What goes wrong by chance
+    depends on the job's seed, so that the same job simulates the same way again. Time starts at 0.
+    """
+    definition = config.definition
+    read = (metric_definition(definition.objective.metric),)
+    config = replace(config, definition=replace(definition, metric_definitions=read))
+    if config.seed is None:
+        config = replace(config, seed=secrets.randbits(31))
+    limit = config.limits.max_runtime_seconds
+    clock = VirtualClock()
+    executor = SimulatedExecutor(
+        curves,
+        clock,
+        trouble=trouble,
+        seed=config.seed or 0,
+        alarms=() if limit is None else (limit,),
+    )
+    storage = MemoryStorage()
+    storage.create(config.name, to_document(config), clock())
+    lease = storage.acquire(config.name)
+    runner = TuningJobRunner(config, clock(), [], storage, lease, executor, clock=clock)
+    runner.observe = lambda events: observe(runner, events)
+    runner.run(sleep=executor.sleep)
+    storage.release(lease)
+    return runner
