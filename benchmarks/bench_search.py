@@ -2,11 +2,11 @@
 
     python benchmarks/bench_search.py [--seeds 20] [--trials 30]
 
-Each objective trains a scikit-learn model on data that comes with scikit-learn and yields a cross-validated loss.
-Both strategies get the same seeds and trials. The table shows, per objective, the median best loss of each and the
-paired gain: how much lower Bayesian search's best loss is after all trials, in units of the spread of
-random search's best losses, with a 95 % bootstrap interval of the mean over seeds. Passes if every interval lies
-above zero.
+Each objective trains a scikit-learn model on data that comes with scikit-learn and yields a cross-validated
+loss. Both strategies get the same seeds and trials. The table shows, per objective, the median best loss of
+each and the paired gain: how much lower Bayesian search's best loss is after all trials, in units of the
+spread of random search's best losses, with a 95 % bootstrap interval of the mean over seeds. Passes if
+every interval lies above zero.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def data(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def svr_diabetes(config: dict[str, object]) -> float:
     model = make_pipeline(StandardScaler(), SVR(max_iter=20_000, **config))
-    return float(-cross_val_score(model, *data("diabetes"), cv=3, scoring="neg_root_mean_squared_error").mean())
+    return float(-cross_val_score(model, *data("diabetes"), cv=3,
+    scoring="neg_root_mean_squared_error").mean())
 
 
 def svc_breast_cancer(config: dict[str, object]) -> float:
@@ -101,8 +102,8 @@ def best_losses(objective: Objective, space: hpt.SearchSpace, strategy: str, see
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser = argparse.ArgumentParser(description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter) parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=30)
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
@@ -113,8 +114,8 @@ def main() -> int:
     for name, (objective, space) in OBJECTIVES.items():
         best = {
             strategy: np.array(
-                [best_losses(objective, space, strategy, seed, options.trials) for seed in range(options.seeds)]
-            )
+                [best_losses(objective, space, strategy, seed, options.trials) for seed in
+                range(options.seeds)] )
             for strategy in ("Random", "Bayesian")
         }
         gain = (best["Random"] - best["Bayesian"]) / max(best["Random"].std(), 1e-300)  # (seeds,)

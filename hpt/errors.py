@@ -1,18 +1,18 @@
 """Every exception `hpt` raises on purpose, sorted by what the caller does next.
 
-    HptError
-    ├── InputError (ValueError)         fix the input; nothing was changed
-    │   ├── ValidationError             a job request broke rules; `.violations` lists each one
-    │   ├── UnknownTrialError           no trial has that number
-    │   ├── TrialStateError             the trial is not in a state that allows the call
-    │   ├── JobNotFoundError            no tuning job has that name
-    │   └── JobExistsError              the name is taken; choose another
-    ├── RetryableError                  try again once the surroundings are mended
-    │   ├── StorageError                the state could not be written or read (full disk, permissions)
-    │   └── ExecutorError               a training program could not be started or reached
-    ├── JobOwnedError                   another living process runs this job; `.pid` names it
-    └── LeaseLostError                  another process took this job over; give up
-    NotPositiveDefiniteError (HptError, ArithmeticError)    a covariance could not be factored
+HptError
+├── InputError (ValueError)         fix the input; nothing was changed
+│   ├── ValidationError             a job request broke rules; `.violations` lists each one
+│   ├── UnknownTrialError           no trial has that number
+│   ├── TrialStateError             the trial is not in a state that allows the call
+│   ├── JobNotFoundError            no tuning job has that name
+│   └── JobExistsError              the name is taken; choose another
+├── RetryableError                  try again once the surroundings are mended
+│   ├── StorageError                the state could not be written or read (full disk, permissions)
+│   └── ExecutorError               a training program could not be started or reached
+├── JobOwnedError                   another living process runs this job; `.pid` names it
+└── LeaseLostError                  another process took this job over; give up
+NotPositiveDefiniteError (HptError, ArithmeticError)    a covariance could not be factored
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Violation:
     """One broken rule of a job request.
 
     `code` is the service's error code (`ValidationException`, `ResourceInUse`, ...), `path` the offending
-    member in the request's own spelling (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`),
-    `rule` the identifier of the rule (`shape`, `V12`, `unsupported`), `message` the value, the rule and the fix.
+    member in the request's own spelling
+    (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`), `rule` the identifier of the
+    rule (`shape`, `V12`, `unsupported`), `message` the value, the rule and the fix.
     """
 
     code: str
@@ -98,7 +99,7 @@ class LeaseLostError(HptError):
 
 
 class NotPositiveDefiniteError(HptError, ArithmeticError):
-    """A covariance matrix could not be factored; `.order` is its failing minor, `.jitter` the largest tried."""
+    """A covariance matrix could not be factored; `.order` is its failing minor, `.jitter` the most tried."""
 
     def __init__(self, message: str, order: int = 0, jitter: float = 0.0) -> None:
         super().__init__(message)

@@ -83,8 +83,9 @@ def tune(
     report. An exception fails the trial, not the job; so does NaN. As with every spawned process, a script
     that calls `tune` guards the call with `if __name__ == "__main__":`.
 
-    Without `name` and `state` the job lives in a temporary directory and is gone afterwards. With one it is kept under
-    `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
+    Without `name` and `state` the job lives in a temporary directory and is gone afterwards. With one it is
+    kept under `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or
+    Ctrl-C.
 
     Raises:
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.

@@ -9,15 +9,16 @@ from typing import Protocol
 from hpt.job import TrainingJobDefinition
 
 Handle = Mapping[str, str | int]
-"""How to find a submitted attempt again, also from another process: plain JSON, at least `name` and `attempt`."""
+"""How to find an attempt again, also from another process: JSON, at least `name` and `attempt`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One attempt of one training job.
 
-    name: the training job's. attempt: from 1. hyperparameters: every text the program receives (tuned, static,
-    `_tuning_objective_metric`). parallel: how many training jobs share this host, for a fair number of threads.
+    name: the training job's. attempt: from 1. hyperparameters: every text the program receives (tuned,
+    static, `_tuning_objective_metric`). parallel: how many training jobs share this host, for a fair number
+    of threads.
     """
 
     name: str
@@ -44,10 +45,11 @@ class LogChunk:
 class Exit:
     """How an attempt ended.
 
-    outcome: `Exited` (the program ran and ended, whatever its code) or `Lost` (the infrastructure failed under
-    it: supervisor gone, host restarted, disk full, could not be started for a reason that is not the program's).
-    reason: text for a person; the program's own failure file where it wrote one. stopped: a stop was requested
-    before it ended. timed_out: it ran into its deadline. model: where its model lies, or None.
+    outcome: `Exited` (the program ran and ended, whatever its code) or `Lost` (the infrastructure failed
+    under it: supervisor gone, host restarted, disk full, could not be started for a reason that is not the
+    program's). reason: text for a person; the program's own failure file where it wrote one. stopped: a
+    stop was requested before it ended. timed_out: it ran into its deadline. model: where its model lies, or
+    None.
     """
 
     outcome: str
@@ -64,8 +66,9 @@ class Exit:
 class Update:
     """What became of one attempt since it was last polled.
 
-    phase: `Starting`, `Downloading`, `Training`, `Stopping`, `Uploading` or `Ended`. times: when each phase was
-    entered, as far as known. exit is set exactly when phase is `Ended` AND every byte of the log was handed out.
+    phase: `Starting`, `Downloading`, `Training`, `Stopping`, `Uploading` or `Ended`. times: when each phase
+    was entered, as far as known. exit is set exactly when phase is `Ended` AND every byte of the log was
+    handed out.
     """
 
     handle: Handle
