@@ -39,8 +39,9 @@ def data(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def svr_diabetes(config: dict[str, object]) -> float:
     model = make_pipeline(StandardScaler(), SVR(max_iter=20_000, **config))
-    return float(-cross_val_score(model, *data("diabetes"), cv=3,
-    scoring="neg_root_mean_squared_error").mean())
+    return float(
+        -cross_val_score(model, *data("diabetes"), cv=3, scoring="neg_root_mean_squared_error").mean()
+    )
 
 
 def svc_breast_cancer(config: dict[str, object]) -> float:
@@ -102,8 +103,10 @@ def best_losses(objective: Objective, space: hpt.SearchSpace, strategy: str, see
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter) parser.add_argument("--seeds", type=int, default=20)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=30)
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
@@ -114,8 +117,11 @@ def main() -> int:
     for name, (objective, space) in OBJECTIVES.items():
         best = {
             strategy: np.array(
-                [best_losses(objective, space, strategy, seed, options.trials) for seed in
-                range(options.seeds)] )
+                [
+                    best_losses(objective, space, strategy, seed, options.trials)
+                    for seed in range(options.seeds)
+                ]
+            )
             for strategy in ("Random", "Bayesian")
         }
         gain = (best["Random"] - best["Bayesian"]) / max(best["Random"].std(), 1e-300)  # (seeds,)
