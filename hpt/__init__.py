@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hpt.errors import ValidationError as ValidationError
     from hpt.errors import Violation as Violation
     from hpt.history import History as History
+    from hpt.reporting import report as report
     from hpt.space import CategoricalParameter as CategoricalParameter
     from hpt.space import ContinuousParameter as ContinuousParameter
     from hpt.space import IntegerParameter as IntegerParameter
@@ -68,6 +69,7 @@ _HOMES = {
         "Violation",
     ),
     "hpt.history": ("History",),
+    "hpt.reporting": ("report",),
     "hpt.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.strategies.base": ("Suggestion",),
     "hpt.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),

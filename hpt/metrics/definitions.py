@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from hpt.job import MetricDefinition
+from hpt.metrics.confirm import LineReader
 from hpt.metrics.engine import Loader
 from hpt.metrics.plan import Plan, plan
 
@@ -33,6 +34,11 @@ class CompiledDefinitions:
     def plan(self) -> Plan:
         """How each pattern is matched fast."""
         return plan(self.patterns)
+
+    @cached_property
+    def lines(self) -> LineReader:
+        """What reads a single line exactly."""
+        return LineReader(self.names, self.patterns, self.plan)
 
     def possible(self, data: bytes, begin: int, stop: int) -> list[int]:
         """The definitions that may have a match in data[begin:stop], for a text they need stands in it."""

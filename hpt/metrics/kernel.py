@@ -158,7 +158,7 @@ def match_line(
                 return _FOR_REGEX
             memo = failed[:needed]
             memo[:] = 0
-            steps[0] = 16 * rules.shape[0] * (end - begin + 1) + 4096
+            steps[0] = 64 * rules.shape[0] * (end - begin + 1) + 4096
             continue
         if outcome != _MATCHED:
             break

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+TAB_AS_TEXT = "#011"
+"""How AMT's log pipeline writes a TAB."""
+
 
 def decode(line: bytes) -> str:
     """The line as text; bytes that are not UTF-8 survive as surrogates, which no number contains."""
@@ -32,7 +35,7 @@ def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
     if not found and "\t" in text:
         return [
             value
-            for match in pattern.finditer(text.replace("\t", "#011"))
+            for match in pattern.finditer(text.replace("\t", TAB_AS_TEXT))
             if (value := number(match[1])) is not None
         ]
     return found

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from re import IGNORECASE, _constants  # type: ignore[attr-defined]
 from typing import Any
 
+from hpt.metrics.line import TAB_AS_TEXT
 from hpt.metrics.syntax import members, parse
 
 MAX_ALTERNATIVES = 16
-TAB_AS_TEXT = "#011"
 
 # How common bytes are in logs, in steps: the rarer the bytes of a literal, the fewer lines are looked at in
 # vain.

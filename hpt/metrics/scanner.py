@@ -6,7 +6,7 @@ import re
 
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import LINE, TEXT, Kernel
-from hpt.metrics.line import decode, number, values_on_line
+from hpt.metrics.line import decode, number
 
 MAX_LINE = 16 * 2**20
 """A longer line is cut into pieces of so many bytes, each matched as a line of its own."""
@@ -98,9 +98,9 @@ class MetricScanner:
             else:
                 end = after = min(begin + MAX_LINE, stop)
             if begin < end:
-                text = decode(data[begin:end])
+                line = data[begin:end]
                 for index in indices:
-                    values = values_on_line(self._definitions.patterns[index], text)
+                    values = self._definitions.lines.values(index, line)
                     matches += [(index, value, base + after) for value in values]
             begin = after
 
@@ -111,7 +111,7 @@ class MetricScanner:
         for rows, values in kernel.scan(self._definitions.plan, data, begin, stop, MAX_LINE):
             for (index, kind, after, a, b), value in zip(rows, values, strict=True):
                 if kind == LINE:
-                    found = values_on_line(self._definitions.patterns[index], decode(data[a:b]))
+                    found = self._definitions.lines.values(index, data[a:b])
                     matches += [(index, one, base + after) for one in found]
                 elif kind == TEXT:
                     one_value = number(decode(data[a:b]))

@@ -1,0 +1,192 @@
+"""Reading metrics out of logs: `hpt` beside `re`, RE2 and Hyperscan, in CPU time of one core.
+
+    python benchmarks/bench_metrics.py [--megabytes 500] [--slow-megabytes 10]
+
+One log for each density of matching lines, read with 1, 4 and 40 patterns. Slow rivals read its first part
+only. Every reader ends with the values as Python floats, so each does the same work: Hyperscan finds the
+lines and `re` captures (its own captures, Chimera, are not in the wheels). The limit is what `bytes.count`
+of an absent byte (memchr) costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hpt.job import MetricDefinition
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.engine import Loader
+from hpt.metrics.scanner import MetricScanner
+
+FOUR = (
+    "loss=(.*?);",
+    r"auc:([0-9\.]+)",
+    r"\[[0-9]+\].*#011validation-auc:(\S+)",
+    r"epoch [0-9]+ .* acc ([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)",
+)
+FORTY = (*FOUR, *(f"metric_{i:02d}[=:] ?([-+0-9.eE]+)" for i in range(36)))
+NOISE = (
+    "2024-05-01 12:00:{:02d},{:03d} INFO worker {}: fetched batch {} of {} from shard-{:05d} in {} ms",
+    "[{}] step {}/{}  lr 0.{:06d}  throughput {} samples/s  mem {} GiB ({} tensors)",
+    "DEBUG dataloader: queue size {}, prefetch {}, time so far {}s, host ip-10-0-{}-{}",
+)
+MATCHING = (
+    "step {0} loss={1:.6f}; lr=0.001",
+    "round {0} valid auc:{1:.5f} best so far",
+    "[{0}]\ttrain-error:{1:.5f}\tvalidation-auc:{1:.5f}",
+    "epoch {0} of 100 took 12.1s acc {1:.6e}",
+)
+
+
+def make_log(size: int, density: float, seed: int = 0) -> bytes:
+    """About `size` bytes of which that share of lines holds a metric."""
+    rng = random.Random(seed)
+    lines, length = [], 0
+    block = min(size, 8_000_000)  # then over and over
+    while length < block:
+        if rng.random() < density:
+            line = rng.choice(MATCHING).format(rng.randrange(1000), rng.random())
+        else:
+            line = rng.choice(NOISE).format(*(rng.randrange(60) for _ in range(7)))
+        lines.append(line)
+        length += len(line) + 1
+    text = ("\n".join(lines) + "\n").encode()
+    return text * max(1, size // len(text))
+
+
+def with_hpt(patterns: Sequence[str], loader: Loader) -> Callable[[bytes], int]:
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+
+    def read(log: bytes) -> int:
+        scanner = MetricScanner(definitions)
+        step = 4 * 2**20
+        return sum(len(scanner.feed(log[i : i + step])) for i in range(0, len(log), step))
+
+    return read
+
+
+def by_line(compiled: Sequence[Any]) -> Callable[[bytes], int]:
+    def read(log: bytes) -> int:
+        matches = []
+        for line in re.split(r"[\r\n]", log.decode("utf-8", "surrogateescape")):
+            for index, pattern in enumerate(compiled):
+                for match in pattern.finditer(line):
+                    matches.append((index, float(match[1])))
+        return len(matches)
+
+    return read
+
+
+def over_the_whole(patterns: Sequence[str]) -> Callable[[bytes], int]:
+    compiled = [re.compile(pattern.replace("#011", "\t")) for pattern in patterns]
+
+    def read(log: bytes) -> int:
+        text = log.decode("utf-8", "surrogateescape")
+        return sum(len([float(match[1]) for match in pattern.finditer(text)]) for pattern in compiled)
+
+    return read
+
+
+def with_hyperscan(patterns: Sequence[str], captures: bool) -> Callable[[bytes], int]:
+    import hyperscan
+
+    compiled = [re.compile(pattern) for pattern in patterns]
+    database = hyperscan.Database()
+    count = len(patterns)
+    database.compile(
+        expressions=[pattern.replace("#011", "\t").encode() for pattern in patterns],
+        ids=list(range(count)),
+        elements=count,
+        flags=[0] * count,
+    )
+
+    def read(log: bytes) -> int:
+        hits: dict[tuple[int, int], None] = {}
+        last = [-1, -1]
+
+        def on_match(index: int, start: int, end: int, flags: int, context: object) -> None:
+            if end <= last[1]:
+                line = last[0]
+            else:
+                line = log.rfind(b"\n", 0, end - 1) + 1
+                last[0], last[1] = line, log.find(b"\n", end - 1)
+            hits[line, index] = None
+
+        def count_match(*_: object) -> None:
+            last[0] += 1
+
+        if not captures:
+            last[0] = 0
+            database.scan(log, match_event_handler=count_match)
+            return last[0]
+        database.scan(log, match_event_handler=on_match)
+        values = []
+        for line, index in hits:
+            text = log[line : log.find(b"\n", line)].decode("utf-8", "surrogateescape").replace("\t", "#011")
+            values += [float(match[1]) for match in compiled[index].finditer(text)]
+        return len(values)
+
+    return read
+
+
+def speed(read: Callable[[bytes], int], log: bytes, repeats: int = 1) -> tuple[float, int]:
+    """Best GB/s of CPU time, and the matches found."""
+    best, found = float("inf"), 0
+    for _ in range(repeats):
+        start = time.process_time()
+        found = read(log)
+        best = min(best, time.process_time() - start)
+    return len(log) / best / 1e9, found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=500)
+    parser.add_argument("--slow-megabytes", type=int, default=10)
+    arguments = parser.parse_args()
+    loader = Loader()
+    start = time.perf_counter()
+    loader.wait()
+    print(f"the kernel was loaded in {time.perf_counter() - start:.2f} s (numba's import included)")
+    print("GB/s of one core's CPU time; in brackets: how many times `re` by line")
+    print(f"{'match':>6} {'patterns':>8} {'hpt':>16} {'re, line':>9} {'re, whole':>9} {'re2':>7} "
+          f"{'hyperscan':>9} {'+captures':>9} {'memchr':>7}")  # fmt: skip
+    for density in (0.0, 0.01, 0.2, 1.0):
+        log = make_log(arguments.megabytes * 1_000_000, density)
+        part = make_log(min(arguments.slow_megabytes, arguments.megabytes) * 1_000_000, density)
+        limit, _ = speed(lambda data: data.count(b"\x00"), log)
+        for patterns in (FOUR[:1], FOUR, FORTY):
+            ours, _ = speed(with_hpt(patterns, loader), log, 2)
+            same = [read(part) for read in (with_hpt(patterns, loader), with_hpt(patterns, Loader(10**18)))]
+            assert same[0] == same[1], same
+            line, _ = speed(by_line([re.compile(pattern) for pattern in patterns]), part)
+            whole, _ = speed(over_the_whole(patterns), part)
+            rivals = [f"{ours:7.2f} ({ours / line:5.0f}x)", f"{line:9.3f}", f"{whole:9.3f}"]
+            rivals.append(_with_re2(patterns, part))
+            rivals += _with_hyperscan(patterns, part)
+            print(
+                f"{density:6.0%} {len(patterns):8} {' '.join(f'{cell:>9}' for cell in rivals)} {limit:7.2f}"
+            )
+
+
+def _with_re2(patterns: Sequence[str], log: bytes) -> str:
+    try:
+        import re2
+    except ImportError:
+        return "      -"
+    return f"{speed(by_line([re2.compile(pattern) for pattern in patterns]), log)[0]:7.3f}"
+
+
+def _with_hyperscan(patterns: Sequence[str], log: bytes) -> list[str]:
+    try:
+        return [f"{speed(with_hyperscan(patterns, captures), log)[0]:9.3f}" for captures in (False, True)]
+    except ImportError:
+        return ["-", "-"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Reads one line with `re`, where that is safe, and safely where it is not."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hpt.metrics import machine
+from hpt.metrics.hostile import Effort, effort
+from hpt.metrics.isolated import IsolatedMatcher, TooSlowError
+from hpt.metrics.line import TAB_AS_TEXT, decode, number, values_on_line
+from hpt.metrics.plan import MACHINE, Plan
+
+PATIENCE = 20_000
+"""Steps of the machine, run by the interpreter: some tens of milliseconds."""
+
+
+class LineReader:
+    """The values of each definition on a line, in bounded time.
+
+    A pattern that may take `re` too long on a line of that length is run by the machine, whose work is
+    bounded, if the machine can; else by RE2 where that is installed and means the same; else in a process
+    that is killed when it takes too long, whereupon the definition has failed: it gives no further values,
+    and a warning says so.
+
+    failed: why, for each definition that failed.
+    """
+
+    def __init__(self, names: Sequence[str], patterns: Sequence[re.Pattern[str]], plan: Plan) -> None:
+        self._names = names
+        self._patterns = patterns
+        self._plan = plan
+        self.efforts: list[Effort] = [effort(one) for one in plan.patterns]
+        self._re2 = [
+            _re2(pattern) if e.unbounded else None for pattern, e in zip(patterns, self.efforts, strict=True)
+        ]
+        self._isolated = IsolatedMatcher()
+        self.failed: dict[int, str] = {}
+
+    def values(self, index: int, line: bytes) -> list[float]:
+        """The values of definition `index` on a line without its end."""
+        pattern = self._patterns[index]
+        length = len(line) * (4 if b"\t" in line else 1)
+        if self.efforts[index].harmless(length):
+            return values_on_line(pattern, decode(line))
+        if index in self.failed:
+            return []
+        if line.isascii() and self._plan.definitions[index, 0] == MACHINE:
+            values = self._with_machine(index, line)
+            if values is not None:
+                return values
+        re2 = self._re2[index]
+        if re2 is not None and (line.isascii() or not _asks_about_letters(pattern.pattern)):
+            try:
+                return values_on_line(re2, decode(line))
+            except UnicodeEncodeError:
+                pass  # RE2 wants UTF-8
+        try:
+            return self._isolated.values(pattern.pattern, decode(line))
+        except TooSlowError as error:
+            self.failed[index] = str(error)
+            warnings.warn(
+                f"metric {self._names[index]!r}: {pattern.pattern!r} may try endlessly many ways to match, and "
+                f"did: {error}; it is read no further. Write it without repeats within repeats",
+                stacklevel=2,
+            )
+            return []
+
+    def _with_machine(self, index: int, line: bytes) -> list[float] | None:
+        values = self._machine_values(index, line)
+        if values == [] and b"\t" in line:
+            return self._machine_values(index, line.replace(b"\t", TAB_AS_TEXT.encode()))
+        return values
+
+    def _machine_values(self, index: int, line: bytes) -> list[float] | None:
+        """The values on an ASCII line as it stands; None if there was not patience enough."""
+        plan = self._plan
+        rules = plan.program[plan.definitions[index, 1] : plan.definitions[index, 2]]
+        text = np.frombuffer(line or b"\0", np.uint8)
+        end = len(line)
+        failed = np.zeros((len(rules) * (end + 1) >> 3) + 1, np.uint8)
+        steps, found = np.array([PATIENCE]), np.zeros(4, np.int64)
+        stack = np.zeros(4 * 4096, np.int64)
+        values: list[float] = []
+        start, advance = 0, False
+        while start <= end:
+            outcome = machine.search(
+                rules,
+                plan.sets,
+                plan.first[index],
+                text,
+                0,
+                end,
+                start,
+                end,
+                advance,
+                stack,
+                failed,
+                steps,
+                found,
+            )
+            if outcome == machine.GAVE_UP:
+                return None
+            if outcome != machine.MATCHED:
+                break
+            failed[:] = 0
+            advance, start = bool(found[0] == found[1]), int(found[1])
+            if found[2] >= 0 and found[3] > found[2]:
+                value = number(line[found[2] : found[3]].decode())
+                if value is not None:
+                    values.append(value)
+        return values
+
+
+def _re2(pattern: re.Pattern[str]) -> Any:
+    """The pattern compiled by google-re2, where that is installed and can express it."""
+    if "(?" in pattern.pattern.replace("(?:", ""):
+        return None  # flags and names: the two are not of one mind about all of them
+    try:
+        re2 = importlib.import_module("re2")
+    except ImportError:
+        return None
+    try:
+        options = re2.Options()
+        options.log_errors = False
+        return re2.compile(pattern.pattern, options=options)
+    except re2.error:
+        return None
+
+
+def _asks_about_letters(pattern: str) -> bool:
+    """Whether it uses classes that mean more to `re` than to RE2 once a line is not ASCII."""
+    return re.search(r"\\[wWdDsSbB]", pattern) is not None
