@@ -53,8 +53,8 @@ class TuningJobRunner:
     """Drives one tuning job whose lease this process holds.
 
     observe: called with the events of each committed step. boundary: called with a name at every point
-    between deciding, recording and acting; whatever is killed there must resume. Both may raise to end the
-    run."""
+    between deciding, recording and acting; whatever is killed there must resume. Both may raise to end it.
+    """
 
     def __init__(
         self,
