@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from hpt.metrics import machine
 from hpt.metrics.hostile import Effort, effort
 from hpt.metrics.isolated import IsolatedMatcher, TooSlowError
@@ -39,6 +37,9 @@ class LineReader:
         self._re2 = [
             _re2(pattern) if e.unbounded else None for pattern, e in zip(patterns, self.efforts, strict=True)
         ]
+        # The machine's arrays as Python's own, which the interpreter reads fastest.
+        self._program: list[int] = plan.program.reshape(-1).tolist()
+        self._sets, self._first = plan.sets.tobytes(), plan.first.tobytes()
         self._isolated = IsolatedMatcher()
         self.failed: dict[int, str] = {}
 
@@ -66,7 +67,7 @@ class LineReader:
             self.failed[index] = str(error)
             warnings.warn(
                 f"metric {self._names[index]!r}: {pattern.pattern!r} may try endlessly many ways to match, and "
-                f"did: {error}; it is read no further. Write it without repeats within repeats",
+                f"did: {error}; it is read no further: write it without nested repeats",
                 stacklevel=2,
             )
             return []
@@ -80,38 +81,27 @@ class LineReader:
     def _machine_values(self, index: int, line: bytes) -> list[float] | None:
         """The values on an ASCII line as it stands; None if there was not patience enough."""
         plan = self._plan
-        rules = plan.program[plan.definitions[index, 1] : plan.definitions[index, 2]]
-        text = np.frombuffer(line or b"\0", np.uint8)
+        base, after = (int(row) for row in plan.definitions[index, 1:3])
         end = len(line)
-        failed = np.zeros((len(rules) * (end + 1) >> 3) + 1, np.uint8)
-        steps, found = np.array([PATIENCE]), np.zeros(4, np.int64)
-        stack = np.zeros(4 * 4096, np.int64)
+        failed = bytearray(((after - base) * (end + 1) >> 3) + 1)
+        state = [PATIENCE, 0, 0, 0, 0]
+        stack = [0] * machine.STACK
         values: list[float] = []
         start, advance = 0, False
         while start <= end:
             outcome = machine.search(
-                rules,
-                plan.sets,
-                plan.first[index],
-                text,
-                0,
-                end,
-                start,
-                end,
-                advance,
-                stack,
-                failed,
-                steps,
-                found,
-            )
+                self._program, base, self._sets, self._first, index, line, 0, end, start, end, advance, stack,
+                failed, True, state,
+            )  # fmt: skip
             if outcome == machine.GAVE_UP:
                 return None
             if outcome != machine.MATCHED:
                 break
-            failed[:] = 0
-            advance, start = bool(found[0] == found[1]), int(found[1])
-            if found[2] >= 0 and found[3] > found[2]:
-                value = number(line[found[2] : found[3]].decode())
+            failed = bytearray(len(failed))
+            _, match_start, start, group_start, group_end = state
+            advance = match_start == start
+            if 0 <= group_start < group_end:
+                value = number(line[group_start:group_end].decode())
                 if value is not None:
                     values.append(value)
         return values

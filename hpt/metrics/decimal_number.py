@@ -23,10 +23,10 @@ _U = tuple(np.uint64(i) for i in range(65))
 
 
 def powers_of_five() -> NDArray[np.uint64]:
-    """The 128 leading bits of 5**q for q from SMALLEST to LARGEST, (n, 2): high, low; truncated, or for
-    negative q rounded up.
+    """The 128 leading bits of 5**q for q from SMALLEST to LARGEST, (2 n,): high, low, high...; truncated, or
+    for negative q rounded up.
     """
-    rows = []
+    rows: list[int] = []
     for q in range(SMALLEST, LARGEST + 1):
         power = 5 ** abs(q)
         if q >= 0:
@@ -37,7 +37,7 @@ def powers_of_five() -> NDArray[np.uint64]:
             extra = length + 127 if q >= -27 else 2 * length + 128
             bits = 2**extra // power + 1
             bits >>= max(0, bits.bit_length() - 128)
-        rows.append((bits >> 64, bits & (2**64 - 1)))
+        rows += [bits >> 64, bits & (2**64 - 1)]
     return np.array(rows, np.uint64)
 
 
@@ -58,9 +58,9 @@ def nearest(w: Any, q: int, powers: Any) -> Any:
         if w >> np.uint64(64 - step) == 0:
             w = w << np.uint64(step)
             zeros += step
-    high, low = multiply(w, powers[q - SMALLEST, 0])
+    high, low = multiply(w, powers[2 * (q - SMALLEST)])
     if high & np.uint64(0x1FF) == np.uint64(0x1FF):
-        more, _ = multiply(w, powers[q - SMALLEST, 1])
+        more, _ = multiply(w, powers[2 * (q - SMALLEST) + 1])
         low = low + more
         if more > low:
             high = high + _U[1]
@@ -82,8 +82,9 @@ def is_space(byte: int) -> bool:
     return byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31
 
 
-def read_number(text: Any, begin: int, end: int, powers: Any, bits: Any) -> int:
-    """Read the number that is text[begin:end], trimmed. NUMBER leaves it in `bits[0]` (uint64)."""
+def read_number(text: Any, begin: int, end: int, powers: Any, values: Any, place_of_value: int) -> int:
+    """Read the number that is text[begin:end], trimmed. NUMBER leaves its bits in `values`
+    (uint64)."""
     while begin < end and is_space(text[begin]):
         begin += 1
     while begin < end and is_space(text[end - 1]):
@@ -136,5 +137,5 @@ def read_number(text: Any, begin: int, end: int, powers: Any, bits: Any) -> int:
         return ASK_PYTHON
     else:
         result = nearest(w, q, powers)
-    bits[0] = result | (_U[1] << _U[63]) if negative else result
+    values[place_of_value] = result | (_U[1] << _U[63]) if negative else result
     return NUMBER

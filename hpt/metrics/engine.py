@@ -17,84 +17,94 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpt.metrics.cache import cache_directory
+from hpt.metrics.decimal_number import powers_of_five
+from hpt.metrics.machine import STACK
 from hpt.metrics.plan import Plan
 
 WORTH_LOADING = 4 * 2**20
 """Bytes of log (times patterns) after which the kernel pays."""
 
-Row = tuple[int, int, int, int, int]
-"""Definition, kind, offset after the line, begin and end of a piece: see `hpt.metrics.kernel`."""
-
 VALUE, TEXT, LINE = 0, 1, 2
+MEMO = 2**20
+ROOM = 2**18
 _SOURCES = ("kernel.py", "simd.py", "machine.py", "decimal_number.py")
 
 
 class Workspace:
-    """Room for one scan at a time of a job with so many definitions."""
+    """Room for one scan at a time of a job with so many definitions; arrays as in `hpt.metrics.kernel`,
+    flat.
+    """
 
     def __init__(self, definitions: int, rows: int = 4096) -> None:
+        self.definitions = definitions
+        self.row_room = rows
+        self.hit_room = 4 * rows
         self.rows = np.zeros((rows, 5), np.int64)
         self.values = np.zeros(rows, np.uint64)
-        self.hits = np.zeros((4 * rows, 2), np.int64)
-        self.spans = np.full((definitions, 2), -1, np.int64)
-        self.stack = np.zeros(4 * 4096, np.int64)
-        self.failed = np.zeros(2**20, np.uint8)
-        self.small = np.zeros((3, 4), np.int64)
-        self.room = np.zeros(2**18, np.uint8)
+        self.hits = np.zeros(2 * self.hit_room, np.int64)
+        self.spans = np.full(2 * definitions, -1, np.int64)
+        self.stack = np.zeros(STACK, np.int64)
+        self.failed = np.zeros(MEMO, np.uint8)
+        self.state = np.zeros(5, np.int64)
+        self.room = np.zeros(ROOM, np.uint8)
 
-    def grow(self) -> None:
+    def grown(self) -> Workspace:
         """More room for what one line gave."""
-        self.__init__(len(self.spans), 8 * len(self.rows))  # type: ignore[misc]
+        return Workspace(self.definitions, 8 * self.row_room)
 
 
 class Kernel:
-    """The compiled kernel. Safe to use from several threads; it releases the interpreter's lock."""
+    """The compiled kernel, for one plan at a time in each thread; it releases the interpreter's lock.
 
-    def __init__(self, module: Any) -> None:
+    Safe to use from several threads.
+    """
+
+    def __init__(self, module: Any, interpreted: bool = False) -> None:
         self._find_hits = module.find_hits
         self._read_lines = module.read_lines
-        from hpt.metrics.decimal_number import powers_of_five
-
+        self._interpreted = interpreted
         self._powers = powers_of_five()
         self._idle: list[Workspace] = []
 
+    def _at(self, array: NDArray[Any]) -> Any:
+        """What the kernel takes for an array: its address, or if interpreted its numbers as Python's own,
+        flat.
+        """
+        return array.reshape(-1).data if self._interpreted else array.ctypes.data
+
     def scan(
         self, plan: Plan, data: bytes, begin: int, stop: int, longest: int
-    ) -> Iterator[tuple[list[list[int]], list[float]]]:
-        """What data[begin:stop], whole lines, says: batches of rows with their values.
-
-        Lines longer than `longest` are cut into pieces of that length.
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """What data[begin:stop], whole lines, says: batches of rows (k, 5) with their values (k,),
+        overwritten by the next. Lines longer than `longest` are cut into pieces of that length.
         """
+        at = self._at
         raw = np.frombuffer(data, np.uint8)
         try:
             work = self._idle.pop()
         except IndexError:
             work = Workspace(len(plan.definitions))
-        if len(work.spans) != len(plan.definitions):
+        if work.definitions != len(plan.definitions):
             work = Workspace(len(plan.definitions))
         while begin < stop:
-            hits, reached = self._find_hits(
-                raw,
-                begin,
-                stop,
-                plan.literals,
-                plan.letters,
-                plan.buckets,
-                plan.members,
-                plan.tables,
-                work.hits,
-            )
-            count, done = self._read_lines(
-                raw, begin, reached, stop, longest, work.hits, hits, plan.definitions, plan.program,
-                plan.sets, plan.first, self._powers, work.rows, work.values, work.spans, work.stack,
-                work.failed, work.small, work.room,
-            )  # fmt: skip
+            with np.errstate(over="ignore"):  # uint64 arithmetic wraps; only interpreted code would warn
+                hits, reached = self._find_hits(
+                    at(raw), begin, stop, at(plan.literals), at(plan.letters), plan.letters.shape[1],
+                    at(plan.buckets), at(plan.members), at(plan.tables), at(work.hits), work.hit_room,
+                )  # fmt: skip
+                count, done = self._read_lines(
+                    at(raw), begin, reached, stop, longest, at(work.hits), hits, at(plan.definitions),
+                    len(plan.definitions), at(plan.program), at(plan.sets), at(plan.first), at(self._powers),
+                    at(work.rows), at(work.values), work.row_room, at(work.spans), at(work.stack),
+                    at(work.failed), at(work.state), at(work.room),
+                )  # fmt: skip
             if count:
-                yield work.rows[:count].tolist(), work.values[:count].view(np.float64).tolist()
+                yield work.rows[:count], work.values[:count].view(np.float64)
             if done == begin:
-                work.grow()
+                work = work.grown()
             begin = done
         self._idle.append(work)
 
@@ -108,10 +118,10 @@ def load_kernel(directory: Path | None) -> Kernel:
 
     config: Any = numba.config
     if config.DISABLE_JIT:
-        return Kernel(kernel)
+        return Kernel(kernel, interpreted=True)
     entries: dict[Any, Any] = {
-        kernel.find_hits: _find_hits_types(numba.types),
-        kernel.read_lines: _read_lines_types(numba.types),
+        kernel.find_hits: _signature(numba.types, 11),
+        kernel.read_lines: _signature(numba.types, 21),
     }
     for entry, types in entries.items():
         if entry.signatures:  # compiled before in this process
@@ -142,32 +152,9 @@ def _numba_cache(config: Any, directory: Path) -> Iterator[None]:
         config.CACHE_DIR = before
 
 
-def _arrays(types: Any) -> dict[str, Any]:
-    def array(dtype: Any, dimensions: int, readonly: bool = False) -> Any:
-        return types.Array(dtype, dimensions, "C", readonly=readonly)
-
-    return {
-        "raw": array(types.uint8, 1, True),
-        "i1": array(types.int64, 1),
-        "i2": array(types.int64, 2),
-        "b1": array(types.uint8, 1),
-        "b2": array(types.uint8, 2),
-        "u1": array(types.uint64, 1),
-        "u2": array(types.uint64, 2),
-    }
-
-
-def _find_hits_types(types: Any) -> Any:
-    a, i = _arrays(types), types.int64
-    return types.UniTuple(i, 2)(a["raw"], i, i, a["i2"], a["b2"], a["i1"], a["i1"], a["b2"], a["i2"])
-
-
-def _read_lines_types(types: Any) -> Any:
-    a, i = _arrays(types), types.int64
-    return types.UniTuple(i, 2)(
-        a["raw"], i, i, i, i, a["i2"], i, a["i2"], a["i2"], a["b2"], a["b2"], a["u2"], a["i2"], a["u1"],
-        a["i2"], a["i1"], a["b1"], a["i2"], a["b1"],
-    )  # fmt: skip
+def _signature(types: Any, parameters: int) -> Any:
+    """Addresses and whole numbers in, two whole numbers out."""
+    return types.UniTuple(types.int64, 2)(*[types.int64] * parameters)
 
 
 def _sources() -> str:

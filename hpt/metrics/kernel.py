@@ -8,15 +8,18 @@
        (`read_lines`).
     4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, an odd number) it hands back.
 
-Importing this imports Numba; `hpt.metrics.engine` decides when, and where the compiled code is cached. The
-arrays of a plan are described in `hpt.metrics.plan`; the others are
+Importing this imports Numba; `hpt.metrics.engine` decides when, and where the compiled code is cached.
 
-    hits   (h, 2) int64: place and definition, by place
-    rows   (k, 5) int64: definition, kind, offset after the line, begin and end of a piece of the data
-           kinds: VALUE (bits of a float64 in `values` (k,) uint64), TEXT (the piece is for `float`), LINE
-           (for `re`)
-    spans  (d, 2) int64: first and last hit of each definition on a line, -1 for none; all -1 between calls
-    stack, failed, small (3, 4) int64: for `hpt.metrics.machine`        room  uint8: for a line without TABs
+The entries take addresses (with NUMBA_DISABLE_JIT=1 flat arrays), which Numba types and compiles far faster
+than arrays. The arrays of a plan are described in `hpt.metrics.plan`; the others are
+
+    hits    int64, 2 a row: place and definition, by place
+    rows    int64, 5 a row: definition, kind, offset after the line, begin and end of a piece of the data
+            kinds: VALUE (bits of a float64 in `values`, uint64), TEXT (the piece is for `float`), LINE (for
+            `re`)
+    spans   int64, 2 a definition: first and last hit on a line, -1 for none; all -1 between calls
+    stack, failed, state: for `hpt.metrics.machine`; MEMO bytes of failed        room: ROOM bytes, a line
+    without TABs
 """
 
 from __future__ import annotations
@@ -27,18 +30,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from hpt.metrics import decimal_number, machine, simd
+from hpt.metrics import decimal_number, machine
+from hpt.metrics.engine import LINE, MEMO, ROOM, TEXT, VALUE
 from hpt.metrics.plan import REGEX
-
-VALUE, TEXT, LINE = 0, 1, 2
+from hpt.metrics.simd import skip, to_bytes, to_ints, to_words, trailing_zeros, width
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
 
 # Nothing here allocates, so there is nothing to count references of; and only the entries are called from
 # Python.
-_ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False}
-_INNER = {**_ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+_INNER = {**_ENTRY, "no_cpython_wrapper": True}
 
 
 def _compiled(module: Any, *names: str) -> dict[str, Any]:
@@ -56,19 +59,22 @@ _machine = _compiled(
 _number = _compiled(decimal_number, "multiply", "nearest", "is_space", "read_number")
 search = _machine["search"]
 read_number = _number["read_number"]
-skip, width, writable, trailing_zeros = simd.skip, simd.width, simd.writable, simd.trailing_zeros
 _NOT_A_NUMBER, _NUMBER = decimal_number.NOT_A_NUMBER, decimal_number.NUMBER
 _MATCHED, _GAVE_UP = machine.MATCHED, machine.GAVE_UP
+_STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END = range(5)
 
 
 @njit(**_INNER)
-def is_hit(data: Any, place: int, begin: int, stop: int, literals: Any, letters: Any, row: int) -> bool:
-    """Whether literal `row` stands at `place`."""
-    start, length = literals[row, 0], literals[row, 1]
+def is_hit(
+    data: Any, place: int, begin: int, stop: int, literals: Any, letters: Any, letter_count: int, row: int
+) -> bool:
+    """Whether the literal at `row` stands at `place`."""
+    start = literals[row]
+    length = literals[row + 1]
     if place < begin or place + length > stop:
         return False
-    for i in range(length):  # noqa: SIM110, Numba compiles a loop to less
-        if data[place + i] | letters[1, start + i] != letters[0, start + i]:
+    for i in range(length):
+        if data[place + i] | letters[letter_count + start + i] != letters[start + i]:
             return False
     return True
 
@@ -79,24 +85,26 @@ def buckets_at(data: Any, place: int, stop: int, tables: Any) -> int:
     bits = 255
     for i in range(min(3, stop - place)):
         byte = data[place + i]
-        bits &= tables[2 * i, byte & 15] & tables[2 * i + 1, byte >> 4]
+        bits &= tables[128 * i + (byte & 15)] & tables[128 * i + 64 + (byte >> 4)]
     return bits
 
 
 @njit(**_ENTRY)
 def find_hits(
-    raw: Any, begin: int, stop: int, literals: Any, letters: Any, buckets: Any, members: Any, tables: Any,
-    hits: Any,
+    data_at: Any, begin: int, stop: int, literals_at: Any, letters_at: Any, letter_count: int, bucket_at: Any,
+    members_at: Any, tables_at: Any, hits_at: Any, hit_room: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Find where literals stand. The number of hits, and up to where they are complete: `stop`, or less."""
-    data = writable(raw)
+    data, literals, letters = to_bytes(data_at), to_ints(literals_at), to_bytes(letters_at)
+    buckets, members, tables = to_ints(bucket_at), to_ints(members_at), to_bytes(tables_at)
+    hits = to_ints(hits_at)
     lanes = width()
     count = 0
     place = begin
     while place < stop:
         mask, more, block = 0, 0, 2 * lanes
         if lanes > 0:
-            place, mask, more = skip(raw, place, stop, tables)
+            place, mask, more = skip(data_at, place, stop, tables_at)
         one_by_one = mask == 0 and more == 0
         if one_by_one:  # the tail
             block = min(stop - place, 64)
@@ -120,13 +128,13 @@ def find_hits(
                 bucket = trailing_zeros(bits)
                 bits &= bits - 1
                 for m in range(buckets[bucket], buckets[bucket + 1]):
-                    row = members[m]
-                    hit = candidate - literals[row, 2]
-                    if is_hit(data, hit, begin, stop, literals, letters, row):
-                        if count == hits.shape[0]:
+                    row = 5 * members[m]
+                    hit = candidate - literals[row + 2]
+                    if is_hit(data, hit, begin, stop, literals, letters, letter_count, row):
+                        if count == hit_room:
                             return before, candidate
-                        hits[count, 0] = hit
-                        hits[count, 1] = literals[row, 3]
+                        hits[2 * count] = hit
+                        hits[2 * count + 1] = literals[row + 3]
                         count += 1
         place += block
     return count, stop
@@ -135,54 +143,68 @@ def find_hits(
 @njit(**_INNER)
 def match_line(
     text: Any, begin: int, end: int, after: int, index: int, start: int, last: int, whole: bool,
-    definitions: Any, program: Any, sets: Any, first: Any, powers: Any, rows: Any, values: Any, count: int,
-    stack: Any, failed: Any, small: Any,
+    definitions: Any, program: Any, sets: Any, first: Any, powers: Any, rows: Any, values: Any, row_room: int,
+    count: int, stack: Any, failed: Any, state: Any,
 ) -> int:  # fmt: skip
     """Append the values of one definition on text[begin:end]; the new count, _NO_ROOM or _FOR_REGEX.
 
     whole: whether `text` is the data, so that pieces of it can be handed back.
     """
-    rules = program[definitions[index, 1] : definitions[index, 2]]
-    steps, found = small[0], small[1]
-    bits = small[2].view(np.uint64)
-    needed = (rules.shape[0] * (end - begin + 1) >> 3) + 1
-    memo = failed[:0]
-    steps[0] = 16 * (end - begin) + 512
+    base = definitions[6 * index + 1]
+    length = definitions[6 * index + 2] - base
+    needed = (length * (end - begin + 1) >> 3) + 1
+    memo = np.bool_(False)
     advance = np.bool_(False)
+    state[_STEPS] = 16 * (end - begin) + 512
     while start <= last:
         outcome = search(
-            rules, sets, first[index], text, begin, end, start, last, advance, stack, memo, steps, found
+            program,
+            base,
+            sets,
+            first,
+            index,
+            text,
+            begin,
+            end,
+            start,
+            last,
+            advance,
+            stack,
+            failed,
+            memo,
+            state,
         )
         if outcome == _GAVE_UP:
-            if memo.size > 0 or needed > failed.size:
+            if memo or needed > MEMO:
                 return _FOR_REGEX
-            memo = failed[:needed]
-            memo[:] = 0
-            steps[0] = 64 * rules.shape[0] * (end - begin + 1) + 4096
-            continue
-        if outcome != _MATCHED:
+            memo = np.bool_(True)
+            state[_STEPS] = 64 * length * (end - begin + 1) + 4096
+        elif outcome != _MATCHED:
             break
-        steps[0] += 16
-        if memo.size > 0:
-            memo[:] = 0
-            steps[0] -= needed >> 3
-        advance = found[0] == found[1]
-        start = found[1]
-        if found[2] < 0 or found[3] <= found[2]:
+        if memo:
+            for i in range(needed):
+                failed[i] = 0
+            state[_STEPS] -= needed >> 3
+        if outcome == _GAVE_UP:
             continue
-        kind = read_number(text, found[2], found[3], powers, bits)
+        state[_STEPS] += 16
+        advance = state[_MATCH_START] == state[_MATCH_END]
+        start = state[_MATCH_END]
+        if state[_GROUP_START] < 0 or state[_GROUP_END] <= state[_GROUP_START]:
+            continue
+        if count == row_room:
+            return _NO_ROOM
+        kind = read_number(text, state[_GROUP_START], state[_GROUP_END], powers, values, count)
         if kind == _NOT_A_NUMBER:
             continue
         if kind != _NUMBER and not whole:
             return _FOR_REGEX
-        if count == rows.shape[0]:
-            return _NO_ROOM
-        rows[count, 0] = index
-        rows[count, 1] = VALUE if kind == _NUMBER else TEXT
-        rows[count, 2] = after
-        rows[count, 3] = found[2]
-        rows[count, 4] = found[3]
-        values[count] = bits[0]
+        row = 5 * count
+        rows[row] = index
+        rows[row + 1] = VALUE if kind == _NUMBER else TEXT
+        rows[row + 2] = after
+        rows[row + 3] = state[_GROUP_START]
+        rows[row + 4] = state[_GROUP_END]
         count += 1
     return count
 
@@ -190,87 +212,117 @@ def match_line(
 @njit(**_INNER)
 def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
     """Write the line with each TAB as `#011` into `room`; its length, or _FOR_REGEX where it has no room."""
-    if 4 * (end - begin) > room.size:
+    if 4 * (end - begin) > ROOM:
         return _FOR_REGEX
     place = 0
     for i in range(begin, end):
-        if data[i] == _TAB:
-            for byte in (35, 48, 49, 49):
-                room[place] = byte
-                place += 1
-        else:
-            room[place] = data[i]
-            place += 1
+        byte = data[i]
+        room[place] = byte
+        if byte == _TAB:
+            room[place] = 35
+            room[place + 1] = 48
+            room[place + 2] = 49
+            room[place + 3] = 49
+            place += 3
+        place += 1
     return place
 
 
 @njit(**_INNER)
-def bounds(data: Any, hit: int, floor: int, stop: int, longest: int) -> tuple[int, int, int]:
-    """Begin and end of the line (or piece of one) with `hit`, and the offset after it. `floor` begins a
-    line.
+def bounds(data: Any, hit: int, floor: int, stop: int, longest: int) -> tuple[int, int, int, int, bool]:
+    """Begin and end of the line (or piece of one) with `hit`, and the offset after it. `floor` begins a line.
+
+    Also all its bytes or'ed, and whether there is a TAB among them.
     """
     begin = hit
-    while begin > floor and data[begin - 1] != _LINE_FEED and data[begin - 1] != _CARRIAGE_RETURN:
+    together = 0
+    tab = False
+    while begin > floor:
+        byte = data[begin - 1]
+        if byte == _LINE_FEED or byte == _CARRIAGE_RETURN:  # noqa: SIM109, Numba would build the tuple
+            break
+        together |= byte
+        tab |= byte == _TAB
         begin -= 1
     begin += (hit - begin) // longest * longest
     end = hit
     limit = min(begin + longest, stop)
-    while end < limit and data[end] != _LINE_FEED and data[end] != _CARRIAGE_RETURN:
+    while end < limit:
+        byte = data[end]
+        if byte == _LINE_FEED or byte == _CARRIAGE_RETURN:  # noqa: SIM109, Numba would build the tuple
+            break
+        together |= byte
+        tab |= byte == _TAB
         end += 1
     ended = end < stop and (data[end] == _LINE_FEED or data[end] == _CARRIAGE_RETURN)
-    return begin, end, end + 1 if ended else end
+    return begin, end, end + 1 if ended else end, together, tab
 
 
 @njit(**_ENTRY)
 def read_lines(
-    raw: Any, begin: int, reached: int, stop: int, longest: int, hits: Any, hit_count: int,
-    definitions: Any, program: Any, sets: Any, first: Any, powers: Any,
-    rows: Any, values: Any, spans: Any, stack: Any, failed: Any, small: Any, room: Any,
+    data_at: Any, begin: int, reached: int, stop: int, longest: int, hits_at: Any, hit_count: int,
+    definitions_at: Any, definition_count: int, program_at: Any, sets_at: Any, first_at: Any, powers_at: Any,
+    rows_at: Any, values_at: Any, row_room: int, spans_at: Any, stack_at: Any, failed_at: Any, state_at: Any,
+    room_at: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Read the lines of data[begin:stop], whose hits are known up to `reached`.
 
-    The number of rows written, and where it came to: the start of a line that is not wholly before `reached`,
-    or for whose rows there was no room; else `stop`.
+    The number of rows written, and where it came to: the start of a line that is not wholly before
+    `reached`, or for whose rows there was no room; else `stop`.
     """
-    data = writable(raw)
+    data, hits, definitions, program = (
+        to_bytes(data_at),
+        to_ints(hits_at),
+        to_ints(definitions_at),
+        to_ints(program_at),
+    )
+    sets, first, powers, rows = to_bytes(sets_at), to_bytes(first_at), to_words(powers_at), to_ints(rows_at)
+    values, spans, stack, failed = (
+        to_words(values_at),
+        to_ints(spans_at),
+        to_ints(stack_at),
+        to_bytes(failed_at),
+    )
+    state, room = to_ints(state_at), to_bytes(room_at)
     idle = False  # whether lines without hits are to be read too
-    for index in range(definitions.shape[0]):
-        idle |= definitions[index, 4] != 0
-    count, h, floor = np.int64(0), 0, begin  # typed: a bare 0 has Numba compile callees once more
+    for index in range(definition_count):
+        idle |= definitions[6 * index + 4] != 0
+    count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
+    h, floor = 0, begin
     while floor < stop:
-        while h < hit_count and hits[h, 0] < floor:
+        while h < hit_count and hits[2 * h] < floor:
             h += 1
         if not idle and h == hit_count:
             break
-        line, end, after = bounds(data, floor if idle else hits[h, 0], floor, stop, longest)
+        line, end, after, together, tab = bounds(data, floor if idle else hits[2 * h], floor, stop, longest)
         if reached < stop and after > reached:
             return count, line
-        while h < hit_count and hits[h, 0] < after:
-            index, hit = hits[h, 1], hits[h, 0]
-            if hit >= line and spans[index, 0] < 0:
-                spans[index, 0] = hit
-            spans[index, 0] = min(spans[index, 0], max(hit, line))
-            spans[index, 1] = max(spans[index, 1], hit)
+        while h < hit_count and hits[2 * h] < after:
+            hit, span = hits[2 * h], 2 * hits[2 * h + 1]
+            if hit >= line:  # else it runs over the end of the piece before
+                if spans[span] < 0 or hit < spans[span]:
+                    spans[span] = hit
+                spans[span + 1] = max(spans[span + 1], hit)
             h += 1
-        ascii_only, tab = True, False
-        for i in range(line, end):
-            ascii_only &= data[i] < 128
-            tab |= data[i] == _TAB
         expanded = -1
         before = count
-        for index in range(definitions.shape[0]):
-            always = definitions[index, 4] != 0
-            if spans[index, 0] < 0 and not always:
+        for index in range(definition_count):
+            always = definitions[6 * index + 4] != 0
+            start, last = spans[2 * index], spans[2 * index + 1]
+            if start < 0 and not always:
                 continue
-            start = spans[index, 0] if definitions[index, 3] else line
-            last = end if always else spans[index, 1]
-            spans[index, 0] = spans[index, 1] = -1
+            spans[2 * index] = -1
+            spans[2 * index + 1] = -1
             if count < 0 or end == line:
                 continue
-            new = count if ascii_only and definitions[index, 0] != REGEX else _FOR_REGEX
+            if definitions[6 * index + 3] == 0:
+                start = line
+            if always:
+                last = end
+            new = count if together < 128 and definitions[6 * index] != REGEX else _FOR_REGEX
             text, text_begin, text_end = data, line, end
-            for expand in (False, True):
-                if expand:
+            for tries in range(2):
+                if tries == 1:
                     if new != count or not tab:
                         break
                     if expanded == -1:
@@ -281,14 +333,18 @@ def read_lines(
                     start, last = 0, expanded
                 if new >= 0:
                     new = match_line(
-                        text, text_begin, text_end, after, index, start, last, not expand, definitions,
-                        program, sets, first, powers, rows, values, count, stack, failed, small,
+                        text, text_begin, text_end, after, index, start, last, tries == 0, definitions, program,
+                        sets, first, powers, rows, values, row_room, count, stack, failed, state,
                     )  # fmt: skip
             if new == _FOR_REGEX:
                 new = _NO_ROOM
-                if count < rows.shape[0]:
-                    rows[count, 0], rows[count, 1], rows[count, 2] = index, LINE, after
-                    rows[count, 3], rows[count, 4] = line, end
+                if count < row_room:
+                    row = 5 * count
+                    rows[row] = index
+                    rows[row + 1] = LINE
+                    rows[row + 2] = after
+                    rows[row + 3] = line
+                    rows[row + 4] = end
                     new = count + 1
             count = new
         if count < 0:

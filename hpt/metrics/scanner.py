@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import LINE, TEXT, Kernel
+from hpt.metrics.engine import LINE, Kernel
 from hpt.metrics.line import decode, number
 
 MAX_LINE = 16 * 2**20
@@ -108,14 +110,18 @@ class MetricScanner:
         self, kernel: Kernel, data: bytes, begin: int, stop: int, matches: list[Match]
     ) -> None:
         base = self.cursor - begin
+        lines = self._definitions.lines
         for rows, values in kernel.scan(self._definitions.plan, data, begin, stop, MAX_LINE):
-            for (index, kind, after, a, b), value in zip(rows, values, strict=True):
+            indices, kinds, ends = rows[:, 0].tolist(), rows[:, 1], (rows[:, 2] + base).tolist()
+            found = list(zip(indices, values.tolist(), ends, strict=True))
+            special = np.flatnonzero(kinds)
+            done = 0
+            for row in special.tolist():
+                matches += found[done:row]
+                done = row + 1
+                index, kind, after, a, b = rows[row].tolist()
                 if kind == LINE:
-                    found = self._definitions.lines.values(index, data[a:b])
-                    matches += [(index, one, base + after) for one in found]
-                elif kind == TEXT:
-                    one_value = number(decode(data[a:b]))
-                    if one_value is not None:
-                        matches.append((index, one_value, base + after))
-                else:
+                    matches += [(index, value, base + after) for value in lines.values(index, data[a:b])]
+                elif (value := number(decode(data[a:b]))) is not None:
                     matches.append((index, value, base + after))
+            matches += found[done:]

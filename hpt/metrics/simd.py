@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import config, njit, types
+from numba import config, types
 from numba.core import cgutils
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
@@ -23,7 +23,6 @@ _SHUFFLES = {
     "neon": (16, "llvm.aarch64.neon.tbl1.v16i8"),
 }
 _UNROLL = 2
-_INNER = {"nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def _shuffle(context: Any) -> tuple[int, str]:
@@ -39,8 +38,12 @@ def _shuffle(context: Any) -> tuple[int, str]:
 
 @intrinsic
 def _skip(typing_context, address, position, stop, tables):  # type: ignore[no-untyped-def]
-    """See `skip`."""
-    signature = types.UniTuple(types.int64, 3)(types.uintp, types.int64, types.int64, types.uintp)
+    """Pass over bytes at which no fingerprint begins, in blocks of `2 * width()`.
+
+    Where the passing over ended, and two masks of the lanes (places from there on) at which one may begin:
+    both 0 where fewer than a block of bytes up to `stop` are left, or where the processor has no shuffle.
+    """
+    signature = types.UniTuple(types.int64, 3)(types.int64, types.int64, types.int64, types.int64)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         width, name = _shuffle(context)
@@ -110,6 +113,7 @@ def _skip(typing_context, address, position, stop, tables):  # type: ignore[no-u
 
 @intrinsic
 def _width(typing_context):  # type: ignore[no-untyped-def]
+    """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
     signature = types.int64()
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -118,17 +122,22 @@ def _width(typing_context):  # type: ignore[no-untyped-def]
     return signature, generate
 
 
-@intrinsic
-def _writable(typing_context, data):  # type: ignore[no-untyped-def]
-    signature = data.copy(readonly=False)(data)
+def _pointer_to(dtype: Any) -> Any:
+    """A function that takes an address for a pointer to numbers of a type."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return arguments[0]  # the two types differ in nothing but their name
+    @intrinsic
+    def pointer(typing_context, address):  # type: ignore[no-untyped-def]
+        signature = types.CPointer(dtype)(types.int64)
 
-    return signature, generate
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return signature, generate
+
+    return pointer
 
 
-def _plain_skip(data: Any, position: int, stop: int, tables: Any) -> tuple[int, int, int]:
+def _plain_skip(address: Any, position: int, stop: int, tables: Any) -> tuple[int, int, int]:
     return position, 0, 0
 
 
@@ -140,26 +149,13 @@ def _plain_trailing_zeros(bits: int) -> int:
     return (int(bits) & -int(bits)).bit_length() - 1
 
 
-def _plain_writable(data: Any) -> Any:
-    return data
+def _plain_pointer(array: Any) -> Any:
+    return array
 
 
 if config.DISABLE_JIT:
-    skip, width, writable, trailing_zeros = _plain_skip, _plain_width, _plain_writable, _plain_trailing_zeros
+    skip, width, trailing_zeros = _plain_skip, _plain_width, _plain_trailing_zeros
+    to_bytes = to_ints = to_words = _plain_pointer
 else:
-    writable, trailing_zeros = _writable, _trailing_zeros
-
-    @njit(**_INNER)
-    def skip(data: Any, position: int, stop: int, tables: Any) -> tuple[int, int, int]:
-        """Pass over bytes at which no fingerprint begins, in blocks of `2 * width()`.
-
-        Where the passing over ended, and two masks of the lanes (places from there on) at which one may
-        begin: both 0 where fewer than a block of bytes up to `stop` are left, or where the processor has no
-        shuffle.
-        """
-        return _skip(data.ctypes.data, position, stop, tables.ctypes.data)
-
-    @njit(**_INNER)
-    def width() -> int:
-        """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
-        return _width()
+    skip, width, trailing_zeros = _skip, _width, _trailing_zeros
+    to_bytes, to_ints, to_words = (_pointer_to(dtype) for dtype in (types.uint8, types.int64, types.uint64))
