@@ -13,6 +13,7 @@ import numpy as np
 from hpt import core
 from hpt.history import Float64Array, History
 from hpt.strategies.bayesian import anchor
+from hpt.strategies.candidates import near, sampled
 from hpt.strategies.streams import CONVERGENCE, generator
 
 if TYPE_CHECKING:
@@ -59,32 +60,16 @@ def regret_bound(
 
     lower_at_X, upper_at_X = bands(X)
     rng = generator(seed, len(y), CONVERGENCE)
-    points = space.encode(space.sample(SAMPLES, rng))  # (s, d)
+    points = sampled(space, SAMPLES, rng)  # (s, d)
     points = np.concatenate([points, X])
     lower = np.concatenate([bands(points[: -len(X)])[0], lower_at_X])
     spread = 0.25
     for _ in range(ROUNDS):
         best = points[np.argsort(lower, kind="stable")[:8]]  # (8, d)
-        near = _near(space, best, spread, rng)
-        points = np.concatenate([best, near])
+        points = np.concatenate([best, near(space, best, spread, rng)])
         lower = bands(points)[0]
         spread /= 2
     return float(max(0.0, upper_at_X.min() - lower.min()))
-
-
-def _near(space: SearchSpace, points: Float64Array, spread: float, rng: np.random.Generator) -> Float64Array:
-    """Legal points about the given ones: numbers moved by about `spread`, some categories changed."""
-    near = np.repeat(points, 16, axis=0)  # (16 p, d)
-    moved = rng.random(near.shape) < 0.5
-    for j, coordinate in enumerate(space.coordinates):
-        if coordinate.kind == "categorical":
-            other = rng.integers(coordinate.count, size=len(near))
-            change = moved[:, j] & (rng.random(len(near)) < 0.5)
-            near[change, j] = other[change]
-        else:
-            step = spread * rng.standard_normal(len(near))
-            near[:, j] = np.clip(near[:, j] + moved[:, j] * step, 0.0, 1.0)
-    return space.encode(space.decode(near))
 
 
 class Convergence:

@@ -159,13 +159,15 @@ class TrainingJobDefinition:
 @dataclass(frozen=True, slots=True)
 class HyperbandConfig:
     """What `SuccessiveHalving` is told. The resource of a training job is the number of values of the
-    objective metric that it has printed.
+    objective metric that it has printed. model_based: a Gaussian process proposes the configurations, as
+    `ModelHyperbandStrategy` tells; otherwise they are random, as the service's are.
     """
 
     max_resource: int
     min_resource: int = 1
     eta: float = DEFAULT_FACTOR
     brackets: int = 1
+    model_based: bool = False
 
     def __post_init__(self) -> None:
         _check_count("max_resource", self.max_resource)

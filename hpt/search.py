@@ -11,7 +11,12 @@ from hpt.strategies.base import Strategy
 def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The strategy and the stopping rule, if any, of a job whose seed is known."""
     if config.hyperband is not None:
-        return make_strategy(config.strategy, rule=config.hyperband.rule(config.seed or 0)), None
+        rule = config.hyperband.rule(config.seed or 0)
+        if config.hyperband.model_based:
+            from hpt.strategies.model_hyperband import ModelHyperbandStrategy
+
+            return ModelHyperbandStrategy(rule=rule), None
+        return make_strategy(config.strategy, rule=rule), None
     strategy = make_strategy(config.strategy)
     if config.early_stopping is None:
         return strategy, None

@@ -12,6 +12,8 @@ BRACKET = 1
 """Use: drawing the bracket of a trial."""
 CONVERGENCE = 2
 """Use: placing points at which the lower bound of the objective is looked for."""
+CANDIDATES = 3
+"""Use: drawing configurations among which a strategy chooses."""
 
 
 def generator(seed: int, number: int, use: int) -> np.random.Generator:
