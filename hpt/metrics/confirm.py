@@ -66,8 +66,8 @@ class LineReader:
         except TooSlowError as error:
             self.failed[index] = str(error)
             warnings.warn(
-                f"metric {self._names[index]!r}: {pattern.pattern!r} may try endlessly many ways to match, and "
-                f"did: {error}; it is read no further: write it without nested repeats",
+                f"metric {self._names[index]!r}: {pattern.pattern!r} can match in endlessly many ways: "
+                f"{error}; it is read no further in this run: write it without nested repeats",
                 stacklevel=2,
             )
             return []

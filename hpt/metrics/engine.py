@@ -131,8 +131,8 @@ def load_kernel(directory: Path | None) -> Kernel:
                 entry.enable_caching()
         try:
             entry.compile(types)
-        except (OSError, EOFError, ValueError, RuntimeError, AttributeError, ImportError) as error:
-            # A full disk, or a damaged file in the cache: do without.
+        except Exception as error:
+            # A full disk, or a file in the cache that is damaged (which fails in any way): do without.
             warnings.warn(f"the cache of compiled code in {directory} cannot be used: {error}", stacklevel=2)
             entry._cache = NullCache()
             entry.compile(types)

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 LIMIT = 0.05
@@ -35,6 +37,7 @@ class IsolatedMatcher:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._end: Callable[[], object] | None = None
         self._unread = b""
 
     def values(self, pattern: str, text: str) -> list[float]:
@@ -58,9 +61,6 @@ class IsolatedMatcher:
         with self._lock:
             self._stop()
 
-    def __del__(self) -> None:
-        self._stop()
-
     def _start(self) -> None:
         child = Path(__file__).with_name("isolated_child.py")
         try:
@@ -74,6 +74,7 @@ class IsolatedMatcher:
         except OSError as error:
             raise TooSlowError(f"its process could not be started: {error}") from None
         self._owner, self._unread = os.getpid(), b""
+        self._end = weakref.finalize(self, _end, self._process, self._owner)
         try:
             self._line(START_LIMIT)
         except (OSError, EOFError):
@@ -81,15 +82,9 @@ class IsolatedMatcher:
             raise TooSlowError("its process did not start") from None
 
     def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
-            return
-        process.kill()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        process.wait()
+        self._process = None
+        if self._end is not None:
+            self._end()
 
     def _ask(self, pattern: str, text: str) -> list[float]:
         assert self._process is not None
@@ -115,3 +110,14 @@ class IsolatedMatcher:
                 self._unread += piece
         line, _, self._unread = self._unread.partition(b"\n")
         return line
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    if owner != os.getpid():  # a forked child has a copy of this object, not of the process
+        return
+    process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    process.wait()

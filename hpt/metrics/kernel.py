@@ -333,8 +333,8 @@ def read_lines(
                     start, last = 0, expanded
                 if new >= 0:
                     new = match_line(
-                        text, text_begin, text_end, after, index, start, last, tries == 0, definitions, program,
-                        sets, first, powers, rows, values, row_room, count, stack, failed, state,
+                        text, text_begin, text_end, after, index, start, last, tries == 0, definitions,
+                        program, sets, first, powers, rows, values, row_room, count, stack, failed, state,
                     )  # fmt: skip
             if new == _FOR_REGEX:
                 new = _NO_ROOM

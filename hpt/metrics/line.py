@@ -20,7 +20,7 @@ def number(text: str | None) -> float | None:
     if text is None or "_" in text:
         return None
     try:
-        return float(text)  # trims what `str.strip` trims
+        return float(text.strip())  # `float` trims too, but not all that `strip` does (\x1c to \x1f)
     except ValueError:
         return None
 

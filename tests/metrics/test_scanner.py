@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import os
 import random
 import struct
 import tracemalloc
@@ -154,13 +155,13 @@ def test_an_endless_line_takes_bounded_memory() -> None:
 
 FRAGMENTS = [
     *b"loss=|Loss = |auc:|validation-auc:|#011|\t|[12]|;| |epoch 3 | acc |y=1|x|e5|.|+|-|_".split(b"|"),
-    *b"0.5|-1e-3|1_0|nan|inf|12345678901234567890|\xff|\xc3\xa9|\x00|\n|\r|\r\n".split(b"|"),
+    *b"0.5|-1e-3|1_0|nan|inf|12345678901234567890|\x1c|\xff|\xc3\xa9|\x00|\n|\r|\r\n".split(b"|"),
 ]
 LOGS = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=3), max_size=40).map(b"".join)
 
 
 @given(LOGS, st.lists(st.integers(0, 200), max_size=6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=int(os.environ.get("HPT_TEST_EXAMPLES", "400")), deadline=None)
 @example(b"loss=1;\r\nloss=2;", [8])
 def test_any_log_in_any_chunks_is_read_like_the_whole(log: bytes, cuts: list[int]) -> None:
     cuts = [min(cut, len(log)) for cut in cuts]

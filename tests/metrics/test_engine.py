@@ -1,0 +1,192 @@
+"""The kernel is loaded when it pays, cached where that is possible, and never needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from hpt.job import MetricDefinition
+from hpt.metrics.cache import cache_directory
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.engine import Loader
+from hpt.metrics.scanner import MetricScanner
+
+LOSS = [MetricDefinition("loss", "loss=([0-9.]+);")]
+
+READ = """
+import sys, warnings
+warnings.simplefilter("always")
+from hpt.job import MetricDefinition
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.engine import Loader
+from hpt.metrics.scanner import MetricScanner
+loader = Loader()
+kernel = loader.wait()
+scanner = MetricScanner(CompiledDefinitions([MetricDefinition("loss", "loss=([0-9.]+);")], loader))
+assert scanner.feed(b"x loss=0.5; y\\nloss=2;\\n") == [(0, 0.5, 14), (0, 2.0, 22)], scanner
+print("kernel" if kernel else loader.failure)
+"""
+
+
+def run(environment: dict[str, str], program: str = READ) -> subprocess.CompletedProcess[str]:
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ
+    }
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def compiled_files(directory: Path) -> list[Path]:
+    return sorted(directory.rglob("*.nbc"))
+
+
+def test_a_log_that_is_short_never_loads_numba() -> None:
+    program = (
+        "import sys\n"
+        "from hpt.job import MetricDefinition\n"
+        "from hpt.metrics.definitions import CompiledDefinitions\n"
+        "from hpt.metrics.scanner import MetricScanner\n"
+        "scanner = MetricScanner(CompiledDefinitions([MetricDefinition('loss', 'loss=([0-9.]+);')]))\n"
+        "assert len(scanner.feed(b'loss=1;\\n' * 1000)) == 1000\n"
+        "assert not {'numba', 'llvmlite', 'scipy', 're2'} & set(sys.modules)\n"
+    )
+    done = run({}, program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_kernel_takes_over_while_reading_goes_on() -> None:
+    loader = Loader(worth=10_000)
+    scanner = MetricScanner(CompiledDefinitions(LOSS, loader))
+    line = b"noise loss=0.25; and so on\n"
+    total = 0
+    for _ in range(2000):
+        total += len(scanner.feed(line * 10))
+    assert loader.wait() is not None
+    total += len(scanner.feed(line * 10))
+    assert total == 20_010
+
+
+def test_several_threads_scan_at_once() -> None:
+    loader = Loader(10**18)
+    loader.kernel = Loader().wait()
+    definitions = CompiledDefinitions(LOSS, loader)
+    logs = [b"".join(b"step %d loss=%d.5;\n" % (i, i * k) for i in range(5000)) for k in range(4)]
+    found: dict[int, list[tuple[int, float, int]]] = {}
+
+    def scan(k: int) -> None:
+        scanner = MetricScanner(definitions)
+        found[k] = [
+            match for i in range(0, len(logs[k]), 1000) for match in scanner.feed(logs[k][i : i + 1000])
+        ]
+
+    threads = [threading.Thread(target=scan, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k in range(4):
+        assert [value for _, value, _ in found[k]] == [i * k + 0.5 for i in range(5000)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that two processes filled at once."""
+    directory = tmp_path_factory.mktemp("cache")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(directory)}
+    command = [sys.executable, "-c", READ]
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate(timeout=300) for process in processes] == [("kernel\n", "")] * 2
+    return directory
+
+
+def test_compiled_code_is_cached_and_found_again(cache: Path) -> None:
+    files = {path: path.stat().st_mtime_ns for path in compiled_files(cache)}
+    assert len(files) == 2
+    again = run({"NUMBA_CACHE_DIR": str(cache)})
+    assert (again.stdout, again.stderr) == ("kernel\n", "")
+    assert {path: path.stat().st_mtime_ns for path in compiled_files(cache)} == files
+
+
+def test_a_damaged_cache_is_done_without(cache: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(cache, damaged)
+    for path in [*compiled_files(damaged), *damaged.rglob("*.nbi")]:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    done = run({"NUMBA_CACHE_DIR": str(damaged)})
+    assert done.stdout == "kernel\n", done.stderr
+    assert "cannot be used" in done.stderr
+
+
+def test_the_order_of_cache_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    closed = tmp_path / "a file"
+    closed.write_text("")
+    given, home = str(tmp_path / "given"), str(tmp_path / "home")
+    no_home = str(closed / "home")
+
+    def chosen(**environment: str) -> str | None:
+        directory = cache_directory(environment, "sources")
+        return None if directory is None else str(directory.parent)
+
+    assert chosen(NUMBA_CACHE_DIR=given, HOME=home) == given
+    assert chosen(HOME=home) == f"{home}/.cache/hpt"
+    assert chosen(HOME=home, XDG_CACHE_HOME=given) == f"{given}/hpt"
+    private = tmp_path / "tmp" / f"hpt-cache-{os.getuid()}"
+    assert chosen(HOME=no_home) == str(private)
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert chosen(NUMBA_CACHE_DIR=no_home, HOME=no_home) == str(private)
+    private.chmod(0o777)  # anybody could leave code there
+    assert chosen(HOME=no_home) is None
+    shutil.rmtree(private)
+    private.symlink_to(tmp_path / "given")
+    assert chosen(HOME=no_home) is None
+
+
+def test_a_cache_is_of_one_version_of_the_sources(tmp_path: Path) -> None:
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert cache_directory(environment, "one") != cache_directory(environment, "other")
+
+
+def test_without_any_cache_it_is_compiled_with_one_warning(tmp_path: Path) -> None:
+    closed = tmp_path / "a file"
+    closed.write_text("")
+    program = f"import tempfile; tempfile.tempdir = {str(closed / 'tmp')!r}\n{READ}"
+    done = run({"HOME": str(closed / "home")}, program)
+    assert done.stdout == "kernel\n"
+    assert done.stderr.count("compiled code cannot be cached") == 1
+
+
+def test_without_compiling_the_scanner_reads_all_the_same() -> None:
+    """The kernel interpreted, over the worked examples and the property test."""
+    tests = str(Path(__file__).with_name("test_scanner.py"))
+    chosen = "kernel and not endless and not longest"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, tests],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "HPT_TEST_EXAMPLES": "40"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_with_compiling_disabled_the_kernel_is_not_loaded_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    loader = Loader(worth=0)
+    assert MetricScanner(CompiledDefinitions(LOSS, loader)).feed(b"loss=1;\n") == [(0, 1.0, 8)]
+    assert loader.kernel is None
