@@ -18,6 +18,7 @@ from hpt.job import TuningJobConfig
 from hpt.job_state import JobStatus
 from hpt.progress import PlainProgress
 from hpt.session import Progress, Session, drive
+from hpt.strategies import canonical_name
 
 
 def tune(options: Namespace) -> int:
@@ -125,6 +126,10 @@ def _read_job(options: Namespace) -> TuningJobConfig:
     request, base_dir = load_job_file(Path(options.job))
     if options.name is not None:
         request = {**request, "HyperParameterTuningJobName": options.name}
+    tuning = request.get("HyperParameterTuningJobConfig")
+    if options.strategy is not None and isinstance(tuning, dict):
+        tuning = {**tuning, "Strategy": canonical_name(options.strategy)}
+        request = {**request, "HyperParameterTuningJobConfig": tuning}
     return parse_request(request, base_dir=base_dir, strict=options.strict, check_s3=check_s3)
 
 

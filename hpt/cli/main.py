@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
     tune.add_argument("--name", help="name of the tuning job, in place of the file's")
     tune.add_argument(
+        "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; in any case"
+    )
+    tune.add_argument(
         "--again",
         action="store_true",
         help="if the name is taken: go on with that job if it is unfinished, else run as NAME-2, NAME-3, ...",

@@ -23,11 +23,11 @@ from hpt.strategies.hyperband import HyperbandStrategy
 from hpt.strategies.streams import CANDIDATES, generator
 from hpt.trial import Config, ObjectiveType, Trial, TrialStatus
 
-MOST = 300
+MOST = 200
 """Of more observations than this, the model is given a part."""
-SAMPLES = 512
-ROUNDS = 5
-KEPT = 8
+SAMPLES = 256
+ROUNDS = 4
+KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)

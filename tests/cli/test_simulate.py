@@ -82,3 +82,18 @@ def test_a_job_that_would_fail_says_why(folder: Path, capsys: pytest.CaptureFixt
 def test_bad_input(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     assert main(["simulate", "job.json", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_tune_takes_another_strategy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "there-is-no-such-program.py").write_text("print('loss=1')")
+    for word in ("hyperband", "HYPERBAND"):
+        assert main(["tune", "job.json", "--check", "--json", "--strategy", word]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["strategy"] == "Hyperband"
+        assert document["hyperband"]["max_resource"] == 27
+    assert (
+        main(["tune", "job.json", "--check", "--strategy", "random"]) == 2
+    )  # with Hyperband's StrategyConfig
+    assert "does not fit strategy Random" in capsys.readouterr().err
+    assert main(["tune", "job.json", "--check", "--strategy", "best"]) == 2
+    assert "strategy 'best' is not known; use one of" in capsys.readouterr().err

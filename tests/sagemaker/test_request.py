@@ -153,6 +153,19 @@ ROUND_TRIPS: list[dict[str, Any]] = [
     {f"{RANGES}.ContinuousParameterRanges[0].ScalingType": "Logarithmic"},
     {f"{RANGES}.CategoricalParameterRanges": [{"Name": "how", "Values": ["a", "512", ""]}]},
     {f"{CONFIG}.RandomSeed": 2**64 - 1},
+    {
+        f"{CONFIG}.Strategy": "Hyperband",
+        f"{CONFIG}.StrategyConfig": {"HyperbandStrategyConfig": {"MinResource": 2, "MaxResource": 30}},
+    },
+    {f"{CONFIG}.Strategy": "Hyperband", f"{JOB}.StaticHyperParameters.epochs": "12"},
+    {f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"},
+    {
+        f"{CONFIG}.TuningJobCompletionCriteria": {
+            "TargetObjectiveMetricValue": 0.1,
+            "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 5},
+            "ConvergenceDetected": {"CompleteOnConvergence": "Enabled"},
+        }
+    },
     {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 600},
     {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "x", "Value": ""}]},
     {f"{JOB}.Environment": {"A": "1", "HPT_GRACE_SECONDS": "2.5"}},
