@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from hpt import events as ev
-from hpt.executors.simulated import Curve, Trouble
+from hpt.completion import CompletionCriteria
+from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock, metric_definition
 from hpt.job import (
     EarlyStopping,
     HyperbandConfig,
@@ -24,6 +25,7 @@ from hpt.runner import TuningJobRunner
 from hpt.search import make_search
 from hpt.simulation import simulate
 from hpt.space import ContinuousParameter, SearchSpace
+from hpt.storage.memory import MemoryStorage
 from hpt.trial import Config, Decision, ObjectiveType
 from hpt.tuner import Tuner
 
@@ -173,3 +175,46 @@ def test_the_deadline_of_a_training_job() -> None:
         assert (str(each.status), each.secondary) == ("Stopped", "MaxRuntimeExceeded")
         assert 4 <= each.reports <= 6
         assert each.value is not None
+
+
+FEATURES = [
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, brackets=2)),
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, model_based=True)),
+    config(
+        jobs=25,
+        parallel=1,
+        early_stopping=EarlyStopping(min_trials=3),
+        completion=CompletionCriteria(max_not_improving=8),
+    ),
+    config("Bayesian", jobs=25, parallel=1, completion=CompletionCriteria(target=0.02)),
+    config("Bayesian", jobs=25, parallel=1, completion=CompletionCriteria(complete_on_convergence=False)),
+]
+
+
+@pytest.mark.parametrize("job", FEATURES)
+def test_a_job_cut_after_any_commit_goes_on_to_the_same_results(job: TuningJobConfig) -> None:
+    commits: list[list[ev.Event]] = []
+    original = simulate(job, curves, observe=lambda runner, events: commits.append(list(events))).state
+    trials = [(each.config, each.value, each.reports, each.status) for each in original.jobs.values()]
+    definition = replace(job.definition, metric_definitions=(metric_definition("loss"),))
+    for cut in range(0, len(commits), max(1, len(commits) // 12)):
+        events = [event for commit in commits[:cut] for event in commit]
+        clock = VirtualClock(max((event.time for event in events), default=0.0))
+        storage = MemoryStorage()
+        storage.create(job.name, {}, 0.0)
+        executor = SimulatedExecutor(curves, clock, seed=job.seed or 0)
+        runner = TuningJobRunner(
+            replace(job, definition=definition),
+            0.0,
+            events,
+            storage,
+            storage.acquire(job.name),
+            executor,
+            clock=clock,
+        )
+        runner.run(sleep=executor.sleep)
+        resumed = runner.state
+        assert [(e.config, e.value, e.reports, e.status) for e in resumed.jobs.values()] == trials, cut
+        assert (resumed.status, resumed.criterion) == (original.status, original.criterion)
+        assert resumed.improvement == original.improvement
+        assert (resumed.converged is None) == (original.converged is None)
