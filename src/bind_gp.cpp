@@ -107,11 +107,17 @@ void bind_gp(py::module_& module) {
       .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())
       .def("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood)
       .def_property_readonly("hyperparameters", &GaussianProcess::hyperparameters)
-      .def_property_readonly("jitter", &GaussianProcess::jitter)
-      .def_property_readonly("target_mean",
-                             [](const GaussianProcess& self) { return self.standardization().mean(); })
-      .def_property_readonly("target_scale",
-                             [](const GaussianProcess& self) { return self.standardization().scale(); });
+      .def_property_readonly("jitter", &GaussianProcess::jitter);
+
+  py::class_<TargetTransform>(module, "TargetTransform")
+      .def(py::init([](const Array& y, bool compress) {
+             return TargetTransform(vector_view(y, "y"), {compress});
+           }),
+           py::arg("y").noconvert(), py::arg("compress") = true)
+      .def("forward", py::vectorize(&TargetTransform::forward), py::arg("y"))
+      .def("inverse", py::vectorize(&TargetTransform::inverse), py::arg("z"))
+      .def("slope", py::vectorize(&TargetTransform::slope), py::arg("z"))
+      .def_property_readonly("power", [](const TargetTransform& self) { return self.compression().power(); });
 
   module.def(
       "prior_mode", [](const Items& space) { return prior_mode(Coordinates(space)); }, py::arg("space"));

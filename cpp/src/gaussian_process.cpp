@@ -10,7 +10,7 @@
 namespace hpt {
 namespace {
 
-Vector standardize(const Standardization& units, VectorView y) {
+Vector standardize(const TargetTransform& units, VectorView y) {
   Vector z;
   z.reserve(y.size());
   for (const double value : y) z.push_back(units.forward(value));
@@ -24,7 +24,7 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   require(X.rows() >= 1, "a fit needs at least one observation");
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space.check(X);
-  Hyperparameters at = fit_hyperparameters(space, X, standardize(Standardization(y), y), options);
+  Hyperparameters at = fit_hyperparameters(space, X, standardize(TargetTransform(y), y), options);
   return GaussianProcess(std::move(space), X, y, std::move(at));
 }
 
@@ -136,8 +136,9 @@ void GaussianProcess::predict(MatrixView X, MutableVectorView mean, MutableVecto
   predict_standardized(X, means, variance);
   for (Index i = 0; i < X.rows(); ++i) {
     const auto at = static_cast<std::size_t>(i);
+    const double slope = units_.slope(means(i, 0));
     mean[at] = units_.inverse(means(i, 0));
-    variance[at] *= units_.scale() * units_.scale();
+    variance[at] *= slope * slope;
   }
 }
 

@@ -30,4 +30,101 @@ Standardization::Standardization(VectorView y) {
   deviation_ = std::sqrt(squares / n);
 }
 
+namespace {
+
+// ((1 + u)^p - 1) / p for u >= 0, its inverse and its slope; p = 0 is the logarithm.
+double box_cox(double u, double p) {
+  const double grown = std::log1p(u);
+  return p == 0.0 ? grown : std::expm1(p * grown) / p;
+}
+double inverse_box_cox(double t, double p) {
+  return std::expm1(p == 0.0 ? t : std::log1p(p * t) / p);
+}
+double box_cox_slope(double u, double p) {
+  return std::exp((p - 1.0) * std::log1p(u));
+}
+
+double root_mean_square(VectorView values) {
+  double squares = 0.0;
+  for (const double value : values) squares += value * value;
+  return std::sqrt(squares / static_cast<double>(values.size()));
+}
+
+// The largest power at which the compressed distances u have at most that root mean square.
+double find_power(VectorView u, double most) {
+  constexpr double lowest = -4.0;
+  constexpr int halvings = 40;
+  Vector drawn(u.size());
+  const auto fits = [&](double p) {
+    std::transform(u.begin(), u.end(), drawn.begin(), [p](double each) { return box_cox(each, p); });
+    return root_mean_square(drawn) <= most;
+  };
+  if (fits(1.0)) return 1.0;
+  double low = lowest, high = 1.0;
+  for (int k = 0; k < halvings; ++k) {
+    const double middle = 0.5 * (low + high);
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+Vector mapped(VectorView y, const auto& map) {
+  Vector out(y.size());
+  std::transform(y.begin(), y.end(), out.begin(), map);
+  return out;
+}
+
+}  // namespace
+
+Compression::Compression(VectorView y) {
+  Vector sorted(y.begin(), y.end());
+  std::sort(sorted.begin(), sorted.end());
+  // Below the pivot there must be something to measure the spread by.
+  const std::size_t start = (sorted.size() - 1) / 2;
+  const auto pivot = std::find_if(sorted.begin() + static_cast<Index>(start), sorted.end(),
+                                  [&](double each) { return each > sorted.front(); });
+  if (pivot == sorted.end()) return;
+  pivot_ = *pivot;
+  const auto split = std::upper_bound(sorted.begin(), sorted.end(), pivot_);
+  Vector better(sorted.begin(), split), worse(split, sorted.end());
+  if (worse.empty()) return;
+  for (double& each : better) each -= pivot_;
+  spread_ = root_mean_square(better);
+  for (double& each : worse) each = (each - pivot_) / spread_;
+  power_ = find_power(worse, ratio);
+  last_ = worse.back();
+  last_slope_ = box_cox_slope(last_, power_);
+}
+
+double Compression::forward(double y) const {
+  if (power_ == 1.0 || !(y > pivot_)) return y;
+  const double u = (y - pivot_) / spread_;
+  if (u <= last_) return pivot_ + spread_ * box_cox(u, power_);
+  return pivot_ + spread_ * (box_cox(last_, power_) + (u - last_) * last_slope_);
+}
+
+double Compression::inverse(double c) const {
+  if (power_ == 1.0 || !(c > pivot_)) return c;
+  const double t = (c - pivot_) / spread_, end = box_cox(last_, power_);
+  if (t <= end) return pivot_ + spread_ * inverse_box_cox(t, power_);
+  return pivot_ + spread_ * (last_ + (t - end) / last_slope_);
+}
+
+double Compression::slope(double y) const {
+  if (power_ == 1.0 || !(y > pivot_)) return 1.0;
+  return box_cox_slope(std::min((y - pivot_) / spread_, last_), power_);
+}
+
+TargetTransform::TargetTransform(VectorView y, const TransformOptions& options)
+    : inner_(y),
+      compression_(options.compress
+                       ? Compression(mapped(y, [&](double each) { return inner_.forward(each); }))
+                       : Compression()),
+      outer_(mapped(y, [&](double each) { return compression_.forward(inner_.forward(each)); })) {}
+
+double TargetTransform::slope(double z) const {
+  const double y = compression_.inverse(outer_.inverse(z));
+  return inner_.scale() * outer_.scale() / compression_.slope(y);
+}
+
 }  // namespace hpt

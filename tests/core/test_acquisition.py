@@ -41,12 +41,11 @@ def test_log_improvement_is_over_the_lowest_mean(kind: str) -> None:
     space, rng = SPACES[kind], np.random.default_rng(2)
     X, y, P = points(space, 15, rng), rng.normal(size=15), points(space, 30, rng)
     model = core.Model(space, X, y, core.fit(space, X, y))
-    scale = y.std()
+    transform = _core.TargetTransform(y)
     mean, variance = model.predict(P)
-    incumbent = model.predict(X)[0].min()
-    expected = gp.log_expected_improvement(
-        mean / scale, np.sqrt(variance) / scale, np.array(incumbent / scale)
-    )
+    z = transform.forward(mean)
+    incumbent = transform.forward(model.predict(X)[0].min())
+    expected = gp.log_expected_improvement(z, np.sqrt(variance) / transform.slope(z), incumbent)
     np.testing.assert_allclose(model.log_expected_improvement(P), expected, rtol=1e-6, atol=1e-6)
 
 

@@ -10,9 +10,52 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special, stats
+from scipy import linalg, optimize, special, stats
 
 Array = NDArray[np.float64]
+
+
+class Transform:
+    """Standardised; the worse half drawn in to at most three times the better half's spread; standardised again."""
+
+    def __init__(self, y: Array) -> None:
+        self.first = y.mean(), y.std() or 1.0
+        x = np.sort((y - self.first[0]) / self.first[1])
+        pivots = [v for v in x[(len(x) - 1) // 2 :] if v > x[0]]
+        self.pivot, self.spread, self.power, self.last = 0.0, 1.0, 1.0, np.inf
+        if pivots and pivots[0] < x[-1]:
+            pivot = pivots[0]
+            spread = np.sqrt(np.mean((x[x <= pivot] - pivot) ** 2))
+            u = (x[x > pivot] - pivot) / spread
+
+            def excess(power: float) -> float:
+                return float(np.sqrt(np.mean(special.boxcox1p(u, power) ** 2))) - 3.0
+
+            if excess(1.0) > 0:
+                power = float(optimize.brentq(excess, -4.0, 1.0, xtol=1e-12))
+                self.pivot, self.spread, self.power, self.last = pivot, spread, power, u.max()
+        drawn = self.compress((y - self.first[0]) / self.first[1])
+        self.second = drawn.mean(), drawn.std() or 1.0
+
+    def compress(self, x: Array) -> Array:
+        if self.power == 1.0:
+            return x
+        u = np.maximum((x - self.pivot) / self.spread, 0.0)
+        end = np.minimum(u, self.last)
+        drawn = special.boxcox1p(end, self.power) + (u - end) * (1 + self.last) ** (self.power - 1)
+        return np.where(x > self.pivot, self.pivot + self.spread * drawn, x)
+
+    def forward(self, y: Array) -> Array:
+        return (self.compress((y - self.first[0]) / self.first[1]) - self.second[0]) / self.second[1]
+
+    def inverse(self, z: Array) -> Array:
+        """By bisection between far ends."""
+        low, high = np.full(np.shape(z), -1e3), np.full(np.shape(z), 1e9)
+        for _ in range(200):
+            middle = (low + high) / 2
+            below = (self.compress(middle) - self.second[0]) / self.second[1] < z
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return self.first[0] + self.first[1] * low
 
 
 @dataclass(frozen=True)
@@ -43,16 +86,15 @@ class Twin:
         return self.kernel(X, X) + self.noise * np.eye(len(X))
 
     def predict(self, X: Array, y: Array, P: Array) -> tuple[Array, Array]:
-        """Mean and variance at P, in the units of y."""
-        center, scale = y.mean(), y.std() or 1.0
-        z = (y - center) / scale
+        """Mean and variance at P, transformed."""
+        z = Transform(y).forward(y)
         K, k = self.covariance(X), self.kernel(P, X)
         mean = self.mean + k @ linalg.solve(K, z - self.mean, assume_a="pos")
         variance = self.amplitude - np.einsum("pn,np->p", k, linalg.solve(K, k.T, assume_a="pos"))
-        return center + scale * mean, scale**2 * variance
+        return mean, variance
 
     def log_marginal_likelihood(self, X: Array, y: Array) -> float:
-        z = (y - y.mean()) / (y.std() or 1.0)
+        z = Transform(y).forward(y)
         mean = np.full(len(z), self.mean)
         return float(stats.multivariate_normal(mean, self.covariance(X)).logpdf(z))
 

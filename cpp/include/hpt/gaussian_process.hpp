@@ -47,7 +47,7 @@ class GaussianProcess {
 
   const Coordinates& space() const { return space_; }
   const Hyperparameters& hyperparameters() const { return at_; }
-  const Standardization& standardization() const { return units_; }
+  const TargetTransform& transform() const { return units_; }
   MatrixView points() const { return X_; }
   Index sets() const { return Z_.cols(); }
   double jitter() const { return jitter_; }  // added to the diagonal, relative to the amplitude
@@ -61,7 +61,7 @@ class GaussianProcess {
 
   Coordinates space_;
   Hyperparameters at_;
-  Standardization units_;
+  TargetTransform units_;
   Matrix X_;
   Matrix Z_;
   Matrix L_;
