@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 class Transform:
-    """Standardised; the worse half drawn in to at most three times the better half's spread; standardised again."""
+    """Standardised, the worse half drawn in to three times the spread of the better half, standardised."""
 
     def __init__(self, y: Array) -> None:
         self.first = y.mean(), y.std() or 1.0
