@@ -33,10 +33,22 @@ from numba import njit
 from hpt.metrics import decimal_number, machine
 from hpt.metrics.engine import LINE, MEMO, ROOM, TEXT, VALUE
 from hpt.metrics.plan import REGEX
-from hpt.metrics.simd import skip, to_bytes, to_ints, to_words, trailing_zeros, width
+from hpt.metrics.simd import (
+    blocks,
+    skip,
+    to_bytes,
+    to_ints,
+    to_line_end,
+    to_words,
+    trailing_zeros,
+    unequal,
+    width,
+)
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
+_BLOCK = 32
+_NEAR = 512  # a hit so near to the line before is looked for forwards, by blocks
 
 # Nothing here allocates, so there is nothing to count references of; and only the entries are called from
 # Python.
@@ -66,14 +78,23 @@ _STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END = range(5)
 
 @njit(**_INNER)
 def is_hit(
-    data: Any, place: int, begin: int, stop: int, literals: Any, letters: Any, letter_count: int, row: int
-) -> bool:
-    """Whether the literal at `row` stands at `place`."""
+    data: Any, data_at: Any, place: int, begin: int, stop: int, literals: Any, letters: Any, letters_at: Any,
+    letter_count: int, row: int,
+) -> bool:  # fmt: skip
+    """Whether the literal at `row` stands at `place`. `letters` go on for a block after the last
+    literal's.
+    """
     start = literals[row]
     length = literals[row + 1]
     if place < begin or place + length > stop:
         return False
-    for i in range(length):
+    done = 0
+    if blocks and place + _BLOCK <= stop:
+        done = min(length, _BLOCK)
+        at = letters_at + start
+        if unequal(data_at + place, at, at + letter_count) & ((1 << done) - 1) != 0:
+            return False
+    for i in range(done, length):
         if data[place + i] | letters[letter_count + start + i] != letters[start + i]:
             return False
     return True
@@ -130,7 +151,9 @@ def find_hits(
                 for m in range(buckets[bucket], buckets[bucket + 1]):
                     row = 5 * members[m]
                     hit = candidate - literals[row + 2]
-                    if is_hit(data, hit, begin, stop, literals, letters, letter_count, row):
+                    if is_hit(
+                        data, data_at, hit, begin, stop, literals, letters, letters_at, letter_count, row
+                    ):
                         if count == hit_room:
                             return before, candidate
                         hits[2 * count] = hit
@@ -229,33 +252,42 @@ def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
 
 
 @njit(**_INNER)
-def bounds(data: Any, hit: int, floor: int, stop: int, longest: int) -> tuple[int, int, int, int, bool]:
+def line_end(data: Any, data_at: Any, place: int, limit: int) -> tuple[int, bool, bool]:
+    """The next line end from `place` on, or `limit`; whether a byte before it is not ASCII, and one a TAB."""
+    place, ended, other, tab = to_line_end(data_at, place, limit)
+    while not ended and place < limit:
+        byte = data[place]
+        if byte == _LINE_FEED or byte == _CARRIAGE_RETURN:  # noqa: SIM109, Numba would build the tuple
+            break
+        other |= byte >= 128
+        tab |= byte == _TAB
+        place += 1
+    return place, other, tab
+
+
+@njit(**_INNER)
+def bounds(
+    data: Any, data_at: Any, hit: int, floor: int, stop: int, longest: int
+) -> tuple[int, int, int, bool, bool]:
     """Begin and end of the line (or piece of one) with `hit`, and the offset after it. `floor` begins a line.
 
-    Also all its bytes or'ed, and whether there is a TAB among them.
+    Also whether it is not ASCII, and whether it holds a TAB.
     """
     begin = hit
-    together = 0
-    tab = False
-    while begin > floor:
-        byte = data[begin - 1]
-        if byte == _LINE_FEED or byte == _CARRIAGE_RETURN:  # noqa: SIM109, Numba would build the tuple
-            break
-        together |= byte
-        tab |= byte == _TAB
-        begin -= 1
-    begin += (hit - begin) // longest * longest
-    end = hit
-    limit = min(begin + longest, stop)
-    while end < limit:
-        byte = data[end]
-        if byte == _LINE_FEED or byte == _CARRIAGE_RETURN:  # noqa: SIM109, Numba would build the tuple
-            break
-        together |= byte
-        tab |= byte == _TAB
-        end += 1
-    ended = end < stop and (data[end] == _LINE_FEED or data[end] == _CARRIAGE_RETURN)
-    return begin, end, end + 1 if ended else end, together, tab
+    if hit - floor < _NEAR:
+        begin = floor
+    else:
+        while begin > floor and data[begin - 1] != _LINE_FEED and data[begin - 1] != _CARRIAGE_RETURN:
+            begin -= 1
+    while True:
+        if hit - begin >= longest:
+            begin += (hit - begin) // longest * longest
+        end, other, tab = line_end(data, data_at, begin, min(begin + longest, stop))
+        ended = end < stop and (data[end] == _LINE_FEED or data[end] == _CARRIAGE_RETURN)
+        after = end + 1 if ended else end
+        if after > hit or after >= stop:
+            return begin, end, after, other, tab
+        begin = after
 
 
 @njit(**_ENTRY)
@@ -294,7 +326,9 @@ def read_lines(
             h += 1
         if not idle and h == hit_count:
             break
-        line, end, after, together, tab = bounds(data, floor if idle else hits[2 * h], floor, stop, longest)
+        line, end, after, other, tab = bounds(
+            data, data_at, floor if idle else hits[2 * h], floor, stop, longest
+        )
         if reached < stop and after > reached:
             return count, line
         while h < hit_count and hits[2 * h] < after:
@@ -319,7 +353,7 @@ def read_lines(
                 start = line
             if always:
                 last = end
-            new = count if together < 128 and definitions[6 * index] != REGEX else _FOR_REGEX
+            new = count if not other and definitions[6 * index] != REGEX else _FOR_REGEX
             text, text_begin, text_end = data, line, end
             for tries in range(2):
                 if tries == 1:
@@ -351,5 +385,5 @@ def read_lines(
             return before, line
         floor = after
     if reached < stop:
-        return count, bounds(data, reached, floor, stop, longest)[0]
+        return count, bounds(data, data_at, reached, floor, stop, longest)[0]
     return count, stop

@@ -30,6 +30,7 @@ MACHINE, REGEX = 0, 1
 
 WINDOW = 3  # bytes of a fingerprint
 BUCKETS = 8
+_BLOCK = 32  # bytes that may be read from the start of a literal on
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,9 @@ def _pack_literals(
     for row, (index, literal) in enumerate(literals):
         table[row] = start, len(literal.text), windows[row][0], index, any(literal.fold)
         start += len(literal.text)
-    letters = np.array(
-        [
-            list(b"".join(bytes(x | y for x, y in zip(l.text, l.fold, strict=True)) for _, l in literals)),
-            list(b"".join(l.fold for _, l in literals)),
-        ],
-        np.uint8,
-    )
+    text = b"".join(bytes(x | y for x, y in zip(l.text, l.fold, strict=True)) for _, l in literals)
+    folds = b"".join(l.fold for _, l in literals)
+    letters = np.frombuffer(text + bytes(_BLOCK) + folds + bytes(_BLOCK), np.uint8).reshape(2, -1).copy()
     order = sorted(range(len(literals)), key=lambda row: windows[row][1])
     buckets, members = _share_out(order, windows)
     tables = np.zeros((2 * WINDOW, 16), np.uint8)

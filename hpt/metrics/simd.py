@@ -112,6 +112,84 @@ def _skip(typing_context, address, position, stop, tables):  # type: ignore[no-u
 
 
 @intrinsic
+def _to_line_end(typing_context, address, position, stop):  # type: ignore[no-untyped-def]
+    """Go on to the next line end, in blocks of 32 bytes and at most to where fewer are left up to `stop`.
+
+    Where that is, whether the line end stands there, whether a byte passed was not ASCII, and whether one
+    was a TAB.
+    """
+    signature = types.Tuple((types.int64, types.boolean, types.boolean, types.boolean))(
+        types.int64, types.int64, types.int64
+    )
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        address, position, stop = arguments
+        i64, i32, i1 = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+        vector = ir.VectorType(ir.IntType(8), 32)
+
+        def mask_of(data: Any, byte: int) -> Any:
+            return builder.bitcast(builder.icmp_unsigned("==", data, ir.Constant(vector, [byte] * 32)), i32)
+
+        before = builder.block
+        loop, body, over = (builder.append_basic_block(name) for name in ("loop", "body", "over"))
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        here, high, tabs = builder.phi(i64), builder.phi(i32), builder.phi(i32)
+        zero = ir.Constant(i32, 0)
+        for phi, value in ((here, position), (high, zero), (tabs, zero)):
+            phi.add_incoming(value, before)
+        after = builder.add(here, ir.Constant(i64, 32))
+        builder.cbranch(builder.icmp_signed("<=", after, stop), body, over)
+        builder.position_at_end(body)
+        pointer = builder.inttoptr(builder.add(address, here), vector.as_pointer())
+        data = builder.load(pointer, align=1)
+        ends = builder.or_(mask_of(data, 10), mask_of(data, 13))
+        # Only what stands before the line end counts; without one that is all: 0 - 1 sets every bit.
+        passed = builder.sub(builder.and_(ends, builder.neg(ends)), ir.Constant(i32, 1))
+        not_ascii = builder.bitcast(builder.icmp_signed("<", data, ir.Constant(vector, [0] * 32)), i32)
+        new_high = builder.or_(high, builder.and_(not_ascii, passed))
+        new_tabs = builder.or_(tabs, builder.and_(mask_of(data, 9), passed))
+        found = builder.icmp_unsigned("!=", ends, zero)
+        place = builder.add(here, builder.zext(builder.cttz(ends, ir.Constant(i1, 0)), i64))
+        for phi, value in ((here, after), (high, new_high), (tabs, new_tabs)):
+            phi.add_incoming(value, body)
+        builder.cbranch(found, over, loop)
+        builder.position_at_end(over)
+        results = []
+        for kind, from_loop, from_body in (
+            (i64, here, place),
+            (i1, ir.Constant(i1, 0), ir.Constant(i1, 1)),
+            (i32, high, new_high),
+            (i32, tabs, new_tabs),
+        ):
+            phi = builder.phi(kind)
+            phi.add_incoming(from_loop, loop)
+            phi.add_incoming(from_body, body)
+            results.append(phi)
+        results[2:] = [builder.icmp_unsigned("!=", bits, zero) for bits in results[2:]]
+        return context.make_tuple(builder, signature.return_type, results)
+
+    return signature, generate
+
+
+@intrinsic
+def _unequal(typing_context, data, letters, masks):  # type: ignore[no-untyped-def]
+    """Of the 32 bytes at address `data`, which differ from those at `letters` once `masks` are set: a bit
+    for each.
+    """
+    signature = types.int64(types.int64, types.int64, types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        vector = ir.VectorType(ir.IntType(8), 32)
+        pointers = [builder.inttoptr(address, vector.as_pointer()) for address in arguments]
+        data, letters, masks = (builder.load(pointer, align=1) for pointer in pointers)
+        unequal = builder.icmp_unsigned("!=", builder.or_(data, masks), letters)
+        return builder.zext(builder.bitcast(unequal, ir.IntType(32)), ir.IntType(64))
+
+    return signature, generate
+
+
+@intrinsic
 def _width(typing_context):  # type: ignore[no-untyped-def]
     """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
     signature = types.int64()
@@ -141,6 +219,14 @@ def _plain_skip(address: Any, position: int, stop: int, tables: Any) -> tuple[in
     return position, 0, 0
 
 
+def _plain_to_line_end(address: Any, position: int, stop: int) -> tuple[int, bool, bool, bool]:
+    return position, False, False, False
+
+
+def _plain_unequal(data: Any, letters: Any, masks: Any) -> int:
+    return 0
+
+
 def _plain_width() -> int:
     return 0
 
@@ -155,7 +241,9 @@ def _plain_pointer(array: Any) -> Any:
 
 if config.DISABLE_JIT:
     skip, width, trailing_zeros = _plain_skip, _plain_width, _plain_trailing_zeros
+    to_line_end, unequal, blocks = _plain_to_line_end, _plain_unequal, False
     to_bytes = to_ints = to_words = _plain_pointer
 else:
     skip, width, trailing_zeros = _skip, _width, _trailing_zeros
+    to_line_end, unequal, blocks = _to_line_end, _unequal, True
     to_bytes, to_ints, to_words = (_pointer_to(dtype) for dtype in (types.uint8, types.int64, types.uint64))

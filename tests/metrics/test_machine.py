@@ -45,14 +45,14 @@ LINES = st.text("ab01#=x. \tloSsK", min_size=1, max_size=16)
 
 
 @contextmanager
-def patience() -> Iterator[None]:
+def patience(seconds: float = 0.5) -> Iterator[None]:
     """`re` itself may not come to an end on a random pattern; it lets signals through."""
 
     def give_up(*_: object) -> None:
         raise TimeoutError
 
     former = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
