@@ -1,0 +1,47 @@
+"""Stopping rules and completion criteria on real training programs, by the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import Command
+
+LIMITS = {"MaxNumberOfTrainingJobs": 12, "MaxParallelTrainingJobs": 2}
+
+
+@pytest.fixture
+def hpt(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+def test_hyperband_stops_training_programs(hpt: Command) -> None:
+    resources = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 3}}
+    job = hpt.job(Strategy="Hyperband", StrategyConfig=resources, ResourceLimits=LIMITS)
+    _, err = hpt("tune", str(hpt.slow(job, 0.5)))
+    assert "being stopped (EarlyStopped)" in err
+    described = hpt.describe("job")
+    counters = described["TrainingJobStatusCounters"]
+    assert described["Strategy"] == "Hyperband"
+    assert counters["Stopped"] >= 3  # type: ignore[index]
+    assert counters["Stopped"] + counters["Completed"] == 12  # type: ignore[index]
+    assert described["ObjectiveStatusCounters"] == {"Succeeded": 12, "Pending": 0, "Failed": 0}
+
+
+def test_a_target_ends_the_job_and_describe_says_how_far_it_came(hpt: Command) -> None:
+    job = hpt.job(
+        ResourceLimits={"MaxNumberOfTrainingJobs": 12, "MaxParallelTrainingJobs": 1},
+        TuningJobCompletionCriteria={
+            "TargetObjectiveMetricValue": -1.0,
+            "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 3},
+        },
+    )
+    out, err = hpt("tune", str(job))
+    assert "tuning job  job  Completed (BestObjectiveNotImproving)" in out
+    assert "the last 3 did not improve the best by 1 % or more" in out
+    assert "stopping the tuning job (BestObjectiveNotImproving)" in err
+    described = hpt.describe("job")
+    assert described["CompletionCriterion"] == "BestObjectiveNotImproving"
+    assert described["TuningJobCompletionDetails"] == {"NumberOfTrainingJobsObjectiveNotImproving": 3}
+    assert sum(described["TrainingJobStatusCounters"].values()) < 12  # type: ignore[attr-defined]
