@@ -135,6 +135,7 @@ class JobEnded(Event):
 
 STOPPED_BY_RULE = "EarlyStopped"
 STOPPED_BY_USER = "StoppedByUser"
+STOPPED_BY_DEADLINE = "MaxRuntimeExceeded"
 STOPPED_BY_JOB = "TuningJobEnded"
 INTERRUPTED = "Interrupted"
 

@@ -15,6 +15,7 @@ from typing import Any
 from hpt import events as ev
 from hpt.completion import Improvement
 from hpt.errors import StorageError
+from hpt.lifecycle import check_training_job, check_tuning_job
 from hpt.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
 
 
@@ -51,6 +52,7 @@ class TrainingJob:
 
     metrics: last value of each metric and its time. cursor: log offset consumed in the present attempt.
     live: the present attempt was created and has not ended. lost: attempts the infrastructure lost.
+    sequence: the place of its creation among the events of the tuning job, from 1.
     """
 
     number: int
@@ -58,6 +60,7 @@ class TrainingJob:
     config: Config
     created: float
     definition: str | None = None
+    sequence: int = 0
     status: TrialStatus = TrialStatus.IN_PROGRESS
     secondary: str = "Starting"
     transitions: list[Transition] = field(default_factory=list)
@@ -65,6 +68,7 @@ class TrainingJob:
     live: bool = False
     lost: int = 0
     interrupted: int = 0
+    lost_reason: str = ""
     cursor: int = 0
     reports: int = 0
     metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -98,7 +102,17 @@ class TrainingJob:
                 break
         return False
 
-    def enter(self, secondary: str, time: float, message: str = "") -> None:
+    def start(self, time: float) -> None:
+        """Another attempt, the first included."""
+        if not self.transitions:
+            self.transitions.append(Transition(self.secondary, time))
+        elif self.secondary != "Starting":
+            self.enter(TrialStatus.IN_PROGRESS, "Starting", time)
+
+    def enter(self, status: TrialStatus, secondary: str, time: float, message: str = "") -> None:
+        """Go on to a status and secondary status. Raises StorageError where no way leads there."""
+        check_training_job((self.status, self.secondary), (status, secondary), self.name)
+        self.status = status
         self.secondary = secondary
         self.transitions.append(Transition(secondary, time, message))
         if secondary == "Training" and self.training_start is None:
@@ -149,10 +163,10 @@ class JobState:
             case ev.AttemptCreated():
                 job = self._job(event.number)
                 job.attempt, job.live, job.cursor = event.attempt, True, 0
-                if job.secondary != "Starting" or not job.transitions:
-                    job.enter("Starting", event.time)
+                job.start(event.time)
             case ev.StatusChanged():
-                self._job(event.number).enter(event.secondary, event.time, event.message)
+                job = self._job(event.number)
+                job.enter(job.status, event.secondary, event.time, event.message)
             case ev.MetricLogged():
                 job = self._job(event.number)
                 job.metrics[event.metric] = (event.value, event.time)
@@ -162,9 +176,8 @@ class JobState:
             case ev.StopDecided():
                 job = self._job(event.number)
                 job.stop_reason = event.reason
-                if event.reason != ev.INTERRUPTED:
-                    job.status = TrialStatus.STOPPING
-                job.enter("Stopping", event.time, event.reason)
+                if event.reason != ev.INTERRUPTED:  # an interrupted one goes on later
+                    job.enter(TrialStatus.STOPPING, "Stopping", event.time, event.reason)
             case ev.AttemptEnded():
                 self._end_attempt(event)
             case ev.TrialEnded():
@@ -174,9 +187,9 @@ class JobState:
             case ev.JobStopRequested():
                 self.criterion = event.criterion
                 if event.criterion == STOP_REQUESTED:
-                    self.status = JobStatus.STOPPING
+                    self._become(JobStatus.STOPPING)
             case ev.JobEnded():
-                self.status = JobStatus(event.status)
+                self._become(JobStatus(event.status))
                 self.criterion, self.failure_reason, self.ended = (
                     event.criterion,
                     event.failure_reason,
@@ -198,6 +211,14 @@ class JobState:
             "best": None if best is None else {"name": best.name, "value": best.value},
         }
 
+    def _become(self, status: JobStatus) -> None:
+        check_tuning_job(self.status, status)
+        if status.ended and self.running:
+            raise StorageError(
+                f"the event log ends the tuning job while {len(self.running)} training jobs run; damaged"
+            )
+        self.status = status
+
     def _job(self, number: int) -> TrainingJob:
         try:
             return self.running[number]
@@ -209,7 +230,7 @@ class JobState:
     def _create(self, event: ev.TrialCreated) -> None:
         if event.number in self.jobs:
             raise StorageError(f"the event log creates trial {event.number} twice; it is damaged")
-        job = TrainingJob(event.number, event.name, event.config, event.time, event.definition)
+        job = TrainingJob(event.number, event.name, event.config, event.time, event.definition, self.events)
         self.jobs[event.number] = self.running[event.number] = job
         self.training_counters["InProgress"] += 1
         self.objective_counters["Pending"] += 1
@@ -219,23 +240,28 @@ class JobState:
         job.live = False
         if job.stop_reason == ev.INTERRUPTED:
             job.stop_reason = ""
+        secondary = ""
         if event.outcome == "Lost":
             job.lost += 1
-            job.enter("Restarting", event.time, event.message)
+            secondary, job.lost_reason = "Restarting", event.message
         elif event.outcome == "Interrupted":
             job.interrupted += 1
-            job.enter("Interrupted", event.time, event.message)
+            secondary = "Interrupted"
+        if secondary and job.status is TrialStatus.IN_PROGRESS:  # what is being stopped does not go on
+            job.enter(job.status, secondary, event.time, event.message)
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
         job = self._job(event.number)
+        if event.status is TrialStatus.STOPPED and job.status is TrialStatus.IN_PROGRESS:
+            job.enter(TrialStatus.STOPPING, "Stopping", event.time)  # by its deadline, or before its start
+        secondary = event.secondary or str(event.status)
+        job.enter(event.status, secondary, event.time, event.failure_reason)
         del self.running[event.number]
         job.live = False
-        job.status = event.status
         job.failure_reason, job.retryable, job.model = event.failure_reason, event.retryable, event.model
         usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
         job.value = event.value if usable else None
         job.training_end = event.time
-        job.enter(event.secondary or str(event.status), event.time, event.failure_reason)
         self.training_counters["InProgress"] -= 1
         self.training_counters[job.counter] += 1
         self.objective_counters["Pending"] -= 1

@@ -21,6 +21,7 @@ from hpt.executors.base import Executor, Exit, Handle, Submission, Update
 from hpt.history import History
 from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
 from hpt.job_state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
+from hpt.lifecycle import PHASES
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.tail import LogTail
 from hpt.search import make_search
@@ -33,6 +34,9 @@ MAX_ATTEMPTS_LOST = 2
 
 FAILURES_WITHOUT_SUCCESS = 5
 """So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
+
+STOP_TRAINING_JOB = "StopTrainingJob"
+"""The member of a note that asks for the training job of that number to be stopped."""
 
 EXHAUSTED = "SearchSpaceExhausted"
 MAX_JOBS = "MaxNumberOfTrainingJobs"
@@ -85,6 +89,7 @@ class TuningJobRunner:
         self._attempts: dict[int, _Attempt] = {}
         self._events: list[ev.Event] = []
         self._to_stop: list[int] = []
+        self._heeded = 0
         self._exhausted = False
         self._attached = self._interrupting = False
         for event in events:
@@ -109,6 +114,7 @@ class TuningJobRunner:
         for (number, attempt), update in zip(attempts, updates, strict=True):
             self._absorb(number, attempt, update)
         if not self.state.status.ended:
+            self._heed()
             self._settle()
             self._conclude()
             self._launch()
@@ -176,9 +182,18 @@ class TuningJobRunner:
             self._end(job, update.exit)
 
     def _follow(self, job: TrainingJob, update: Update) -> None:
-        """Record the phases the attempt went through since it was last looked at."""
+        """Record the phases the attempt went through since it was last looked at.
+
+        Once it is to stop, an earlier phase is not recorded any more. That it stops though nobody asked means
+        that its time is up.
+        """
         for phase, time in sorted(update.times.items(), key=lambda entry: entry[1]):
-            if phase in ("Downloading", "Training", "Uploading") and not job.entered(phase):
+            stopping = job.status is TrialStatus.STOPPING
+            if phase == "Stopping" and not job.stop_reason:
+                self._emit(ev.StopDecided(time, job.number, ev.STOPPED_BY_DEADLINE))
+            elif phase not in PHASES or phase == "Stopping" or job.entered(phase):
+                continue
+            elif phase == "Uploading" or not stopping:
                 self._emit(ev.StatusChanged(time, job.number, phase))
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
@@ -197,7 +212,7 @@ class TuningJobRunner:
         if exit.outcome == "Lost":
             self._lose(job, now, exit.reason)
             return
-        if exit.stopped and job.stop_reason == ev.INTERRUPTED:
+        if exit.stopped and not exit.timed_out and job.stop_reason == ev.INTERRUPTED:
             self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Interrupted", exit.exit_code))
             return
         if exit.timed_out:
@@ -214,6 +229,17 @@ class TuningJobRunner:
         """The infrastructure failed under an attempt; what becomes of the trial is settled next."""
         self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Lost", None, reason))
 
+    def _heed(self) -> None:
+        """Stop the training jobs that notes left for this job ask to stop."""
+        notes = self._storage.notes(self._lease.name)
+        for note in notes[self._heeded :]:
+            job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
+            if job is not None and job.stop_reason in ("", ev.INTERRUPTED):
+                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_USER))
+                if job.live:
+                    self._to_stop.append(job.number)
+        self._heeded = len(notes)
+
     def _settle(self) -> None:
         """End every trial that has no attempt and will get none."""
         for job in list(self.state.running.values()):
@@ -222,8 +248,7 @@ class TuningJobRunner:
             if job.stop_reason or self.state.criterion:
                 self._end_trial(job, self._clock(), TrialStatus.STOPPED, "Stopped")
             elif job.lost >= MAX_ATTEMPTS_LOST:
-                last = job.transitions[-1].message
-                reason = f"the infrastructure failed {job.lost} times; the last time: {last}"
+                reason = f"the infrastructure failed {job.lost} times; the last time: {job.lost_reason}"
                 self._end_trial(job, self._clock(), TrialStatus.FAILED, "Failed", reason, retryable=True)
 
     def _end_trial(

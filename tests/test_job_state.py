@@ -72,7 +72,7 @@ def test_lost_and_interrupted_attempts_are_counted_apart() -> None:
     state.apply(ev.TrialEnded(7.0, 1, TrialStatus.FAILED, None, retryable=True))
     assert state.training_counters["RetryableError"] == 1
     starts = [transition.secondary for transition in job.transitions]
-    assert starts == ["Starting", "Stopping", "Interrupted", "Starting", "Restarting", "Starting", "Failed"]
+    assert starts == ["Starting", "Interrupted", "Starting", "Restarting", "Starting", "Failed"]
 
 
 def test_only_a_users_stop_ends_as_stopped() -> None:

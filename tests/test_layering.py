@@ -32,6 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.convergence",
         "hpt.core",
         "hpt.job_state",
+        "hpt.lifecycle",
         "hpt.stopping",
         "hpt.strategies",
         "hpt.tuner",

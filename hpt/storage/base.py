@@ -52,6 +52,17 @@ class Lease:
     token: int
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something said to a job while it runs or rests, by whatever process: plain JSON data.
+
+    after: how many events the job had when the note was left, so that it is known what came later.
+    """
+
+    after: int
+    body: Mapping[str, Any]
+
+
 class Storage(Protocol):
     """All names are compared without regard to case. Every method may raise StorageError."""
 
@@ -71,8 +82,11 @@ class Storage(Protocol):
         """
         ...
 
-    def read(self, name: str) -> tuple[JobRecord, list[Event]]:
-        """The job and its events in recorded order, at one consistent point. Raises JobNotFoundError."""
+    def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
+        """The job and its events in recorded order, without the first `after`, at one consistent point.
+
+        Raises JobNotFoundError.
+        """
         ...
 
     def jobs(self) -> list[JobRecord]:
@@ -84,3 +98,15 @@ class Storage(Protocol):
         ...
 
     def stop_requested(self, name: str) -> bool: ...
+
+    def leave(self, name: str, body: Mapping[str, Any]) -> None:
+        """Leave a note for whoever runs or shows the job; durable. Raises JobNotFoundError."""
+        ...
+
+    def notes(self, name: str) -> Sequence[Note]:
+        """Every note, in the order they were left; cheap to ask again. Raises JobNotFoundError."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget the job; its name is free again. Raises JobNotFoundError, or JobOwnedError if it runs."""
+        ...

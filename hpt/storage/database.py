@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import sqlite3
 import time
@@ -14,10 +15,13 @@ from typing import Self
 from urllib.parse import quote
 
 from hpt.errors import StorageError
+from hpt.storage.base import Note
 
 DATABASE = "job.sqlite"
 LOCK = "owner.lock"
 SCHEMA_VERSION = 1
+NOTE = "CREATE TABLE IF NOT EXISTS note (seq INTEGER PRIMARY KEY, after INTEGER NOT NULL, body TEXT NOT NULL)"
+"""Made when the first note is left: jobs of earlier versions lack the table."""
 SCHEMA = (
     "CREATE TABLE job (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL, created REAL NOT NULL,"
     " document TEXT NOT NULL)",
@@ -77,8 +81,8 @@ class Database:
     """An open job database. As a context manager it is closed on leaving, unless `kept`.
 
     usable: False once a failure made the connection doubtful; open another. last: the number of the last
-    event known to be recorded, None where not yet known. stop: what `stop_requested` last said, None to look
-    again.
+    event known to be recorded, None where not yet known. control: whether a stop was requested, and the
+    notes, as last looked at; None to look again.
     """
 
     def __init__(self, directory: Path, mode: str, busy_seconds: float) -> None:
@@ -87,7 +91,7 @@ class Database:
         self.kept = False
         self.usable = True
         self.last: int | None = None
-        self.stop: bool | None = None
+        self.control: tuple[bool, tuple[Note, ...]] | None = None
         self._version = -1
         self._lock: int | None = None
         try:
@@ -210,17 +214,22 @@ class Database:
         finally:
             self.connection.execute(f"PRAGMA busy_timeout = {patience}")
 
-    def stop_requested(self) -> bool:
-        """Whether a stop was requested, at the cost of a glance while nothing was written."""
+    def words(self) -> tuple[bool, tuple[Note, ...]]:
+        """Whether a stop was requested, and every note, at the cost of a glance while nothing was written."""
+        execute = self.connection.execute
         try:
-            version = self.connection.execute("PRAGMA data_version").fetchone()[0]
-            if self.stop is None or version != self._version:
-                self.stop = bool(self.connection.execute("SELECT stop FROM control").fetchone()[0])
+            version = execute("PRAGMA data_version").fetchone()[0]
+            if self.control is None or version != self._version:
+                stop = bool(execute("SELECT stop FROM control").fetchone()[0])
+                rows: list[tuple[int, str]] = []
+                if execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone():
+                    rows = execute("SELECT after, body FROM note ORDER BY seq").fetchall()
+                self.control = stop, tuple(Note(after, json.loads(body)) for after, body in rows)
                 self._version = version
-            return self.stop
+            return self.control
         except sqlite3.Error as error:
             self.usable = False
-            raise storage_error(error, self.path, "the request to stop could not be read") from error
+            raise storage_error(error, self.path, "what was said to the job could not be read") from error
 
     def take_lock(self, patience: float = 0.0) -> bool:
         """Lock the owner's file for as long as it is held; False where another holds it. The kernel lets

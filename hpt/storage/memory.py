@@ -11,7 +11,7 @@ from typing import Any
 
 from hpt.errors import InputError, JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError
 from hpt.events import Event, from_json, to_json
-from hpt.storage.base import JobRecord, Lease, job_key
+from hpt.storage.base import JobRecord, Lease, Note, job_key
 
 
 @dataclass(slots=True)
@@ -24,6 +24,7 @@ class _Job:
     token: int = 0
     owned: bool = False
     stop: bool = False
+    notes: list[tuple[int, str]] = field(default_factory=list)
 
 
 class MemoryStorage:
@@ -75,10 +76,10 @@ class MemoryStorage:
             job.events.extend(rows)
             job.summary = text
 
-    def read(self, name: str) -> tuple[JobRecord, list[Event]]:
+    def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
         with self._lock:
             job = self._job(name)
-            record, rows = _record(job), list(job.events)
+            record, rows = _record(job), job.events[after:]
         return record, [from_json(kind, body) for kind, body in rows]
 
     def jobs(self) -> list[JobRecord]:
@@ -92,6 +93,23 @@ class MemoryStorage:
     def stop_requested(self, name: str) -> bool:
         with self._lock:
             return self._job(name).stop
+
+    def leave(self, name: str, body: Mapping[str, Any]) -> None:
+        text = json.dumps(body)
+        with self._lock:
+            job = self._job(name)
+            job.notes.append((len(job.events), text))
+
+    def notes(self, name: str) -> Sequence[Note]:
+        with self._lock:
+            return [Note(after, json.loads(text)) for after, text in self._job(name).notes]
+
+    def delete(self, name: str) -> None:
+        with self._lock:
+            if self._job(name).owned:
+                pid = os.getpid()
+                raise JobOwnedError(f"tuning job {name!r} is run by this very process (pid {pid})", pid)
+            del self._jobs[job_key(name)]
 
 
 def _record(job: _Job) -> JobRecord:

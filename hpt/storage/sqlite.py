@@ -5,14 +5,17 @@
     event    seq (from 1, no gaps), time, kind, body                only ever grows
     owner    one row: token, pid, identity                          who may append
     control  one row: stop                                          any process may write it
+    note     seq, after, body                                       any process may add to it
 
-A job exists when its row is committed; a directory without one is what a killed `create` left behind.
+A job exists when its row is committed; a directory without one is what a killed `create` left behind. A
+deleted job's database lies in `<state>/.deleted/<name>.<n>/`, where its training jobs can still be read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import threading
@@ -30,9 +33,10 @@ from hpt.errors import (
     StorageError,
 )
 from hpt.events import Event, from_json, to_json
-from hpt.storage.base import JobRecord, Lease, job_key
+from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
+    NOTE,
     SCHEMA,
     SCHEMA_VERSION,
     Database,
@@ -42,6 +46,9 @@ from hpt.storage.database import (
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.owner import ProcessIdentity
+
+DELETED = ".deleted"
+"""The folder of deleted jobs: itself the state directory of a storage."""
 
 
 class SQLiteStorage:
@@ -195,11 +202,11 @@ class SQLiteStorage:
                 execute("UPDATE summary SET body = ?", (text,))
             database.last = seq
 
-    def read(self, name: str) -> tuple[JobRecord, list[Event]]:
+    def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
         with self._exclusive(), self._existing(name) as database:
             with database.snapshot("the job could not be read") as execute:
                 record = self._record(database, execute)
-                rows = execute("SELECT kind, body FROM event ORDER BY seq").fetchall()
+                rows = execute("SELECT kind, body FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
             return record, [from_json(kind, body) for kind, body in rows]
 
     def jobs(self) -> list[JobRecord]:
@@ -228,11 +235,53 @@ class SQLiteStorage:
         with self._exclusive(), self._existing(name) as database:
             with database.transaction("the request to stop could not be stored") as execute:
                 execute("UPDATE control SET stop = 1")
-            database.stop = None
+            database.control = None
 
     def stop_requested(self, name: str) -> bool:
         with self._exclusive():
-            return self._keep(name).stop_requested()
+            return self._keep(name).words()[0]
+
+    def leave(self, name: str, body: Mapping[str, Any]) -> None:
+        text = _encodable(json.dumps(body))
+        with self._exclusive(), self._existing(name) as database:
+            with database.transaction("the note could not be stored") as execute:
+                execute(NOTE)
+                last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+                execute("INSERT INTO note (after, body) VALUES (?, ?)", (last, text))
+            database.control = None
+
+    def notes(self, name: str) -> Sequence[Note]:
+        with self._exclusive(), self._existing(name) as database:
+            return database.words()[1]
+
+    def delete(self, name: str) -> None:
+        """Move the job's database to `.deleted`; nothing else in its directory is touched."""
+        with self._exclusive():
+            with self._existing(name):
+                self.release(self.acquire(name))  # nobody runs it
+            with self._existing(name) as database:
+                database.set_journal("DELETE")  # everything is in the one file that is moved
+                source = database.path
+            if (key := job_key(name)) in self._open:
+                self._forget(key)
+            try:
+                target = self._free_archive(key)
+                source.rename(target / DATABASE)
+                for directory in (target, target.parent, source.parent):
+                    fsync_directory(directory)
+            except OSError as error:
+                raise storage_error(error, source, "the job could not be deleted") from error
+
+    def _free_archive(self, key: str) -> Path:
+        """A new folder for a deleted job of that name."""
+        for ordinal in itertools.count(1):
+            folder = self._state / DELETED / f"{key}.{ordinal}"
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return folder
+        raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Close every file; leases stay recorded until released or until this process ends."""

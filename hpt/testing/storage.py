@@ -94,10 +94,16 @@ class StorageSuite:
             storage.create(name, {}, 1.0)
         with pytest.raises(JobNotFoundError):
             storage.read(name)
+        with pytest.raises(JobNotFoundError):
+            storage.delete(name)
         assert storage.jobs() == []
 
     def test_an_unknown_job_is_not_found(self, storage: Storage) -> None:
-        for call in (storage.read, storage.acquire, storage.request_stop, storage.stop_requested):
+        calls = (
+            *(storage.read, storage.acquire, storage.request_stop, storage.stop_requested),
+            *(storage.notes, storage.delete, lambda name: storage.leave(name, {})),
+        )
+        for call in calls:
             with pytest.raises(JobNotFoundError, match="nobody"):
                 call("nobody")
 
@@ -115,6 +121,60 @@ class StorageSuite:
         assert recorded == list(EVERY_EVENT)
         assert math.copysign(1.0, recorded[6].value) == -1.0  # type: ignore[attr-defined]
         assert record.summary == {"best": 0.5}
+
+    def test_events_are_read_from_any_place_on(self, storage: Storage) -> None:
+        storage.create("job", {}, 1.0)
+        lease = storage.acquire("job")
+        storage.append(lease, events(1, 5), {})
+        for after in range(7):
+            assert storage.read("job", after)[1] == events(1, 5)[after:]
+
+    def test_notes_tell_what_they_came_after(self, storage: Storage) -> None:
+        storage.create("job", {}, 1.0)
+        assert list(storage.notes("job")) == []
+        storage.leave("JOB", {"Tag": "ü", "nested": [1, None]})
+        lease = storage.acquire("job")
+        assert [note.body for note in storage.notes("job")] == [{"Tag": "ü", "nested": [1, None]}]
+        storage.append(lease, events(1, 3), {})
+        storage.leave("job", {"second": 2})
+        notes = storage.notes("job")
+        assert [(note.after, note.body) for note in notes] == [
+            (0, {"Tag": "ü", "nested": [1, None]}),
+            (3, {"second": 2}),
+        ]
+        with pytest.raises(TypeError):
+            storage.leave("job", {"x": {1}})
+        storage.release(lease)
+        assert list(storage.notes("job")) == list(notes)
+
+    def test_a_note_of_another_storage_is_seen(self, storage: Storage, tmp_path: Path) -> None:
+        other = self.open(tmp_path)
+        storage.create("job", {}, 1.0)
+        storage.acquire("job")
+        try:
+            other.leave("job", {"n": 1})
+        except JobNotFoundError:
+            pytest.skip("this storage shares nothing with another")
+        for count in range(1, 4):
+            assert [note.body["n"] for note in storage.notes("job")] == list(range(1, count + 1))
+            other.leave("job", {"n": count + 1})
+
+    def test_a_deleted_job_is_gone_and_its_name_free(self, storage: Storage) -> None:
+        for created in (1.0, 2.0, 3.0):
+            storage.create("Job", {}, created)
+            lease = storage.acquire("job")
+            storage.append(lease, events(1, 2), {"a": 1})
+            storage.leave("job", {})
+            with pytest.raises(JobOwnedError):
+                storage.delete("job")
+            assert storage.read("job")[0].created == created
+            storage.release(lease)
+            storage.delete("JOB")
+            with pytest.raises(JobNotFoundError):
+                storage.read("job")
+            assert storage.jobs() == []
+        storage.create("job", {}, 4.0)
+        assert (storage.read("job")[1], list(storage.notes("job"))) == ([], [])
 
     def test_nan_comes_back(self, storage: Storage) -> None:
         storage.create("job", {}, 1.0)

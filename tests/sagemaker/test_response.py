@@ -149,6 +149,10 @@ def test_a_job_that_has_only_begun(config: TuningJobConfig) -> None:
 def test_a_stopped_and_a_failed_job(config: TuningJobConfig, state: JobState) -> None:
     state.apply(ev.JobStopRequested(140.0, STOP_REQUESTED))
     assert describe_response(config, state)["HyperParameterTuningJobStatus"] == "Stopping"
+    state.apply(ev.TrialEnded(145.0, 4, TrialStatus.STOPPED))
+    state.apply(ev.JobEnded(149.0, "Stopped", STOP_REQUESTED))
+    assert describe_response(config, state)["HyperParameterTuningJobStatus"] == "Stopped"
+    state = JobState(ObjectiveType.MAXIMIZE, 100.0)
     state.apply(ev.JobEnded(150.0, "Failed", "x", "no" * 1000))
     reply = describe_response(config, state, now=10_000)
     assert_is_reply("DescribeHyperParameterTuningJob", reply)
@@ -216,6 +220,7 @@ def test_a_listing_of_jobs(config: TuningJobConfig, state: JobState) -> None:
     assert entry["Strategy"] == "Bayesian"
     assert entry["ResourceLimits"] == {"MaxNumberOfTrainingJobs": 20, "MaxParallelTrainingJobs": 2}
     assert "HyperParameterTuningEndTime" not in entry
+    state.apply(ev.TrialEnded(145.0, 4, TrialStatus.STOPPED))
     state.apply(ev.JobEnded(150.0, "Completed", "x"))
     assert tuning_job_summary(config, 1.0, state.summary())["HyperParameterTuningEndTime"] == 150.0
 

@@ -409,3 +409,25 @@ def test_the_cost_of_an_append_does_not_grow(storage: SQLiteStorage) -> None:
     for _ in range(20):
         storage.append(lease, [Reported(1.0, 1, 0.5, 1.0)] * 1000, {"n": 1})
     assert cost(100) < 2 * early + 1e-4
+
+
+def test_a_deleted_job_can_still_be_read_in_the_archive(storage: SQLiteStorage, tmp_path: Path) -> None:
+    for created in (1.0, 2.0):
+        storage.create("Job", {"n": created}, created)
+        lease = storage.acquire("job")
+        storage.append(lease, events(0, 3), {})
+        storage.release(lease)
+        (tmp_path / "job" / "trials").mkdir(exist_ok=True)
+        storage.delete("job")
+    archive = SQLiteStorage(tmp_path / ".deleted")
+    assert [(record.name, record.document["n"]) for record in archive.jobs()] == [("Job", 1.0), ("Job", 2.0)]
+    assert archive.read("job.2")[1] == events(0, 3)
+    assert (tmp_path / "job" / "trials").is_dir()
+
+
+def test_a_job_of_an_earlier_version_takes_notes(storage: SQLiteStorage, tmp_path: Path) -> None:
+    storage.create("job", {}, 1.0)
+    tamper(tmp_path / "job", "DROP TABLE IF EXISTS note")
+    assert list(storage.notes("job")) == []
+    storage.leave("job", {"a": 1})
+    assert [note.body for note in storage.notes("job")] == [{"a": 1}]
