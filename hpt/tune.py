@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpt.completion import CompletionCriteria
 from hpt.errors import InputError
 from hpt.function_worker import REPORT_PREFIX, RESULT_PREFIX
 from hpt.job import (
     RESULT_METRIC,
+    EarlyStopping,
+    HyperbandConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
@@ -66,6 +69,9 @@ def tune(
     metric: str = "objective",
     objective: str = "Maximize",
     strategy: str = "Bayesian",
+    hyperband: HyperbandConfig | None = None,
+    early_stopping: EarlyStopping | None = None,
+    completion: CompletionCriteria | None = None,
     max_jobs: int | None = None,
     max_parallel_jobs: int = 1,
     max_runtime_seconds: float | None = None,
@@ -82,6 +88,9 @@ def tune(
     hands in an interim value and may be called any number of times; a returned number beats the last
     report. An exception fails the trial, not the job; so does NaN. As with every spawned process, a script
     that calls `tune` guards the call with `if __name__ == "__main__":`.
+
+    hyperband: how `strategy="Hyperband"` stops trials, which must report. early_stopping: the median rule.
+    completion: what else ends the job, a target for one.
 
     Without `name` and `state` the job lives in a temporary directory and is gone afterwards. With one it is
     kept under `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or
@@ -103,7 +112,13 @@ def tune(
     if max_jobs is None and max_runtime_seconds is None and space.size is None:
         raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
     strategy = canonical_name(strategy)
-    check_space(make_strategy(strategy), space)
+    if strategy == "Hyperband" and hyperband is None:
+        raise InputError(
+            "strategy 'Hyperband' needs to know the most reports a trial makes; give hyperband="
+            "HyperbandConfig(max_resource=...), from hpt.job"
+        )
+    if hyperband is None:
+        check_space(make_strategy(strategy), space)
     ephemeral = name is None and state is None
     root = Path(tempfile.mkdtemp(prefix="hpt-")) if ephemeral else None
     session = Session(root if root is not None else state, ephemeral=ephemeral)
@@ -130,6 +145,9 @@ def tune(
         ),
         limits=ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds),
         seed=seed,
+        hyperband=hyperband,
+        early_stopping=early_stopping,
+        completion=completion or CompletionCriteria(),
     )
 
     def save(directory: Path) -> None:
