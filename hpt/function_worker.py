@@ -42,7 +42,15 @@ def main() -> int:
         function, space = _load(Path(os.environ["HPT_FUNCTION"]), os.environ.get("HPT_FUNCTION_MAIN", ""))
         texts = json.loads((base / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
         config = space.parse({parameter.name: texts[parameter.name] for parameter in space.parameters})
-        result = function(dict(config), report)
+        reported = []
+
+        def noted(value: float) -> None:
+            report(value)
+            reported.append(value)
+
+        result = function(dict(config), noted)
+        if result is None and not reported:
+            raise TypeError("train returned None and reported nothing; return a float or call report(value)")
         if result is not None:
             print(f"\n{RESULT_PREFIX}{number_text(result, 'the returned value')}", flush=True)
     except Exception as error:

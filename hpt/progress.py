@@ -76,6 +76,9 @@ class PlainProgress:
     def tick(self, runner: TuningJobRunner) -> None:
         pass
 
+    def say(self, words: str) -> None:
+        print(f"hpt: {words}", file=self._stream, flush=True)
+
     @staticmethod
     def _words(runner: TuningJobRunner, event: ev.Event, later: int) -> str:
         """What `event` is to a person, "" for nothing. `later`: how many ends follow it in the same step."""

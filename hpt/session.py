@@ -7,13 +7,13 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from hpt.errors import JobExistsError, StorageError
+from hpt.errors import InputError, JobExistsError
 from hpt.events import Event
 from hpt.executors.local import LocalExecutor
 from hpt.job import TuningJobConfig
@@ -35,15 +35,25 @@ class Progress(Protocol):
         """Called whenever the runner pauses."""
         ...
 
+    def say(self, words: str) -> None:
+        """Something the person in front of it should know now."""
+        ...
+
 
 def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
-    """`state` if given, else `$HPT_HOME`, else `~/.hpt`; absolute."""
+    """`state` if given, else `$HPT_HOME`, else `~/.hpt`; absolute.
+
+    Raises:
+        InputError: `state` is empty.
+    """
     chosen = state if state is not None else os.environ.get("HPT_HOME") or Path.home() / ".hpt"
+    if not os.fspath(chosen):
+        raise InputError("the state directory is given as ''; name one, or leave it out for the default")
     return Path(chosen).expanduser().absolute()
 
 
 class Session:
-    """One state directory opened by this process.
+    """One state directory opened by this process. Looking into it makes nothing; creating a job makes it.
 
     ephemeral: nobody will resume its jobs, so training programs are stopped when this process dies.
     """
@@ -51,13 +61,10 @@ class Session:
     def __init__(self, state: str | os.PathLike[str] | None = None, *, ephemeral: bool = False) -> None:
         self.root = state_directory(state)
         self._ephemeral = ephemeral
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"the state directory {self.root} cannot be made: {error.strerror}; "
-                "name another with --state or $HPT_HOME"
-            ) from error
+        if self.root.exists() and not self.root.is_dir():
+            raise InputError(
+                f"the state directory {self.root} is a file; name another with --state or $HPT_HOME"
+            )
         self.storage = SQLiteStorage(self.root)
 
     def close(self) -> None:
@@ -116,18 +123,48 @@ class Session:
     def open_or_create(
         self, config: TuningJobConfig, *, prepare: Callable[[Path], object], progress: Progress | None = None
     ) -> Iterator[TuningJobRunner]:
-        """Take the job up where it was left, or create it. `prepare` is given its directory first."""
+        """Take the job up where it was left, or create it. `prepare` is given its directory first.
+
+        Raises:
+            JobExistsError: the name is that of a job described otherwise; nothing was changed.
+            JobOwnedError: another living process runs it; nothing was changed.
+        """
         directory = self.job_directory(config.name)
-        directory.mkdir(parents=True, exist_ok=True)
-        prepare(directory)
-        try:
+        if created := config.name.lower() not in {record.name.lower() for record in self.storage.jobs()}:
+            directory.mkdir(parents=True, exist_ok=True)
+            prepare(directory)  # before the job exists: whoever finds the job finds this done
             self.create(config)
-        except JobExistsError:
-            stored = replace(self.config(config.name), seed=config.seed, limits=config.limits)
-            if to_document(stored)["definition"] != to_document(config)["definition"]:
-                raise
+        elif changed := _differences(to_document(self.config(config.name)), to_document(config)):
+            raise JobExistsError(
+                f"a tuning job named {config.name!r} exists in {self.root} and was described otherwise: "
+                f"{'; '.join(changed)}. Give what it was started with, or choose another name"
+            )
         with self.take(config.name, progress=progress) as runner:
+            if not created:
+                prepare(directory)  # only now: until it was ours, another process may have been using it
             yield runner
+
+
+def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:
+    """What two documents of a job disagree on, one text a member; a seed left open agrees with any."""
+    found = []
+    for key in sorted(stored.keys() | given.keys()):
+        old, new = stored.get(key), given.get(key)
+        if old == new or (not path and key in ("name", "warnings")) or (path + key == "seed" and new is None):
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _differences(old, new, f"{path}{key}.")
+        else:
+            found.append(f"{path}{key} is {_brief(old)} there and {_brief(new)} here")
+    return found
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+ENDING = "putting the running training jobs down with grace; Ctrl-C again ends them at once"
 
 
 def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
@@ -144,6 +181,8 @@ def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
             progress.tick(runner)
         if len(received) > handled:
             handled = len(received)
+            if handled == 1 and progress is not None and runner.state.running:
+                progress.say(ENDING)
             runner.interrupt(now=handled > 1)
         else:
             time.sleep(seconds)

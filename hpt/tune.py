@@ -86,8 +86,8 @@ def tune(
 
     `train(config, report)` runs in worker processes: `config` is a dict of typed values, `report(value)`
     hands in an interim value and may be called any number of times; a returned number beats the last
-    report. An exception fails the trial, not the job; so does NaN. As with every spawned process, a script
-    that calls `tune` guards the call with `if __name__ == "__main__":`.
+    report. An exception fails the trial, not the job; so do NaN and no value at all. As with every spawned
+    process, a script that calls `tune` guards the call with `if __name__ == "__main__":`.
 
     hyperband: how `strategy="Hyperband"` stops trials, which must report. early_stopping: the median rule.
     completion: what else ends the job, a target for one.
@@ -98,6 +98,8 @@ def tune(
 
     Raises:
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
+        JobExistsError: `name` is that of a job with other arguments. JobOwnedError: another living process
+            runs it. Nothing was changed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
     from hpt.session import Session
@@ -151,7 +153,9 @@ def tune(
     )
 
     def save(directory: Path) -> None:
-        (directory / "function.pickle").write_bytes(pickled)
+        fresh = directory / "function.pickle.new"
+        fresh.write_bytes(pickled)
+        fresh.replace(directory / "function.pickle")  # a worker that starts right now reads one or the other
 
     try:
         return _run(session, config, save, verbose, None if ephemeral else session.job_directory(job_name))
@@ -170,7 +174,8 @@ def run(
     crash or Ctrl-C, and answers at once when it has ended.
 
     Raises:
-        JobExistsError: the name is taken by another job. JobOwnedError: another living process runs it.
+        JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
+            runs it. Nothing was changed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
     from hpt.session import Session

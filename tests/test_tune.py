@@ -50,6 +50,10 @@ def returns_text(config, report):  # type: ignore[no-untyped-def]
     return "0.9"
 
 
+def says_nothing(config: dict[str, object], report: object) -> None:
+    pass
+
+
 def test_finds_the_best_of_a_function() -> None:
     result = hpt.tune(
         quadratic, SPACE, metric="score", objective="maximize", max_jobs=12, max_parallel_jobs=2, seed=1
@@ -82,7 +86,10 @@ def test_nan_fails_the_trial_and_the_job_goes_on() -> None:
     assert result.best_config == {"kind": "good"}
 
 
-@pytest.mark.parametrize(("train", "words"), [(fails, "out of cheese"), (returns_text, "real number")])
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [(fails, "out of cheese"), (returns_text, "real number"), (says_nothing, "reported nothing")],
+)
 def test_failures_end_the_job_with_a_reason(train: object, words: str) -> None:
     result = hpt.tune(train, SPACE, max_jobs=20, max_parallel_jobs=2, strategy="Random", seed=1)  # type: ignore[arg-type]
     assert result.status == "Failed"
@@ -95,6 +102,37 @@ def test_what_cannot_be_pickled_is_refused_before_anything_starts(tmp_path: Path
     with pytest.raises(InputError, match="top level"):
         hpt.tune(lambda config, report: 1.0, SPACE, max_jobs=1, state=tmp_path / "state", name="j")
     assert not (tmp_path / "state").exists()
+
+
+def test_a_name_with_other_arguments_is_refused_and_nothing_changed(tmp_path: Path) -> None:
+    given = {"max_jobs": 2, "strategy": "Random", "name": "taken", "state": tmp_path}
+    first = hpt.tune(quadratic, SPACE, seed=1, **given)  # type: ignore[arg-type]
+    pickled = (tmp_path / "taken" / "function.pickle").read_bytes()
+    assert hpt.tune(quadratic, SPACE, **given) == first  # type: ignore[arg-type]  # a seed left open agrees
+    for changes, words in [
+        ({"max_jobs": 6}, "limits.max_jobs is 2 there and 6 here"),
+        ({"strategy": "Bayesian"}, "strategy is 'Random' there and 'Bayesian' here"),
+        ({"seed": 2}, "seed is 1 there and 2 here"),
+        ({"objective": "Minimize", "name": "TAKEN"}, "Minimize"),
+    ]:
+        with pytest.raises(hpt.JobExistsError, match=words):
+            hpt.tune(only_reports, SPACE, **{**given, **changes})  # type: ignore[arg-type]
+    assert (tmp_path / "taken" / "function.pickle").read_bytes() == pickled
+
+
+def test_a_second_call_beside_a_living_one_leaves_its_function_alone(tmp_path: Path) -> None:
+    given = {"max_jobs": 1, "strategy": "Random", "name": "mine", "state": tmp_path}
+    hpt.tune(quadratic, SPACE, seed=1, **given)  # type: ignore[arg-type]
+    pickled = (tmp_path / "mine" / "function.pickle").read_bytes()
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert owner.stdout is not None and owner.stdout.readline() == "mine\n"
+        with pytest.raises(hpt.JobOwnedError):
+            hpt.tune(only_reports, SPACE, **given)  # type: ignore[arg-type]
+    finally:
+        owner.kill()
+        owner.communicate()
+    assert (tmp_path / "mine" / "function.pickle").read_bytes() == pickled
 
 
 @pytest.mark.parametrize(
@@ -113,6 +151,15 @@ def test_bad_arguments_are_refused(tmp_path: Path, arguments: dict[str, object],
         hpt.tune(quadratic, SPACE, state=tmp_path / "state", **{"name": "job", **arguments})  # type: ignore[arg-type]
     assert not (tmp_path / "state" / "job").exists()
 
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from hpt.storage.sqlite import SQLiteStorage
+lease = SQLiteStorage(Path(sys.argv[1])).acquire("mine")
+print("mine", flush=True)
+time.sleep(600)
+"""
 
 SCRIPT = """
 import sys, time

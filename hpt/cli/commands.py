@@ -37,9 +37,11 @@ def tune(options: Namespace) -> int:
         try:
             session.create(config)
         except JobExistsError as error:
+            ended = session.load(config.name)[2].status.ended
+            go_on = "" if ended else f"go on with it by `hpt resume {config.name}`, "
             raise JobExistsError(
-                f"{error}; go on with it by `hpt resume {config.name}`, choose another name with --name, "
-                "or use --again"
+                f"a tuning job named {config.name!r} exists in {session.root}; "
+                f"{go_on}choose another name with --name, or use --again"
             ) from error
     return _run(session, config.name, options)
 

@@ -44,6 +44,9 @@ class LiveProgress:
             self._live.start()
         self._live.update(self.render(runner, time.time()), refresh=True)
 
+    def say(self, words: str) -> None:
+        self._console.print(f"hpt: {words}", highlight=False)  # above the display, and stays
+
     def close(self) -> None:
         if self._live.is_started:
             self._live.stop()

@@ -12,6 +12,7 @@ from typing import Any
 
 from hpt.job import TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
+from hpt.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.progress import duration, hyperparameters, number
 from hpt.runner import TuningJobRunner
 from hpt.sagemaker.response import completion_details
@@ -53,9 +54,18 @@ def checked(config: TuningJobConfig, *, as_json: bool) -> None:
     print(f"  objective   {definition.objective.type} {definition.objective.metric}")
     print(f"  strategy    {config.strategy}, {limits.max_jobs} jobs, {limits.max_parallel_jobs} at a time")
     for parameter in definition.space.parameters:
-        print(f"  tunes       {parameter}")
+        print(f"  tunes       {_range(parameter)}")
     for warning in config.warnings:
         print(f"  note        {warning}")
+
+
+def _range(parameter: Parameter) -> str:
+    """`eta: 0.001 to 1, Logarithmic`, `kind: one of a, b`."""
+    if isinstance(parameter, CategoricalParameter):
+        return f"{parameter.name}: one of {', '.join(parameter.format(value) for value in parameter.values)}"
+    ends = f"{parameter.format(parameter.min)} to {parameter.format(parameter.max)}"
+    whole = "whole numbers " if isinstance(parameter, IntegerParameter) else ""
+    return f"{parameter.name}: {whole}{ends}, {parameter.scaling}"
 
 
 def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
@@ -67,6 +77,9 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
         return
     rows = []
     for record in records:
+        if record.problem is not None:
+            rows.append((record.name, f"unreadable: {record.problem}", "-", "-", "-", "-"))
+            continue
         listing = _listing(record)
         counters, best = listing["TrainingJobStatusCounters"], record.summary.get("best")
         rows.append(
@@ -195,6 +208,8 @@ def describe_document(
 
 def _listing(record: JobRecord) -> dict[str, Any]:
     summary = record.summary
+    if record.problem is not None:
+        return {"HyperParameterTuningJobName": record.name, "Problem": record.problem}
     return {
         "HyperParameterTuningJobName": record.name,
         "HyperParameterTuningJobStatus": summary.get("status", "InProgress"),

@@ -159,12 +159,13 @@ def test_two_interrupts_end_at_once(hpt: Command) -> None:
     time.sleep(1.0)
     assert process.poll() is None  # the grace period of 120 s is running
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=15)
+    _, err = process.communicate(timeout=15)
     assert process.returncode == 130
+    assert err.count("Ctrl-C again") == 1
 
 
 def test_a_living_owner_is_named(hpt: Command) -> None:
-    process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.5)))
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 6.0)))
     wait_until(lambda: hpt.runs.exists())
     _, err = hpt("resume", "job", code=2)
     assert str(process.pid) in err
@@ -267,3 +268,43 @@ def test_help_teaches(hpt: Command) -> None:
     assert "exit codes" in out and "Ctrl-C" in out
     for command in ("tune", "resume", "list", "describe", "trials", "stop"):
         assert "--json" in hpt(command, "--help")[0]
+
+
+def test_looking_makes_no_state_directory(hpt: Command) -> None:
+    out, _ = hpt("list")
+    assert "no tuning jobs" in out
+    for word in ("describe", "trials", "stop", "resume"):
+        hpt(word, "nothing", code=2)
+    assert not hpt.state.exists()
+    _, err = hpt("list", "--state", "", code=2)
+    assert "state directory" in err
+    _, err = hpt("list", "--state", str(hpt.job()), code=2)
+    assert "is a file" in err
+    hpt.job().rename(hpt.root / "broken.json")
+    (hpt.root / "broken.json").write_text("{}")
+    hpt("tune", "broken.json", code=2)
+    assert not hpt.state.exists()
+
+
+def test_an_unreadable_job_is_listed_as_such(hpt: Command) -> None:
+    hpt("tune", str(hpt.job()), "--quiet")
+    (hpt.state / "job" / "job.sqlite").write_bytes(b"this is not a database, but it is long enough\n" * 100)
+    out, _ = hpt("list")
+    assert "unreadable" in out and "InProgress" not in out
+    [listed] = json.loads(hpt("list", "--json")[0])
+    assert listed["HyperParameterTuningJobName"] == "job" and listed["Problem"]
+
+
+def test_check_says_the_ranges_in_words(hpt: Command) -> None:
+    out, _ = hpt("tune", str(hpt.job()), "--check")
+    assert "x: 0.0 to 1.0, Auto" in out
+    assert "depth: whole numbers 1 to 9, Auto" in out
+    assert "kind: one of a, b" in out
+    assert not hpt.state.exists()
+
+
+def test_a_taken_name_is_told_what_can_be_done(hpt: Command) -> None:
+    hpt("tune", str(hpt.job()), "--quiet")
+    _, err = hpt("tune", str(hpt.job()), code=2)
+    assert "--name" in err and "--again" in err
+    assert "resume" not in err  # it has ended
