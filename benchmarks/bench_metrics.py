@@ -13,14 +13,20 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from hpt.events import Event, MetricLogged, Reported
+from hpt.executors.base import LogChunk
 from hpt.job import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
 from hpt.metrics.scanner import MetricScanner
+from hpt.metrics.tail import LogTail
+from hpt.storage.sqlite import SQLiteStorage
 
 FOUR = (
     "loss=(.*?);",
@@ -74,8 +80,7 @@ def by_line(compiled: Sequence[Any]) -> Callable[[bytes], int]:
         matches = []
         for line in re.split(r"[\r\n]", log.decode("utf-8", "surrogateescape")):
             for index, pattern in enumerate(compiled):
-                for match in pattern.finditer(line):
-                    matches.append((index, float(match[1])))
+                matches += [(index, float(match[1])) for match in pattern.finditer(line)]
         return len(matches)
 
     return read
@@ -152,6 +157,8 @@ def main() -> None:
     start = time.perf_counter()
     loader.wait()
     print(f"the kernel was loaded in {time.perf_counter() - start:.2f} s (numba's import included)")
+    tuner_cost(loader, 10, 1)
+    print(f"1,000 trials, 10 lines a second each, 1 % matching: {tuner_cost(loader):.1%} of a core")
     print("GB/s of one core's CPU time; in brackets: how many times `re` by line")
     print(f"{'match':>6} {'patterns':>8} {'hpt':>16} {'re, line':>9} {'re, whole':>9} {'re2':>7} "
           f"{'hyperscan':>9} {'+captures':>9} {'memchr':>7}")  # fmt: skip
@@ -171,6 +178,31 @@ def main() -> None:
             print(
                 f"{density:6.0%} {len(patterns):8} {' '.join(f'{cell:>9}' for cell in rivals)} {limit:7.2f}"
             )
+
+
+def tuner_cost(loader: Loader, trials: int = 1000, seconds: int = 5) -> float:
+    """Share of a core for reading and recording the metrics of so many trials that print 10 lines a second
+    each.
+    """
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(FOUR)], loader)
+    log = make_log(trials * seconds * 800, 0.01)
+    lines = log.splitlines(keepends=True)
+    tails = [LogTail(definitions) for _ in range(trials)]
+    chunks = [[b"".join(lines[10 * (s * trials + t) :][:10]) for t in range(trials)] for s in range(seconds)]
+    with tempfile.TemporaryDirectory() as directory:
+        storage = SQLiteStorage(Path(directory))
+        storage.create("job", {}, 0.0)
+        lease = storage.acquire("job")
+        start = time.process_time()
+        for second, of_trials in enumerate(chunks):
+            events: list[Event] = []
+            for trial, (tail, data) in enumerate(zip(tails, of_trials, strict=True)):
+                chunk = LogChunk(tail.offset, data, ((tail.offset + len(data), float(second)),))
+                for name, value, end, moment in tail.feed(chunk):
+                    events.append(MetricLogged(moment, trial, 1, name, value, end))
+                    events.append(Reported(moment, trial, value, 1.0))
+            storage.append(lease, events, {})
+        return (time.process_time() - start) / seconds
 
 
 def _with_re2(patterns: Sequence[str], log: bytes) -> str:

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,39 +34,41 @@ _SOURCES = ("kernel.py", "simd.py", "machine.py", "decimal_number.py")
 
 
 class Workspace:
-    """Room for one scan at a time of a job with so many definitions; arrays as in `hpt.metrics.kernel`,
-    flat.
+    """Room for one scan at a time with one plan; arrays as in `hpt.metrics.kernel`, flat.
+
+    find and read: what `find_hits` and `read_lines` are given of these and the plan's, ready made.
     """
 
-    def __init__(self, definitions: int, rows: int = 4096) -> None:
-        self.definitions = definitions
-        self.row_room = rows
-        self.hit_room = 4 * rows
+    def __init__(self, plan: Plan, at: Callable[[NDArray[Any]], Any], rows: int = 4096) -> None:
+        self.plan = plan
+        self.idle = plan.idle
         self.rows = np.zeros((rows, 5), np.int64)
         self.values = np.zeros(rows, np.uint64)
-        self.hits = np.zeros(2 * self.hit_room, np.int64)
-        self.spans = np.full(2 * definitions, -1, np.int64)
-        self.stack = np.zeros(STACK, np.int64)
-        self.failed = np.zeros(MEMO, np.uint8)
-        self.state = np.zeros(5, np.int64)
-        self.room = np.zeros(ROOM, np.uint8)
-
-    def grown(self) -> Workspace:
-        """More room for what one line gave."""
-        return Workspace(self.definitions, 8 * self.row_room)
+        hits = np.zeros(2 * 4 * rows, np.int64)
+        powers = powers_of_five()
+        spans = np.full(2 * len(plan.definitions), -1, np.int64)
+        stack, failed = np.zeros(STACK, np.int64), np.zeros(MEMO, np.uint8)
+        state, room = np.zeros(5, np.int64), np.zeros(ROOM, np.uint8)
+        self._held = (hits, powers, spans, stack, failed, state, room)  # the addresses below do not hold them
+        self.hits = at(hits)
+        self.find = (
+            at(plan.literals), at(plan.letters), plan.letters.shape[1], at(plan.buckets), at(plan.members),
+            at(plan.tables), self.hits, 4 * rows,
+        )  # fmt: skip
+        self.read = (
+            at(plan.definitions), len(plan.definitions), at(plan.program), at(plan.sets), at(plan.first),
+            at(powers), at(self.rows), at(self.values), rows, at(spans), at(stack), at(failed), at(state),
+            at(room),
+        )  # fmt: skip
 
 
 class Kernel:
-    """The compiled kernel, for one plan at a time in each thread; it releases the interpreter's lock.
-
-    Safe to use from several threads.
-    """
+    """The compiled kernel. Safe to use from several threads; it releases the interpreter's lock."""
 
     def __init__(self, module: Any, interpreted: bool = False) -> None:
         self._find_hits = module.find_hits
         self._read_lines = module.read_lines
         self._interpreted = interpreted
-        self._powers = powers_of_five()
         self._idle: list[Workspace] = []
 
     def _at(self, array: NDArray[Any]) -> Any:
@@ -78,35 +80,38 @@ class Kernel:
     def scan(
         self, plan: Plan, data: bytes, begin: int, stop: int, longest: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """What data[begin:stop], whole lines, says: batches of rows (k, 5) with their values (k,),
-        overwritten by the next. Lines longer than `longest` are cut into pieces of that length.
+        """What data[begin:stop], whole lines, says: batches of rows (k, 5) with their values (k,).
+
+        A batch is overwritten by the next. Lines longer than `longest` are cut into pieces of that length.
         """
-        at = self._at
-        raw = np.frombuffer(data, np.uint8)
+        raw = self._at(np.frombuffer(data, np.uint8))
         try:
             work = self._idle.pop()
         except IndexError:
-            work = Workspace(len(plan.definitions))
-        if work.definitions != len(plan.definitions):
-            work = Workspace(len(plan.definitions))
+            work = Workspace(plan, self._at)
+        if work.plan is not plan:
+            work = Workspace(plan, self._at)
         while begin < stop:
-            with np.errstate(over="ignore"):  # uint64 arithmetic wraps; only interpreted code would warn
-                hits, reached = self._find_hits(
-                    at(raw), begin, stop, at(plan.literals), at(plan.letters), plan.letters.shape[1],
-                    at(plan.buckets), at(plan.members), at(plan.tables), at(work.hits), work.hit_room,
-                )  # fmt: skip
-                count, done = self._read_lines(
-                    at(raw), begin, reached, stop, longest, at(work.hits), hits, at(plan.definitions),
-                    len(plan.definitions), at(plan.program), at(plan.sets), at(plan.first), at(self._powers),
-                    at(work.rows), at(work.values), work.row_room, at(work.spans), at(work.stack),
-                    at(work.failed), at(work.state), at(work.room),
-                )  # fmt: skip
+            count, done = self._step(work, raw, begin, stop, longest)
             if count:
                 yield work.rows[:count], work.values[:count].view(np.float64)
-            if done == begin:
-                work = work.grown()
+            if done == begin:  # one line gave more than there is room for
+                work = Workspace(plan, self._at, 8 * len(work.rows))
             begin = done
         self._idle.append(work)
+
+    def _step(self, work: Workspace, raw: Any, begin: int, stop: int, longest: int) -> tuple[int, int]:
+        if self._interpreted:
+            with np.errstate(over="ignore"):  # uint64 arithmetic wraps, of which only interpreted code warns
+                hits, reached = self._find_hits(raw, begin, stop, *work.find)
+                return tuple(
+                    self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
+                )
+        hits, reached = self._find_hits(raw, begin, stop, *work.find)
+        if hits == 0 and reached == stop and not work.idle:
+            return 0, stop
+        count, done = self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
+        return count, done
 
 
 def load_kernel(directory: Path | None) -> Kernel:

@@ -81,11 +81,10 @@ class Plan:
     members: Int64Array
     tables: UInt8Array
 
-    def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        return (
-            self.definitions, self.program, self.sets, self.first, self.literals, self.letters, self.buckets,
-            self.members, self.tables,
-        )  # fmt: skip
+    @property
+    def idle(self) -> bool:
+        """Whether lines without any literal are to be read too."""
+        return bool(self.definitions[:, 4].any())
 
 
 def plan(patterns: Sequence[re.Pattern[str]]) -> Plan:
