@@ -23,6 +23,8 @@ class Hyperparameters:
         noise: float = 1e-3,
         mean: float = 0.0,
         mixing: float = 0.5,
+        warp_a: _Array | None = None,
+        warp_b: _Array | None = None,
     ) -> None: ...
     @property
     def length_scales(self) -> _Array: ...
@@ -34,13 +36,30 @@ class Hyperparameters:
     def mean(self) -> float: ...
     @property
     def mixing(self) -> float: ...
+    @property
+    def warp_a(self) -> _Array: ...
+    @property
+    def warp_b(self) -> _Array: ...
 
 class GaussianProcess:
     def __init__(
-        self, space: Sequence[Coordinate], X: _Array, y: _Array, hyperparameters: Hyperparameters
+        self,
+        space: Sequence[Coordinate],
+        X: _Array,
+        y: _Array,
+        hyperparameters: Hyperparameters,
+        threads: int = 1,
     ) -> None: ...
     @staticmethod
-    def fit(space: Sequence[Coordinate], X: _Array, y: _Array, iterations: int = 50) -> GaussianProcess: ...
+    def fit(
+        space: Sequence[Coordinate],
+        X: _Array,
+        y: _Array,
+        iterations: int = 50,
+        start: Hyperparameters | None = None,
+        warping: bool = True,
+        threads: int = 1,
+    ) -> GaussianProcess: ...
     def condition_on(self, X: _Array, y: _Array) -> GaussianProcess: ...
     def predict(self, X: _Array) -> tuple[_Array, _Array]: ...
     def predict_with_slopes(self, x: _Array) -> tuple[_Array, float, _Array, _Array]: ...
@@ -62,6 +81,13 @@ class SearchOptions:
     rounds: int
     fantasies: int
     enumerable: int
+    many: int
+    means: int
+    variances: int
+    many_starts: int
+    many_steps: int
+    finalists: int
+    threads: int
     def __init__(self) -> None: ...
 
 def sobol(count: int, dimension: int, seed: int | None = None, trial: int = 0) -> _Array: ...

@@ -33,7 +33,8 @@ class Hyperparameters:
 
     length_scales: one a coordinate. amplitude: variance of the function. noise: variance of an observation
     about it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the
-    categorical kernel, in [0, 1]; without effect in a space of one kind.
+    categorical kernel, in [0, 1]; without effect in a space of one kind. warping: the exponents (a, b) of each
+    number's Kumaraswamy warping in the order of the coordinates, or nothing where numbers enter as they are.
     """
 
     length_scales: tuple[float, ...]
@@ -41,17 +42,23 @@ class Hyperparameters:
     noise: float = 1e-3
     mean: float = 0.0
     mixing: float = 0.5
+    warping: tuple[tuple[float, float], ...] = ()
 
 
 class Model:
     """A Gaussian process given observations; immutable."""
 
-    __slots__ = ("_gp",)
+    __slots__ = ("_gp", "_threads")
 
     def __init__(
-        self, coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike, at: Hyperparameters
+        self,
+        coordinates: Sequence[Coordinate],
+        X: ArrayLike,
+        y: ArrayLike,
+        at: Hyperparameters,
+        threads: int = 1,
     ) -> None:
-        """The posterior at given hyperparameters.
+        """The posterior at given hyperparameters; `threads` of our own change the clock and no bit.
 
         Raises:
             ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
@@ -59,11 +66,15 @@ class Model:
         """
         from hpt import _core
 
-        self._gp = _core.GaussianProcess(_typed(coordinates), _array(X, "X"), _array(y, "y"), _crossing(at))
+        self._threads = threads
+        self._gp = _core.GaussianProcess(
+            _typed(coordinates), _array(X, "X"), _array(y, "y"), _crossing(at), threads
+        )
 
     def condition_on(self, X: ArrayLike, y: ArrayLike) -> Model:
         """The same hyperparameters and units with further observations, X: (k, d), y: (k,)."""
         grown = Model.__new__(Model)
+        grown._threads = self._threads
         grown._gp = self._gp.condition_on(_array(X, "X"), _array(y, "y"))
         return grown
 
@@ -85,13 +96,26 @@ class Model:
         """
         from hpt import _core
 
+        options = _core.SearchOptions()
+        options.threads = self._threads
         return _core.propose(
-            self._gp, _array(pending, "pending"), _array(tried, "tried"), seed, number, _core.SearchOptions()
+            self._gp, _array(pending, "pending"), _array(tried, "tried"), seed, number, options
         )
 
 
-def fit(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike) -> Hyperparameters:
-    """Maximum a posteriori hyperparameters: a pure function of the arguments.
+def fit(
+    coordinates: Sequence[Coordinate],
+    X: ArrayLike,
+    y: ArrayLike,
+    start: Hyperparameters | None = None,
+    *,
+    warping: bool = True,
+    threads: int = 1,
+) -> Hyperparameters:
+    """Maximum a posteriori hyperparameters: a pure function of the arguments but `threads`.
+
+    start: an earlier fit, of a prefix of the observations say, from which to begin besides the prior's mode.
+    warping: whether numbers may be warped once there are two observations a coordinate.
 
     Raises:
         ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
@@ -99,8 +123,19 @@ def fit(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike) -> Hyperp
     """
     from hpt import _core
 
-    at = _core.GaussianProcess.fit(_typed(coordinates), _array(X, "X"), _array(y, "y")).hyperparameters
-    return Hyperparameters(tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing)
+    earlier = None if start is None else _crossing(start)
+    at = _core.GaussianProcess.fit(
+        _typed(coordinates),
+        _array(X, "X"),
+        _array(y, "y"),
+        start=earlier,
+        warping=warping,
+        threads=threads,
+    ).hyperparameters
+    exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
+    return Hyperparameters(
+        tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing, exponents
+    )
 
 
 def design_point(
@@ -136,7 +171,9 @@ def _crossing(at: Hyperparameters) -> _core.Hyperparameters:
     from hpt import _core
 
     scales = np.asarray(at.length_scales, dtype=np.float64)
-    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing)
+    exponents = np.asarray(at.warping, dtype=np.float64).reshape(-1, 2)
+    a, b = np.ascontiguousarray(exponents.T)
+    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing, a, b)
 
 
 def _array(values: ArrayLike, name: str) -> Float64Array:

@@ -69,7 +69,14 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("steps", &SearchOptions::steps)
       .def_readwrite("rounds", &SearchOptions::rounds)
       .def_readwrite("fantasies", &SearchOptions::fantasies)
-      .def_readwrite("enumerable", &SearchOptions::enumerable);
+      .def_readwrite("enumerable", &SearchOptions::enumerable)
+      .def_readwrite("many", &SearchOptions::many)
+      .def_readwrite("means", &SearchOptions::means)
+      .def_readwrite("variances", &SearchOptions::variances)
+      .def_readwrite("many_starts", &SearchOptions::many_starts)
+      .def_readwrite("many_steps", &SearchOptions::many_steps)
+      .def_readwrite("finalists", &SearchOptions::finalists)
+      .def_readwrite("threads", &SearchOptions::threads);
 
   module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"),
              py::arg("deviation"), py::arg("incumbent"));

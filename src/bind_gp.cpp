@@ -12,26 +12,37 @@ namespace {
 using Items = std::vector<Coordinate>;
 
 Hyperparameters hyperparameters(const Array& length_scales, double amplitude, double noise, double mean,
-                                double mixing) {
-  const VectorView l = vector_view(length_scales, "length_scales");
-  return {Vector(l.begin(), l.end()), amplitude, noise, mean, mixing};
+                                double mixing, const std::optional<Array>& warp_a,
+                                const std::optional<Array>& warp_b) {
+  const auto vector = [](const Array& array, const char* name) {
+    const VectorView view = vector_view(array, name);
+    return Vector(view.begin(), view.end());
+  };
+  return {vector(length_scales, "length_scales"),
+          amplitude,
+          noise,
+          mean,
+          mixing,
+          warp_a ? vector(*warp_a, "warp_a") : Vector(),
+          warp_b ? vector(*warp_b, "warp_b") : Vector()};
 }
 
-GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iterations) {
+GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iterations,
+                    const std::optional<Hyperparameters>& start, bool warping, int threads) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
-  require(iterations >= 1, "iterations must be at least 1");
   const py::gil_scoped_release release;
   const SingleThreadedBlas single;
-  return GaussianProcess::fit(Coordinates(space), points, targets, {iterations});
+  return GaussianProcess::fit(Coordinates(space), points, targets, {iterations, warping, start, threads});
 }
 
-GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at) {
+GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at,
+                          int threads) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
   const py::gil_scoped_release release;
   const SingleThreadedBlas single;
-  return GaussianProcess(Coordinates(space), points, targets, at);
+  return GaussianProcess(Coordinates(space), points, targets, at, threads);
 }
 
 GaussianProcess condition_on(const GaussianProcess& self, const Array& X, const Array& y) {
@@ -88,20 +99,26 @@ py::tuple posterior_gradient(const Items& items, const Array& X, const Array& y,
 void bind_gp(py::module_& module) {
   py::class_<Hyperparameters>(module, "Hyperparameters")
       .def(py::init(&hyperparameters), py::arg("length_scales").noconvert(), py::arg("amplitude") = 1.0,
-           py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5)
+           py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5,
+           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none())
       .def_property_readonly(
           "length_scales",
           [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
       .def_readonly("amplitude", &Hyperparameters::amplitude)
       .def_readonly("noise", &Hyperparameters::noise)
       .def_readonly("mean", &Hyperparameters::mean)
-      .def_readonly("mixing", &Hyperparameters::mixing);
+      .def_readonly("mixing", &Hyperparameters::mixing)
+      .def_property_readonly("warp_a",
+                             [](const Hyperparameters& self) { return to_array(VectorView(self.warp_a)); })
+      .def_property_readonly("warp_b",
+                             [](const Hyperparameters& self) { return to_array(VectorView(self.warp_b)); });
 
   py::class_<GaussianProcess>(module, "GaussianProcess")
       .def(py::init(&construct), py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
-           py::arg("hyperparameters"))
+           py::arg("hyperparameters"), py::arg("threads") = 1)
       .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
-                  py::arg("iterations") = 50)
+                  py::arg("iterations") = 50, py::arg("start") = py::none(), py::arg("warping") = true,
+                  py::arg("threads") = 1)
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
       .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())

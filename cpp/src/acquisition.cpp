@@ -57,11 +57,42 @@ LogImprovement log_expected_improvement(double mean, double deviation, double in
   return {std::log(deviation) + h.value, -h.Phi_ratio / deviation, h.phi_ratio / deviation};
 }
 
-LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model) : model_(model) {
+void Acquisition::evaluate(MatrixView X, Batch& batch) const {
+  const Index m = X.rows(), sets = model_.sets();
+  if (batch.dmean.rows() < m || batch.dmean.cols() != sets) {
+    batch.dmean = Matrix(m, sets);
+    batch.gradients = Matrix(m, static_cast<Index>(model_.space().continuous().size()));
+    batch.dvariance.resize(static_cast<std::size_t>(m));
+    batch.values.resize(static_cast<std::size_t>(m));
+  }
+  model_.predict(X, true, batch.at);
+  for (Index i = 0; i < m; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    batch.values[k] =
+        score(batch.at.mean.row(i), batch.at.variance[k], batch.dmean.row(i), batch.dvariance[k]);
+  }
+  model_.pull_back(X, batch.dmean, batch.dvariance, batch.at, batch.gradients);
+}
+
+Vector Acquisition::operator()(MatrixView X, int threads) const {
   Matrix mean;
-  Vector variance(static_cast<std::size_t>(model.points().rows()));
-  model.predict_standardized(model.points(), mean, variance);
-  incumbents_.assign(static_cast<std::size_t>(model.sets()), infinity);
+  Vector variance(static_cast<std::size_t>(X.rows())), out;
+  model_.predict_standardized(X, mean, variance, threads);
+  for (Index i = 0; i < X.rows(); ++i)
+    out.push_back(score(mean.row(i), variance[static_cast<std::size_t>(i)]));
+  return out;
+}
+
+double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {
+  Batch batch;
+  evaluate(MatrixView(x.data(), 1, static_cast<Index>(x.size())), batch);
+  std::copy(batch.gradients.row(0).begin(), batch.gradients.row(0).end(), gradient.begin());
+  return batch.values[0];
+}
+
+LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model)
+    : Acquisition(model), incumbents_(static_cast<std::size_t>(model.sets()), infinity) {
+  const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {
     for (Index s = 0; s < mean.cols(); ++s) {
       auto& incumbent = incumbents_[static_cast<std::size_t>(s)];
@@ -70,45 +101,42 @@ LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model) : m
   }
 }
 
-Vector LogExpectedImprovement::operator()(MatrixView X) const {
-  Matrix mean;
-  Vector variance(static_cast<std::size_t>(X.rows())), out(variance.size());
-  model_.predict_standardized(X, mean, variance);
-  const std::size_t sets = incumbents_.size();
-  Vector each(sets);
-  for (Index i = 0; i < X.rows(); ++i) {
-    const double deviation = std::sqrt(variance[static_cast<std::size_t>(i)]);
-    for (std::size_t s = 0; s < sets; ++s) {
-      each[s] = log_expected_improvement(mean(i, static_cast<Index>(s)), deviation, incumbents_[s]).value;
+// The average is taken as log sum exp with a running largest term.
+double LogExpectedImprovement::score(VectorView mean, double variance) const {
+  const double deviation = std::sqrt(variance);
+  double largest = -infinity, sum = 0.0;
+  for (std::size_t s = 0; s < mean.size(); ++s) {
+    const double value = log_expected_improvement(mean[s], deviation, incumbents_[s]).value;
+    if (value > largest) {
+      sum *= std::exp(largest - value);
+      largest = value;
     }
-    const double largest = *std::max_element(each.begin(), each.end());
-    double sum = 0.0;
-    for (const double value : each) sum += std::exp(value - largest);
-    out[static_cast<std::size_t>(i)] = largest + std::log(sum / static_cast<double>(sets));
+    sum += std::exp(value - largest);
   }
-  return out;
+  return largest + std::log(sum / static_cast<double>(mean.size()));
 }
 
-double LogExpectedImprovement::operator()(VectorView x, MutableVectorView gradient) const {
-  const GaussianProcess::Slopes at = model_.predict_with_slopes(x);
-  const double deviation = std::sqrt(at.variance);
-  std::vector<LogImprovement> each;
-  double largest = -infinity;
-  for (std::size_t s = 0; s < incumbents_.size(); ++s) {
-    each.push_back(log_expected_improvement(at.mean[s], deviation, incumbents_[s]));
-    largest = std::max(largest, each.back().value);
-  }
-  double sum = 0.0;
-  for (const LogImprovement& one : each) sum += std::exp(one.value - largest);
-  std::fill(gradient.begin(), gradient.end(), 0.0);
-  for (std::size_t s = 0; s < each.size(); ++s) {
-    const double weight = std::exp(each[s].value - largest) / sum;
-    for (std::size_t q = 0; q < gradient.size(); ++q) {
-      gradient[q] += weight * (each[s].dmean * at.dmean(static_cast<Index>(q), static_cast<Index>(s)) +
-                               each[s].ddeviation * at.dvariance[q] / (2.0 * deviation));
+double LogExpectedImprovement::score(VectorView mean, double variance, MutableVectorView dmean,
+                                     double& dvariance) const {
+  const double deviation = std::sqrt(variance);
+  double largest = -infinity, sum = 0.0, ddeviation = 0.0;
+  for (std::size_t s = 0; s < mean.size(); ++s) {
+    const LogImprovement each = log_expected_improvement(mean[s], deviation, incumbents_[s]);
+    if (each.value > largest) {
+      const double shrink = std::exp(largest - each.value);
+      sum *= shrink;
+      ddeviation *= shrink;
+      for (std::size_t before = 0; before < s; ++before) dmean[before] *= shrink;
+      largest = each.value;
     }
+    const double weight = std::exp(each.value - largest);
+    sum += weight;
+    ddeviation += weight * each.ddeviation;
+    dmean[s] = weight * each.dmean;
   }
-  return largest + std::log(sum / static_cast<double>(each.size()));
+  for (double& slope : dmean) slope /= sum;
+  dvariance = ddeviation / sum / (2.0 * deviation);
+  return largest + std::log(sum / static_cast<double>(mean.size()));
 }
 
 }  // namespace hpt

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "hpt/error.hpp"
+#include "hpt/kernel_loops.hpp"
 
 namespace hpt {
 namespace {
@@ -22,19 +23,31 @@ double* loose(const double* p) {
   return const_cast<double*>(p);
 }
 
-void triangular_solve(char side, char trans, const Matrix& L, Matrix& B) {
-  if (B.rows() == 0 || B.cols() == 0 || L.rows() == 0) return;
+// Column by column, a row-major B (rows, cols) with `stride` between its rows is (cols, rows).
+void triangular_solve(char side, char trans, Factor L, double* B, Index rows, Index cols, Index stride) {
+  if (rows == 0 || cols == 0 || L.n == 0) return;
   char uplo = 'U', diag = 'N';
-  blas_int m = narrow(B.cols()), n = narrow(B.rows()), lda = narrow(L.cols()), ldb = narrow(B.cols());
+  blas_int m = narrow(cols), n = narrow(rows), lda = narrow(L.stride), ldb = narrow(stride);
   double one = 1.0;
-  table.dtrsm(&side, &uplo, &trans, &diag, &m, &n, &one, loose(L.data()), &lda, B.data(), &ldb);
+  table.dtrsm(&side, &uplo, &trans, &diag, &m, &n, &one, loose(L.data), &lda, B, &ldb);
 }
 
-void triangular_solve(char trans, const Matrix& L, MutableVectorView b) {
+void triangular_solve(char trans, Factor L, MutableVectorView b) {
   if (b.empty()) return;
   char uplo = 'U', diag = 'N';
-  blas_int n = narrow(static_cast<Index>(b.size())), lda = narrow(L.cols()), one = 1;
-  table.dtrsv(&uplo, &trans, &diag, &n, loose(L.data()), &lda, b.data(), &one);
+  blas_int n = narrow(L.n), lda = narrow(L.stride), one = 1;
+  table.dtrsv(&uplo, &trans, &diag, &n, loose(L.data), &lda, b.data(), &one);
+}
+
+int factor_in_place(double* A, Index order, Index stride) {
+  char uplo = 'U';
+  blas_int n = narrow(order), lda = narrow(stride), info = 0;
+  if (n == 0) return 0;
+  table.dpotrf(&uplo, &n, A, &lda, &info);
+  for (Index i = 0; i < order && info == 0; ++i) {
+    if (!std::isfinite(A[i * stride + i])) return narrow(i + 1);  // an overflow is no error to LAPACK
+  }
+  return info;
 }
 
 }  // namespace
@@ -60,47 +73,47 @@ SingleThreadedBlas::~SingleThreadedBlas() {
   }
 }
 
+SquareMatrix::SquareMatrix(Index n) : n_(n), stride_(loops::blocks_of(n) * loops::width + 8) {
+  storage_.resize(static_cast<std::size_t>(n_ * stride_));
+}
+
 int cholesky(Matrix& A) {
-  char uplo = 'U';
-  blas_int n = narrow(A.rows()), info = 0;
-  if (n == 0) return 0;
-  table.dpotrf(&uplo, &n, A.data(), &n, &info);
-  if (info == 0) {
-    for (Index i = 0; i < A.rows(); ++i) {
-      if (!std::isfinite(A(i, i))) return narrow(i + 1);  // an overflow is no error to LAPACK
-      for (Index j = i + 1; j < A.cols(); ++j) A(i, j) = 0.0;
-    }
+  const int info = factor_in_place(A.data(), A.rows(), A.cols());
+  for (Index i = 0; i < A.rows() && info == 0; ++i) {
+    for (Index j = i + 1; j < A.cols(); ++j) A(i, j) = 0.0;
   }
   return info;
 }
 
-Matrix inverse_from_cholesky(const Matrix& L) {
-  Matrix inverse(L);
-  char uplo = 'U';
-  blas_int n = narrow(L.rows()), info = 0;
-  if (n == 0) return inverse;
-  table.dpotri(&uplo, &n, inverse.data(), &n, &info);
-  if (info != 0) throw NotPositiveDefinite(info, 0.0);
-  for (Index i = 0; i < inverse.rows(); ++i) {
-    for (Index j = i + 1; j < inverse.cols(); ++j) inverse(i, j) = inverse(j, i);
-  }
-  return inverse;
+int cholesky(SquareMatrix& A) {
+  return factor_in_place(A.row(0), A.rows(), A.stride());
 }
 
-void solve_lower(const Matrix& L, MutableVectorView b) {
+void invert_from_cholesky(SquareMatrix& L) {
+  char uplo = 'U';
+  blas_int n = narrow(L.rows()), lda = narrow(L.stride()), info = 0;
+  if (n == 0) return;
+  table.dpotri(&uplo, &n, L.row(0), &lda, &info);
+  if (info != 0) throw NotPositiveDefinite(info, 0.0);
+}
+
+void solve_lower(Factor L, MutableVectorView b) {
   triangular_solve('T', L, b);
 }
-void solve_lower_transposed(const Matrix& L, MutableVectorView b) {
+void solve_lower_transposed(Factor L, MutableVectorView b) {
   triangular_solve('N', L, b);
 }
-void solve_rows(const Matrix& L, Matrix& B) {
-  triangular_solve('L', 'T', L, B);
+void solve_rows(Factor L, double* B, Index m, Index stride) {
+  triangular_solve('L', 'T', L, B, m, L.n, stride);
 }
-void solve_columns(const Matrix& L, Matrix& B) {
-  triangular_solve('R', 'N', L, B);
+void solve_rows_transposed(Factor L, double* B, Index m, Index stride) {
+  triangular_solve('L', 'N', L, B, m, L.n, stride);
 }
-void solve_columns_transposed(const Matrix& L, Matrix& B) {
-  triangular_solve('R', 'T', L, B);
+void solve_columns(Factor L, Matrix& B) {
+  triangular_solve('R', 'N', L, B.data(), L.n, B.cols(), B.cols());
+}
+void solve_columns_transposed(Factor L, Matrix& B) {
+  triangular_solve('R', 'T', L, B.data(), L.n, B.cols(), B.cols());
 }
 
 Matrix multiply(MatrixView A, MatrixView B) {

@@ -9,8 +9,6 @@
 namespace hpt {
 namespace {
 
-constexpr double same_tolerance =
-    1e-9;  // far below what a search resolves, far above the rounding of a scale
 constexpr std::uint64_t widest = 1ULL << 53;
 
 // The ends of an integer's relaxation, [min - 1/2, max + 1/2], as logarithms.

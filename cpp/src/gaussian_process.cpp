@@ -4,17 +4,28 @@
 #include <cmath>
 #include <numbers>
 
-#include "hpt/blas.hpp"
 #include "hpt/error.hpp"
+#include "hpt/parallel.hpp"
 
 namespace hpt {
 namespace {
+
+constexpr Index chunk_rows = 64;  // points predicted together: their covariances stay in the cache
 
 Vector standardize(const TargetTransform& units, VectorView y) {
   Vector z;
   z.reserve(y.size());
   for (const double value : y) z.push_back(units.forward(value));
   return z;
+}
+
+// A matrix of at least that many rows; grows, never shrinks, so that loops over it settle on no allocation.
+void make_room(Matrix& matrix, Index rows, Index cols) {
+  if (matrix.rows() < rows || matrix.cols() != cols) matrix = Matrix(rows, cols);
+}
+
+Index chunks_of(Index rows) {
+  return (rows + chunk_rows - 1) / chunk_rows;
 }
 
 }  // namespace
@@ -25,24 +36,36 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space.check(X);
   Hyperparameters at = fit_hyperparameters(space, X, standardize(TargetTransform(y), y), options);
-  return GaussianProcess(std::move(space), X, y, std::move(at));
+  return GaussianProcess(std::move(space), X, y, std::move(at), options.threads);
 }
 
-GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at)
-    : space_(std::move(space)), at_(std::move(at)), units_(y), X_(X), Z_(X.rows(), 1) {
+GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at,
+                                 int threads)
+    : space_(std::move(space)), at_(std::move(at)), units_(y), X_(X), Z_(X.rows(), 1), beta_(X.rows(), 1) {
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space_.check(X);
   for (Index i = 0; i < X.rows(); ++i) Z_(i, 0) = units_.forward(y[static_cast<std::size_t>(i)]);
-  factor();
-  solve();
+  factor(threads);
+  for (Index i = 0; i < X.rows(); ++i) beta_(i, 0) = Z_(i, 0) - at_.mean;
+  solve_columns(L_, beta_);
+  finish();
 }
 
-void GaussianProcess::factor() {
-  const Matrix K = Kernel(space_, at_).terms(X_).K;
+void GaussianProcess::factor(int threads) {
+  const Kernel kernel(space_, at_);
+  columns_ = kernel.prepare(X_);
+  const Index n = X_.rows(), chunks = chunks_of(n);
+  L_ = SquareMatrix(n);
   int order = 0;
   for (double jitter : {0.0, 1e-10, 1e-8, 1e-6, 1e-4}) {
-    L_ = K;
-    for (Index i = 0; i < L_.rows(); ++i) L_(i, i) += at_.noise + jitter * at_.amplitude;
+    for_chunks(chunks, threads, [&](Index chunk) {
+      Vector point(static_cast<std::size_t>(space_.size()));
+      for (Index i = chunk * chunk_rows; i < std::min(n, (chunk + 1) * chunk_rows); ++i) {
+        Kernel::place(columns_, i, point.data());
+        kernel.row(point.data(), columns_, loops::blocks_of(i + 1), {L_.row(i), nullptr, nullptr, nullptr});
+        L_(i, i) += at_.noise + jitter * at_.amplitude;
+      }
+    });
     order = cholesky(L_);
     jitter_ = jitter;
     if (order == 0) return;
@@ -50,46 +73,73 @@ void GaussianProcess::factor() {
   throw NotPositiveDefinite(order, jitter_);
 }
 
-void GaussianProcess::solve() {
-  alpha_ = Z_;
-  for (Index i = 0; i < alpha_.rows(); ++i) {
-    for (double& value : alpha_.row(i)) value -= at_.mean;
+void GaussianProcess::finish() {
+  Matrix alpha(beta_);
+  solve_columns_transposed(L_, alpha);
+  weights_ = Matrix(sets(), columns_.stride);
+  average_weights_.assign(static_cast<std::size_t>(columns_.stride), 0.0);
+  for (Index i = 0; i < alpha.rows(); ++i) {
+    double sum = 0.0;
+    for (Index s = 0; s < sets(); ++s) {
+      weights_(s, i) = alpha(i, s);
+      sum += alpha(i, s);
+    }
+    average_weights_[static_cast<std::size_t>(i)] = sum / static_cast<double>(sets());
   }
-  solve_columns(L_, alpha_);
-  solve_columns_transposed(L_, alpha_);
 }
 
-void GaussianProcess::append(VectorView x, VectorView z) {
-  const Index n = X_.rows();
-  const Kernel kernel(space_, at_);
-  Vector row(static_cast<std::size_t>(n) + 1);
-  for (Index j = 0; j < n; ++j) row[static_cast<std::size_t>(j)] = kernel(x, X_.row(j));
-  const MutableVectorView old(row.data(), static_cast<std::size_t>(n));
-  solve_lower(L_, old);
+void GaussianProcess::grow(MatrixView X_new, Index sets) {
+  const Index n = X_.rows(), total = n + X_new.rows();
+  for (Index i = 0; i < X_new.rows(); ++i) X_.append_row(X_new.row(i));
+  Matrix Z(total, sets), beta(total, sets);
+  for (Index i = 0; i < n; ++i) {
+    for (Index s = 0; s < sets; ++s) {
+      const Index from = Z_.cols() == sets ? s : 0;
+      Z(i, s) = Z_(i, from);
+      beta(i, s) = beta_(i, from);
+    }
+  }
+  Z_ = std::move(Z);
+  beta_ = std::move(beta);
+  SquareMatrix L(total);
+  for (Index i = 0; i < n; ++i) std::copy_n(L_.row(i), i + 1, L.row(i));
+  L_ = std::move(L);
+  columns_ = Kernel(space_, at_).prepare(X_);
+}
+
+template <typename Target>
+void GaussianProcess::append(Index i, const Kernel& kernel, Target target) {
+  Vector point(static_cast<std::size_t>(space_.size()));
+  Kernel::place(columns_, i, point.data());
+  double* row = L_.row(i);
+  kernel.row(point.data(), columns_, loops::blocks_of(i + 1), {row, nullptr, nullptr, nullptr});
+  const MutableVectorView old(row, static_cast<std::size_t>(i));
+  solve_lower(Factor(L_).head(i), old);
   const double diagonal = at_.amplitude * (1.0 + jitter_) + at_.noise;
   const double rest = diagonal - dot(old, old);
   // In exact arithmetic the rest is at least the noise; rounding may leave less where points repeat.
-  row.back() = std::sqrt(std::max(rest, std::max(0.5 * at_.noise, 1e-12 * at_.amplitude)));
-  Matrix grown(n + 1, n + 1);
-  for (Index i = 0; i < n; ++i) std::copy_n(L_.row(i).begin(), n, grown.row(i).begin());
-  std::copy(row.begin(), row.end(), grown.row(n).begin());
-  L_ = std::move(grown);
-  X_.append_row(x);
-  Z_.append_row(z);
+  const double deviation = std::sqrt(std::max(rest, std::max(0.5 * at_.noise, 1e-12 * at_.amplitude)));
+  row[i] = deviation;
+  for (Index s = 0; s < sets(); ++s) {
+    double mean = at_.mean;
+    for (Index j = 0; j < i; ++j) mean += row[j] * beta_(j, s);
+    Z_(i, s) = target(mean, deviation);
+    beta_(i, s) = (Z_(i, s) - mean) / deviation;
+  }
 }
 
 GaussianProcess GaussianProcess::condition_on(MatrixView X_new, VectorView y_new) const {
   require(X_new.rows() == static_cast<Index>(y_new.size()), "X and y differ in their number of observations");
   space_.check(X_new);
+  for (const double target : y_new) require(std::isfinite(target), "targets must be finite");
   GaussianProcess out(*this);
-  Vector z(static_cast<std::size_t>(sets()));
+  out.grow(X_new, sets());
+  const Kernel kernel(space_, at_);
   for (Index i = 0; i < X_new.rows(); ++i) {
-    const double target = y_new[static_cast<std::size_t>(i)];
-    require(std::isfinite(target), "targets must be finite");
-    std::fill(z.begin(), z.end(), units_.forward(target));
-    out.append(X_new.row(i), z);
+    const double z = units_.forward(y_new[static_cast<std::size_t>(i)]);
+    out.append(X_.rows() + i, kernel, [z](double, double) { return z; });
   }
-  out.solve();
+  out.finish();
   return out;
 }
 
@@ -98,21 +148,13 @@ GaussianProcess GaussianProcess::imagine(MatrixView pending, Index draws, Stream
   require(draws >= 1, "at least one draw is needed");
   space_.check(pending);
   GaussianProcess out(*this);
-  out.Z_ = Matrix(Z_.rows(), draws);
-  for (Index i = 0; i < Z_.rows(); ++i) std::fill(out.Z_.row(i).begin(), out.Z_.row(i).end(), Z_(i, 0));
-  out.solve();
-  Matrix mean;
-  double variance = 0.0;
-  Vector z(static_cast<std::size_t>(draws));
+  out.grow(pending, draws);
+  const Kernel kernel(space_, at_);
   for (Index i = 0; i < pending.rows(); ++i) {
-    const VectorView x = pending.row(i);
-    out.predict_standardized(MatrixView(x.data(), 1, pending.cols()), mean, {&variance, 1});
-    const double deviation = std::sqrt(variance + at_.noise);
-    for (Index s = 0; s < draws; ++s)
-      z[static_cast<std::size_t>(s)] = mean(0, s) + deviation * stream.normal();
-    out.append(x, z);
-    out.solve();
+    out.append(X_.rows() + i, kernel,
+               [&stream](double mean, double deviation) { return mean + deviation * stream.normal(); });
   }
+  out.finish();
   return out;
 }
 
@@ -120,14 +162,88 @@ double GaussianProcess::floor_variance(double v) const {
   return std::max(v, 1e-14 * at_.amplitude);
 }
 
-void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance) const {
-  Matrix K = Kernel(space_, at_).cross(X, X_);  // (m, n)
-  mean = multiply(K, alpha_);
-  solve_rows(L_, K);
-  for (Index i = 0; i < X.rows(); ++i) {
-    for (double& value : mean.row(i)) value += at_.mean;
-    variance[static_cast<std::size_t>(i)] = floor_variance(at_.amplitude - dot(K.row(i), K.row(i)));
+void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) const {
+  const Kernel kernel(space_, at_);
+  const Index m = X.rows(), stride = columns_.stride;
+  out.rows = m;
+  make_room(out.mean, m, sets());
+  make_room(out.points, m, space_.size());
+  make_room(out.values, m, stride);
+  make_room(out.solved, m, stride);
+  if (with_slopes) make_room(out.slopes, m, stride);
+  if (static_cast<Index>(out.variance.size()) < m) out.variance.resize(static_cast<std::size_t>(m));
+  for (Index i = 0; i < m; ++i) {
+    double* point = out.points.row(i).data();
+    double* row = out.solved.row(i).data();
+    kernel.place(X.row(i), point);
+    kernel.row(point, columns_, blocks(),
+               {row, with_slopes ? out.slopes.row(i).data() : nullptr, nullptr, nullptr});
+    for (Index s = 0; s < sets(); ++s)
+      out.mean(i, s) = at_.mean + loops::dot(row, weights_.row(s).data(), blocks());
+    std::fill(row + X_.rows(), row + stride, 0.0);
   }
+  solve_rows(L_, out.solved.data(), m, stride);
+  for (Index i = 0; i < m; ++i) {
+    const double* row = out.solved.row(i).data();
+    out.variance[static_cast<std::size_t>(i)] =
+        floor_variance(at_.amplitude - loops::dot(row, row, blocks()));
+  }
+}
+
+void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dvariance, Predictions& at,
+                                Matrix& gradient) const {
+  const Kernel kernel(space_, at_);
+  const auto& columns = kernel.continuous_columns();
+  const Index m = at.rows, stride = columns_.stride;
+  solve_rows_transposed(L_, at.solved.data(), m, stride);  // K^-1 k
+  for (Index i = 0; i < m; ++i) {
+    // weight_j: derivative of the function to k_j; then to r_j^2
+    double* weight = at.values.row(i).data();
+    std::fill_n(weight, stride, 0.0);
+    for (Index s = 0; s < sets(); ++s) loops::add(dmean(i, s), weights_.row(s).data(), weight, blocks());
+    loops::add(-2.0 * dvariance[static_cast<std::size_t>(i)], at.solved.row(i).data(), weight, blocks());
+    loops::multiply(at.slopes.row(i).data(), weight, blocks());
+    const MutableVectorView slope = gradient.row(i);
+    kernel.place_slopes(X.row(i), slope.data());
+    for (std::size_t q = 0; q < columns.size(); ++q) {
+      const double place = at.points(i, columns[q]);
+      slope[q] *= 2.0 * loops::pull(place, columns_.column(columns[q]), weight, blocks());
+    }
+  }
+}
+
+void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance,
+                                           int threads) const {
+  mean = Matrix(X.rows(), sets());
+  for_chunks(chunks_of(X.rows()), threads, [&](Index chunk) {
+    const Index first = chunk * chunk_rows, rows = std::min(chunk_rows, X.rows() - first);
+    Predictions at;
+    predict(MatrixView(X.row(first).data(), rows, X.cols()), false, at);
+    std::copy_n(at.mean.data(), rows * sets(), mean.row(first).begin());
+    std::copy_n(at.variance.begin(), rows, variance.begin() + first);
+  });
+}
+
+void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, int threads) const {
+  const Kernel kernel(space_, at_);
+  for_chunks(chunks_of(X.rows()), threads, [&](Index chunk) {
+    Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns_.stride));
+    for (Index i = chunk * chunk_rows; i < std::min(X.rows(), (chunk + 1) * chunk_rows); ++i) {
+      kernel.place(X.row(i), point.data());
+      kernel.row(point.data(), columns_, blocks(), {row.data(), nullptr, nullptr, nullptr});
+      mean[static_cast<std::size_t>(i)] =
+          at_.mean + loops::dot(row.data(), average_weights_.data(), blocks());
+    }
+  });
+}
+
+Matrix GaussianProcess::fitted_means() const {
+  const double noise = at_.noise + jitter_ * at_.amplitude;
+  Matrix out(Z_);
+  for (Index i = 0; i < out.rows(); ++i) {
+    for (Index s = 0; s < sets(); ++s) out(i, s) -= noise * weights_(s, i);
+  }
+  return out;
 }
 
 void GaussianProcess::predict(MatrixView X, MutableVectorView mean, MutableVectorView variance) const {
@@ -143,29 +259,27 @@ void GaussianProcess::predict(MatrixView X, MutableVectorView mean, MutableVecto
 }
 
 GaussianProcess::Slopes GaussianProcess::predict_with_slopes(VectorView x) const {
-  const Index n = X_.rows(), q = static_cast<Index>(space_.continuous().size());
-  Vector k(static_cast<std::size_t>(n));
-  Matrix dk(q, n);
-  Kernel(space_, at_).gradient(x, X_, k, dk);
-  Slopes out;
-  out.mean.assign(static_cast<std::size_t>(sets()), at_.mean);
-  for (Index i = 0; i < n; ++i) {
-    for (Index s = 0; s < sets(); ++s)
-      out.mean[static_cast<std::size_t>(s)] += k[static_cast<std::size_t>(i)] * alpha_(i, s);
+  const Index q = static_cast<Index>(space_.continuous().size());
+  const MatrixView X(x.data(), 1, space_.size());
+  Slopes out{Vector(static_cast<std::size_t>(sets())), 0.0, Matrix(q, sets()), Vector()};
+  Predictions at;
+  Matrix gradient(1, q), dmean(1, sets());
+  for (Index s = 0; s <= sets(); ++s) {  // the derivative of each mean, then that of the variance
+    predict(X, true, at);
+    const double dvariance = s == sets() ? 1.0 : 0.0;
+    for (Index t = 0; t < sets(); ++t) dmean(0, t) = s == t ? 1.0 : 0.0;
+    out.variance = at.variance[0];
+    std::copy_n(at.mean.data(), sets(), out.mean.begin());
+    pull_back(X, dmean, {&dvariance, 1}, at, gradient);
+    if (s == sets()) out.dvariance.assign(gradient.row(0).begin(), gradient.row(0).end());
+    for (Index i = 0; i < q && s < sets(); ++i) out.dmean(i, s) = gradient(0, i);
   }
-  out.dmean = multiply(dk, alpha_);
-  solve_lower(L_, k);
-  out.variance = floor_variance(at_.amplitude - dot(k, k));
-  solve_lower_transposed(L_, k);  // K^-1 k
-  out.dvariance.resize(static_cast<std::size_t>(q));
-  for (Index c = 0; c < q; ++c) out.dvariance[static_cast<std::size_t>(c)] = -2.0 * dot(dk.row(c), k);
   return out;
 }
 
 double GaussianProcess::log_marginal_likelihood() const {
   double value = -0.5 * static_cast<double>(X_.rows()) * std::log(2.0 * std::numbers::pi);
-  for (Index i = 0; i < X_.rows(); ++i)
-    value -= 0.5 * (Z_(i, 0) - at_.mean) * alpha_(i, 0) + std::log(L_(i, i));
+  for (Index i = 0; i < X_.rows(); ++i) value -= 0.5 * beta_(i, 0) * beta_(i, 0) + std::log(L_(i, i));
   return value;
 }
 

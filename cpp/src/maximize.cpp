@@ -7,36 +7,12 @@
 
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
+#include "hpt/parallel.hpp"
 #include "hpt/random.hpp"
+#include "hpt/tried.hpp"
 
 namespace hpt {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-// Points that may not be proposed again.
-class Tried {
- public:
-  explicit Tried(const Coordinates& space) : space_(space) {}
-  void add(MatrixView X) {
-    if (X.rows() > 0) blocks_.push_back(X);
-    rows_ += X.rows();
-  }
-  Index rows() const { return rows_; }
-  bool contains(VectorView x) const {
-    for (const MatrixView& block : blocks_) {
-      for (Index i = 0; i < block.rows(); ++i) {
-        if (space_.same(x, block.row(i))) return true;
-      }
-    }
-    return false;
-  }
-
- private:
-  const Coordinates& space_;
-  std::vector<MatrixView> blocks_;
-  Index rows_ = 0;
-};
 
 // Some untried point: random draws, then, in a finite space, a walk from a random place that meets every
 // point.
@@ -85,11 +61,53 @@ class UnitPoints {
   Use use_;
 };
 
+// Ascends from several points at once: each step evaluates all that are still under way in one call.
+class Lockstep {
+ public:
+  explicit Lockstep(const Acquisition& acquisition) : acquisition_(acquisition) {}
+
+  // searches[k] moves the continuous coordinates of row rows[k] of `points`, (k, d).
+  void run(const Matrix& points, const std::vector<Index>& rows, std::vector<BoundedSearch>& searches) {
+    const auto& free = acquisition_.model().space().continuous();
+    Matrix X(static_cast<Index>(rows.size()), points.cols());
+    Vector slope(free.size());
+    std::vector<std::size_t> active;
+    active.reserve(rows.size());
+    for (;;) {
+      active.clear();
+      for (std::size_t k = 0; k < searches.size(); ++k) {
+        if (searches[k].done()) continue;
+        const MutableVectorView x = X.row(static_cast<Index>(active.size()));
+        std::copy(points.row(rows[k]).begin(), points.row(rows[k]).end(), x.begin());
+        for (std::size_t q = 0; q < free.size(); ++q)
+          x[static_cast<std::size_t>(free[q])] = searches[k].trial()[q];
+        active.push_back(k);
+      }
+      if (active.empty()) return;
+      acquisition_.evaluate(MatrixView(X).head(static_cast<Index>(active.size())), batch_);
+      for (std::size_t i = 0; i < active.size(); ++i) {
+        for (std::size_t q = 0; q < free.size(); ++q)
+          slope[q] = -batch_.gradients(static_cast<Index>(i), static_cast<Index>(q));
+        searches[active[i]].tell(-batch_.values[i], slope);
+      }
+    }
+  }
+
+ private:
+  const Acquisition& acquisition_;
+  Acquisition::Batch batch_;
+};
+
 // Maximises the acquisition over one model; holds what its steps share.
 class Search {
  public:
-  Search(const LogExpectedImprovement& acquisition, const Tried& tried, const SearchOptions& options)
-      : acquisition_(acquisition), space_(acquisition.model().space()), tried_(tried), options_(options) {}
+  Search(const Acquisition& acquisition, const Tried& tried, const SearchOptions& options)
+      : acquisition_(acquisition),
+        model_(acquisition.model()),
+        space_(model_.space()),
+        tried_(tried),
+        options_(options),
+        many_(model_.points().rows() > options.many) {}
 
   std::optional<Vector> enumerate() const {
     Matrix points;
@@ -99,42 +117,78 @@ class Search {
       if (!tried_.contains(x)) points.append_row(x);
     }
     if (points.rows() == 0) return std::nullopt;
-    const Vector scores = acquisition_(points);
-    const VectorView best = points.row(std::max_element(scores.begin(), scores.end()) - scores.begin());
-    return Vector(best.begin(), best.end());
+    return row_of(points, order_of(acquisition_(points, options_.threads))[0]);
   }
 
   std::optional<Vector> run(std::uint64_t seed, std::uint64_t trial) const {
-    Matrix points = candidates(seed, trial);
-    if (points.rows() == 0) return std::nullopt;
-    const Vector scores = acquisition_(points);
+    Front front = screen(seed, trial);
+    if (front.points.rows() == 0) return std::nullopt;
+    ascend(front);
+    if (!space_.discrete().empty()) {
+      if (many_) keep_best(front, options_.finalists);
+      for (int round = 0; round < options_.rounds && step(front); ++round) ascend(front);
+    }
+    return row_of(front.points, order_of(front.scores)[0]);
+  }
+
+ private:
+  // Points under improvement.
+  struct Front {
+    Matrix points;           // (k, d)
+    Vector scores;           // (k,)
+    std::vector<char> live;  // (k,): whether it moved in the last round
+  };
+
+  // Highest first; of equals the earlier.
+  static std::vector<Index> order_of(const Vector& scores) {
     std::vector<Index> order(scores.size());
     std::iota(order.begin(), order.end(), Index{0});
     std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
       return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
     });
-    std::optional<Vector> best;
-    double best_score = -infinity;
-    const Index starts = std::min(options_.starts, points.rows());
-    for (Index k = 0; k < starts; ++k) {
-      const Index at = order[static_cast<std::size_t>(k)];
-      const VectorView start = points.row(at);
-      Vector x(start.begin(), start.end());
-      const double score = improve(x, scores[static_cast<std::size_t>(at)]);
-      if (score > best_score) {
-        best_score = score;
-        best = std::move(x);
-      }
-    }
-    return best;
+    return order;
   }
 
- private:
+  static Vector row_of(const Matrix& points, Index i) {
+    return Vector(points.row(i).begin(), points.row(i).end());
+  }
+
+  static Matrix rows_of(const Matrix& points, const std::vector<Index>& rows) {
+    Matrix out;
+    for (const Index i : rows) out.append_row(points.row(i));
+    return out;
+  }
+
+  static void keep_best(Front& front, Index count) {
+    std::vector<Index> order = order_of(front.scores);
+    order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
+    Front kept{rows_of(front.points, order), Vector(), std::vector<char>(order.size(), 1)};
+    for (const Index i : order) kept.scores.push_back(front.scores[static_cast<std::size_t>(i)]);
+    front = std::move(kept);
+  }
+
+  // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
+  Front screen(std::uint64_t seed, std::uint64_t trial) const {
+    Front front{candidates(seed, trial), Vector(), std::vector<char>()};
+    if (many_ && front.points.rows() > options_.variances) {
+      Vector means(static_cast<std::size_t>(front.points.rows()));
+      model_.predict_mean(front.points, means, options_.threads);
+      for (double& mean : means) mean = -mean;
+      std::vector<Index> order = order_of(means);
+      order.resize(static_cast<std::size_t>(options_.variances));
+      front.points = rows_of(front.points, order);
+    }
+    front.scores = acquisition_(front.points, options_.threads);
+    keep_best(front, many_ ? options_.many_starts : options_.starts);
+    return front;
+  }
+
   Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
     Matrix points;
     Vector x(static_cast<std::size_t>(space_.size()));
+    const Index count = many_ ? options_.means : options_.candidates;
     const UnitPoints unit(space_.size(), seed, trial, Use::candidate_scramble);
-    for (Index k = 0; k < options_.candidates; ++k) {
+    for (Index k = 0; k < count; ++k) {
       unit.point(static_cast<std::uint64_t>(k), x);
       space_.from_unit(x);
       if (!tried_.contains(x)) points.append_row(x);
@@ -146,13 +200,11 @@ class Search {
   // Perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth of a
   // range.
   void append_perturbed(Matrix& points, std::uint64_t seed, std::uint64_t trial) const {
-    const MatrixView X = acquisition_.model().points();
-    Matrix mean;
-    Vector variance(static_cast<std::size_t>(X.rows()));
-    acquisition_.model().predict_standardized(X, mean, variance);
-    std::vector<Index> order(variance.size());
-    std::iota(order.begin(), order.end(), Index{0});
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return mean(a, 0) < mean(b, 0); });
+    const MatrixView X = model_.points();
+    const Matrix fitted = model_.fitted_means();
+    Vector negated;
+    for (Index i = 0; i < X.rows(); ++i) negated.push_back(-fitted(i, 0));
+    const std::vector<Index> order = order_of(negated);
     const Index parents = std::min<Index>(5, X.rows());
     const double change = std::max(0.3, 2.0 / static_cast<double>(space_.size()));
     Stream stream(seed, trial, Use::local_candidates);
@@ -171,60 +223,84 @@ class Search {
     }
   }
 
-  // Ascent on the continuous coordinates and one-change steps on the discrete ones in turn; returns the new
-  // score.
-  double improve(Vector& x, double score) const {
-    for (int round = 0; round < options_.rounds; ++round) {
-      score = ascend(x, score);
-      if (space_.discrete().empty()) return score;
-      const double stepped = step(x, score);
-      if (!(stepped > score)) return score;
-      score = stepped;
+  // Ascent on the continuous coordinates of all live points together, in groups that the number of
+  // observations fixes.
+  void ascend(Front& front) const {
+    if (space_.continuous().empty()) return;
+    std::vector<Index> live;
+    for (std::size_t i = 0; i < front.live.size(); ++i) {
+      if (front.live[i]) live.push_back(static_cast<Index>(i));
     }
-    return ascend(x, score);
+    const Index size = many_ ? 4 : static_cast<Index>(live.size());
+    const Index groups = size == 0 ? 0 : (static_cast<Index>(live.size()) + size - 1) / size;
+    for_chunks(groups, options_.threads, [&](Index group) {
+      const Index first = group * size;
+      const Index count = std::min(size, static_cast<Index>(live.size()) - first);
+      ascend(front, {live.begin() + first, live.begin() + first + count});
+    });
   }
 
-  double ascend(Vector& x, double score) const {
+  void ascend(Front& front, const std::vector<Index>& rows) const {
     const auto& free = space_.continuous();
-    if (free.empty()) return score;
-    Vector point(x), at(free.size()), lower(free.size(), 0.0), upper(free.size(), 1.0);
-    for (std::size_t q = 0; q < free.size(); ++q) at[q] = x[static_cast<std::size_t>(free[q])];
-    const Objective objective = [&](VectorView u, MutableVectorView gradient) {
-      for (std::size_t q = 0; q < u.size(); ++q) point[static_cast<std::size_t>(free[q])] = u[q];
-      const double value = acquisition_(point, gradient);
-      for (double& slope : gradient) slope = -slope;
-      return -value;
-    };
+    const Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
     LbfgsbOptions options;
-    options.iterations = options_.steps;
-    options.evaluations = 2 * options_.steps;
+    options.iterations = many_ ? options_.many_steps : options_.steps;
+    options.evaluations = options.iterations + options.iterations / 2;
     options.value_tolerance = 1e-7;
-    const double reached = -lbfgsb(objective, lower, upper, at, options).value;
-    for (std::size_t q = 0; q < free.size(); ++q) point[static_cast<std::size_t>(free[q])] = at[q];
-    if (!(reached > score) || tried_.contains(point)) return score;
-    x = point;
-    return reached;
+    std::vector<BoundedSearch> searches;
+    Vector at(free.size());
+    for (const Index row : rows) {
+      for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(row, free[q]);
+      searches.emplace_back(at, lower, upper, options);
+    }
+    Lockstep(acquisition_).run(front.points, rows, searches);
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      auto& score = front.scores[static_cast<std::size_t>(rows[k])];
+      const double reached = -searches[k].result().value;
+      Vector x = row_of(front.points, rows[k]);
+      for (std::size_t q = 0; q < free.size(); ++q)
+        x[static_cast<std::size_t>(free[q])] = searches[k].best()[q];
+      if (!(reached > score) || tried_.contains(x)) continue;
+      score = reached;
+      std::copy(x.begin(), x.end(), front.points.row(rows[k]).begin());
+    }
   }
 
-  // The best of all untried points that differ from x in one discrete coordinate, if it beats x.
-  double step(Vector& x, double score) const {
+  // Moves every live point to the best of all untried points that differ from it in one discrete coordinate,
+  // if that is better; whether any moved.
+  bool step(Front& front) const {
     Matrix points;
+    std::vector<std::size_t> owners;
+    for (std::size_t k = 0; k < front.live.size(); ++k) {
+      if (front.live[k]) append_neighbours(front.points.row(static_cast<Index>(k)), points);
+      owners.resize(static_cast<std::size_t>(points.rows()), k);
+    }
+    std::fill(front.live.begin(), front.live.end(), 0);
+    if (points.rows() == 0) return false;
+    const Vector scores = acquisition_(points, options_.threads);
+    for (std::size_t i = 0; i < owners.size(); ++i) {
+      const std::size_t k = owners[i];
+      if (!(scores[i] > front.scores[k])) continue;
+      front.scores[k] = scores[i];
+      front.live[k] = 1;
+      const VectorView better = points.row(static_cast<Index>(i));
+      std::copy(better.begin(), better.end(), front.points.row(static_cast<Index>(k)).begin());
+    }
+    return std::find(front.live.begin(), front.live.end(), 1) != front.live.end();
+  }
+
+  void append_neighbours(VectorView x, Matrix& points) const {
+    Vector neighbour(x.begin(), x.end());
     for (const Index i : space_.discrete()) {
       const Coordinate& c = space_[i];
-      const std::uint64_t here = c.level(x[static_cast<std::size_t>(i)]);
-      for (const std::uint64_t level : other_levels(c, here)) {
-        Vector neighbour(x);
-        neighbour[static_cast<std::size_t>(i)] = c.at_level(level);
+      auto& value = neighbour[static_cast<std::size_t>(i)];
+      const double here = value;
+      for (const std::uint64_t level : other_levels(c, c.level(here))) {
+        value = c.at_level(level);
         if (!tried_.contains(neighbour)) points.append_row(neighbour);
       }
+      value = here;
     }
-    if (points.rows() == 0) return score;
-    const Vector scores = acquisition_(points);
-    const auto best = std::max_element(scores.begin(), scores.end());
-    if (!(*best > score)) return score;
-    const VectorView row = points.row(best - scores.begin());
-    x.assign(row.begin(), row.end());
-    return *best;
   }
 
   // All other levels of a categorical or a short integer; of a long one, its neighbours and steps of halving
@@ -253,10 +329,12 @@ class Search {
     return out;
   }
 
-  const LogExpectedImprovement& acquisition_;
+  const Acquisition& acquisition_;
+  const GaussianProcess& model_;
   const Coordinates& space_;
   const Tried& tried_;
   const SearchOptions& options_;
+  bool many_;
 };
 
 }  // namespace

@@ -37,14 +37,30 @@ TEST_CASE("the factor is lower, row by row, and its solves undo it") {
       if (j > i) CHECK(L(i, j) == 0.0);
     }
   }
-  const Matrix identity = multiply(inverse_from_cholesky(L), A);
+  SquareMatrix padded(n);
+  for (Index i = 0; i < n; ++i) {
+    for (Index j = 0; j <= i; ++j) padded(i, j) = A(i, j);
+  }
+  REQUIRE(cholesky(padded) == 0);
+  for (Index i = 0; i < n; ++i) {
+    for (Index j = 0; j <= i; ++j) CHECK(padded(i, j) == L(i, j));
+  }
+  Vector padded_row(reference::normals(n, 6));
+  solve_rows(padded, padded_row.data(), 1, n);
+  solve_rows_transposed(padded, padded_row.data(), 1, n);
+  invert_from_cholesky(padded);
+  Matrix inverse(n, n);
+  for (Index i = 0; i < n; ++i) {
+    for (Index j = 0; j < n; ++j) inverse(i, j) = i >= j ? padded(i, j) : padded(j, i);
+  }
+  const Matrix identity = multiply(inverse, A);
   const Vector b = reference::normals(n, 6);
   Vector x(b);
   solve_lower(L, x);
   solve_lower_transposed(L, x);
   Matrix row(1, n), column(n, 1);
   for (Index i = 0; i < n; ++i) row(0, i) = column(i, 0) = b[i];
-  solve_rows(L, row);
+  solve_rows(L, row.data(), 1, n);
   solve_columns(L, column);
   for (Index i = 0; i < n; ++i) {
     double back = 0.0;
@@ -56,7 +72,10 @@ TEST_CASE("the factor is lower, row by row, and its solves undo it") {
     CHECK(row(0, i) == doctest::Approx(column(i, 0)));
   }
   solve_columns_transposed(L, column);
-  for (Index i = 0; i < n; ++i) CHECK(column(i, 0) == doctest::Approx(x[i]));
+  for (Index i = 0; i < n; ++i) {
+    CHECK(column(i, 0) == doctest::Approx(x[i]));
+    CHECK(padded_row[i] == doctest::Approx(x[i]));
+  }
 }
 
 TEST_CASE("a matrix that is not positive definite names its minor") {
@@ -91,5 +110,5 @@ TEST_CASE("empty operands are fine") {
   Matrix empty(0, 0), none(0, 3);
   CHECK(cholesky(empty) == 0);
   CHECK(multiply(none, Matrix(3, 2)).rows() == 0);
-  solve_rows(empty, none);
+  solve_rows(empty, none.data(), 0, 0);
 }

@@ -12,13 +12,18 @@ TEST_CASE("gradients agree with finite differences to 1e-6, in every kind of spa
   const Coordinates spaces[] = {reference::mixed_space(),
                                 Coordinates({Coordinate::continuous(), Coordinate::continuous()}),
                                 Coordinates({Coordinate::categorical(3), Coordinate::categorical(4)})};
-  for (const Coordinates& space : spaces) {
-    const Matrix X = reference::points(space, 15, 11);
-    const Vector y = reference::normals(15, 12);
+  for (int k = 0; k < 6; ++k) {
+    const Coordinates& space = spaces[k % 3];
+    const bool warped = k >= 3;
+    const Matrix X = reference::points(space, 70, 11);
+    const Vector y = reference::normals(70, 12);
     Vector theta = pack(space, prior_mode(space));
-    const Vector shift = reference::normals(static_cast<Index>(theta.size()), 13);
+    const Vector shift = reference::normals(16, 13);
     for (std::size_t i = 0; i < theta.size(); ++i) theta[i] += 0.3 * shift[i];
     theta[static_cast<std::size_t>(space.size()) + 1] = std::log(0.05);
+    if (warped) {
+      for (std::size_t i = 0; i < 2 * space.numeric().size(); ++i) theta.push_back(0.3 * shift[i]);
+    }
     Vector gradient(theta.size()), unused(theta.size());
     negative_log_posterior(space, X, y, theta, gradient);
     for (std::size_t i = 0; i < theta.size(); ++i) {
@@ -46,9 +51,19 @@ TEST_CASE("a fit lowers the objective and finds which coordinate matters") {
   CHECK(at.length_scales[1] > 3.0 * at.length_scales[0]);
   CHECK(at.noise < 1e-3);
   CHECK(at.noise >= noise_floor * (1.0 - 1e-12));
-  Vector gradient(5);
+  CHECK(at.warp_a.size() == 2);
+  Vector gradient(9);
   CHECK(negative_log_posterior(space, X, y, pack(space, at), gradient) <
         negative_log_posterior(space, X, y, pack(space, prior_mode(space)), gradient));
+  FitOptions plain;
+  plain.warping = false;
+  CHECK(fit_hyperparameters(space, X, y, plain).warp_a.empty());
+  FitOptions again;
+  again.start = at;
+  again.threads = 3;
+  const Hyperparameters refined = fit_hyperparameters(space, X, y, again);
+  CHECK(negative_log_posterior(space, X, y, pack(space, refined), gradient) <=
+        negative_log_posterior(space, X, y, pack(space, at), gradient));
 }
 
 TEST_CASE("packing is undone by unpacking") {

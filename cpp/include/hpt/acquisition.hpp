@@ -28,19 +28,48 @@ struct LogImprovement {
 };
 LogImprovement log_expected_improvement(double mean, double deviation, double incumbent);
 
-// log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
-// lowest posterior mean among the model's points.
-class LogExpectedImprovement {
+// What a point is worth, from the predictions there; to be maximised.
+class Acquisition {
  public:
-  explicit LogExpectedImprovement(const GaussianProcess& model);
+  explicit Acquisition(const GaussianProcess& model) : model_(model) {}  // which must outlive it
+  virtual ~Acquisition() = default;
   const GaussianProcess& model() const { return model_; }
-  const Vector& incumbents() const { return incumbents_; }  // (S,)
-  Vector operator()(MatrixView X) const;                    // (m, d) -> (m,)
+
+  // From the means of the model's sets of targets, (S,), and the variance they share; also its derivatives to
+  // them. Allocates nothing.
+  virtual double score(VectorView mean, double variance) const = 0;
+  virtual double score(VectorView mean, double variance, MutableVectorView dmean,
+                       double& dvariance) const = 0;
+
+  Vector operator()(MatrixView X, int threads = 1) const;  // (m, d) -> (m,)
   double operator()(VectorView x,
                     MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
 
+  // Values (m,) and gradients to the continuous coordinates (m, q) of a few points at once, (m, d). Memory is
+  // used again by the next call, and none is allocated unless more points come than before.
+  struct Batch {
+    Vector values;
+    Matrix gradients;
+    Predictions at;
+    Matrix dmean;
+    Vector dvariance;
+  };
+  void evaluate(MatrixView X, Batch& batch) const;
+
  private:
   const GaussianProcess& model_;
+};
+
+// log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
+// lowest posterior mean among the model's points.
+class LogExpectedImprovement : public Acquisition {
+ public:
+  explicit LogExpectedImprovement(const GaussianProcess& model);
+  const Vector& incumbents() const { return incumbents_; }  // (S,)
+  double score(VectorView mean, double variance) const override;
+  double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;
+
+ private:
   Vector incumbents_;
 };
 

@@ -38,17 +38,46 @@ class SingleThreadedBlas {
   SingleThreadedBlas& operator=(const SingleThreadedBlas&) = delete;
 };
 
-// Lower Cholesky factor of A (n, n) in place; its strict upper triangle is set to zero.
-// Returns 0, or the order of the first leading minor that is not positive.
+// (n, n), its rows padded to whole blocks of the kernel's loops and kept apart from powers of two, which
+// would put all rows on the same lines of the cache. Only the lower triangle has a meaning.
+class SquareMatrix {
+ public:
+  SquareMatrix() = default;
+  explicit SquareMatrix(Index n);
+  Index rows() const { return n_; }
+  Index stride() const { return stride_; }
+  double* row(Index i) { return storage_.data() + i * stride_; }
+  const double* row(Index i) const { return storage_.data() + i * stride_; }
+  double& operator()(Index i, Index j) { return row(i)[j]; }
+  double operator()(Index i, Index j) const { return row(i)[j]; }
+
+ private:
+  Vector storage_;
+  Index n_ = 0, stride_ = 0;
+};
+
+// The leading n rows and columns of a lower factor.
+struct Factor {
+  Factor(const double* first, Index order, Index row_stride) : data(first), n(order), stride(row_stride) {}
+  Factor(const Matrix& L) : Factor(L.data(), L.rows(), L.cols()) {}
+  Factor(const SquareMatrix& L) : Factor(L.row(0), L.rows(), L.stride()) {}
+  Factor head(Index order) const { return {data, order, stride}; }
+  const double* data;
+  Index n, stride;
+};
+
+// Lower Cholesky factor of A (n, n) in place; the strict upper triangle of a Matrix is set to zero, that of a
+// SquareMatrix left alone. Returns 0, or the order of the first leading minor that is not positive.
 int cholesky(Matrix& A);
-// A⁻¹ (n, n), both triangles, from the factor L (n, n).
-Matrix inverse_from_cholesky(const Matrix& L);
-void solve_lower(const Matrix& L, MutableVectorView b);             // b <- L⁻¹ b
-void solve_lower_transposed(const Matrix& L, MutableVectorView b);  // b <- L⁻ᵀ b
-void solve_rows(const Matrix& L, Matrix& B);                        // B (m, n): each row b <- L⁻¹ b
-void solve_columns(const Matrix& L, Matrix& B);                     // B (n, m) <- L⁻¹ B
-void solve_columns_transposed(const Matrix& L, Matrix& B);          // B (n, m) <- L⁻ᵀ B
-Matrix multiply(MatrixView A, MatrixView B);                        // (m, k) x (k, n) -> (m, n)
+int cholesky(SquareMatrix& A);
+void invert_from_cholesky(SquareMatrix& L);                              // L <- lower triangle of (L L^T)^-1
+void solve_lower(Factor L, MutableVectorView b);                         // b (n,) <- L⁻¹ b
+void solve_lower_transposed(Factor L, MutableVectorView b);              // b (n,) <- L⁻ᵀ b
+void solve_rows(Factor L, double* B, Index m, Index stride);             // B (m, n): each row b <- L⁻¹ b
+void solve_rows_transposed(Factor L, double* B, Index m, Index stride);  // each row b <- L⁻ᵀ b
+void solve_columns(Factor L, Matrix& B);                                 // B (n, m) <- L⁻¹ B
+void solve_columns_transposed(Factor L, Matrix& B);                      // B (n, m) <- L⁻ᵀ B
+Matrix multiply(MatrixView A, MatrixView B);                             // (m, k) x (k, n) -> (m, n)
 
 double dot(VectorView a, VectorView b);
 

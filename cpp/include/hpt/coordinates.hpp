@@ -54,7 +54,9 @@ class Coordinates {
   std::optional<std::uint64_t> cardinality() const { return cardinality_; }
   void from_unit(MutableVectorView x) const;
   void at(std::uint64_t number, MutableVectorView x) const;  // the point of that number in mixed-radix order
-  // Discrete coordinates equal by level, continuous ones within 1e-9.
+  // Far below what a search resolves, far above the rounding of a scale.
+  static constexpr double same_tolerance = 1e-9;
+  // Discrete coordinates equal by level, continuous ones within the tolerance.
   bool same(VectorView a, VectorView b) const;
   void check(MatrixView X) const;  // throws InvalidArgument unless every entry is legal
 

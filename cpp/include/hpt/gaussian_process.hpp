@@ -4,11 +4,12 @@
 //   S      sets of targets, one unless pending trials were given imagined outcomes
 //   z      standardised targets    Z: (n, S)
 //   L      lower Cholesky factor of k(X, X) + noise I, (n, n)
-//   alpha  K^-1 (Z - mean), (n, S)
-//   mean   m(x) = mean + k(x, X) alpha             variance   v(x) = k(x, x) - |L^-1 k(X, x)|^2
+//   beta   L^-1 (Z - mean), (n, S)           alpha   L^-T beta, (n, S)
+//   mean   m(x) = mean + k(x, X) alpha       variance   v(x) = k(x, x) - |L^-1 k(X, x)|^2
 // Rasmussen and Williams, "Gaussian processes for machine learning", 2006, algorithm 2.1.
 #pragma once
 
+#include "hpt/blas.hpp"
 #include "hpt/coordinates.hpp"
 #include "hpt/hyperparameters.hpp"
 #include "hpt/kernel.hpp"
@@ -18,13 +19,24 @@
 
 namespace hpt {
 
+// Predictions at some points and what their slopes are made of; its memory is used again by the next call.
+struct Predictions {
+  Index rows = 0;
+  Matrix mean;      // (m, S)
+  Vector variance;  // (m,)
+  Matrix points;    // (m, d), placed by the kernel
+  Matrix values;    // (m, stride): k, later weights
+  Matrix slopes;    // (m, stride): dk / d(r^2)
+  Matrix solved;    // (m, stride): L^-1 k, later K^-1 k
+};
+
 // Immutable after construction; readable from many threads.
 class GaussianProcess {
  public:
   // Hyperparameters by maximum a posteriori.
   static GaussianProcess fit(Coordinates space, MatrixView X, VectorView y, const FitOptions& options = {});
   // Hyperparameters as given (those of an earlier fit, say). X (n, d), y (n,), n >= 1.
-  GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at);
+  GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at, int threads = 1);
 
   // The same hyperparameters and standardisation with further observations, one row of the factor at a time.
   GaussianProcess condition_on(MatrixView X_new, VectorView y_new) const;
@@ -35,7 +47,17 @@ class GaussianProcess {
   // In the units of y, without the observations' noise. mean, variance: (m,); of the first set of targets.
   void predict(MatrixView X, MutableVectorView mean, MutableVectorView variance) const;
   // In standardised units: mean (m, S), variance (m,).
-  void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance) const;
+  void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance, int threads = 1) const;
+  // The mean alone, averaged over the sets, (m,): costs no solve.
+  void predict_mean(MatrixView X, MutableVectorView mean, int threads = 1) const;
+  // The mean at the model's own points, from its targets: K alpha = Z - mean - noise alpha. (n, S)
+  Matrix fitted_means() const;
+  // All at once for a few points, (m, d); with slopes if `pull_back` is to follow.
+  void predict(MatrixView X, bool with_slopes, Predictions& out) const;
+  // The gradient to the continuous coordinates of X, (m, q), of a function with these derivatives to the
+  // predictions: dmean (m, S), dvariance (m,). Spoils the predictions.
+  void pull_back(MatrixView X, const Matrix& dmean, VectorView dvariance, Predictions& at,
+                 Matrix& gradient) const;
   // At one point, with gradients to its continuous coordinates (q,): dmean (q, S), dvariance (q,).
   struct Slopes {
     Vector mean;  // (S,)
@@ -54,18 +76,25 @@ class GaussianProcess {
   double log_marginal_likelihood() const;    // of the first set of standardised targets
 
  private:
-  void factor();
-  void append(VectorView x, VectorView z);  // one row: x (d,), z (S,)
-  void solve();                             // alpha from L and Z
+  void factor(int threads);
+  void grow(MatrixView X_new, Index sets);  // room for further rows; targets copied to every set
+  // Row i of the factor and of beta; target(s, mean, deviation) is the standardised target of set s.
+  template <typename Target>
+  void append(Index i, const Kernel& kernel, Target target);
+  void finish();  // alpha from beta
   double floor_variance(double v) const;
+  Index blocks() const { return columns_.stride / loops::width; }
 
   Coordinates space_;
   Hyperparameters at_;
   TargetTransform units_;
   Matrix X_;
   Matrix Z_;
-  Matrix L_;
-  Matrix alpha_;
+  Matrix beta_;
+  Columns columns_;
+  SquareMatrix L_;
+  Matrix weights_;          // (S, stride): alpha, a set a row, padded with zeros
+  Vector average_weights_;  // (stride,): their average
   double jitter_ = 0.0;
 };
 

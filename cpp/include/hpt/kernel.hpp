@@ -5,8 +5,9 @@
 //   l_i    length scale of coordinate i  s            amplitude, k(x, x) = s
 //   k_x    Matern-5/2 of the numbers     k_h          kernel of the categories
 //   lam    mixing of sum and product, in (0, 1)
+//   w_i    warping of a numeric coordinate (warping.hpp); the identity unless exponents are given
 //
-//   r^2 = sum_i ((x_i - x'_i) / l_i)^2                      over numeric coordinates
+//   r^2 = sum_i ((w(x_i) - w(x'_i)) / l_i)^2                  over numbers
 //   k_x = (1 + sqrt5 r + 5 r^2 / 3) exp(-sqrt5 r)           Snoek, Larochelle and Adams 2012, eq. 3; AMT 5.2
 //   k_h = exp(-sum_j [h_j != h'_j] / l_j)                   over categorical coordinates
 //   k   = s ((1 - lam) / 2 (k_x + k_h) + lam k_x k_h)       Ru et al. 2020 (CoCaBO), eq. 2
@@ -14,6 +15,7 @@
 #pragma once
 
 #include "hpt/coordinates.hpp"
+#include "hpt/kernel_loops.hpp"
 #include "hpt/view.hpp"
 
 namespace hpt {
@@ -24,6 +26,8 @@ struct Hyperparameters {
   double noise = 1e-3;     // variance of an observation about it
   double mean = 0.0;       // constant mean
   double mixing = 0.5;     // lam; without effect in a space of one kind
+  Vector warp_a = {};      // (p,) exponents of the numeric coordinates' warping, or (0,) for none
+  Vector warp_b = {};      // (p,) or (0,)
 };
 
 // k_x and its derivative to r^2.
@@ -32,33 +36,50 @@ struct Matern {
 };
 Matern matern52(double squared_distance);
 
+// Points laid out for the kernel's loops: warped numbers over their length scales, then indices of
+// categories, each coordinate a row, padded with zeros to whole blocks.
+struct Columns {
+  Columns() = default;
+  Columns(Index rows, Index d)
+      : n(rows),
+        stride(loops::blocks_of(rows) * loops::width),
+        values(static_cast<std::size_t>(d * stride)) {}
+  const double* column(Index i) const { return values.data() + i * stride; }
+  double* column(Index i) { return values.data() + i * stride; }
+  Index n = 0, stride = 0;
+  Vector values;  // (d, stride)
+};
+
 class Kernel {
  public:
-  Kernel(const Coordinates& space, const Hyperparameters& at);
-  double amplitude() const { return amplitude_; }
+  Kernel(const Coordinates& space, const Hyperparameters& at);  // the space must outlive it
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+  double amplitude() const { return shape_.amplitude; }
   double operator()(VectorView a, VectorView b) const;
   Matrix cross(MatrixView A, MatrixView B) const;  // (a, d), (b, d) -> (a, b)
-  // k (n,) to every row of X, and its gradient to the continuous coordinates of x, one row each: dk (q, n).
-  void gradient(VectorView x, MatrixView X, MutableVectorView k, Matrix& dk) const;
 
-  // K of X with X, and what its derivatives are made of; lower triangles only, (n, n).
-  struct Terms {
-    Matrix K;
-    Matrix numeric;      // dk / d(r^2)
-    Matrix categorical;  // dk / d(log k_h)
-    Matrix mixing;       // dk / d(lam)
-  };
-  Terms terms(MatrixView X) const;
+  Columns prepare(MatrixView X) const;
+  void prepare(MatrixView X, Columns& out) const;  // into the memory of `out`, made for as many points
+  // A point as `row` wants it, (d,): what the columns hold of it.
+  void place(VectorView x, double* point) const;
+  static void place(const Columns& X, Index row, double* point);
+  // Derivatives of the placed numbers to the continuous coordinates, (q,).
+  void place_slopes(VectorView x, double* slopes) const;
+  // Covariances of a placed point with the first `blocks` blocks of points.
+  void row(const double* point, const Columns& X, Index blocks, const loops::KernelRow& out) const {
+    loops::kernel_row(shape_, point, X.values.data(), X.stride, blocks, out);
+  }
+  // Where the continuous coordinates stand among the columns, (q,).
+  const std::vector<Index>& continuous_columns() const { return continuous_columns_; }
 
  private:
-  struct Parts {
-    double squared_distance, mismatch;
-  };
-  Parts parts(VectorView a, VectorView b) const;
+  double place(std::size_t i, double x) const;  // numeric coordinate i of p
   const Coordinates& space_;
-  double amplitude_, mixing_;
-  Vector inverse_;  // (d,) 1 / l
-  bool mixed_;
+  Vector inverse_;  // (d,) 1 / l, in the columns' order
+  Vector warp_a_, warp_b_;
+  std::vector<Index> continuous_columns_;
+  loops::KernelShape shape_;
 };
 
 }  // namespace hpt

@@ -13,14 +13,25 @@
 
 namespace hpt {
 
+// Budgets count points and steps, never time, and depend on the number of observations alone.
 struct SearchOptions {
   Index candidates = 1024;         // quasi-random points screened
   Index local = 512;               // perturbations of the best observed points screened besides
-  Index starts = 10;               // best of those, each improved by local search
+  Index starts = 10;               // best of those, improved together by local search
   int steps = 30;                  // of gradient ascent on the continuous coordinates
   int rounds = 4;                  // of ascent and discrete neighbourhood in turn
   Index fantasies = 8;             // imagined sets of outcomes of pending trials
   std::uint64_t enumerable = 512;  // discrete spaces up to this size are scored whole
+  // With more observations than `many`, more points are screened by their means and only the best of them by
+  // the acquisition; fewer starts take fewer steps, and only the best of those meet their discrete
+  // neighbours.
+  Index many = 256;
+  Index means = 3584;
+  Index variances = 512;
+  Index many_starts = 8;
+  int many_steps = 25;
+  Index finalists = 4;
+  int threads = 1;  // without effect on the result
 };
 
 // The first point of a search (trial 1) is the middle of every range, the others are scrambled Sobol' points.

@@ -1,0 +1,60 @@
+// The kernel's innermost loops, over blocks of points laid out one coordinate after the other.
+//
+//   p, c     numeric and categorical coordinates          w   points in a block
+//   columns  (p + c, stride): scaled numbers first, then indices of categories; stride a multiple of w
+//   point    (p + c,): one point laid out in the same order
+// Every loop runs over whole blocks, so that an entry's bits do not depend on its place in the array.
+#pragma once
+
+#include "hpt/view.hpp"
+
+namespace hpt::loops {
+
+inline constexpr Index width = 32;
+inline constexpr Index blocks_of(Index n) {
+  return (n + width - 1) / width;
+}
+
+struct KernelShape {
+  Index numeric, categorical;  // p, c
+  const double* inverse;       // (c,) 1 / l of the categorical coordinates
+  double amplitude, mixing;
+};
+
+// Rows of what one point's covariances with many are made of; those that are null are not written.
+struct KernelRow {
+  double* value;        // k
+  double* numeric;      // dk / d(r^2)
+  double* categorical;  // dk / d(log k_h)
+  double* mixing;       // dk / d(lam)
+};
+
+void kernel_row(const KernelShape& shape, const double* point, const double* columns, Index stride,
+                Index blocks, const KernelRow& out);
+
+double dot(const double* a, const double* b, Index blocks);
+// y <- y + factor x
+void add(double factor, const double* x, double* y, Index blocks);
+void multiply(const double* x, double* y, Index blocks);  // y <- x y, entry by entry
+// sum_j weight_j (at - column_j)
+double pull(double at, const double* column, const double* weight, Index blocks);
+
+// One row a of W = alpha alpha' - K^-1, met with the rows of the kernel's derivatives: entries b < count
+// only.
+struct WeightRow {
+  double alpha;           // of point a
+  const double* alphas;   // of all points
+  const double* inverse;  // K^-1
+  KernelRow derivatives;  // `value` is not read
+  Index count;
+};
+// numeric <- W dk/d(r^2), categorical <- W dk/d(log k_h), returns the sum of W dk/d(lam)
+double weigh(const WeightRow& row, double* numeric, double* categorical);
+// sum_b weight_b (at - column_b)^2
+double pull_squared(double at, const double* column, const double* weight, Index blocks);
+// The same as `pull` with the terms taken off the other ends: pulls_b <- pulls_b - weight_b (at - column_b).
+double pull_both(double at, const double* column, const double* weight, double* pulls, Index blocks);
+// sum_b weight_b [at != column_b]
+double sum_unequal(double at, const double* column, const double* weight, Index blocks);
+
+}  // namespace hpt::loops

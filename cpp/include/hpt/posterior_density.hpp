@@ -1,0 +1,55 @@
+// The density of hyperparameters given observations, and its gradient.
+//
+//   K     = k(X, X) + noise I        alpha = K^-1 (y - mean)        W = alpha alpha' - K^-1
+//   -log p(y, theta) = y' alpha / 2 + log |K| / 2 + n log(2 pi) / 2 - log p(theta)
+//   d/dtheta_i       = -tr(W dK/dtheta_i) / 2 - d log p / dtheta_i        Rasmussen and Williams 2006,
+//   eq. 5.9
+//   M     = W o dk/d(r^2), entry by entry; made once, it serves every numeric coordinate i with places z:
+//   d/dlog l_i       = sum_ab M_ab (z_a - z_b)^2
+//   d/dpsi           = -2 sum_a (dz_a / dpsi) sum_b M_ab (z_a - z_b)      of a warping exponent psi
+#pragma once
+
+#include <vector>
+
+#include "hpt/blas.hpp"
+#include "hpt/coordinates.hpp"
+#include "hpt/kernel.hpp"
+#include "hpt/priors.hpp"
+#include "hpt/view.hpp"
+
+namespace hpt {
+
+// Holds the memory of an evaluation between calls; a value costs a factor, the gradient twice as much again.
+class PosteriorDensity {
+ public:
+  // X (n, d), y (n,) standardised; both must outlive it. With `warped`, theta holds warping exponents.
+  PosteriorDensity(const Coordinates& space, MatrixView X, VectorView y, bool warped, int threads = 1);
+  double value(VectorView theta);        // -log p(y, theta | X); infinite where K cannot be factored
+  void gradient(MutableVectorView out);  // (t,), at the theta of the last value, which was finite; once
+  const std::vector<NormalPrior>& priors() const { return priors_; }
+
+ private:
+  static constexpr Index chunk_rows = 64;
+  Index chunks() const { return (X_.rows() + chunk_rows - 1) / chunk_rows; }
+  void fill(const Kernel& kernel, Index chunk);
+  void weigh(Index chunk);
+  void add_warping(MutableVectorView out) const;
+
+  const Coordinates& space_;
+  MatrixView X_;
+  VectorView y_;
+  Layout layout_;
+  std::vector<NormalPrior> priors_;
+  int threads_;
+  Vector theta_;
+  Hyperparameters at_;
+  Columns columns_;
+  SquareMatrix K_;                               // K, then its factor, then its inverse
+  SquareMatrix numeric_, categorical_, mixing_;  // the kernel's derivatives, as in loops::KernelRow
+  Vector residual_, alpha_;                      // (stride,)
+  Matrix sums_;     // (chunks, d + 1): a chunk's part of the sums, the last for lam
+  Matrix pulls_;    // (chunks, p stride): its part of sum_b M_ab (z_a - z_b)
+  Matrix scratch_;  // (chunks, d + 2 stride)
+};
+
+}  // namespace hpt

@@ -1,0 +1,50 @@
+// Priors of the kernel's hyperparameters, each a normal in theta.
+//
+//   theta = (log l_1 ... log l_d, log s, log noise, mean [, logit lam] [, log a_1 ... log a_p, log b_1 ...
+//   log b_p])
+//
+// That of the length scales moves with log(d) / 2, so that the prior correlation of two random points does
+// not vanish as dimensions are added: Hvarfner, Hellsten and Nardi, "Vanilla Bayesian optimization performs
+// great in high dimensions", ICML 2024, section 4. That of the warping has its mode at the identity: Snoek,
+// Swersky, Zemel and Adams, "Input warping for Bayesian optimization of non-stationary functions", ICML 2014.
+#pragma once
+
+#include <vector>
+
+#include "hpt/coordinates.hpp"
+#include "hpt/kernel.hpp"
+#include "hpt/view.hpp"
+
+namespace hpt {
+
+inline constexpr double noise_floor = 1e-6;  // of the targets' variance
+
+struct NormalPrior {
+  double center, deviation, lower, upper;
+};
+
+// Places of the entries of theta after the d length scales.
+struct Layout {
+  Layout(const Coordinates& space, bool with_warping)
+      : d(static_cast<std::size_t>(space.size())),
+        p(space.numeric().size()),
+        mixed(!space.numeric().empty() && !space.categorical().empty()),
+        warped(with_warping && p > 0) {}
+  std::size_t d, p;
+  bool mixed, warped;
+  std::size_t amplitude() const { return d; }
+  std::size_t noise() const { return d + 1; }
+  std::size_t mean() const { return d + 2; }
+  std::size_t mixing() const { return d + 3; }
+  std::size_t warping() const { return d + 3 + (mixed ? 1 : 0); }
+  std::size_t size() const { return warping() + (warped ? 2 * p : 0); }
+};
+
+std::vector<NormalPrior> priors(const Coordinates& space, bool warped);  // (t,), in the order of theta
+
+// theta (t,) has its warping where `at` has exponents, and `at` gets exponents where theta is long enough.
+Vector pack(const Coordinates& space, const Hyperparameters& at);
+Hyperparameters unpack(const Coordinates& space, VectorView theta);
+Hyperparameters prior_mode(const Coordinates& space);  // without warping
+
+}  // namespace hpt
