@@ -33,8 +33,8 @@ class Hyperparameters:
 
     length_scales: one a coordinate. amplitude: variance of the function. noise: variance of an observation
     about it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the
-    categorical kernel, in [0, 1]; without effect in a space of one kind. warping: the exponents (a, b) of each
-    number's Kumaraswamy warping in the order of the coordinates, or nothing where numbers enter as they are.
+    categorical kernel, in [0, 1]; without effect in a space of one kind. warping: exponents (a, b) of each
+    number's Kumaraswamy warping, in the order of the coordinates; empty where numbers enter as they are.
     """
 
     length_scales: tuple[float, ...]

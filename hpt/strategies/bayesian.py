@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpt import core
-from hpt.history import Float64Array, History
+from hpt.history import History
 from hpt.strategies.base import Seed, Suggestion
 from hpt.trial import Config
 
@@ -23,8 +23,9 @@ class BayesianStrategy:
     while untried configurations remain.
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
-    in completion order, the same for about n / 16 further observations (`anchor`). The one fit that is kept
-    between calls is a cache: dropping it changes no bit.
+    in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
+    the first 32, 64, 128, ... observations, so that one without any memory repeats a handful of fits. What is
+    kept between calls is a cache: dropping it changes no bit.
     """
 
     def __init__(self) -> None:
@@ -54,13 +55,16 @@ class BayesianStrategy:
         return None if row is None else space.decode(row[np.newaxis])[0]
 
     def _fit(self, history: History) -> core.Hyperparameters:
-        a = anchor(len(history.y))
-        X: Float64Array = history.X[:a]  # (a, d)
-        y: Float64Array = history.y[:a]  # (a,)
-        key = (history.space.coordinates, X.tobytes(), y.tobytes())
-        if key not in self._fits:
-            self._fits = {key: core.fit(history.space.coordinates, X, y)}
-        return self._fits[key]
+        X, y, coordinates = history.X, history.y, history.space.coordinates
+        fits: dict[tuple[object, ...], core.Hyperparameters] = {}
+        at: core.Hyperparameters | None = None
+        for a in milestones(len(y)):
+            key = (coordinates, X[:a].tobytes(), y[:a].tobytes())
+            kept = self._fits.get(key)
+            at = fits[key] = core.fit(coordinates, X[:a], y[:a], at) if kept is None else kept
+        assert at is not None, "the model takes over with three observations"
+        self._fits = fits
+        return at
 
 
 def first_points(d: int) -> int:
@@ -78,3 +82,18 @@ def anchor(n: int) -> int:
     while (following := a + max(1, a // 16)) <= n:
         a = following
     return a
+
+
+def milestones(n: int) -> list[int]:
+    """The fits that lead to the one for n observations: at 32, 64, 128, ... and then at the anchor.
+
+    >>> milestones(20), milestones(70), milestones(1000)
+    ([20], [32, 64, 70], [32, 64, 128, 256, 512, 967])
+    """
+    last = anchor(n)
+    out = [last] if last > 0 else []
+    power = 32
+    while power < last:
+        out.insert(-1, power)
+        power *= 2
+    return out
