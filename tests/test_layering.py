@@ -39,7 +39,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "description": (
         "hpt.algorithms.description",
-        "hpt.algorithms.xgboost.facts",
+        *(
+            f"hpt.algorithms.{name}.facts"
+            for name in ("xgboost", "lightgbm", "catboost", "linear_learner", "knn", "kmeans")
+        ),
         "hpt.job",
         "hpt.job_document",
         "hpt.sagemaker",
@@ -65,7 +68,13 @@ ORDER = list(LAYERS)
 PURE = ("vocabulary", "decisions", "description")
 """Layers without I/O."""
 
-DESCRIPTION_PACKAGES = ("hpt.algorithms", "hpt.algorithms.xgboost")
+DESCRIPTION_PACKAGES = (
+    "hpt.algorithms",
+    *(
+        f"hpt.algorithms.{name}"
+        for name in ("xgboost", "lightgbm", "catboost", "linear_learner", "knn", "kmeans")
+    ),
+)
 """Packages of adapters whose `__init__` holds plain facts that descriptions read."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {

@@ -8,12 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from hpt.algorithms.catboost.facts import CATBOOST
 from hpt.algorithms.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
+from hpt.algorithms.kmeans.facts import KMEANS
+from hpt.algorithms.knn.facts import KNN
+from hpt.algorithms.lightgbm.facts import LIGHTGBM
+from hpt.algorithms.linear_learner.facts import LINEAR_LEARNER
 from hpt.algorithms.xgboost.facts import XGBOOST
 
 __all__ = ["ALGORITHMS", "BuiltInAlgorithm", "MetricPattern", "RecommendedRange", "find_algorithm"]
 
-ALGORITHMS: tuple[BuiltInAlgorithm, ...] = (XGBOOST,)
+ALGORITHMS: tuple[BuiltInAlgorithm, ...] = (XGBOOST, LIGHTGBM, CATBOOST, LINEAR_LEARNER, KNN, KMEANS)
 """Every built-in algorithm; adding one is one entry here."""
 
 # <account>.dkr.ecr.<region>.amazonaws.com[.cn]/ is the registry; the repository and a tag or digest follow.
@@ -37,6 +42,6 @@ def find_algorithm(image: str) -> BuiltInAlgorithm | None:
     if match is None:
         return None
     for algorithm in ALGORITHMS:
-        if algorithm.name == match["name"]:
+        if match["name"] in (algorithm.name, *algorithm.aliases):
             return replace(algorithm, requested_version=match["tag"])
     return None

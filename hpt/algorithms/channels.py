@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _DEPTH = 3  # levels of folders below a channel that are read
 _GZIP = b"\x1f\x8b"
 _MARKERS = (".sagemaker-uploading", ".sagemaker-uploaded")
+CATEGORIES = ("categorical_index.json", "cat_index.json")
+"""Files beside the rows that say which columns are categories; they hold no rows."""
 _CSV_TYPES = ("csv", "text/csv", "application/csv")
 _LIBSVM_TYPES = ("libsvm", "text/libsvm", "text/x-libsvm")
 _NOT_SEPARATORS = bytes(set(range(256)) - set(b": "))
@@ -48,6 +50,17 @@ class Table:
     columns: IndexArray | None = None
     row_ends: IndexArray | None = None
 
+    def features(self, width: int) -> Any:
+        """(n, width) features: the dense array, or SciPy's CSR matrix of the sparse rows."""
+        if self.dense is not None:
+            return self.dense
+        from scipy.sparse import csr_matrix
+
+        assert self.values is not None
+        assert self.columns is not None
+        assert self.row_ends is not None
+        return csr_matrix((self.values, self.columns, self.row_ends), shape=(len(self.labels), width))
+
     @property
     def width(self) -> int:
         """Number of feature columns; for sparse rows one more than the largest index."""
@@ -57,14 +70,16 @@ class Table:
         return int(self.columns.max()) + 1 if len(self.columns) else 0
 
 
-def read_channel(channel: Channel, csv_weights: bool = False) -> Table:
+def read_channel(channel: Channel, csv_weights: bool = False, *, labelled: bool = True) -> Table:
     """All rows of a channel, its files in the order of their paths.
+
+    Without `labelled`, CSV rows are features only, and all labels are 0.
 
     Raises:
         UserError: no files, no rows, an unknown content type, a file that does not read, ragged rows, a label
             that is missing or not finite, or an infinite feature.
     """
-    kind = _kind(channel)
+    kind = _kind(channel, labelled)
     parts: list[Table] = []
     files = list(_files(channel))
     for path in files:
@@ -73,7 +88,8 @@ def read_channel(channel: Channel, csv_weights: bool = False) -> Table:
             continue
         kind = kind or ("libsvm" if _looks_like_libsvm(text) else "csv")
         where = f"channel {channel.name!r}, file {path.name}"
-        part = _read_libsvm(text, where) if kind == "libsvm" else _read_csv(text, where, csv_weights)
+        fixed = 0 if not labelled else 2 if csv_weights else 1
+        part = _read_libsvm(text, where) if kind == "libsvm" else _read_csv(text, where, fixed)
         _check(part, where)
         parts.append(part)
     if not parts:
@@ -82,14 +98,16 @@ def read_channel(channel: Channel, csv_weights: bool = False) -> Table:
     return _join(parts, channel)
 
 
-def _kind(channel: Channel) -> str:
+def _kind(channel: Channel, labelled: bool) -> str:
     """'csv', 'libsvm', or '' if the content type does not say."""
     media, *options = (part.strip() for part in channel.content_type.lower().split(";"))
     if media in _CSV_TYPES:
         sizes = [option.partition("=")[2].strip() for option in options if option.startswith("label_size")]
-        if any(size != "1" for size in sizes):
+        needed = "1" if labelled else "0"
+        # The service takes one label where nothing is said, so a file without labels must say so to it.
+        if any(size != needed for size in sizes):
             raise UserError(
-                f"channel {channel.name!r}: ContentType {channel.content_type!r}: label_size must be 1"
+                f"channel {channel.name!r}: ContentType {channel.content_type!r}: label_size must be {needed}"
             )
         return "csv"
     if media in _LIBSVM_TYPES:
@@ -115,7 +133,7 @@ def _files(channel: Channel) -> Iterator[Path]:
         if len(Path(folder).relative_to(channel.path).parts) + 1 >= _DEPTH:
             folders.clear()
         for name in sorted(files):
-            if not name.startswith((".", "_")) and not name.endswith(_MARKERS):
+            if not name.startswith((".", "_")) and not name.endswith(_MARKERS) and name not in CATEGORIES:
                 yield Path(folder) / name
 
 
@@ -141,8 +159,8 @@ def _looks_like_libsvm(text: bytes) -> bool:
     return False
 
 
-def _read_csv(text: bytes, where: str, csv_weights: bool) -> Table:
-    """Label first, then (with `csv_weights`) the row's weight, then features; an empty field is missing."""
+def _read_csv(text: bytes, where: str, fixed: int) -> Table:
+    """`fixed` columns before the features: the label (1), and the row's weight (2); empty is missing."""
     import numpy as np
 
     first = text.lstrip(b"\n").partition(b"\n")[0]
@@ -157,14 +175,13 @@ def _read_csv(text: bytes, where: str, csv_weights: bool) -> Table:
             table = _numbers(filled, separator)
         except ValueError as error:
             raise UserError(f"{where}: {_csv_problem(first, separator, str(error))}") from None
-    fixed = 2 if csv_weights else 1
     if table.shape[1] <= fixed:
-        needed = "label, weight and features" if csv_weights else "a label and features"
+        needed = ("features", "a label and features", "label, weight and features")[fixed]
         raise UserError(f"{where}: rows of {table.shape[1]} column(s); needs {needed}")
     return Table(
         name=where,
-        labels=np.ascontiguousarray(table[:, 0]),
-        weights=np.ascontiguousarray(table[:, 1]) if csv_weights else None,
+        labels=np.ascontiguousarray(table[:, 0]) if fixed else np.zeros(len(table), dtype=np.float32),
+        weights=np.ascontiguousarray(table[:, 1]) if fixed == 2 else None,
         dense=table[:, fixed:],
     )
 

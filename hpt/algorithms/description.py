@@ -17,13 +17,18 @@ class MetricPattern(NamedTuple):
 
 
 class RecommendedRange(NamedTuple):
-    """A range worth searching. `kind` is `Integer` or `Continuous`; an integer range has integer ends."""
+    """A range worth searching. `kind` is `Integer`, `Continuous` or `Categorical`.
+
+    An integer range has integer ends; a categorical one has `values` and no ends. Where the publication names
+    no scale, a range over two or more orders of magnitude is offered on a logarithmic one (AMT 17.3).
+    """
 
     kind: str
     name: str
-    min: float
-    max: float
+    min: float = 0
+    max: float = 0
     scaling: str = "Linear"
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,8 @@ class BuiltInAlgorithm:
     """A training program that comes with `hpt`.
 
     name: short name, as in `TrainingImage: "xgboost"`. module: run as `python -m <module>` under the
-    container contract (AMT 16). metric_definitions: every metric the program can print, by published name.
+    container contract (AMT 16). extra: the extra of this package that installs its library. aliases: other
+    names, such as model ids. metric_definitions: every metric the program can print, by published name.
     epoch_resource: the hyperparameter that counts units of progress, or None. checkpoint_support: saves to
     and resumes from the checkpoint folder. required_hyperparameters: names without a default.
     requested_version: the tag of the image the user named, None for the short name; what is installed runs.
@@ -44,6 +50,8 @@ class BuiltInAlgorithm:
     checkpoint_support: bool
     recommended_ranges: tuple[RecommendedRange, ...]
     required_hyperparameters: tuple[str, ...]
+    extra: str
+    aliases: tuple[str, ...] = ()
     requested_version: str | None = None
 
     def metric(self, name: str) -> MetricPattern | None:

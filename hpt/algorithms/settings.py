@@ -7,6 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from hpt.algorithms.container import UserError
+
+OBJECTIVE_KEY = "_tuning_objective_metric"
+"""The key under which a tuning job hands its objective to every training job."""
+
 
 class Rule(Protocol):
     """How one hyperparameter is read. `read` raises ValueError with the rule's text."""
@@ -77,6 +82,38 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """True or false, spelt as in JSON, in Python or as 1 and 0."""
+
+    name: str
+
+    def read(self, text: str) -> bool:
+        word = text.strip().lower()
+        if word not in ("true", "false", "1", "0"):
+            raise ValueError("must be true or false")
+        return word in ("true", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """Another rule, or `auto`, which reads as None."""
+
+    rule: Rule
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    def read(self, text: str) -> object:
+        if text.strip().lower() == "auto":
+            return None
+        try:
+            return self.rule.read(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or auto") from None
+
+
+@dataclass(frozen=True, slots=True)
 class TextList:
     """Texts separated by commas, brackets and quotes allowed: `auc,error` or `['auc', 'error']`."""
 
@@ -121,3 +158,69 @@ def read_settings(
         except ValueError as error:
             errors.append(f"{given}: {text!r} {error}")
     return values, errors, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Hyperparameters as far as each can be judged by itself.
+
+    values: by canonical name, defaults filled in. errors: messages of broken rules; a program adds those of
+    its own. warnings: lines for the log. target: the tuning objective if the program prints it, else None.
+    """
+
+    values: dict[str, object]
+    errors: list[str]
+    warnings: list[str]
+    target: str | None
+
+    def integer(self, name: str) -> int:
+        value = self.values[name]
+        assert isinstance(value, int)
+        return value
+
+    def real(self, name: str) -> float:
+        value = self.values[name]
+        assert isinstance(value, int | float)
+        return value
+
+    def require(self, names: Mapping[str, str]) -> None:
+        """Notes each of `names` (with what it means) that is not given."""
+        for name, meaning in names.items():
+            if name not in self.values and not any(error.startswith(f"{name}:") for error in self.errors):
+                self.errors.append(f"{name}: is required ({meaning})")
+
+    def finish(self) -> None:
+        """Raises UserError with every message if there are any."""
+        count = len(self.errors)
+        if count:
+            raise UserError("\n".join([f"{count} hyperparameter error{'s' * (count > 1)}:", *self.errors]))
+
+
+def read_all(
+    texts: Mapping[str, str],
+    rules: Iterable[Rule],
+    *,
+    title: str,
+    metrics: Iterable[str],
+    defaults: Mapping[str, object] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    retired: Iterable[str] = (),
+) -> Reading:
+    """Reads the flat map of texts of the algorithm called `title`, which prints `metrics`.
+
+    `retired` names are known to SageMaker's container and mean nothing here: said once, then ignored.
+    """
+    known = {name: text for name, text in texts.items() if name != OBJECTIVE_KEY}
+    values, errors, unknown = read_settings(known, rules, aliases or {})
+    warnings = []
+    idle = [name for name in unknown if name in set(retired)]
+    strange = [name for name in unknown if name not in set(retired)]
+    if idle:
+        warnings.append(f"without effect here: {', '.join(idle)}")
+    if strange:
+        warnings.append(f"hyperparameters {title} does not know are ignored: {', '.join(strange)}")
+    target = texts.get(OBJECTIVE_KEY) or None
+    if target is not None and target not in metrics:
+        warnings.append(f"the tuning objective {target!r} is not a metric {title} prints by that name")
+        target = None
+    return Reading({**(defaults or {}), **values}, errors, warnings, target)

@@ -51,7 +51,7 @@ def test_leaves_other_images_alone(image: str) -> None:
 
 
 def test_metrics_are_the_published_ones() -> None:
-    [xgboost] = ALGORITHMS
+    xgboost = ALGORITHMS[0]
     directions = [metric.direction for metric in xgboost.metric_definitions]
     assert (directions.count(ObjectiveType.MAXIMIZE), directions.count(ObjectiveType.MINIMIZE)) == (16, 17)
     assert xgboost.metric("validation:auc").direction is ObjectiveType.MAXIMIZE
@@ -61,7 +61,7 @@ def test_metrics_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("line", [LINE, LINE.replace("\t", "#011"), "[2026-01-01:00:00:00:INFO] " + LINE])
 def test_patterns_read_the_log_line_with_tab_or_its_escape(line: str) -> None:
-    [xgboost] = ALGORITHMS
+    xgboost = ALGORITHMS[0]
     found = {
         metric.name: match[1]
         for metric in xgboost.metric_definitions
@@ -71,7 +71,7 @@ def test_patterns_read_the_log_line_with_tab_or_its_escape(line: str) -> None:
 
 
 def test_recommended_ranges_and_requirements() -> None:
-    [xgboost] = ALGORITHMS
+    xgboost = ALGORITHMS[0]
     ranges = {each.name: (each.kind, each.min, each.max) for each in xgboost.recommended_ranges}
     assert len(ranges) == 12
     assert ranges["eta"] == ("Continuous", 0.1, 0.5)

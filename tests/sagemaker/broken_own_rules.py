@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sagemaker.broken_rules import AUC, INTEGER, OWN, PROGRAM, SPECIFICATION, TIMES, Case
+from tests.sagemaker.broken_rules import AUC, INTEGER, NAMES, OWN, PROGRAM, SPECIFICATION, TIMES, Case
 from tests.sagemaker.samples import GONE, JOB
 
 BROKEN_OTHERS = [
@@ -10,7 +10,7 @@ BROKEN_OTHERS = [
         "image",
         {f"{SPECIFICATION}.TrainingImage": GONE, f"{SPECIFICATION}.MetricDefinitions": [AUC]},
         f"{SPECIFICATION}.TrainingImage",
-        "is missing; give the path of a program or a built-in algorithm: xgboost",
+        f"is missing; give the path of a program or a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
@@ -23,27 +23,27 @@ BROKEN_OTHERS = [
         {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"},
         f"{SPECIFICATION}.TrainingImage",
         "'registry.example.com/team/trainer:1' is no image that runs here; give the path of a program or a "
-        "built-in algorithm: xgboost",
+        f"built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
         {**OWN, f"{SPECIFICATION}.TrainingImage": "https://example.com/train.py2"},
         f"{SPECIFICATION}.TrainingImage",
         "'https://example.com/train.py2' is no image that runs here; give the path of a program or a "
-        "built-in algorithm: xgboost",
+        f"built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
         OWN,
         f"{SPECIFICATION}.TrainingImage",
-        "'train.py' is no image that runs here; give a built-in algorithm: xgboost",
+        f"'train.py' is no image that runs here; give a built-in algorithm: {NAMES}",
         strict=True,
     ),
     Case(
         "image",
         {f"{SPECIFICATION}.TrainingImage": "xgboost", f"{SPECIFICATION}.MetricDefinitions": [AUC]},
         f"{SPECIFICATION}.TrainingImage",
-        "'xgboost' is no image that runs here; give a built-in algorithm: xgboost",
+        f"'xgboost' is no image that runs here; give a built-in algorithm: {NAMES}",
         strict=True,
     ),
     Case(

@@ -20,6 +20,7 @@ PROGRAM = {f"{SPECIFICATION}.TrainingImage": "train.py"}
 AUC = {"Name": "validation:auc", "Regex": "auc=(.*)"}
 OWN = {**PROGRAM, f"{SPECIFICATION}.MetricDefinitions": [AUC]}
 HYPER = {f"{CONFIG}.Strategy": "Hyperband"}
+NAMES = ", ".join(algorithm.name for algorithm in ALGORITHMS)
 ONLY_METRICS = ", ".join(metric.name for metric in ALGORITHMS[0].metric_definitions)
 
 

@@ -17,6 +17,7 @@ from hpt.sagemaker.convert import ranges_of
 from hpt.sagemaker.request import parse_request, to_request
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.trial import ObjectiveType
+from tests.sagemaker.broken_rules import NAMES
 from tests.sagemaker.samples import (
     CONFIG,
     GONE,
@@ -303,7 +304,7 @@ class TestRefusals:
         ]
         assert found[2][3] == (
             f"'trian.py': no program is at {folder}/trian.py; correct the path (relative ones start at the "
-            "job file); built-in algorithms are xgboost"
+            f"job file); built-in algorithms are {NAMES}"
         )
         assert found[3][3] == (
             f"'file://data/test.csv': nothing is at {folder}/data/test.csv; correct the path (relative "

@@ -6,15 +6,14 @@ Channels `train` (required) and `validation`; the model goes to `model/xgboost-m
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 
-from hpt.algorithms import container, find_algorithm
+from hpt.algorithms import container, program
 from hpt.algorithms.channels import Table, read_channel
-from hpt.algorithms.checkpoints import Checkpoints, write_atomically
+from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Channel, Folders, StopRequest, UserError
 from hpt.algorithms.xgboost import hyperparameters
+from hpt.algorithms.xgboost.facts import XGBOOST
 from hpt.algorithms.xgboost.hyperparameters import Settings
 
 MODEL = "xgboost-model"
@@ -28,9 +27,8 @@ _NOT_NEEDED = ("sklearn", "pandas", "xgboost.sklearn")
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
     settings = hyperparameters.read(container.read_hyperparameters(folders))
-    for warning in settings.warnings:
-        _log(f"hpt: warning: {warning}")
-    _import_xgboost(os.environ)
+    program.warn(settings.warnings)
+    program.import_library("xgboost", XGBOOST, "XGBoost", without=_NOT_NEEDED)
     tables = _read_tables(container.read_channels(folders), settings)
     width = max(table.width for table in tables.values())
 
@@ -42,53 +40,29 @@ def main(folders: Folders, stop: StopRequest) -> None:
         training.check_labels(name, table, settings)
     try:
         data = [training.build_data(name, table, width, settings) for name, table in tables.items()]
-        model = training.train(settings, data, Checkpoints(folders.checkpoints, CHECKPOINT), stop, _log)
+        model = training.train(
+            settings, data, Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log
+        )
     except xgboost.core.XGBoostError as error:
         raise UserError(f"XGBoost: {_first_lines(str(error))}") from None
     if stop:
-        _log("hpt: stopped by SIGTERM" + ("" if model else " before the first round; no model"))
+        program.log_stop(model is not None, "round")
     if model is not None:
-        folders.model.mkdir(parents=True, exist_ok=True)
-        write_atomically(folders.model / MODEL, model)
-
-
-def _import_xgboost(environment: Mapping[str, str]) -> None:
-    for module in _NOT_NEEDED:
-        sys.modules.setdefault(module, None)  # type: ignore[arg-type]
-    try:
-        import xgboost
-    except ImportError as error:
-        raise UserError(
-            f"the xgboost package cannot be imported ({error}); install it with: pip install 'hpt[xgboost]'"
-        ) from None
-    asked = find_algorithm(environment.get("HPT_REQUESTED_IMAGE", ""))
-    requested = f" (requested {asked.requested_version})" if asked and asked.requested_version else ""
-    _log(f"hpt: training with XGBoost {xgboost.__version__}{requested}")
+        program.write_model(folders, MODEL, model)
 
 
 def _read_tables(channels: Mapping[str, Channel], settings: Settings) -> dict[str, Table]:
     """The `train` and `validation` tables, checked against one another."""
-    if "train" not in channels:
-        present = ", ".join(channels) or "none"
-        raise UserError(f"channel 'train' is missing (channels given: {present}); add it to InputDataConfig")
-    if settings.target and settings.target.startswith("validation:") and "validation" not in channels:
-        raise UserError(f"the tuning objective {settings.target} needs a channel 'validation'; add it")
-    others = [name for name in channels if name not in ("train", "validation")]
-    if others:
-        _log(f"hpt: warning: channels not used by XGBoost: {', '.join(others)}")
+    needed = program.channel_of(settings.target)
     if settings.early_stopping_rounds is not None and "validation" not in channels:
-        _log("hpt: warning: early_stopping_rounds has no effect without a channel 'validation'")
-    names = [name for name in ("train", "validation") if name in channels]
-    tables = {name: read_channel(channels[name], settings.csv_weights) for name in names}
-    train = tables["train"]
-    for name, table in tables.items():
-        if (table.dense is None) != (train.dense is None):
-            raise UserError(
-                f"channel {name!r} and channel 'train' differ in format; use CSV or libsvm for both"
-            )
-        if table.dense is not None and table.width != train.width:
-            raise UserError(f"channel {name!r} has {table.width} features, channel 'train' {train.width}")
-    return tables
+        program.log("hpt: warning: early_stopping_rounds has no effect without a channel 'validation'")
+    return program.read_tables(
+        channels,
+        ("train", "validation"),
+        title="XGBoost",
+        objective=(settings.target, needed),
+        read=lambda channel: read_channel(channel, settings.csv_weights),
+    )
 
 
 def _first_lines(message: str) -> str:
@@ -98,11 +72,5 @@ def _first_lines(message: str) -> str:
     return (rest if ".cc:" in head or ".h:" in head else text).strip()
 
 
-def _log(line: str) -> None:
-    print(line, flush=True)
-
-
 if __name__ == "__main__":
-    # This program multiplies no matrices: without this, numpy's BLAS starts a thread per core for nothing.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.exit(container.run(main, os.environ))
+    program.start(main)

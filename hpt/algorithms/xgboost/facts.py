@@ -59,5 +59,6 @@ XGBOOST = BuiltInAlgorithm(
         RecommendedRange("Integer", "num_round", 1, 4000),
     ),
     required_hyperparameters=("num_round",),
+    extra="xgboost",
 )
 """The registry's entry."""

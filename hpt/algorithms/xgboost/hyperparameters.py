@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.container import UserError
-from hpt.algorithms.settings import Choice, Integer, Real, Rule, TextList, read_settings
+from hpt.algorithms.settings import OBJECTIVE_KEY, Choice, Integer, Real, Rule, TextList, read_all
 from hpt.algorithms.xgboost.facts import MAXIMIZED, MINIMIZED
 from hpt.algorithms.xgboost.scores import CLASS_SCORES, SCORES, TWO_CLASS_SCORES
 
@@ -173,12 +172,19 @@ def read(texts: Mapping[str, str]) -> Settings:
     Raises:
         UserError: one message naming every broken rule.
     """
-    known = {name: text for name, text in texts.items() if name != "_tuning_objective_metric"}
-    values, errors, unknown = read_settings(known, (*_BOOSTER_RULES, *_PROGRAM_RULES), _ALIASES)
-    errors += _refusals(texts)
-    if "num_round" not in texts:
-        errors.append("num_round: is required (the number of boosting rounds, at least 1)")
-    target, warnings = _tuning_objective(texts.get("_tuning_objective_metric"))
+    given = {name: text for name, text in texts.items() if name not in (OBJECTIVE_KEY, "_kfold")}
+    reading = read_all(
+        given,
+        (*_BOOSTER_RULES, *_PROGRAM_RULES),
+        title="XGBoost",
+        metrics=(),
+        aliases=_ALIASES,
+        retired=_RETIRED,
+    )
+    values = reading.values
+    reading.errors.extend(_refusals(texts))
+    reading.require({"num_round": "the number of boosting rounds, at least 1"})
+    target, warnings = _tuning_objective(texts.get(OBJECTIVE_KEY))
     metrics = _tuple(values.pop("eval_metric", ()))
     if target is not None and target[1] not in metrics:
         metrics = (*metrics, target[1])
@@ -186,16 +192,9 @@ def read(texts: Mapping[str, str]) -> Settings:
     if objective == "reg:linear":
         objective = "reg:squarederror"  # its present name
     values["objective"] = objective
-    errors += _cross_checks(objective, values, metrics)
-    retired = [name for name in unknown if name in _RETIRED]
-    strange = [name for name in unknown if name not in _RETIRED and name not in ("_kfold",)]
-    if retired:
-        warnings.append(f"without effect here: {', '.join(retired)}")
-    if strange:
-        warnings.append(f"hyperparameters XGBoost does not know are ignored: {', '.join(strange)}")
-    if errors:
-        raise UserError("\n".join([f"{len(errors)} hyperparameter error{'s' * (len(errors) > 1)}:", *errors]))
-    return _build(values, metrics, target, warnings)
+    reading.errors.extend(_cross_checks(objective, values, metrics))
+    reading.finish()
+    return _build(values, metrics, target, [*warnings, *reading.warnings])
 
 
 def _build(

@@ -8,24 +8,18 @@ Notation: n rows, d features, K classes; round numbers count from 0 as in XGBoos
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpt.algorithms.channels import Table
-from hpt.algorithms.checkpoints import Checkpoints
+from hpt.algorithms.checkpoints import Checkpoints, Pace
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.xgboost.hyperparameters import Settings, maximizes
 from hpt.algorithms.xgboost.scores import CLASS_SCORES, SCORES, predicted_classes
 
 if TYPE_CHECKING:
     import xgboost
-
-# Checkpoints are written every round until they have cost a second; from then on only as often as keeps them
-# under this share of the time, since a model of thousands of trees is slow to write.
-_FREE_SECONDS = 1.0
-_CHECKPOINT_SHARE = 0.2
 
 Log = Callable[[str], None]
 
@@ -51,16 +45,8 @@ def build_data(name: str, table: Table, width: int, settings: Settings) -> Data:
     """Hands a table to XGBoost; `width` is the number of features all channels share."""
     import xgboost
 
-    features: Any = table.dense
-    if features is None:
-        from scipy.sparse import csr_matrix
-
-        assert table.values is not None
-        assert table.columns is not None
-        assert table.row_ends is not None
-        features = csr_matrix((table.values, table.columns, table.row_ends), shape=(len(table.labels), width))
     matrix = xgboost.DMatrix(
-        features,
+        table.features(width),
         label=table.labels,
         weight=table.weights,
         qid=table.groups,
@@ -104,8 +90,7 @@ def train(
     if done and (done >= settings.num_round or _out_of_patience(booster, settings, done)):
         # A run that was killed after its last round: say its metrics again, this log may not have them.
         log(_evaluate(booster, settings, data, done - 1)[0])
-    begin, spent = time.monotonic(), 0.0
-    saved = done
+    pace = Pace(lambda rounds: checkpoints.save(rounds - 1, bytes(booster.save_raw("ubj"))), done)
     resettable = settings.booster.get("booster") != "gblinear"
     while done < settings.num_round and not stop and not _out_of_patience(booster, settings, done):
         if resettable:
@@ -117,11 +102,8 @@ def train(
         log(line)
         _note_best(booster, settings, values, done)
         done += 1
-        if spent <= max(_FREE_SECONDS, _CHECKPOINT_SHARE * (time.monotonic() - begin)):
-            spent += _save(booster, checkpoints, done)
-            saved = done
-    if done > saved:
-        _save(booster, checkpoints, done)
+        pace.reached(done)
+    pace.finish(done)
     return _model(booster, settings, done, log) if done else None
 
 
@@ -209,12 +191,6 @@ def _out_of_patience(booster: xgboost.Booster, settings: Settings, done: int) ->
         return False
     best = _best(booster)
     return best is not None and done - 1 - best.round >= settings.early_stopping_rounds
-
-
-def _save(booster: xgboost.Booster, checkpoints: Checkpoints, done: int) -> float:
-    begin = time.monotonic()
-    checkpoints.save(done - 1, bytes(booster.save_raw("ubj")))
-    return time.monotonic() - begin
 
 
 def _model(booster: xgboost.Booster, settings: Settings, done: int, log: Log) -> bytes:

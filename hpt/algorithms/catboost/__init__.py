@@ -1,0 +1,1 @@
+"""CatBoost as a built-in algorithm: `python -m hpt.algorithms.catboost` under the container contract."""

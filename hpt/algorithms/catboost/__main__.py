@@ -1,0 +1,61 @@
+"""`python -m hpt.algorithms.catboost`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+
+Channels: see `hpt.algorithms.boosting`. The model goes to `model/catboost-model.cbm`, the snapshot to
+`checkpoints/catboost-snapshot`. `$HPT_REQUESTED_IMAGE`: the image the job named; a model id fixes the task.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+from hpt.algorithms import boosting, container, program
+from hpt.algorithms.catboost import hyperparameters
+from hpt.algorithms.catboost.facts import CATBOOST
+from hpt.algorithms.container import Folders, StopRequest, UserError
+
+MODEL = "catboost-model.cbm"
+SNAPSHOT = "catboost-snapshot"
+
+# CatBoost imports these if it finds them, for interfaces not used here.
+_NOT_NEEDED = ("matplotlib", "plotly", "graphviz", "IPython", "ipywidgets")
+
+
+def main(folders: Folders, stop: StopRequest) -> None:
+    """One training run; raises what `container.run` turns into an exit code."""
+    settings = hyperparameters.read(container.read_hyperparameters(folders))
+    program.warn(settings.warnings)
+    sys.modules.setdefault("pandas", _no_frames())
+    catboost = program.import_library("catboost", CATBOOST, "CatBoost", without=_NOT_NEEDED)
+    from hpt.algorithms.catboost import training
+
+    seed = int(str(settings.library["random_seed"]))
+    data = boosting.read_data(container.read_channels(folders), "CatBoost", seed)
+    hint = boosting.task_of_image(os.environ.get("HPT_REQUESTED_IMAGE", ""))
+    try:
+        model = training.train(settings, data, hint, folders.checkpoints / SNAPSHOT, stop, program.log)
+    except catboost.CatBoostError as error:
+        raise UserError(f"CatBoost: {_reason(str(error))}") from None
+    if stop:
+        program.log_stop(model is not None, "round")
+    if model is not None:
+        program.write_model(folders, MODEL, model)
+
+
+def _no_frames() -> ModuleType:
+    """Stands for pandas, which costs as much to import as CatBoost and of which it only knows the types."""
+    module = ModuleType("pandas")
+    for name in ("DataFrame", "Series", "Categorical", "SparseDtype"):
+        setattr(module, name, type(name, (), {}))
+    return module
+
+
+def _reason(message: str) -> str:
+    """CatBoost's message without its source position."""
+    place, _, rest = message.partition(": ")
+    return rest if ".cpp:" in place or ".h:" in place else message
+
+
+if __name__ == "__main__":
+    program.start(main)

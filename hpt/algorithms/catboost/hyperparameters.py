@@ -1,0 +1,123 @@
+"""The hyperparameters of SageMaker's CatBoost, read from texts and checked together before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION
+from hpt.algorithms.catboost.facts import CATBOOST, MAXIMIZED, MINIMIZED
+from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, read_all
+
+TASKS = {
+    REGRESSION: ("RMSE", "MAE", "MedianAbsoluteError", "R2"),
+    BINARY: ("AUC", "Logloss", "Precision", "Recall", "F1", "Accuracy", "BalancedAccuracy"),
+    MULTICLASS: ("MultiClass", "Accuracy"),
+}
+"""The metrics of each task, that of `auto` first."""
+
+LOSSES = {
+    "RMSE": REGRESSION, "MAE": REGRESSION, "Poisson": REGRESSION, "MAPE": REGRESSION,
+    "Logloss": BINARY, "CrossEntropy": BINARY, "MultiClass": MULTICLASS, "MultiClassOneVsAll": MULTICLASS,
+}  # fmt: skip
+"""The task of each loss function."""
+
+_ALIASES = {
+    "num_boost_round": "iterations",
+    "eta": "learning_rate",
+    "max_depth": "depth",
+    "reg_lambda": "l2_leaf_reg",
+}
+
+_PROGRAM_RULES: tuple[Rule, ...] = (
+    Integer("early_stopping_rounds", -(2**31), 2**31 - 1),
+    Auto(Choice("eval_metric", (*MAXIMIZED, *MINIMIZED))),
+    Auto(Choice("loss_function", tuple(LOSSES))),
+    Integer("verbose", 0),
+)
+_LIBRARY_RULES: tuple[Rule, ...] = (
+    Integer("iterations", 1),
+    Real("learning_rate", 0, 1, open_low=True),
+    Integer("depth", 1, 16),
+    Real("l2_leaf_reg", 0),
+    Real("random_strength", 0),
+    Integer("max_leaves", 2, 64),
+    Real("rsm", 0, 1, open_low=True),
+    Choice("sampling_frequency", ("PerTree", "PerTreeLevel")),
+    Integer("min_data_in_leaf", 1),
+    Real("bagging_temperature", 0),
+    Auto(Choice("boosting_type", ("Auto", "Ordered", "Plain"))),
+    Real("scale_pos_weight", 0, open_low=True),
+    Auto(Integer("max_bin", 1, 65535)),
+    Choice("grow_policy", ("SymmetricTree", "Depthwise", "Lossguide")),
+    Integer("random_seed", 0, 2**31 - 1),
+    Integer("thread_count", -1),
+)
+
+_DEFAULTS = {
+    "iterations": 500, "early_stopping_rounds": 5, "learning_rate": 0.009, "depth": 6, "l2_leaf_reg": 3.0,
+    "random_strength": 1.0, "rsm": 1.0, "random_seed": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to train.
+
+    metric: the one to print and to watch, None for the task's own. loss, task: None where the labels decide.
+    patience: rounds without improvement, 0 for no early stopping. library: parameters for CatBoost.
+    """
+
+    metric: str | None
+    loss: str | None
+    task: str | None
+    patience: int
+    library: Mapping[str, object]
+    warnings: tuple[str, ...]
+
+
+def read(texts: Mapping[str, str]) -> Settings:
+    """Settings from the flat map of texts.
+
+    Raises:
+        UserError: one message naming every broken rule.
+    """
+    reading = read_all(
+        texts,
+        (*_PROGRAM_RULES, *_LIBRARY_RULES),
+        title="CatBoost",
+        metrics=[metric.name for metric in CATBOOST.metric_definitions],
+        defaults=_DEFAULTS,
+        aliases=_ALIASES,
+        retired=("sagemaker_program", "sagemaker_submit_directory"),
+    )
+    values = reading.values
+    named, loss = values.get("eval_metric"), values.get("loss_function")
+    if reading.target and named and named != reading.target:
+        reading.errors.append(
+            f"eval_metric: {named} is not the tuning objective {reading.target}, and one metric is printed; "
+            "leave eval_metric out"
+        )
+    metric = reading.target or (str(named) if named else None)
+    tasks = [task for task, metrics in TASKS.items() if metric in metrics]
+    task = LOSSES.get(str(loss))
+    if task is None and len(tasks) == 1:
+        task = tasks[0]
+    if metric and task and task not in tasks:
+        reading.errors.append(f"eval_metric: {metric} is for {' or '.join(tasks)}, but {loss} is for {task}")
+    if "max_leaves" in values and values.get("grow_policy") != "Lossguide":
+        values.pop("max_leaves")
+        reading.warnings.append("max_leaves has no effect without grow_policy Lossguide")
+    reading.finish()
+    return Settings(
+        metric=metric,
+        loss=loss if isinstance(loss, str) else None,
+        task=task,
+        patience=max(0, reading.integer("early_stopping_rounds")),
+        library={
+            rule.name: values[rule.name]
+            for rule in _LIBRARY_RULES
+            if values.get(rule.name) not in (None, "Auto")
+        },
+        warnings=tuple(reading.warnings),
+    )

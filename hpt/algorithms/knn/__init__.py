@@ -1,0 +1,1 @@
+"""k nearest neighbours as a built-in algorithm: `python -m hpt.algorithms.knn`, on scikit-learn."""

@@ -1,0 +1,41 @@
+"""`python -m hpt.algorithms.knn`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+
+Channels `train` (required) and `test`, label first; the model goes to `model/knn-model.npz`: the rows
+searched, their labels and how to search. Nothing is iterated, so there are no checkpoints.
+"""
+
+from __future__ import annotations
+
+from hpt.algorithms import container, program
+from hpt.algorithms.channels import read_channel
+from hpt.algorithms.container import Folders, StopRequest
+from hpt.algorithms.knn import hyperparameters
+from hpt.algorithms.knn.facts import KNN
+
+MODEL = "knn-model.npz"
+
+
+def main(folders: Folders, stop: StopRequest) -> None:
+    """One training run; raises what `container.run` turns into an exit code."""
+    settings = hyperparameters.read(container.read_hyperparameters(folders))
+    program.warn(settings.warnings)
+    program.import_scikit_learn(KNN, "nearest neighbours", "sklearn.neighbors")
+    from hpt.algorithms.knn import training
+
+    tables = program.read_tables(
+        container.read_channels(folders),
+        ("train", "test"),
+        title="k-NN",
+        objective=(settings.target, program.channel_of(settings.target)),
+        read=read_channel,
+    )
+    index = training.build(settings, tables)
+    if "test" in tables and not stop:
+        training.evaluate(settings, index, tables["test"], stop, program.log)
+    if stop:
+        program.log_stop(True, "row")
+    program.write_model(folders, MODEL, index.content(settings))
+
+
+if __name__ == "__main__":
+    program.start(main)

@@ -1,0 +1,1 @@
+"""Linear models as a built-in algorithm: `python -m hpt.algorithms.linear_learner`, on scikit-learn."""
