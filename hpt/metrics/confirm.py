@@ -35,7 +35,9 @@ class LineReader:
         self._plan = plan
         self.efforts: list[Effort] = [effort(one) for one in plan.patterns]
         self._re2 = [
-            _re2(pattern) if e.unbounded else None for pattern, e in zip(patterns, self.efforts, strict=True)
+            # What the machine refuses has corners in which RE2 is not of one mind with `re` either.
+            _re2(pattern) if one.unbounded and planned.program is not None else None
+            for pattern, one, planned in zip(patterns, self.efforts, plan.patterns, strict=True)
         ]
         # The machine's arrays as Python's own, which the interpreter reads fastest.
         self._program: list[int] = plan.program.reshape(-1).tolist()
@@ -109,8 +111,9 @@ class LineReader:
 
 def _re2(pattern: re.Pattern[str]) -> Any:
     """The pattern compiled by google-re2, where that is installed and can express it."""
-    if "(?" in pattern.pattern.replace("(?:", ""):
-        return None  # flags and names: the two are not of one mind about all of them
+    text = pattern.pattern
+    if "(?" in text.replace("(?:", "") or "[:" in text or "{," in text:
+        return None  # flags, names, classes and counts that the two read differently
     try:
         re2 = importlib.import_module("re2")
     except ImportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 
@@ -12,6 +13,7 @@ from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
 from hpt.metrics.hostile import effort
 from hpt.metrics.isolated import IsolatedMatcher, TooSlowError
+from hpt.metrics.line import values_on_line
 from hpt.metrics.plan import plan_pattern
 from hpt.metrics.scanner import MetricScanner
 
@@ -91,3 +93,16 @@ def test_efforts() -> None:
     assert [p for p in unbounded if not effort(plan_pattern(p)).unbounded] == []
     assert effort(plan_pattern("loss=(.*?);")).harmless(1_000_000)
     assert not effort(plan_pattern("(.*)x(.*)y")).harmless(1_000_000)
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set")
+def test_where_re2_means_something_else_it_is_not_asked() -> None:
+    for pattern, line in (
+        ("((?:a*|.)*)", b"#011"),
+        ("(?:[[:alpha:]]+)*(1)", b"a]1"),
+        ("(?:b{,3}c)+(1)", b"bbc1"),
+        (r"(?:\w+)+=(\d)", "é=1 ٣=٤".encode()),
+    ):
+        definitions = CompiledDefinitions([MetricDefinition("m", pattern)], Loader(10**18))
+        assert effort(plan_pattern(pattern)).unbounded
+        assert definitions.lines.values(0, line) == values_on_line(re.compile(pattern), line.decode())
