@@ -86,6 +86,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         value: object = version("hpt")
+    elif name == "client":
+        value = import_module("hpt.client")
     elif name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
     else:

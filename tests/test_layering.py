@@ -61,8 +61,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.sagemaker.surroundings",
         "hpt.storage",
     ),
-    "orchestration": ("hpt.runner", "hpt.session", "hpt.simulation"),
-    "entry points": ("hpt", "hpt.cli", "hpt.progress", "hpt.testing", "hpt.tune"),
+    "orchestration": ("hpt.runner", "hpt.service", "hpt.session", "hpt.simulation"),
+    "entry points": ("hpt", "hpt.cli", "hpt.client", "hpt.progress", "hpt.testing", "hpt.tune"),
 }
 ORDER = list(LAYERS)
 PURE = ("vocabulary", "decisions", "description")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import unquote
 
@@ -56,7 +56,7 @@ class Limits:
     """How much one job may ask for. jobs: training jobs by strategy; parallel: at once.
 
     parameters: ranges of one definition. hyperparameters: static, tuned and added ones together.
-    training_seconds: the run time of one training job.
+    training_seconds: the run time of one training job. open_jobs: tuning jobs that have not ended.
     """
 
     jobs: Mapping[str, int]
@@ -64,6 +64,7 @@ class Limits:
     parameters: int
     hyperparameters: int
     training_seconds: int
+    open_jobs: int = 100
 
 
 STRICT_LIMITS = Limits(
@@ -74,6 +75,9 @@ STRICT_LIMITS = Limits(
     training_seconds=28 * 86_400,
 )
 """The service's quotas (AMT 15), raised as far as it raises them on request."""
+
+DEFAULT_LIMITS = replace(STRICT_LIMITS, parallel=10)
+"""The quotas as they are before anybody asks for more: what clients of the service meet."""
 
 LOCAL_LIMITS = Limits(
     jobs=MappingProxyType(dict.fromkeys(STRICT_LIMITS.jobs, 10_000)),

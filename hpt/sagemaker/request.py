@@ -18,7 +18,7 @@ from hpt.errors import ValidationError, Violation
 from hpt.job import TuningJobConfig
 from hpt.sagemaker.convert import fill_in, to_config, to_request
 from hpt.sagemaker.facts import Facts
-from hpt.sagemaker.local import LOCAL_MODE, STRICT_MODE, is_image, is_s3, resolve_uri
+from hpt.sagemaker.local import LOCAL_MODE, STRICT_MODE, Limits, is_image, is_s3, resolve_uri
 from hpt.sagemaker.members import unsupported
 from hpt.sagemaker.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.rules import check_rules
@@ -33,24 +33,26 @@ def parse_request(
     *,
     base_dir: str | os.PathLike[str] | None = None,
     strict: bool = False,
+    limits: Limits | None = None,
     check_s3: CheckS3 | None = None,
     check_paths: bool = True,
 ) -> TuningJobConfig:
     """The tuning job that a request describes.
 
     base_dir: where relative paths start, the current folder by default. strict: read it as the service would,
-    without local paths, defaults and limits. check_s3: asked about every `s3://` URI. check_paths: whether
-    local programs and data must be there.
+    without local paths, defaults and limits. limits: these in place of the mode's own. check_s3: asked about
+    every `s3://` URI. check_paths: whether local programs and data must be there.
 
     Raises:
         ValidationError: with every violation that was found; nothing was changed.
     """
     mode = STRICT_MODE if strict else LOCAL_MODE
+    limits = mode.limits if limits is None else limits
     plain, violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if violations:
         raise ValidationError(violations)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
-    facts = Facts(plain, mode.limits, mode.paths, find_algorithm, names)
+    facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     home = str(Path("~").expanduser())
     base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts)
@@ -63,7 +65,7 @@ def parse_request(
     if found:
         raise ValidationError(found)
     filled = fill_in(facts, base, home)
-    return to_config(filled, Facts(filled, mode.limits, mode.paths, find_algorithm, names))
+    return to_config(filled, Facts(filled, limits, mode.paths, find_algorithm, names))
 
 
 def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings) -> Iterator[Violation]:

@@ -14,13 +14,11 @@ from math import ceil, floor, inf, isfinite
 from struct import pack, unpack
 from typing import Any
 
-from hpt.errors import InputError
 from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
 from hpt.sagemaker.convert import to_request
 from hpt.sagemaker.facts import CONFIG
 from hpt.sagemaker.local import DEFAULT_CHECKPOINT_PATH, DEFAULT_MAX_RUNTIME, LOCAL_ROLE
-from hpt.trial import TrialStatus, parse_enum
 
 MAX_REASON = 1024
 MAX_METRICS = 40
@@ -74,6 +72,7 @@ def describe_response(
         response["HyperParameterTuningEndTime"] = state.ended
     if state.best is not None:
         response["BestTrainingJob"] = training_job_summary(config, state.best, account=account)
+    response |= {member: request[member] for member in ("WarmStartConfig", "Autotune") if member in request}
     if state.failure_reason:
         response["FailureReason"] = state.failure_reason[:MAX_REASON]
     details = completion_details(state)
@@ -95,7 +94,9 @@ def completion_details(state: JobState) -> dict[str, Any]:
 def tuning_job_summary(
     config: TuningJobConfig, created: float, summary: Mapping[str, Any], *, account: Account = LOCAL_ACCOUNT
 ) -> dict[str, Any]:
-    """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave."""
+    """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave, or is empty for
+    a job that has not begun."""
+    summary = summary or JobState(config.definition.objective.type, created).summary()
     entry: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
         "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
@@ -110,43 +111,6 @@ def tuning_job_summary(
     if summary["ended"] is not None:
         entry["HyperParameterTuningEndTime"] = summary["ended"]
     return entry
-
-
-def training_job_summaries(
-    config: TuningJobConfig,
-    state: JobState,
-    *,
-    sort_by: str = "Name",
-    descending: bool = False,
-    status: str | None = None,
-    account: Account = LOCAL_ACCOUNT,
-) -> list[dict[str, Any]]:
-    """Every entry of ListTrainingJobsForHyperParameterTuningJob, in order; paging is the caller's.
-
-    sort_by: `Name`, `CreationTime`, `Status`, or `FinalObjectiveMetricValue`, which leaves out jobs without
-    one and orders by number whatever the direction of the objective. status: only training jobs of that
-    status.
-
-    Raises:
-        InputError: sort_by or status is not known.
-    """
-    keys: dict[str, Any] = {
-        "Name": lambda job: job.name,
-        "CreationTime": lambda job: job.created,
-        "Status": lambda job: str(job.status),
-        "FinalObjectiveMetricValue": lambda job: job.value,
-    }
-    if sort_by not in keys:
-        raise InputError(f"sort_by {sort_by!r} is not known; use one of {', '.join(keys)}")
-    jobs = list(state.jobs.values())
-    if status is not None:
-        wanted = parse_enum(TrialStatus, status, "status")
-        jobs = [job for job in jobs if job.status is wanted]
-    if sort_by == "FinalObjectiveMetricValue":
-        jobs = [job for job in jobs if job.value is not None]
-    jobs.sort(key=lambda job: job.name)  # ties break by name
-    jobs.sort(key=keys[sort_by], reverse=descending)
-    return [training_job_summary(config, job, account=account) for job in jobs]
 
 
 def training_job_summary(
@@ -174,6 +138,25 @@ def training_job_summary(
     return summary
 
 
+def training_job_entry(job: TrainingJob, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any]:
+    """One entry of ListTrainingJobs (AMT 13.6)."""
+    entry: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": account.arn("training-job", job.name),
+        "CreationTime": job.created,
+        "LastModifiedTime": last_modified(job),
+        "TrainingJobStatus": str(job.status),
+    }
+    if job.training_end is not None:
+        entry["TrainingEndTime"] = job.training_end
+    return entry
+
+
+def last_modified(job: TrainingJob) -> float:
+    """When a training job last changed its status, in seconds since the epoch."""
+    return job.transitions[-1].start if job.transitions else job.created
+
+
 def training_job_description(
     config: TuningJobConfig, job: TrainingJob, *, default_output: str = "", account: Account = LOCAL_ACCOUNT
 ) -> dict[str, Any]:
@@ -192,7 +175,7 @@ def training_job_description(
         "SecondaryStatus": job.secondary,
         "HyperParameters": {**body["StaticHyperParameters"], **definition.space.format(job.config)},
         "CreationTime": job.created,
-        "LastModifiedTime": job.transitions[-1].start if job.transitions else job.created,
+        "LastModifiedTime": last_modified(job),
         "SecondaryStatusTransitions": _transitions(job),
         "FinalMetricDataList": [
             {"MetricName": name, "Value": as_float32(value), "Timestamp": time}
@@ -227,6 +210,7 @@ _SHARED = (
     "EnableInterContainerTrafficEncryption",
     "EnableManagedSpotTraining",
     "Environment",
+    "RetryStrategy",
 )
 """Members of a definition that each of its training jobs repeats."""
 
@@ -252,17 +236,31 @@ def _echo(config: TuningJobConfig, default_output: str) -> dict[str, Any]:
     output = body.setdefault("OutputDataConfig", {})
     output.setdefault("S3OutputPath", default_output)
     output.setdefault("KmsKeyId", "")
-    given = body.get("ResourceConfig") or body.get("HyperParameterTuningResourceConfig") or {}
-    compute = {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1} | given
-    body["ResourceConfig"] = compute
-    body["HyperParameterTuningResourceConfig"] = {
-        member: compute[member]
-        for member in ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
-        if member in compute
-    }
+    _give_both_resource_configs(body)
     if "CheckpointConfig" in body:
         body["CheckpointConfig"].setdefault("LocalPath", DEFAULT_CHECKPOINT_PATH)
     return request
+
+
+_INSTANCE = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
+_LOCAL_COMPUTE = {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1}
+
+
+def _give_both_resource_configs(body: dict[str, Any]) -> None:
+    """Whichever form was given; some clients read the one, some the other. The first choice counts."""
+    plain, choices = body.get("ResourceConfig"), body.get("HyperParameterTuningResourceConfig")
+    if plain is None:
+        chosen = dict(choices or {})
+        chosen |= next(iter(chosen.pop("InstanceConfigs", [])), {})
+        chosen.pop("AllocationStrategy", None)
+        body["ResourceConfig"] = _LOCAL_COMPUTE | chosen
+    elif "InstanceGroups" not in plain:
+        body["ResourceConfig"] = _LOCAL_COMPUTE | plain
+    if choices is None or not (choices.keys() & {*_INSTANCE, "InstanceConfigs"}):
+        compute = body["ResourceConfig"]
+        body["HyperParameterTuningResourceConfig"] = {
+            member: compute[member] for member in (*_INSTANCE, "VolumeKmsKeyId") if member in compute
+        }
 
 
 def _transitions(job: TrainingJob) -> list[dict[str, Any]]:

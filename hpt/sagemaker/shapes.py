@@ -129,7 +129,7 @@ class _Walk:
                 return self.string(value, name, path)
             case "integer" | "long":
                 return self.integer(value, name, path)
-            case "float" | "double":
+            case "float" | "double" | "timestamp":  # seconds since the epoch, as on the wire
                 return self.real(value, path)
             case "boolean":
                 return self.boolean(value, path)

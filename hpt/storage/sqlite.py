@@ -238,8 +238,8 @@ class SQLiteStorage:
             database.control = None
 
     def stop_requested(self, name: str) -> bool:
-        with self._exclusive():
-            return self._keep(name).words()[0]
+        with self._exclusive(), self._existing(name) as database:
+            return database.words()[0]
 
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         text = _encodable(json.dumps(body))

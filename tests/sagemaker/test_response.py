@@ -11,7 +11,6 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from hpt import events as ev
-from hpt.errors import InputError
 from hpt.job import RESULT_METRIC, TuningJobConfig
 from hpt.job_state import STOP_REQUESTED, JobState
 from hpt.sagemaker.request import parse_request
@@ -20,7 +19,8 @@ from hpt.sagemaker.response import (
     as_float32,
     describe_response,
     training_job_description,
-    training_job_summaries,
+    training_job_entry,
+    training_job_summary,
     tuning_job_summary,
 )
 from hpt.trial import ObjectiveType, TrialStatus
@@ -173,45 +173,53 @@ def test_names_in_arns_are_lower_case_and_belong_to_the_account(
     )
 
 
-class TestSummaries:
-    """ListTrainingJobsForHyperParameterTuningJob."""
+def test_summaries_of_a_failed_and_a_running_job(config: TuningJobConfig, state: JobState) -> None:
+    summaries = [training_job_summary(config, job) for job in state.jobs.values()]
+    assert_is_reply("ListTrainingJobsForHyperParameterTuningJob", {"TrainingJobSummaries": summaries})
+    _, failed, _, running = summaries
+    assert failed["FailureReason"] == "x" * 1024
+    assert failed["ObjectiveStatus"] == "Failed"
+    assert "FinalHyperParameterTuningJobObjectiveMetric" not in failed
+    assert running["ObjectiveStatus"] == "Pending"
+    assert "TrainingEndTime" not in running
 
-    def names(self, config: TuningJobConfig, state: JobState, **options: Any) -> list[int]:
-        summaries = training_job_summaries(config, state, **options)
-        assert_is_reply("ListTrainingJobsForHyperParameterTuningJob", {"TrainingJobSummaries": summaries})
-        return [int(summary["TrainingJobName"].split("-")[2]) for summary in summaries]
 
-    @pytest.mark.parametrize(
-        ("options", "order"),
-        [
-            ({}, [1, 2, 3, 4]),
-            ({"descending": True}, [4, 3, 2, 1]),
-            ({"sort_by": "CreationTime", "descending": True}, [4, 3, 2, 1]),
-            ({"sort_by": "Status"}, [1, 2, 4, 3]),
-            ({"sort_by": "FinalObjectiveMetricValue"}, [3, 1]),
-            ({"sort_by": "FinalObjectiveMetricValue", "descending": True}, [1, 3]),
-            ({"status": "failed"}, [2]),
-            ({"status": "InProgress"}, [4]),
-        ],
-    )
-    def test_order_and_filter(
-        self, config: TuningJobConfig, state: JobState, options: dict[str, Any], order: list[int]
-    ) -> None:
-        assert self.names(config, state, **options) == order
+def test_entries_of_the_list_of_all_training_jobs(state: JobState) -> None:
+    entries = [training_job_entry(job) for job in state.jobs.values()]
+    assert_is_reply("ListTrainingJobs", {"TrainingJobSummaries": entries})
+    assert entries[0]["TrainingEndTime"] == entries[0]["LastModifiedTime"] == 113.5
+    assert "TrainingEndTime" not in entries[3]
 
-    def test_unknown_order_or_status(self, config: TuningJobConfig, state: JobState) -> None:
-        with pytest.raises(InputError, match="sort_by 'Value' is not known; use one of Name"):
-            training_job_summaries(config, state, sort_by="Value")
-        with pytest.raises(InputError, match="status 'Done' is not known"):
-            training_job_summaries(config, state, status="Done")
 
-    def test_a_failed_and_a_running_job(self, config: TuningJobConfig, state: JobState) -> None:
-        _, failed, _, running = training_job_summaries(config, state)
-        assert failed["FailureReason"] == "x" * 1024
-        assert failed["ObjectiveStatus"] == "Failed"
-        assert "FinalHyperParameterTuningJobObjectiveMetric" not in failed
-        assert running["ObjectiveStatus"] == "Pending"
-        assert "TrainingEndTime" not in running
+COMPUTE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
+CHOICES = {
+    "InstanceConfigs": [COMPUTE, {**COMPUTE, "InstanceType": "ml.c5.large"}],
+    "AllocationStrategy": "Prioritized",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "plain", "tuning"),
+    [
+        ({"ResourceConfig": COMPUTE}, COMPUTE, COMPUTE),
+        ({"HyperParameterTuningResourceConfig": COMPUTE}, COMPUTE, COMPUTE),
+        ({"HyperParameterTuningResourceConfig": CHOICES}, COMPUTE, CHOICES),
+        (
+            {"ResourceConfig": {**COMPUTE, "KeepAlivePeriodInSeconds": 60}},
+            {**COMPUTE, "KeepAlivePeriodInSeconds": 60},
+            COMPUTE,
+        ),
+    ],
+)
+def test_both_resource_configs_are_shown(
+    config: TuningJobConfig, state: JobState, given: dict[str, Any], plain: Any, tuning: Any
+) -> None:
+    definition = {key: value for key, value in config.request[JOB].items() if key != "ResourceConfig"}
+    echoing = replace(config, request={**config.request, JOB: {**definition, **given}})
+    reply = describe_response(echoing, state)
+    assert_is_reply("DescribeHyperParameterTuningJob", reply)
+    assert reply[JOB]["ResourceConfig"] == plain
+    assert reply[JOB]["HyperParameterTuningResourceConfig"] == tuning
 
 
 def test_a_listing_of_jobs(config: TuningJobConfig, state: JobState) -> None:

@@ -1,0 +1,74 @@
+"""A botocore client whose requests are answered by a `Service` of this process instead of being sent.
+
+botocore emits `before-send` with the finished HTTP request; a handler that returns a response takes the
+network's place. Everything else, from the checking of arguments to the parsing of times and errors, is done
+by botocore as ever.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from hpt.service.api import Service
+from hpt.service.errors import ServiceError
+
+_ENDPOINT = "https://sagemaker.hpt.invalid"  # a name that RFC 2606 keeps from ever existing
+_TARGET = "X-Amz-Target"
+
+
+def connect(service: Service, region: str, config: Any = None) -> Any:
+    """A botocore client of `sagemaker` that asks `service`. Neither credentials nor AWS settings are read.
+
+    config: a `botocore.config.Config` whose settings are kept, but for the signing.
+    """
+    import botocore.session
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    nowhere = {"config_file": os.devnull, "credentials_file": os.devnull, "profile": None}
+    session = botocore.session.Session(
+        session_vars={name: (None, None, value, None) for name, value in nowhere.items()}
+    )
+    # What fails here mostly fails again: many attempts would only delay the answer.
+    settings = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 2, "mode": "standard"})
+    client = session.create_client(
+        "sagemaker",
+        region_name=region,
+        endpoint_url=_ENDPOINT,
+        config=settings if config is None else config.merge(settings),
+    )
+
+    def answer(request: Any, **_: Any) -> Any:
+        return _answer(service, request)
+
+    client.meta.events.register("before-send.sagemaker", answer)
+    return client
+
+
+class _Body:
+    """The answer's bytes, as botocore reads them from a connection."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self._content
+
+
+def _answer(service: Service, request: Any) -> Any:
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    target = request.headers[_TARGET]
+    operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+    headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
+    try:
+        status, content = 200, service.call(operation, json.loads(request.body or b"{}"))
+    except ServiceError as error:
+        status, content = error.status, {"__type": error.code, "message": str(error)}
+    body = json.dumps(content).encode()
+    return AWSResponse(request.url, status, HTTPHeaders.from_dict(headers), _Body(body))

@@ -1,0 +1,92 @@
+"""Pages of a list that may grow while it is read (AMT 13.5).
+
+A token holds the sort key and the name of the last entry shown, so that entries which come meanwhile neither
+repeat nor hide others. It also holds a digest of what was asked, for it continues that list and no other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from hpt.errors import InputError
+
+T = TypeVar("T")
+SortKey = float | int | str
+
+DEFAULT_SIZE = 10
+_NOT_PART_OF_THE_QUESTION = ("NextToken", "MaxResults")
+
+
+class _Place(NamedTuple):
+    key: SortKey
+    name: str
+
+
+def take_page(
+    entries: Iterable[T],
+    *,
+    key: Callable[[T], SortKey],
+    name: Callable[[T], str],
+    descending: bool,
+    question: Mapping[str, Any],
+    default_size: int = DEFAULT_SIZE,
+) -> tuple[list[T], str | None]:
+    """One page of the entries by `key`, ties by name, and the token of the next one or None.
+
+    question: the operation's name and every member of the request; its NextToken and MaxResults say where to
+    go on and how far, the others must stay the same from page to page.
+
+    Raises:
+        InputError: the token is not one that was given for this question.
+    """
+    placed = sorted(
+        ((_Place(key(entry), name(entry)), entry) for entry in entries), key=lambda each: each[0].name
+    )
+    placed.sort(key=lambda each: each[0].key, reverse=descending)
+    token = question.get("NextToken")
+    if token is not None:
+        last = _read(token, question)
+        placed = [each for each in placed if _comes_after(each[0], last, descending)]
+    size = question.get("MaxResults", default_size)
+    following = _write(placed[size - 1][0], question) if len(placed) > size else None
+    return [entry for _, entry in placed[:size]], following
+
+
+def _comes_after(place: _Place, last: _Place, descending: bool) -> bool:
+    if place.key == last.key:
+        return place.name > last.name
+    after: bool = place.key < last.key if descending else place.key > last.key  # type: ignore[operator]
+    return after
+
+
+def _digest(question: Mapping[str, Any]) -> str:
+    asked = {key: value for key, value in question.items() if key not in _NOT_PART_OF_THE_QUESTION}
+    text = json.dumps(asked, sort_keys=True)
+    return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
+
+
+def _write(place: _Place, question: Mapping[str, Any]) -> str:
+    text = json.dumps([_digest(question), place.key, place.name], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read(token: str, question: Mapping[str, Any]) -> _Place:
+    try:
+        digest, key, name = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (ValueError, TypeError):
+        digest = key = name = None
+    wanted = (str, int, float)
+    if not isinstance(digest, str) or not isinstance(name, str) or not isinstance(key, wanted):
+        raise InputError(
+            f"NextToken {token[:80]!r} is not one that was given here; leave it out to start again"
+        )
+    if digest != _digest(question):
+        raise InputError(
+            "NextToken belongs to another list: filters and order must stay the same from page to page; "
+            "repeat them, or leave NextToken out to start again"
+        )
+    return _Place(key, name)

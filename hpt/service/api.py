@@ -1,0 +1,93 @@
+"""One door for every operation: its name and its request as JSON data in, the answer as JSON data out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hpt.errors import HptError, InputError, ValidationError
+from hpt.sagemaker.local import DEFAULT_LIMITS, LOCAL_MODE, STRICT_MODE, Limits
+from hpt.sagemaker.model import load_shapes
+from hpt.sagemaker.response import LOCAL_ACCOUNT, Account
+from hpt.sagemaker.shapes import check_shape
+from hpt.service import lists, tagging, tuning
+from hpt.service.context import Context
+from hpt.service.errors import INTERNAL, UNKNOWN_OPERATION, VALIDATION, ServiceError, refusal
+from hpt.session import Session
+
+Handler = Callable[[Context, Mapping[str, Any]], dict[str, Any]]
+
+OPERATIONS: Mapping[str, tuple[str, Handler]] = {
+    "CreateHyperParameterTuningJob": ("CreateHyperParameterTuningJobRequest", tuning.create_tuning_job),
+    "DescribeHyperParameterTuningJob": ("DescribeHyperParameterTuningJobRequest", tuning.describe_tuning_job),
+    "StopHyperParameterTuningJob": ("StopHyperParameterTuningJobRequest", tuning.stop_tuning_job),
+    "DeleteHyperParameterTuningJob": ("DeleteHyperParameterTuningJobRequest", tuning.delete_tuning_job),
+    "ListHyperParameterTuningJobs": ("ListHyperParameterTuningJobsRequest", lists.list_tuning_jobs),
+    "ListTrainingJobsForHyperParameterTuningJob": (
+        "ListTrainingJobsForHyperParameterTuningJobRequest",
+        lists.list_training_jobs_of_tuning_job,
+    ),
+    "DescribeTrainingJob": ("DescribeTrainingJobRequest", tuning.describe_training_job),
+    "ListTrainingJobs": ("ListTrainingJobsRequest", lists.list_training_jobs),
+    "StopTrainingJob": ("StopTrainingJobRequest", tuning.stop_training_job),
+    "Search": ("SearchRequest", lists.search),
+    "AddTags": ("AddTagsInput", tagging.add_tags),
+    "ListTags": ("ListTagsInput", tagging.list_tags),
+    "DeleteTags": ("DeleteTagsInput", tagging.delete_tags),
+}
+"""Every operation that is answered: the shape of its request, and what answers it."""
+
+
+class Service:
+    """SageMaker's tuning operations on one state directory. Safe to call from several threads.
+
+    account: in whose name ARNs are given. limits: the quotas; those of AMT 15 by default, raised with
+    `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`. strict: read requests as the service does, without
+    local paths and defaults. check_s3: ask whether the `s3://` places of a request can be reached.
+    """
+
+    def __init__(
+        self,
+        state: str | os.PathLike[str] | None = None,
+        *,
+        account: Account = LOCAL_ACCOUNT,
+        limits: Limits = DEFAULT_LIMITS,
+        strict: bool = False,
+        check_s3: bool = True,
+    ) -> None:
+        self._session = Session(state)
+        self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
+        self._lock = threading.RLock()
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer, times in seconds since the epoch.
+
+        Raises:
+            ServiceError: the request is refused or could not be carried out; `code` says why.
+        """
+        if operation not in OPERATIONS:
+            raise ServiceError(
+                UNKNOWN_OPERATION,
+                f"{operation} is not answered here; these are: {', '.join(sorted(OPERATIONS))}",
+            )
+        shape, handler = OPERATIONS[operation]
+        mode = STRICT_MODE if self._context.strict else LOCAL_MODE
+        plain, violations = check_shape(load_shapes(), shape, request, mode.overlay)
+        if violations:
+            raise refusal(ValidationError(violations))
+        try:
+            with self._lock:
+                return handler(self._context, plain)
+        except ServiceError:
+            raise
+        except InputError as error:
+            raise ServiceError(VALIDATION, str(error)) from error
+        except HptError as error:
+            raise ServiceError(INTERNAL, str(error)) from error
+
+    def close(self) -> None:
+        """Let go of every file; the jobs go on."""
+        self._context.jobs.close()
+        self._session.close()

@@ -1,0 +1,126 @@
+"""Finds stored jobs by name, and holds their folded states so that asking again costs only what is new."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hpt.errors import JobNotFoundError
+from hpt.events import Event
+from hpt.job import TuningJobConfig
+from hpt.job_document import from_document
+from hpt.job_state import JobState, TrainingJob
+from hpt.session import Session
+from hpt.storage.base import JobRecord
+from hpt.storage.sqlite import DELETED, SQLiteStorage
+
+KEPT = 32
+"""How many folded states are held."""
+
+_TRAINING_JOB = re.compile(r"(?P<job>.+)-\d{3,}-[0-9a-f]{8}")
+
+
+@dataclass(slots=True)
+class Job:
+    """A tuning job as it stands. storage: where it is; key: its name there."""
+
+    config: TuningJobConfig
+    record: JobRecord
+    state: JobState
+    storage: SQLiteStorage
+    key: str
+    last: Event | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.key != self.record.name.lower()
+
+    def training_job(self, name: str) -> TrainingJob | None:
+        return next((job for job in self.state.jobs.values() if job.name.lower() == name.lower()), None)
+
+
+class Jobs:
+    """The jobs of a session, deleted ones included where their training jobs are asked for."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._archive = SQLiteStorage(session.root / DELETED)
+        self._held: OrderedDict[tuple[bool, str], Job] = OrderedDict()
+
+    def close(self) -> None:
+        self._archive.close()
+
+    def find(self, name: str) -> Job:
+        """Raises JobNotFoundError."""
+        return self._load(self.session.storage, name)
+
+    def records(self) -> list[JobRecord]:
+        """Every tuning job that can be read, as a listing needs it."""
+        return [record for record in self.session.storage.jobs() if record.problem is None]
+
+    def all(self, *, deleted: bool = False) -> Iterator[Job]:
+        """Every tuning job, folded; with `deleted`, also those of which only training jobs are left."""
+        for record in self.records():
+            try:
+                yield self.find(record.name)
+            except JobNotFoundError:
+                continue
+        if deleted:
+            for key in self._deleted_keys():
+                yield self._load(self._archive, key)
+
+    def find_training_job(self, name: str) -> tuple[Job, TrainingJob] | None:
+        """The training job of that name and its tuning job, which may be deleted."""
+        parts = _TRAINING_JOB.fullmatch(name)
+        if parts is None:
+            return None
+        owner = parts["job"].lower()
+        candidates = [(self.session.storage, owner)]
+        candidates += [
+            (self._archive, key) for key in self._deleted_keys() if key.rpartition(".")[0] == owner
+        ]
+        for storage, key in candidates:
+            try:
+                job = self._load(storage, key)
+            except JobNotFoundError:
+                continue
+            found = job.training_job(name)
+            if found is not None:
+                return job, found
+        return None
+
+    def _deleted_keys(self) -> list[str]:
+        root = self.session.root / DELETED
+        return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
+
+    def _load(self, storage: SQLiteStorage, name: str) -> Job:
+        place = (storage is self._archive, name.lower())
+        held = self._held.pop(place, None)
+        job = None if held is None else self._renew(held)
+        if job is None:
+            record, events = storage.read(name)
+            config = from_document(record.document)
+            state = JobState.fold(config.definition.objective.type, record.created, events)
+            job = Job(config, record, state, storage, name.lower(), events[-1] if events else None)
+        self._held[place] = job
+        while len(self._held) > KEPT:
+            self._held.popitem(last=False)
+        return job
+
+    def _renew(self, job: Job) -> Job | None:
+        """The held job with what was appended since; None if it must be read from the start.
+
+        Its last event is read once more: another in its place means that the log is not the one that was read
+        (the job was deleted and made anew, or an append whose caller was told it failed was taken back).
+        """
+        known = job.state.events
+        record, events = job.storage.read(job.key, max(0, known - 1))
+        if record.created != job.record.created or (known and (not events or events[0] != job.last)):
+            return None
+        for event in events[1 if known else 0 :]:
+            job.state.apply(event)
+            job.last = event
+        job.record = record
+        return job

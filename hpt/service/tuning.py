@@ -1,0 +1,135 @@
+"""The operations on one tuning job or one training job: create, describe, stop, delete (AMT 2.1, 12, 13)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hpt.errors import HptError, JobExistsError, JobNotFoundError, JobOwnedError, ValidationError
+from hpt.job import TuningJobConfig
+from hpt.job_state import JobStatus
+from hpt.runner import STOP_TRAINING_JOB
+from hpt.s3 import check_s3
+from hpt.sagemaker.request import parse_request
+from hpt.service.context import Context
+from hpt.service.errors import IN_USE, LIMIT_EXCEEDED, VALIDATION, ServiceError, refusal
+from hpt.trial import TrialStatus
+
+Request = Mapping[str, Any]
+DELETE_SECONDS = 10.0
+"""How long the runner of a job that has ended may take to let go of it."""
+
+
+def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
+    """Validate, store, and start a process that runs the job. A rejected request leaves nothing behind."""
+    config = _read(context, request)
+    _refuse_taken(context, config.name)
+    _refuse_too_many(context)
+    try:
+        config = context.session.create(config)
+    except JobExistsError as error:
+        raise ServiceError(IN_USE, str(error)) from error
+    try:
+        context.launcher.start(config.name, context.session.job_directory(config.name), again=False)
+    except HptError:
+        context.storage.delete(config.name)
+        raise
+    arn = context.account.arn("hyper-parameter-tuning-job", config.name)
+    return {"HyperParameterTuningJobArn": arn}
+
+
+def _read(context: Context, request: Request) -> TuningJobConfig:
+    try:
+        return parse_request(
+            request,
+            strict=context.strict,
+            limits=context.limits,
+            check_s3=check_s3 if context.check_s3 else None,
+        )
+    except ValidationError as error:
+        answer = refusal(error)
+        if answer.code == LIMIT_EXCEEDED:  # a name that is taken comes first (AMT 2.2)
+            _refuse_taken(context, request["HyperParameterTuningJobName"])
+        raise answer from error
+
+
+def _refuse_taken(context: Context, name: str) -> None:
+    try:
+        taken = context.jobs.find(name).config.name
+    except JobNotFoundError:
+        return
+    raise ServiceError(
+        IN_USE, f"Hyper parameter tuning job names must be unique, and {taken!r} exists; choose another name"
+    )
+
+
+def _refuse_too_many(context: Context) -> None:
+    most = context.limits.open_jobs
+    present = sum(
+        not JobStatus(record.summary.get("status", "InProgress")).ended for record in context.jobs.records()
+    )
+    if present >= most:
+        raise ServiceError(
+            LIMIT_EXCEEDED,
+            f"The account-level service limit 'Number of tuning jobs that have not ended' is {most}, with "
+            f"current utilization of {present} and a request delta of 1; stop a job, or raise open_jobs",
+        )
+
+
+def describe_tuning_job(context: Context, request: Request) -> dict[str, Any]:
+    return context.describe(context.find(request["HyperParameterTuningJobName"]))
+
+
+def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
+    """Leave word for the job's runner; start one where none lives."""
+    job = context.find(request["HyperParameterTuningJobName"])
+    name, status = job.config.name, job.state.status
+    if status.ended:
+        raise ServiceError(
+            VALIDATION,
+            f"The request was rejected because the hyper parameter tuning job is in status {status}.",
+        )
+    context.storage.request_stop(name)
+    if job.record.owner_pid is None:
+        context.launcher.start(name, context.session.job_directory(name))
+    return {}
+
+
+def delete_tuning_job(context: Context, request: Request) -> dict[str, Any]:
+    """Forget the tuning job; its training jobs can still be described, its files stay."""
+    job = context.find(request["HyperParameterTuningJobName"])
+    name, status = job.config.name, job.state.status
+    if not status.ended:
+        raise ServiceError(
+            VALIDATION,
+            f"The request was rejected because the hyper parameter tuning job is in status {status}. "
+            "Stop it and wait for its end first",
+        )
+    deadline = time.monotonic() + DELETE_SECONDS
+    while True:
+        try:
+            context.storage.delete(name)
+        except JobOwnedError as error:  # its runner is about to end
+            if time.monotonic() > deadline:
+                raise ServiceError(IN_USE, str(error)) from error
+            time.sleep(0.05)
+        else:
+            return {}
+
+
+def describe_training_job(context: Context, request: Request) -> dict[str, Any]:
+    return context.describe_training_job(*context.find_training_job(request["TrainingJobName"]))
+
+
+def stop_training_job(context: Context, request: Request) -> dict[str, Any]:
+    """Leave word for the runner of its tuning job, which goes on without it."""
+    job, training_job = context.find_training_job(request["TrainingJobName"])
+    if training_job.status.ended:
+        raise ServiceError(
+            VALIDATION,
+            f"The request was rejected because the training job is in status {training_job.status}.",
+        )
+    if training_job.status is not TrialStatus.STOPPING:
+        job.storage.leave(job.key, {STOP_TRAINING_JOB: training_job.number})
+    return {}
