@@ -80,6 +80,10 @@ class Session:
         self.storage.create(config.name, to_document(config), time.time())
         return config
 
+    def holds(self, name: str) -> bool:
+        """Whether a job of that name, in any case, is stored."""
+        return name.lower() in {record.name.lower() for record in self.storage.jobs()}
+
     def config(self, name: str) -> TuningJobConfig:
         return from_document(self.storage.read(name)[0].document)
 
@@ -130,7 +134,7 @@ class Session:
             JobOwnedError: another living process runs it; nothing was changed.
         """
         directory = self.job_directory(config.name)
-        if created := config.name.lower() not in {record.name.lower() for record in self.storage.jobs()}:
+        if created := not self.holds(config.name):
             directory.mkdir(parents=True, exist_ok=True)
             prepare(directory)  # before the job exists: whoever finds the job finds this done
             self.create(config)

@@ -174,14 +174,18 @@ def run(
     crash or Ctrl-C, and answers at once when it has ended.
 
     Raises:
+        InputError: an `s3://` place of a new job cannot be reached; nothing was started.
         JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
             runs it. Nothing was changed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
+    from hpt.s3 import check_places
     from hpt.session import Session
 
     session = Session(state)
     try:
+        if not session.holds(config.name):  # a job that goes on needs no second asking
+            check_places(config.definition)
         return _run(session, config, lambda directory: None, verbose, session.job_directory(config.name))
     finally:
         session.close()

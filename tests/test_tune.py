@@ -252,6 +252,36 @@ def test_run_takes_a_described_job_to_its_end_and_answers_again_at_once(tmp_path
         hpt.run(other, state=tmp_path / "state")
 
 
+def test_run_refuses_s3_without_credentials_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in [
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", str(tmp_path / "none")),
+        ("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none")),
+    ]:
+        monkeypatch.setenv(name, value)
+    program = tmp_path / "train.py"
+    program.write_text("print('loss=1;')\n")
+    config = tuning_job(
+        "far",
+        program=program,
+        space=SPACE,
+        metric="loss",
+        regex=r"loss=(\d+);",
+        channels={"train": "s3://bucket/data"},
+        output="s3://other/models",
+        max_jobs=1,
+    )
+    with pytest.raises(InputError, match="no AWS credentials") as caught:
+        hpt.run(config, state=tmp_path / "state")
+    assert "channel 'train' at s3://bucket/data" in str(caught.value)
+    assert "output at s3://other" in str(caught.value)
+    assert not (tmp_path / "state").exists()
+
+
 def test_training_ends_with_the_process_that_nobody_can_resume(tmp_path: Path) -> None:
     """Without a name there is nothing to resume, so a killed script leaves no worker behind."""
     script, runs = tmp_path / "script.py", tmp_path / "runs"

@@ -241,6 +241,14 @@ def _warnings(request: Mapping[str, Any], facts: Facts) -> tuple[str, ...]:
     if kept:
         warnings.append(f"kept, but without effect on this machine: {', '.join(kept)}")
     for definition in facts.definitions:
+        alike: dict[str, str] = {}
+        for name in [*(declared.name for declared in definition.ranges), *definition.statics]:
+            other = alike.setdefault(name.upper(), name)
+            if other != name:
+                warnings.append(
+                    f"hyperparameters {other!r} and {name!r} differ in case alone: both are the variable "
+                    f"SM_HP_{name.upper()}, which can hold one; read them from the arguments or the files"
+                )
         algorithm = facts.algorithm(definition)
         wanted = definition.objective
         for metric in () if algorithm is None else algorithm.metric_definitions:

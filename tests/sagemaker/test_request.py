@@ -264,6 +264,13 @@ class TestWarnings:
             "TrainingJobDefinition.ResourceConfig.VolumeSizeInGB"
         )
 
+    def test_names_that_differ_in_case_alone_share_a_variable(self) -> None:
+        statics = {
+            "TrainingJobDefinition.StaticHyperParameters": {"num_round": "1", "Epochs": "1", "EPOCHS": "2"}
+        }
+        [warning] = [each for each in parse_request(edit(single(), statics)).warnings if "case" in each]
+        assert "'Epochs' and 'EPOCHS'" in warning and "SM_HP_EPOCHS" in warning
+
     def test_a_metric_of_a_built_in_has_a_direction(self) -> None:
         path = f"{CONFIG}.HyperParameterTuningJobObjective"
         warnings = parse_request(edit(single(), {f"{path}.Type": "Minimize"})).warnings
