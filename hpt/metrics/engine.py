@@ -24,8 +24,8 @@ from hpt.metrics.decimal_number import powers_of_five
 from hpt.metrics.machine import STACK
 from hpt.metrics.plan import Plan
 
-WORTH_LOADING = 4 * 2**20
-"""Bytes of log (times patterns) after which the kernel pays."""
+WORTH_LOADING = 1.0
+"""Seconds spent reading with `re` after which the kernel pays: to import Numba takes about as long."""
 
 VALUE, TEXT, LINE = 0, 1, 2
 MEMO = 2**20
@@ -174,19 +174,18 @@ class Loader:
     failure: why it cannot be had, in which case reading goes on with `re`.
     """
 
-    def __init__(self, worth: int = WORTH_LOADING) -> None:
+    def __init__(self, worth: float = WORTH_LOADING) -> None:
         self._left = worth
         self._thread: threading.Thread | None = None
         self.kernel: Kernel | None = None
         self.failure: Exception | None = None
 
-    def charge(self, work: int) -> Kernel | None:
-        """Note so much work to do; the kernel if it is there."""
+    def charge(self, seconds: float) -> None:
+        """Note so much time spent for want of the kernel."""
         if self.kernel is None and self._thread is None:
-            self._left -= work
-            if self._left < 0 and not os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            self._left -= seconds
+            if self._left < 0 and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0"):
                 self.start()
-        return self.kernel
 
     def start(self) -> None:
         """Begin to load, if not begun."""

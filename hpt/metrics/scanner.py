@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 
@@ -83,9 +84,12 @@ class MetricScanner:
         """Append the matches of data[begin:stop], which is whole lines (or the log's end) from the cursor
         on.
         """
-        kernel = self._definitions.loader.charge((stop - begin) * len(self._definitions))
+        loader = self._definitions.loader
+        kernel = loader.kernel
         if kernel is None:
+            started = time.perf_counter()
             self._scan_with_re(data, begin, stop, matches)
+            loader.charge(time.perf_counter() - started)
         else:
             self._scan_with_kernel(kernel, data, begin, stop, matches)
         self.cursor += stop - begin

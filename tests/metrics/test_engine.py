@@ -66,7 +66,7 @@ def test_a_log_that_is_short_never_loads_numba() -> None:
 
 
 def test_the_kernel_takes_over_while_reading_goes_on() -> None:
-    loader = Loader(worth=10_000)
+    loader = Loader(worth=0.01)
     scanner = MetricScanner(CompiledDefinitions(LOSS, loader))
     line = b"noise loss=0.25; and so on\n"
     total = 0
