@@ -177,8 +177,12 @@ def _named(name: str, request: Request) -> bool:
 
 
 def _in_time(request: Request, member: str, time: float) -> bool:
-    """Whether a time passes the filters `<member>After` and `<member>Before`, exclusive on both sides."""
+    """Whether a time passes the filters `<member>After` and `<member>Before`, exclusive on both sides.
+
+    Times count to the microsecond, which is what a client was shown of them.
+    """
     after, before = request.get(f"{member}After"), request.get(f"{member}Before")
+    time = round(time, 6)
     return (after is None or time > after) and (before is None or time < before)
 
 

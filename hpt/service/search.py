@@ -28,7 +28,7 @@ _ALIASES = {"Metrics": "FinalMetricDataList"}
 def check_expression(expression: Mapping[str, Any]) -> None:
     """Raises InputError if an expression breaks a rule that does not depend on what is searched."""
     filters = [each for _, each in _filters(expression)]
-    conditions = len(filters) + sum(1 for _ in _nested(expression))
+    conditions = len(filters)
     if conditions > MAX_CONDITIONS:
         raise InputError(
             f"SearchExpression has {conditions} conditions, more than {MAX_CONDITIONS}; use fewer"
@@ -170,10 +170,3 @@ def _filters(
             yield f"{path}.NestedFilters[{i}].Filters[{j}]", each
     for i, inner in enumerate(expression.get("SubExpressions", ())):
         yield from _filters(inner, f"{path}.SubExpressions[{i}]")
-
-
-def _nested(expression: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from expression.get("NestedFilters", ())
-    for inner in expression.get("SubExpressions", ()):
-        yield inner
-        yield from _nested(inner)
