@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from hpt.cli import check_metric, show, simulate
 from hpt.cli import main as codes
-from hpt.cli import show, simulate
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job import TuningJobConfig
 from hpt.job_state import JobStatus
@@ -112,6 +112,7 @@ def trials(options: Namespace) -> int:
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "tune": tune,
     "simulate": simulate.run,
+    "check-metric": check_metric.run,
     "resume": resume,
     "list": list_jobs,
     "describe": describe,

@@ -20,6 +20,8 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
   hpt describe NAME          one tuning job and its best training job
   hpt trials NAME            its training jobs, best first
   hpt stop NAME              end it for good
+  hpt check-metric LOG --definitions job.json
+                             what its metric definitions read out of a log, and how nearly they missed
   hpt simulate job.json --curves FILE
                              what it would decide, on learning curves from a table; nothing is trained
 
@@ -41,7 +43,7 @@ COMPLETED, FAILED, BAD_INPUT, STOPPED, SURROUNDINGS, INTERRUPTED = 0, 1, 2, 3, 4
 
 
 def parser() -> argparse.ArgumentParser:
-    from hpt.cli.simulate import add_arguments
+    from hpt.cli import check_metric, simulate
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
@@ -82,7 +84,11 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument(
         "--check", action="store_true", help="check the job file and say what it means; start nothing"
     )
-    add_arguments(command("simulate", "run a job file on learning curves instead of programs", running))
+    check = command("check-metric", "show what metric definitions read out of a sample log")
+    check_metric.add_arguments(check)
+    simulate.add_arguments(
+        command("simulate", "run a job file on learning curves instead of programs", running)
+    )
     command("resume", "go on with an unfinished tuning job", named, running)
     command("list", "list the tuning jobs in the state directory")
     command("describe", "describe one tuning job", named)

@@ -1,0 +1,150 @@
+"""`hpt check-metric`: what metric definitions read out of a sample log, and how nearly they missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from hpt.errors import InputError
+from hpt.job import MetricDefinition
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.plan import plan_pattern
+from hpt.metrics.scanner import MetricScanner
+
+CHUNK = 1 << 20
+MISS_LINES = 2000
+"""Nearest misses are looked for in so many lines at the end of the log; metrics are printed late rather
+than early."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `hpt check-metric`."""
+    parser.add_argument("log", metavar="LOG", help="a log that the training program wrote")
+    parser.add_argument(
+        "--definitions",
+        metavar="FILE",
+        help="a job file, or a JSON file with a list of {Name, Regex}, whose metric definitions are tried",
+    )
+    parser.add_argument(
+        "--metric",
+        metavar="NAME=REGEX",
+        action="append",
+        default=[],
+        help="a definition to try; may be repeated",
+    )
+
+
+def run(options: Namespace) -> int:
+    """Try the definitions on the log; 0 if each of them read a value, else 1."""
+    definitions = _definitions(options)
+    path = Path(options.log)
+    found = _scan(definitions, path)
+    reports = [
+        _report(definition, values, path) for definition, values in zip(definitions, found, strict=True)
+    ]
+    if options.json:
+        print(json.dumps(reports, indent=2, ensure_ascii=False))
+    else:
+        for report in reports:
+            _show(report)
+    return 0 if all(report["Matches"] for report in reports) else 1
+
+
+def _definitions(options: Namespace) -> list[MetricDefinition]:
+    chosen = []
+    for text in options.metric:
+        name, equals, regex = text.partition("=")
+        if not equals:
+            raise InputError(f"--metric {text!r} is not NAME=REGEX, such as 'loss=loss: (\\S+)'")
+        chosen.append(MetricDefinition(name, regex))
+    if options.definitions is not None:
+        chosen += _from_file(Path(options.definitions))
+    if not chosen:
+        raise InputError("there is nothing to try; give --definitions FILE or --metric NAME=REGEX")
+    return chosen
+
+
+def _from_file(path: Path) -> list[MetricDefinition]:
+    """The definitions of a job file, a built-in algorithm's included, or of a bare list."""
+    from hpt.jobfile import load_job_file
+    from hpt.sagemaker.request import parse_request
+
+    try:
+        bare = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
+    except (OSError, ValueError):
+        bare = None  # load_job_file says what is wrong
+    if isinstance(bare, list):
+        if not all(isinstance(entry, dict) and {"Name", "Regex"} <= entry.keys() for entry in bare):
+            raise InputError(f"{path}: every entry of the list must be an object with Name and Regex")
+        return [MetricDefinition(entry["Name"], entry["Regex"]) for entry in bare]
+    request, base = load_job_file(path)
+    return list(parse_request(request, base_dir=base, check_paths=False).definition.metric_definitions)
+
+
+def _scan(definitions: list[MetricDefinition], path: Path) -> list[list[float]]:
+    """The values each definition reads, in order."""
+    scanner = MetricScanner(CompiledDefinitions(definitions))
+    found: list[list[float]] = [[] for _ in definitions]
+    try:
+        with path.open("rb") as log:
+            while data := log.read(CHUNK):
+                for index, value, _ in scanner.feed(data):
+                    found[index].append(value)
+    except OSError as error:
+        raise InputError(f"the log {path} cannot be read: {error.strerror}; give a file") from error
+    for index, value, _ in scanner.finish():
+        found[index].append(value)
+    return found
+
+
+def _report(definition: MetricDefinition, values: list[float], path: Path) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "Name": definition.name,
+        "Regex": definition.regex,
+        "Plan": plan_pattern(definition.regex).describe(),
+        "Matches": len(values),
+    }
+    if values:
+        return report | {"First": values[0], "Last": values[-1]}
+    miss = nearest_miss(definition.regex, path)
+    return report if miss is None else report | {"NearestMiss": {"Pattern": miss[0], "Line": miss[1]}}
+
+
+def nearest_miss(regex: str, path: Path) -> tuple[str, str] | None:
+    """The longest beginning of the pattern that matches some line of the log, and that line.
+
+    None if not even its first character does. A pattern that matches whole but yields no number is its own
+    miss.
+    """
+    lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines()[-MISS_LINES:]
+    for end in range(len(regex), 0, -1):
+        try:
+            beginning = re.compile(regex[:end])
+        except re.error:
+            continue
+        if beginning.match("") is not None and end < len(regex):
+            return None  # from here on it matches anything
+        for line in reversed(lines):
+            if beginning.search(line) or beginning.search(line.replace("\t", "#011")):
+                return regex[:end], line[:200]
+    return None
+
+
+def _show(report: dict[str, Any]) -> None:
+    print(f"{report['Name']}  {report['Regex']}")
+    print(f"  read by   {report['Plan']}")
+    if report["Matches"]:
+        print(f"  values    {report['Matches']}, first {report['First']!r}, last {report['Last']!r}")
+        return
+    print("  values    none")
+    miss = report.get("NearestMiss")
+    if miss is None:
+        print("  nearest   no line matches even the beginning of the pattern")
+    elif miss["Pattern"] == report["Regex"]:
+        print(f"  nearest   matches, but the group is no number, in: {miss['Line']}")
+    else:
+        print(f"  nearest   matches as far as {miss['Pattern']} in: {miss['Line']}")
