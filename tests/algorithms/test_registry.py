@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
 
 import pytest
 
-from hpt.algorithms import ALGORITHMS, find_algorithm
+from hpt.algorithms import ALGORITHMS, BuiltInAlgorithm, find_algorithm
+from hpt.sagemaker.request import parse_request
+from hpt.sagemaker.rules import check_rules
 from hpt.trial import ObjectiveType
+from tests.sagemaker.samples import CONFIG, JOB, edit, facts, single
 
 LINE = "[12]\ttrain-auc:0.99\ttrain-logloss:0.05\tvalidation-auc:0.975\tvalidation-logloss:-3.25e-05"
 
@@ -82,5 +86,159 @@ def test_recommended_ranges_and_requirements() -> None:
 
 
 def test_the_registry_loads_nothing_heavy() -> None:
-    code = "import sys, hpt.algorithms; print([m for m in ('numpy', 'scipy', 'xgboost') if m in sys.modules])"
+    heavy = ("numpy", "scipy", "sklearn", "xgboost", "lightgbm", "catboost")
+    code = f"import sys, hpt.algorithms; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+ACCOUNT = "382416733822.dkr.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("image", "module"),
+    [
+        ("lightgbm", "lightgbm"),
+        ("lightgbm-regression-model", "lightgbm"),
+        ("catboost", "catboost"),
+        ("catboost-classification-model", "catboost"),
+        ("linear-learner", "linear_learner"),
+        (f"{ACCOUNT}/linear-learner:1", "linear_learner"),
+        (f"{ACCOUNT}/knn:1", "knn"),
+        (f"{ACCOUNT}/kmeans:latest", "kmeans"),
+    ],
+)
+def test_finds_the_others_by_name_and_image(image: str, module: str) -> None:
+    algorithm = find_algorithm(image)
+    assert algorithm is not None
+    assert algorithm.module == f"hpt.algorithms.{module}"
+    assert algorithm.extra == module
+
+
+def best(algorithm: str, *names: str) -> list[str]:
+    """The directions of metrics, as the registry has them."""
+    found = find_algorithm(algorithm)
+    return [str(found.metric(name).direction) for name in names]
+
+
+def test_directions_are_the_published_ones_and_losses_are_minimised() -> None:
+    """AMT 17.1; its table marks the four losses "Maximize" that are minimised here."""
+    assert best("lightgbm", "auc", "average_precision", "auc_mu") == ["Maximize"] * 3
+    assert (
+        best("lightgbm", "rmse", "l1", "l2", "huber", "fair", "binary_error", "multi_error")
+        == ["Minimize"] * 7
+    )
+    assert best("catboost", "R2", "Precision", "Recall", "F1", "AUC", "Accuracy") == ["Maximize"] * 6
+    assert best("catboost", "RMSE", "MAE", "MedianAbsoluteError") == ["Minimize"] * 3
+    assert best("lightgbm", "binary_logloss", "multi_logloss", "cross_entropy") == ["Minimize"] * 3
+    assert best("catboost", "Logloss", "MultiClass") == ["Minimize"] * 2
+    assert (
+        best("linear-learner", "test:mse", "validation:rmse", "validation:objective_loss") == ["Minimize"] * 3
+    )
+    assert best("linear-learner", "test:dcg", "validation:precision", "test:macro_f_beta") == ["Maximize"] * 3
+    assert best("knn", "test:accuracy", "test:mse") == ["Maximize", "Minimize"]
+    assert best("kmeans", "test:msd", "test:ssd") == ["Minimize", "Minimize"]
+    assert [len(each.metric_definitions) for each in ALGORITHMS] == [33, 13, 12, 29, 2, 2]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
+def test_what_a_request_may_hold(algorithm: BuiltInAlgorithm) -> None:
+    """At most 40 definitions with patterns of at most 500 characters (AMT 2.8), one group each."""
+    assert len(algorithm.metric_definitions) <= 40
+    assert all(len(metric.regex) <= 500 for metric in algorithm.metric_definitions)
+    assert all(re.compile(metric.regex).groups == 1 for metric in algorithm.metric_definitions)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
+def test_recommended_values_are_values_the_program_takes(algorithm: BuiltInAlgorithm) -> None:
+    read = importlib.import_module(f"{algorithm.module}.hyperparameters").read
+    plain = {
+        "num_round": "1", "predictor_type": "binary_classifier", "feature_dim": "9", "k": "1",
+        "sample_size": "9", "_": "",
+    }  # fmt: skip
+    required = {name: plain[name] for name in algorithm.required_hyperparameters}
+    if algorithm.name == "knn":
+        required["predictor_type"] = "regressor"
+    for each in algorithm.recommended_ranges:
+        ends = each.values or (f"{each.min:.17g}", f"{each.max:.17g}")
+        for end in ends:
+            assert read({**required, each.name: end}).warnings == (), each.name
+
+
+def test_published_ranges() -> None:
+    """AMT 17.2."""
+
+    def ranges(name: str) -> dict[str, tuple[float, float] | tuple[str, ...]]:
+        found = find_algorithm(name).recommended_ranges
+        return {each.name: each.values or (each.min, each.max) for each in found}
+
+    assert ranges("lightgbm") == {
+        "learning_rate": (0.001, 0.01), "feature_fraction": (0.1, 1), "bagging_fraction": (0.1, 1),
+        "num_leaves": (10, 100), "bagging_freq": (0, 10), "max_depth": (15, 100),
+        "min_data_in_leaf": (10, 200),
+    }  # fmt: skip
+    assert ranges("catboost") == {
+        "learning_rate": (0.001, 0.01), "random_strength": (0, 10), "depth": (4, 10), "l2_leaf_reg": (2, 10),
+    }  # fmt: skip
+    assert ranges("linear-learner") == {
+        "wd": (1e-7, 1), "l1": (1e-7, 1), "learning_rate": (1e-5, 1), "mini_batch_size": (100, 5000),
+        "positive_example_weight_mult": (1e-5, 1e5), "use_bias": ("True", "False"),
+    }  # fmt: skip
+    assert ranges("knn") == {"k": (1, 1024), "sample_size": (256, 20_000_000)}
+    assert ranges("kmeans") == {
+        "epochs": (1, 10), "extra_center_factor": (4, 10), "mini_batch_size": (3000, 15000),
+        "init_method": ("kmeans++", "random"),
+    }  # fmt: skip
+
+
+def test_what_saves_checkpoints() -> None:
+    """Decides how long a request may wait for Spot capacity (AMT 2.12, V24)."""
+    assert {each.name: each.checkpoint_support for each in ALGORITHMS} == {
+        "xgboost": True, "lightgbm": True, "catboost": True, "linear-learner": True, "knn": False,
+        "kmeans": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("image", "wait", "kept"), [("knn", 3600, True), ("knn", 3601, False), ("kmeans", 3601, True)]
+)
+def test_waiting_for_spot_capacity_follows_from_it(image: str, wait: int, kept: bool) -> None:
+    metric = {"knn": "test:mse", "kmeans": "test:msd"}[image]
+    request = edit(
+        single(),
+        {
+            f"{JOB}.AlgorithmSpecification.TrainingImage": f"{ACCOUNT}/{image}:1",
+            f"{CONFIG}.HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": metric},
+            f"{JOB}.StaticHyperParameters": dict.fromkeys(
+                ("feature_dim", "k", "predictor_type", "sample_size"), "2"
+            ),
+            f"{JOB}.EnableManagedSpotTraining": True,
+            f"{JOB}.StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": wait},
+        },
+    )
+    found = check_rules(facts(request))
+    assert (found is None) is kept
+    if found is not None:
+        assert found.rule == "V24"
+        assert "maximum for knn, which saves no checkpoints" in found.message
+
+
+@pytest.mark.parametrize(
+    ("image", "metric"),
+    [
+        ("lightgbm", "binary_logloss"),
+        ("lightgbm", "multi_logloss"),
+        ("catboost", "Logloss"),
+        ("catboost", "MultiClass"),
+    ],
+)
+def test_maximising_a_loss_as_the_published_table_says_is_warned_of(image: str, metric: str) -> None:
+    request = edit(
+        single(),
+        {
+            f"{JOB}.AlgorithmSpecification.TrainingImage": image,
+            f"{CONFIG}.HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": metric},
+        },
+    )
+    request[JOB].pop("InputDataConfig", None)
+    [warning] = [text for text in parse_request(request).warnings if "better" in text]
+    assert warning.endswith(f"but of {metric} the smaller value is the better one")

@@ -89,7 +89,7 @@ def train(chosen: Plan, data: Data, checkpoints: Checkpoints, stop: StopRequest,
     done, best = state.done, state.best
     if done:
         log(_line(booster, done - 1)[0])  # this log may not have it
-    pace = Pace(lambda rounds: checkpoints.save(rounds - 1, _content(booster, best)), done)
+    pace = Pace(lambda rounds: checkpoints.save(rounds - 1, _content(booster, chosen, best)), done)
     while done < settings.num_boost_round and not stop and not _out_of_patience(best, settings, done):
         _reseed(booster, chosen, done)
         booster.update()
@@ -125,15 +125,24 @@ def _resume(chosen: Plan, checkpoints: Checkpoints, log: Log) -> _State:
         elif content is None:
             log(f"hpt: checkpoint {number} is damaged, passed over")
         else:
-            log(f"hpt: resuming after round {number} from {checkpoints.stem}.{number}")
             state = json.loads(content)
+            if state["objective"] != _objective(chosen):
+                log(f"hpt: checkpoint {number} is of objective {state['objective']}, passed over")
+                continue
+            log(f"hpt: resuming after round {number} from {checkpoints.stem}.{number}")
             return _State(state["model"], number + 1, Best(state["round"], float(state["value"])))
     return _State(None, 0, Best(-1, math.nan))
 
 
-def _content(booster: lightgbm.Booster, best: Best) -> bytes:
+def _objective(chosen: Plan) -> str:
+    """What old and new trees must have in common; the rest a user may change between attempts."""
+    return f"{chosen.parameters['objective']} {chosen.parameters.get('num_class', 1)} {chosen.metrics[0]}"
+
+
+def _content(booster: lightgbm.Booster, chosen: Plan, best: Best) -> bytes:
     model = booster.model_to_string(num_iteration=-1)
-    return json.dumps({"round": best.round, "value": repr(best.value), "model": model}).encode()
+    state = {"round": best.round, "value": repr(best.value), "objective": _objective(chosen), "model": model}
+    return json.dumps(state).encode()
 
 
 def _out_of_patience(best: Best, settings: Settings, done: int) -> bool:
@@ -148,13 +157,16 @@ def _booster(chosen: Plan, data: Data, model: str | None, done: int) -> lightgbm
         data.train.X, data.train.y, params=parameters, categorical_feature=list(data.categories)
     )
     validation = train.create_valid(data.validation.X, data.validation.y, params=parameters)
-    if model is not None:
-        # What lightgbm.train(init_model=...) does: old trees as the start of the scores, then merged in.
-        predictor = lightgbm.basic._InnerPredictor.from_booster(lightgbm.Booster(model_str=model), {})
+    start = lightgbm.Booster(model_str=model) if model is not None else None
+    if start is not None:
+        # What lightgbm.train(init_model=...) does: old trees as the start of the scores, then merged in. The
+        # predictor only borrows `start`, which must live until both data sets are built.
+        predictor = lightgbm.basic._InnerPredictor.from_booster(start, {})
         train._set_predictor(predictor)
         validation._set_predictor(predictor)
     booster = lightgbm.Booster(parameters, train)
     booster.add_valid(validation, "validation")
+    del start
     return booster
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Log = Callable[[str], None]
 _HOST = "#quality_metric: host=algo-1"
 _FASTEST = 0.05  # per row, for `auto`
+_LARGEST = 1e100  # a weight; beyond it scores and losses are not even finite
 _LOSSES = {
     "logistic": "log_loss",
     "softmax_loss": "log_loss",
@@ -124,10 +125,11 @@ class Trainer:
             self.model.partial_fit(
                 rows.X[order], y[order], sample_weight=_weights(self.settings, rows.y)[order], **extra
             )
-        except ValueError as error:
-            raise UserError(
-                f"the weights grew beyond bounds in epoch {number} ({error}); lower learning_rate"
-            ) from None
+            bounded = float(np.abs(self.model.coef_).max()) < _LARGEST
+        except ValueError:  # scikit-learn's own check, for what is not even finite
+            bounded = False
+        if not bounded:
+            raise UserError(f"the weights grew beyond bounds in epoch {number}; lower learning_rate")
         self.progress.done = number + 1
 
     def state(self) -> bytes:
