@@ -110,7 +110,12 @@ class TrainingJob:
             self.enter(TrialStatus.IN_PROGRESS, "Starting", time)
 
     def enter(self, status: TrialStatus, secondary: str, time: float, message: str = "") -> None:
-        """Go on to a status and secondary status. Raises StorageError where no way leads there."""
+        """Go on to a status and secondary status. Raises StorageError where no way leads there.
+
+        What is learned late, or from another clock, does not begin before what came before it.
+        """
+        if self.transitions:
+            time = max(time, self.transitions[-1].start)
         check_training_job((self.status, self.secondary), (status, secondary), self.name)
         self.status = status
         self.secondary = secondary
