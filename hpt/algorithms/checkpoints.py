@@ -43,6 +43,19 @@ class Checkpoints:
             content = sealed[:-_SEAL_LENGTH]
             yield number, content if sealed == content + _seal(content) else None
 
+    def usable(self, count: int, limit: str, log: Callable[[str], None]) -> Iterator[tuple[int, bytes]]:
+        """(number, content) of each whole checkpoint below `count`, newest first; `limit` names the count.
+
+        The caller takes the first that suits it. What is passed over is said.
+        """
+        for number, content in self.newest_first():
+            if number >= count:
+                log(f"hpt: checkpoint {number} is beyond {limit} {count}, passed over")
+            elif content is None:
+                log(f"hpt: checkpoint {number} is damaged, passed over")
+            else:
+                yield number, content
+
     def numbers(self) -> list[int]:
         """Numbers of the checkpoints present, newest first."""
         if not self.folder.is_dir():

@@ -71,14 +71,29 @@ def import_library(
     return library
 
 
-def import_scikit_learn(algorithm: BuiltInAlgorithm, what: str, module: str) -> None:
-    """Imports scikit-learn and the one `module` of it that trains `what`."""
+def open_scikit_learn(
+    algorithm: BuiltInAlgorithm,
+    what: str,
+    module: str,
+    folders: Folders,
+    names: Sequence[str],
+    target: str | None,
+    read: Callable[[Channel], Table],
+) -> dict[str, Table]:
+    """Imports scikit-learn and the one `module` of it that trains `what`, then reads the channels `names`.
+
+    Raises:
+        UserError: as `import_library` and `read_tables`.
+    """
     title = f"{what} of scikit-learn"
     import_library("sklearn", algorithm, title, modules=(module,), without=_SCIKIT_LEARN_NEEDS_NOT)
     # Later it looks into sys.modules to see whether its input can be of these: absent, not None.
     for name in _SCIKIT_LEARN_NEEDS_NOT:
         if sys.modules.get(name) is None:
             sys.modules.pop(name, None)
+    channels = container.read_channels(folders)
+    objective = (target, channel_of(target))
+    return read_tables(channels, names, title=algorithm.name, objective=objective, read=read)
 
 
 def channel_of(target: str | None) -> str | None:

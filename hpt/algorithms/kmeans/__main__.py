@@ -7,9 +7,9 @@ Channels `train` (required) and `test`: rows of features, without labels; the mo
 from __future__ import annotations
 
 from hpt.algorithms import container, program
-from hpt.algorithms.channels import read_channel
+from hpt.algorithms.channels import Table, read_channel
 from hpt.algorithms.checkpoints import Checkpoints
-from hpt.algorithms.container import Folders, StopRequest
+from hpt.algorithms.container import Channel, Folders, StopRequest
 from hpt.algorithms.kmeans import hyperparameters
 from hpt.algorithms.kmeans.facts import KMEANS
 
@@ -21,21 +21,20 @@ def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
     settings = hyperparameters.read(container.read_hyperparameters(folders))
     program.warn(settings.warnings)
-    program.import_scikit_learn(KMEANS, "k-means", "sklearn.cluster")
+    tables = program.open_scikit_learn(
+        KMEANS, "k-means", "sklearn.cluster", folders, ("train", "test"), settings.target, _read_unlabelled
+    )
     from hpt.algorithms.kmeans import training
 
-    tables = program.read_tables(
-        container.read_channels(folders),
-        ("train", "test"),
-        title="k-means",
-        objective=(settings.target, program.channel_of(settings.target)),
-        read=lambda channel: read_channel(channel, labelled=False),
-    )
     checkpoints = Checkpoints(folders.checkpoints, CHECKPOINT)
     centers = training.train(settings, tables, checkpoints, stop, program.log)
     if stop:
         program.log_stop(True, "epoch")
     program.write_model(folders, MODEL, program.pack(centers=centers))
+
+
+def _read_unlabelled(channel: Channel) -> Table:
+    return read_channel(channel, labelled=False)
 
 
 if __name__ == "__main__":

@@ -73,10 +73,7 @@ def _dense(table: Table, width: int) -> Floats:
 
 
 def _resume(settings: Settings, checkpoints: Checkpoints, log: Log) -> tuple[Any, Any, int]:
-    for number, content in checkpoints.newest_first():
-        if content is None or number >= settings.epochs:
-            log(f"hpt: checkpoint {number} is damaged or beyond epochs {settings.epochs}, passed over")
-            continue
+    for number, content in checkpoints.usable(settings.epochs, "epochs", log):
         log(f"hpt: resuming after epoch {number} from {checkpoints.stem}.{number}")
         arrays = program.unpack(content)
         return arrays["centers"], arrays["weights"], number + 1

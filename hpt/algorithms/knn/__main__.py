@@ -19,16 +19,17 @@ def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
     settings = hyperparameters.read(container.read_hyperparameters(folders))
     program.warn(settings.warnings)
-    program.import_scikit_learn(KNN, "nearest neighbours", "sklearn.neighbors")
+    tables = program.open_scikit_learn(
+        KNN,
+        "nearest neighbours",
+        "sklearn.neighbors",
+        folders,
+        ("train", "test"),
+        settings.target,
+        read_channel,
+    )
     from hpt.algorithms.knn import training
 
-    tables = program.read_tables(
-        container.read_channels(folders),
-        ("train", "test"),
-        title="k-NN",
-        objective=(settings.target, program.channel_of(settings.target)),
-        read=read_channel,
-    )
     index = training.build(settings, tables)
     if "test" in tables and not stop:
         training.evaluate(settings, index, tables["test"], stop, program.log)

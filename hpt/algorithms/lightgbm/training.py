@@ -119,18 +119,14 @@ class _State:
 
 
 def _resume(chosen: Plan, checkpoints: Checkpoints, log: Log) -> _State:
-    for number, content in checkpoints.newest_first() if chosen.resumable else ():
-        if number >= chosen.settings.num_boost_round:
-            log(f"hpt: checkpoint {number} is beyond num_boost_round, passed over")
-        elif content is None:
-            log(f"hpt: checkpoint {number} is damaged, passed over")
-        else:
-            state = json.loads(content)
-            if state["objective"] != _objective(chosen):
-                log(f"hpt: checkpoint {number} is of objective {state['objective']}, passed over")
-                continue
-            log(f"hpt: resuming after round {number} from {checkpoints.stem}.{number}")
-            return _State(state["model"], number + 1, Best(state["round"], float(state["value"])))
+    usable = checkpoints.usable(chosen.settings.num_boost_round, "num_boost_round", log)
+    for number, content in usable if chosen.resumable else ():
+        state = json.loads(content)
+        if state["objective"] != _objective(chosen):
+            log(f"hpt: checkpoint {number} is of objective {state['objective']}, passed over")
+            continue
+        log(f"hpt: resuming after round {number} from {checkpoints.stem}.{number}")
+        return _State(state["model"], number + 1, Best(state["round"], float(state["value"])))
     return _State(None, 0, Best(-1, math.nan))
 
 

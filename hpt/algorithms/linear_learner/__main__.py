@@ -21,16 +21,17 @@ def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
     settings = hyperparameters.read(container.read_hyperparameters(folders))
     program.warn(settings.warnings)
-    program.import_scikit_learn(LINEAR_LEARNER, "a linear model", "sklearn.linear_model")
+    tables = program.open_scikit_learn(
+        LINEAR_LEARNER,
+        "a linear model",
+        "sklearn.linear_model",
+        folders,
+        ("train", "validation", "test"),
+        settings.target,
+        read_channel,
+    )
     from hpt.algorithms.linear_learner import training
 
-    tables = program.read_tables(
-        container.read_channels(folders),
-        ("train", "validation", "test"),
-        title="the linear learner",
-        objective=(settings.target, program.channel_of(settings.target)),
-        read=read_channel,
-    )
     trainer = training.prepare(settings, tables)
     model = training.train(trainer, Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log)
     if stop:

@@ -280,15 +280,10 @@ def train(trainer: Trainer, checkpoints: Checkpoints, stop: StopRequest, log: Lo
 
 
 def _resume(trainer: Trainer, checkpoints: Checkpoints, log: Log) -> None:
-    for number, content in checkpoints.newest_first():
-        if number >= trainer.settings.epochs:
-            log(f"hpt: checkpoint {number} is beyond epochs {trainer.settings.epochs}, passed over")
-        elif content is None:
-            log(f"hpt: checkpoint {number} is damaged, passed over")
-        else:
-            log(f"hpt: resuming after epoch {number} from {checkpoints.stem}.{number}")
-            trainer.restore(number, content)
-            return
+    for number, content in checkpoints.usable(trainer.settings.epochs, "epochs", log):
+        log(f"hpt: resuming after epoch {number} from {checkpoints.stem}.{number}")
+        trainer.restore(number, content)
+        return
 
 
 def _print(log: Log, channel: str, value: Value, epoch: str = "") -> None:

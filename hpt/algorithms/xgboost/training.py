@@ -111,13 +111,7 @@ def _start(
     settings: Settings, data: Sequence[Data], checkpoints: Checkpoints, log: Log
 ) -> tuple[xgboost.Booster, int]:
     """A booster and its number of finished rounds: from a checkpoint if one fits, else new."""
-    for number, content in checkpoints.newest_first():
-        if number >= settings.num_round:
-            log(f"hpt: checkpoint {number} is beyond num_round {settings.num_round}, passed over")
-            continue
-        if content is None:
-            log(f"hpt: checkpoint {number} is damaged, passed over")
-            continue
+    for number, content in checkpoints.usable(settings.num_round, "num_round", log):
         booster = _booster(settings, data, bytearray(content))
         rounds = booster.num_boosted_rounds()
         if rounds != number + 1:
