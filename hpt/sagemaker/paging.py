@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -43,17 +44,21 @@ def take_page(
     Raises:
         InputError: the token is not one that was given for this question.
     """
-    placed = sorted(
-        ((_Place(key(entry), name(entry)), entry) for entry in entries), key=lambda each: each[0].name
-    )
-    placed.sort(key=lambda each: each[0].key, reverse=descending)
+    ordered = sorted(entries, key=name)
+    ordered.sort(key=key, reverse=descending)  # stable: ties stay in the order of their names
+    start = 0
     token = question.get("NextToken")
     if token is not None:
         last = _read(token, question)
-        placed = [each for each in placed if _comes_after(each[0], last, descending)]
-    size = question.get("MaxResults", default_size)
-    following = _write(placed[size - 1][0], question) if len(placed) > size else None
-    return [entry for _, entry in placed[:size]], following
+        start = bisect_left(
+            range(len(ordered)),
+            True,
+            key=lambda i: _comes_after(_Place(key(ordered[i]), name(ordered[i])), last, descending),
+        )
+    end = start + question.get("MaxResults", default_size)
+    page = ordered[start:end]
+    more = len(ordered) > end
+    return page, _write(_Place(key(page[-1]), name(page[-1])), question) if more else None
 
 
 def _comes_after(place: _Place, last: _Place, descending: bool) -> bool:
