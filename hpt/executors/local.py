@@ -99,10 +99,6 @@ class LocalExecutor:
         self._attempts.clear()
         self._let_go.clear()
 
-    def log_path(self, handle: Handle) -> Path:
-        """The file that holds the attempt's log."""
-        return Path(self._attempt(str(handle["name"]), int(handle["attempt"])).file(record.LOG))
-
     def _attempt(self, name: str, number: int) -> Attempt:
         known = self._attempts.get((name, number))
         if known is not None:
