@@ -55,7 +55,7 @@ class GaussianProcess:
         space: Sequence[Coordinate],
         X: _Array,
         y: _Array,
-        iterations: int = 50,
+        iterations: int = 25,
         start: Hyperparameters | None = None,
         warping: bool = True,
         threads: int = 1,
@@ -86,6 +86,7 @@ class SearchOptions:
     variances: int
     many_starts: int
     many_steps: int
+    many_rounds: int
     finalists: int
     threads: int
     def __init__(self) -> None: ...
@@ -99,6 +100,7 @@ def pack(space: Sequence[Coordinate], hyperparameters: Hyperparameters) -> _Arra
 def negative_log_posterior(
     space: Sequence[Coordinate], X: _Array, y: _Array, theta: _Array
 ) -> tuple[float, _Array]: ...
+def representative(space: Sequence[Coordinate], X: _Array, y: _Array, limit: int) -> list[int]: ...
 def kernel(space: Sequence[Coordinate], hyperparameters: Hyperparameters, A: _Array, B: _Array) -> _Array: ...
 def expected_improvement(
     mean: _Array | float, deviation: _Array | float, incumbent: _Array | float

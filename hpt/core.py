@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hpt.space import Coordinate
 
 Float64Array = NDArray[np.float64]
+MODEL_LIMIT = 1000
+"""How many observations an exact model is made of at most: a fit costs their number cubed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Hyperparameters:
 class Model:
     """A Gaussian process given observations; immutable."""
 
-    __slots__ = ("_gp", "_threads")
+    __slots__ = ("_gp", "_others", "_threads")
 
     def __init__(
         self,
@@ -60,6 +62,9 @@ class Model:
     ) -> None:
         """The posterior at given hyperparameters; `threads` of our own change the clock and no bit.
 
+        Of more than `MODEL_LIMIT` observations it keeps as many: the best, those nearest to them, and others
+        that together cover the space.
+
         Raises:
             ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
             NotPositiveDefiniteError: the covariance cannot be factored.
@@ -67,14 +72,14 @@ class Model:
         from hpt import _core
 
         self._threads = threads
-        self._gp = _core.GaussianProcess(
-            _typed(coordinates), _array(X, "X"), _array(y, "y"), _crossing(at), threads
-        )
+        typed = _typed(coordinates)
+        points, targets, self._others = _representative(typed, X, y)
+        self._gp = _core.GaussianProcess(typed, points, targets, _crossing(at), threads)
 
     def condition_on(self, X: ArrayLike, y: ArrayLike) -> Model:
         """The same hyperparameters and units with further observations, X: (k, d), y: (k,)."""
         grown = Model.__new__(Model)
-        grown._threads = self._threads
+        grown._others, grown._threads = self._others, self._threads
         grown._gp = self._gp.condition_on(_array(X, "X"), _array(y, "y"))
         return grown
 
@@ -98,9 +103,10 @@ class Model:
 
         options = _core.SearchOptions()
         options.threads = self._threads
-        return _core.propose(
-            self._gp, _array(pending, "pending"), _array(tried, "tried"), seed, number, options
-        )
+        skip = _array(tried, "tried")
+        if len(self._others):
+            skip = np.concatenate([self._others, skip])
+        return _core.propose(self._gp, _array(pending, "pending"), skip, seed, number, options)
 
 
 def fit(
@@ -124,13 +130,10 @@ def fit(
     from hpt import _core
 
     earlier = None if start is None else _crossing(start)
+    typed = _typed(coordinates)
+    points, targets, _ = _representative(typed, X, y)
     at = _core.GaussianProcess.fit(
-        _typed(coordinates),
-        _array(X, "X"),
-        _array(y, "y"),
-        start=earlier,
-        warping=warping,
-        threads=threads,
+        typed, points, targets, start=earlier, warping=warping, threads=threads
     ).hyperparameters
     exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
     return Hyperparameters(
@@ -165,6 +168,19 @@ def _typed(coordinates: Sequence[Coordinate]) -> list[_core.Coordinate]:
             low = int(each.min) if each.scale == "logarithmic" else 0
             out.append(_core.Coordinate.integer(low, low + each.count - 1, each.scale))
     return out
+
+
+def _representative(
+    space: list[_core.Coordinate], X: ArrayLike, y: ArrayLike
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """The observations an exact model is made of, X: (k, d) and y: (k,), and the points left out."""
+    from hpt import _core
+
+    points, targets = _array(X, "X"), _array(y, "y")
+    if len(points) <= MODEL_LIMIT:
+        return points, targets, points[:0]
+    rows = _core.representative(space, points, targets, MODEL_LIMIT)
+    return points[rows], targets[rows], np.delete(points, rows, axis=0)
 
 
 def _crossing(at: Hyperparameters) -> _core.Hyperparameters:

@@ -75,6 +75,7 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("variances", &SearchOptions::variances)
       .def_readwrite("many_starts", &SearchOptions::many_starts)
       .def_readwrite("many_steps", &SearchOptions::many_steps)
+      .def_readwrite("many_rounds", &SearchOptions::many_rounds)
       .def_readwrite("finalists", &SearchOptions::finalists)
       .def_readwrite("threads", &SearchOptions::threads);
 

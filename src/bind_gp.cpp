@@ -5,6 +5,7 @@
 #include "bind.hpp"
 #include "hpt/blas.hpp"
 #include "hpt/gaussian_process.hpp"
+#include "hpt/subset.hpp"
 
 namespace hpt::python {
 namespace {
@@ -117,7 +118,7 @@ void bind_gp(py::module_& module) {
       .def(py::init(&construct), py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
            py::arg("hyperparameters"), py::arg("threads") = 1)
       .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
-                  py::arg("iterations") = 50, py::arg("start") = py::none(), py::arg("warping") = true,
+                  py::arg("iterations") = 25, py::arg("start") = py::none(), py::arg("warping") = true,
                   py::arg("threads") = 1)
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
@@ -146,6 +147,15 @@ void bind_gp(py::module_& module) {
       py::arg("space"), py::arg("hyperparameters"));
   module.def("negative_log_posterior", &posterior_gradient, py::arg("space"), py::arg("X").noconvert(),
              py::arg("y").noconvert(), py::arg("theta").noconvert());
+  module.def(
+      "representative",
+      [](const Items& items, const Array& X, const Array& y, Index limit) {
+        const MatrixView points = matrix_view(X, "X");
+        const VectorView targets = vector_view(y, "y");
+        const py::gil_scoped_release release;
+        return representative(Coordinates(items), points, targets, limit);
+      },
+      py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("limit"));
   module.def(
       "kernel",
       [](const Items& items, const Hyperparameters& at, const Array& A, const Array& B) {

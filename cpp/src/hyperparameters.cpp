@@ -11,9 +11,11 @@
 namespace hpt {
 namespace {
 
-// From this many observations on, only the most promising start is followed, and not as far: a fit costs n^3,
-// and the more data, the closer the last anchor's fit is to this one's.
-constexpr Index many = 128;
+// A fit costs n^3, and the more data, the closer an earlier fit is to this one's: up to `some` observations
+// every start is followed to its end, from there on only the one that is best after a few steps, and from
+// `many` on the earlier fit alone, unless the prior's mode is better or there was none.
+constexpr Index some = 64, many = 256;
+constexpr int first_steps = 8;
 
 struct Found {
   Vector theta;
@@ -32,12 +34,19 @@ Found descend(PosteriorDensity& density, VectorView start, VectorView lower, Vec
   return {Vector(search.best().begin(), search.best().end()), search.result().value};
 }
 
+const Vector& better(PosteriorDensity& density, const Vector& a, const Vector& b) {
+  return density.value(b) < density.value(a) ? b : a;
+}
+
+// The earlier fit if there is one; the prior's mode with much noise, from which both a smooth and a noisy
+// explanation lie downhill; and shorter length scales with little.
 std::vector<Vector> starts(const Coordinates& space, const PosteriorDensity& density,
                            const FitOptions& options) {
   Vector mode;
   for (const NormalPrior& prior : density.priors()) mode.push_back(prior.center);
   Vector shorter = mode;
   for (Index i = 0; i < space.size(); ++i) shorter[static_cast<std::size_t>(i)] -= std::log(4.0);
+  mode[Layout(space, false).noise()] = std::log(0.1);
   std::vector<Vector> out{mode, shorter};
   if (options.start) {
     Vector earlier = pack(space, *options.start);
@@ -70,23 +79,23 @@ Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, Vect
     upper.push_back(each.upper);
   }
   LbfgsbOptions search;
-  search.iterations = X.rows() < many ? options.iterations : std::min(options.iterations, 30);
-  search.evaluations = search.iterations + 10;
-  search.gradient_tolerance = 1e-3;
-  search.value_tolerance = 1e-6;
+  search.iterations = options.iterations;
+  search.evaluations = options.iterations + 8;
+  search.gradient_tolerance = 1e-2;  // nats
+  search.value_tolerance = 1e-5;
 
-  std::vector<Vector> from = starts(space, density, options);
-  if (X.rows() >= many) {
-    std::vector<double> values;
-    for (const Vector& theta : from) values.push_back(density.value(theta));
-    const auto best = std::min_element(values.begin(), values.end()) - values.begin();
-    from = {from[static_cast<std::size_t>(best)]};
-  }
+  const std::vector<Vector> from = starts(space, density, options);
+  if (options.start && X.rows() >= many)
+    return unpack(space, descend(density, better(density, from[0], from[1]), lower, upper, search).theta);
+  LbfgsbOptions shorter = search;
+  shorter.iterations = std::min(search.iterations, first_steps);
+  const bool at_once = X.rows() < some;
   Found best{from[0], std::numeric_limits<double>::infinity()};
   for (const Vector& theta : from) {
-    Found found = descend(density, theta, lower, upper, search);
+    Found found = descend(density, theta, lower, upper, at_once ? search : shorter);
     if (found.value < best.value) best = std::move(found);
   }
+  if (!at_once) best = descend(density, best.theta, lower, upper, search);
   return unpack(space, best.theta);
 }
 

@@ -44,7 +44,7 @@ Kernel::Kernel(const Coordinates& space, const Hyperparameters& at)
 }
 
 double Kernel::place(std::size_t i, double x) const {
-  return (warp_a_.empty() ? x : warp(x, warp_a_[i], warp_b_[i]).value) * inverse_[i];
+  return (warp_a_.empty() ? x : warp_value(x, warp_a_[i], warp_b_[i])) * inverse_[i];
 }
 
 void Kernel::place(VectorView x, double* point) const {

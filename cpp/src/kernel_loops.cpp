@@ -18,11 +18,11 @@ HPT_INLINE double add_up(const double (&sum)[lanes]) {
   return half[0];
 }
 
-// Squared scaled distances and weighted mismatches to one block.
-HPT_INLINE void distances(const KernelShape& shape, const double* point, const double* columns, Index stride,
-                          double (&squared)[width], double (&mismatch)[width]) {
-  for (Index j = 0; j < width; ++j) squared[j] = mismatch[j] = 0.0;
-  for (Index i = 0; i < shape.numeric; ++i) {
+// Squared scaled distances to one block.
+HPT_INLINE void distances_to(Index numeric, const double* point, const double* columns, Index stride,
+                             double (&squared)[width]) {
+  for (Index j = 0; j < width; ++j) squared[j] = 0.0;
+  for (Index i = 0; i < numeric; ++i) {
     const double at = point[i];
     const double* column = columns + i * stride;
     for (Index j = 0; j < width; ++j) {
@@ -30,10 +30,15 @@ HPT_INLINE void distances(const KernelShape& shape, const double* point, const d
       squared[j] += difference * difference;
     }
   }
-  for (Index i = 0; i < shape.categorical; ++i) {
-    const double at = point[shape.numeric + i], inverse = shape.inverse[i];
-    const double* column = columns + (shape.numeric + i) * stride;
-    for (Index j = 0; j < width; ++j) mismatch[j] += inverse * (at != column[j] ? 1.0 : 0.0);
+}
+
+// Adds to one block the weights of the categories that differ.
+HPT_INLINE void add_mismatches(Index categorical, const double* weights, const double* point,
+                               const double* columns, Index stride, double (&mismatch)[width]) {
+  for (Index i = 0; i < categorical; ++i) {
+    const double at = point[i], weight = weights[i];
+    const double* column = columns + i * stride;
+    for (Index j = 0; j < width; ++j) mismatch[j] += weight * (at != column[j] ? 1.0 : 0.0);
   }
 }
 
@@ -47,7 +52,11 @@ HPT_CLONES void kernel_row(const KernelShape& shape, const double* point, const 
   const double product = numbers && categories ? shape.mixing : 1.0;
   for (Index block = 0; block < blocks; ++block) {
     double kx[width], slope[width], kh[width];
-    distances(shape, point, columns + block * width, stride, kx, kh);
+    const double* first = columns + block * width;
+    distances_to(shape.numeric, point, first, stride, kx);
+    for (Index j = 0; j < width; ++j) kh[j] = 0.0;
+    add_mismatches(shape.categorical, shape.inverse, point + shape.numeric, first + shape.numeric * stride,
+                   stride, kh);
     for (Index j = 0; j < width; ++j) {
       const double t = std::sqrt(5.0 * kx[j]);
       const double decay = exp_of_negative(-t);
@@ -74,6 +83,28 @@ HPT_CLONES void kernel_row(const KernelShape& shape, const double* point, const 
     if (out.mixing != nullptr) {
       for (Index j = 0; j < width; ++j)
         out.mixing[block * width + j] = s * (kx[j] * kh[j] - 0.5 * (kx[j] + kh[j]));
+    }
+  }
+}
+
+HPT_CLONES void lower_distances(Index numeric, Index categorical, const double* point, const double* columns,
+                                Index stride, double* distances) {
+  constexpr Index most = 256;
+  double ones[most];
+  for (Index i = 0; i < most; ++i) ones[i] = 1.0;
+  for (Index block = 0; block < stride / width; ++block) {
+    double squared[width], mismatch[width];
+    const double* first = columns + block * width;
+    distances_to(numeric, point, first, stride, squared);
+    for (Index j = 0; j < width; ++j) mismatch[j] = 0.0;
+    for (Index c = 0; c < categorical; c += most) {
+      const Index count = categorical - c < most ? categorical - c : most;
+      add_mismatches(count, ones, point + numeric + c, first + (numeric + c) * stride, stride, mismatch);
+    }
+    double* out = distances + block * width;
+    for (Index j = 0; j < width; ++j) {
+      const double distance = squared[j] + mismatch[j];
+      out[j] = distance < out[j] ? distance : out[j];
     }
   }
 }

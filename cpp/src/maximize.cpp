@@ -126,7 +126,8 @@ class Search {
     ascend(front);
     if (!space_.discrete().empty()) {
       if (many_) keep_best(front, options_.finalists);
-      for (int round = 0; round < options_.rounds && step(front); ++round) ascend(front);
+      const int rounds = many_ ? options_.many_rounds : options_.rounds;
+      for (int round = 0; round < rounds && step(front); ++round) ascend(front);
     }
     return row_of(front.points, order_of(front.scores)[0]);
   }

@@ -7,9 +7,19 @@
 
 namespace hpt {
 
+namespace {
+
+constexpr double margin = 1e-9;
+
+}  // namespace
+
+double warp_value(double x, double a, double b) {
+  const double t = std::clamp(x, margin, 1.0 - margin);
+  return -std::expm1(b * std::log(-std::expm1(a * std::log(t))));
+}
+
 Warped warp(double x, double a, double b) {
   require(a > 0.0 && b > 0.0, "warping exponents must be above 0");
-  constexpr double margin = 1e-9;
   const double t = std::clamp(x, margin, 1.0 - margin);
   const double log_t = std::log(t);
   const double power = std::exp(a * log_t);    // t^a

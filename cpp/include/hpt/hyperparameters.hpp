@@ -12,7 +12,7 @@
 namespace hpt {
 
 struct FitOptions {
-  int iterations = 50;  // of each start at most; fewer from 128 observations on
+  int iterations = 25;  // of each start at most
   bool warping = true;  // of the inputs, from 2 d observations on
   std::optional<Hyperparameters> start =
       std::nullopt;  // an earlier fit to begin from besides the prior's mode

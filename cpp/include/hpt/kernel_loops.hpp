@@ -57,4 +57,8 @@ double pull_both(double at, const double* column, const double* weight, double* 
 // sum_b weight_b [at != column_b]
 double sum_unequal(double at, const double* column, const double* weight, Index blocks);
 
+// distances_b <- min(distances_b, squared distance from the point to point b, unequal categories counting 1)
+void lower_distances(Index numeric, Index categorical, const double* point, const double* columns,
+                     Index stride, double* distances);
+
 }  // namespace hpt::loops

@@ -15,8 +15,8 @@ namespace hpt {
 
 // Budgets count points and steps, never time, and depend on the number of observations alone.
 struct SearchOptions {
-  Index candidates = 1024;         // quasi-random points screened
-  Index local = 512;               // perturbations of the best observed points screened besides
+  Index candidates = 768;          // quasi-random points screened
+  Index local = 256;               // perturbations of the best observed points screened besides
   Index starts = 10;               // best of those, improved together by local search
   int steps = 30;                  // of gradient ascent on the continuous coordinates
   int rounds = 4;                  // of ascent and discrete neighbourhood in turn
@@ -26,10 +26,11 @@ struct SearchOptions {
   // the acquisition; fewer starts take fewer steps, and only the best of those meet their discrete
   // neighbours.
   Index many = 256;
-  Index means = 3584;
+  Index means = 3840;
   Index variances = 512;
   Index many_starts = 8;
   int many_steps = 25;
+  int many_rounds = 2;
   Index finalists = 4;
   int threads = 1;  // without effect on the result
 };

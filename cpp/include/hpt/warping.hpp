@@ -15,5 +15,6 @@ struct Warped {
 
 // x in [0, 1] is first squeezed into [1e-9, 1 - 1e-9], where every derivative is finite; a, b > 0.
 Warped warp(double x, double a, double b);
+double warp_value(double x, double a, double b);  // the value alone, the same to the bit
 
 }  // namespace hpt

@@ -1,0 +1,221 @@
+"""What one suggestion costs: CPU seconds of ask + tell on a history of n observations, beside its peers.
+
+    python benchmarks/bench_ask.py                                       # this tuner alone
+    python benchmarks/bench_ask.py --peer ~/peer/bin/python              # beside Optuna's GP sampler and TPE
+    python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --trials 64 --json raw.json --picture ask.svg
+
+Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask meets
+cold caches and is reported apart. Every cell of the table is a process of its own on one thread; the peers run in
+the interpreter named by --peer, in which Optuna and torch are installed. Times are CPU seconds of that process, so
+that a busy machine counts little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Config = dict[str, Any]
+Step = Callable[[], None]
+PEERS = ("optuna-gp", "optuna-tpe")
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def kinds(space: str) -> list[tuple[str, str]]:
+    """Names and kinds of the parameters of a space: a number of continuous ones, or `mixed`."""
+    if space != "mixed":
+        return [(f"x{i}", "continuous") for i in range(int(space))]
+    each = {"continuous": 8, "integer": 4, "categorical": 4}
+    return [(f"{kind[:3]}{i}", kind) for kind, count in each.items() for i in range(count)]
+
+
+def objective(config: Config) -> float:
+    """A bowl with ripples, and a handicap for every category but the third; smallest at 0.4, 8 and "c"."""
+    total = 0.0
+    for value in config.values():
+        if isinstance(value, str):
+            total += 0.1 * abs("abcde".index(value) - 2)
+        else:
+            u = value / 20 if isinstance(value, int) else value
+            total += (u - 0.4) ** 2 + 0.02 * abs(u * 5 - round(u * 5))
+    return total
+
+
+def observations(space: str, n: int) -> list[tuple[Config, float]]:
+    """Half of them anywhere, half ever nearer to the optimum, as a search leaves them behind."""
+    rng, out = random.Random(n), []
+    for k in range(n):
+        config: Config = {}
+        near = k % 2 == 1
+        for name, kind in kinds(space):
+            u = min(1.0, max(0.0, rng.gauss(0.4, 0.3 / (1 + 4 * k / n)))) if near else rng.random()
+            if kind == "continuous":
+                config[name] = u
+            elif kind == "integer":
+                config[name] = max(1, round(20 * u))
+            else:
+                config[name] = "abcde"[min(4, int(5 * u))]
+        out.append((config, objective(config)))
+    return out
+
+
+def ours(space: str, n: int) -> Step:
+    import hpt
+    from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+
+    build = {
+        "continuous": lambda name: ContinuousParameter(name, 0, 1, "Linear"),
+        "integer": lambda name: IntegerParameter(name, 1, 20, "Linear"),
+        "categorical": lambda name: CategoricalParameter(name, list("abcde")),
+    }
+    parameters = [build[kind](name) for name, kind in kinds(space)]
+    tuner = hpt.Tuner(SearchSpace(parameters), objective="minimize", strategy="Bayesian", seed=0)
+    for config, value in observations(space, n):
+        tuner.add(config, value)
+
+    def step() -> None:
+        [trial] = tuner.ask()
+        tuner.tell(trial.number, objective(dict(trial.config)))
+
+    return step
+
+
+def optuna_step(space: str, n: int, sampler: str) -> Step:
+    import warnings
+
+    import optuna
+
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    chosen: Any
+    if sampler == "gp":
+        import torch
+
+        torch.set_num_threads(1)
+        chosen = optuna.samplers.GPSampler(seed=0)
+    else:
+        chosen = optuna.samplers.TPESampler(seed=0)
+    build: dict[str, Any] = {
+        "continuous": optuna.distributions.FloatDistribution(0, 1),
+        "integer": optuna.distributions.IntDistribution(1, 20),
+        "categorical": optuna.distributions.CategoricalDistribution(list("abcde")),
+    }
+    distributions = {name: build[kind] for name, kind in kinds(space)}
+    study = optuna.create_study(sampler=chosen)
+    create = optuna.trial.create_trial
+    study.add_trials(
+        [
+            create(params=config, distributions=distributions, value=value)
+            for config, value in observations(space, n)
+        ]
+    )
+
+    def step() -> None:
+        trial = study.ask(distributions)
+        study.tell(trial, objective(trial.params))
+
+    return step
+
+
+def measure(engine: str, space: str, n: int, trials: int) -> dict[str, Any]:
+    """In this process: seconds of the cold first ask + tell and of `trials` more, and the peak memory."""
+    step = ours(space, n) if engine == "hpt" else optuna_step(space, n, engine.removeprefix("optuna-"))
+    seconds = []
+    for _ in range(trials + 1):
+        start = time.process_time()
+        step()
+        seconds.append(time.process_time() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"cold": seconds[0], "seconds": seconds[1:], "peak_mib": peak}
+
+
+def run_apart(python: str, engine: str, space: str, n: int, trials: int) -> dict[str, Any]:
+    """The same in a process of its own, on one thread."""
+    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
+    command = [python, __file__, "--worker", engine, space, str(n), str(trials)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return {"engine": engine, "space": space, "n": n, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def line(result: dict[str, Any], reference: float | None) -> str:
+    """One row of the table, in milliseconds."""
+    seconds = sorted(result["seconds"])
+    mean = statistics.fmean(seconds)
+    p99 = seconds[min(len(seconds) - 1, int(0.99 * len(seconds)))]
+    columns = [mean, statistics.median(seconds), p99, seconds[-1], result["cold"]]
+    ratio = "" if reference is None else f"{mean / reference:8.1f}x"
+    return (
+        f"{result['space']:>6} {result['n']:>6} {result['engine']:<11}"
+        + "".join(f"{1e3 * value:>10.1f}" for value in columns)
+        + f"{result['peak_mib']:>9.0f}{ratio}"
+    )
+
+
+def draw(results: list[dict[str, Any]], path: Path) -> None:
+    """Mean cost against n, a panel for each space."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    spaces = list(dict.fromkeys(result["space"] for result in results))
+    figure, panels = plt.subplots(1, len(spaces), figsize=(4 * len(spaces), 3.5), sharey=True, squeeze=False)
+    for panel, space in zip(panels[0], spaces, strict=True):
+        for engine in dict.fromkeys(result["engine"] for result in results):
+            cells = [r for r in results if r["space"] == space and r["engine"] == engine]
+            ns, means = [r["n"] for r in cells], [statistics.fmean(r["seconds"]) for r in cells]
+            panel.loglog(ns, means, marker="o", label=engine)
+        panel.set(title=f"{space} parameters", xlabel="observations")
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("CPU seconds per ask + tell")
+    panels[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--n", type=int, nargs="+", default=[20, 100, 500, 1000, 2000, 10_000])
+    parser.add_argument("--spaces", nargs="+", default=["4", "10", "30", "mixed"])
+    parser.add_argument("--trials", type=int, default=64, help="consecutive ask + tell, after the cold one")
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has optuna and torch")
+    parser.add_argument("--peer-trials", type=int, help="fewer for the peers, whose cost varies little")
+    parser.add_argument("--peer-limit", type=int, default=2000, help="largest n at which peers run")
+    parser.add_argument("--json", type=Path, help="write every single time there")
+    parser.add_argument("--picture", type=Path, help="draw the means there (needs matplotlib)")
+    parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        engine, space, n, trials = options.worker
+        print(json.dumps(measure(engine, space, int(n), int(trials))))
+        return
+    titles = [f"{title:>10}" for title in ("mean", "median", "p99", "max", "cold")]
+    print(f"milliseconds of CPU\n space      n engine     {''.join(titles)}      MiB", flush=True)
+    results = []
+    for space in options.spaces:
+        for n in options.n:
+            mine = run_apart(sys.executable, "hpt", space, n, options.trials)
+            results.append(mine)
+            print(line(mine, None), flush=True)
+            for peer in PEERS if options.peer and n <= options.peer_limit else ():
+                result = run_apart(options.peer, peer, space, n, options.peer_trials or options.trials)
+                results.append(result)
+                print(line(result, statistics.fmean(mine["seconds"])), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results))
+    if options.picture:
+        draw(results, options.picture)
+
+
+if __name__ == "__main__":
+    main()
