@@ -1,13 +1,13 @@
 """What one suggestion costs: CPU seconds of ask + tell on a history of n observations, beside its peers.
 
-    python benchmarks/bench_ask.py                                       # this tuner alone
-    python benchmarks/bench_ask.py --peer ~/peer/bin/python              # beside Optuna's GP sampler and TPE
-    python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --trials 64 --json raw.json --picture ask.svg
+    python benchmarks/bench_ask.py                                # this tuner alone
+    python benchmarks/bench_ask.py --peer ~/peer/bin/python       # beside Optuna's GP sampler and TPE
+    python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --json raw.json --picture ask.svg
 
-Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask meets
-cold caches and is reported apart. Every cell of the table is a process of its own on one thread; the peers run in
-the interpreter named by --peer, in which Optuna and torch are installed. Times are CPU seconds of that process, so
-that a busy machine counts little.
+Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask
+meets cold caches and is reported apart. Every cell of the table is a process of its own on one thread; the
+peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of
+that process, so that a busy machine counts little.
 """
 
 from __future__ import annotations
@@ -163,9 +163,9 @@ def line(result: dict[str, Any], reference: float | None) -> str:
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Mean cost against n, a panel for each space."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     spaces = list(dict.fromkeys(result["space"] for result in results))
