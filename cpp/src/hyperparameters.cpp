@@ -15,7 +15,7 @@ namespace {
 // every start is followed to its end, from there on only the one that is best after a few steps, and from
 // `many` on the earlier fit alone, unless the prior's mode is better or there was none.
 constexpr Index some = 64, many = 256;
-constexpr int first_steps = 8;
+constexpr int first_steps = 5;
 
 struct Found {
   Vector theta;

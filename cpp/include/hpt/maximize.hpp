@@ -26,8 +26,8 @@ struct SearchOptions {
   // the acquisition; fewer starts take fewer steps, and only the best of those meet their discrete
   // neighbours.
   Index many = 256;
-  Index means = 3840;
-  Index variances = 512;
+  Index means = 1792;
+  Index variances = 384;
   Index many_starts = 8;
   int many_steps = 25;
   int many_rounds = 2;
