@@ -63,6 +63,7 @@ class PlainProgress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._shown = 0.0
 
     def update(self, runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
         later = sum(isinstance(event, ev.TrialEnded) for event in events)
@@ -70,7 +71,8 @@ class PlainProgress:
             later -= isinstance(event, ev.TrialEnded)
             words = self._words(runner, event, later)
             if words:
-                elapsed = duration(event.time - runner.state.created)
+                self._shown = max(self._shown, event.time)  # a log's times may trail those of the tuner
+                elapsed = duration(self._shown - runner.state.created)
                 print(f"{elapsed:>8}  {words}", file=self._stream, flush=True)
 
     def tick(self, runner: TuningJobRunner) -> None:

@@ -8,12 +8,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from hpt.errors import InputError, JobExistsError
+from hpt.errors import InputError, JobExistsError, StorageError
 from hpt.events import Event
 from hpt.executors.local import LocalExecutor
 from hpt.job import TuningJobConfig
@@ -121,7 +121,8 @@ class Session:
             finally:
                 executor.close()
         finally:
-            self.storage.release(lease)
+            with suppress(StorageError):  # a lease that cannot be given back ends with this process
+                self.storage.release(lease)
 
     @contextmanager
     def open_or_create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pickle
 import re
@@ -243,7 +244,27 @@ def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
             "train is defined in an interactive session, where worker processes cannot find it; "
             "put it into a file and import it"
         )
+    code = getattr(train, "__code__", None)
+    if code is not None and train.__module__ == "__main__" and _is_guarded(Path(script), code.co_firstlineno):
+        raise InputError(
+            'train is defined under `if __name__ == "__main__":`, which worker processes do not run; '
+            "move it out, to the top level of the script"
+        )
     return pickled, str(Path(script).resolve())
+
+
+def _is_guarded(script: Path, line: int) -> bool:
+    """Whether a line of a script stands under `if __name__ == "__main__":`."""
+    try:
+        tree = ast.parse(script.read_bytes())
+    except (OSError, SyntaxError):
+        return False
+    return any(
+        isinstance(node, ast.If)
+        and "__name__" in ast.unparse(node.test)
+        and node.lineno <= line <= (node.end_lineno or line)
+        for node in tree.body
+    )
 
 
 __all__ = ["TuningResult", "run", "tune"]

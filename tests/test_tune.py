@@ -298,3 +298,18 @@ def test_training_ends_with_the_process_that_nobody_can_resume(tmp_path: Path) -
     process.wait()
     psutil.wait_procs(mine, timeout=20)
     assert not mine[0].is_running()
+
+
+def test_a_function_under_the_main_guard_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import hpt\n"
+        'if __name__ == "__main__":\n'
+        "    def train(config, report):\n"
+        "        return 1.0\n"
+        '    space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])\n'
+        "    hpt.tune(train, space, max_jobs=1)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert "move it out" in done.stderr

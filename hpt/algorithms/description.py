@@ -36,11 +36,12 @@ class BuiltInAlgorithm:
     """A training program that comes with `hpt`.
 
     name: short name, as in `TrainingImage: "xgboost"`. module: run as `python -m <module>` under the
-    container contract (AMT 16). extra: the extra of this package that installs its library. aliases: other
-    names, such as model ids. metric_definitions: every metric the program can print, by published name.
-    epoch_resource: the hyperparameter that counts units of progress, or None. checkpoint_support: saves to
-    and resumes from the checkpoint folder. required_hyperparameters: names without a default.
-    requested_version: the tag of the image the user named, None for the short name; what is installed runs.
+    container contract (AMT 16). extra: the extra of this package that installs its `library`, an importable
+    name. aliases: other names, such as model ids. metric_definitions: every metric the program can print,
+    by published name. epoch_resource: the hyperparameter that counts units of progress, or None.
+    checkpoint_support: saves to and resumes from the checkpoint folder. required_hyperparameters: names
+    without a default. requested_version: the tag of the image the user named, None for the short name; what
+    is installed runs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class BuiltInAlgorithm:
     recommended_ranges: tuple[RecommendedRange, ...]
     required_hyperparameters: tuple[str, ...]
     extra: str
+    library: str
     aliases: tuple[str, ...] = ()
     requested_version: str | None = None
 

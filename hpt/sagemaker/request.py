@@ -17,7 +17,7 @@ from hpt.algorithms import ALGORITHMS, find_algorithm
 from hpt.errors import ValidationError, Violation
 from hpt.job import TuningJobConfig
 from hpt.sagemaker.convert import fill_in, to_config, to_request
-from hpt.sagemaker.facts import Facts
+from hpt.sagemaker.facts import Definition, Facts
 from hpt.sagemaker.local import LOCAL_MODE, STRICT_MODE, Limits, is_image, is_s3, resolve_uri
 from hpt.sagemaker.members import unsupported
 from hpt.sagemaker.model import CREATE_TUNING_JOB, load_shapes
@@ -72,21 +72,11 @@ def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings)
     """Violations of programs, data and places that are not there, each naming the path that was tried."""
     remote = surroundings.check_s3 is not None
     for definition in facts.definitions:
-        image = definition.image
-        if (
-            not remote
-            and facts.paths
-            and image
-            and not is_image(image)
-            and facts.algorithm(definition) is None
-        ):
-            path = f"{definition.path}.AlgorithmSpecification.TrainingImage"
-            reason = surroundings.program(resolve_uri(image, base, home) or image)
+        if not remote and facts.paths:
+            reason = _cannot_run(facts, definition, base, home, surroundings)
             if reason is not None:
-                names = ", ".join(facts.algorithms)
-                yield Violation(
-                    CODE, path, "program", f"{image!r}: {reason}; built-in algorithms are {names}"
-                )
+                path = f"{definition.path}.AlgorithmSpecification.TrainingImage"
+                yield Violation(CODE, path, "program", f"{definition.image!r}: {reason}")
         for path, uri in definition.uris():
             tried = resolve_uri(uri, base, home)
             if tried is None or is_s3(tried) != remote:
@@ -95,3 +85,17 @@ def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings)
             reason = check(tried)
             if reason is not None:
                 yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}")
+
+
+def _cannot_run(
+    facts: Facts, definition: Definition, base: str, home: str, surroundings: Surroundings
+) -> str | None:
+    """Why the training image cannot run here, None if it can or if the rules have a word on it."""
+    image = definition.image
+    algorithm = find_algorithm(image) if image else None
+    if algorithm is not None:
+        return surroundings.library(algorithm)
+    if not image or is_image(image):
+        return None
+    reason = surroundings.program(resolve_uri(image, base, home) or image)
+    return None if reason is None else f"{reason}; built-in algorithms are {', '.join(facts.algorithms)}"

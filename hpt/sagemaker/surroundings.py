@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+
+from hpt.algorithms import BuiltInAlgorithm
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
@@ -30,6 +33,11 @@ class Surroundings:
             return f"{path} may not be read; change its permissions: chmod u+r {path}"
         if program.suffix != ".py" and not os.access(program, os.X_OK):
             return f"{path} is neither executable nor a .py file; make it executable: chmod +x {path}"
+        return None
+
+    def library(self, algorithm: BuiltInAlgorithm) -> str | None:
+        if find_spec(algorithm.library) is None:
+            return f"{algorithm.library} is not installed; run: pip install 'hpt[{algorithm.extra}]'"
         return None
 
     def data(self, uri: str) -> str | None:

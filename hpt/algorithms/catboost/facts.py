@@ -36,6 +36,7 @@ CATBOOST = BuiltInAlgorithm(
     ),
     required_hyperparameters=(),
     extra="catboost",
+    library="catboost",
     aliases=("catboost-classification-model", "catboost-regression-model"),
 )
 """The registry's entry."""

@@ -29,5 +29,6 @@ KMEANS = BuiltInAlgorithm(
     ),
     required_hyperparameters=("feature_dim", "k"),
     extra="kmeans",
+    library="sklearn",
 )
 """The registry's entry."""

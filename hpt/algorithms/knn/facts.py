@@ -22,5 +22,6 @@ KNN = BuiltInAlgorithm(
     ),
     required_hyperparameters=("feature_dim", "k", "predictor_type", "sample_size"),
     extra="knn",
+    library="sklearn",
 )
 """The registry's entry."""

@@ -43,6 +43,7 @@ LIGHTGBM = BuiltInAlgorithm(
     ),
     required_hyperparameters=(),
     extra="lightgbm",
+    library="lightgbm",
     aliases=("lightgbm-classification-model", "lightgbm-regression-model"),
 )
 """The registry's entry."""

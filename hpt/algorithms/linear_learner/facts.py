@@ -58,5 +58,6 @@ LINEAR_LEARNER = BuiltInAlgorithm(
     ),
     required_hyperparameters=("predictor_type",),
     extra="linear_learner",
+    library="sklearn",
 )
 """The registry's entry."""

@@ -60,5 +60,6 @@ XGBOOST = BuiltInAlgorithm(
     ),
     required_hyperparameters=("num_round",),
     extra="xgboost",
+    library="xgboost",
 )
 """The registry's entry."""
