@@ -15,7 +15,7 @@ namespace {
 // every start is followed to its end, from there on only the one that is best after a few steps, and from
 // `many` on the earlier fit alone, unless the prior's mode is better or there was none.
 constexpr Index some = 64, many = 256;
-constexpr int first_steps = 5;
+constexpr int first_steps = 5, resumed_steps = 15;
 
 struct Found {
   Vector theta;
@@ -79,12 +79,15 @@ Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, Vect
     upper.push_back(each.upper);
   }
   LbfgsbOptions search;
-  search.iterations = options.iterations;
-  search.evaluations = options.iterations + 8;
+  // A fit that begins from an earlier one has less far to go.
+  search.iterations =
+      options.start && X.rows() >= some ? std::min(options.iterations, resumed_steps) : options.iterations;
+  search.evaluations = search.iterations + 8;
   search.gradient_tolerance = 1e-2;  // nats
   search.value_tolerance = 1e-5;
 
-  const std::vector<Vector> from = starts(space, density, options);
+  std::vector<Vector> from = starts(space, density, options);
+  if (options.start && X.rows() >= some) from.pop_back();
   if (options.start && X.rows() >= many)
     return unpack(space, descend(density, better(density, from[0], from[1]), lower, upper, search).theta);
   LbfgsbOptions shorter = search;
