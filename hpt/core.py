@@ -28,6 +28,9 @@ Float64Array = NDArray[np.float64]
 MODEL_LIMIT = 1000
 """How many observations an exact model is made of at most: a fit costs their number cubed."""
 
+TAILS = (2.0, 12.0)
+"""How far a fit may let the worse half of the targets reach: drawn in a lot, or far outliers alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
@@ -37,6 +40,7 @@ class Hyperparameters:
     about it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the
     categorical kernel, in [0, 1]; without effect in a space of one kind. warping: exponents (a, b) of each
     number's Kumaraswamy warping, in the order of the coordinates; empty where numbers enter as they are.
+    tail: how far the worse half of the transformed targets reaches, in spreads of the better half.
     """
 
     length_scales: tuple[float, ...]
@@ -45,6 +49,7 @@ class Hyperparameters:
     mean: float = 0.0
     mixing: float = 0.5
     warping: tuple[tuple[float, float], ...] = ()
+    tail: float = 2.0
 
 
 class Model:
@@ -117,10 +122,12 @@ def fit(
     *,
     warping: bool = True,
     threads: int = 1,
+    tails: Sequence[float] = TAILS,
 ) -> Hyperparameters:
     """Maximum a posteriori hyperparameters: a pure function of the arguments but `threads`.
 
     start: an earlier fit, of a prefix of the observations say, from which to begin besides the prior's mode.
+    tails: transforms of the targets to choose from by the density of the targets; infinity only standardises.
     warping: whether numbers may be warped once there are two observations a coordinate.
 
     Raises:
@@ -133,11 +140,11 @@ def fit(
     typed = _typed(coordinates)
     points, targets, _ = _representative(typed, X, y)
     at = _core.GaussianProcess.fit(
-        typed, points, targets, start=earlier, warping=warping, threads=threads
+        typed, points, targets, start=earlier, warping=warping, threads=threads, tails=list(tails)
     ).hyperparameters
     exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
     return Hyperparameters(
-        tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing, exponents
+        tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing, exponents, at.tail
     )
 
 
@@ -189,7 +196,7 @@ def _crossing(at: Hyperparameters) -> _core.Hyperparameters:
     scales = np.asarray(at.length_scales, dtype=np.float64)
     exponents = np.asarray(at.warping, dtype=np.float64).reshape(-1, 2)
     a, b = np.ascontiguousarray(exponents.T)
-    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing, a, b)
+    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing, a, b, at.tail)
 
 
 def _array(values: ArrayLike, name: str) -> Float64Array:

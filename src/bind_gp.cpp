@@ -14,7 +14,7 @@ using Items = std::vector<Coordinate>;
 
 Hyperparameters hyperparameters(const Array& length_scales, double amplitude, double noise, double mean,
                                 double mixing, const std::optional<Array>& warp_a,
-                                const std::optional<Array>& warp_b) {
+                                const std::optional<Array>& warp_b, double tail) {
   const auto vector = [](const Array& array, const char* name) {
     const VectorView view = vector_view(array, name);
     return Vector(view.begin(), view.end());
@@ -25,16 +25,19 @@ Hyperparameters hyperparameters(const Array& length_scales, double amplitude, do
           mean,
           mixing,
           warp_a ? vector(*warp_a, "warp_a") : Vector(),
-          warp_b ? vector(*warp_b, "warp_b") : Vector()};
+          warp_b ? vector(*warp_b, "warp_b") : Vector(),
+          tail};
 }
 
 GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iterations,
-                    const std::optional<Hyperparameters>& start, bool warping, int threads) {
+                    const std::optional<Hyperparameters>& start, bool warping, int threads,
+                    const std::vector<double>& tails) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
   const py::gil_scoped_release release;
   const SingleThreadedBlas single;
-  return GaussianProcess::fit(Coordinates(space), points, targets, {iterations, warping, start, threads});
+  return GaussianProcess::fit(Coordinates(space), points, targets,
+                              {iterations, warping, start, threads, tails});
 }
 
 GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at,
@@ -101,7 +104,7 @@ void bind_gp(py::module_& module) {
   py::class_<Hyperparameters>(module, "Hyperparameters")
       .def(py::init(&hyperparameters), py::arg("length_scales").noconvert(), py::arg("amplitude") = 1.0,
            py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5,
-           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none())
+           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none(), py::arg("tail") = 2.0)
       .def_property_readonly(
           "length_scales",
           [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
@@ -109,6 +112,7 @@ void bind_gp(py::module_& module) {
       .def_readonly("noise", &Hyperparameters::noise)
       .def_readonly("mean", &Hyperparameters::mean)
       .def_readonly("mixing", &Hyperparameters::mixing)
+      .def_readonly("tail", &Hyperparameters::tail)
       .def_property_readonly("warp_a",
                              [](const Hyperparameters& self) { return to_array(VectorView(self.warp_a)); })
       .def_property_readonly("warp_b",
@@ -119,7 +123,7 @@ void bind_gp(py::module_& module) {
            py::arg("hyperparameters"), py::arg("threads") = 1)
       .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
                   py::arg("iterations") = 25, py::arg("start") = py::none(), py::arg("warping") = true,
-                  py::arg("threads") = 1)
+                  py::arg("threads") = 1, py::arg("tails") = FitOptions().tails)
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
       .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())
@@ -128,10 +132,8 @@ void bind_gp(py::module_& module) {
       .def_property_readonly("jitter", &GaussianProcess::jitter);
 
   py::class_<TargetTransform>(module, "TargetTransform")
-      .def(py::init([](const Array& y, bool compress) {
-             return TargetTransform(vector_view(y, "y"), {compress});
-           }),
-           py::arg("y").noconvert(), py::arg("compress") = true)
+      .def(py::init([](const Array& y, double tail) { return TargetTransform(vector_view(y, "y"), tail); }),
+           py::arg("y").noconvert(), py::arg("tail") = 2.0)
       .def("forward", py::vectorize(&TargetTransform::forward), py::arg("y"))
       .def("inverse", py::vectorize(&TargetTransform::inverse), py::arg("z"))
       .def("slope", py::vectorize(&TargetTransform::slope), py::arg("z"))

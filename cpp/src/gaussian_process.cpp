@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "hpt/error.hpp"
@@ -10,6 +11,7 @@
 namespace hpt {
 namespace {
 
+constexpr Index many = 128;       // observations from which an earlier fit's transform is kept
 constexpr Index chunk_rows = 64;  // points predicted together: their covariances stay in the cache
 
 Vector standardize(const TargetTransform& units, VectorView y) {
@@ -35,13 +37,38 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   require(X.rows() >= 1, "a fit needs at least one observation");
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space.check(X);
-  Hyperparameters at = fit_hyperparameters(space, X, standardize(TargetTransform(y), y), options);
+  require(!options.tails.empty(), "a fit needs at least one transform of the targets");
+  // Densities of the targets as they were told: comparable whatever the transform (Snelson, Rasmussen and
+  // Ghahramani, "Warped Gaussian processes", NIPS 2003).
+  Hyperparameters at;
+  double best = std::numeric_limits<double>::infinity();
+  double power = std::numeric_limits<double>::quiet_NaN();
+  const bool settled = options.start && X.rows() >= many;
+  for (const double tail : settled ? std::vector<double>{options.start->tail} : options.tails) {
+    const TargetTransform transform(y, tail);
+    if (transform.compression().power() == power) continue;
+    power = transform.compression().power();
+    const Vector z = standardize(transform, y);
+    double value = 0.0;
+    Hyperparameters found = fit_hyperparameters(space, X, z, options, &value);
+    for (const double each : z) value += std::log(transform.slope(each));
+    if (value < best || at.length_scales.empty()) {
+      best = value;
+      at = std::move(found);
+      at.tail = tail;
+    }
+  }
   return GaussianProcess(std::move(space), X, y, std::move(at), options.threads);
 }
 
 GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at,
                                  int threads)
-    : space_(std::move(space)), at_(std::move(at)), units_(y), X_(X), Z_(X.rows(), 1), beta_(X.rows(), 1) {
+    : space_(std::move(space)),
+      at_(std::move(at)),
+      units_(y, at_.tail),
+      X_(X),
+      Z_(X.rows(), 1),
+      beta_(X.rows(), 1) {
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space_.check(X);
   for (Index i = 0; i < X.rows(); ++i) Z_(i, 0) = units_.forward(y[static_cast<std::size_t>(i)]);

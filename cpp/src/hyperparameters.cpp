@@ -69,7 +69,7 @@ double negative_log_posterior(const Coordinates& space, MatrixView X, VectorView
 }
 
 Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, VectorView y,
-                                    const FitOptions& options) {
+                                    const FitOptions& options, double* value) {
   require(options.iterations >= 1, "iterations must be at least 1");
   const bool warped = options.warping && X.rows() >= 2 * space.size();
   PosteriorDensity density(space, X, y, warped, options.threads);
@@ -88,8 +88,11 @@ Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, Vect
 
   std::vector<Vector> from = starts(space, density, options);
   if (options.start && X.rows() >= some) from.pop_back();
-  if (options.start && X.rows() >= many)
-    return unpack(space, descend(density, better(density, from[0], from[1]), lower, upper, search).theta);
+  if (options.start && X.rows() >= many) {
+    const Found found = descend(density, better(density, from[0], from[1]), lower, upper, search);
+    if (value) *value = found.value;
+    return unpack(space, found.theta);
+  }
   LbfgsbOptions shorter = search;
   shorter.iterations = std::min(search.iterations, first_steps);
   const bool at_once = X.rows() < some;
@@ -99,6 +102,7 @@ Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, Vect
     if (found.value < best.value) best = std::move(found);
   }
   if (!at_once) best = descend(density, best.theta, lower, upper, search);
+  if (value) *value = best.value;
   return unpack(space, best.theta);
 }
 

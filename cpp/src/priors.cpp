@@ -17,9 +17,9 @@ std::vector<NormalPrior> priors(const Coordinates& space, bool warped) {
     out[static_cast<std::size_t>(j)] = {spread, 1.2, std::log(1e-2), std::log(1e3)};
   }
   out[at.amplitude()] = {0.0, 1.0, std::log(1e-3), std::log(1e3)};
-  out[at.noise()] = {std::log(3e-4), 2.0, std::log(noise_floor), std::log(10.0)};
-  out[at.mean()] = {0.0, 1.0, -10.0, 10.0};
-  if (at.mixed) out[at.mixing()] = {0.0, 1.5, -6.0, 6.0};
+  out[at.noise()] = {std::log(1e-3), 2.0, std::log(noise_floor), std::log(10.0)};
+  out[at.mean()] = {0.0, 0.5, -10.0, 10.0};
+  if (at.mixed) out[at.mixing()] = {2.0, 1.5, -6.0, 6.0};
   for (std::size_t i = at.warping(); i < at.size(); ++i) out[i] = {0.0, 0.5, -1.5, 1.5};
   return out;
 }

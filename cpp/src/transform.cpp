@@ -76,7 +76,8 @@ Vector mapped(VectorView y, const auto& map) {
 
 }  // namespace
 
-Compression::Compression(VectorView y) {
+Compression::Compression(VectorView y, double tail) {
+  require(tail > 0.0, "the tail must be above 0");
   Vector sorted(y.begin(), y.end());
   std::sort(sorted.begin(), sorted.end());
   // Below the pivot there must be something to measure the spread by.
@@ -91,7 +92,7 @@ Compression::Compression(VectorView y) {
   for (double& each : better) each -= pivot_;
   spread_ = root_mean_square(better);
   for (double& each : worse) each = (each - pivot_) / spread_;
-  power_ = find_power(worse, ratio);
+  power_ = find_power(worse, tail);
   last_ = worse.back();
   last_slope_ = box_cox_slope(last_, power_);
 }
@@ -115,11 +116,9 @@ double Compression::slope(double y) const {
   return box_cox_slope(std::min((y - pivot_) / spread_, last_), power_);
 }
 
-TargetTransform::TargetTransform(VectorView y, const TransformOptions& options)
+TargetTransform::TargetTransform(VectorView y, double tail)
     : inner_(y),
-      compression_(options.compress
-                       ? Compression(mapped(y, [&](double each) { return inner_.forward(each); }))
-                       : Compression()),
+      compression_(mapped(y, [&](double each) { return inner_.forward(each); }), tail),
       outer_(mapped(y, [&](double each) { return compression_.forward(inner_.forward(each)); })) {}
 
 double TargetTransform::slope(double z) const {

@@ -6,10 +6,13 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hpt import core
-from hpt.history import History
+from hpt.history import Float64Array, History
+from hpt.parameters import Coordinate
 from hpt.strategies.base import Seed, Suggestion
 from hpt.trial import Config
 
@@ -28,7 +31,13 @@ class BayesianStrategy:
     kept between calls is a cache: dropping it changes no bit.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, tails: Sequence[float] = core.TAILS, warping: bool = True, first: int | None = None
+    ) -> None:
+        """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are."""
+        self._tails = tuple(tails)
+        self._warping = warping
+        self._first = first
         self._fits: dict[tuple[object, ...], core.Hyperparameters] = {}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
@@ -46,13 +55,25 @@ class BayesianStrategy:
         if space.size is not None and history.distinct >= space.size:
             return None
         X, y, pending, failed = history.X, history.y, history.pending, history.failed
-        if len(y) < 3 or len(y) + len(pending) + len(failed) < first_points(len(space.parameters)):
+        if len(y) < 3 or len(y) + len(pending) + len(failed) < self._first_points(history):
             tried = np.concatenate([X, pending, failed])
             row = core.design_point(space.coordinates, tried, seed, number)
         else:
             model = core.Model(space.coordinates, X, y, self._fit(history))
             row = model.propose(pending, failed, seed, number)
         return None if row is None else space.decode(row[np.newaxis])[0]
+
+    def _first_points(self, history: History) -> int:
+        return first_points(len(history.space.parameters)) if self._first is None else self._first
+
+    def _new_fit(
+        self,
+        coordinates: Sequence[Coordinate],
+        X: Float64Array,
+        y: Float64Array,
+        start: core.Hyperparameters | None,
+    ) -> core.Hyperparameters:
+        return core.fit(coordinates, X, y, start, warping=self._warping, tails=self._tails)
 
     def _fit(self, history: History) -> core.Hyperparameters:
         X, y, coordinates = history.X, history.y, history.space.coordinates
@@ -61,7 +82,7 @@ class BayesianStrategy:
         for a in milestones(len(y)):
             key = (coordinates, X[:a].tobytes(), y[:a].tobytes())
             kept = self._fits.get(key)
-            at = fits[key] = core.fit(coordinates, X[:a], y[:a], at) if kept is None else kept
+            at = fits[key] = self._new_fit(coordinates, X[:a], y[:a], at) if kept is None else kept
         assert at is not None, "the model takes over with three observations"
         self._fits = fits
         return at

@@ -40,8 +40,9 @@ def test_the_logarithm_stays_exact_a_thousand_deviations_away() -> None:
 def test_log_improvement_is_over_the_lowest_mean(kind: str) -> None:
     space, rng = SPACES[kind], np.random.default_rng(2)
     X, y, P = points(space, 15, rng), rng.normal(size=15), points(space, 30, rng)
-    model = core.Model(space, X, y, core.fit(space, X, y))
-    transform = _core.TargetTransform(y)
+    at = core.fit(space, X, y)
+    model = core.Model(space, X, y, at)
+    transform = _core.TargetTransform(y, at.tail)
     mean, variance = model.predict(P)
     z = transform.forward(mean)
     incumbent = transform.forward(model.predict(X)[0].min())

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "hpt/coordinates.hpp"
 #include "hpt/kernel.hpp"
@@ -15,8 +16,9 @@ struct FitOptions {
   int iterations = 25;  // of each start at most
   bool warping = true;  // of the inputs, from 2 d observations on
   std::optional<Hyperparameters> start =
-      std::nullopt;  // an earlier fit to begin from besides the prior's mode
-  int threads = 1;   // without effect on the result
+      std::nullopt;                         // an earlier fit to begin from besides the prior's mode
+  int threads = 1;                          // without effect on the result
+  std::vector<double> tails = {2.0, 12.0};  // transforms of the targets to choose from
 };
 
 // -log p(y, theta | X), writing its gradient (t,); infinite where K cannot be factored. y is standardised,
@@ -25,8 +27,8 @@ double negative_log_posterior(const Coordinates& space, MatrixView X, VectorView
                               MutableVectorView gradient);
 
 // The best of a few local searches, from the prior mode, from shorter length scales, and from an earlier fit.
-// A pure function of (X, y) and the earlier fit.
+// A pure function of (X, y) and the earlier fit. `value` gets -log p(y, theta | X).
 Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, VectorView y,
-                                    const FitOptions& options = {});
+                                    const FitOptions& options = {}, double* value = nullptr);
 
 }  // namespace hpt

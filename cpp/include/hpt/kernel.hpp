@@ -28,6 +28,7 @@ struct Hyperparameters {
   double mixing = 0.5;     // lam; without effect in a space of one kind
   Vector warp_a = {};      // (p,) exponents of the numeric coordinates' warping, or (0,) for none
   Vector warp_b = {};      // (p,) or (0,)
+  double tail = 2.0;       // of the targets' transform (transform.hpp)
 };
 
 // k_x and its derivative to r^2.

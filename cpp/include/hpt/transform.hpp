@@ -29,15 +29,14 @@ class Standardization {
 //   s   root mean square of m - y over the targets at or below m
 //   c   (y) = m + s ((1 + (y - m) / s)^p - 1) / p above m (Box and Cox 1964; p = 0: a logarithm), else y
 //
-// The power p <= 1 is the largest at which the worse half's root mean square is at most `ratio` of s, so that
-// targets without a heavy tail are not touched. Increasing, with slope 1 at the pivot; above the worst target
-// it goes on linearly, so that every real number has its inverse. That the worse half is compressed by its
-// relation to the better half: Song et al., "The Vigor of Vizier" (2024), half-rank warping.
+// The power p <= 1 is the largest at which the worse half's root mean square is at most `tail` times s, so
+// that targets without a heavy tail are not touched. Increasing, with slope 1 at the pivot; above the worst
+// target it goes on linearly, so that every real number has its inverse. That the worse half is compressed by
+// its relation to the better half: Song et al., "The Vigor of Vizier" (2024), half-rank warping.
 class Compression {
  public:
-  static constexpr double ratio = 3.0;
-  Compression() = default;             // the identity
-  explicit Compression(VectorView y);  // y (n,), finite and of moderate size
+  Compression() = default;                 // the identity
+  Compression(VectorView y, double tail);  // y (n,), finite and of moderate size
   double forward(double y) const;
   double inverse(double c) const;
   double slope(double y) const;  // of `forward`
@@ -48,14 +47,10 @@ class Compression {
   double last_ = 0.0, last_slope_ = 1.0;  // (worst target - m) / s, and the slope there
 };
 
-struct TransformOptions {
-  bool compress = true;
-};
-
 // Targets to standardised, compressed ones and back: monotone, so that the order of targets is kept.
 class TargetTransform {
  public:
-  explicit TargetTransform(VectorView y, const TransformOptions& options = {});  // y (n,), n >= 1, finite
+  TargetTransform(VectorView y, double tail);  // y (n,), n >= 1, finite; tail above 0, infinite for none
   double forward(double y) const { return outer_.forward(compression_.forward(inner_.forward(y))); }
   double inverse(double z) const { return inner_.inverse(compression_.inverse(outer_.inverse(z))); }
   double slope(double z) const;  // dy/dz, at a transformed target

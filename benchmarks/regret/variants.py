@@ -1,0 +1,17 @@
+"""This project's search with one ingredient exchanged at a time; `hpt` is the search as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import inf
+
+from hpt.strategies.bayesian import BayesianStrategy
+
+VARIANTS: dict[str, Callable[[], BayesianStrategy]] = {
+    "hpt": BayesianStrategy,
+    "no_transform": partial(BayesianStrategy, tails=(inf,)),
+    "one_transform": partial(BayesianStrategy, tails=(2.0,)),
+    "no_warping": partial(BayesianStrategy, warping=False),
+    "ten_first": partial(BayesianStrategy, first=10),
+}
