@@ -54,9 +54,7 @@ def regret_bound(
     width = beta(len(y), len(space.parameters)) ** 0.5
 
     def bands(points: Float64Array) -> tuple[Float64Array, Float64Array]:
-        mean, variance = model.predict(points)
-        deviation = np.sqrt(np.maximum(variance, 0.0))
-        return mean - width * deviation, mean + width * deviation
+        return model.predict_band(points, width)
 
     lower_at_X, upper_at_X = bands(X)
     rng = generator(seed, len(y), CONVERGENCE)

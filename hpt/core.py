@@ -92,6 +92,11 @@ class Model:
         """Mean and variance of the function at X: (m, d), each (m,), in the units of y, without its noise."""
         return self._gp.predict(_array(X, "X"))
 
+    def predict_band(self, X: ArrayLike, width: float) -> tuple[Float64Array, Float64Array]:
+        """Lower and upper confidence bounds at X: (m, d), each (m,), in the units of y: `width` standard
+        deviations to either side where the model sees the targets, mapped back by their transform."""
+        return self._gp.predict_band(_array(X, "X"), float(width))
+
     def log_expected_improvement(self, X: ArrayLike) -> Float64Array:
         """log EI at X: (m, d), (m,), standardised, over the lowest mean among the observed points."""
         from hpt import _core

@@ -68,6 +68,17 @@ py::tuple predict(const GaussianProcess& self, const Array& X) {
   return py::make_tuple(to_array(VectorView(mean)), to_array(VectorView(variance)));
 }
 
+py::tuple predict_band(const GaussianProcess& self, const Array& X, double width) {
+  const MatrixView points = matrix_view(X, "X");
+  Vector lower(static_cast<std::size_t>(points.rows())), upper(lower.size());
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    self.predict_band(points, width, lower, upper);
+  }
+  return py::make_tuple(to_array(VectorView(lower)), to_array(VectorView(upper)));
+}
+
 py::tuple predict_with_slopes(const GaussianProcess& self, const Array& x) {
   const VectorView point = vector_view(x, "x");
   self.space().check(MatrixView(point.data(), 1, static_cast<Index>(point.size())));
@@ -126,6 +137,7 @@ void bind_gp(py::module_& module) {
                   py::arg("threads") = 1, py::arg("tails") = FitOptions().tails)
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
+      .def("predict_band", &predict_band, py::arg("X").noconvert(), py::arg("width"))
       .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())
       .def("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood)
       .def_property_readonly("hyperparameters", &GaussianProcess::hyperparameters)

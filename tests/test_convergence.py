@@ -41,11 +41,9 @@ def test_the_bound_is_near_that_of_a_dense_search(count: int) -> None:
     bound = regret_bound(SPACE, X, y, fit, 1)
     model = core.Model(SPACE.coordinates, X, y, fit)
     width = convergence.beta(len(y), 4) ** 0.5
-    mean, variance = model.predict(X)
-    upper = (mean + width * np.sqrt(variance)).min()
+    upper = model.predict_band(X, width)[1].min()
     everywhere = SPACE.encode(SPACE.sample(100_000, np.random.default_rng(0)))
-    mean, variance = model.predict(everywhere)
-    dense = max(0.0, upper - (mean - width * np.sqrt(variance)).min())
+    dense = max(0.0, upper - model.predict_band(everywhere, width)[0].min())
     assert bound >= dense * 0.99 - 1e-9  # 4000 times the points find nothing lower
     assert bound >= y.min() - loss({"a": 0.4, "b": 0.7, "k": 3, "c": "y"}) - 1e-6
 

@@ -285,6 +285,19 @@ void GaussianProcess::predict(MatrixView X, MutableVectorView mean, MutableVecto
   }
 }
 
+void GaussianProcess::predict_band(MatrixView X, double width, MutableVectorView lower,
+                                   MutableVectorView upper) const {
+  space_.check(X);
+  Matrix means;
+  predict_standardized(X, means, upper);
+  for (Index i = 0; i < X.rows(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const double reach = width * std::sqrt(std::max(upper[at], 0.0));
+    lower[at] = units_.inverse(means(i, 0) - reach);
+    upper[at] = units_.inverse(means(i, 0) + reach);
+  }
+}
+
 GaussianProcess::Slopes GaussianProcess::predict_with_slopes(VectorView x) const {
   const Index q = static_cast<Index>(space_.continuous().size());
   const MatrixView X(x.data(), 1, space_.size());
