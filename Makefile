@@ -23,7 +23,7 @@ test-faults: $(VENV)/.test
 	$(BIN)/python -P -m pytest -n 4 -m faults tests/faults
 
 cpp-test: $(VENV)/.core
-	$(MAKE) -C cpp test PYTHON=$(abspath $(BIN)/python)
+	$(MAKE) -C cpp -j "$$(nproc)" test PYTHON=$(abspath $(BIN)/python)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

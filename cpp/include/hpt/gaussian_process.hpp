@@ -46,7 +46,7 @@ class GaussianProcess {
 
   // In the units of y, without the observations' noise. mean, variance: (m,); of the first set of targets.
   void predict(MatrixView X, MutableVectorView mean, MutableVectorView variance) const;
-  // Mean -+ width standard deviations where targets are transformed, each end mapped back: X (m, d), ends (m,).
+  // Mean -+ width deviations of transformed targets, each end mapped back: X (m, d), ends (m,).
   void predict_band(MatrixView X, double width, MutableVectorView lower, MutableVectorView upper) const;
   // In standardised units: mean (m, S), variance (m,).
   void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance, int threads = 1) const;
