@@ -20,7 +20,7 @@ test: $(VENV)/.test cpp-test
 
 # Every fault: the tuner, its supervisors and the whole tree killed at every boundary and at random moments.
 test-faults: $(VENV)/.test
-	$(BIN)/python -P -m pytest -n 4 -m faults tests/faults
+	$(BIN)/python -P -m pytest -n 4 -m "faults or not faults" tests/faults
 
 cpp-test: $(VENV)/.core
 	$(MAKE) -C cpp -j "$$(nproc)" test PYTHON=$(abspath $(BIN)/python)
