@@ -23,7 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
@@ -39,11 +39,15 @@ def data(name: str) -> tuple[np.ndarray, np.ndarray]:
     return (X[::3], y[::3]) if name == "digits" else (X, y)
 
 
-def svr_diabetes(config: dict[str, object]) -> float:
-    model = make_pipeline(StandardScaler(), SVR(max_iter=20_000, **config))
+def rmse_on_diabetes(model: Pipeline) -> float:
     return float(
         -cross_val_score(model, *data("diabetes"), cv=3, scoring="neg_root_mean_squared_error").mean()
     )
+
+
+def svr_diabetes(config: dict[str, object]) -> float:
+    model = make_pipeline(StandardScaler(), SVR(max_iter=20_000, **config))
+    return rmse_on_diabetes(model)
 
 
 def svc_breast_cancer(config: dict[str, object]) -> float:
@@ -53,9 +57,7 @@ def svc_breast_cancer(config: dict[str, object]) -> float:
 
 def kernel_ridge_diabetes(config: dict[str, object]) -> float:
     model = make_pipeline(StandardScaler(), KernelRidge(**config))
-    return float(
-        -cross_val_score(model, *data("diabetes"), cv=3, scoring="neg_root_mean_squared_error").mean()
-    )
+    return rmse_on_diabetes(model)
 
 
 def sgd_digits(config: dict[str, object]) -> float:

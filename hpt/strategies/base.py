@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,3 +31,17 @@ class Strategy(Protocol):
         eight times for one, each suggestion pending when the next is made (`History.with_pending`).
         """
         ...
+
+
+def one_by_one(
+    choose: Callable[[History, Seed], Config | None], history: History, count: int, seed: Seed
+) -> list[Suggestion]:
+    """At most `count` suggestions, each pending when `choose` makes the next; None ends them."""
+    suggestions: list[Suggestion] = []
+    for _ in range(count):
+        config = choose(history, seed)
+        if config is None:
+            break
+        suggestions.append(Suggestion(config))
+        history = history.with_pending([config])
+    return suggestions

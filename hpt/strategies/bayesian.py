@@ -13,7 +13,7 @@ import numpy as np
 from hpt import core
 from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
-from hpt.strategies.base import Seed, Suggestion
+from hpt.strategies.base import Seed, Suggestion, one_by_one
 from hpt.trial import Config
 
 
@@ -41,14 +41,7 @@ class BayesianStrategy:
         self._fits: dict[tuple[object, ...], core.Hyperparameters] = {}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
-        suggestions: list[Suggestion] = []
-        for _ in range(count):
-            config = self._next(history, seed)
-            if config is None:
-                break
-            suggestions.append(Suggestion(config))
-            history = history.with_pending([config])
-        return suggestions
+        return one_by_one(self._next, history, count, seed)
 
     def _next(self, history: History, seed: Seed) -> Config | None:
         space, number = history.space, history.last_number + 1

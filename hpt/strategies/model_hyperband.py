@@ -16,7 +16,7 @@ from hpt import core
 from hpt.history import Float64Array, History
 from hpt.space import Coordinate
 from hpt.stopping.successive_halving import SuccessiveHalving, minimised
-from hpt.strategies.base import Seed, Suggestion
+from hpt.strategies.base import Seed, Suggestion, one_by_one
 from hpt.strategies.bayesian import anchor, first_points
 from hpt.strategies.candidates import near, sampled
 from hpt.strategies.hyperband import HyperbandStrategy
@@ -65,14 +65,7 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         return self.__dict__ | {"_source": None, "_ended": [], "_read": 0, "_fits": {}}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
-        suggestions: list[Suggestion] = []
-        for _ in range(count):
-            config = self._next(history, seed)
-            if config is None:
-                break
-            suggestions.append(Suggestion(config))
-            history = history.with_pending([config])
-        return suggestions
+        return one_by_one(self._next, history, count, seed)
 
     def _next(self, history: History, seed: Seed) -> Config | None:
         space, number = history.space, history.last_number + 1
