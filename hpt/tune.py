@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,47 +124,49 @@ def tune(
     if hyperband is None:
         check_space(make_strategy(strategy), space)
     ephemeral = name is None and state is None
-    root = Path(tempfile.mkdtemp(prefix="hpt-")) if ephemeral else None
-    session = Session(root if root is not None else state, ephemeral=ephemeral)
-    job_name = name or f"tune-{secrets.token_hex(4)}"
-    directory = session.job_directory(job_name)
-    config = TuningJobConfig(
-        name=job_name,
-        strategy=strategy,
-        definition=TrainingJobDefinition(
-            training_image="module:hpt.function_worker",
-            space=space,
-            objective=Objective(metric, parse_enum(ObjectiveType, objective, "objective")),
-            metric_definitions=(
-                MetricDefinition(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
-                MetricDefinition(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
+    with ExitStack() as closing:
+        root = None
+        if ephemeral:
+            root = Path(tempfile.mkdtemp(prefix="hpt-"))
+            closing.callback(shutil.rmtree, root, ignore_errors=True)
+        session = Session(root if root is not None else state, ephemeral=ephemeral)
+        closing.callback(session.close)
+        job_name = name or f"tune-{secrets.token_hex(4)}"
+        directory = session.job_directory(job_name)
+        config = TuningJobConfig(
+            name=job_name,
+            strategy=strategy,
+            definition=TrainingJobDefinition(
+                training_image="module:hpt.function_worker",
+                space=space,
+                objective=Objective(metric, parse_enum(ObjectiveType, objective, "objective")),
+                metric_definitions=(
+                    MetricDefinition(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
+                    MetricDefinition(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
+                ),
+                environment={
+                    **(environment or {}),
+                    "HPT_FUNCTION": str(directory / "function.pickle"),
+                    "HPT_FUNCTION_MAIN": main_script,
+                    "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+                },
+                max_runtime_seconds=max_trial_seconds,
             ),
-            environment={
-                **(environment or {}),
-                "HPT_FUNCTION": str(directory / "function.pickle"),
-                "HPT_FUNCTION_MAIN": main_script,
-                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-            },
-            max_runtime_seconds=max_trial_seconds,
-        ),
-        limits=ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds),
-        seed=seed,
-        hyperband=hyperband,
-        early_stopping=early_stopping,
-        completion=completion or CompletionCriteria(),
-    )
+            limits=ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds),
+            seed=seed,
+            hyperband=hyperband,
+            early_stopping=early_stopping,
+            completion=completion or CompletionCriteria(),
+        )
 
-    def save(directory: Path) -> None:
-        fresh = directory / "function.pickle.new"
-        fresh.write_bytes(pickled)
-        fresh.replace(directory / "function.pickle")  # a worker that starts right now reads one or the other
+        def save(directory: Path) -> None:
+            fresh = directory / "function.pickle.new"
+            fresh.write_bytes(pickled)
+            fresh.replace(
+                directory / "function.pickle"
+            )  # a worker that starts right now reads one or the other
 
-    try:
-        return _run(session, config, save, verbose, None if ephemeral else session.job_directory(job_name))
-    finally:
-        session.close()
-        if root is not None:
-            shutil.rmtree(root, ignore_errors=True)
+        return _run(session, config, save, verbose, None if ephemeral else directory)
 
 
 def run(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -313,3 +314,10 @@ def test_a_function_under_the_main_guard_is_refused(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(script)], text=True, capture_output=True, timeout=60)
     assert done.returncode == 1
     assert "move it out" in done.stderr
+
+
+def test_a_refused_call_leaves_no_directory_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(InputError, match="sideways"):
+        hpt.tune(quadratic, SPACE, objective="sideways", max_jobs=1)
+    assert list(tmp_path.iterdir()) == []
