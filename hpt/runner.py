@@ -23,6 +23,7 @@ from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
 from hpt.job_state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
 from hpt.lifecycle import PHASES
 from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.pace import Pace
 from hpt.metrics.tail import LogTail
 from hpt.search import make_search
 from hpt.storage.base import Lease, Storage
@@ -58,6 +59,7 @@ class TuningJobRunner:
 
     observe: called with the events of each committed step. boundary: called with a name at every point
     between deciding, recording and acting; whatever is killed there must resume. Both may raise to end it.
+    pace: how long one step may read logs, the rest being left for the next; None: until all is read.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class TuningJobRunner:
         clock: Callable[[], float] = _time.time,
         observe: Callable[[Sequence[ev.Event]], None] = lambda events: None,
         boundary: Callable[[str], None] = lambda name: None,
+        pace: Pace | None = None,
     ) -> None:
         if config.seed is None:
             raise ValueError("the seed of a stored job is always recorded")
@@ -86,6 +89,10 @@ class TuningJobRunner:
         self._storage, self._lease, self._executor = storage, lease, executor
         self._clock, self.observe, self._boundary = clock, observe, boundary
         self._definitions = CompiledDefinitions(definition.metric_definitions)
+        self._definitions.prepare()
+        self._pace = pace
+        self._turn = 0  # the trial whose log is read first
+        self._behind = False  # whether something is left to read
         self._attempts: dict[int, _Attempt] = {}
         self._events: list[ev.Event] = []
         self._to_stop: list[int] = []
@@ -110,8 +117,15 @@ class TuningJobRunner:
         """One round of poll, decide, commit, act. True if anything happened."""
         self._attach()
         attempts = list(self._attempts.items())
+        attempts.sort(key=lambda entry: entry[0] < self._turn)
         updates = self._executor.poll([(attempt.handle, attempt.offset) for _, attempt in attempts])
+        self._behind, self._turn = False, 0
+        if self._pace is not None:
+            self._pace.begin()
         for (number, attempt), update in zip(attempts, updates, strict=True):
+            if self._pace is not None and self._pace.spent:
+                self._behind, self._turn = True, number
+                break
             self._absorb(number, attempt, update)
         if not self.state.status.ended:
             self._heed()
@@ -172,12 +186,18 @@ class TuningJobRunner:
     def _absorb(self, number: int, attempt: _Attempt, update: Update) -> None:
         job = self.state.running[number]
         self._follow(job, update)
-        if update.log.data:
+        tail = attempt.tail
+        if tail.behind:
+            self._take(job, tail.go_on(self._pace))
+        if update.log.data and not tail.behind:
             self._boundary("mid-scan")
             attempt.offset = update.log.start + len(update.log.data)
-            self._take(job, attempt.tail.feed(update.log))
-        if update.exit is not None:
-            self._take(job, attempt.tail.finish())
+            self._take(job, tail.feed(update.log, self._pace))
+        if update.exit is not None and not tail.behind:
+            self._take(job, tail.finish(self._pace))
+        if tail.behind:
+            self._behind = True
+        elif update.exit is not None:
             del self._attempts[number]
             self._end(job, update.exit)
 
@@ -383,7 +403,7 @@ class TuningJobRunner:
                 self._boundary("before-submit")
                 self._submit(self.state.running[event.number])
                 self._boundary("after-submit")
-        return bool(events or to_stop)
+        return bool(events or to_stop or self._behind)
 
     def _submit(self, job: TrainingJob) -> None:
         definition = self.config.definition

@@ -19,6 +19,7 @@ from hpt.executors.local import LocalExecutor
 from hpt.job import TuningJobConfig
 from hpt.job_document import from_document, to_document
 from hpt.job_state import JobState
+from hpt.metrics.pace import Pace
 from hpt.runner import TuningJobRunner
 from hpt.storage.base import JobRecord
 from hpt.storage.sqlite import SQLiteStorage
@@ -113,7 +114,14 @@ class Session:
             executor = LocalExecutor(self.job_directory(name) / "trials", outlive=not self._ephemeral)
             try:
                 runner = TuningJobRunner(
-                    config, record.created, events, self.storage, lease, executor, boundary=boundary
+                    config,
+                    record.created,
+                    events,
+                    self.storage,
+                    lease,
+                    executor,
+                    boundary=boundary,
+                    pace=Pace(READING),
                 )
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
@@ -168,6 +176,9 @@ def _brief(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:59] + "…"
 
+
+READING = 0.04
+"""Seconds a runner reads logs at a time before it sees to everything else."""
 
 ENDING = "putting the running training jobs down with grace; Ctrl-C again ends them at once"
 

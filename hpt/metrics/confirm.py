@@ -5,17 +5,30 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from hpt.metrics import machine
 from hpt.metrics.hostile import Effort, effort
-from hpt.metrics.isolated import IsolatedMatcher, TooSlowError
+from hpt.metrics.isolated import LIMIT, IsolatedMatcher
 from hpt.metrics.line import TAB_AS_TEXT, decode, number, values_on_line
 from hpt.metrics.plan import MACHINE, Plan
 
 PATIENCE = 20_000
 """Steps of the machine, run by the interpreter: some tens of milliseconds."""
+
+MEMORY = 2**20
+"""Bytes for what the machine remembers."""
+
+RE2_WORK = 2e6
+"""Length of a line times that of its pattern up to which RE2 takes some tens of milliseconds at most."""
+
+SECONDS_A_STEP = 2e-8
+LONGEST = 2.0
+"""Seconds that a pattern which surely ends may take in the other process."""
+
+Reading = Generator[bool, None, list[float]]
+"""Gives the values in the end. In between it lets others have a turn; True: it waits for another process."""
 
 
 class LineReader:
@@ -45,10 +58,19 @@ class LineReader:
         self._isolated = IsolatedMatcher()
         self.failed: dict[int, str] = {}
 
-    def values(self, index: int, line: bytes) -> list[float]:
-        """The values of definition `index` on a line without its end."""
+    def at_once(self, index: int, line: bytes) -> list[float] | None:
+        """The values of definition `index` on a line without its end; None if that may take a moment."""
+        if self.efforts[index].instant(len(line) * (4 if b"\t" in line else 1)):
+            return values_on_line(self._patterns[index], decode(line))
+        return None
+
+    def read(self, index: int, line: bytes) -> Reading:
+        """The values of definition `index` on a line without its end, in pieces of work of some tens of
+        milliseconds.
+        """
         pattern = self._patterns[index]
         length = len(line) * (4 if b"\t" in line else 1)
+        yield False
         if self.efforts[index].harmless(length):
             return values_on_line(pattern, decode(line))
         if index in self.failed:
@@ -57,22 +79,54 @@ class LineReader:
             values = self._with_machine(index, line)
             if values is not None:
                 return values
+            yield False
         re2 = self._re2[index]
-        if re2 is not None and (line.isascii() or not _asks_about_letters(pattern.pattern)):
+        short = length * len(pattern.pattern) <= RE2_WORK
+        if re2 is not None and short and (line.isascii() or not _asks_about_letters(pattern.pattern)):
             try:
                 return values_on_line(re2, decode(line))
             except UnicodeEncodeError:
                 pass  # RE2 wants UTF-8
-        try:
-            return self._isolated.values(pattern.pattern, decode(line))
-        except TooSlowError as error:
-            self.failed[index] = str(error)
+        return (yield from self._apart(index, line, self.efforts[index].steps(length)))
+
+    def values(self, index: int, line: bytes) -> list[float]:
+        """The same without pause."""
+        values = self.at_once(index, line)
+        reading = self.read(index, line)
+        while values is None:
+            try:
+                if next(reading):
+                    self.wait()
+            except StopIteration as end:
+                values = end.value
+        return values
+
+    def wait(self) -> None:
+        """Wait a moment for the other process."""
+        self._isolated.work(0.05)
+
+    def _apart(self, index: int, line: bytes, steps: float) -> Reading:
+        """In a process that can be killed."""
+        pattern = self._patterns[index].pattern
+        seconds = steps * SECONDS_A_STEP
+        limit = LIMIT + (
+            seconds if seconds <= LONGEST else 0.0
+        )  # what surely ends may take as long as it takes
+        question = self._isolated.ask(pattern, line, limit)
+        while not question.ended:
+            yield True
+            if index in self.failed:
+                self._isolated.drop(question)
+                return []
+            self._isolated.work(0.0)
+        if question.values is None and index not in self.failed:
+            self.failed[index] = question.error
             warnings.warn(
-                f"metric {self._names[index]!r}: {pattern.pattern!r} can match in endlessly many ways: "
-                f"{error}; it is read no further in this run: write it without nested repeats",
+                f"metric {self._names[index]!r}: {pattern!r} can match in endlessly many ways: "
+                f"{question.error}; it is read no further in this run: write it without nested repeats",
                 stacklevel=2,
             )
-            return []
+        return question.values or []
 
     def _with_machine(self, index: int, line: bytes) -> list[float] | None:
         values = self._machine_values(index, line)
@@ -85,6 +139,8 @@ class LineReader:
         plan = self._plan
         base, after = (int(row) for row in plan.definitions[index, 1:3])
         end = len(line)
+        if (after - base) * (end + 1) >> 3 >= MEMORY:
+            return None
         failed = bytearray(((after - base) * (end + 1) >> 3) + 1)
         state = [PATIENCE, 0, 0, 0, 0]
         stack = [0] * machine.STACK

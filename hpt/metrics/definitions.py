@@ -40,6 +40,10 @@ class CompiledDefinitions:
         """What reads a single line exactly."""
         return LineReader(self.names, self.patterns, self.plan)
 
+    def prepare(self) -> None:
+        """Plan now what would else be planned when the first line is read."""
+        _ = self.lines
+
     def possible(self, data: bytes, begin: int, stop: int) -> list[int]:
         """The definitions that may have a match in data[begin:stop], for a text they need stands in it."""
         return [

@@ -28,8 +28,10 @@ WORTH_LOADING = 1.0
 """Seconds spent reading with `re` after which the kernel pays: to import Numba takes about as long."""
 
 VALUE, TEXT, LINE = 0, 1, 2
-MEMO = 2**20
+MEMO = 2**17
 ROOM = 2**18
+ROWS = 2**12
+KEPT_ROWS = 2**15  # what a line with more values needed is not kept for the next
 _SOURCES = ("kernel.py", "simd.py", "machine.py", "decimal_number.py")
 
 
@@ -39,21 +41,22 @@ class Workspace:
     find and read: what `find_hits` and `read_lines` are given of these and the plan's, ready made.
     """
 
-    def __init__(self, plan: Plan, at: Callable[[NDArray[Any]], Any], rows: int = 4096) -> None:
+    def __init__(self, plan: Plan, at: Callable[[NDArray[Any]], Any], rows: int) -> None:
         self.plan = plan
         self.idle = plan.idle
         self.rows = np.zeros((rows, 5), np.int64)
         self.values = np.zeros(rows, np.uint64)
-        hits = np.zeros(2 * 4 * rows, np.int64)
+        self.hit_rows = np.zeros((max(4 * rows, 2 * len(plan.definitions)), 2), np.int64)
+        hits = self.hit_rows.reshape(-1)
         powers = powers_of_five()
         spans = np.full(2 * len(plan.definitions), -1, np.int64)
         stack, failed = np.zeros(STACK, np.int64), np.zeros(MEMO, np.uint8)
-        state, room = np.zeros(5, np.int64), np.zeros(ROOM, np.uint8)
+        state, room = np.zeros(6, np.int64), np.zeros(ROOM, np.uint8)
         self._held = (hits, powers, spans, stack, failed, state, room)  # the addresses below do not hold them
         self.hits = at(hits)
         self.find = (
             at(plan.literals), at(plan.letters), plan.letters.shape[1], at(plan.buckets), at(plan.members),
-            at(plan.tables), self.hits, 4 * rows,
+            at(plan.tables), self.hits, len(self.hit_rows),
         )  # fmt: skip
         self.read = (
             at(plan.definitions), len(plan.definitions), at(plan.program), at(plan.sets), at(plan.first),
@@ -79,39 +82,64 @@ class Kernel:
 
     def scan(
         self, plan: Plan, data: bytes, begin: int, stop: int, longest: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """What data[begin:stop], whole lines, says: batches of rows (k, 5) with their values (k,).
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.float64]]]:
+        """What data[begin:stop], whole lines, says: how far it was read, rows (k, 5) and their values (k,).
 
-        A batch is overwritten by the next. Lines longer than `longest` are cut into pieces of that length.
+        Each batch is a moment's work. Lines longer than `longest` are cut into pieces of that length.
         """
         raw = self._at(np.frombuffer(data, np.uint8))
+        rows = ROWS
+        while begin < stop:
+            work = self._workspace(plan, rows)
+            count, done = self._step(work, raw, begin, stop, longest)
+            if done == begin:  # one line has more hits than there is room for, or gives more values
+                end = _piece_end(data, begin, stop, longest)
+                count, done = self._line(work, raw, begin, end, longest)
+            found = work.rows[:count].copy(), work.values[:count].view(np.float64).copy()
+            if len(work.rows) <= KEPT_ROWS:  # others may use it while these rows are seen to
+                self._idle.append(work)
+            if done == begin:
+                rows = 8 * len(work.rows)
+            else:
+                yield done, *found
+            begin = done
+
+    def _workspace(self, plan: Plan, rows: int) -> Workspace:
         try:
             work = self._idle.pop()
         except IndexError:
-            work = Workspace(plan, self._at)
-        if work.plan is not plan:
-            work = Workspace(plan, self._at)
-        while begin < stop:
-            count, done = self._step(work, raw, begin, stop, longest)
-            if count:
-                yield work.rows[:count], work.values[:count].view(np.float64)
-            if done == begin:  # one line gave more than there is room for
-                work = Workspace(plan, self._at, 8 * len(work.rows))
-            begin = done
-        self._idle.append(work)
+            return Workspace(plan, self._at, rows)
+        return work if work.plan is plan and len(work.rows) >= rows else Workspace(plan, self._at, rows)
 
     def _step(self, work: Workspace, raw: Any, begin: int, stop: int, longest: int) -> tuple[int, int]:
-        if self._interpreted:
-            with np.errstate(over="ignore"):  # uint64 arithmetic wraps, of which only interpreted code warns
-                hits, reached = self._find_hits(raw, begin, stop, *work.find)
-                return tuple(
-                    self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
-                )
         hits, reached = self._find_hits(raw, begin, stop, *work.find)
         if hits == 0 and reached == stop and not work.idle:
             return 0, stop
-        count, done = self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
-        return count, done
+        return self._read(work, raw, begin, reached, stop, longest, hits)
+
+    def _line(self, work: Workspace, raw: Any, begin: int, end: int, longest: int) -> tuple[int, int]:
+        """Read data[begin:end], a single line, as if every definition might match anywhere on it."""
+        number = len(work.plan.definitions)
+        work.hit_rows[:number, 0], work.hit_rows[number : 2 * number, 0] = begin, end - 1
+        work.hit_rows[: 2 * number, 1] = np.tile(np.arange(number), 2)
+        return self._read(work, raw, begin, end, end, longest, 2 * number)
+
+    def _read(
+        self, work: Workspace, raw: Any, begin: int, reached: int, stop: int, longest: int, hits: int
+    ) -> tuple[int, int]:
+        with np.errstate(over="ignore") if self._interpreted else contextlib.nullcontext():
+            # uint64 arithmetic wraps, of which only interpreted code warns
+            count, done = self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
+        return int(count), int(done)
+
+
+def _piece_end(data: bytes, begin: int, stop: int, longest: int) -> int:
+    """The offset after the line from `begin` on, or after as much of it as makes a piece."""
+    end = begin + longest
+    for byte in b"\r\n":
+        found = data.find(byte, begin, min(end + 1, stop))
+        end = found if found >= 0 else end
+    return min(end + 1 if end < stop and data[end] in b"\r\n" else end, stop)
 
 
 def load_kernel(directory: Path | None) -> Kernel:

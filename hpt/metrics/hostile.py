@@ -16,7 +16,10 @@ from hpt.metrics import machine
 from hpt.metrics.plan import PatternPlan
 from hpt.metrics.syntax import parse
 
-HARMLESS = 1e7
+INSTANT = 2e4
+"""So many steps are nothing to speak of."""
+
+HARMLESS = 4e6
 """So many steps are a matter of some tens of milliseconds."""
 
 MANY = 8  # a repeat with so much freedom counts
@@ -33,9 +36,17 @@ class Effort:
     def unbounded(self) -> bool:
         return self.degree == inf
 
+    def steps(self, length: int) -> float:
+        """For a line of that length."""
+        return inf if self.unbounded else self.weight * float(length + 1) ** self.degree
+
+    def instant(self, length: int) -> bool:
+        """Whether a line of that length is certainly done with at once."""
+        return self.steps(length) <= INSTANT
+
     def harmless(self, length: int) -> bool:
         """Whether a line of that length is certainly done with quickly."""
-        return not self.unbounded and self.weight * float(length + 1) ** self.degree <= HARMLESS
+        return self.steps(length) <= HARMLESS
 
 
 def effort(one: PatternPlan) -> Effort:

@@ -1,8 +1,8 @@
 """Matches patterns for another process, which may kill it: see `hpt.metrics.isolated`.
 
-Runs as a script, with the standard library and `line.py` beside it. Requests are lines of JSON, [pattern,
-text]; answers are lines of JSON, a list of values. A request that takes too long ends the process, by its
-own alarm.
+Runs as a script, with the standard library and `line.py` beside it. A request is a line of JSON, [pattern,
+seconds of CPU time, length], and so many bytes of a log; an answer is a line of JSON, a list of values. A
+request that takes too long ends the process, by its own alarm.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from pathlib import Path
 
 def main() -> None:
     sys.path.append(str(Path(__file__).parent))
-    values_on_line = importlib.import_module("line").values_on_line
-
-    limit = float(sys.argv[1])
+    line = importlib.import_module("line")
     warnings.simplefilter("ignore")
-    print("ready", flush=True)
-    for request in sys.stdin:
-        pattern, text = json.loads(request)
+    while request := sys.stdin.buffer.readline():
+        pattern, limit, length = json.loads(request)
+        text = line.decode(sys.stdin.buffer.read(length))
         compiled = re.compile(pattern)
-        signal.setitimer(signal.ITIMER_REAL, limit)  # its default action ends the process, even within `re`
-        values = values_on_line(compiled, text)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, limit)  # its default action ends the process, within `re` too
+        values = line.values_on_line(compiled, text)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         print(json.dumps(values), flush=True)
 
 

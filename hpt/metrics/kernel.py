@@ -48,6 +48,7 @@ from hpt.metrics.simd import (
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
 _BLOCK = 32
+_WORK = 2**23  # steps of the machine in one call: some tens of milliseconds
 _NEAR = 512  # a hit so near to the line before is looked for forwards, by blocks
 
 # Nothing here allocates, so there is nothing to count references of; and only the entries are called from
@@ -73,7 +74,7 @@ search = _machine["search"]
 read_number = _number["read_number"]
 _NOT_A_NUMBER, _NUMBER = decimal_number.NOT_A_NUMBER, decimal_number.NUMBER
 _MATCHED, _GAVE_UP = machine.MATCHED, machine.GAVE_UP
-_STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END = range(5)
+_STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END, _PURSE = range(6)
 
 
 @njit(**_INNER)
@@ -171,15 +172,17 @@ def match_line(
 ) -> int:  # fmt: skip
     """Append the values of one definition on text[begin:end]; the new count, _NO_ROOM or _FOR_REGEX.
 
-    whole: whether `text` is the data, so that pieces of it can be handed back.
+    whole: whether a piece of `text` can be handed back for a number: it is the data, and what is no number
+    after all does not mean that the line is read once more with its TABs as text.
     """
     base = definitions[6 * index + 1]
     length = definitions[6 * index + 2] - base
     needed = (length * (end - begin + 1) >> 3) + 1
     memo = np.bool_(False)
     advance = np.bool_(False)
-    state[_STEPS] = 16 * (end - begin) + 512
+    state[_STEPS] = min(16 * (end - begin) + 512, state[_PURSE])
     while start <= last:
+        state[_PURSE] -= state[_STEPS]
         outcome = search(
             program,
             base,
@@ -197,17 +200,19 @@ def match_line(
             memo,
             state,
         )
+        state[_PURSE] += state[_STEPS]
         if outcome == _GAVE_UP:
-            if memo or needed > MEMO:
+            if memo or needed > MEMO or state[_PURSE] <= 0:
                 return _FOR_REGEX
             memo = np.bool_(True)
-            state[_STEPS] = 64 * length * (end - begin + 1) + 4096
+            state[_STEPS] = min(64 * length * (end - begin + 1) + 4096, state[_PURSE])
         elif outcome != _MATCHED:
             break
         if memo:
             for i in range(needed):
                 failed[i] = 0
             state[_STEPS] -= needed >> 3
+            state[_PURSE] -= needed >> 3
         if outcome == _GAVE_UP:
             continue
         state[_STEPS] += 16
@@ -300,7 +305,7 @@ def read_lines(
     """Read the lines of data[begin:stop], whose hits are known up to `reached`.
 
     The number of rows written, and where it came to: the start of a line that is not wholly before
-    `reached`, or for whose rows there was no room; else `stop`.
+    `reached`, or for whose rows there was no room, or that follows lines that took much work; else `stop`.
     """
     data, hits, definitions, program = (
         to_bytes(data_at),
@@ -321,7 +326,10 @@ def read_lines(
         idle |= definitions[6 * index + 4] != 0
     count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
     h, floor = 0, begin
+    state[_PURSE] = _WORK
     while floor < stop:
+        if state[_PURSE] < _WORK >> 1 and floor > begin:
+            return count, floor
         while h < hit_count and hits[2 * h] < floor:
             h += 1
         if not idle and h == hit_count:
@@ -367,7 +375,7 @@ def read_lines(
                     start, last = 0, expanded
                 if new >= 0:
                     new = match_line(
-                        text, text_begin, text_end, after, index, start, last, tries == 0, definitions,
+                        text, text_begin, text_end, after, index, start, last, not tab, definitions,
                         program, sets, first, powers, rows, values, row_room, count, stack, failed, state,
                     )  # fmt: skip
             if new == _FOR_REGEX:

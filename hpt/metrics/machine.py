@@ -12,7 +12,8 @@ All arrays are flat (to Numba they are bare pointers):
     text     uint8, positions from `begin` to `end` are the line
     stack    int64, STACK of them, 4 a choice: where to go on after a failure: instruction, place, limit, kind
     failed   uint8: a bit for each (instruction, place) known to fail; used where `memo` is true
-    state    int64: STEPS left; START and END of the match, and of its first group (-1 if it took no part)
+    state    int64: STEPS left; START and END of the match, and of its first group (-1 if it took no part);
+    the kernel's PURSE
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ MATCHED = 1
 GAVE_UP = 2  # out of steps or room; nothing is known
 
 STACK = 4 * 4096
-STEPS, MATCH_START, MATCH_END, GROUP_START, GROUP_END = range(5)
+PASSED = 6  # so many bytes, as a power of two, that cannot begin a match are passed over in a step's time
+STEPS, MATCH_START, MATCH_END, GROUP_START, GROUP_END, PURSE = range(6)
 
 
 def is_word(byte: int) -> bool:
@@ -207,8 +209,11 @@ def search(
         stop = min(stop, begin)
     anything = first[table + 128] != 0
     place = start
+    counted = start
     while place <= stop:
         if anything or place >= end or first[table + text[place]] != 0:
+            state[STEPS] -= (place - counted) >> PASSED
+            counted = place
             advance = must_advance and place == start
             outcome = attempt(
                 program, base, sets, text, begin, end, place, advance, stack, failed, memo, state
@@ -216,4 +221,5 @@ def search(
             if outcome != NO_MATCH:
                 return outcome
         place += 1
+    state[STEPS] -= (place - counted) >> PASSED
     return NO_MATCH

@@ -82,7 +82,7 @@ def compile_program(pattern: str) -> Program:
     program = assembler.program
     for pc in range(len(program.rows)):
         _look_ahead(program, pc)
-    first, certain = _first(program, 0, set())
+    first, certain = _first(program, 0)
     program.first = first if certain else None
     return program
 
@@ -178,38 +178,38 @@ class _Assembler:
             self.program.rows[split][1:3] = [into, after] if greedy else [after, into]
 
 
-def _first(program: Program, pc: int, seen: set[int]) -> tuple[bytes, bool]:
-    """The bytes that may come next from `pc` on as a table of 128, and whether nothing else is possible.
+def _first(program: Program, start: int) -> tuple[bytes, bool]:
+    """The bytes that may come next from `start` on as a table of 128, and whether nothing else is possible.
 
     The end of the line counts as nothing. Uncertain where the match may be complete or a boundary is looked
     at.
     """
-    empty = bytes(128)
-    if pc in seen:
-        return empty, True
-    seen = seen | {pc}
-    op, a, b, *_ = program.rows[pc]
-    if op in (m.MATCH, m.BOUNDARY, m.NOT_BOUNDARY):
-        return empty, False
-    if op == m.CHAR:
-        return bytes(c == a for c in range(128)), True
-    if op == m.SET:
-        return program.sets[a], True
-    if op == m.JUMP:
-        return _first(program, a, seen)
-    if op == m.END:
-        return empty, True
-    if op == m.SPLIT:
-        parts = [_first(program, a, seen), _first(program, b, seen)]
-    elif op in (m.GREEDY, m.LAZY):
-        parts = [(program.sets[a], True)]
-        if b == 0:
-            parts.append(_first(program, pc + 1, seen))
-    else:  # SAVE, BEGIN
-        return _first(program, pc + 1, seen)
-    return bytes(any(column) for column in zip(*(table for table, _ in parts), strict=True)), all(
-        certain for _, certain in parts
-    )
+    table, certain = bytes(128), True
+    seen, waiting = {start}, [start]
+    while waiting:
+        pc = waiting.pop()
+        op, a, b, *_ = program.rows[pc]
+        following = []
+        if op in (m.MATCH, m.BOUNDARY, m.NOT_BOUNDARY):
+            certain = False
+        elif op == m.CHAR:
+            table = _either(table, bytes(c == a for c in range(128)))
+        elif op == m.JUMP:
+            following = [a]
+        elif op == m.SPLIT:
+            following = [a, b]
+        elif op in (m.SET, m.GREEDY, m.LAZY):
+            table = _either(table, program.sets[a])
+            following = [pc + 1] if op != m.SET and b == 0 else []
+        elif op != m.END:  # SAVE, BEGIN
+            following = [pc + 1]
+        waiting += [one for one in following if one not in seen]
+        seen.update(following)
+    return table, certain
+
+
+def _either(one: bytes, other: bytes) -> bytes:
+    return bytes(x | y for x, y in zip(one, other, strict=True))
 
 
 def _look_ahead(program: Program, pc: int) -> None:
@@ -219,7 +219,7 @@ def _look_ahead(program: Program, pc: int) -> None:
     row = program.rows[pc]
     if row[0] not in (m.GREEDY, m.LAZY):
         return
-    follow, certain = _first(program, pc + 1, set())
+    follow, certain = _first(program, pc + 1)
     if not certain:
         return
     after = pc + 1

@@ -14,8 +14,10 @@ from hpt.metrics.engine import Loader
 from hpt.metrics.hostile import effort
 from hpt.metrics.isolated import IsolatedMatcher, TooSlowError
 from hpt.metrics.line import values_on_line
+from hpt.metrics.pace import Pace
 from hpt.metrics.plan import plan_pattern
 from hpt.metrics.scanner import MetricScanner
+from tests.reference import metrics as reference
 
 HOSTILE = [
     "(a+)+$",
@@ -57,6 +59,117 @@ def test_forty_at_once_do_not_stall() -> None:
     assert time.process_time() - start < 0.1
 
 
+ALTERNATIVES = "|".join(f"{x}{y}" for x in "abcdefghijkl" for y in "abcdefghijklmn")[:490]
+KINDS = [
+    "({0}+)+{1}$",
+    r"(a+)+\1b{0}$",
+    r"(\w+\s?)+{1}$",
+    f"({ALTERNATIVES}|{{0}})+$",
+    "((a*)*)*c{0}",
+    "(?:(a|ab|abc)+d?)*(?!{0}x)c",
+    "(.*)(.*)(.*)(.*)(.*)x{0}",
+    "(?:(?:a?|b?)(?:a?|b?)(?:a?|b?)(?:a?|b?)(?:a?|b?))+{0}x()",
+]
+FORTY = [
+    KINDS[i % len(KINDS)].format("a" * (i // len(KINDS) + 1), "b" * (i // len(KINDS))) for i in range(40)
+]
+
+
+@pytest.mark.parametrize("with_kernel", [False, True])
+def test_forty_of_every_kind_leave_the_loop_its_turns(with_kernel: bool) -> None:
+    """No turn takes longer than 0.1 s, and in the end all is read, that which can be read rightly."""
+    loader = Loader(10**18)
+    loader.kernel = Loader().wait() if with_kernel else None
+    patterns = [*FORTY, "loss=([0-9.]+)"]
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+    definitions.prepare()
+    pieces = [
+        b"a" * 26 + b"!",
+        b"aaaa aaaa " * 20 + b"!",
+        b"abcab" * 100,
+        "é".encode() + b"ab" * 50,
+        b"a" * 50_000,
+    ]
+    log = b"".join(piece + b" loss=0.5\n" for piece in pieces)
+    scanner, pace = MetricScanner(definitions), Pace(0.04)
+    longest, matches = 0.0, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while scanner.cursor < len(log):
+            pace.begin()
+            start = time.process_time()
+            matches += scanner.go_on(pace) if scanner.behind else scanner.feed(log, pace)
+            longest = max(longest, time.process_time() - start)
+            time.sleep(0.001)
+    assert longest < 0.1
+    assert [value for index, value, _ in matches if index == 40] == [0.5] * len(pieces)
+
+
+class Spent(Pace):
+    """One piece of work at a time."""
+
+    @property
+    def spent(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("with_kernel", [False, True])
+def test_reading_in_pieces_finds_the_same_and_may_be_taken_over_anywhere(with_kernel: bool) -> None:
+    loader = Loader(10**18)
+    loader.kernel = Loader().wait() if with_kernel else None
+    patterns = [r"(\w)\1x=(\d)", r"x=(\d)", r"(?:a|(\d)\b)+\1", "y=([0-9.]+)", r"(?=.*y)(\d)"]
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+    log = b"x=1 y=2\n" + "é x=3 y=4 44x=5\n".encode() + b"\nbbx=6 11 y=7\r\nx=8 a22" * 3
+    whole = MetricScanner(definitions)
+    expected = whole.feed(log) + whole.finish()
+    assert expected == reference.scan(patterns, log)
+    scanner, pace = MetricScanner(definitions), Spent(0)
+    seen = scanner.feed(log, pace)
+    turns = 0
+    while scanner.behind:
+        assert all(end <= scanner.cursor for _, _, end in seen)
+        other = MetricScanner(definitions, scanner.cursor)
+        assert seen + other.feed(log[scanner.cursor :]) + other.finish() == expected
+        seen += scanner.go_on(pace)
+        turns += 1
+    assert turns > (1 if with_kernel else 5)
+    scanner.feed(log, pace)
+    with pytest.raises(ValueError, match="go on with that first"):
+        scanner.feed(b"x=1\n")
+
+
+def test_an_answer_nobody_waits_for_holds_up_no_other() -> None:
+    matcher = IsolatedMatcher()
+    try:
+        slow, dropped, last = (matcher.ask(p, b"a" * 60 + b"!1") for p in (r"(a+)+\1$", r"(\w)", r"(\d)"))
+        matcher.drop(dropped)
+        while not last.ended:
+            matcher.work(0.05)
+        assert slow.error.startswith("no end within")
+        assert (dropped.values, last.values) == (None, [1.0])
+        first, second = matcher.ask(r"(a+)+\1$", b"a" * 60 + b"!"), matcher.ask(r"(\d)", b"2")
+        matcher.drop(first)
+        while not second.ended:
+            matcher.work(0.05)
+        assert second.values == [2.0]
+        assert matcher.values(r"x=(\d)", b"y" * 5_000_000 + b"x=7") == [7.0]
+    finally:
+        matcher.close()
+
+
+def test_what_surely_ends_may_take_long_in_the_other_process() -> None:
+    definitions = CompiledDefinitions([MetricDefinition("m", r"bb(.*?)!")], Loader(10**18))
+    line = b"xbb" + b" " * 5_000_000 + b"3!"
+    assert not definitions.lines.efforts[0].harmless(len(line))
+    assert definitions.lines.values(0, line) == [3.0]
+
+
+def test_a_pattern_whose_beginnings_are_countless_is_planned_at_once() -> None:
+    start = time.process_time()
+    plan_pattern("(?:a?|b?)" * 50 + "(1)")
+    assert time.process_time() - start < 0.5
+
+
 def test_what_only_a_process_can_stop_fails_the_metric_and_no_other() -> None:
     patterns = [r"(a+)+\1\1b$", "loss=([0-9.]+)"]
     definitions = CompiledDefinitions(
@@ -74,14 +187,14 @@ def test_what_only_a_process_can_stop_fails_the_metric_and_no_other() -> None:
 def test_the_isolated_matcher_answers_is_killed_and_comes_back() -> None:
     matcher = IsolatedMatcher()
     try:
-        assert matcher.values(r"(\d+)", "1 22 nan é\udcff") == [1.0, 22.0]
-        assert str(matcher.values(r"v=(\S+)", "v=nan v=inf")) == "[nan, inf]"
-        assert matcher.values(r"#011(\d)", "\t7") == [7.0]
+        assert matcher.values(r"(\d+)", "1 22 nan é".encode() + b"\xff") == [1.0, 22.0]
+        assert str(matcher.values(r"v=(\S+)", b"v=nan v=inf")) == "[nan, inf]"
+        assert matcher.values(r"#011(\d)", b"\t7") == [7.0]
         start = time.monotonic()
         with pytest.raises(TooSlowError, match="no end within"):
-            matcher.values(r"(a+)+\1$", "a" * 60 + "!")
+            matcher.values(r"(a+)+\1$", b"a" * 60 + b"!")
         assert time.monotonic() - start < 1.0
-        assert matcher.values(r"(\d)", "3") == [3.0]
+        assert matcher.values(r"(\d)", b"3") == [3.0]
     finally:
         matcher.close()
 

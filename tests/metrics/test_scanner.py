@@ -94,6 +94,7 @@ def values(pattern: str, log: bytes) -> list[float]:
         (r"\tvalidation-auc:(\S+)", b"[3]\ttrain-auc:0.9\tvalidation-auc:0.8\n", [0.8]),
         (r"#011auc:(\S+)", b"#011auc:1 \tauc:2\n", [1.0]),
         (r"#011auc:(\S+)", b"#011auc:x \tauc:2\n", [2.0]),
+        ("(.)", b"\tnan\n\t_\t\n", [0.0, 1.0, 1.0] * 3),
         ("loss=(.*);", b"loss=\xff\xfe1;\nloss=\x001;\nloss=2;\n", [2.0]),
         ("ü=(.*);", "ü=7;\n".encode(), [7.0]),
         ("(.*)", "٣٤\n".encode(), [34.0]),
@@ -151,6 +152,23 @@ def test_an_endless_line_takes_bounded_memory() -> None:
     finally:
         tracemalloc.stop()
     assert scanner.feed(b"a=1;\n") == [(0, 1.0, 100 * len(chunk) + 5)]
+
+
+@pytest.mark.filterwarnings("ignore:metric")
+def test_a_line_full_of_what_every_pattern_looks_for_takes_bounded_memory() -> None:
+    patterns = tuple(f"a+b(\\d){'c' * i}" for i in range(5))
+    line = b"a" * 2_000_000 + b"b1\n"
+    scan(patterns, b"ab1\n")
+    tracemalloc.start()
+    try:
+        assert scan(patterns, line + b"ab2c\n") == [
+            (0, 1.0, len(line)),
+            (0, 2.0, len(line) + 5),
+            (1, 2.0, len(line) + 5),
+        ]
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 FRAGMENTS = [
