@@ -87,7 +87,8 @@ class StopDecided(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded(Event):
-    """An attempt is over, its trial is not. `outcome`: `Interrupted` (the tuner was to pause) or `Lost`."""
+    """An attempt is over, its trial is not. `outcome`: `Interrupted` (the tuner was to pause), `Lost` (its
+    infrastructure failed) or `Preempted` (its Spot capacity was withdrawn)."""
 
     number: int
     attempt: int
@@ -136,8 +137,10 @@ class JobEnded(Event):
 STOPPED_BY_RULE = "EarlyStopped"
 STOPPED_BY_USER = "StoppedByUser"
 STOPPED_BY_DEADLINE = "MaxRuntimeExceeded"
+STOPPED_BY_WAIT = "MaxWaitTimeExceeded"
 STOPPED_BY_JOB = "TuningJobEnded"
 INTERRUPTED = "Interrupted"
+PREEMPTED = "Preempted"
 
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind

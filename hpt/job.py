@@ -21,6 +21,9 @@ from hpt.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.trial import ObjectiveType, Value, parse_enum
 
 DEFAULT_GRACE_SECONDS = 120.0
+DEFAULT_RETRY_ATTEMPTS = 1
+"""A training job whose infrastructure fails is run once more; a second loss fails it."""
+
 GRACE_VARIABLE = "HPT_GRACE_SECONDS"
 """The environment entry of a request that says how long a stopped program may take to end by itself."""
 
@@ -116,6 +119,9 @@ class TrainingJobDefinition:
     training_image: absolute path of a local program or script, a built-in algorithm's name, or an image URI
     of one. hyperparameters: the static ones, texts. output_path: a local directory or `s3://` URI that
     receives `<training job name>/output/model.tar.gz`, or None to leave the model where it was written.
+    max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how often one whose
+    infrastructure failed is started again. spot: it may run on capacity that can be withdrawn, and is started
+    again whenever that happens; then max_wait_seconds bounds its time from creation to end, waiting included.
     """
 
     training_image: str
@@ -133,6 +139,9 @@ class TrainingJobDefinition:
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     instance_type: str = "local"
     instance_count: int = 1
+    retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
+    spot: bool = False
+    max_wait_seconds: float | None = None
 
     def __post_init__(self) -> None:
         _check_text("training_image", self.training_image)
@@ -154,6 +163,10 @@ class TrainingJobDefinition:
                 f"grace_seconds {self.grace_seconds!r} is not a number of 0 or more; give seconds"
             )
         _check_count("instance_count", self.instance_count)
+        _check_count("retry_attempts", self.retry_attempts)
+        _check_seconds("max_wait_seconds", self.max_wait_seconds)
+        if self.max_wait_seconds is not None and not self.spot:
+            raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +271,9 @@ def tuning_job(
     max_parallel_jobs: int = 1,
     max_runtime_seconds: int | None = None,
     max_trial_seconds: int | None = None,
+    retries: int | None = None,
+    spot: bool = False,
+    max_wait_seconds: int | None = None,
     strategy: str = "Bayesian",
     min_resource: int | None = None,
     max_resource: int | None = None,
@@ -293,9 +309,11 @@ def tuning_job(
     that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric.
     early_stopping: `Auto` stops training jobs by the median rule. target, max_not_improving and
     complete_on_convergence end the job early, see `CompletionCriteria`. max_runtime_seconds bounds the whole
-    job, max_trial_seconds one training job. output: where models are collected; checkpoints: where they are
-    kept. grace_seconds: how long a stopped program may take. Relative paths start at `base_dir`, the current
-    folder by default.
+    job, max_trial_seconds one training job. retries: how often a training job whose infrastructure failed is
+    started again, once by default. spot: take capacity that can be withdrawn; max_wait_seconds then bounds a
+    training job's time from creation to end, and must be given. output: where models are collected;
+    checkpoints: where they are kept. grace_seconds: how long a stopped program may take. Relative paths
+    start at `base_dir`, the current folder by default.
 
     Raises:
         ValidationError: with every rule the description breaks, by the request's own member names.
@@ -326,7 +344,9 @@ def tuning_job(
             "MaxParallelTrainingJobs": max_parallel_jobs,
             "MaxRuntimeInSeconds": max_runtime_seconds,
         },
-        max_trial_seconds=max_trial_seconds,
+        stopping={"MaxRuntimeInSeconds": max_trial_seconds, "MaxWaitTimeInSeconds": max_wait_seconds},
+        retries=retries,
+        spot=spot,
         strategy=strategy,
         seed=seed,
         environment={

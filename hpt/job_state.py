@@ -51,7 +51,10 @@ class TrainingJob:
     """One training job as its events tell it. Times are seconds since the epoch.
 
     metrics: last value of each metric and its time. cursor: log offset consumed in the present attempt.
-    live: the present attempt was created and has not ended. lost: attempts the infrastructure lost.
+    live: the present attempt was created and has not ended. lost: attempts the infrastructure lost;
+    preempted: those whose Spot capacity was withdrawn; interrupted: those put down because the tuner was to
+    pause. ran: seconds of training in attempts that were lost or preempted. paused: seconds between being put
+    down and going on.
     sequence: the place of its creation among the events of the tuning job, from 1.
     """
 
@@ -68,6 +71,10 @@ class TrainingJob:
     live: bool = False
     lost: int = 0
     interrupted: int = 0
+    preempted: int = 0
+    ran: float = 0.0
+    paused: float = 0.0
+    paused_at: float | None = None
     lost_reason: str = ""
     cursor: int = 0
     reports: int = 0
@@ -104,10 +111,21 @@ class TrainingJob:
 
     def start(self, time: float) -> None:
         """Another attempt, the first included."""
+        if self.paused_at is not None:
+            self.paused += max(0.0, time - self.paused_at)
+            self.paused_at = None
         if not self.transitions:
             self.transitions.append(Transition(self.secondary, time))
         elif self.secondary != "Starting":
             self.enter(TrialStatus.IN_PROGRESS, "Starting", time)
+
+    def leave(self, time: float) -> None:
+        """The present attempt is over and took its training time with it."""
+        for transition in reversed(self.transitions):
+            if transition.secondary == "Training":
+                self.ran += max(0.0, time - transition.start)
+            if transition.secondary in ("Training", "Starting"):
+                break
 
     def enter(self, status: TrialStatus, secondary: str, time: float, message: str = "") -> None:
         """Go on to a status and secondary status. Raises StorageError where no way leads there.
@@ -248,9 +266,15 @@ class JobState:
         secondary = ""
         if event.outcome == "Lost":
             job.lost += 1
+            job.leave(event.time)
             secondary, job.lost_reason = "Restarting", event.message
-        elif event.outcome == "Interrupted":
+        elif event.outcome == ev.PREEMPTED:
+            job.preempted += 1
+            job.leave(event.time)
+            secondary = "Interrupted"
+        elif event.outcome == ev.INTERRUPTED:
             job.interrupted += 1
+            job.paused_at = event.time
             secondary = "Interrupted"
         if secondary and job.status is TrialStatus.IN_PROGRESS:  # what is being stopped does not go on
             job.enter(job.status, secondary, event.time, event.message)

@@ -30,9 +30,6 @@ from hpt.storage.base import Lease, Storage
 from hpt.trial import Decision, TrialStatus
 from hpt.tuner import Tuner
 
-MAX_ATTEMPTS_LOST = 2
-"""A trial whose infrastructure fails is run once more; a second loss fails it."""
-
 FAILURES_WITHOUT_SUCCESS = 5
 """So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
 
@@ -129,6 +126,7 @@ class TuningJobRunner:
             self._absorb(number, attempt, update)
         if not self.state.status.ended:
             self._heed()
+            self._watch_waits()
             self._settle()
             self._conclude()
             self._launch()
@@ -232,13 +230,16 @@ class TuningJobRunner:
         if exit.outcome == "Lost":
             self._lose(job, now, exit.reason)
             return
+        if exit.outcome == ev.PREEMPTED:
+            self._emit(ev.AttemptEnded(now, job.number, job.attempt, ev.PREEMPTED, None, exit.reason))
+            return
         if exit.stopped and not exit.timed_out and job.stop_reason == ev.INTERRUPTED:
             self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Interrupted", exit.exit_code))
             return
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
-            status, secondary = TrialStatus.STOPPED, "Stopped"
+            status, secondary = TrialStatus.STOPPED, _stopped(job)
         else:
             status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
             secondary = str(status)
@@ -260,14 +261,30 @@ class TuningJobRunner:
                     self._to_stop.append(job.number)
         self._heeded = len(notes)
 
+    def _watch_waits(self) -> None:
+        """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
+        now, limit = self._clock(), self.config.definition.max_wait_seconds
+        if limit is None:
+            return
+        for job in self.state.running.values():
+            late = job.paused_at is None and now - job.created - job.paused >= limit
+            if late and job.stop_reason in ("", ev.INTERRUPTED):
+                self._emit(ev.StopDecided(now, job.number, ev.STOPPED_BY_WAIT))
+                if job.live:
+                    self._to_stop.append(job.number)
+
     def _settle(self) -> None:
         """End every trial that has no attempt and will get none."""
+        definition = self.config.definition
+        limit = definition.max_runtime_seconds
         for job in list(self.state.running.values()):
             if job.live:
                 continue
             if job.stop_reason or self.state.criterion:
-                self._end_trial(job, self._clock(), TrialStatus.STOPPED, "Stopped")
-            elif job.lost >= MAX_ATTEMPTS_LOST:
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, _stopped(job))
+            elif limit is not None and job.ran >= limit:
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, ev.STOPPED_BY_DEADLINE)
+            elif job.lost > definition.retry_attempts:
                 reason = f"the infrastructure failed {job.lost} times; the last time: {job.lost_reason}"
                 self._end_trial(job, self._clock(), TrialStatus.FAILED, "Failed", reason, retryable=True)
 
@@ -411,12 +428,18 @@ class TuningJobRunner:
         texts[OBJECTIVE_METRIC_KEY] = definition.objective.metric
         parallel = self.config.limits.max_parallel_jobs
         try:
-            handle = self._executor.submit(Submission(job.name, job.attempt, texts, definition, parallel))
+            submission = Submission(job.name, job.attempt, texts, definition, parallel, job.ran)
+            handle = self._executor.submit(submission)
         except ExecutorError as error:
             self._lose(job, self._clock(), str(error))
             return
         tail = LogTail(self._definitions, job.cursor)
         self._attempts[job.number] = _Attempt(handle, tail, job.cursor)
+
+
+def _stopped(job: TrainingJob) -> str:
+    """The last secondary status of a training job that was stopped."""
+    return ev.STOPPED_BY_WAIT if job.stop_reason == ev.STOPPED_BY_WAIT else "Stopped"
 
 
 def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:

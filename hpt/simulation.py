@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from hpt.events import Event
 from hpt.executors.simulated import (
+    FULL_PRICE,
     NO_TROUBLE,
     Curves,
+    Market,
     SimulatedExecutor,
     Trouble,
     VirtualClock,
@@ -26,12 +28,14 @@ def simulate(
     curves: Curves,
     *,
     trouble: Trouble = NO_TROUBLE,
+    market: Market = FULL_PRICE,
     observe: Callable[[TuningJobRunner, Sequence[Event]], None] = lambda runner, events: None,
 ) -> TuningJobRunner:
     """The runner of a simulated job, run to its end; nothing is stored and no program is started.
 
-    curves: what a training job with a given configuration would print, and when. What goes wrong by chance
-    depends on the job's seed, so that the same job simulates the same way again. Time starts at 0.
+    curves: what a training job with a given configuration would print, and when. market: what Spot capacity
+    is like, for a definition that takes it. What goes wrong by chance depends on the job's seed, so that the
+    same job simulates the same way again. Time starts at 0.
     """
     definition = config.definition
     read = (metric_definition(definition.objective.metric),)
@@ -44,6 +48,7 @@ def simulate(
         curves,
         clock,
         trouble=trouble,
+        market=market,
         seed=config.seed or 0,
         alarms=() if limit is None else (limit,),
     )

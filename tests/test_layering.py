@@ -28,6 +28,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "decisions": (
         "hpt._blas",
         "hpt._core",
+        "hpt.billing",
         "hpt.completion",
         "hpt.convergence",
         "hpt.core",

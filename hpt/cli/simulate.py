@@ -34,12 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=float, default=0.0, metavar="SHARE", help=f"{words} (default: 0)"
         )
 
+    for name, default, unit, words in (
+        ("price", 1.0, "SHARE", "of a second on Spot capacity, as a share of the full price"),
+        ("interruptions", 0.0, "RATE", "how often in an hour of running Spot capacity is withdrawn"),
+        ("delay", 0.0, "SECONDS", "until there is Spot capacity, on average"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=float, default=default, metavar=unit, help=f"{words} (default: {default:g})"
+        )
+
 
 def run(options: Namespace) -> int:
     """Simulate the job of a job file and say what came of it."""
     from hpt.cli import main as codes
     from hpt.executors.curves import load_curves
-    from hpt.executors.simulated import Trouble
+    from hpt.executors.simulated import Market, Trouble
     from hpt.job_state import JobStatus
     from hpt.jobfile import load_job_file
     from hpt.progress import PlainProgress
@@ -50,6 +59,7 @@ def run(options: Namespace) -> int:
     config = parse_request(request, base_dir=base_dir, check_paths=False)
     curves = load_curves(Path(options.curves), config.definition.space)
     trouble = Trouble(failures=options.failures, losses=options.losses, stragglers=options.stragglers)
+    market = Market(options.price, options.interruptions, options.delay)
     print(f"hpt: {NOTICE.format(curves=options.curves)}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
@@ -57,16 +67,17 @@ def run(options: Namespace) -> int:
         config,
         curves,
         trouble=trouble,
+        market=market,
         observe=lambda runner, events: None if progress is None else progress.update(runner, events),
     )
     if options.json:
-        print(json.dumps(document(runner), indent=2, ensure_ascii=False))
+        print(json.dumps(document(runner, market.price), indent=2, ensure_ascii=False))
     else:
-        _print(runner, time.monotonic() - started)
+        _print(runner, time.monotonic() - started, market.price)
     return codes.COMPLETED if runner.state.status is JobStatus.COMPLETED else codes.FAILED
 
 
-def document(runner: TuningJobRunner) -> dict[str, Any]:
+def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
     """What came of a simulated job, as JSON data in the service's words, and marked as simulated."""
     from hpt.sagemaker.response import completion_details
 
@@ -84,6 +95,8 @@ def document(runner: TuningJobRunner) -> dict[str, Any]:
         "SimulatedSeconds": state.ended,
         "SimulatedReports": _reports(runner),
     }
+    training, billable = charges(runner, price)
+    found |= {"TrainingTimeInSeconds": training, "BillableTimeInSeconds": billable}
     if state.failure_reason:
         found["FailureReason"] = state.failure_reason
     if best is not None:
@@ -95,7 +108,17 @@ def document(runner: TuningJobRunner) -> dict[str, Any]:
     return found
 
 
-def _print(runner: TuningJobRunner, seconds: float) -> None:
+def charges(runner: TuningJobRunner, price: float) -> tuple[float, int]:
+    """Seconds of training and of what is charged for them, over all training jobs that ended."""
+    from hpt.billing import billable_seconds, training_seconds
+
+    share = price if runner.config.definition.spot else 1.0
+    times = [training_seconds(job.transitions) for job in runner.state.jobs.values() if job.status.ended]
+    return sum(times), sum(billable_seconds(seconds, share) for seconds in times)
+
+
+def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
+    from hpt.billing import savings_percent
     from hpt.progress import duration
 
     state, definition = runner.state, runner.config.definition
@@ -105,6 +128,14 @@ def _print(runner: TuningJobRunner, seconds: float) -> None:
         print(f"reason      {state.failure_reason}")
     print(f"would take  {duration(state.ended or 0.0)}; simulated in {seconds:.1f} s")
     print(f"would train {state.launched} training jobs, {_reports(runner)} reports: {counters or 'none'}")
+    training, billable = charges(runner, price)
+    if definition.spot and training:
+        preempted = sum(job.preempted for job in state.jobs.values())
+        saved = savings_percent(billable, training)
+        print(
+            f"on spot     {preempted} interruptions; {billable} s charged of {training:.0f}, "
+            f"{saved:.0f} % saved"
+        )
     if state.best is not None:
         print(f"best        {state.best.name}")
         print(f"  {definition.objective.metric} = {state.best.value!r}")

@@ -18,7 +18,7 @@ class Submission:
 
     name: the training job's. attempt: from 1. hyperparameters: every text the program receives (tuned,
     static, `_tuning_objective_metric`). parallel: how many training jobs share this host, for a fair number
-    of threads.
+    of threads. spent: seconds of the definition's limit on run time that earlier attempts have used.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Submission:
     hyperparameters: Mapping[str, str]
     definition: TrainingJobDefinition
     parallel: int = 1
+    spent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,11 @@ class LogChunk:
 class Exit:
     """How an attempt ended.
 
-    outcome: `Exited` (the program ran and ended, whatever its code) or `Lost` (the infrastructure failed
-    under it: supervisor gone, host restarted, disk full, could not be started for a reason that is not the
-    program's). reason: text for a person; the program's own failure file where it wrote one. stopped: a
-    stop was requested before it ended. timed_out: it ran into its deadline. model: where its model lies, or
-    None.
+    outcome: `Exited` (the program ran and ended, whatever its code: what the kernel kills for want of memory
+    too), `Lost` (the infrastructure failed under it: supervisor gone, host restarted, disk full, could not
+    be started for a reason that is not the program's) or `Preempted` (Spot capacity was withdrawn). reason:
+    text for a person; the program's own failure file where it wrote one. stopped: a stop was requested
+    before it ended. timed_out: it ran into its deadline. model: where its model lies, or None.
     """
 
     outcome: str

@@ -152,6 +152,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "checkpoint_uri": definition.checkpoint_uri,
         "checkpoint_local_path": definition.checkpoint_local_path,
         "max_runtime_seconds": definition.max_runtime_seconds,
+        "spent_seconds": submission.spent,
         "grace_seconds": definition.grace_seconds,
         "instance_type": definition.instance_type,
     }

@@ -7,7 +7,7 @@ training costs as much real time as the tuner needs to decide.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -89,6 +89,32 @@ class Trouble:
 NO_TROUBLE = Trouble()
 
 
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Spot capacity, for definitions that take it (AMT 11.4). price: of a second, as a share of the full one.
+
+    interruptions: how often in an hour of running capacity is withdrawn. delay: seconds until there is
+    capacity for an attempt. Both are averages; the times between are exponential, independent of each other.
+
+    Raises:
+        InputError: the price is not in (0, 1], or another number is negative.
+    """
+
+    price: float = 1.0
+    interruptions: float = 0.0
+    delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.price <= 1:
+            raise InputError(f"price {self.price!r} is not a share above 0 and up to 1; give one")
+        for what in ("interruptions", "delay"):
+            if not 0 <= getattr(self, what) < inf:
+                raise InputError(f"{what} {getattr(self, what)!r} is not a number of 0 or more; give one")
+
+
+FULL_PRICE = Market()
+
+
 def metric_definition(metric: str) -> MetricDefinition:
     """How a simulated training job prints the objective metric: what its log must be read with."""
     return MetricDefinition(metric, r"^simulated: (\S+)$")
@@ -107,10 +133,11 @@ class VirtualClock:
 @dataclass(slots=True)
 class _Run:
     """An attempt whose whole course is known: `times[i]` is when `lines[i]` is printed, `ends[i]` its end in
-    the log. start: when training begins; end and exit: when and how it is over if nobody stops it.
+    the log. start: when training begins; end and exit: when and how it is over if nobody stops it. capacity:
+    when there is a machine for it, on Spot capacity.
     """
 
-    created: float
+    capacity: float | None
     start: float
     times: list[float]
     log: bytes
@@ -118,13 +145,15 @@ class _Run:
     end: float
     exit: Exit
     grace: float
+    keeps: bool
 
 
 class SimulatedExecutor:
     """Plays `curves` of the configurations it is given.
 
     clock: shared with the runner. seed: what goes wrong depends on it and on the attempt alone. alarms: times
-    at which `sleep` must not pass by, such as the limit on the run time of the job.
+    at which `sleep` must not pass by, such as the limit on the run time of the job. A program that keeps
+    checkpoints goes on where its last attempt ended, another one begins anew.
 
         clock = VirtualClock()
         executor = SimulatedExecutor(curves, clock)
@@ -138,17 +167,25 @@ class SimulatedExecutor:
         clock: VirtualClock,
         *,
         trouble: Trouble = NO_TROUBLE,
+        market: Market = FULL_PRICE,
         seed: int = 0,
         alarms: Sequence[float] = (),
     ) -> None:
         self._curves, self._clock, self._trouble, self._seed = curves, clock, trouble, seed
+        self._market = market
         self._alarms = sorted(alarms)
+        self._known: set[str] = set()
+        self._kept: dict[str, int] = {}
         self._runs: dict[tuple[str, int], _Run] = {}
         self._over: dict[tuple[str, int], _Run] = {}
 
     def submit(self, submission: Submission) -> Handle:
         key = (submission.name, submission.attempt)
         if key not in self._runs and key not in self._over:
+            wait = submission.definition.max_wait_seconds
+            if wait is not None and submission.name not in self._known:
+                insort(self._alarms, self._clock.now + wait)
+            self._known.add(submission.name)
             self._runs[key] = self._plan(submission)
         return {"name": submission.name, "attempt": submission.attempt}
 
@@ -171,7 +208,8 @@ class SimulatedExecutor:
         """Move the clock to the next thing that happens; by `seconds` if nothing is to come."""
         now = self._clock.now
         following = min((_next(run, now) for run in self._runs.values()), default=inf)
-        following = min(following, next((alarm for alarm in self._alarms if alarm > now), inf))
+        coming = bisect_right(self._alarms, now)
+        following = min([following, *self._alarms[coming : coming + 1]])
         self._clock.now = following if isfinite(following) else now + seconds
 
     def _plan(self, submission: Submission) -> _Run:
@@ -182,8 +220,11 @@ class SimulatedExecutor:
         rng = self._generator(submission)
         fails, lost, slow, share = rng.random(4)
         pace = trouble.slowdown if slow < trouble.stragglers else 1.0
-        start = now + trouble.startup
-        times = (start + pace * np.cumsum(np.asarray(curve.durations, dtype=np.float64))).tolist()
+        capacity = now + self._market.delay * rng.exponential() if definition.spot else None
+        start = (now if capacity is None else capacity) + trouble.startup
+        done = self._kept.get(submission.name, 0)
+        durations = np.asarray(curve.durations[done:], dtype=np.float64)
+        times = (start + pace * np.cumsum(durations)).tolist()
         end = times[-1] if times else start
         outcome = Exit("Exited", 0, started=start, ended=end)
         if lost < trouble.losses:
@@ -192,13 +233,22 @@ class SimulatedExecutor:
         elif fails < trouble.failures:
             end = start + share * (end - start)
             outcome = Exit("Exited", 1, "the simulated program failed", started=start, ended=end)
+        if definition.spot and self._market.interruptions:
+            until = start + rng.exponential(3600.0 / self._market.interruptions)
+            if until < end:
+                end = until
+                words = "the simulated capacity was withdrawn"
+                outcome = Exit("Preempted", None, words, started=start, ended=end)
         limit = definition.max_runtime_seconds
-        if limit is not None and end > start + limit:
-            end = start + limit
+        if limit is not None and end > start + limit - submission.spent:
+            end = start + limit - submission.spent
             outcome = Exit("Exited", None, stopped=True, timed_out=True, started=start, ended=end)
-        lines = [f"simulated: {float(value)!r}\n".encode() for value in curve.values]
+        lines = [f"simulated: {float(value)!r}\n".encode() for value in curve.values[done:]]
+        keeps = definition.checkpoint_uri is not None
         ends = np.cumsum([len(line) for line in lines], dtype=np.int64).tolist()
-        return _Run(now, start, times, b"".join(lines), ends, end, outcome, definition.grace_seconds)
+        return _Run(
+            capacity, start, times, b"".join(lines), ends, end, outcome, definition.grace_seconds, keeps
+        )
 
     def _generator(self, submission: Submission) -> np.random.Generator:
         text = f"{self._seed}/{submission.name}/{submission.attempt}"
@@ -214,11 +264,28 @@ class SimulatedExecutor:
         first = bisect_right(run.ends, offset)
         stamps = list(zip(run.ends[first:count], run.times[first:count], strict=True))
         log = LogChunk(offset, data, stamps)
-        times = {"Training": run.start} if now >= run.start else {}
+        times = _phases(run, now)
         if now >= run.end:
-            self._over[key] = self._runs.pop(key, run)
+            if self._runs.pop(key, None) is not None:
+                self._kept[key[0]] = self._kept.get(key[0], 0) + (count if run.keeps else 0)
+            self._over[key] = run
             return Update(handle, "Ended", log, run.exit, times)
-        return Update(handle, "Training" if times else "Starting", log, None, times)
+        return Update(handle, "Training" if "Training" in times else "Starting", log, None, times)
+
+
+def _phases(run: _Run, now: float) -> dict[str, float]:
+    """When each phase was entered. On Spot capacity all of them are told, else only the one of training."""
+    last, times = min(now, run.end), {}
+    if run.capacity is not None and last >= run.capacity:
+        times["Downloading"] = run.capacity
+    if last >= run.start:
+        times["Training"] = run.start
+        if run.capacity is not None and now >= run.end and run.exit.outcome == "Exited":
+            if run.exit.stopped:
+                times["Stopping"] = run.end
+            if run.exit.stopped or run.exit.exit_code == 0:
+                times["Uploading"] = run.end
+    return times
 
 
 def _key(handle: Mapping[str, str | int]) -> tuple[str, int]:

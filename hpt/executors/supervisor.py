@@ -135,7 +135,7 @@ class Supervisor:
         command, directory = self._command()
         self.began = time.time()
         limit = spec["max_runtime_seconds"]
-        deadline = None if limit is None else time.monotonic() + limit
+        deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
         pid = launch.launch(command, self.variables, directory, self.log)
         self._enter("Training")

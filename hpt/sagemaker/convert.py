@@ -14,6 +14,7 @@ from typing import Any
 from hpt.completion import CompletionCriteria
 from hpt.errors import InputError, ValidationError, Violation
 from hpt.job import (
+    DEFAULT_RETRY_ATTEMPTS,
     GRACE_VARIABLE,
     OBJECTIVE_METRIC_KEY,
     Channel,
@@ -185,6 +186,9 @@ def _definition(request: Mapping[str, Any], facts: Facts) -> TrainingJobDefiniti
         checkpoint_uri=checkpoints.get("S3Uri"),
         checkpoint_local_path=checkpoints.get("LocalPath", DEFAULT_CHECKPOINT_PATH),
         max_runtime_seconds=body["StoppingCondition"]["MaxRuntimeInSeconds"],
+        max_wait_seconds=body["StoppingCondition"].get("MaxWaitTimeInSeconds"),
+        spot=body["EnableManagedSpotTraining"],
+        retry_attempts=body.get("RetryStrategy", {}).get("MaximumRetryAttempts", DEFAULT_RETRY_ATTEMPTS),
         grace_seconds=read_grace(body.get("Environment", {})),
         instance_type=resources.get("InstanceType", "local"),
         instance_count=resources.get("InstanceCount", 1),
@@ -381,6 +385,13 @@ def _body(definition: TrainingJobDefinition) -> dict[str, Any]:
         body["CheckpointConfig"] = {"S3Uri": definition.checkpoint_uri, "LocalPath": local}
     if definition.max_runtime_seconds is not None:
         body["StoppingCondition"] = {"MaxRuntimeInSeconds": math.ceil(definition.max_runtime_seconds)}
+    if definition.max_wait_seconds is not None:
+        wait = math.ceil(definition.max_wait_seconds)
+        body.setdefault("StoppingCondition", {})["MaxWaitTimeInSeconds"] = wait
+    if definition.spot:
+        body["EnableManagedSpotTraining"] = True
+    if definition.retry_attempts != DEFAULT_RETRY_ATTEMPTS:
+        body["RetryStrategy"] = {"MaximumRetryAttempts": definition.retry_attempts}
     if environment:
         body["Environment"] = environment
     if definition.instance_type != "local" or definition.instance_count != 1:

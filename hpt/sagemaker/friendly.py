@@ -33,7 +33,9 @@ def describe(
     channels: Mapping[str, Place | Channel],
     static: Mapping[str, Value],
     limits: Mapping[str, int | None],
-    max_trial_seconds: int | None,
+    stopping: Mapping[str, int | None],
+    retries: int | None,
+    spot: bool,
     strategy: str,
     seed: int | None,
     environment: Mapping[str, Value],
@@ -76,9 +78,13 @@ def describe(
         "HyperParameterTuningJobName": name,
         CONFIG: config,
         "TrainingJobDefinition": _definition(
-            program, metrics, channels, static, max_trial_seconds, environment, output, checkpoints
+            program, metrics, channels, static, stopping, environment, output, checkpoints
         ),
     }
+    if retries is not None:
+        request["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": retries}
+    if spot:
+        request["TrainingJobDefinition"]["EnableManagedSpotTraining"] = spot
     if tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
     return request
@@ -89,7 +95,7 @@ def _definition(
     metrics: Mapping[str, str],
     channels: Mapping[str, Place | Channel],
     static: Mapping[str, Value],
-    max_trial_seconds: int | None,
+    stopping: Mapping[str, int | None],
     environment: Mapping[str, Value],
     output: Place | None,
     checkpoints: Place | None,
@@ -107,8 +113,9 @@ def _definition(
         body["OutputDataConfig"] = {"S3OutputPath": os.fspath(output)}
     if checkpoints is not None:
         body["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
-    if max_trial_seconds is not None:
-        body["StoppingCondition"] = {"MaxRuntimeInSeconds": max_trial_seconds}
+    times = {member: seconds for member, seconds in stopping.items() if seconds is not None}
+    if times:
+        body["StoppingCondition"] = times
     if environment:
         body["Environment"] = _texts("environment", environment)
     return body

@@ -57,6 +57,7 @@ class Limits:
 
     parameters: ranges of one definition. hyperparameters: static, tuned and added ones together.
     training_seconds: the run time of one training job. open_jobs: tuning jobs that have not ended.
+    requests_per_second: of all operations together; None admits any number.
     """
 
     jobs: Mapping[str, int]
@@ -65,6 +66,7 @@ class Limits:
     hyperparameters: int
     training_seconds: int
     open_jobs: int = 100
+    requests_per_second: float | None = None
 
 
 STRICT_LIMITS = Limits(

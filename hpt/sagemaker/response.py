@@ -10,10 +10,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor, inf, isfinite
+from math import floor, inf, isfinite
 from struct import pack, unpack
 from typing import Any
 
+from hpt.billing import billable_seconds, training_seconds
 from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
 from hpt.sagemaker.convert import to_request
@@ -191,7 +192,7 @@ def training_job_description(
         description["CheckpointConfig"] = {**body["CheckpointConfig"], "S3Uri": uri}
     _add_times(description, job)
     if job.training_start is not None and job.training_end is not None:
-        seconds = max(1, ceil(job.training_end - job.training_start))
+        seconds = billable_seconds(training_seconds(job.transitions))
         description |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
     if job.failure_reason:
         description["FailureReason"] = job.failure_reason[:MAX_REASON]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,15 @@ from hpt.sagemaker.response import LOCAL_ACCOUNT, Account
 from hpt.sagemaker.shapes import check_shape
 from hpt.service import lists, tagging, tuning
 from hpt.service.context import Context
-from hpt.service.errors import INTERNAL, UNKNOWN_OPERATION, VALIDATION, ServiceError, refusal
+from hpt.service.errors import (
+    INTERNAL,
+    THROTTLING,
+    UNKNOWN_OPERATION,
+    VALIDATION,
+    ServiceError,
+    refusal,
+)
+from hpt.service.throttle import Throttle
 from hpt.session import Session
 
 Handler = Callable[[Context, Mapping[str, Any]], dict[str, Any]]
@@ -45,7 +54,8 @@ class Service:
 
     account: in whose name ARNs are given. limits: the quotas; those of AMT 15 by default, raised with
     `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`. strict: read requests as the service does, without
-    local paths and defaults. check_s3: ask whether the `s3://` places of a request can be reached.
+    local paths and defaults. check_s3: ask whether the `s3://` places of a request can be reached. clock:
+    what `limits.requests_per_second` is measured with.
     """
 
     def __init__(
@@ -56,10 +66,12 @@ class Service:
         limits: Limits = DEFAULT_LIMITS,
         strict: bool = False,
         check_s3: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = Session(state)
         self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
         self._lock = threading.RLock()
+        self._throttle = Throttle(limits.requests_per_second, clock)
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer, times in seconds since the epoch.
@@ -71,6 +83,15 @@ class Service:
             raise ServiceError(
                 UNKNOWN_OPERATION,
                 f"{operation} is not answered here; these are: {', '.join(sorted(OPERATIONS))}",
+            )
+        with self._lock:
+            admitted = self._throttle.admit()
+        if not admitted:
+            raise ServiceError(
+                THROTTLING,
+                f"Rate exceeded: {operation} came when more than "
+                f"{self._context.limits.requests_per_second:g} requests a second had come; wait and send it "
+                "again, or raise requests_per_second",
             )
         shape, handler = OPERATIONS[operation]
         mode = STRICT_MODE if self._context.strict else LOCAL_MODE

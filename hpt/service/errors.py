@@ -8,6 +8,7 @@ VALIDATION = "ValidationException"
 IN_USE = "ResourceInUse"
 NOT_FOUND = "ResourceNotFound"
 LIMIT_EXCEEDED = "ResourceLimitExceeded"
+THROTTLING = "ThrottlingException"
 UNKNOWN_OPERATION = "UnknownOperationException"
 INTERNAL = "InternalFailure"
 

@@ -53,10 +53,16 @@ KEPT = [
     Case("V17", {**HYPER, f"{HYPERBAND}.MaxResource": 9, f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"}),
     Case("V18", {**HYPER, f"{JOB}.StaticHyperParameters.n-epochs": "10"}),
     Case("V19", {**HYPER, f"{HYPERBAND}.MaxResource": 20_000, f"{HYPERBAND}.MinResource": 20_000}),
+    Case("V20", {**HYPER, f"{HYPERBAND}.MaxResource": 9}),
+    Case("V20", {f"{CONFIG}.StrategyConfig": {}}),
+    Case("V21", {SPOT: False}),
+    Case("V22", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 3601}),
     Case("V23", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 3600}),
     Case("V24", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 3600}, find=without_checkpoints),
     Case("V24", {SPOT: True, f"{TIMES}.MaxWaitTimeInSeconds": 7200}),
     Case("V25", {f"{JOB}.ResourceConfig": GONE}),
+    Case("V26", {"Tags": []}, base=multi),
+    Case("V27", {f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"}, base=multi),
     Case(
         "V28",
         {
@@ -80,6 +86,11 @@ KEPT = [
         "V33",
         {f"{JOB}.InputDataConfig[1].CompressionType": "Gzip", f"{JOB}.InputDataConfig[1].InputMode": "Pipe"},
     ),
+    Case(
+        "V34",
+        {f"{SECOND}.TuningObjective.MetricName": "validation:aucpr"},
+        base=multi,
+    ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
     Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
@@ -90,5 +101,3 @@ KEPT = [
     Case("time", {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400}, strict=True),
     Case("tags", {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "Team", "Value": "a"}]}),
 ]
-"""Also the other side of each rule; rules without an entry (V20 to V22, V26, V27, V34) have it in the base.
-"""

@@ -58,21 +58,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"Autotune": {"Mode": "Enabled"}}, "Autotune", "is not supported yet; give ranges and limits yourself"),
     (
-        {f"{JOB}.EnableManagedSpotTraining": True},
-        f"{JOB}.EnableManagedSpotTraining",
-        "True is not supported yet; use false or leave it out",
-    ),
-    (
-        {f"{JOB}.StoppingCondition.MaxWaitTimeInSeconds": 7200},
-        f"{JOB}.StoppingCondition.MaxWaitTimeInSeconds",
-        "is not supported yet; it is for managed spot training; leave it out",
-    ),
-    (
-        {f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 2}},
-        f"{JOB}.RetryStrategy",
-        "is not supported yet; leave it out; training jobs lost by the machine are retried once in any case",
-    ),
-    (
         {f"{JOB}.AlgorithmSpecification.TrainingInputMode": "Pipe"},
         f"{JOB}.AlgorithmSpecification.TrainingInputMode",
         "'Pipe' is not supported yet; use File",
@@ -151,6 +136,8 @@ def test_the_multi_form_is_refused_once_and_not_looked_into() -> None:
         {f"{CONFIG}.TuningJobCompletionCriteria": {}},
         {f"{RANGES}.AutoParameters": []},
         {f"{JOB}.EnableManagedSpotTraining": False},
+        {f"{JOB}.EnableManagedSpotTraining": True, f"{JOB}.StoppingCondition.MaxWaitTimeInSeconds": 7200},
+        {f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 2}},
         {f"{JOB}.OutputDataConfig.CompressionType": "GZIP"},
         {f"{JOB}.InputDataConfig[0].InputMode": "File"},
         {f"{JOB}.StaticHyperParameters.EnableManagedSpotTraining": "true"},
@@ -165,8 +152,8 @@ def test_all_refusals_come_together() -> None:
     request = edit(
         single(),
         {
-            f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 2},
-            f"{JOB}.EnableManagedSpotTraining": True,
+            f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1},
+            f"{JOB}.OutputDataConfig.CompressionType": "NONE",
             "Autotune": {"Mode": "Enabled"},
         },
     )

@@ -174,6 +174,12 @@ ROUND_TRIPS: list[dict[str, Any]] = [
     {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/c"}},
     {f"{JOB}.OutputDataConfig": {"S3OutputPath": "models", "KmsKeyId": "key", "CompressionType": "GZIP"}},
     {f"{JOB}.DefinitionName": "mine"},
+    {f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 30}},
+    {
+        f"{JOB}.EnableManagedSpotTraining": True,
+        f"{JOB}.StoppingCondition": {"MaxRuntimeInSeconds": 3500, "MaxWaitTimeInSeconds": 3500},
+    },
+    {f"{JOB}.EnableManagedSpotTraining": True, f"{JOB}.StoppingCondition": {"MaxWaitTimeInSeconds": 90_000}},
     {f"{JOB}.RoleArn": "arn:aws:iam::123456789012:role/Tuner"},
     {f"{JOB}.VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}},
     {f"{JOB}.EnableNetworkIsolation": True},
@@ -297,7 +303,7 @@ class TestRefusals:
             {
                 f"{RANGES}.ContinuousParameterRanges[0].MaxValue": "0.1",
                 f"{JOB}.EnableNetworkIsolation": True,
-                f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 1},
+                f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1},
                 f"{JOB}.AlgorithmSpecification.TrainingImage": "trian.py",
                 f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri": "file://data/test.csv",
             },
@@ -305,7 +311,7 @@ class TestRefusals:
         found = refused(request, base_dir=folder)
         assert [(rule, path) for _, path, rule, _ in found] == [
             ("V10", f"{RANGES}.ContinuousParameterRanges[0].MinValue"),
-            ("unsupported", f"{JOB}.RetryStrategy"),
+            ("unsupported", f"{JOB}.InputDataConfig[0].ShuffleConfig"),
             ("program", f"{JOB}.AlgorithmSpecification.TrainingImage"),
             ("path", f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
         ]

@@ -4,6 +4,7 @@ pass.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -25,11 +26,17 @@ def check(case: Case, without: str = "") -> Violation | None:
     return check_rules(facts(edit(case.base(), case.changes), strict=case.strict, find=case.find), rules)
 
 
-def name(case: Case) -> str:
-    return case.rule
+def names(cases: list[Case]) -> list[str]:
+    """`V02-1`, `V02-2`, ...: what the table of `tests/amt` finds the cases of a rule by."""
+    count: Counter[str] = Counter()
+    found = []
+    for case in cases:
+        count[case.rule] += 1
+        found.append(f"{case.rule}-{count[case.rule]}")
+    return found
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
+@pytest.mark.parametrize("case", BROKEN, ids=names(BROKEN))
 def test_a_broken_rule_gives_code_path_and_message(case: Case) -> None:
     found = check(case)
     assert found is not None
@@ -41,18 +48,18 @@ def test_a_broken_rule_gives_code_path_and_message(case: Case) -> None:
     assert found.message == case.message
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
+@pytest.mark.parametrize("case", BROKEN, ids=names(BROKEN))
 def test_without_the_rule_the_request_would_pass(case: Case) -> None:
     assert check(case, without=case.rule) is None
 
 
-@pytest.mark.parametrize("case", KEPT, ids=name)
+@pytest.mark.parametrize("case", KEPT, ids=names(KEPT))
 def test_requests_that_keep_the_rule(case: Case) -> None:
     assert check(case) is None
 
 
-def test_every_rule_has_a_case() -> None:
-    assert {rule.id for rule in RULES} == {case.rule for case in BROKEN}
+def test_every_rule_has_cases_on_both_sides() -> None:
+    assert {rule.id for rule in RULES} == {case.rule for case in BROKEN} == {case.rule for case in KEPT}
     assert len({rule.id for rule in RULES}) == len(RULES)
 
 

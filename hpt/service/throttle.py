@@ -1,0 +1,29 @@
+"""How often requests may come (AMT 2.12, V32)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Throttle:
+    """Lets `rate` requests a second through on average, and as many at once after a rest (one at least).
+
+    rate: None lets everything through. clock: seconds, never backwards.
+    """
+
+    def __init__(self, rate: float | None, clock: Callable[[], float]) -> None:
+        self._rate, self._clock = rate, clock
+        self._most = 1.0 if rate is None else max(1.0, rate)
+        self._left, self._seen = self._most, clock()
+
+    def admit(self) -> bool:
+        """Whether a request that comes now may pass; one that may not costs nothing."""
+        if self._rate is None:
+            return True
+        now = self._clock()
+        self._left = min(self._most, self._left + (now - self._seen) * self._rate)
+        self._seen = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
