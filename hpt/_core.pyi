@@ -97,6 +97,7 @@ class SearchOptions:
     many_steps: int
     many_rounds: int
     finalists: int
+    incumbent: float
     threads: int
     def __init__(self) -> None: ...
 
@@ -123,3 +124,12 @@ def design_point(space: Sequence[Coordinate], tried: _Array, seed: int, trial: i
 def propose(
     model: GaussianProcess, pending: _Array, tried: _Array, seed: int, trial: int, options: SearchOptions
 ) -> _Array | None: ...
+def common_incumbent(models: Sequence[GaussianProcess]) -> float: ...
+def score(
+    models: Sequence[GaussianProcess],
+    pending: Sequence[_Array],
+    candidates: Sequence[_Array],
+    seeds: Sequence[int],
+    trials: Sequence[int],
+    fantasies: int = 8,
+) -> list[_Array]: ...

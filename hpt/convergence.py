@@ -5,7 +5,7 @@ n   final objectives      X: (n, d)   configurations, encoded, in order of compl
 
 from __future__ import annotations
 
-from math import log, pi
+from math import inf, log, pi
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +45,15 @@ def beta(t: int, d: int) -> float:
 def regret_bound(
     space: SearchSpace, X: Float64Array, y: Float64Array, at: core.Hyperparameters, seed: int
 ) -> float:
-    """min of UCB over the evaluated points minus min of LCB over the space: no more is left to gain.
+    """min of UCB over the evaluated points minus min of LCB over the space: no more is left to gain."""
+    upper, lower = bounds(space, X, y, at, seed)
+    return max(0.0, upper - lower)
+
+
+def bounds(
+    space: SearchSpace, X: Float64Array, y: Float64Array, at: core.Hyperparameters, seed: int
+) -> tuple[float, float]:
+    """(min of UCB over the evaluated points, min of LCB over the space).
 
     The minimum of the LCB is searched among random points and, round by round, ever closer to the lowest ones
     found, so that the bound may be a little too small. A pure function of its arguments.
@@ -67,45 +75,68 @@ def regret_bound(
         points = np.concatenate([best, near(space, best, spread, rng)])
         lower = bands(points)[0]
         spread /= 2
-    return float(max(0.0, upper_at_X.min() - lower.min()))
+    return float(upper_at_X.min()), float(lower.min())
 
 
 class Convergence:
     """Whether a search has converged: the regret bound of its final objectives is at most 1 % of the best's
     absolute value, at `IN_A_ROW` consecutive completions, after `max(10, 2 d)` of them.
 
-    The kernel's hyperparameters depend on the first `anchor(n)` objectives, as in Bayesian search. A pure
-    function of the history and the seed; bounds already computed and the last fit are kept, as caches.
+    The kernel's hyperparameters depend on the first `anchor(n)` objectives, as in Bayesian search. Of several
+    definitions each has a model of its own, all count in d, and the bound is over what any of them may still
+    reach. A pure function of the history and the seed; bounds already computed and the last fits are kept, as
+    caches.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._source: object = None
         self._small: dict[int, bool] = {}
-        self._fit: tuple[int, core.Hyperparameters] | None = None
+        self._fits: dict[str | None, tuple[int, core.Hyperparameters]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_source": None, "_small": {}, "_fit": None}
+        return self.__dict__ | {"_source": None, "_small": {}, "_fits": {}}
 
     def holds(self, history: History) -> bool:
         """Whether the search has converged with the last final objective of this history."""
         if self._source is not history.source:
-            self._source, self._small, self._fit = history.source, {}, None
+            self._source, self._small, self._fits = history.source, {}, {}
         n = len(history.y)
-        least = max(MIN_OBJECTIVES, 2 * len(history.space.parameters))
+        d = sum(len(part.space.parameters) for part in _parts(history).values())
+        least = max(MIN_OBJECTIVES, 2 * d)
         if n < least + IN_A_ROW - 1:
             return False
         return all(self._is_small(history, k) for k in range(n, n - IN_A_ROW, -1))
 
     def _is_small(self, history: History, n: int) -> bool:
         if n not in self._small:
-            a = anchor(n)
-            if self._fit is None or self._fit[0] != a:
-                self._fit = a, core.fit(history.space.coordinates, *_best(history, a))
-            X, y = _best(history, n)
-            bound = regret_bound(history.space, X, y, self._fit[1], self._seed)
-            self._small[n] = bound <= REGRET * abs(float(y.min()))
+            found = [
+                self._bounds(name, part, _count(history, name, n)) for name, part in _parts(history).items()
+            ]
+            gain = max(0.0, min(upper for upper, _ in found) - min(lower for _, lower in found))
+            self._small[n] = gain <= REGRET * abs(float(history.y[:n].min()))
         return self._small[n]
+
+    def _bounds(self, name: str | None, part: History, n: int) -> tuple[float, float]:
+        """Those of one definition after n objectives of its own; before the first, it may reach anything."""
+        if n == 0:
+            return inf, -inf
+        a = anchor(n)
+        if name not in self._fits or self._fits[name][0] != a:
+            self._fits[name] = a, core.fit(part.space.coordinates, *_best(part, a))
+        return bounds(part.space, *_best(part, n), self._fits[name][1], self._seed)
+
+
+def _parts(history: History) -> dict[str | None, History]:
+    """The definitions' own histories by name, of a single one the whole under None."""
+    return {name: history.of(name) for name in history.definitions} or {None: history}
+
+
+def _count(history: History, name: str | None, n: int) -> int:
+    """How many of the first n objectives are of that definition."""
+    if name is None:
+        return n
+    return int((history.owners[:n] == history.definitions.index(name)).sum())
 
 
 def _best(history: History, n: int) -> tuple[Float64Array, Float64Array]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,16 +104,19 @@ class Model:
 
         return _core.log_improvement(self._gp, _array(X, "X"))
 
-    def propose(self, pending: ArrayLike, tried: ArrayLike, seed: int, number: int) -> Float64Array | None:
+    def propose(
+        self, pending: ArrayLike, tried: ArrayLike, seed: int, number: int, incumbent: float = inf
+    ) -> Float64Array | None:
         """The point (d,) for trial `number`, or None when every point of a finite space was tried.
 
-        pending: (m, d), running trials in order; the improvement is averaged over outcomes imagined for them.
-        tried: (t, d), points to skip besides the observed and the pending ones.
+        pending: (m, d), running trials in order; the improvement is averaged over outcomes imagined for
+        them. tried: (t, d), points to skip besides the observed and the pending ones. incumbent: in the
+        units of y, a value found elsewhere that is to be improved on as well.
         """
         from hpt import _core
 
         options = _core.SearchOptions()
-        options.threads = self._threads
+        options.incumbent, options.threads = incumbent, self._threads
         skip = _array(tried, "tried")
         if len(self._others):
             skip = np.concatenate([self._others, skip])
@@ -151,6 +155,60 @@ def fit(
     return Hyperparameters(
         tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing, exponents, at.tail
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A model and what is to be ranked of its space: candidates (m, d) and running trials (p, d), in order.
+
+    seed, number: the outcomes imagined for the running trials depend on them.
+    """
+
+    model: Model
+    candidates: ArrayLike
+    pending: ArrayLike
+    seed: int
+    number: int
+
+
+def common_incumbent(models: Sequence[Model]) -> float:
+    """The lowest posterior mean at any observed point of any model, in the units of their targets.
+
+    Raises:
+        ValueError: there is no model, or one compresses its targets: its `tail` must be infinite.
+    """
+    from hpt import _core
+
+    return _core.common_incumbent([model._gp for model in models])
+
+
+def score(contenders: Sequence[Contender]) -> list[Float64Array]:
+    """log EI of the candidates of several models over their common incumbent, (m,) for each: one scale.
+
+    The targets of all models must be transformed together (`target_transform`), and the models shift and
+    stretch them at most: hyperparameters with an infinite `tail`. Then each model's means and deviations are
+    in the same units, whatever its space and its number of coordinates. The improvement is averaged over
+    outcomes imagined for the running trials of all models together.
+
+    Raises:
+        ValueError: there is nothing to rank, shapes differ, or a model compresses its targets.
+    """
+    from hpt import _core
+
+    return _core.score(
+        [each.model._gp for each in contenders],
+        [_array(each.pending, "pending") for each in contenders],
+        [_array(each.candidates, "candidates") for each in contenders],
+        [each.seed for each in contenders],
+        [each.number for each in contenders],
+    )
+
+
+def target_transform(y: ArrayLike, tail: float = TAILS[0]) -> _core.TargetTransform:
+    """The monotone map that a fit of all targets y, (n,), would apply: the better half stays linear."""
+    from hpt import _core
+
+    return _core.TargetTransform(_array(y, "y"), tail)
 
 
 def design_point(

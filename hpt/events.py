@@ -28,6 +28,7 @@ class ObservationAdded(Event):
 
     config: Config
     value: float
+    definition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

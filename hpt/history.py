@@ -3,12 +3,12 @@
 n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
 m   trials still running                          pending: (m, d)       in trial order
 f   trials that ended without a usable objective  failed: (f, d)        in completion order
-d   parameters of the space
+d   parameters of the space; 0 in the joint view of several definitions, whose own are `History.of(name)`
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, overload
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from hpt.errors import InputError
 from hpt.trial import Config, ObjectiveType, Report, Trial, TrialStatus
 
 if TYPE_CHECKING:
@@ -82,13 +83,22 @@ class _Prefix(Sequence[Report]):
 class HistoryLog:
     """The growing record behind every `History`: append-only, so that views of the past stay true.
 
-    Each configuration is encoded once. `snapshot` costs O(m), whatever the number of trials ended.
+    Each configuration is encoded once. `snapshot` costs O(m), whatever the number of trials ended. Of several
+    definitions, given as spaces by name, each has a log of its own besides, which numbers its trials from 1.
     """
 
-    def __init__(self, space: SearchSpace, objective: ObjectiveType) -> None:
-        self.space = space
+    def __init__(self, space: SearchSpace | Mapping[str, SearchSpace], objective: ObjectiveType) -> None:
         self.objective = objective
-        d = len(space.parameters)
+        self.parts: dict[str, HistoryLog] = {}
+        self.owners: list[int] = []  # the place of the definition of each observation
+        self.local: dict[int, int] = {}  # trial number -> its number in the log of its definition
+        self._space: SearchSpace | None = None
+        if isinstance(space, Mapping):
+            self.parts = {name: HistoryLog(each, objective) for name, each in space.items()}
+            self._place = {name: place for place, name in enumerate(self.parts)}
+        else:
+            self._space = space
+        d = 0 if self._space is None else len(self._space.parameters)
         self.X = _Rows(d)
         self.y = _Rows(1)
         self.failed = _Rows(d)
@@ -101,23 +111,55 @@ class HistoryLog:
         self.last_number = 0
         self.version = 0  # grows with every change
 
-    def _see(self, config: Config) -> None:
-        self.seen.setdefault(self.space.key(config), len(self.seen))
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the only definition."""
+        if self._space is None:
+            raise InputError(f"{_SEVERAL} {', '.join(self.parts)}; ask history.of(name) for its space")
+        return self._space
 
-    def _observe(self, row: Float64Array, value: float) -> None:
+    def part(self, definition: str | None) -> HistoryLog:
+        """The log of a definition of several; this one where there is but one, whatever it is called."""
+        if not self.parts:
+            return self
+        if definition not in self.parts:
+            raise InputError(f"{_SEVERAL} {', '.join(self.parts)}; {definition!r} is none of them: name one")
+        return self.parts[definition]
+
+    def key(self, config: Config, definition: str | None) -> Hashable:
+        """What tells a configuration from others."""
+        part = self.part(definition)
+        return part.space.key(config) if part is self else (definition, part.space.key(config))
+
+    def encode(self, config: Config) -> Float64Array:
+        """The row of a configuration, (d,)."""
+        return np.empty(0) if self.parts else self.space.encode([config])[0]
+
+    def _see(self, config: Config, definition: str | None) -> None:
+        self.seen.setdefault(self.key(config, definition), len(self.seen))
+
+    def _observe(self, row: Float64Array, value: float, definition: str | None) -> None:
         self.X.append(row)
         self.y.append(np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value]))
+        if self.parts and definition is not None:
+            self.owners.append(self._place[definition])
 
-    def add(self, config: Config, value: float) -> None:
+    def add(self, config: Config, value: float, definition: str | None = None) -> None:
         """An observation from elsewhere."""
+        self._see(config, definition)
         self.version += 1
-        self._see(config)
-        self._observe(self.space.encode([config])[0], value)
+        self._observe(self.encode(config), value, definition)
+        if self.parts:
+            self.part(definition).add(config, value)
 
     def create(self, number: int, config: Config, definition: str | None = None) -> None:
+        self._see(config, definition)
         self.version += 1
-        self._see(config)
-        self.rows[number] = self.space.encode([config])[0]
+        if self.parts:
+            part = self.part(definition)
+            self.local[number] = part.last_number + 1
+            part.create(self.local[number], config, definition)
+        self.rows[number] = self.encode(config)
         self.reports[number] = []
         self.running[number] = Trial(
             number, config, reports=_Prefix(self.reports[number], 0), definition=definition
@@ -128,13 +170,17 @@ class HistoryLog:
         self.version += 1
         reports = self.reports[number]
         reports.append(report)
-        self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
+        trial = self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
+        if self.parts:
+            self.part(trial.definition).report(self.local[number], report)
 
     def mark_stopping(self, number: int) -> None:
         self.version += 1
         trial = self.running[number]
         after = len(trial.reports) if trial.stopped_after is None else trial.stopped_after
         self.running[number] = replace(trial, status=TrialStatus.STOPPING, stopped_after=after)
+        if self.parts:
+            self.part(trial.definition).mark_stopping(self.local[number])
 
     def end(self, number: int, status: TrialStatus, value: float | None) -> None:
         self.version += 1
@@ -144,12 +190,17 @@ class HistoryLog:
         self.position[number] = len(self.ended)
         self.ended.append(trial)
         if usable and value is not None:
-            self._observe(row, value)
+            self._observe(row, value, trial.definition)
         else:
             self.failed.append(row)
+        if self.parts:
+            self.part(trial.definition).end(self.local[number], status, value)
 
     def snapshot(self) -> History:
         return History(self, dict(sorted(self.running.items())))
+
+
+_SEVERAL = "this is a search over several definitions:"
 
 
 class History(Sequence[Trial]):
@@ -166,6 +217,25 @@ class History(Sequence[Trial]):
         self._pending = [log.rows[number] for number in running]
         self.last_number = log.last_number
         self._version = log.version
+        self._parts = {name: part.snapshot() for name, part in log.parts.items()}
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """The names of the definitions of a job of several algorithms, in their order; else empty."""
+        return tuple(self._parts)
+
+    def of(self, definition: str) -> History:
+        """The history as a search over that definition alone would have it: its trials are numbered from 1.
+
+        Raises:
+            KeyError: there is no definition of that name.
+        """
+        return self._parts[definition]
+
+    @property
+    def owners(self) -> NDArray[np.intp]:
+        """Of several definitions, which of `definitions` each observation belongs to, (n,)."""
+        return np.array(self._log.owners[: self._n], dtype=np.intp)
 
     @property
     def source(self) -> object:
@@ -203,8 +273,8 @@ class History(Sequence[Trial]):
     @property
     def pending(self) -> Float64Array:
         """Encoded configurations of the running trials, (m, d), in trial order."""
-        d = len(self.space.parameters)
-        return np.array(self._pending, dtype=np.float64).reshape(-1, d)
+        d = 0 if self._parts else len(self.space.parameters)
+        return np.array(self._pending, dtype=np.float64).reshape(len(self._pending), d)
 
     @property
     def failed(self) -> Float64Array:
@@ -241,16 +311,20 @@ class History(Sequence[Trial]):
             raise KeyError(number)
         return self._log.ended[position]
 
-    def with_pending(self, configs: Sequence[Config]) -> History:
+    def with_pending(self, configs: Sequence[Config], definition: str | None = None) -> History:
         """This history with further trials running, numbered on: `ask(8)` is 8 x `ask(1)`."""
         start = self.last_number + 1
-        extra = [Trial(start + i, config) for i, config in enumerate(configs)]
+        extra = [Trial(start + i, config, definition=definition) for i, config in enumerate(configs)]
         view = History.__new__(History)
         view.__dict__.update(self.__dict__)
         view._running = self._running | {trial.number: trial for trial in extra}
-        keys = {self.space.key(trial.config) for trial in extra if not self.contains(trial.config)}
-        view._extra_keys = self._extra_keys | keys
-        view._pending = self._pending + [self.space.encode([trial.config])[0] for trial in extra]
+        keys = {self._log.key(trial.config, definition) for trial in extra}
+        view._extra_keys = self._extra_keys | {key for key in keys if not self.contains_key(key)}
+        view._pending = self._pending + [self._log.encode(trial.config) for trial in extra]
+        if self._parts and definition is not None:
+            view._parts = self._parts | {
+                definition: self._parts[definition].with_pending(configs, definition)
+            }
         view.last_number = self.last_number + len(extra)
         return view
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ RESULT_METRIC = "hpt:result"
 
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 MAX_SEED = 2**64 - 1
+MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -219,6 +220,9 @@ class TuningJobConfig:
     configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is
     made. `strategy` is taken in any case; hyperband is given exactly when it is `Hyperband`. early_stopping:
     the median rule, or None. completion: what ends the job before its limits do.
+
+    definitions: of a job of several algorithms, all of them, each with a name; `definition` is then the
+    first.
     """
 
     name: str
@@ -232,8 +236,40 @@ class TuningJobConfig:
     hyperband: HyperbandConfig | None = None
     early_stopping: EarlyStopping | None = None
     completion: CompletionCriteria = field(default_factory=CompletionCriteria)
+    definitions: tuple[TrainingJobDefinition, ...] = ()
+
+    @property
+    def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
+        """The definitions of the job, one or several."""
+        return self.definitions or (self.definition,)
+
+    @property
+    def objective_type(self) -> ObjectiveType:
+        """The direction, the same for all definitions."""
+        return self.definition.objective.type
+
+    @property
+    def space(self) -> SearchSpace | dict[str, SearchSpace]:
+        """What is searched: one space, or those of several definitions by name."""
+        if not self.definitions:
+            return self.definition.space
+        return {str(each.name): each.space for each in self.definitions}
+
+    def definition_of(self, name: str | None) -> TrainingJobDefinition:
+        """The definition of a training job that names `name` as its own.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if not self.definitions:
+            return self.definition
+        for each in self.definitions:
+            if each.name == name:
+                return each
+        raise KeyError(name)
 
     def __post_init__(self) -> None:
+        _check_definitions(self.definition, self.definitions)
         if not isinstance(self.name, str) or _JOB_NAME.fullmatch(self.name) is None:
             raise InputError(
                 f"job name {self.name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
@@ -256,12 +292,37 @@ class TuningJobConfig:
             )
 
 
+Place = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One of the `algorithms` of a `tuning_job`. What is left out is as the job has it, said once for all."""
+
+    name: str
+    program: Place | None = None
+    space: SearchSpace | Iterable[Parameter] | None = None
+    metric: str | None = None
+    regex: str | None = None
+    metrics: Mapping[str, str] | None = None
+    channels: Mapping[str, Place | Channel] | None = None
+    static: Mapping[str, Value] | None = None
+    max_trial_seconds: int | None = None
+    retries: int | None = None
+    spot: bool | None = None
+    max_wait_seconds: int | None = None
+    environment: Mapping[str, Value] | None = None
+    output: Place | None = None
+    checkpoints: Place | None = None
+
+
 def tuning_job(
     name: str,
     *,
-    program: str | os.PathLike[str],
-    space: SearchSpace | Iterable[Parameter],
-    metric: str,
+    program: str | os.PathLike[str] | None = None,
+    space: SearchSpace | Iterable[Parameter] | None = None,
+    metric: str | None = None,
+    algorithms: Sequence[Algorithm] = (),
     objective: str = "Maximize",
     regex: str | None = None,
     metrics: Mapping[str, str] | None = None,
@@ -315,11 +376,17 @@ def tuning_job(
     checkpoints: where they are kept. grace_seconds: how long a stopped program may take. Relative paths
     start at `base_dir`, the current folder by default.
 
+    algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
+    metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early.
+
     Raises:
         ValidationError: with every rule the description breaks, by the request's own member names.
         InputError: an argument has a type that no request could express.
     """
-    from hpt.sagemaker.friendly import describe  # the door to the request: it loads the service model
+    from hpt.sagemaker.friendly import (
+        describe,
+        parts_of,
+    )  # the door to the request: it loads the service model
     from hpt.sagemaker.request import parse_request
 
     criteria: dict[str, object] = {}
@@ -330,37 +397,39 @@ def tuning_job(
     if complete_on_convergence is not None:
         switch = "Enabled" if complete_on_convergence else "Disabled"
         criteria["ConvergenceDetected"] = {"CompleteOnConvergence": switch}
-    request = describe(
+    job = Algorithm(
         name=name,
         program=program,
-        space=space.parameters if isinstance(space, SearchSpace) else tuple(space),
+        space=space,
         metric=metric,
-        objective=objective,
-        metrics={**({} if regex is None else {metric: regex}), **(metrics or {})},
-        channels=channels or {},
-        static=static or {},
+        regex=regex,
+        metrics=metrics,
+        channels=channels,
+        static=static,
+        max_trial_seconds=max_trial_seconds,
+        retries=retries,
+        spot=spot,
+        max_wait_seconds=max_wait_seconds,
+        environment=environment,
+        output=output,
+        checkpoints=checkpoints,
+    )
+    request = describe(
+        name=name,
+        parts=parts_of(algorithms, job, objective, grace_seconds),
         limits={
             "MaxNumberOfTrainingJobs": max_jobs,
             "MaxParallelTrainingJobs": max_parallel_jobs,
             "MaxRuntimeInSeconds": max_runtime_seconds,
         },
-        stopping={"MaxRuntimeInSeconds": max_trial_seconds, "MaxWaitTimeInSeconds": max_wait_seconds},
-        retries=retries,
-        spot=spot,
         strategy=strategy,
         seed=seed,
-        environment={
-            **(environment or {}),
-            **({} if grace_seconds is None else {GRACE_VARIABLE: grace_seconds}),
-        },
-        output=output,
-        checkpoints=checkpoints,
         tags=tags or {},
         resources={"MinResource": min_resource, "MaxResource": max_resource},
         early_stopping=early_stopping,
         criteria=criteria,
     )
-    return parse_request(request, base_dir=base_dir)
+    return parse_request(request, base_dir=base_dir, extended=True)
 
 
 def read_grace(environment: Mapping[str, str]) -> float:
@@ -379,6 +448,23 @@ def read_grace(environment: Mapping[str, str]) -> float:
     if not (math.isfinite(seconds) and seconds >= 0):
         raise InputError(f"{text!r} is not a number of seconds of 0 or more; give one, or leave it out")
     return seconds
+
+
+def _check_definitions(first: TrainingJobDefinition, definitions: tuple[TrainingJobDefinition, ...]) -> None:
+    if not definitions:
+        return
+    if len(definitions) > MAX_DEFINITIONS:
+        raise InputError(f"{len(definitions)} definitions are more than {MAX_DEFINITIONS}; take some out")
+    if definitions[0] != first:
+        raise InputError("definition is not the first of definitions; give that one")
+    for each in definitions:
+        _check_text("the name of a definition among several", each.name)
+        if each.objective.type is not first.objective.type:
+            raise InputError(
+                f"definition {each.name!r}: {each.objective.type} differs from {first.objective.type} of the "
+                "first, and objectives of both could not be ranked together; use one"
+            )
+    _check_unique("definition", [str(each.name) for each in definitions])
 
 
 def _is_number(value: object) -> bool:

@@ -30,18 +30,13 @@ FORMAT = 1
 
 def to_document(config: TuningJobConfig) -> dict[str, Any]:
     """JSON data from which `from_document` rebuilds an equal configuration."""
-    definition = config.definition
-    document = _plain(config, skip=("definition", "limits", *_OPTIONAL))
+    document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
     document["format"] = FORMAT
     document["limits"] = _plain(config.limits)
-    document["definition"] = _plain(
-        definition, skip=("space", "objective", "metric_definitions", "channels")
-    ) | {
-        "space": [_parameter(parameter) for parameter in definition.space.parameters],
-        "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
-        "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
-        "channels": [_plain(channel) for channel in definition.channels],
-    }
+    if config.definitions:
+        document["definitions"] = [_definition_document(each) for each in config.definitions]
+    else:
+        document["definition"] = _definition_document(config.definition)
     for name in _OPTIONAL:
         part = getattr(config, name)
         if part is not None:
@@ -60,23 +55,35 @@ def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
             f"the stored job has format {document.get('format')!r}, this version reads {FORMAT}: upgrade hpt"
         )
     data = {key: value for key, value in document.items() if key != "format"}
-    definition = dict(data["definition"])
-    objective = definition["objective"]
-    definition |= {
-        "space": SearchSpace([_KINDS[kind](*arguments) for kind, arguments in definition["space"]]),
-        "objective": Objective(objective["metric"], ObjectiveType(objective["type"])),
-        "metric_definitions": tuple(
-            MetricDefinition(**metric) for metric in definition["metric_definitions"]
-        ),
-        "channels": tuple(Channel(**channel) for channel in definition["channels"]),
-    }
+    several = tuple(map(_definition, data.pop("definitions", ())))
     data |= {
         "limits": ResourceLimits(**data["limits"]),
-        "definition": TrainingJobDefinition(**definition),
+        "definition": several[0] if several else _definition(data["definition"]),
+        "definitions": several,
         "warnings": tuple(data["warnings"]),
     }
     data |= {name: kind(**data[name]) for name, kind in _OPTIONAL.items() if name in data}
     return TuningJobConfig(**data)
+
+
+def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
+    return _plain(definition, skip=("space", "objective", "metric_definitions", "channels")) | {
+        "space": [_parameter(parameter) for parameter in definition.space.parameters],
+        "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
+        "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
+        "channels": [_plain(channel) for channel in definition.channels],
+    }
+
+
+def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
+    objective = document["objective"]
+    parts = {
+        "space": SearchSpace([_KINDS[kind](*arguments) for kind, arguments in document["space"]]),
+        "objective": Objective(objective["metric"], ObjectiveType(objective["type"])),
+        "metric_definitions": tuple(MetricDefinition(**metric) for metric in document["metric_definitions"]),
+        "channels": tuple(Channel(**channel) for channel in document["channels"]),
+    }
+    return TrainingJobDefinition(**{**document, **parts})
 
 
 _OPTIONAL = {"hyperband": HyperbandConfig, "early_stopping": EarlyStopping, "completion": CompletionCriteria}

@@ -47,7 +47,7 @@ def time_left(runner: TuningJobRunner, now: float) -> float | None:
 
 def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
     """One ended training job in a line."""
-    metric = runner.config.definition.objective.metric
+    metric = runner.config.definition_of(job.definition).objective.metric
     words = f"{job.name}  {job.secondary}"
     if job.value is not None:
         words += f"  {metric} {number(job.value)}"
@@ -88,7 +88,8 @@ class PlainProgress:
         match event:
             case ev.AttemptCreated() if event.attempt == 1:
                 job = jobs[event.number]
-                return f"{job.name}  started  {hyperparameters(job.config)}"
+                which = "" if job.definition is None else f"{job.definition}  "
+                return f"{job.name}  started  {which}{hyperparameters(job.config)}"
             case ev.AttemptCreated():
                 return f"{jobs[event.number].name}  started again (attempt {event.attempt})"
             case ev.StopDecided():

@@ -76,17 +76,19 @@ class TuningJobRunner:
         if config.seed is None:
             raise ValueError("the seed of a stored job is always recorded")
         self.config = config
-        self.state = JobState(config.definition.objective.type, created)
-        definition = config.definition
+        self.state = JobState(config.objective_type, created)
         strategy, rule = make_search(config)
         self._tuner = Tuner(
-            definition.space, definition.objective.type, strategy, seed=config.seed, stopping_rule=rule
+            config.space, config.objective_type, strategy, seed=config.seed, stopping_rule=rule
         )
         self._convergence = Convergence(config.seed)
         self._storage, self._lease, self._executor = storage, lease, executor
         self._clock, self.observe, self._boundary = clock, observe, boundary
-        self._definitions = CompiledDefinitions(definition.metric_definitions)
-        self._definitions.prepare()
+        self._definitions = {
+            each.name: CompiledDefinitions(each.metric_definitions) for each in config.all_definitions
+        }
+        for compiled in self._definitions.values():
+            compiled.prepare()
         self._pace = pace
         self._turn = 0  # the trial whose log is read first
         self._behind = False  # whether something is left to read
@@ -216,9 +218,10 @@ class TuningJobRunner:
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
         """Record (metric, value, offset after its line, time) and let the stopping rule judge."""
+        objective = self.config.definition_of(job.definition).objective.metric
         for metric, value, cursor, time in values:
             self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
-            if metric != self.config.definition.objective.metric:
+            if metric != objective:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
@@ -263,10 +266,11 @@ class TuningJobRunner:
 
     def _watch_waits(self) -> None:
         """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
-        now, limit = self._clock(), self.config.definition.max_wait_seconds
-        if limit is None:
-            return
+        now = self._clock()
         for job in self.state.running.values():
+            limit = self.config.definition_of(job.definition).max_wait_seconds
+            if limit is None:
+                continue
             late = job.paused_at is None and now - job.created - job.paused >= limit
             if late and job.stop_reason in ("", ev.INTERRUPTED):
                 self._emit(ev.StopDecided(now, job.number, ev.STOPPED_BY_WAIT))
@@ -275,11 +279,11 @@ class TuningJobRunner:
 
     def _settle(self) -> None:
         """End every trial that has no attempt and will get none."""
-        definition = self.config.definition
-        limit = definition.max_runtime_seconds
         for job in list(self.state.running.values()):
             if job.live:
                 continue
+            definition = self.config.definition_of(job.definition)
+            limit = definition.max_runtime_seconds
             if job.stop_reason or self.state.criterion:
                 self._end_trial(job, self._clock(), TrialStatus.STOPPED, _stopped(job))
             elif limit is not None and job.ran >= limit:
@@ -299,7 +303,7 @@ class TuningJobRunner:
         retryable: bool = False,
         model: str = "",
     ) -> None:
-        metric = self.config.definition.objective.metric
+        metric = self.config.definition_of(job.definition).objective.metric
         value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
         if status is TrialStatus.FAILED:
             value = None
@@ -423,7 +427,7 @@ class TuningJobRunner:
         return bool(events or to_stop or self._behind)
 
     def _submit(self, job: TrainingJob) -> None:
-        definition = self.config.definition
+        definition = self.config.definition_of(job.definition)
         texts = {**definition.hyperparameters, **definition.space.format(job.config)}
         texts[OBJECTIVE_METRIC_KEY] = definition.objective.metric
         parallel = self.config.limits.max_parallel_jobs
@@ -433,7 +437,7 @@ class TuningJobRunner:
         except ExecutorError as error:
             self._lose(job, self._clock(), str(error))
             return
-        tail = LogTail(self._definitions, job.cursor)
+        tail = LogTail(self._definitions[definition.name], job.cursor)
         self._attempts[job.number] = _Attempt(handle, tail, job.cursor)
 
 

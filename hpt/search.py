@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from hpt.job import TuningJobConfig
 from hpt.stopping.base import StoppingRule
-from hpt.strategies import make_strategy
+from hpt.strategies import make_strategy, make_strategy_of_several
 from hpt.strategies.base import Strategy
 
 
 def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The strategy and the stopping rule, if any, of a job whose seed is known."""
+    if config.definitions:
+        return _search_of_several(config)
     if config.hyperband is not None:
         rule = config.hyperband.rule(config.seed or 0)
         if config.hyperband.model_based:
@@ -17,7 +19,22 @@ def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]
 
             return ModelHyperbandStrategy(rule=rule), None
         return make_strategy(config.strategy, rule=rule), None
-    strategy = make_strategy(config.strategy)
-    if config.early_stopping is None:
-        return strategy, None
-    return strategy, config.early_stopping.rule(config.limits.max_jobs)
+    return make_strategy(config.strategy), _early_stopping(config)
+
+
+def _search_of_several(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
+    """The rules of both kinds compare a trial with those of its own definition only."""
+    if config.hyperband is not None:
+        rule = config.hyperband.rule(config.seed or 0)
+        if config.hyperband.model_based:
+            from hpt.strategies.model_hyperband import ModelHyperbandStrategy
+            from hpt.strategies.multi_algorithm import HyperbandOfSeveral
+
+            return HyperbandOfSeveral(lambda: ModelHyperbandStrategy(rule=rule)), None
+        return make_strategy_of_several(config.strategy, rule=rule), None
+    options = {"max_jobs": config.limits.max_jobs} if config.strategy == "Bayesian" else {}
+    return make_strategy_of_several(config.strategy, **options), _early_stopping(config)
+
+
+def _early_stopping(config: TuningJobConfig) -> StoppingRule | None:
+    return None if config.early_stopping is None else config.early_stopping.rule(config.limits.max_jobs)

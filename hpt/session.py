@@ -92,7 +92,7 @@ class Session:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
         config = from_document(record.document)
-        return config, record, JobState.fold(config.definition.objective.type, record.created, events)
+        return config, record, JobState.fold(config.objective_type, record.created, events)
 
     @contextmanager
     def take(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from hpt.events import Event
@@ -25,7 +25,7 @@ from hpt.storage.memory import MemoryStorage
 
 def simulate(
     config: TuningJobConfig,
-    curves: Curves,
+    curves: Curves | Mapping[str, Curves],
     *,
     trouble: Trouble = NO_TROUBLE,
     market: Market = FULL_PRICE,
@@ -33,13 +33,18 @@ def simulate(
 ) -> TuningJobRunner:
     """The runner of a simulated job, run to its end; nothing is stored and no program is started.
 
-    curves: what a training job with a given configuration would print, and when. market: what Spot capacity
-    is like, for a definition that takes it. What goes wrong by chance depends on the job's seed, so that the
-    same job simulates the same way again. Time starts at 0.
+    curves: what a training job with a given configuration would print, and when; of a job of several
+    algorithms by the names of its definitions. market: what Spot capacity is like, for a definition that takes
+    it. What goes wrong by chance depends on the job's seed, so that the same job simulates the same way again.
+    Time starts at 0.
     """
-    definition = config.definition
-    read = (metric_definition(definition.objective.metric),)
-    config = replace(config, definition=replace(definition, metric_definitions=read))
+    simulated = [
+        replace(each, metric_definitions=(metric_definition(each.objective.metric),))
+        for each in config.all_definitions
+    ]
+    config = replace(
+        config, definition=simulated[0], definitions=tuple(simulated) if config.definitions else ()
+    )
     if config.seed is None:
         config = replace(config, seed=secrets.randbits(31))
     limit = config.limits.max_runtime_seconds

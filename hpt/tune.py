@@ -189,7 +189,8 @@ def run(
     session = Session(state)
     try:
         if not session.holds(config.name):  # a job that goes on needs no second asking
-            check_places(config.definition)
+            for definition in config.all_definitions:
+                check_places(definition)
         return _run(session, config, lambda directory: None, verbose, session.job_directory(config.name))
     finally:
         session.close()

@@ -8,6 +8,7 @@ applying recorded events in order brings a new tuner to the same state.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from math import isfinite
@@ -30,7 +31,7 @@ from hpt.history import History, HistoryLog
 from hpt.scaling import is_number
 from hpt.space import SearchSpace
 from hpt.stopping.base import StoppingRule
-from hpt.strategies import check_space, make_strategy
+from hpt.strategies import check_space, make_strategy, make_strategy_of_several
 from hpt.strategies.base import Strategy
 from hpt.strategies.streams import check_seed
 from hpt.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
@@ -45,7 +46,9 @@ class Tuner:
         [trial] = tuner.ask()
         tuner.tell(trial.number, train(trial.config))
 
-    objective: `Maximize` or `Minimize`, in any case. strategy: a registered name in any case, or an object
+    space: of several algorithms that are to be searched together, a mapping of their names to their spaces;
+    each trial then says by its `definition` which of them it is for. objective: `Maximize` or `Minimize`, in
+    any case. strategy: a registered name in any case, or an object
     with `suggest(history, count, seed)`. seed: a whole number below 2**64; None draws one, which `seed` then
     tells. stopping_rule: an object with `decide(history, number)`, asked at every report; the strategy itself
     where it has that method, as Hyperband does.
@@ -60,19 +63,19 @@ class Tuner:
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: SearchSpace | Mapping[str, SearchSpace],
         objective: str = "Maximize",
         strategy: str | Strategy = "Bayesian",
         *,
         seed: int | None = None,
         stopping_rule: StoppingRule | None = None,
     ) -> None:
-        if not isinstance(space, SearchSpace):
-            raise InputError(f"space is a {type(space).__name__}; make an hpt.SearchSpace of your parameters")
+        _check_spaces(space)
+        self._several = isinstance(space, Mapping)
         self.objective = parse_enum(ObjectiveType, objective, "objective")
         self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
         self._strategy_name = strategy if isinstance(strategy, str) else None
-        self._strategy = make_strategy(strategy) if isinstance(strategy, str) else strategy
+        self._strategy = self._make(strategy) if isinstance(strategy, str) else strategy
         if not callable(getattr(self._strategy, "suggest", None)):
             raise InputError(
                 f"strategy {strategy!r} has no method suggest; give a name or an object that has it"
@@ -84,7 +87,8 @@ class Tuner:
         if stopping_rule is None and callable(getattr(self._strategy, "decide", None)):
             stopping_rule = cast(StoppingRule, self._strategy)  # Hyperband is both
         self._stopping_rule = stopping_rule
-        check_space(self._strategy, space)
+        for each in space.values() if isinstance(space, Mapping) else (space,):
+            check_space(self._strategy, each)
         self._log = HistoryLog(space, self.objective)
         self._best: Trial | None = None
 
@@ -97,7 +101,10 @@ class Tuner:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._strategy_name is not None:
-            self._strategy = make_strategy(self._strategy_name)
+            self._strategy = self._make(self._strategy_name)
+
+    def _make(self, name: str) -> Strategy:
+        return make_strategy_of_several(name) if self._several else make_strategy(name)
 
     def __copy__(self) -> Tuner:
         return deepcopy(self)  # two tuners must not append to one log
@@ -106,6 +113,7 @@ class Tuner:
 
     @property
     def space(self) -> SearchSpace:
+        """The space, where there is one definition; InputError where there are several."""
         return self._log.space
 
     @property
@@ -197,13 +205,16 @@ class Tuner:
             final = None
         self.apply(TrialEnded(_NO_CLOCK, number, end, final))
 
-    def add(self, config: Config, value: float) -> None:
+    def add(self, config: Config, value: float, definition: str | None = None) -> None:
         """Let the search know an objective measured elsewhere. It takes no trial number and shifts no seed.
+
+        definition: of several, the one that was measured.
 
         Raises:
             InputError: the configuration lies outside the space, or the value is no finite number.
         """
-        self.apply(ObservationAdded(_NO_CLOCK, self.space.validate(config), _real(value, "value")))
+        config = self._log.part(definition).space.validate(config)
+        self.apply(ObservationAdded(_NO_CLOCK, config, _real(value, "value"), definition))
 
     # -- decide, record, apply
 
@@ -221,7 +232,10 @@ class Tuner:
         first = self._log.last_number + 1
         return [
             TrialCreated(
-                _NO_CLOCK, number, self.space.validate(suggestion.config), definition=suggestion.definition
+                _NO_CLOCK,
+                number,
+                self._log.part(suggestion.definition).space.validate(suggestion.config),
+                definition=suggestion.definition,
             )
             for number, suggestion in enumerate(suggestions, first)
         ]
@@ -250,11 +264,13 @@ class Tuner:
                     raise InputError(
                         f"value {event.value} is not finite; add only observations with an objective"
                     )
-                log.add(self.space.validate(event.config), event.value)
+                config = log.part(event.definition).space.validate(event.config)
+                log.add(config, event.value, event.definition)
             case TrialCreated():
                 if event.number != log.last_number + 1:
                     raise TrialStateError(f"trial {event.number} does not follow trial {log.last_number}")
-                log.create(event.number, self.space.validate(event.config), event.definition)
+                config = log.part(event.definition).space.validate(event.config)
+                log.create(event.number, config, event.definition)
             case Reported():
                 log.report(self._running(event.number), Report(event.resource, event.value))
             case StopDecided():
@@ -303,6 +319,18 @@ class Tuner:
 def _own(trial: Trial) -> Trial:
     """The trial with a configuration that its receiver may change without changing the history."""
     return replace(trial, config=dict(trial.config))
+
+
+def _check_spaces(space: object) -> None:
+    if isinstance(space, SearchSpace):
+        return
+    if not isinstance(space, Mapping):
+        raise InputError(f"space is a {type(space).__name__}; make an hpt.SearchSpace of your parameters")
+    if not space:
+        raise InputError("space is an empty mapping; give the space of one definition or more by its name")
+    for name, each in space.items():
+        if not isinstance(name, str) or not name or not isinstance(each, SearchSpace):
+            raise InputError(f"space: {name!r} is {each!r}; give an hpt.SearchSpace by a name")
 
 
 def _real(value: object, what: str) -> float:

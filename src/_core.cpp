@@ -36,4 +36,5 @@ PYBIND11_MODULE(_core, module) {
   hpt::python::bind_sampling(module);
   hpt::python::bind_gp(module);
   hpt::python::bind_acquisition(module);
+  hpt::python::bind_score(module);
 }

@@ -8,5 +8,6 @@ namespace hpt::python {
 void bind_gp(pybind11::module_& module);
 void bind_acquisition(pybind11::module_& module);
 void bind_sampling(pybind11::module_& module);
+void bind_score(pybind11::module_& module);
 
 }  // namespace hpt::python

@@ -16,12 +16,17 @@ from hpt.storage.memory import MemoryStorage
 from tests.faults.jobs import FaultJob, results
 
 
-@pytest.mark.parametrize(("parallel", "trials"), [(1, 4), (3, 5)])
-def test_event_log_cut_at_every_index_resumes(tmp_path: Path, parallel: int, trials: int) -> None:
-    job = FaultJob(tmp_path / "job", parallel=parallel, trials=trials, pause=0.005)
+@pytest.mark.parametrize(
+    ("parallel", "trials", "algorithms"), [(1, 4, ()), (3, 5, ()), (1, 5, ("first", "second"))]
+)
+def test_event_log_cut_at_every_index_resumes(
+    tmp_path: Path, parallel: int, trials: int, algorithms: tuple[str, ...]
+) -> None:
+    job = FaultJob(tmp_path / "job", parallel=parallel, trials=trials, pause=0.005, algorithms=algorithms)
     assert job.run() == 0
     state, events = job.read()
     original = results(state)
+    assert {trial.definition for trial in state.jobs.values()} == (set(algorithms) or {None})
     assert len(events) > 5 * trials
     runs = job.runs_by_name()
     for cut in range(len(events) + 1):
@@ -34,7 +39,10 @@ def test_event_log_cut_at_every_index_resumes(tmp_path: Path, parallel: int, tri
         assert [config for config, _ in results(resumed)][:before] == [config for config, _ in original][
             :before
         ]
+        definitions = [trial.definition for trial in resumed.jobs.values()]
+        assert definitions[:before] == [trial.definition for trial in state.jobs.values()][:before]
         if parallel == 1:
+            assert definitions == [trial.definition for trial in state.jobs.values()]
             assert results(resumed) == original, f"cut at {cut}"
             assert resumed.best is not None and state.best is not None
             assert (resumed.best.number, resumed.best.value) == (state.best.number, state.best.value)

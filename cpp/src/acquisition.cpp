@@ -90,8 +90,8 @@ double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {
   return batch.values[0];
 }
 
-LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model)
-    : Acquisition(model), incumbents_(static_cast<std::size_t>(model.sets()), infinity) {
+LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere)
+    : Acquisition(model), incumbents_(static_cast<std::size_t>(model.sets()), elsewhere) {
   const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {
     for (Index s = 0; s < mean.cols(); ++s) {

@@ -367,7 +367,9 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   const GaussianProcess imagined =
       pending.rows() == 0 ? model
                           : model.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
-  const LogExpectedImprovement acquisition(imagined);
+  const double incumbent =
+      std::isfinite(options.incumbent) ? model.transform().forward(options.incumbent) : options.incumbent;
+  const LogExpectedImprovement acquisition(imagined, incumbent);
   const Search search(acquisition, tried, options);
   if (space.cardinality() && *space.cardinality() <= options.enumerable) return search.enumerate();
   if (std::optional<Vector> found = search.run(seed, trial)) return found;

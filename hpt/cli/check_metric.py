@@ -82,7 +82,9 @@ def _from_file(path: Path) -> list[MetricDefinition]:
             raise InputError(f"{path}: every entry of the list must be an object with Name and Regex")
         return [MetricDefinition(entry["Name"], entry["Regex"]) for entry in bare]
     request, base = load_job_file(path)
-    return list(parse_request(request, base_dir=base, check_paths=False).definition.metric_definitions)
+    config = parse_request(request, base_dir=base, check_paths=False, extended=True)
+    found = [metric for each in config.all_definitions for metric in each.metric_definitions]
+    return list(dict.fromkeys(found))
 
 
 def _scan(definitions: list[MetricDefinition], path: Path) -> list[list[float]]:

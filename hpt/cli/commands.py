@@ -133,7 +133,9 @@ def _read_job(options: Namespace) -> TuningJobConfig:
     if options.strategy is not None and isinstance(tuning, dict):
         tuning = {**tuning, "Strategy": canonical_name(options.strategy)}
         request = {**request, "HyperParameterTuningJobConfig": tuning}
-    return parse_request(request, base_dir=base_dir, strict=options.strict, check_s3=check_s3)
+    return parse_request(
+        request, base_dir=base_dir, strict=options.strict, check_s3=check_s3, extended=options.extended
+    )
 
 
 def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, bool]:

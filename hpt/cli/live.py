@@ -54,7 +54,9 @@ class LiveProgress:
     def render(self, runner: TuningJobRunner, now: float) -> Group:
         """The whole display as it stands at time `now`."""
         state, config = runner.state, runner.config
-        metric, total = config.definition.objective.metric, config.limits.max_jobs
+        total = config.limits.max_jobs
+        metrics = {each.name: each.objective.metric for each in config.all_definitions}
+        column = config.definition.objective.metric if len(set(metrics.values())) == 1 else "objective"
         ended = state.launched - len(state.running)
         left = time_left(runner, now)
         head = Table.grid(padding=(0, 2))
@@ -68,18 +70,20 @@ class LiveProgress:
         best = "none yet"
         if state.best is not None:
             words = hyperparameters(state.best.config, 80)
+            metric = config.definition_of(state.best.definition).objective.metric
             best = f"{metric} {number(state.best.value)}  {state.best.name}  {words}"
         lines: list[RenderableType] = [
             head,
             Text(counters, style="dim"),
             Text.assemble(("best  ", "bold green"), best),
         ]
-        running = Table("running", "status", "time", metric, "hyperparameters", box=None, header_style="dim")
+        running = Table("running", "status", "time", column, "hyperparameters", box=None, header_style="dim")
         for job in list(state.running.values())[:MOST_RUNNING]:
-            last = job.metrics.get(metric)
+            last = job.metrics.get(config.definition_of(job.definition).objective.metric)
             since = duration(now - (job.training_start or job.created))
             value = number(last[0]) if last else "-"
-            running.add_row(job.name, job.secondary, since, value, hyperparameters(job.config, 60))
+            name = job.name if job.definition is None else f"{job.name} ({job.definition})"
+            running.add_row(name, job.secondary, since, value, hyperparameters(job.config, 60))
         more = len(state.running) - MOST_RUNNING
         if more > 0:
             running.add_row(f"and {more} more", "", "", "", "")

@@ -82,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
         "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
     )
     tune.add_argument(
+        "--extended",
+        action="store_true",
+        help="allow what SageMaker does not: early stopping in a job of several algorithms",
+    )
+    tune.add_argument(
         "--check", action="store_true", help="check the job file and say what it means; start nothing"
     )
     check = command("check-metric", "show what metric definitions read out of a sample log")

@@ -29,10 +29,11 @@ def best_first(state: JobState, jobs: Sequence[TrainingJob]) -> list[TrainingJob
 def banner(runner: TuningJobRunner, root: Path) -> None:
     """What is about to run, and where its state is kept, on stderr."""
     config, limits = runner.config, runner.config.limits
-    objective = config.definition.objective
+    several = {f"{each.objective.type} {each.objective.metric}" for each in config.all_definitions}
+    objective = " or ".join(sorted(several))
     jobs = f"{limits.max_jobs} training jobs" if limits.max_jobs else "training jobs until a limit ends it"
     print(
-        f"{config.name}: {objective.type} {objective.metric}, {jobs}, {limits.max_parallel_jobs} at a time, "
+        f"{config.name}: {objective}, {jobs}, {limits.max_parallel_jobs} at a time, "
         f"{config.strategy}, seed {config.seed}; state in {root}",
         file=sys.stderr,
     )
@@ -48,13 +49,16 @@ def checked(config: TuningJobConfig, *, as_json: bool) -> None:
     if as_json:
         _print_json(to_document(config))
         return
-    definition, limits = config.definition, config.limits
+    limits = config.limits
     print(f"{config.name} is a valid tuning job")
-    print(f"  program     {definition.training_image}")
-    print(f"  objective   {definition.objective.type} {definition.objective.metric}")
     print(f"  strategy    {config.strategy}, {limits.max_jobs} jobs, {limits.max_parallel_jobs} at a time")
-    for parameter in definition.space.parameters:
-        print(f"  tunes       {_range(parameter)}")
+    for definition in config.all_definitions:
+        if config.definitions:
+            print(f"  definition  {definition.name}")
+        print(f"  program     {definition.training_image}")
+        print(f"  objective   {definition.objective.type} {definition.objective.metric}")
+        for parameter in definition.space.parameters:
+            print(f"  tunes       {_range(parameter)}")
     for warning in config.warnings:
         print(f"  note        {warning}")
 
@@ -114,6 +118,10 @@ def job(
     if state.converged is not None:
         when = datetime.fromtimestamp(state.converged).strftime("%Y-%m-%d %H:%M:%S")
         print(f"converged   {when}; further gains of more than 1 % are unlikely")
+    for each in config.definitions:
+        own = [job for job in state.jobs.values() if job.definition == each.name]
+        reached = next((number(job.value) for job in best_first(state, own)), "-")
+        print(f"  {each.name}: {len(own)} training jobs, best {each.objective.metric} {reached}")
     unusable = state.objective_counters["Failed"]
     if unusable:
         print(f"            {unusable} without a usable objective; see: hpt trials {config.name}")
@@ -125,9 +133,12 @@ def job(
     if best is None:
         print("best        none yet")
         return
+    definition = config.definition_of(best.definition)
     print(f"best        {best.name}")
-    print(f"  {config.definition.objective.metric} = {best.value!r}")
-    for name, text in config.definition.space.format(best.config).items():
+    if config.definitions:
+        print(f"  definition {definition.name}")
+    print(f"  {definition.objective.metric} = {best.value!r}")
+    for name, text in definition.space.format(best.config).items():
         print(f"  {name} = {text}")
     print(f"  model     {best.model or 'this training job left no model'}")
     print(f"  directory {directory / 'trials' / best.name}")
@@ -144,6 +155,7 @@ def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: b
         rows.append(
             (
                 trial.name,
+                *((trial.definition or "-",) if config.definitions else ()),
                 trial.secondary,
                 number(trial.value),
                 duration(end - start),
@@ -151,20 +163,22 @@ def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: b
                 note,
             )
         )
-    _table(
-        ("TRAINING JOB", "STATUS", config.definition.objective.metric, "TIME", "HYPERPARAMETERS", "NOTE"),
-        rows,
-    )
+    metrics = {each.objective.metric for each in config.all_definitions}
+    objective = metrics.pop() if len(metrics) == 1 else "OBJECTIVE"
+    which = ("DEFINITION",) if config.definitions else ()
+    _table(("TRAINING JOB", *which, "STATUS", objective, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
 
 
 def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any]:
     """A training job as JSON data, in the service's words; beyond them `Model`, `Attempts`, `Metrics`."""
+    definition = config.definition_of(trial.definition)
     document: dict[str, Any] = {
         "TrainingJobName": trial.name,
+        "TrainingJobDefinitionName": trial.definition if config.definitions else None,
         "TrainingJobStatus": str(trial.status),
         "SecondaryStatus": trial.secondary,
         "ObjectiveStatus": str(trial.objective_status),
-        "TunedHyperParameters": config.definition.space.format(trial.config),
+        "TunedHyperParameters": definition.space.format(trial.config),
         "CreationTime": trial.created,
         "TrainingStartTime": trial.training_start,
         "TrainingEndTime": trial.training_end,
@@ -174,9 +188,10 @@ def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any
         "Metrics": {name: value for name, (value, _) in trial.metrics.items()},
     }
     if trial.value is not None:
-        objective = config.definition.objective
+        kind = {"Type": str(definition.objective.type)} if config.definitions else {}
         document["FinalHyperParameterTuningJobObjectiveMetric"] = {
-            "MetricName": objective.metric,
+            **kind,
+            "MetricName": definition.objective.metric,
             "Value": trial.value,
         }
     return {key: value for key, value in document.items() if value is not None}

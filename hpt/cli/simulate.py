@@ -10,7 +10,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpt.errors import InputError
+
 if TYPE_CHECKING:
+    from hpt.job import TuningJobConfig
     from hpt.runner import TuningJobRunner
 
 NOTICE = "this is a simulation: no program runs, values and times come from {curves}, and nothing is stored"
@@ -23,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--curves",
         metavar="FILE",
         required=True,
-        help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters)",
+        action="append",
+        help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters); in a job of "
+        "several algorithms repeated as NAME=FILE for the definition of each name",
     )
     for name, words in (
         ("failures", "share of attempts whose program fails"),
@@ -57,10 +62,12 @@ def run(options: Namespace) -> int:
 
     request, base_dir = load_job_file(Path(options.job))
     config = parse_request(request, base_dir=base_dir, check_paths=False)
-    curves = load_curves(Path(options.curves), config.definition.space)
+    files = _files(options.curves, config)
+    tables = [load_curves(files[each.name], each.space) for each in config.all_definitions]
+    curves = dict(zip(map(str, files), tables, strict=True)) if config.definitions else tables[0]
     trouble = Trouble(failures=options.failures, losses=options.losses, stragglers=options.stragglers)
     market = Market(options.price, options.interruptions, options.delay)
-    print(f"hpt: {NOTICE.format(curves=options.curves)}", file=sys.stderr)
+    print(f"hpt: {NOTICE.format(curves=', '.join(options.curves))}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
     runner = simulate(
@@ -75,6 +82,27 @@ def run(options: Namespace) -> int:
     else:
         _print(runner, time.monotonic() - started, market.price)
     return codes.COMPLETED if runner.state.status is JobStatus.COMPLETED else codes.FAILED
+
+
+def _files(given: list[str], config: TuningJobConfig) -> dict[str | None, Path]:
+    """The file of curves of every definition.
+
+    Raises:
+        InputError: a definition has none, or one that does not exist has.
+    """
+    if not config.definitions:
+        return {config.definition.name: Path(given[-1])}
+    names = [str(each.name) for each in config.definitions]
+    files: dict[str | None, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or name not in names:
+            raise InputError(f"--curves {text!r} is not NAME=FILE with one of the names {', '.join(names)}")
+        files[name] = Path(path)
+    for name in names:
+        if name not in files:
+            raise InputError(f"definition {name!r} has no curves; give --curves {name}=FILE")
+    return {name: files[name] for name in names}
 
 
 def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
@@ -102,7 +130,8 @@ def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
     if best is not None:
         found["BestTrainingJob"] = {
             "TrainingJobName": best.name,
-            "TunedHyperParameters": runner.config.definition.space.format(best.config),
+            **({"TrainingJobDefinitionName": best.definition} if runner.config.definitions else {}),
+            "TunedHyperParameters": runner.config.definition_of(best.definition).space.format(best.config),
             "Value": best.value,
         }
     return found
@@ -112,16 +141,20 @@ def charges(runner: TuningJobRunner, price: float) -> tuple[float, int]:
     """Seconds of training and of what is charged for them, over all training jobs that ended."""
     from hpt.billing import billable_seconds, training_seconds
 
-    share = price if runner.config.definition.spot else 1.0
-    times = [training_seconds(job.transitions) for job in runner.state.jobs.values() if job.status.ended]
-    return sum(times), sum(billable_seconds(seconds, share) for seconds in times)
+    times, billable = 0.0, 0
+    for job in runner.state.jobs.values():
+        if job.status.ended:
+            seconds = training_seconds(job.transitions)
+            spot = runner.config.definition_of(job.definition).spot
+            times, billable = times + seconds, billable + billable_seconds(seconds, price if spot else 1.0)
+    return times, billable
 
 
 def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
     from hpt.billing import savings_percent
     from hpt.progress import duration
 
-    state, definition = runner.state, runner.config.definition
+    state = runner.state
     counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)
     print(f"simulated   {runner.config.name}  {state.status} ({state.criterion})")
     if state.failure_reason:
@@ -129,7 +162,7 @@ def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
     print(f"would take  {duration(state.ended or 0.0)}; simulated in {seconds:.1f} s")
     print(f"would train {state.launched} training jobs, {_reports(runner)} reports: {counters or 'none'}")
     training, billable = charges(runner, price)
-    if definition.spot and training:
+    if any(each.spot for each in runner.config.all_definitions) and training:
         preempted = sum(job.preempted for job in state.jobs.values())
         saved = savings_percent(billable, training)
         print(
@@ -137,7 +170,10 @@ def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
             f"{saved:.0f} % saved"
         )
     if state.best is not None:
+        definition = runner.config.definition_of(state.best.definition)
         print(f"best        {state.best.name}")
+        if runner.config.definitions:
+            print(f"  definition {definition.name}")
         print(f"  {definition.objective.metric} = {state.best.value!r}")
         for name, text in definition.space.format(state.best.config).items():
             print(f"  {name} = {text}")

@@ -149,7 +149,7 @@ class _Run:
 
 
 class SimulatedExecutor:
-    """Plays `curves` of the configurations it is given.
+    """Plays `curves` of the configurations it is given; of several definitions, those under their names.
 
     clock: shared with the runner. seed: what goes wrong depends on it and on the attempt alone. alarms: times
     at which `sleep` must not pass by, such as the limit on the run time of the job. A program that keeps
@@ -163,7 +163,7 @@ class SimulatedExecutor:
 
     def __init__(
         self,
-        curves: Curves,
+        curves: Curves | Mapping[str, Curves],
         clock: VirtualClock,
         *,
         trouble: Trouble = NO_TROUBLE,
@@ -216,7 +216,8 @@ class SimulatedExecutor:
         definition, now, trouble = submission.definition, self._clock.now, self._trouble
         names = {parameter.name for parameter in definition.space.parameters}
         texts = {name: text for name, text in submission.hyperparameters.items() if name in names}
-        curve = self._curves(definition.space.parse(texts))
+        curves = self._curves if callable(self._curves) else self._curves[definition.name or ""]
+        curve = curves(definition.space.parse(texts))
         rng = self._generator(submission)
         fails, lost, slow, share = rng.random(4)
         pace = trouble.slowdown if slow < trouble.stragglers else 1.0

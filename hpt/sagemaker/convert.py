@@ -27,7 +27,7 @@ from hpt.job import (
     TuningJobConfig,
     read_grace,
 )
-from hpt.sagemaker.facts import CONFIG, KINDS, Facts, Range
+from hpt.sagemaker.facts import CONFIG, KINDS, Definition, Facts, Range
 from hpt.sagemaker.local import (
     DEFAULT_CHECKPOINT_PATH,
     DEFAULT_MAX_RUNTIME,
@@ -48,8 +48,7 @@ from hpt.space import (
 )
 from hpt.trial import ObjectiveType
 
-_DEFINITION = "TrainingJobDefinition"
-_ROLE = f"{_DEFINITION}.RoleArn"
+_DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
 _RESOURCES = ("ResourceConfig", "HyperParameterTuningResourceConfig")
 
 
@@ -60,29 +59,40 @@ def fill_in(facts: Facts, base_dir: str, home: str) -> dict[str, Any]:
     """
     request = copy.deepcopy(dict(facts.request))
     config = request[CONFIG]
-    ranges = config["ParameterRanges"]
-    for kind in KINDS:
-        for declared in ranges.setdefault(f"{kind}ParameterRanges", []):
-            if kind != "Categorical":
-                declared.setdefault("ScalingType", "Auto")
     config.setdefault("TrainingJobEarlyStoppingType", "Off")
     if facts.strategy == "Hyperband":
         resources = {"MinResource": 1, "MaxResource": facts.max_resource, **facts.hyperband}
         config["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
     if facts.strategy == "Grid":
         config["ResourceLimits"].setdefault("MaxNumberOfTrainingJobs", facts.combinations)
-    _fill_definition(request[_DEFINITION], facts, base_dir, home)
+    for definition, body in zip(facts.definitions, bodies(request), strict=True):
+        _fill_ranges(body["HyperParameterRanges"] if facts.is_multi else config["ParameterRanges"])
+        _fill_definition(body, definition, facts, base_dir, home)
     return request
 
 
-def _fill_definition(body: dict[str, Any], facts: Facts, base_dir: str, home: str) -> None:
+def bodies(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The definitions of a request as it holds them, one or several."""
+    several: list[dict[str, Any]] = request.get(_DEFINITIONS, [])
+    return several or [request[_DEFINITION]]
+
+
+def _fill_ranges(ranges: dict[str, Any]) -> None:
+    for kind in KINDS:
+        for declared in ranges.setdefault(f"{kind}ParameterRanges", []):
+            if kind != "Categorical":
+                declared.setdefault("ScalingType", "Auto")
+
+
+def _fill_definition(
+    body: dict[str, Any], definition: Definition, facts: Facts, base_dir: str, home: str
+) -> None:
     statics = body.setdefault("StaticHyperParameters", {})
     statics.pop(OBJECTIVE_METRIC_KEY, None)  # every training job receives it anyway
     body.setdefault("RoleArn", LOCAL_ROLE)
     specification = body["AlgorithmSpecification"]
     specification.setdefault("TrainingInputMode", "File")
     metrics = specification.setdefault("MetricDefinitions", [])
-    [definition] = facts.definitions
     algorithm = facts.algorithm(definition)
     if algorithm is None:
         image = specification["TrainingImage"]
@@ -127,10 +137,12 @@ def to_config(request: Mapping[str, Any], facts: Facts) -> TuningJobConfig:
     """
     config = request[CONFIG]
     limits = config["ResourceLimits"]
+    definitions = tuple(map(_definition, facts.definitions))
     return TuningJobConfig(
         name=request["HyperParameterTuningJobName"],
         strategy=config["Strategy"],
-        definition=_definition(request, facts),
+        definition=definitions[0],
+        definitions=definitions if facts.is_multi else (),
         limits=ResourceLimits(
             max_jobs=limits.get("MaxNumberOfTrainingJobs", facts.limits.jobs[config["Strategy"]]),
             max_parallel_jobs=limits["MaxParallelTrainingJobs"],
@@ -164,10 +176,9 @@ def _completion(criteria: Mapping[str, Any]) -> CompletionCriteria:
     )
 
 
-def _definition(request: Mapping[str, Any], facts: Facts) -> TrainingJobDefinition:
-    body = request[_DEFINITION]
+def _definition(definition: Definition) -> TrainingJobDefinition:
+    body = definition.body
     specification = body["AlgorithmSpecification"]
-    [definition] = facts.definitions
     objective = definition.objective
     resources = body.get("ResourceConfig", body.get("HyperParameterTuningResourceConfig", {}))
     checkpoints = body.get("CheckpointConfig", {})
@@ -237,11 +248,8 @@ def _parameter(declared: Range) -> Parameter:
 
 def _warnings(request: Mapping[str, Any], facts: Facts) -> tuple[str, ...]:
     warnings = []
-    kept = [
-        path
-        for path in stored_only(request)
-        if not (path == _ROLE and request[_DEFINITION]["RoleArn"] == LOCAL_ROLE)
-    ]
+    own = {f"{each.path}.RoleArn" for each in facts.definitions if each.body["RoleArn"] == LOCAL_ROLE}
+    kept = [path for path in stored_only(request) if path not in own]
     if kept:
         warnings.append(f"kept, but without effect on this machine: {', '.join(kept)}")
     for definition in facts.definitions:
@@ -294,7 +302,6 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
     `tuning_job` has that form already. Brackets, the reduction factor and the guards of early stopping are
     not told: a request has no members for them.
     """
-    definition = config.definition
     limits: dict[str, Any] = {"MaxParallelTrainingJobs": config.limits.max_parallel_jobs}
     if config.limits.max_jobs is not None and not _is_implied(config):
         limits["MaxNumberOfTrainingJobs"] = config.limits.max_jobs
@@ -302,12 +309,7 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
         limits["MaxRuntimeInSeconds"] = math.ceil(config.limits.max_runtime_seconds)
     tuning: dict[str, Any] = {
         "Strategy": config.strategy,
-        "HyperParameterTuningJobObjective": {
-            "Type": str(definition.objective.type),
-            "MetricName": definition.objective.metric,
-        },
         "ResourceLimits": limits,
-        "ParameterRanges": _ranges_as_given(config) or ranges_of(definition.space.parameters),
         "TrainingJobEarlyStoppingType": "Off" if config.early_stopping is None else "Auto",
         **_criteria(config.completion),
     }
@@ -319,15 +321,41 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
         tuning["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
     if config.seed is not None:
         tuning["RandomSeed"] = config.seed
-    request: dict[str, Any] = {
-        "HyperParameterTuningJobName": config.name,
-        CONFIG: tuning,
-        _DEFINITION: _body(definition),
-    }
+    request: dict[str, Any] = {"HyperParameterTuningJobName": config.name, CONFIG: tuning}
+    given = _given_bodies(config)
+    if config.definitions:
+        request[_DEFINITIONS] = []
+        for definition, source in zip(config.definitions, given, strict=True):
+            ranges = source.get("HyperParameterRanges", {})
+            own = {
+                "TuningObjective": _objective(definition),
+                "HyperParameterRanges": _ranges_as_given(ranges, definition),
+            }
+            request[_DEFINITIONS].append(_body(definition) | own)
+    else:
+        tuning["HyperParameterTuningJobObjective"] = _objective(config.definition)
+        ranges = config.request.get(CONFIG, {}).get("ParameterRanges", {})
+        tuning["ParameterRanges"] = _ranges_as_given(ranges, config.definition)
+        request[_DEFINITION] = _body(config.definition)
     if config.tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in config.tags.items()]
-    _take_over_stored(config.request, request)
+    for source, into in zip(given, bodies(request), strict=True):
+        _take_over_stored(source, into)
     return request
+
+
+def _given_bodies(config: TuningJobConfig) -> list[Mapping[str, Any]]:
+    """What the job's request says of each of its definitions, empty where it does not."""
+    if not config.request:
+        return [{} for _ in config.all_definitions]
+    named = {body.get("DefinitionName"): body for body in bodies(config.request)}
+    if not config.definitions:
+        return [config.request.get(_DEFINITION, {})]
+    return [named.get(definition.name, {}) for definition in config.definitions]
+
+
+def _objective(definition: TrainingJobDefinition) -> dict[str, str]:
+    return {"Type": str(definition.objective.type), "MetricName": definition.objective.metric}
 
 
 def _criteria(completion: CompletionCriteria) -> dict[str, Any]:
@@ -343,13 +371,12 @@ def _criteria(completion: CompletionCriteria) -> dict[str, Any]:
     return {"TuningJobCompletionCriteria": criteria} if criteria else {}
 
 
-def _ranges_as_given(config: TuningJobConfig) -> dict[str, Any] | None:
+def _ranges_as_given(ranges: Mapping[str, Any], definition: TrainingJobDefinition) -> dict[str, Any]:
     """The ranges of the request in their own spelling (`0.10`), if they still are those of the space."""
-    ranges: Mapping[str, Any] = config.request.get(CONFIG, {}).get("ParameterRanges", {})
     declared = [Range(kind, "", body) for kind in KINDS for body in ranges.get(f"{kind}ParameterRanges", ())]
-    if declared and _space(declared, "") == config.definition.space:
+    if declared and _space(declared, "") == definition.space:
         return copy.deepcopy(dict(ranges))
-    return None
+    return ranges_of(definition.space.parameters)
 
 
 def _is_implied(config: TuningJobConfig) -> bool:
@@ -415,10 +442,8 @@ def channel_request(channel: Channel) -> dict[str, Any]:
     return request
 
 
-def _take_over_stored(source: Mapping[str, Any], target: dict[str, Any]) -> None:
+def _take_over_stored(body: Mapping[str, Any], into: dict[str, Any]) -> None:
     """Copy what is only stored (all of it lies in the definition), compute in the form it was given in."""
-    body: Mapping[str, Any] = source.get(_DEFINITION, {})
-    into = target[_DEFINITION]
     if any(name in body for name in _RESOURCES):
         into.pop("ResourceConfig", None)
     for path, row in TABLE.items():

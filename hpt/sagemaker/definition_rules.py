@@ -60,6 +60,16 @@ def multi_form_parts(facts: Facts) -> Iterator[Broken]:
                 yield f"{definition.path}.{member}", "is missing, and each definition needs its own; add it"
 
 
+def repeated_definitions(facts: Facts) -> Iterator[Broken]:
+    seen: set[str] = set()
+    for definition in facts.definitions:
+        name = definition.body.get("DefinitionName")
+        if name in seen:
+            yield f"{definition.path}.DefinitionName", f"{name!r} names two definitions; rename one"
+        if name is not None:
+            seen.add(name)
+
+
 def objective_metric(facts: Facts) -> Iterator[Broken]:
     for definition in facts.definitions:
         metric = definition.objective.get("MetricName")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hpt.errors import InputError
-from hpt.job import STRATEGIES, Channel
+from hpt.job import GRACE_VARIABLE, STRATEGIES, Algorithm, Channel
 from hpt.sagemaker.convert import channel_request, ranges_of
 from hpt.sagemaker.facts import CONFIG
 from hpt.space import (
@@ -15,6 +16,7 @@ from hpt.space import (
     ContinuousParameter,
     IntegerParameter,
     Parameter,
+    SearchSpace,
     value_text,
 )
 from hpt.trial import ObjectiveType, Value
@@ -22,25 +24,66 @@ from hpt.trial import ObjectiveType, Value
 Place = str | os.PathLike[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What `hpt.job.tuning_job` was told of one definition."""
+
+    program: Place
+    space: tuple[Parameter, ...]
+    metric: str
+    objective: str
+    metrics: Mapping[str, str]
+    channels: Mapping[str, Place | Channel]
+    static: Mapping[str, Value]
+    max_trial_seconds: int | None
+    retries: int | None
+    spot: bool | None
+    max_wait_seconds: int | None
+    environment: Mapping[str, Value]
+    output: Place | None
+    checkpoints: Place | None
+    name: str | None = None
+
+
+def parts_of(
+    algorithms: Sequence[Algorithm], job: Algorithm, objective: str, grace_seconds: float | None
+) -> list[Part]:
+    """The definitions of a job: those of its algorithms, or without any the one that the job itself is.
+
+    Raises:
+        InputError: what every definition needs is given neither by an algorithm nor by the job.
+    """
+    grace = {} if grace_seconds is None else {GRACE_VARIABLE: grace_seconds}
+    parts = []
+    for each in algorithms or (job,):
+        if not isinstance(each, Algorithm):
+            raise InputError(f"algorithms: {each!r} is not an Algorithm; make one with its name")
+        own = {part.name: getattr(each, part.name) for part in fields(Algorithm)}
+        for key, value in own.items():
+            own[key] = getattr(job, key) if value is None else value
+        for needed in ("program", "space", "metric"):
+            if own[needed] is None:
+                raise InputError(f"{needed} of {each.name!r} is missing; give it")
+        space, regex = own.pop("space"), own.pop("regex")
+        metrics = {} if regex is None else {own["metric"]: regex}
+        own |= {
+            "name": each.name if algorithms else None,
+            "space": space.parameters if isinstance(space, SearchSpace) else tuple(space),
+            "metrics": {**metrics, **(own["metrics"] or {})},
+            "environment": {**(own["environment"] or {}), **grace},
+        }
+        own |= {key: own[key] or {} for key in ("channels", "static")}
+        parts.append(Part(objective=objective, **own))
+    return parts
+
+
 def describe(
     *,
     name: str,
-    program: Place,
-    space: tuple[Parameter, ...],
-    metric: str,
-    objective: str,
-    metrics: Mapping[str, str],
-    channels: Mapping[str, Place | Channel],
-    static: Mapping[str, Value],
+    parts: Sequence[Part],
     limits: Mapping[str, int | None],
-    stopping: Mapping[str, int | None],
-    retries: int | None,
-    spot: bool,
     strategy: str,
     seed: int | None,
-    environment: Mapping[str, Value],
-    output: Place | None,
-    checkpoints: Place | None,
     tags: Mapping[str, str],
     resources: Mapping[str, int | None],
     early_stopping: str,
@@ -48,25 +91,38 @@ def describe(
 ) -> dict[str, Any]:
     """A CreateHyperParameterTuningJob request, not checked yet; what was left out is left out of it.
 
+    parts: one without a name for the single form, else those of several definitions.
+
     Raises:
         InputError: an argument has a type that no request could express.
     """
-    for parameter in space:
+    for parameter in (each for part in parts for each in part.space):
         if not isinstance(parameter, ContinuousParameter | IntegerParameter | CategoricalParameter):
             raise InputError(
                 f"space: {parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter or "
                 "CategoricalParameter"
             )
+    single = parts[0].name is None
     config: dict[str, Any] = {
         "Strategy": _spelt(strategy, STRATEGIES),
-        "HyperParameterTuningJobObjective": {
-            "Type": _spelt(objective, tuple(ObjectiveType)),
-            "MetricName": metric,
-        },
+        **({"HyperParameterTuningJobObjective": _objective(parts[0])} if single else {}),
         "ResourceLimits": {member: value for member, value in limits.items() if value is not None},
-        "ParameterRanges": ranges_of(space),
+        **({"ParameterRanges": ranges_of(parts[0].space)} if single else {}),
         "TrainingJobEarlyStoppingType": _spelt(early_stopping, ("Off", "Auto")),
     }
+    request: dict[str, Any] = {"HyperParameterTuningJobName": name, CONFIG: config}
+    if single:
+        request["TrainingJobDefinition"] = _definition(parts[0])
+    else:
+        request["TrainingJobDefinitions"] = [
+            {
+                "DefinitionName": part.name,
+                "TuningObjective": _objective(part),
+                "HyperParameterRanges": ranges_of(part.space),
+                **_definition(part),
+            }
+            for part in parts
+        ]
     given = {member: value for member, value in resources.items() if value is not None}
     if given:
         config["StrategyConfig"] = {"HyperbandStrategyConfig": given}
@@ -74,50 +130,43 @@ def describe(
         config["TuningJobCompletionCriteria"] = dict(criteria)
     if seed is not None:
         config["RandomSeed"] = seed
-    request: dict[str, Any] = {
-        "HyperParameterTuningJobName": name,
-        CONFIG: config,
-        "TrainingJobDefinition": _definition(
-            program, metrics, channels, static, stopping, environment, output, checkpoints
-        ),
-    }
-    if retries is not None:
-        request["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": retries}
-    if spot:
-        request["TrainingJobDefinition"]["EnableManagedSpotTraining"] = spot
     if tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
     return request
 
 
-def _definition(
-    program: Place,
-    metrics: Mapping[str, str],
-    channels: Mapping[str, Place | Channel],
-    static: Mapping[str, Value],
-    stopping: Mapping[str, int | None],
-    environment: Mapping[str, Value],
-    output: Place | None,
-    checkpoints: Place | None,
-) -> dict[str, Any]:
+def _objective(part: Part) -> dict[str, str]:
+    return {"Type": _spelt(part.objective, tuple(ObjectiveType)), "MetricName": part.metric}
+
+
+def _definition(part: Part) -> dict[str, Any]:
     body: dict[str, Any] = {
         "AlgorithmSpecification": {
-            "TrainingImage": _program(program),
-            "MetricDefinitions": [{"Name": key, "Regex": regex} for key, regex in metrics.items()],
+            "TrainingImage": _program(part.program),
+            "MetricDefinitions": [{"Name": key, "Regex": regex} for key, regex in part.metrics.items()],
         },
-        "StaticHyperParameters": _texts("static", static),
+        "StaticHyperParameters": _texts("static", part.static),
     }
-    if channels:
-        body["InputDataConfig"] = [_channel(channel, place) for channel, place in channels.items()]
-    if output is not None:
-        body["OutputDataConfig"] = {"S3OutputPath": os.fspath(output)}
-    if checkpoints is not None:
-        body["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
-    times = {member: seconds for member, seconds in stopping.items() if seconds is not None}
-    if times:
-        body["StoppingCondition"] = times
-    if environment:
-        body["Environment"] = _texts("environment", environment)
+    if part.channels:
+        body["InputDataConfig"] = [_channel(channel, place) for channel, place in part.channels.items()]
+    if part.output is not None:
+        body["OutputDataConfig"] = {"S3OutputPath": os.fspath(part.output)}
+    if part.checkpoints is not None:
+        body["CheckpointConfig"] = {"S3Uri": os.fspath(part.checkpoints)}
+    times = {
+        "MaxRuntimeInSeconds": part.max_trial_seconds,
+        "MaxWaitTimeInSeconds": part.max_wait_seconds,
+    }
+    if any(seconds is not None for seconds in times.values()):
+        body["StoppingCondition"] = {
+            member: seconds for member, seconds in times.items() if seconds is not None
+        }
+    if part.retries is not None:
+        body["RetryStrategy"] = {"MaximumRetryAttempts": part.retries}
+    if part.spot:
+        body["EnableManagedSpotTraining"] = part.spot
+    if part.environment:
+        body["Environment"] = _texts("environment", part.environment)
     return body
 
 

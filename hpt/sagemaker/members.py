@@ -20,6 +20,7 @@ from hpt.sagemaker.shapes import CODE, show
 RULE = "unsupported"
 _CONFIG = "HyperParameterTuningJobConfig"
 _DEFINITION = "TrainingJobDefinition"
+_DEFINITIONS = "TrainingJobDefinitions[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,7 @@ _RESOURCES = {
 }
 
 _JOB = {
-    "": HONOURED,
     "DefinitionName": HONOURED,
-    "TuningObjective": _refused(_SINGLE),
-    "HyperParameterRanges": _refused(_SINGLE),
     "StaticHyperParameters": HONOURED,
     "AlgorithmSpecification": HONOURED,
     "AlgorithmSpecification.TrainingImage": HONOURED,
@@ -169,30 +167,41 @@ _JOB = {
     "Environment": HONOURED,
 }
 
+_TUNING_RESOURCES = {
+    "": HONOURED,
+    "InstanceType": STORED,
+    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "VolumeSizeInGB": STORED,
+    "VolumeKmsKeyId": Row("stored", quiet=("",)),
+    "AllocationStrategy": _refused("give InstanceType and InstanceCount"),
+    "InstanceConfigs": _refused("give InstanceType and InstanceCount"),
+}
+
+
+def _definition_rows(prefix: str) -> dict[str, Row]:
+    """The rows of the members that a definition has in either form."""
+    return {
+        **dict(_rows(prefix, _JOB)),
+        **{f"{prefix}.InputDataConfig{member}": row for member, row in _CHANNEL.items()},
+        **dict(_rows(f"{prefix}.ResourceConfig", _RESOURCES)),
+        **dict(_rows(f"{prefix}.HyperParameterTuningResourceConfig", _TUNING_RESOURCES)),
+    }
+
+
 TABLE: Mapping[str, Row] = {
     "HyperParameterTuningJobName": HONOURED,
     **dict(_rows(_CONFIG, _TUNING)),
     **dict(_rows(f"{_CONFIG}.ParameterRanges", _RANGES)),
-    **dict(_rows(_DEFINITION, _JOB)),
-    **{f"{_DEFINITION}.InputDataConfig{member}": row for member, row in _CHANNEL.items()},
-    **dict(_rows(f"{_DEFINITION}.ResourceConfig", _RESOURCES)),
-    **dict(
-        _rows(
-            f"{_DEFINITION}.HyperParameterTuningResourceConfig",
-            {
-                "": HONOURED,
-                "InstanceType": STORED,
-                "InstanceCount": _only(1, fix=_ONE_INSTANCE),
-                "VolumeSizeInGB": STORED,
-                "VolumeKmsKeyId": Row("stored", quiet=("",)),
-                "AllocationStrategy": _refused("give InstanceType and InstanceCount"),
-                "InstanceConfigs": _refused("give InstanceType and InstanceCount"),
-            },
-        )
-    ),
-    "TrainingJobDefinitions": _refused(
-        "give a single TrainingJobDefinition; tune several algorithms in several jobs"
-    ),
+    _DEFINITION: HONOURED,
+    **_definition_rows(_DEFINITION),
+    f"{_DEFINITION}.TuningObjective": _refused(_SINGLE),
+    f"{_DEFINITION}.HyperParameterRanges": _refused(_SINGLE),
+    "TrainingJobDefinitions": HONOURED,
+    **_definition_rows(_DEFINITIONS),
+    f"{_DEFINITIONS}.TuningObjective": HONOURED,
+    f"{_DEFINITIONS}.TuningObjective.Type": HONOURED,
+    f"{_DEFINITIONS}.TuningObjective.MetricName": HONOURED,
+    **dict(_rows(f"{_DEFINITIONS}.HyperParameterRanges", _RANGES)),
     "WarmStartConfig": _refused("leave it out; add earlier results to a Tuner of your own meanwhile"),
     "Tags": HONOURED,
     "Tags[].Key": HONOURED,
@@ -202,16 +211,18 @@ TABLE: Mapping[str, Row] = {
 """Every member of the request, by path."""
 
 NEWER_THAN_OLDEST_BOTOCORE = frozenset(
-    {
-        f"{_DEFINITION}.InputDataConfig[].DataSource.DatasetSource",
-        f"{_DEFINITION}.InputDataConfig[].DataSource.S3DataSource.HubAccessConfig",
-        f"{_DEFINITION}.InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig",
-        f"{_DEFINITION}.ResourceConfig.InstancePlacementConfig",
-        f"{_DEFINITION}.ResourceConfig.InstancePreferences",
-        f"{_DEFINITION}.ResourceConfig.SelectedInstanceCount",
-        f"{_DEFINITION}.ResourceConfig.SelectedInstanceType",
-        f"{_DEFINITION}.ResourceConfig.TrainingPlanArn",
-    }
+    f"{prefix}.{member}"
+    for prefix in (_DEFINITION, _DEFINITIONS)
+    for member in (
+        "InputDataConfig[].DataSource.DatasetSource",
+        "InputDataConfig[].DataSource.S3DataSource.HubAccessConfig",
+        "InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig",
+        "ResourceConfig.InstancePlacementConfig",
+        "ResourceConfig.InstancePreferences",
+        "ResourceConfig.SelectedInstanceCount",
+        "ResourceConfig.SelectedInstanceType",
+        "ResourceConfig.TrainingPlanArn",
+    )
 )
 """Rows whose members the oldest botocore that is supported does not know."""
 
@@ -259,7 +270,11 @@ def _present(value: Mapping[str, Any], table: Mapping[str, Row]) -> Iterator[tup
     yield from below(value, "", "")
 
 
-_MAPS = frozenset({f"{_DEFINITION}.StaticHyperParameters", f"{_DEFINITION}.Environment"})
+_MAPS = frozenset(
+    f"{prefix}.{member}"
+    for prefix in (_DEFINITION, _DEFINITIONS)
+    for member in ("StaticHyperParameters", "Environment")
+)
 
 
 def _refusal(row: Row | None, value: object) -> str:

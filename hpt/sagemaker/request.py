@@ -21,7 +21,7 @@ from hpt.sagemaker.facts import Definition, Facts
 from hpt.sagemaker.local import LOCAL_MODE, STRICT_MODE, Limits, is_image, is_s3, resolve_uri
 from hpt.sagemaker.members import unsupported
 from hpt.sagemaker.model import CREATE_TUNING_JOB, load_shapes
-from hpt.sagemaker.rules import check_rules
+from hpt.sagemaker.rules import EXTENDED_RULES, RULES, check_rules
 from hpt.sagemaker.shapes import CODE, check_shape
 from hpt.sagemaker.surroundings import CheckS3, Surroundings
 
@@ -36,12 +36,14 @@ def parse_request(
     limits: Limits | None = None,
     check_s3: CheckS3 | None = None,
     check_paths: bool = True,
+    extended: bool = False,
 ) -> TuningJobConfig:
     """The tuning job that a request describes.
 
     base_dir: where relative paths start, the current folder by default. strict: read it as the service would,
     without local paths, defaults and limits. limits: these in place of the mode's own. check_s3: asked about
-    every `s3://` URI. check_paths: whether local programs and data must be there.
+    every `s3://` URI. check_paths: whether local programs and data must be there. extended:
+    allow what the service does not: early stopping in a job of several algorithms.
 
     Raises:
         ValidationError: with every violation that was found; nothing was changed.
@@ -55,7 +57,7 @@ def parse_request(
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     home = str(Path("~").expanduser())
     base = str(Path(base_dir if base_dir is not None else ".").absolute())
-    broken = check_rules(facts)
+    broken = check_rules(facts, EXTENDED_RULES if extended else RULES)
     found = [broken] if broken is not None else []
     found += unsupported(plain)
     if check_paths:

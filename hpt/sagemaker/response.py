@@ -15,15 +15,15 @@ from struct import pack, unpack
 from typing import Any
 
 from hpt.billing import billable_seconds, training_seconds
-from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
+from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TrainingJobDefinition, TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
-from hpt.sagemaker.convert import to_request
+from hpt.sagemaker.convert import bodies, to_request
 from hpt.sagemaker.facts import CONFIG
 from hpt.sagemaker.local import DEFAULT_CHECKPOINT_PATH, DEFAULT_MAX_RUNTIME, LOCAL_ROLE
 
 MAX_REASON = 1024
 MAX_METRICS = 40
-_DEFINITION = "TrainingJobDefinition"
+_DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def describe_response(
         "HyperParameterTuningJobName": config.name,
         "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
         CONFIG: request[CONFIG],
-        _DEFINITION: request[_DEFINITION],
+        **{form: request[form] for form in (_DEFINITION, _DEFINITIONS) if form in request},
         "HyperParameterTuningJobStatus": str(state.status),
         "CreationTime": state.created,
         "LastModifiedTime": state.modified,
@@ -97,7 +97,7 @@ def tuning_job_summary(
 ) -> dict[str, Any]:
     """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave, or is empty for
     a job that has not begun."""
-    summary = summary or JobState(config.definition.objective.type, created).summary()
+    summary = summary or JobState(config.objective_type, created).summary()
     entry: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
         "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
@@ -118,22 +118,25 @@ def training_job_summary(
     config: TuningJobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
 ) -> dict[str, Any]:
     """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as texts."""
+    definition = config.definition_of(job.definition)
     summary: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
         "CreationTime": job.created,
         "TrainingJobStatus": str(job.status),
-        "TunedHyperParameters": config.definition.space.format(job.config),
+        "TunedHyperParameters": definition.space.format(job.config),
         "ObjectiveStatus": str(job.objective_status),
     }
-    if job.definition is not None:
+    if config.definitions:
         summary["TrainingJobDefinitionName"] = job.definition
     _add_times(summary, job)
     if job.failure_reason:
         summary["FailureReason"] = job.failure_reason[:MAX_REASON]
     if job.value is not None:
+        kind = {"Type": str(definition.objective.type)} if config.definitions else {}
         summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
-            "MetricName": config.definition.objective.metric,
+            **kind,
+            "MetricName": definition.objective.metric,
             "Value": as_float32(job.value),
         }
     return summary
@@ -165,8 +168,8 @@ def training_job_description(
 
     Metrics whose last value is NaN or infinite have no place in a reply and are left out.
     """
-    definition = config.definition
-    body = _echo(config, default_output)[_DEFINITION]
+    definition = config.definition_of(job.definition)
+    body = bodies(_echo(config, default_output))[config.all_definitions.index(definition)]
     description: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
@@ -228,10 +231,15 @@ def as_float32(value: float) -> float:
 def _echo(config: TuningJobConfig, default_output: str) -> dict[str, Any]:
     """The request as Describe shows it: with every member that clients read, whatever was given."""
     request = copy.deepcopy(dict(config.request)) if config.request else to_request(config)
-    tuning, body = request[CONFIG], request[_DEFINITION]
     if config.seed is not None:
-        tuning["RandomSeed"] = config.seed
-    body["StaticHyperParameters"][OBJECTIVE_METRIC_KEY] = config.definition.objective.metric
+        request[CONFIG]["RandomSeed"] = config.seed
+    for definition, body in zip(config.all_definitions, bodies(request), strict=True):
+        _echo_definition(definition, body, default_output)
+    return request
+
+
+def _echo_definition(definition: TrainingJobDefinition, body: dict[str, Any], default_output: str) -> None:
+    body["StaticHyperParameters"][OBJECTIVE_METRIC_KEY] = definition.objective.metric
     body.setdefault("RoleArn", LOCAL_ROLE)
     body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
     output = body.setdefault("OutputDataConfig", {})
@@ -240,7 +248,6 @@ def _echo(config: TuningJobConfig, default_output: str) -> dict[str, Any]:
     _give_both_resource_configs(body)
     if "CheckpointConfig" in body:
         body["CheckpointConfig"].setdefault("LocalPath", DEFAULT_CHECKPOINT_PATH)
-    return request
 
 
 _INSTANCE = ("InstanceType", "InstanceCount", "VolumeSizeInGB")

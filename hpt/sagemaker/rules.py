@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V02", parts.one_form),
     Rule("V03", parts.single_form_parts),
     Rule("V04", parts.multi_form_parts),
+    Rule("definitions", parts.repeated_definitions),
     Rule("image", parts.image),
     Rule("metrics", parts.metrics),
     Rule("V05", parts.objective_metric),
@@ -71,6 +72,10 @@ RULES: tuple[Rule, ...] = (
     Rule("tags", parts.repeated_tags),
     Rule("V31", ranges.over_quota, LIMIT_EXCEEDED),
 )
+
+
+EXTENDED_RULES = tuple(rule for rule in RULES if rule.id != "V27")
+"""The rules without what the service cannot do and this implementation can."""
 
 
 def check_rules(facts: Facts, rules: Sequence[Rule] = RULES) -> Violation | None:

@@ -102,7 +102,7 @@ class Jobs:
         if job is None:
             record, events = storage.read(name)
             config = from_document(record.document)
-            state = JobState.fold(config.definition.objective.type, record.created, events)
+            state = JobState.fold(config.objective_type, record.created, events)
             job = Job(config, record, state, storage, name.lower(), events[-1] if events else None)
         self._held[place] = job
         while len(self._held) > KEPT:

@@ -165,7 +165,7 @@ def _paged(member: str, entries: list[dict[str, Any]], token: str | None) -> dic
 
 def _unbegun(record: JobRecord) -> Mapping[str, Any]:
     config = from_document(record.document)
-    return JobState(config.definition.objective.type, record.created).summary()
+    return JobState(config.objective_type, record.created).summary()
 
 
 def _descending(request: Request) -> bool:

@@ -43,6 +43,24 @@ def make_strategy(name: str, **options: object) -> Strategy:
     return cast(Strategy, getattr(import_module(module), kind)(**options))
 
 
+def make_strategy_of_several(name: str, **options: object) -> Strategy:
+    """A new strategy of that name, in any case, for a search over several definitions.
+
+    options: what `make_strategy` takes, and for `Bayesian` also `max_jobs`, how many trials there will be.
+
+    Raises:
+        InputError: as `make_strategy`.
+    """
+    from hpt.strategies import multi_algorithm as several
+
+    name = canonical_name(name)
+    if name == "Bayesian":
+        return several.BayesianOfSeveral(**options)  # type: ignore[arg-type]
+    make_strategy(name, **options)  # what is missing is said now
+    kinds = {"Grid": several.OneAfterAnother, "Hyperband": several.HyperbandOfSeveral}
+    return kinds.get(name, several.RoundRobin)(lambda: make_strategy(name, **options))
+
+
 def check_space(strategy: Strategy, space: SearchSpace) -> None:
     """Refuse a space that the strategy cannot search: one that its own method `check_space`, if any, refuses.
 

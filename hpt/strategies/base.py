@@ -34,14 +34,15 @@ class Strategy(Protocol):
 
 
 def one_by_one(
-    choose: Callable[[History, Seed], Config | None], history: History, count: int, seed: Seed
+    choose: Callable[[History, Seed], Config | Suggestion | None], history: History, count: int, seed: Seed
 ) -> list[Suggestion]:
     """At most `count` suggestions, each pending when `choose` makes the next; None ends them."""
     suggestions: list[Suggestion] = []
     for _ in range(count):
-        config = choose(history, seed)
-        if config is None:
+        chosen = choose(history, seed)
+        if chosen is None:
             break
-        suggestions.append(Suggestion(config))
-        history = history.with_pending([config])
+        suggestion = chosen if isinstance(chosen, Suggestion) else Suggestion(chosen)
+        suggestions.append(suggestion)
+        history = history.with_pending([suggestion.config], suggestion.definition)
     return suggestions

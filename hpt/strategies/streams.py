@@ -14,6 +14,8 @@ CONVERGENCE = 2
 """Use: placing points at which the lower bound of the objective is looked for."""
 CANDIDATES = 3
 """Use: drawing configurations among which a strategy chooses."""
+DEFINITION = 4
+"""Use: drawing the seed of a definition."""
 
 
 def generator(seed: int, number: int, use: int) -> np.random.Generator:
@@ -27,6 +29,11 @@ def generator(seed: int, number: int, use: int) -> np.random.Generator:
         [0, 0, 0, use], dtype=np.uint64
     )  # a stream would have to draw 2**192 numbers to meet the next
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def seed_of(seed: int, place: int) -> int:
+    """The seed of the definition at `place` of a job of several algorithms: independent of the others'."""
+    return int(generator(seed, place, DEFINITION).integers(2**64, dtype=np.uint64))
 
 
 def check_seed(seed: object) -> int:

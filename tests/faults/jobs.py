@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,9 +17,9 @@ import psutil
 from hpt import events as ev
 from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
 from hpt.job_state import JobState, JobStatus
+from hpt.search import make_search
 from hpt.session import Session
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.strategies import make_strategy
 from hpt.trial import ObjectiveType
 from hpt.tuner import Tuner
 
@@ -44,23 +45,27 @@ class FaultJob:
         trials: int = 6,
         strategy: str = "Bayesian",
         pause: float = 0.02,
+        algorithms: tuple[str, ...] = (),
     ) -> None:
         self.root, self.name, self.runs = root, "faults", root / "runs"
         root.mkdir(parents=True, exist_ok=True)
+        definition = TrainingJobDefinition(
+            training_image=str(COUNTED),
+            space=SPACE,
+            objective=Objective("loss", ObjectiveType.MINIMIZE),
+            hyperparameters={"pause": repr(pause)},
+            metric_definitions=(MetricDefinition("loss", r"loss=(.*?);"),),
+            environment={"RUNS": str(self.runs)},
+            grace_seconds=5.0,
+        )
+        several = tuple(replace(definition, name=name) for name in algorithms)
         self.config = TuningJobConfig(
             name=self.name,
             strategy=strategy,
             seed=7,
             limits=ResourceLimits(trials, parallel),
-            definition=TrainingJobDefinition(
-                training_image=str(COUNTED),
-                space=SPACE,
-                objective=Objective("loss", ObjectiveType.MINIMIZE),
-                hyperparameters={"pause": repr(pause)},
-                metric_definitions=(MetricDefinition("loss", r"loss=(.*?);"),),
-                environment={"RUNS": str(self.runs)},
-                grace_seconds=5.0,
-            ),
+            definition=several[0] if several else definition,
+            definitions=several,
         )
         session = Session(root)
         session.create(self.config)
@@ -130,11 +135,13 @@ class FaultJob:
         return state
 
     def assert_replays(self, events: Iterable[ev.Event]) -> None:
-        tuner = Tuner(SPACE, "Minimize", make_strategy(self.config.strategy), seed=self.config.seed)
+        strategy, rule = make_search(self.config)
+        tuner = Tuner(self.config.space, "Minimize", strategy, seed=self.config.seed, stopping_rule=rule)
         for event in events:
             if isinstance(event, ev.TrialCreated):
                 [proposal] = tuner.propose(1)
                 assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
+                assert proposal.definition == event.definition
             tuner.apply(event)
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from tests.sagemaker.broken_rules import AUC, INTEGER, NAMES, OWN, PROGRAM, SPECIFICATION, TIMES, Case
-from tests.sagemaker.samples import GONE, JOB
+from tests.sagemaker.samples import GONE, JOB, multi
 
 BROKEN_OTHERS = [
+    Case(
+        "definitions",
+        {"TrainingJobDefinitions[1].DefinitionName": "first"},
+        "TrainingJobDefinitions[1].DefinitionName",
+        "'first' names two definitions; rename one",
+        base=multi,
+    ),
     Case(
         "image",
         {f"{SPECIFICATION}.TrainingImage": GONE, f"{SPECIFICATION}.MetricDefinitions": [AUC]},

@@ -118,9 +118,24 @@ def test_what_is_not_built_is_refused_by_name(changes: dict[str, Any], path: str
     )
 
 
-def test_the_multi_form_is_refused_once_and_not_looked_into() -> None:
-    request = edit(multi(), {"TrainingJobDefinitions[0].EnableManagedSpotTraining": True})
-    assert [violation.path for violation in unsupported(request)] == ["TrainingJobDefinitions"]
+def test_the_multi_form_is_taken_and_looked_into() -> None:
+    assert unsupported(multi()) == ()
+    request = edit(multi(), {"TrainingJobDefinitions[1].EnableManagedSpotTraining": True})
+    path = "TrainingJobDefinitions[1].EnableManagedSpotTraining"
+    assert [violation.path for violation in unsupported(request)] == [path]
+
+
+@pytest.mark.parametrize(("changes", "path", "message"), REFUSED)
+def test_what_is_refused_of_a_single_definition_is_refused_of_each_of_several(
+    changes: dict[str, Any], path: str, message: str
+) -> None:
+    if not path.startswith(f"{JOB}.") or path == f"{JOB}.TuningObjective":
+        pytest.skip("not of a definition")
+    second = "TrainingJobDefinitions[1]"
+    request = edit(multi(), {place.replace(JOB, second, 1): value for place, value in changes.items()})
+    assert [(each.path, each.message) for each in unsupported(request)] == [
+        (path.replace(JOB, second, 1), message)
+    ]
 
 
 @pytest.mark.parametrize(

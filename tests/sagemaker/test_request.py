@@ -17,7 +17,7 @@ from hpt.sagemaker.convert import ranges_of
 from hpt.sagemaker.request import parse_request, to_request
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.trial import ObjectiveType
-from tests.sagemaker.broken_rules import NAMES
+from tests.sagemaker.broken_rules import NAMES, SECOND
 from tests.sagemaker.samples import (
     CONFIG,
     GONE,
@@ -373,15 +373,91 @@ class TestRefusals:
         ]
         assert "2**52" in found[0][3]
 
-    @pytest.mark.parametrize("strict", [True, False])
-    def test_the_multi_form_is_refused(self, strict: bool) -> None:
-        [(_, path, rule, _)] = refused(multi(), strict=strict)
-        assert (path, rule) == ("TrainingJobDefinitions", "unsupported")
-
     def test_strict_mode_takes_no_paths(self, folder: Path) -> None:
         rules = {path for _, path, _, _ in refused(local(), base_dir=folder, strict=True)}
         assert f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri" in rules
         assert f"{JOB}.RoleArn" in rules
+
+
+class TestSeveralDefinitions:
+    @pytest.mark.parametrize("strict", [True, False])
+    def test_each_is_read_with_its_own_parts(self, strict: bool) -> None:
+        request = edit(
+            multi(),
+            {
+                f"{SECOND}.HyperParameterRanges": {
+                    "ContinuousParameterRanges": [{"Name": "gamma", "MinValue": "0", "MaxValue": "5"}]
+                },
+                f"{SECOND}.TuningObjective.MetricName": "validation:map",
+                f"{SECOND}.StaticHyperParameters": {"num_round": "7"},
+                f"{SECOND}.StoppingCondition.MaxRuntimeInSeconds": 60,
+                f"{SECOND}.InputDataConfig": [channel("train", "s3://other/train")],
+            },
+        )
+        config = parse_request(request, strict=strict)
+        first, second = config.definitions
+        assert config.definition is first
+        assert (first.name, second.name) == ("first", "second")
+        assert [each.name for each in second.space.parameters] == ["gamma"]
+        assert [each.name for each in first.space.parameters] == ["eta", "max_depth"]
+        assert second.objective == Objective("validation:map", ObjectiveType.MAXIMIZE)
+        assert (second.hyperparameters, second.max_runtime_seconds) == ({"num_round": "7"}, 60)
+        assert [each.uri for each in second.channels] == ["s3://other/train"]
+        assert first.hyperparameters["eval_metric"] == "auc"
+        assert "validation:auc" in {metric.name for metric in second.metric_definitions}
+        assert config.definition_of("second") is second
+        assert list(config.space) == ["first", "second"]
+
+    def test_it_is_written_and_stored_as_it_was_read(self) -> None:
+        config = parse_request(multi(), strict=True)
+        assert parse_request(to_request(config), strict=True) == config
+        assert parse_request(config.request, strict=True) == config
+        assert from_document(json.loads(json.dumps(to_document(config)))) == config
+        by_hand = replace(config, request={}, warnings=())
+        assert parse_request(to_request(by_hand)).definitions[1].space == config.definitions[1].space
+
+    def test_the_grid_is_the_sum_of_the_products(self) -> None:
+        values = [{"Name": "max_depth", "Values": ["3", "6", "9"]}]
+        request = edit(
+            multi(),
+            {
+                f"{CONFIG}.Strategy": "Grid",
+                "TrainingJobDefinitions[0].HyperParameterRanges": {
+                    "CategoricalParameterRanges": [*values, {"Name": "eta", "Values": ["0.1", "0.2"]}]
+                },
+                f"{SECOND}.HyperParameterRanges": {"CategoricalParameterRanges": values},
+                f"{LIMITS}.MaxNumberOfTrainingJobs": GONE,
+            },
+        )
+        assert parse_request(request).limits.max_jobs == 9
+        [(_, _, rule, message)] = refused(edit(request, {f"{LIMITS}.MaxNumberOfTrainingJobs": 6}))
+        assert rule == "V15"
+        assert "9 combinations" in message
+
+    def test_hyperband_takes_the_largest_number_of_epochs(self) -> None:
+        request = edit(
+            multi(),
+            {
+                f"{CONFIG}.Strategy": "Hyperband",
+                "TrainingJobDefinitions[0].StaticHyperParameters.epochs": "27",
+                f"{SECOND}.StaticHyperParameters.epochs": "81",
+            },
+        )
+        config = parse_request(request)
+        assert config.hyperband is not None
+        assert (config.hyperband.min_resource, config.hyperband.max_resource) == (1, 81)
+
+    def test_early_stopping_is_refused_as_the_service_does_unless_extended(self) -> None:
+        request = edit(multi(), {f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"})
+        [(_, _, rule, _)] = refused(request)
+        assert rule == "V27"
+        config = parse_request(request, extended=True)
+        assert config.early_stopping is not None
+        assert from_document(to_document(config)) == config
+
+    def test_a_space_without_ranges_is_refused(self) -> None:
+        [(_, path, _, _)] = refused(edit(multi(), {f"{SECOND}.HyperParameterRanges": {}}))
+        assert path == f"{SECOND}.HyperParameterRanges"
 
 
 def test_a_config_made_by_hand_is_written_as_a_request(folder: Path) -> None:

@@ -24,7 +24,7 @@ from hpt.sagemaker.response import (
     tuning_job_summary,
 )
 from hpt.trial import ObjectiveType, TrialStatus
-from tests.sagemaker.samples import CONFIG, GONE, JOB, edit, single
+from tests.sagemaker.samples import CONFIG, GONE, JOB, edit, multi, single
 
 MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 
@@ -189,6 +189,42 @@ def test_entries_of_the_list_of_all_training_jobs(state: JobState) -> None:
     assert_is_reply("ListTrainingJobs", {"TrainingJobSummaries": entries})
     assert entries[0]["TrainingEndTime"] == entries[0]["LastModifiedTime"] == 113.5
     assert "TrainingEndTime" not in entries[3]
+
+
+def test_several_definitions_are_named_everywhere() -> None:
+    request = edit(
+        multi(), {"TrainingJobDefinitions[1].StaticHyperParameters": {"num_round": "7", "alpha": "1"}}
+    )
+    config = replace(parse_request(request, strict=True), seed=11)
+    state = JobState(config.objective_type, 100.0)
+    for number, name, value in ((1, "first", 0.7), (2, "second", 0.9)):
+        for event in started(number, 100.0 + number, 0.1 * number):
+            state.apply(replace(event, definition=name) if isinstance(event, ev.TrialCreated) else event)
+        state.apply(ev.TrialEnded(120.0 + number, number, TrialStatus.COMPLETED, value))
+    reply = describe_response(config, state)
+    assert_is_reply("DescribeHyperParameterTuningJob", reply)
+    assert JOB not in reply
+    assert "HyperParameterTuningJobObjective" not in reply[CONFIG]
+    first, second = reply["TrainingJobDefinitions"]
+    assert (first["DefinitionName"], second["DefinitionName"]) == ("first", "second")
+    assert second["StaticHyperParameters"]["_tuning_objective_metric"] == "validation:auc"
+    assert second["TuningObjective"] == {"Type": "Maximize", "MetricName": "validation:auc"}
+    assert second["HyperParameterRanges"]["ContinuousParameterRanges"][0]["ScalingType"] == "Auto"
+    best = reply["BestTrainingJob"]
+    assert best["TrainingJobDefinitionName"] == "second"
+    assert best["FinalHyperParameterTuningJobObjectiveMetric"] == {
+        "Type": "Maximize",
+        "MetricName": "validation:auc",
+        "Value": as_float32(0.9),
+    }
+    summaries = [training_job_summary(config, job) for job in state.jobs.values()]
+    assert_is_reply("ListTrainingJobsForHyperParameterTuningJob", {"TrainingJobSummaries": summaries})
+    assert [each["TrainingJobDefinitionName"] for each in summaries] == ["first", "second"]
+    described = training_job_description(config, state.jobs[2])
+    assert_is_reply("DescribeTrainingJob", described)
+    assert described["HyperParameters"]["num_round"] == "7"
+    bare = replace(config, request={}, warnings=())
+    assert_is_reply("DescribeHyperParameterTuningJob", describe_response(bare, state))
 
 
 COMPUTE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}

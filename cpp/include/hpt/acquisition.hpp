@@ -6,6 +6,8 @@
 // "Unexpected improvements to expected improvement for Bayesian optimization", NeurIPS 2023.
 #pragma once
 
+#include <limits>
+
 #include "hpt/gaussian_process.hpp"
 #include "hpt/view.hpp"
 
@@ -61,10 +63,12 @@ class Acquisition {
 };
 
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
-// lowest posterior mean among the model's points.
+// lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
+// lower.
 class LogExpectedImprovement : public Acquisition {
  public:
-  explicit LogExpectedImprovement(const GaussianProcess& model);
+  explicit LogExpectedImprovement(const GaussianProcess& model,
+                                  double elsewhere = std::numeric_limits<double>::infinity());
   const Vector& incumbents() const { return incumbents_; }  // (S,)
   double score(VectorView mean, double variance) const override;
   double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;

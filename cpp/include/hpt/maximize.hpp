@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "hpt/acquisition.hpp"
@@ -32,6 +33,9 @@ struct SearchOptions {
   int many_steps = 25;
   int many_rounds = 2;
   Index finalists = 4;
+  // In the units of the targets: a value to improve on that was found elsewhere, where the model's own is
+  // worse.
+  double incumbent = std::numeric_limits<double>::infinity();
   int threads = 1;  // without effect on the result
 };
 

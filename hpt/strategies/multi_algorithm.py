@@ -1,0 +1,208 @@
+"""Searches over several definitions at once: which algorithm to run next, and how configured (AMT 10).
+
+K   definitions      n   observations of all of them      n_k   of one
+y   objectives, minimised, of all definitions in order of completion, (n,)
+z   targets: y transformed together, (n,), so that the models of all definitions speak of the same thing
+
+Each definition sees its part of the history (`History.of`) as if it were alone, its trials numbered from 1
+and its seed drawn from the job's: what it proposes does not depend on how the others' trials fall between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+
+from hpt import core
+from hpt.history import Float64Array, History
+from hpt.space import SearchSpace
+from hpt.strategies import check_space
+from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
+from hpt.strategies.bayesian import first_points, milestones
+from hpt.strategies.streams import seed_of
+from hpt.trial import Decision
+
+MIN_FIRST, MAX_FIRST = 3, 5
+"""First points of each definition: the least if the jobs allow it, the most if their number is unknown."""
+FLOOR_PERIOD = 10
+"""Every definition gets one of so many trials, or of 4 K if that is more."""
+
+
+class RoundRobin:
+    """One strategy for each definition, asked in turn; one that has tried everything is passed over.
+
+    make: a new strategy.
+    """
+
+    def __init__(self, make: Callable[[], Strategy]) -> None:
+        self._make = make
+        self._parts: dict[str, Strategy] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_parts": {}}
+
+    def check_space(self, space: SearchSpace) -> None:
+        check_space(self._make(), space)
+
+    def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        return one_by_one(self._next, history, count, seed)
+
+    def _order(self, history: History) -> list[int]:
+        """The places of the definitions in the order in which they are asked."""
+        return fewest_first(history)
+
+    def _next(self, history: History, seed: Seed) -> Suggestion | None:
+        for place in self._order(history):
+            name = history.definitions[place]
+            found = self._part(name).suggest(history.of(name), 1, seed_of(seed, place))
+            if found:
+                return Suggestion(found[0].config, name)
+        return None
+
+    def _part(self, name: str) -> Strategy:
+        if name not in self._parts:
+            self._parts[name] = self._make()
+        return self._parts[name]
+
+
+class OneAfterAnother(RoundRobin):
+    """All configurations of the first definition, then those of the second, and so on (Grid)."""
+
+    def _order(self, history: History) -> list[int]:
+        return list(range(len(history.definitions)))
+
+
+class HyperbandOfSeveral(RoundRobin):
+    """Hyperband, which starts the definitions in turn and compares trials with those of their own only."""
+
+    def __init__(self, make: Callable[[], Strategy]) -> None:
+        super().__init__(make)
+        self._rule = make()
+
+    def decide(self, history: History, number: int) -> Decision:
+        decision: Decision = self._rule.decide(history, number)  # type: ignore[attr-defined]
+        return decision
+
+
+def fewest_first(history: History) -> list[int]:
+    """The places of the definitions, the one with the fewest launched first; of equals in their order."""
+    launched = [history.of(name).last_number for name in history.definitions]
+    return sorted(range(len(launched)), key=lambda place: launched[place])
+
+
+class BayesianOfSeveral:
+    """Bayesian search that chooses algorithm and configuration together.
+
+    Every definition first gets some points that fill its space, in turn. Then each has a Gaussian process of
+    its own, with its own hyperparameters, on targets that were transformed together; each proposes the
+    configuration with the largest expected improvement over the best of all definitions, and the proposal
+    with the largest one of all is taken (`hpt.core.score`). So an algorithm that is clearly worse is tried
+    rarely. That it is worse may have been bad luck: every definition keeps a floor of one in `FLOOR_PERIOD`
+    trials, or in 4 K.
+
+    max_jobs: how many trials there will be, if known: at most a third of them are first points, unless that
+    leaves less than `MIN_FIRST` to each definition, and then at most half.
+
+    A pure function of the history: hyperparameters depend on a prefix of the observations, as in
+    `BayesianStrategy`. What is kept between calls is a cache.
+    """
+
+    def __init__(self, *, max_jobs: int | None = None) -> None:
+        self._max_jobs = max_jobs
+        self._fits: dict[str, dict[tuple[object, ...], core.Hyperparameters]] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_fits": {}}
+
+    def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        return one_by_one(self._next, history, count, seed)
+
+    def _next(self, history: History, seed: Seed) -> Suggestion | None:
+        places = [place for place in fewest_first(history) if not _is_used_up(_part(history, place))]
+        if not places:
+            return None
+        fewest, K = places[0], len(history.definitions)
+        for place in places:
+            if _part(history, place).last_number < self._first_points(_part(history, place), K):
+                return self._design(history, place, seed)
+        behind = _part(history, fewest).last_number < history.last_number // max(FLOOR_PERIOD, 4 * K)
+        asked = [place for place in ([fewest] if behind else places) if len(_part(history, place).y)]
+        return (self._best(history, asked, seed) if asked else None) or self._design(history, fewest, seed)
+
+    def _first_points(self, part: History, K: int) -> int:
+        """How many trials of a definition are first points."""
+        most = first_points(len(part.space.parameters))
+        if self._max_jobs is None:
+            return min(most, MAX_FIRST)
+        share = max(min(MIN_FIRST, self._max_jobs // (2 * K)), self._max_jobs // (3 * K))
+        return max(1, min(most, share))
+
+    def _design(self, history: History, place: int, seed: Seed) -> Suggestion | None:
+        part = _part(history, place)
+        tried = np.concatenate([part.X, part.pending, part.failed])
+        row = core.design_point(part.space.coordinates, tried, seed_of(seed, place), part.last_number + 1)
+        return None if row is None else _suggestion(history, place, row)
+
+    def _best(self, history: History, asked: list[int], seed: Seed) -> Suggestion | None:
+        """Of the proposals of the definitions that are asked, the one that promises most."""
+        transform = core.target_transform(history.y)
+        models = {
+            place: core.Model(
+                part.space.coordinates, part.X, transform.forward(part.y), self._fit(history, place)
+            )
+            for place, part in enumerate(map(history.of, history.definitions))
+            if len(part.y)
+        }
+        incumbent = core.common_incumbent(list(models.values()))
+        contenders, proposed = [], {}
+        for place, model in models.items():
+            part, own_seed = _part(history, place), seed_of(seed, place)
+            number = part.last_number + 1
+            candidates = part.X[:0]
+            if place in asked:
+                row = model.propose(part.pending, part.failed, own_seed, number, incumbent)
+                if row is not None:
+                    candidates = proposed[place] = row[np.newaxis]
+            contenders.append(core.Contender(model, candidates, part.pending, own_seed, number))
+        scores = dict(zip(models, core.score(contenders), strict=True))
+        if not proposed:
+            return None
+        chosen = max(proposed, key=lambda place: (scores[place][0], -place))
+        return _suggestion(history, chosen, proposed[chosen][0])
+
+    def _fit(self, history: History, place: int) -> core.Hyperparameters:
+        """Of the model of one definition: from the first a of its observations, transformed together with
+        whatever the other definitions had told when the last of those came in.
+        """
+        part, name = _part(history, place), history.definitions[place]
+        X, y, coordinates = part.X, part.y, part.space.coordinates
+        places_in_order = np.flatnonzero(history.owners == place)  # (n_k,)
+        kept, fits = self._fits.get(name, {}), dict[tuple[object, ...], core.Hyperparameters]()
+        at: core.Hyperparameters | None = None
+        for a in milestones(len(y)):
+            known = history.y[: places_in_order[a - 1] + 1]
+            z = core.target_transform(known).forward(y[:a])
+            key = (coordinates, X[:a].tobytes(), z.tobytes())
+            if key in kept:
+                at = fits[key] = kept[key]
+            else:
+                at = fits[key] = core.fit(coordinates, X[:a], z, at, tails=(inf,))
+        assert at is not None, "only definitions with observations have models"
+        self._fits[name] = fits
+        return at
+
+
+def _part(history: History, place: int) -> History:
+    return history.of(history.definitions[place])
+
+
+def _is_used_up(part: History) -> bool:
+    return part.space.size is not None and part.distinct >= part.space.size
+
+
+def _suggestion(history: History, place: int, row: Float64Array) -> Suggestion:
+    """The configuration of an encoded point, (d,), of the definition at `place`."""
+    [config] = _part(history, place).space.decode(row[np.newaxis])
+    return Suggestion(config, history.definitions[place])
