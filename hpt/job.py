@@ -375,7 +375,6 @@ def tuning_job(
     training job's time from creation to end, and must be given. output: where models are collected;
     checkpoints: where they are kept. grace_seconds: how long a stopped program may take. Relative paths
     start at `base_dir`, the current folder by default.
-
     algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
     metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early.
 

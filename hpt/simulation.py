@@ -33,10 +33,9 @@ def simulate(
 ) -> TuningJobRunner:
     """The runner of a simulated job, run to its end; nothing is stored and no program is started.
 
-    curves: what a training job with a given configuration would print, and when; of a job of several
-    algorithms by the names of its definitions. market: what Spot capacity is like, for a definition that takes
-    it. What goes wrong by chance depends on the job's seed, so that the same job simulates the same way again.
-    Time starts at 0.
+    curves: what a training job with a given configuration would print, and when; of several definitions by
+    their names. market: what Spot capacity is like, for a definition that takes it. What goes wrong by chance
+    depends on the job's seed, so that the same job simulates the same way again. Time starts at 0.
     """
     simulated = [
         replace(each, metric_definitions=(metric_definition(each.objective.metric),))

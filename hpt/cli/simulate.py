@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         required=True,
         action="append",
-        help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters); in a job of "
-        "several algorithms repeated as NAME=FILE for the definition of each name",
+        help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters); in a job "
+        "of several algorithms NAME=FILE for each definition",
     )
     for name, words in (
         ("failures", "share of attempts whose program fails"),

@@ -24,6 +24,7 @@ KEPT = [
     Case("V02", {}, base=multi),
     Case("V03", {RANGES: GONE, "Autotune": {"Mode": "Enabled"}}),
     Case("V04", {"TrainingJobDefinitions[0].DefinitionName": "other"}, base=multi),
+    Case("definitions", {"TrainingJobDefinitions[1].DefinitionName": "First"}, base=multi),
     Case("V05", OWN),
     Case("V06", {CONTINUOUS: many(29)}, strict=True),
     Case("V06", {CONTINUOUS: many(99)}),

@@ -120,8 +120,8 @@ def test_what_is_not_built_is_refused_by_name(changes: dict[str, Any], path: str
 
 def test_the_multi_form_is_taken_and_looked_into() -> None:
     assert unsupported(multi()) == ()
-    request = edit(multi(), {"TrainingJobDefinitions[1].EnableManagedSpotTraining": True})
-    path = "TrainingJobDefinitions[1].EnableManagedSpotTraining"
+    path = "TrainingJobDefinitions[1].InputDataConfig[0].InputMode"
+    request = edit(multi(), {path: "Pipe"})
     assert [violation.path for violation in unsupported(request)] == [path]
 
 
