@@ -12,8 +12,8 @@ same seed, same machine and BLAS build: the same bits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, field
+from math import inf, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,8 @@ class Hyperparameters:
     categorical kernel, in [0, 1]; without effect in a space of one kind. warping: exponents (a, b) of each
     number's Kumaraswamy warping, in the order of the coordinates; empty where numbers enter as they are.
     tail: how far the worse half of the transformed targets reaches, in spreads of the better half.
+    density: of a fit, log p(y, hyperparameters | X) of the targets as they were told, to compare fits of the
+    same targets by; NaN otherwise.
     """
 
     length_scales: tuple[float, ...]
@@ -51,6 +53,7 @@ class Hyperparameters:
     mixing: float = 0.5
     warping: tuple[tuple[float, float], ...] = ()
     tail: float = 2.0
+    density: float = field(default=nan, compare=False)
 
 
 class Model:
@@ -148,12 +151,20 @@ def fit(
     earlier = None if start is None else _crossing(start)
     typed = _typed(coordinates)
     points, targets, _ = _representative(typed, X, y)
-    at = _core.GaussianProcess.fit(
+    fitted = _core.GaussianProcess.fit(
         typed, points, targets, start=earlier, warping=warping, threads=threads, tails=list(tails)
-    ).hyperparameters
+    )
+    at = fitted.hyperparameters
     exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
     return Hyperparameters(
-        tuple(at.length_scales.tolist()), at.amplitude, at.noise, at.mean, at.mixing, exponents, at.tail
+        tuple(at.length_scales.tolist()),
+        at.amplitude,
+        at.noise,
+        at.mean,
+        at.mixing,
+        exponents,
+        at.tail,
+        fitted.density,
     )
 
 

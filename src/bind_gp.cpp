@@ -141,7 +141,8 @@ void bind_gp(py::module_& module) {
       .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())
       .def("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood)
       .def_property_readonly("hyperparameters", &GaussianProcess::hyperparameters)
-      .def_property_readonly("jitter", &GaussianProcess::jitter);
+      .def_property_readonly("jitter", &GaussianProcess::jitter)
+      .def_property_readonly("density", &GaussianProcess::density);
 
   py::class_<TargetTransform>(module, "TargetTransform")
       .def(py::init([](const Array& y, double tail) { return TargetTransform(vector_view(y, "y"), tail); }),

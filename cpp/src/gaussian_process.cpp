@@ -58,7 +58,9 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
       at.tail = tail;
     }
   }
-  return GaussianProcess(std::move(space), X, y, std::move(at), options.threads);
+  GaussianProcess out(std::move(space), X, y, std::move(at), options.threads);
+  out.density_ = -best;
+  return out;
 }
 
 GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at,

@@ -7,14 +7,29 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from hpt import core
 from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
+from hpt.space import SearchSpace
+from hpt.strategies.auto_scale import Columns, ScaledSpace, eligible
 from hpt.strategies.base import Seed, Suggestion, one_by_one
 from hpt.trial import Config
+
+
+SETTLED = 256
+"""Of more observations than this, a fit keeps the scales of the one it begins from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The scales of `Auto` parameters and the kernel's hyperparameters on them."""
+
+    scaled: ScaledSpace
+    at: core.Hyperparameters
 
 
 class BayesianStrategy:
@@ -23,7 +38,8 @@ class BayesianStrategy:
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
     configurations launched or added, and three of them observed, the model takes over. Running trials enter
     it with imagined outcomes, failed ones are never proposed again, and a finite space is never repeated
-    while untried configurations remain.
+    while untried configurations remain. `Auto` numbers that span three decades or more are laid out linearly
+    or logarithmically, as the fit has it (`auto_scale`); every other first point is logarithmic in them.
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
     in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
@@ -38,7 +54,7 @@ class BayesianStrategy:
         self._tails = tuple(tails)
         self._warping = warping
         self._first = first
-        self._fits: dict[tuple[object, ...], core.Hyperparameters] = {}
+        self._fits: dict[tuple[object, ...], Fit] = {}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
@@ -49,15 +65,48 @@ class BayesianStrategy:
             return None
         X, y, pending, failed = history.X, history.y, history.pending, history.failed
         if len(y) < 3 or len(y) + len(pending) + len(failed) < self._first_points(history):
-            tried = np.concatenate([X, pending, failed])
-            row = core.design_point(space.coordinates, tried, seed, number)
+            scaled = ScaledSpace(space, eligible(space) if number % 2 == 0 else frozenset())
+            tried = scaled.place(np.concatenate([X, pending, failed]))
+            row = core.design_point(scaled.space.coordinates, tried, seed, number)
         else:
-            model = core.Model(space.coordinates, X, y, self._fit(history))
-            row = model.propose(pending, failed, seed, number)
-        return None if row is None else space.decode(row[np.newaxis])[0]
+            fit = self._fit(history)
+            scaled, place = fit.scaled, fit.scaled.place
+            model = core.Model(scaled.space.coordinates, place(X), y, fit.at)
+            row = model.propose(place(pending), place(failed), seed, number)
+        return None if row is None else scaled.space.decode(row[np.newaxis])[0]
 
     def _first_points(self, history: History) -> int:
         return first_points(len(history.space.parameters)) if self._first is None else self._first
+
+    def _fit(self, history: History) -> Fit:
+        X, y, space = history.X, history.y, history.space
+        fits: dict[tuple[object, ...], Fit] = {}
+        fit: Fit | None = None
+        for a in milestones(len(y)):
+            key = (space, X[:a].tobytes(), y[:a].tobytes())
+            kept = self._fits.get(key)
+            fit = fits[key] = self._choose(space, X[:a], y[:a], fit) if kept is None else kept
+        assert fit is not None, "the model takes over with three observations"
+        self._fits = fits
+        return fit
+
+    def _choose(self, space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None) -> Fit:
+        """The densest fit: scales as at the start, or all of one kind, then changed one by one."""
+        columns = eligible(space)
+
+        def fit_on(logarithmic: Columns, begin: Fit | None) -> Fit:
+            scaled = ScaledSpace(space, logarithmic)
+            at = None if begin is None else begin.at
+            return Fit(scaled, self._new_fit(scaled.space.coordinates, scaled.place(X), y, at))
+
+        best = fit_on(frozenset() if start is None else start.scaled.logarithmic, start)
+        if start is None and columns:
+            best = max(best, fit_on(columns, None), key=lambda fit: fit.at.density)
+        if len(y) <= SETTLED:
+            for j in sorted(columns):
+                other = fit_on(best.scaled.logarithmic ^ {j}, best)
+                best = max(best, other, key=lambda fit: fit.at.density)
+        return best
 
     def _new_fit(
         self,
@@ -67,18 +116,6 @@ class BayesianStrategy:
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
         return core.fit(coordinates, X, y, start, warping=self._warping, tails=self._tails)
-
-    def _fit(self, history: History) -> core.Hyperparameters:
-        X, y, coordinates = history.X, history.y, history.space.coordinates
-        fits: dict[tuple[object, ...], core.Hyperparameters] = {}
-        at: core.Hyperparameters | None = None
-        for a in milestones(len(y)):
-            key = (coordinates, X[:a].tobytes(), y[:a].tobytes())
-            kept = self._fits.get(key)
-            at = fits[key] = self._new_fit(coordinates, X[:a], y[:a], at) if kept is None else kept
-        assert at is not None, "the model takes over with three observations"
-        self._fits = fits
-        return at
 
 
 def first_points(d: int) -> int:

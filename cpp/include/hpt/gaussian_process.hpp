@@ -9,6 +9,8 @@
 // Rasmussen and Williams, "Gaussian processes for machine learning", 2006, algorithm 2.1.
 #pragma once
 
+#include <limits>
+
 #include "hpt/blas.hpp"
 #include "hpt/coordinates.hpp"
 #include "hpt/hyperparameters.hpp"
@@ -76,6 +78,8 @@ class GaussianProcess {
   Index sets() const { return Z_.cols(); }
   double jitter() const { return jitter_; }  // added to the diagonal, relative to the amplitude
   double log_marginal_likelihood() const;    // of the first set of standardised targets
+  // log p(y, hyperparameters | X) of the targets as they were told, of a fit; NaN without one.
+  double density() const { return density_; }
 
  private:
   void factor(int threads);
@@ -98,6 +102,7 @@ class GaussianProcess {
   Matrix weights_;          // (S, stride): alpha, a set a row, padded with zeros
   Vector average_weights_;  // (stride,): their average
   double jitter_ = 0.0;
+  double density_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 }  // namespace hpt
