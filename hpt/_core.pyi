@@ -99,6 +99,7 @@ class SearchOptions:
     many_steps: int
     many_rounds: int
     finalists: int
+    doubling: float
     incumbent: float
     threads: int
     def __init__(self) -> None: ...

@@ -32,6 +32,10 @@ MODEL_LIMIT = 1000
 TAILS = (2.0, 12.0)
 """How far a fit may let the worse half of the targets reach: drawn in a lot, or far outliers alone."""
 
+DOUBLING = 50.0
+"""Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the
+deviations, since an amplitude learned from a crowd about the best is too small for what has not been seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
@@ -108,18 +112,25 @@ class Model:
         return _core.log_improvement(self._gp, _array(X, "X"))
 
     def propose(
-        self, pending: ArrayLike, tried: ArrayLike, seed: int, number: int, incumbent: float = inf
+        self,
+        pending: ArrayLike,
+        tried: ArrayLike,
+        seed: int,
+        number: int,
+        incumbent: float = inf,
+        doubling: float = DOUBLING,
     ) -> Float64Array | None:
         """The point (d,) for trial `number`, or None when every point of a finite space was tried.
 
         pending: (m, d), running trials in order; the improvement is averaged over outcomes imagined for
         them. tried: (t, d), points to skip besides the observed and the pending ones. incumbent: in the
-        units of y, a value found elsewhere that is to be improved on as well.
+        units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
+        which the improvement sees the model's variances doubled; infinity leaves them as they are.
         """
         from hpt import _core
 
         options = _core.SearchOptions()
-        options.incumbent, options.threads = incumbent, self._threads
+        options.incumbent, options.doubling, options.threads = incumbent, doubling, self._threads
         skip = _array(tried, "tried")
         if len(self._others):
             skip = np.concatenate([self._others, skip])

@@ -36,7 +36,7 @@ class Coordinate:
 
 
 _SCALES: dict[Scaling, Literal["linear", "logarithmic", "reverselogarithmic"]] = {
-    Scaling.AUTO: "linear",  # the Bayesian strategy learns a warping on top
+    Scaling.AUTO: "linear",  # the Bayesian strategy may lay it out logarithmically (strategies/auto_scale.py)
     Scaling.LINEAR: "linear",
     Scaling.LOGARITHMIC: "logarithmic",
     Scaling.REVERSE_LOGARITHMIC: "reverselogarithmic",

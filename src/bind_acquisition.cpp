@@ -78,6 +78,7 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("many_rounds", &SearchOptions::many_rounds)
       .def_readwrite("finalists", &SearchOptions::finalists)
       .def_readwrite("incumbent", &SearchOptions::incumbent)
+      .def_readwrite("doubling", &SearchOptions::doubling)
       .def_readwrite("threads", &SearchOptions::threads);
 
   module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"),

@@ -90,8 +90,9 @@ double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {
   return batch.values[0];
 }
 
-LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere)
-    : Acquisition(model), incumbents_(static_cast<std::size_t>(model.sets()), elsewhere) {
+LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width)
+    : Acquisition(model), incumbents_(static_cast<std::size_t>(model.sets()), elsewhere), width_(width) {
+  require(width > 0.0, "a width must be above 0");
   const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {
     for (Index s = 0; s < mean.cols(); ++s) {
@@ -103,7 +104,7 @@ LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, dou
 
 // The average is taken as log sum exp with a running largest term.
 double LogExpectedImprovement::score(VectorView mean, double variance) const {
-  const double deviation = std::sqrt(variance);
+  const double deviation = width_ * std::sqrt(variance);
   double largest = -infinity, sum = 0.0;
   for (std::size_t s = 0; s < mean.size(); ++s) {
     const double value = log_expected_improvement(mean[s], deviation, incumbents_[s]).value;
@@ -118,7 +119,7 @@ double LogExpectedImprovement::score(VectorView mean, double variance) const {
 
 double LogExpectedImprovement::score(VectorView mean, double variance, MutableVectorView dmean,
                                      double& dvariance) const {
-  const double deviation = std::sqrt(variance);
+  const double deviation = width_ * std::sqrt(variance);
   double largest = -infinity, sum = 0.0, ddeviation = 0.0;
   for (std::size_t s = 0; s < mean.size(); ++s) {
     const LogImprovement each = log_expected_improvement(mean[s], deviation, incumbents_[s]);
@@ -135,7 +136,7 @@ double LogExpectedImprovement::score(VectorView mean, double variance, MutableVe
     dmean[s] = weight * each.dmean;
   }
   for (double& slope : dmean) slope /= sum;
-  dvariance = ddeviation / sum / (2.0 * deviation);
+  dvariance = ddeviation / sum * width_ * width_ / (2.0 * deviation);
   return largest + std::log(sum / static_cast<double>(mean.size()));
 }
 

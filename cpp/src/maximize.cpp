@@ -353,6 +353,11 @@ std::optional<Vector> design_point(const Coordinates& space, MatrixView tried_po
   return any_untried(space, tried, seed, trial);
 }
 
+double width_at(Index n, double doubling) {
+  require(doubling > 0.0, "doubling must be above 0");
+  return std::sqrt(1.0 + std::log2(1.0 + static_cast<double>(n) / doubling));
+}
+
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried_points,
                               std::uint64_t seed, std::uint64_t trial, const SearchOptions& options) {
   const Coordinates& space = model.space();
@@ -369,7 +374,8 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
                           : model.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
   const double incumbent =
       std::isfinite(options.incumbent) ? model.transform().forward(options.incumbent) : options.incumbent;
-  const LogExpectedImprovement acquisition(imagined, incumbent);
+  const double width = width_at(model.points().rows(), options.doubling);
+  const LogExpectedImprovement acquisition(imagined, incumbent, width);
   const Search search(acquisition, tried, options);
   if (space.cardinality() && *space.cardinality() <= options.enumerable) return search.enumerate();
   if (std::optional<Vector> found = search.run(seed, trial)) return found;

@@ -48,12 +48,20 @@ class BayesianStrategy:
     """
 
     def __init__(
-        self, *, tails: Sequence[float] = core.TAILS, warping: bool = True, first: int | None = None
+        self,
+        *,
+        tails: Sequence[float] = core.TAILS,
+        warping: bool = True,
+        first: int | None = None,
+        doubling: float = core.DOUBLING,
     ) -> None:
-        """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are."""
+        """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling: as
+        `hpt.core.Model.propose` takes it.
+        """
         self._tails = tuple(tails)
         self._warping = warping
         self._first = first
+        self._doubling = doubling
         self._fits: dict[tuple[object, ...], Fit] = {}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
@@ -72,7 +80,7 @@ class BayesianStrategy:
             fit = self._fit(history)
             scaled, place = fit.scaled, fit.scaled.place
             model = core.Model(scaled.space.coordinates, place(X), y, fit.at)
-            row = model.propose(place(pending), place(failed), seed, number)
+            row = model.propose(place(pending), place(failed), seed, number, doubling=self._doubling)
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]
 
     def _first_points(self, history: History) -> int:

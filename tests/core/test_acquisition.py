@@ -56,7 +56,7 @@ def test_a_proposal_beats_a_dense_grid() -> None:
     y = np.sin(5 * X[:, 0]) + (X[:, 1] - 0.4) ** 2
     model = core.Model([CONTINUOUS] * 2, X, y, core.fit([CONTINUOUS] * 2, X, y))
     none = np.empty((0, 2))
-    x = model.propose(none, none, 1, 13)
+    x = model.propose(none, none, 1, 13, doubling=np.inf)
     assert x is not None
     side = np.linspace(0, 1, 101)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
@@ -69,7 +69,7 @@ def test_a_mixed_proposal_beats_many_random_points() -> None:
     y = (X[:, 0] - 0.3) ** 2 + (X[:, 1] == 1) * 0.4 + (X[:, 2] - 0.5) ** 2 + X[:, 3] * (X[:, 4] == 0)
     model = core.Model(space, X, y, core.fit(space, X, y))
     none = np.empty((0, 5))
-    x = model.propose(none, none, 1, 26)
+    x = model.propose(none, none, 1, 26, doubling=np.inf)
     assert x is not None
     best = model.log_expected_improvement(points(space, 20_000, rng)).max()
     assert model.log_expected_improvement(x[np.newaxis])[0] >= best
@@ -102,3 +102,25 @@ def test_the_search_itself_skips_what_was_tried() -> None:
         assert model.propose(np.vstack([every[pending], x]), every[failed], 1, 22) is None
         assert core.design_point(space, every[others], 1, 21).tolist() == pytest.approx(every[left].tolist())
         assert core.design_point(space, every, 1, 22) is None
+
+
+def test_a_widened_proposal_maximises_the_improvement_with_wider_deviations() -> None:
+    """Its square is 1 + log2(1 + n / doubling): with n = doubling the variances are seen doubled."""
+    rng = np.random.default_rng(6)
+    X = rng.random((12, 2))
+    y = np.sin(5 * X[:, 0]) + (X[:, 1] - 0.4) ** 2
+    model = core.Model([CONTINUOUS] * 2, X, y, core.fit([CONTINUOUS] * 2, X, y, tails=(np.inf,)))
+    none = np.empty((0, 2))
+    x = model.propose(none, none, 1, 13, doubling=12.0)
+    assert x is not None
+    side = np.linspace(0, 1, 101)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    incumbent = model.predict(X)[0].min()
+
+    def widened(P: np.ndarray) -> np.ndarray:
+        mean, variance = model.predict(P)
+        return gp.log_expected_improvement(mean, np.sqrt(2 * variance), incumbent)
+
+    assert widened(x[np.newaxis])[0] >= widened(grid).max()
+    with pytest.raises(ValueError, match="doubling"):
+        model.propose(none, none, 1, 13, doubling=0.0)

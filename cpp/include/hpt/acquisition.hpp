@@ -64,17 +64,20 @@ class Acquisition {
 
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
 // lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
-// lower.
+// lower. `width` multiplies the deviations: Wang and de Freitas, "Theoretical analysis of Bayesian
+// optimisation with unknown Gaussian process hyper-parameters", 2014, section 3.
 class LogExpectedImprovement : public Acquisition {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model,
-                                  double elsewhere = std::numeric_limits<double>::infinity());
+                                  double elsewhere = std::numeric_limits<double>::infinity(),
+                                  double width = 1.0);
   const Vector& incumbents() const { return incumbents_; }  // (S,)
   double score(VectorView mean, double variance) const override;
   double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;
 
  private:
   Vector incumbents_;
+  double width_;
 };
 
 }  // namespace hpt

@@ -36,6 +36,8 @@ struct SearchOptions {
   // In the units of the targets: a value to improve on that was found elsewhere, where the model's own is
   // worse.
   double incumbent = std::numeric_limits<double>::infinity();
+  // Observations by which the improvement's variances are doubled (see `width_at`); infinity leaves them.
+  double doubling = 50.0;
   int threads = 1;  // without effect on the result
 };
 
@@ -49,5 +51,10 @@ std::optional<Vector> design_point(const Coordinates& space, MatrixView tried, s
 // order; tried (t, d): points to skip besides the model's own and the pending ones. Empty as above.
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried,
                               std::uint64_t seed, std::uint64_t trial, const SearchOptions& options = {});
+
+// Factor of the model's deviations after n observations: its square is 1 + log2(1 + n / doubling). A search
+// crowds its observations about the best, where a function varies less than elsewhere, so that the amplitude
+// learned from them is too small for what has not been seen, the more so the longer the search.
+double width_at(Index n, double doubling);
 
 }  // namespace hpt
