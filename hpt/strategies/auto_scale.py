@@ -77,5 +77,5 @@ class ScaledSpace:
 
 def _logarithmic(parameter: Parameter) -> Parameter:
     assert isinstance(parameter, ContinuousParameter | IntegerParameter)
-    kind: Callable[[str, float, float, str], Parameter] = type(parameter)  # type: ignore[assignment]
+    kind: Callable[[str, float, float, str], Parameter] = type(parameter)
     return kind(parameter.name, parameter.min, parameter.max, Scaling.LOGARITHMIC)

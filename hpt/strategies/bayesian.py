@@ -19,7 +19,6 @@ from hpt.strategies.auto_scale import Columns, ScaledSpace, eligible
 from hpt.strategies.base import Seed, Suggestion, one_by_one
 from hpt.trial import Config
 
-
 SETTLED = 256
 """Of more observations than this, a fit keeps the scales of the one it begins from."""
 
