@@ -63,7 +63,11 @@ SIGNATURES = {
         ("value", ORDINARY, None),
         ("status", KEYWORD, TrialStatus.COMPLETED),
     ],
-    "Tuner.add": [("config", ORDINARY, REQUIRED), ("value", ORDINARY, REQUIRED)],
+    "Tuner.add": [
+        ("config", ORDINARY, REQUIRED),
+        ("value", ORDINARY, REQUIRED),
+        ("definition", ORDINARY, None),
+    ],
     "Tuner.apply": [("event", ORDINARY, REQUIRED)],
     "Tuner.propose": [("count", ORDINARY, REQUIRED)],
     "Tuner.judge": [("number", ORDINARY, REQUIRED)],
