@@ -89,6 +89,10 @@ int cholesky(SquareMatrix& A) {
   return factor_in_place(A.row(0), A.rows(), A.stride());
 }
 
+int cholesky_block(double* A, Index n, Index stride) {
+  return factor_in_place(A, n, stride);
+}
+
 void invert_from_cholesky(SquareMatrix& L) {
   char uplo = 'U';
   blas_int n = narrow(L.rows()), lda = narrow(L.stride()), info = 0;
@@ -109,6 +113,9 @@ void solve_rows(Factor L, double* B, Index m, Index stride) {
 void solve_rows_transposed(Factor L, double* B, Index m, Index stride) {
   triangular_solve('L', 'N', L, B, m, L.n, stride);
 }
+void solve_columns(Factor L, double* B, Index m, Index stride) {
+  triangular_solve('R', 'N', L, B, L.n, m, stride);
+}
 void solve_columns(Factor L, Matrix& B) {
   triangular_solve('R', 'N', L, B.data(), L.n, B.cols(), B.cols());
 }
@@ -118,12 +125,19 @@ void solve_columns_transposed(Factor L, Matrix& B) {
 
 Matrix multiply(MatrixView A, MatrixView B) {
   Matrix C(A.rows(), B.cols());
-  if (C.rows() == 0 || C.cols() == 0 || A.cols() == 0) return C;
-  char no = 'N';
-  blas_int m = narrow(B.cols()), n = narrow(A.rows()), k = narrow(A.cols());
-  double one = 1.0, zero = 0.0;
-  table.dgemm(&no, &no, &m, &n, &k, &one, loose(B.data()), &m, loose(A.data()), &k, &zero, C.data(), &m);
+  multiply(1.0, {A.data(), A.cols()}, {B.data(), B.cols()}, 0.0, {C.data(), C.cols()}, C.rows(), C.cols(),
+           A.cols());
   return C;
+}
+
+// Column by column, C' (n, m) = B' A'.
+void multiply(double alpha, Operand A, Operand B, double beta, Target C, Index m, Index n, Index k) {
+  if (m == 0 || n == 0 || k == 0) return;
+  char of_b = B.transposed ? 'T' : 'N', of_a = A.transposed ? 'T' : 'N';
+  blas_int rows = narrow(n), cols = narrow(m), inner = narrow(k);
+  blas_int ldb = narrow(B.stride), lda = narrow(A.stride), ldc = narrow(C.stride);
+  table.dgemm(&of_b, &of_a, &rows, &cols, &inner, &alpha, loose(B.data), &ldb, loose(A.data), &lda, &beta,
+              C.data, &ldc);
 }
 
 double dot(VectorView a, VectorView b) {

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "hpt/error.hpp"
+#include "hpt/factor.hpp"
 #include "hpt/parallel.hpp"
 
 namespace hpt {
@@ -95,7 +96,7 @@ void GaussianProcess::factor(int threads) {
         L_(i, i) += at_.noise + jitter * at_.amplitude;
       }
     });
-    order = cholesky(L_);
+    order = cholesky(L_, threads);
     jitter_ = jitter;
     if (order == 0) return;
   }

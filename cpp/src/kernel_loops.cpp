@@ -156,30 +156,6 @@ HPT_CLONES double weigh(const WeightRow& row, double* numeric, double* categoric
   return add_up(sum);
 }
 
-HPT_CLONES double pull_squared(double at, const double* column, const double* weight, Index blocks) {
-  double sum[lanes] = {};
-  for (Index k = 0; k < blocks * width; k += lanes) {
-    for (Index j = 0; j < lanes; ++j) {
-      const double difference = at - column[k + j];
-      sum[j] += weight[k + j] * difference * difference;
-    }
-  }
-  return add_up(sum);
-}
-
-HPT_CLONES double pull_both(double at, const double* column, const double* weight, double* pulls,
-                            Index blocks) {
-  double sum[lanes] = {};
-  for (Index k = 0; k < blocks * width; k += lanes) {
-    for (Index j = 0; j < lanes; ++j) {
-      const double term = weight[k + j] * (at - column[k + j]);
-      sum[j] += term;
-      pulls[k + j] -= term;
-    }
-  }
-  return add_up(sum);
-}
-
 // A factor of 0 or 1 where a choice would read more naturally: GCC 12 miscompiles the sum of a masked choice.
 HPT_CLONES double sum_unequal(double at, const double* column, const double* weight, Index blocks) {
   double sum[lanes] = {};

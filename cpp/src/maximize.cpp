@@ -224,21 +224,14 @@ class Search {
     }
   }
 
-  // Ascent on the continuous coordinates of all live points together, in groups that the number of
-  // observations fixes.
+  // Ascent on the continuous coordinates of all live points together: a solve with the factor costs little
+  // more for several right-hand sides than for one.
   void ascend(Front& front) const {
-    if (space_.continuous().empty()) return;
     std::vector<Index> live;
     for (std::size_t i = 0; i < front.live.size(); ++i) {
       if (front.live[i]) live.push_back(static_cast<Index>(i));
     }
-    const Index size = many_ ? 4 : static_cast<Index>(live.size());
-    const Index groups = size == 0 ? 0 : (static_cast<Index>(live.size()) + size - 1) / size;
-    for_chunks(groups, options_.threads, [&](Index group) {
-      const Index first = group * size;
-      const Index count = std::min(size, static_cast<Index>(live.size()) - first);
-      ascend(front, {live.begin() + first, live.begin() + first + count});
-    });
+    if (!space_.continuous().empty() && !live.empty()) ascend(front, live);
   }
 
   void ascend(Front& front, const std::vector<Index>& rows) const {

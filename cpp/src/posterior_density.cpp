@@ -4,8 +4,10 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 
 #include "hpt/error.hpp"
+#include "hpt/factor.hpp"
 #include "hpt/parallel.hpp"
 #include "hpt/warping.hpp"
 
@@ -20,7 +22,8 @@ PosteriorDensity::PosteriorDensity(const Coordinates& space, MatrixView X, Vecto
       priors_(hpt::priors(space, warped)),
       threads_(threads),
       columns_(X.rows(), space.size()),
-      K_(X.rows()) {
+      K_(X.rows()),
+      scratch_K_(X.rows()) {
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   const Index n = X.rows(), stride = columns_.stride, p = static_cast<Index>(layout_.p);
   if (!space.numeric().empty()) numeric_ = SquareMatrix(n);
@@ -29,8 +32,9 @@ PosteriorDensity::PosteriorDensity(const Coordinates& space, MatrixView X, Vecto
   residual_.resize(static_cast<std::size_t>(stride));
   alpha_.resize(residual_.size());
   sums_ = Matrix(chunks(), space.size() + 1);
-  if (layout_.warped) pulls_ = Matrix(chunks(), p * stride);
-  scratch_ = Matrix(chunks(), loops::blocks_of(space.size()) * loops::width + 2 * stride);
+  places_ = Matrix(p + 1, stride);
+  pulls_ = Matrix(chunks(), (p + 1) * stride);
+  scratch_ = Matrix(chunks(), loops::blocks_of(space.size()) * loops::width + stride + (p + 1) * chunk_rows);
 }
 
 void PosteriorDensity::fill(const Kernel& kernel, Index chunk) {
@@ -53,7 +57,7 @@ double PosteriorDensity::value(VectorView theta) {
   const Kernel kernel(space_, at_);
   kernel.prepare(X_, columns_);
   for_chunks(chunks(), threads_, [&](Index chunk) { fill(kernel, chunk); });
-  if (cholesky(K_) != 0) return std::numeric_limits<double>::infinity();
+  if (cholesky(K_, threads_) != 0) return std::numeric_limits<double>::infinity();
 
   for (std::size_t a = 0; a < y_.size(); ++a) alpha_[a] = residual_[a] = y_[a] - at_.mean;
   const MutableVectorView alpha(alpha_.data(), y_.size());
@@ -68,50 +72,83 @@ double PosteriorDensity::value(VectorView theta) {
   return out;
 }
 
-// The sums over pairs b < a of one chunk of rows a; each pair stands for two equal entries of W.
+void PosteriorDensity::center_places() {
+  const Index n = X_.rows(), p = static_cast<Index>(layout_.p);
+  for (Index i = 0; i < p; ++i) {
+    const double* column = columns_.column(i);
+    const double mean = std::accumulate(column, column + n, 0.0) / static_cast<double>(n);
+    std::transform(column, column + n, places_.row(i).begin(), [mean](double z) { return z - mean; });
+  }
+  std::fill_n(places_.row(p).begin(), n, 1.0);
+}
+
+// The pairs b < a of one chunk of rows a; each stands for two equal entries of W. Leaves M in `numeric_`.
 void PosteriorDensity::weigh(Index chunk) {
-  const Index d = space_.size(), p = static_cast<Index>(layout_.p), stride = columns_.stride;
+  const Index d = space_.size(), p = static_cast<Index>(layout_.p);
   double* point = scratch_.row(chunk).data();
-  double* numeric = point + loops::blocks_of(d) * loops::width;
-  double* categorical = numeric + stride;
+  double* categorical = point + loops::blocks_of(d) * loops::width;
   const MutableVectorView sums = sums_.row(chunk);
   std::fill(sums.begin(), sums.end(), 0.0);
-  double* pulls = layout_.warped ? pulls_.row(chunk).data() : nullptr;
-  if (pulls != nullptr) std::fill_n(pulls, p * stride, 0.0);
-  const Index end = std::min(X_.rows(), (chunk + 1) * chunk_rows);
-  for (Index a = chunk * chunk_rows; a < end; ++a) {
-    Kernel::place(columns_, a, point);
+  const Index first = chunk * chunk_rows, end = std::min(X_.rows(), first + chunk_rows);
+  for (Index a = first; a < end; ++a) {
     const Index blocks = loops::blocks_of(a);
     const loops::KernelRow derivatives{nullptr, p > 0 ? numeric_.row(a) : nullptr,
                                        p < d ? categorical_.row(a) : nullptr,
                                        layout_.mixed ? mixing_.row(a) : nullptr};
     sums[static_cast<std::size_t>(d)] +=
         loops::weigh({alpha_[static_cast<std::size_t>(a)], alpha_.data(), K_.row(a), derivatives, a},
-                     p > 0 ? numeric : nullptr, p < d ? categorical : nullptr);
-    for (Index i = 0; i < p; ++i) {
-      const double* column = columns_.column(i);
-      sums[static_cast<std::size_t>(i)] += loops::pull_squared(point[i], column, numeric, blocks);
-      if (pulls != nullptr)
-        pulls[i * stride + a] += loops::pull_both(point[i], column, numeric, pulls + i * stride, blocks);
-    }
+                     p > 0 ? numeric_.row(a) : nullptr, p < d ? categorical : nullptr);
+    if (p > 0 && blocks * loops::width < end)
+      std::fill(&numeric_(a, blocks * loops::width), &numeric_(a, end), 0.0);
+    if (p == d) continue;
+    Kernel::place(columns_, a, point);
     for (Index j = p; j < d; ++j)
       sums[static_cast<std::size_t>(j)] +=
           loops::sum_unequal(point[j], columns_.column(j), categorical, blocks);
   }
+  if (p > 0) pull(chunk);
+}
+
+// What the entries of M in one chunk of rows give to P, at both of their ends.
+void PosteriorDensity::pull(Index chunk) {
+  const Index p = static_cast<Index>(layout_.p), stride = columns_.stride;
+  const Index first = chunk * chunk_rows, end = std::min(X_.rows(), first + chunk_rows), rows = end - first;
+  double* pulls = pulls_.row(chunk).data();  // (p + 1, stride): M' (1, Z) of these rows, then P
+  double* own = scratch_.row(chunk).data() + loops::blocks_of(space_.size()) * loops::width + stride;
+  const Operand M{numeric_.row(first), numeric_.stride()};
+  multiply(1.0, {&places_(0, first), stride}, M, 0.0, {pulls, stride}, p + 1, end, rows);
+  multiply(1.0, {places_.data(), stride}, {M.data, M.stride, true}, 0.0, {own, chunk_rows}, p + 1, rows, end);
+  const double *column_sums = pulls + p * stride, *row_sums = own + p * chunk_rows;
+  for (Index i = 0; i < p; ++i) {
+    const double* z = places_.row(i).data();
+    double* out = pulls + i * stride;
+    for (Index b = 0; b < end; ++b) out[b] = z[b] * column_sums[b] - out[b];
+    for (Index a = 0; a < rows; ++a) out[first + a] += z[first + a] * row_sums[a] - own[i * chunk_rows + a];
+  }
+}
+
+void PosteriorDensity::add_up_pulls() {
+  const Index stride = columns_.stride;
+  for (Index chunk = 1; chunk < chunks(); ++chunk) {
+    const Index first = chunk * chunk_rows, end = std::min(X_.rows(), first + chunk_rows);
+    for (Index i = 0; i < static_cast<Index>(layout_.p); ++i) {
+      const double* part = &pulls_(chunk, i * stride);
+      double* sum = &pulls_(0, i * stride);
+      for (Index b = 0; b < first; ++b) sum[b] += part[b];
+      std::copy(part + first, part + end, sum + first);
+    }
+  }
 }
 
 void PosteriorDensity::add_warping(MutableVectorView out) const {
-  const Index stride = columns_.stride;
   for (std::size_t i = 0; i < layout_.p; ++i) {
     const double inverse = 1.0 / at_.length_scales[static_cast<std::size_t>(space_.numeric()[i])];
+    const double* P = pulls_.row(0).data() + static_cast<Index>(i) * columns_.stride;
     double of_a = 0.0, of_b = 0.0;
     for (Index a = 0; a < X_.rows(); ++a) {
-      double pulled = 0.0;
-      for (Index chunk = 0; chunk < chunks(); ++chunk)
-        pulled += pulls_(chunk, static_cast<Index>(i) * stride + a);
       const Warped warped = warp(X_(a, space_.numeric()[i]), at_.warp_a[i], at_.warp_b[i]);
-      of_a -= 2.0 * warped.dlog_a * inverse * pulled;
-      of_b -= 2.0 * warped.dlog_b * inverse * pulled;
+      of_a -= 2.0 * warped.dlog_a * inverse * P[a];
+      of_b -= 2.0 * warped.dlog_b * inverse * P[a];
     }
     out[layout_.warping() + i] += of_a;
     out[layout_.warping() + layout_.p + i] += of_b;
@@ -119,8 +156,10 @@ void PosteriorDensity::add_warping(MutableVectorView out) const {
 }
 
 void PosteriorDensity::gradient(MutableVectorView out) {
-  invert_from_cholesky(K_);
+  invert_from_cholesky(K_, scratch_K_, threads_);
+  center_places();
   for_chunks(chunks(), threads_, [&](Index chunk) { weigh(chunk); });
+  add_up_pulls();
   for (std::size_t i = 0; i < priors_.size(); ++i)
     out[i] = (theta_[i] - priors_[i].center) / (priors_[i].deviation * priors_[i].deviation);
   double trace = 0.0, fit = 0.0;  // of W; (y - mean)' alpha
@@ -135,9 +174,12 @@ void PosteriorDensity::gradient(MutableVectorView out) {
   out[layout_.noise()] -= 0.5 * at_.noise * trace;
   const auto& numeric = space_.numeric();
   const auto& categorical = space_.categorical();
+  for (std::size_t i = 0; i < numeric.size(); ++i) {
+    const double *z = places_.row(static_cast<Index>(i)).data(),
+                 *P = pulls_.row(0).data() + static_cast<Index>(i) * columns_.stride;
+    out[static_cast<std::size_t>(numeric[i])] += 2.0 * std::inner_product(z, z + X_.rows(), P, 0.0);
+  }
   for (Index chunk = 0; chunk < chunks(); ++chunk) {
-    for (std::size_t i = 0; i < numeric.size(); ++i)
-      out[static_cast<std::size_t>(numeric[i])] += 2.0 * sums_(chunk, static_cast<Index>(i));
     for (std::size_t j = 0; j < categorical.size(); ++j) {
       const auto k = static_cast<std::size_t>(categorical[j]);
       out[k] -= sums_(chunk, static_cast<Index>(numeric.size() + j)) / at_.length_scales[k];

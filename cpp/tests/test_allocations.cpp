@@ -9,6 +9,7 @@
 
 #include "hpt/acquisition.hpp"
 #include "hpt/lbfgsb.hpp"
+#include "hpt/posterior_density.hpp"
 #include "hpt/subset.hpp"
 #include "hpt/tried.hpp"
 #include "reference_blas.hpp"
@@ -110,4 +111,26 @@ TEST_CASE("an ascent's evaluations allocate no more for many observations and po
   }
   CHECK(counts[0] == counts[1]);
   CHECK(counts[0] <= 10 * 2 * 8);  // two kernels a call, each with a few vectors of d numbers
+}
+
+TEST_CASE("an evaluation of the density allocates no more for many observations than for few") {
+  long counts[2];
+  int at = 0;
+  for (const Index n : {20, 200}) {
+    const Coordinates space = reference::mixed_space();
+    const Matrix X = reference::points(space, n, 6);
+    const Vector y = reference::normals(n, 7);
+    PosteriorDensity density(space, X, y, true);
+    Vector theta;
+    for (const NormalPrior& prior : density.priors()) theta.push_back(prior.center);
+    Vector gradient(theta.size());
+    density.value(theta);
+    density.gradient(gradient);
+    counts[at++] = allocated_by([&] {
+      density.value(theta);
+      density.gradient(gradient);
+    });
+  }
+  CHECK(counts[0] == counts[1]);
+  CHECK(counts[0] <= 16);  // hyperparameters and a kernel, each with a few vectors of d numbers
 }

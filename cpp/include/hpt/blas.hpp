@@ -70,14 +70,29 @@ struct Factor {
 // SquareMatrix left alone. Returns 0, or the order of the first leading minor that is not positive.
 int cholesky(Matrix& A);
 int cholesky(SquareMatrix& A);
+int cholesky_block(double* A, Index n, Index stride);                    // a part of a larger matrix
 void invert_from_cholesky(SquareMatrix& L);                              // L <- lower triangle of (L L^T)^-1
 void solve_lower(Factor L, MutableVectorView b);                         // b (n,) <- L⁻¹ b
 void solve_lower_transposed(Factor L, MutableVectorView b);              // b (n,) <- L⁻ᵀ b
 void solve_rows(Factor L, double* B, Index m, Index stride);             // B (m, n): each row b <- L⁻¹ b
 void solve_rows_transposed(Factor L, double* B, Index m, Index stride);  // each row b <- L⁻ᵀ b
+void solve_columns(Factor L, double* B, Index m, Index stride);          // B (n, m) <- L⁻¹ B
 void solve_columns(Factor L, Matrix& B);                                 // B (n, m) <- L⁻¹ B
 void solve_columns_transposed(Factor L, Matrix& B);                      // B (n, m) <- L⁻ᵀ B
 Matrix multiply(MatrixView A, MatrixView B);                             // (m, k) x (k, n) -> (m, n)
+
+// A matrix somewhere in memory, read as its transpose if so told.
+struct Operand {
+  const double* data;
+  Index stride;
+  bool transposed = false;
+};
+struct Target {
+  double* data;
+  Index stride;
+};
+// C (m, n) <- alpha A B + beta C with A (m, k) and B (k, n); what C held counts for nothing where beta is 0.
+void multiply(double alpha, Operand A, Operand B, double beta, Target C, Index m, Index n, Index k);
 
 double dot(VectorView a, VectorView b);
 

@@ -48,12 +48,9 @@ struct WeightRow {
   KernelRow derivatives;  // `value` is not read
   Index count;
 };
-// numeric <- W dk/d(r^2), categorical <- W dk/d(log k_h), returns the sum of W dk/d(lam)
+// numeric <- W dk/d(r^2), which may take the place of the derivative, categorical <- W dk/d(log k_h), each up
+// to the end of the last block; returns the sum of W dk/d(lam)
 double weigh(const WeightRow& row, double* numeric, double* categorical);
-// sum_b weight_b (at - column_b)^2
-double pull_squared(double at, const double* column, const double* weight, Index blocks);
-// The same as `pull` with the terms taken off the other ends: pulls_b <- pulls_b - weight_b (at - column_b).
-double pull_both(double at, const double* column, const double* weight, double* pulls, Index blocks);
 // sum_b weight_b [at != column_b]
 double sum_unequal(double at, const double* column, const double* weight, Index blocks);
 

@@ -5,8 +5,10 @@
 //   d/dtheta_i       = -tr(W dK/dtheta_i) / 2 - d log p / dtheta_i        Rasmussen and Williams 2006,
 //   eq. 5.9
 //   M     = W o dk/d(r^2), entry by entry; made once, it serves every numeric coordinate i with places z:
-//   d/dlog l_i       = sum_ab M_ab (z_a - z_b)^2
-//   d/dpsi           = -2 sum_a (dz_a / dpsi) sum_b M_ab (z_a - z_b)      of a warping exponent psi
+//   P_a   = sum_b M_ab (z_a - z_b) = z_a (M 1)_a - (M z)_a      of all coordinates by one product M (1, Z)
+//   d/dlog l_i       = sum_ab M_ab (z_a - z_b)^2 = 2 sum_a z_a P_a
+//   d/dpsi           = -2 sum_a (dz_a / dpsi) P_a               of a warping exponent psi
+// Places are taken from their mean, which keeps what cancels in P small.
 #pragma once
 
 #include <vector>
@@ -32,7 +34,10 @@ class PosteriorDensity {
   static constexpr Index chunk_rows = 64;
   Index chunks() const { return (X_.rows() + chunk_rows - 1) / chunk_rows; }
   void fill(const Kernel& kernel, Index chunk);
+  void center_places();
   void weigh(Index chunk);
+  void pull(Index chunk);
+  void add_up_pulls();
   void add_warping(MutableVectorView out) const;
 
   const Coordinates& space_;
@@ -45,11 +50,13 @@ class PosteriorDensity {
   Hyperparameters at_;
   Columns columns_;
   SquareMatrix K_;                               // K, then its factor, then its inverse
-  SquareMatrix numeric_, categorical_, mixing_;  // the kernel's derivatives, as in loops::KernelRow
+  SquareMatrix scratch_K_;                       // while K is inverted
+  SquareMatrix numeric_, categorical_, mixing_;  // the kernel's derivatives, as in loops::KernelRow; then M
   Vector residual_, alpha_;                      // (stride,)
+  Matrix places_;   // (p + 1, stride): places of the numbers from their mean, and ones
   Matrix sums_;     // (chunks, d + 1): a chunk's part of the sums, the last for lam
-  Matrix pulls_;    // (chunks, p stride): its part of sum_b M_ab (z_a - z_b)
-  Matrix scratch_;  // (chunks, d + 2 stride)
+  Matrix pulls_;    // (chunks, (p + 1) stride): its part of P, which the first one gathers
+  Matrix scratch_;  // (chunks, d + stride + (p + 1) chunk_rows)
 };
 
 }  // namespace hpt
