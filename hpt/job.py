@@ -304,7 +304,7 @@ class Algorithm:
     space: SearchSpace | Iterable[Parameter] | None = None
     metric: str | None = None
     regex: str | None = None
-    metrics: Mapping[str, str] | None = None
+    metrics: Mapping[str, str | None] | None = None
     channels: Mapping[str, Place | Channel] | None = None
     static: Mapping[str, Value] | None = None
     max_trial_seconds: int | None = None
@@ -325,7 +325,7 @@ def tuning_job(
     algorithms: Sequence[Algorithm] = (),
     objective: str = "Maximize",
     regex: str | None = None,
-    metrics: Mapping[str, str] | None = None,
+    metrics: Mapping[str, str | None] | None = None,
     channels: Mapping[str, str | os.PathLike[str] | Channel] | None = None,
     static: Mapping[str, Value] | None = None,
     max_jobs: int | None = None,
@@ -366,7 +366,8 @@ def tuning_job(
     program: path of a script or executable, or a built-in algorithm (`"xgboost"`, or its image URI), which
     brings its metrics along. metric, objective: what is optimised, and whether to `Maximize` or `Minimize`
     it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
-    further `{name: regex}`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
+    further `{name: regex}`, or `{name: None}` for one that the program tells by `hpt.report` or in
+    `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
     that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric.
     early_stopping: `Auto` stops training jobs by the median rule. target, max_not_improving and
     complete_on_convergence end the job early, see `CompletionCriteria`. max_runtime_seconds bounds the whole

@@ -24,6 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.trial",
         "hpt.history",
         "hpt.events",
+        "hpt.tagged",
     ),
     "decisions": (
         "hpt._blas",

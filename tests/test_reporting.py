@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import hpt
 from hpt.errors import InputError
+from hpt.job import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.scanner import MetricScanner
-from hpt.reporting import reported, tagged_line
+from hpt.tagged import tagged_line, tagged_pattern
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(
     lambda name: name.isprintable() and not any(c.isspace() or c == "=" for c in name)
@@ -22,7 +23,7 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(
 
 
 def read(names: list[str], log: bytes) -> list[tuple[str, float]]:
-    definitions = CompiledDefinitions([reported(name) for name in names])
+    definitions = CompiledDefinitions([MetricDefinition(name, tagged_pattern(name)) for name in names])
     scanner = MetricScanner(definitions)
     return [(names[index], value) for index, value, _ in scanner.feed(log) + scanner.finish()]
 

@@ -253,6 +253,29 @@ def test_run_takes_a_described_job_to_its_end_and_answers_again_at_once(tmp_path
         hpt.run(other, state=tmp_path / "state")
 
 
+def test_metrics_are_told_without_a_pattern(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(
+        "import os, hpt\nhpt.report(**{'val:loss': 3})\n"
+        "print('accuracy=1', file=open(os.environ['HPT_METRICS_FILE'], 'a'))\n"
+    )
+    config = tuning_job(
+        "told",
+        program=program,
+        space=SPACE,
+        metric="val:loss",
+        metrics={"val:loss": None, "accuracy": None},
+        objective="minimize",
+        max_jobs=1,
+    )
+    result = hpt.run(config, state=tmp_path / "state")
+    assert result.best_value == 3.0
+    log = (tmp_path / "state/told/trials").glob("*/attempts/1/log")
+    assert [path.read_text() for path in log] == [
+        "\n[hpt] metrics: val:loss=3.0\n[hpt] metrics: accuracy=1.0\n"
+    ]
+
+
 def test_run_refuses_s3_without_credentials_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

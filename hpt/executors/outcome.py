@@ -89,14 +89,14 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
 
 
 def last_line(path: str) -> str:
-    """The last line of a file that is not blank, shortened; nothing where there is none."""
+    """The last line of a file that is neither blank nor tagged, shortened; nothing where there is none."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = next((text for line in reversed(lines) if (text := line.strip()) and text[:6] != "[hpt] "), "")
     return said if len(said) <= _LINE else said[:_LINE] + "…"
 
 

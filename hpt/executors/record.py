@@ -7,6 +7,7 @@
         started.json  durable before the program starts: this attempt must never be started again
         phases        one line `<phase> <seconds since the epoch>` for each phase entered
         log           standard output and error of the program
+        metrics       what the program wrote to $HPT_METRICS_FILE, carried over into the log
         log.index     fixed-width lines `<offset> <seconds>`: the log was that long at that time
         stop, stop-now    left by whoever wants the attempt to end
         exit.json     how it ended; the very last thing a supervisor writes
@@ -32,6 +33,7 @@ STARTED = "started.json"
 PHASES = "phases"
 LOG = "log"
 INDEX = "log.index"
+METRICS = "metrics"
 STOP = "stop"
 STOP_NOW = "stop-now"
 EXIT = "exit.json"

@@ -78,8 +78,9 @@ class Supervisor:
         self.began: float | None = None
         self.signalled: set[str] = set()  # stop requests that came as signals
         self.variables: dict[str, str] = {}
+        self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
-        self.log = os.open(self._path(record.LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.log = os.open(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self.index = record.LogIndex(self.log, self._path(record.INDEX))
         self.exit_record = record.ExitRecord(directory)
         self.spec: dict[str, Any] = record.read_json(self._path(record.SPEC)) or {}
@@ -120,6 +121,7 @@ class Supervisor:
             return outcome.failed(spec["refusal"])
         contract.prepare(self.base, spec)
         self.variables = environment.build(self.base, spec, self.token, os.environ)
+        self.variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
         self._look(self.ending)
         if not self.ending.begun and outcome.needs_transfer(spec):
             self._enter("Downloading")
@@ -143,6 +145,7 @@ class Supervisor:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
         left = process.kill_descendants()
+        self._carry_metrics(last=True)
         self.index.note()
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
@@ -216,6 +219,7 @@ class Supervisor:
                     told_all = True
                     process.signal_descendants(signal.SIGTERM)
             self._keep_limits(pid, ending, grace, deadline)
+            self._carry_metrics()
             self.index.note()
             self._wait([deadline, ending.kill_at])
 
@@ -232,6 +236,14 @@ class Supervisor:
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
             process.signal_descendants(signal.SIGKILL)
+
+    def _carry_metrics(self, *, last: bool = False) -> None:
+        if self.metrics is None and os.path.exists(path := self._path(record.METRICS)):
+            from hpt.executors.metrics_file import MetricsFile  # few programs have one, and it imports more
+
+            self.metrics = MetricsFile(path, self.log)
+        if self.metrics is not None:
+            self.metrics.carry(last=last)
 
     def _look(self, ending: outcome.Ending) -> bool:
         """Take note of stop requests; returns whether the end is to come at once."""

@@ -46,6 +46,7 @@ from hpt.space import (
     SearchSpace,
     value_text,
 )
+from hpt.tagged import tagged_pattern
 from hpt.trial import ObjectiveType
 
 _DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
@@ -94,6 +95,9 @@ def _fill_definition(
     specification.setdefault("TrainingInputMode", "File")
     metrics = specification.setdefault("MetricDefinitions", [])
     algorithm = facts.algorithm(definition)
+    for metric in metrics:
+        if "Regex" not in metric:  # the program reports it
+            metric["Regex"] = tagged_pattern(metric["Name"])
     if algorithm is None:
         image = specification["TrainingImage"]
         specification["TrainingImage"] = resolve_uri(image, base_dir, home) or image

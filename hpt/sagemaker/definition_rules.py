@@ -12,6 +12,7 @@ from hpt.job import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
 from hpt.sagemaker.facts import CONFIG, EPOCH_KEYS, Definition, Facts
 from hpt.sagemaker.local import is_image, resolve_uri
 from hpt.sagemaker.range_rules import Broken
+from hpt.tagged import tagged_pattern
 
 HYPERBAND = f"{CONFIG}.StrategyConfig.HyperbandStrategyConfig"
 MAX_RESOURCE = 20_000
@@ -322,10 +323,16 @@ def metrics(facts: Facts) -> Iterator[Broken]:
         seen: set[str] = set()
         for i, metric in enumerate(definition.metrics):
             path = f"{definition.path}.AlgorithmSpecification.MetricDefinitions[{i}]"
-            name, pattern = metric["Name"], metric["Regex"]
+            name, pattern = metric["Name"], metric.get("Regex")
             if name in seen:
                 yield f"{path}.Name", f"{name!r} names two metrics; rename one"
             seen.add(name)
+            if pattern is None:  # reported, not printed
+                try:
+                    tagged_pattern(name)
+                except InputError as error:
+                    yield f"{path}.Name", f"{error}, or add the Regex that reads it"
+                continue
             try:
                 groups = re.compile(pattern).groups
             except (re.error, OverflowError, RecursionError) as error:

@@ -32,7 +32,7 @@ class Part:
     space: tuple[Parameter, ...]
     metric: str
     objective: str
-    metrics: Mapping[str, str]
+    metrics: Mapping[str, str | None]
     channels: Mapping[str, Place | Channel]
     static: Mapping[str, Value]
     max_trial_seconds: int | None
@@ -143,7 +143,10 @@ def _definition(part: Part) -> dict[str, Any]:
     body: dict[str, Any] = {
         "AlgorithmSpecification": {
             "TrainingImage": _program(part.program),
-            "MetricDefinitions": [{"Name": key, "Regex": regex} for key, regex in part.metrics.items()],
+            "MetricDefinitions": [
+                {"Name": key} if regex is None else {"Name": key, "Regex": regex}
+                for key, regex in part.metrics.items()
+            ],
         },
         "StaticHyperParameters": _texts("static", part.static),
     }

@@ -24,6 +24,7 @@ LOCAL = Overlay(
             "HyperParameterTrainingJobDefinition.OutputDataConfig",
             "HyperParameterTrainingJobDefinition.StoppingCondition",
             "HyperParameterAlgorithmSpecification.TrainingInputMode",
+            "MetricDefinition.Regex",
             "OutputDataConfig.S3OutputPath",
             "S3DataSource.S3DataType",
         }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import hpt
 from hpt.job import MetricDefinition
 from hpt.metrics.cache import cache_directory
 from hpt.metrics.definitions import CompiledDefinitions
@@ -34,17 +38,48 @@ print("kernel" if kernel else loader.failure)
 """
 
 
-def run(environment: dict[str, str], program: str = READ) -> subprocess.CompletedProcess[str]:
+def run(
+    environment: dict[str, str], program: str = READ, directory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that permissions bind, also where the tests run as root."""
     inherited = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ
     }
     return subprocess.run(
         [sys.executable, "-c", program],
         env=inherited | environment,
+        cwd=directory,
+        preexec_fn=_obey_permissions,
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def _obey_permissions() -> None:
+    libc = ctypes.CDLL(None)
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the package that cannot be written, in a directory to run in."""
+    place = tmp_path / "site"
+    shutil.copytree(Path(hpt.__file__).parent, place / "hpt", ignore=shutil.ignore_patterns("__pycache__"))
+    entries = [place, *place.rglob("*")]
+    for entry in entries:
+        entry.chmod(stat.S_IMODE(entry.stat().st_mode) & ~0o222)
+    yield place
+    assert sorted([place, *place.rglob("*")]) == sorted(entries)
+    for entry in entries:
+        entry.chmod(stat.S_IMODE(entry.stat().st_mode) | 0o200)
+
+
+def read_only(directory: Path) -> str:
+    directory.mkdir()
+    directory.chmod(0o555)
+    return str(directory)
 
 
 def compiled_files(directory: Path) -> list[Path]:
@@ -162,11 +197,33 @@ def test_a_cache_is_of_one_version_of_the_sources(tmp_path: Path) -> None:
     assert cache_directory(environment, "one") != cache_directory(environment, "other")
 
 
-def test_without_any_cache_it_is_compiled_with_one_warning(tmp_path: Path) -> None:
-    closed = tmp_path / "a file"
-    closed.write_text("")
-    program = f"import tempfile; tempfile.tempdir = {str(closed / 'tmp')!r}\n{READ}"
-    done = run({"HOME": str(closed / "home")}, program)
+def test_a_read_only_installation_is_cached_in_the_users_home(installation: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    program = f"{READ}\nimport hpt; assert hpt.__file__.startswith({str(installation)!r}), hpt.__file__"
+    for _ in range(2):
+        done = run({"HOME": str(home)}, program, installation)
+        assert (done.stdout, done.stderr) == ("kernel\n", "")
+    assert len(compiled_files(home / ".cache" / "hpt")) == 2
+
+
+def test_with_a_read_only_home_the_cache_is_private_among_temporary_files(
+    installation: Path, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {"HOME": read_only(tmp_path / "home"), "TMPDIR": str(temporary)}
+    done = run(environment, READ, installation)
+    assert (done.stdout, done.stderr) == ("kernel\n", "")
+    assert len(compiled_files(temporary / f"hpt-cache-{os.getuid()}")) == 2
+
+
+def test_where_nothing_can_be_written_it_is_compiled_with_one_warning(
+    installation: Path, tmp_path: Path
+) -> None:
+    closed = read_only(tmp_path / "closed")
+    program = f"import tempfile; tempfile.tempdir = {closed!r}\n{READ}"
+    done = run({"HOME": closed, "NUMBA_CACHE_DIR": closed}, program, installation)
     assert done.stdout == "kernel\n"
     assert done.stderr.count("compiled code cannot be cached") == 1
 
@@ -177,10 +234,10 @@ def test_without_compiling_the_scanner_reads_all_the_same() -> None:
     chosen = "kernel and not endless and not longest"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, tests],
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "HPT_TEST_EXAMPLES": "40"},
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "HPT_TEST_EXAMPLES": "15"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-3000:]
 

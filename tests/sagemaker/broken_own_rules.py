@@ -67,6 +67,13 @@ BROKEN_OTHERS = [
     ),
     Case(
         "metrics",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions": [AUC, {"Name": "val loss"}]},
+        f"{SPECIFICATION}.MetricDefinitions[1].Name",
+        "metric name 'val loss' cannot be reported; use a name without blanks and equals signs, or add the "
+        "Regex that reads it",
+    ),
+    Case(
+        "metrics",
         {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "auc=.*"},
         f"{SPECIFICATION}.MetricDefinitions[0].Regex",
         "'auc=.*' has no group; put the part that is the number in parentheses",

@@ -94,6 +94,7 @@ KEPT = [
     ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
+    Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": GONE}),  # reported, not printed
     Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
     Case("channels", {f"{JOB}.InputDataConfig[1]": channel("Train")}),
     Case("uri", {f"{JOB}.OutputDataConfig.S3OutputPath": "file:///srv/models"}),

@@ -1,0 +1,49 @@
+"""The tagged line that says metrics without a pattern: `[hpt] metrics: loss=0.25 accuracy=0.9`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import SupportsFloat
+
+from hpt.errors import InputError
+
+TAG = "[hpt] metrics:"
+
+
+def tagged_line(metrics: Mapping[str, SupportsFloat]) -> str:
+    """The line that says the values of metrics, by name, without its end.
+
+    Raises:
+        InputError: a name or a value cannot be said so that it is read again.
+    """
+    return " ".join([TAG, *(f"{checked(name)}={_number(name, value)}" for name, value in metrics.items())])
+
+
+def tagged_pattern(name: str) -> str:
+    """The pattern that reads a metric from tagged lines.
+
+    Raises:
+        InputError: the name cannot stand on one.
+    """
+    return rf"^{re.escape(TAG)}.* {re.escape(checked(name))}=(\S+)"
+
+
+def checked(name: str) -> str:
+    """The name, if it can stand on a tagged line."""
+    if not name or not name.isprintable() or any(c.isspace() or c == "=" for c in name):
+        raise InputError(
+            f"metric name {name!r} cannot be reported; use a name without blanks and equals signs"
+        )
+    return name
+
+
+def _number(name: str, value: SupportsFloat) -> str:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"metric {name!r} is {value!r}; report a number") from None
+    if isinstance(value, str):
+        raise InputError(f"metric {name!r} is the text {value!r}; report a number")
+    return repr(number) if math.isfinite(number) else str(number)
