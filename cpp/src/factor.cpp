@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hpt/dispatch.hpp"
 #include "hpt/parallel.hpp"
 
 namespace hpt {
@@ -15,7 +16,102 @@ Index chunks_of(Index rows) {
   return (rows + chunk_rows - 1) / chunk_rows;
 }
 
+// Right-hand sides side by side, Y (n, lanes), so that an entry of the factor meets all of them at once.
+constexpr Index lanes = 8;
+constexpr Index block = 4;  // rows of the factor that share what is read of Y
+
+// A row of Y as the vectors of the compilers GCC and Clang, which plain loops over it do not become.
+using Quad = double __attribute__((vector_size(4 * sizeof(double))));
+struct Lanes {
+  Quad low, high;
+};
+
+HPT_INLINE void subtract(Lanes& from, double factor, const Lanes& what) {
+  from.low -= factor * what.low;
+  from.high -= factor * what.high;
+}
+
+HPT_INLINE void divide(Lanes& what, double by) {
+  what.low /= by;
+  what.high /= by;
+}
+
+// Rows k to k + R of Y <- (Y - L Y) / L's diagonal, where the rows before them are done.
+template <Index R>
+HPT_INLINE void settle(const Factor& L, Index k, Lanes* Y) {
+  const double* const rows = L.data + k * L.stride;
+  const Index stride = L.stride;
+  Lanes sum[R];
+  for (Index r = 0; r < R; ++r) sum[r] = Y[k + r];
+  for (Index j = 0; j < k; ++j) {
+    const Lanes y = Y[j];
+    for (Index r = 0; r < R; ++r) subtract(sum[r], rows[r * stride + j], y);
+  }
+  for (Index r = 0; r < R; ++r) {
+    for (Index q = 0; q < r; ++q) subtract(sum[r], rows[r * stride + k + q], sum[q]);
+    divide(sum[r], rows[r * stride + k + r]);
+    Y[k + r] = sum[r];
+  }
+}
+
+// Rows k to k + R of Y <- L'^-1 of them, and what they take off the rows before; the rows after are done.
+template <Index R>
+HPT_INLINE void settle_transposed(const Factor& L, Index k, Lanes* Y) {
+  const double* const rows = L.data + k * L.stride;
+  const Index stride = L.stride;
+  Lanes at[R];
+  for (Index r = R - 1; r >= 0; --r) {
+    at[r] = Y[k + r];
+    for (Index q = r + 1; q < R; ++q) subtract(at[r], rows[q * stride + k + r], at[q]);
+    divide(at[r], rows[r * stride + k + r]);
+    Y[k + r] = at[r];
+  }
+  for (Index j = 0; j < k; ++j) {
+    Lanes y = Y[j];
+    for (Index r = 0; r < R; ++r) subtract(y, rows[r * stride + j], at[r]);
+    Y[j] = y;
+  }
+}
+
+HPT_CLONES void solve_lanes(const Factor& L, Lanes* Y) {
+  Index k = 0;
+  for (; k + block <= L.n; k += block) settle<block>(L, k, Y);
+  for (; k < L.n; ++k) settle<1>(L, k, Y);
+}
+
+HPT_CLONES void solve_lanes_transposed(const Factor& L, Lanes* Y) {
+  Index k = L.n;
+  for (; k >= block; k -= block) settle_transposed<block>(L, k - block, Y);
+  for (; k > 0; --k) settle_transposed<1>(L, k - 1, Y);
+}
+
+template <typename Solve>
+void for_lanes(Factor L, double* B, Index m, Index stride, Vector& scratch, Solve solve) {
+  const auto needed = static_cast<std::size_t>(L.n * lanes);
+  if (scratch.size() < needed) scratch.resize(needed);
+  for (Index first = 0; first < m; first += lanes) {
+    const Index rows = std::min(lanes, m - first);
+    for (Index i = 0; i < L.n; ++i) {
+      for (Index c = 0; c < lanes; ++c)
+        scratch[static_cast<std::size_t>(i * lanes + c)] = c < rows ? B[(first + c) * stride + i] : 0.0;
+    }
+    solve(L, reinterpret_cast<Lanes*>(scratch.data()));
+    for (Index i = 0; i < L.n; ++i) {
+      for (Index c = 0; c < rows; ++c)
+        B[(first + c) * stride + i] = scratch[static_cast<std::size_t>(i * lanes + c)];
+    }
+  }
+}
+
 }  // namespace
+
+void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch) {
+  for_lanes(L, B, m, stride, scratch, solve_lanes);
+}
+
+void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vector& scratch) {
+  for_lanes(L, B, m, stride, scratch, solve_lanes_transposed);
+}
 
 int cholesky(SquareMatrix& A, int threads) {
   const Index n = A.rows(), stride = A.stride();

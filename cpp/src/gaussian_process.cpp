@@ -13,6 +13,7 @@ namespace hpt {
 namespace {
 
 constexpr Index many = 128;       // observations from which an earlier fit's transform is kept
+constexpr Index few = 16;         // points of which the BLAS would spend its time on a copy of the factor
 constexpr Index chunk_rows = 64;  // points predicted together: their covariances stay in the cache
 
 Vector standardize(const TargetTransform& units, VectorView y) {
@@ -212,7 +213,8 @@ void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) 
       out.mean(i, s) = at_.mean + loops::dot(row, weights_.row(s).data(), blocks());
     std::fill(row + X_.rows(), row + stride, 0.0);
   }
-  solve_rows(L_, out.solved.data(), m, stride);
+  m <= few ? solve_few_rows(L_, out.solved.data(), m, stride, out.scratch)
+           : solve_rows(L_, out.solved.data(), m, stride);
   for (Index i = 0; i < m; ++i) {
     const double* row = out.solved.row(i).data();
     out.variance[static_cast<std::size_t>(i)] =
@@ -225,7 +227,8 @@ void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dv
   const Kernel kernel(space_, at_);
   const auto& columns = kernel.continuous_columns();
   const Index m = at.rows, stride = columns_.stride;
-  solve_rows_transposed(L_, at.solved.data(), m, stride);  // K^-1 k
+  m <= few ? solve_few_rows_transposed(L_, at.solved.data(), m, stride, at.scratch)
+           : solve_rows_transposed(L_, at.solved.data(), m, stride);  // K^-1 k
   for (Index i = 0; i < m; ++i) {
     // weight_j: derivative of the function to k_j; then to r_j^2
     double* weight = at.values.row(i).data();

@@ -21,8 +21,15 @@ HPT_INLINE double add_up(const double (&sum)[lanes]) {
 // Squared scaled distances to one block.
 HPT_INLINE void distances_to(Index numeric, const double* point, const double* columns, Index stride,
                              double (&squared)[width]) {
-  for (Index j = 0; j < width; ++j) squared[j] = 0.0;
-  for (Index i = 0; i < numeric; ++i) {
+  if (numeric == 0) {
+    for (Index j = 0; j < width; ++j) squared[j] = 0.0;
+    return;
+  }
+  for (Index j = 0; j < width; ++j) {  // not from zeros, which GCC would write by a slow string instruction
+    const double difference = point[0] - columns[j];
+    squared[j] = difference * difference;
+  }
+  for (Index i = 1; i < numeric; ++i) {
     const double at = point[i];
     const double* column = columns + i * stride;
     for (Index j = 0; j < width; ++j) {
@@ -54,9 +61,11 @@ HPT_CLONES void kernel_row(const KernelShape& shape, const double* point, const 
     double kx[width], slope[width], kh[width];
     const double* first = columns + block * width;
     distances_to(shape.numeric, point, first, stride, kx);
-    for (Index j = 0; j < width; ++j) kh[j] = 0.0;
-    add_mismatches(shape.categorical, shape.inverse, point + shape.numeric, first + shape.numeric * stride,
-                   stride, kh);
+    if (categories) {
+      for (Index j = 0; j < width; ++j) kh[j] = 0.0;
+      add_mismatches(shape.categorical, shape.inverse, point + shape.numeric, first + shape.numeric * stride,
+                     stride, kh);
+    }
     for (Index j = 0; j < width; ++j) {
       const double t = std::sqrt(5.0 * kx[j]);
       const double decay = exp_of_negative(-t);

@@ -58,3 +58,21 @@ TEST_CASE("the first minor that is not positive is named, in whichever block it 
     CHECK(cholesky(A, 2) == bad + 1);
   }
 }
+
+TEST_CASE("a few right-hand sides are solved as the BLAS solves them") {
+  Vector scratch;
+  for (const Index n : {1, 2, 3, 4, 7, 100, 131}) {
+    SquareMatrix L = positive_definite(n);
+    REQUIRE(cholesky(L) == 0);
+    for (const Index m : {1, 8, 11}) {
+      const Vector normals = reference::normals(m * (n + 3), 3);
+      Vector few(normals), many(normals);
+      solve_few_rows(L, few.data(), m, n + 3, scratch);
+      solve_rows(L, many.data(), m, n + 3);
+      for (std::size_t i = 0; i < few.size(); ++i) CHECK(few[i] == doctest::Approx(many[i]).epsilon(1e-12));
+      solve_few_rows_transposed(L, few.data(), m, n + 3, scratch);
+      solve_rows_transposed(L, many.data(), m, n + 3);
+      for (std::size_t i = 0; i < few.size(); ++i) CHECK(few[i] == doctest::Approx(many[i]).epsilon(1e-11));
+    }
+  }
+}

@@ -1,4 +1,5 @@
-// The factor of a large positive definite matrix and its inverse, in blocks that our threads share.
+// The factor of a large positive definite matrix and its inverse, in blocks that our threads share, and
+// solves for a few right-hand sides.
 //
 // The blocks depend on the order of the matrix alone and each is one call of the BLAS on one thread, so the
 // number of threads changes no bit.
@@ -12,5 +13,10 @@ namespace hpt {
 int cholesky(SquareMatrix& A, int threads);
 // L <- lower triangle of (L L^T)^-1. `scratch`, of the same order, is overwritten.
 void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, int threads);
+
+// As `solve_rows` and `solve_rows_transposed`, B (m, n), for so few rows that the BLAS would spend its time
+// on a copy of the factor. `scratch` is room to work in, which settles on no allocation.
+void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch);
+void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vector& scratch);
 
 }  // namespace hpt

@@ -30,6 +30,7 @@ struct Predictions {
   Matrix values;    // (m, stride): k, later weights
   Matrix slopes;    // (m, stride): dk / d(r^2)
   Matrix solved;    // (m, stride): L^-1 k, later K^-1 k
+  Vector scratch;
 };
 
 // Immutable after construction; readable from many threads.
