@@ -80,9 +80,9 @@ def assert_replays(config: TuningJobConfig, recorded: list[ev.Event]) -> None:
 
 def test_a_thousand_trials_of_hyperband_take_seconds() -> None:
     job = config("Hyperband", jobs=1000, parallel=32, hyperband=HyperbandConfig(81))
-    started = time.perf_counter()
+    started = time.process_time()
     runner, recorded = run(job)
-    assert time.perf_counter() - started < 20  # about one
+    assert time.process_time() - started < 30  # a few; hours if the clock were not simulated
     state = runner.state
     assert (str(state.status), state.criterion) == ("Completed", "MaxNumberOfTrainingJobs")
     reports = [job.reports for job in state.jobs.values()]

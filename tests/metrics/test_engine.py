@@ -231,13 +231,13 @@ def test_where_nothing_can_be_written_it_is_compiled_with_one_warning(
 def test_without_compiling_the_scanner_reads_all_the_same() -> None:
     """The kernel interpreted, over the worked examples and the property test."""
     tests = str(Path(__file__).with_name("test_scanner.py"))
-    chosen = "kernel and not endless and not longest"
+    chosen = "kernel and not endless and not longest and not full"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, tests],
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "HPT_TEST_EXAMPLES": "15"},
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "HPT_TEST_EXAMPLES": "100"},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import gc
 import re
 import signal
 from collections.abc import Iterator
@@ -52,11 +53,13 @@ def patience(seconds: float = 0.5) -> Iterator[None]:
         raise TimeoutError
 
     former = signal.signal(signal.SIGALRM, give_up)
+    gc.disable()  # what is raised in a callback of the collector's gets lost
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        gc.enable()
         signal.signal(signal.SIGALRM, former)
 
 
