@@ -104,7 +104,7 @@ class Convergence:
         n = len(history.y)
         d = sum(len(part.space.parameters) for part in _parts(history).values())
         least = max(MIN_OBJECTIVES, 2 * d)
-        if n < least + IN_A_ROW - 1:
+        if n - history.added_count < least + IN_A_ROW - 1:  # results of parents are not the job's (AMT 9.5)
             return False
         return all(self._is_small(history, k) for k in range(n, n - IN_A_ROW, -1))
 

@@ -8,6 +8,7 @@ floats travel as Python's shortest repr, NaN and infinity as the JSON extensions
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,36 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ObservationAdded(Event):
-    """A configuration and its objective, measured elsewhere; it has no trial number."""
+    """A configuration and its objective, measured elsewhere; it has no trial number.
+
+    source: the search of a related objective that it is from, None if this very objective was measured.
+    """
 
     config: Config
     value: float
     definition: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParentResult(Event):
+    """A training job of a parent, with its final objective: what a warm start begins with.
+
+    parent: the tuning job. name: the training job, which had these texts for `hyperparameters`, tuned ones
+    alone, and these times. config: its configuration in this job's space, None if it has no place there.
+    same: the very objective of this job was measured; otherwise a related one.
+    """
+
+    parent: str
+    name: str
+    value: float
+    config: Config | None
+    same: bool
+    hyperparameters: Mapping[str, str]
+    status: TrialStatus
+    created: float
+    training_start: float | None = None
+    training_end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +173,7 @@ _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         ObservationAdded,
+        ParentResult,
         TrialCreated,
         AttemptCreated,
         StatusChanged,
@@ -182,6 +209,6 @@ def from_json(kind: str, body: str) -> Event:
             f"event kind {kind!r} is not known; it was written by a newer version of hpt: upgrade hpt"
         )
     fields: dict[str, Any] = json.loads(body)
-    if kind == "TrialEnded":
+    if kind in ("TrialEnded", "ParentResult"):
         fields["status"] = TrialStatus(fields["status"])
     return _KINDS[kind](**fields)

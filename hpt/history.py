@@ -3,6 +3,7 @@
 n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
 m   trials still running                          pending: (m, d)       in trial order
 f   trials that ended without a usable objective  failed: (f, d)        in completion order
+r   observations of one related search            related: X (r, d), y (r,)   in the order they were added
 d   parameters of the space; 0 in the joint view of several definitions, whose own are `History.of(name)`
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,13 @@ class _Rows:
         view = self._data[:count]
         view.flags.writeable = False
         return view
+
+
+class Observations(NamedTuple):
+    """Of one search: encoded configurations, (r, d), and objectives, (r,), always minimised; read-only."""
+
+    X: Float64Array
+    y: Float64Array
 
 
 class _Prefix(Sequence[Report]):
@@ -102,6 +110,8 @@ class HistoryLog:
         self.X = _Rows(d)
         self.y = _Rows(1)
         self.failed = _Rows(d)
+        self.related: dict[str, tuple[_Rows, _Rows]] = {}  # X and y of related searches by name
+        self.added = 0  # observations that are no trial's
         self.ended: list[Trial] = []
         self.position: dict[int, int] = {}  # trial number -> index in `ended`
         self.running: dict[int, Trial] = {}
@@ -138,19 +148,31 @@ class HistoryLog:
     def _see(self, config: Config, definition: str | None) -> None:
         self.seen.setdefault(self.key(config, definition), len(self.seen))
 
+    def _minimised(self, value: float) -> Float64Array:
+        return np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value])
+
     def _observe(self, row: Float64Array, value: float, definition: str | None) -> None:
         self.X.append(row)
-        self.y.append(np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value]))
+        self.y.append(self._minimised(value))
         if self.parts and definition is not None:
             self.owners.append(self._place[definition])
 
-    def add(self, config: Config, value: float, definition: str | None = None) -> None:
-        """An observation from elsewhere."""
-        self._see(config, definition)
+    def add(
+        self, config: Config, value: float, definition: str | None = None, source: str | None = None
+    ) -> None:
+        """An observation from elsewhere; with a `source`, of the related search of that name."""
         self.version += 1
-        self._observe(self.encode(config), value, definition)
         if self.parts:
-            self.part(definition).add(config, value)
+            self.part(definition).add(config, value, source=source)
+        row = self.encode(config)
+        if source is not None:
+            X, y = self.related.setdefault(source, (_Rows(len(row)), _Rows(1)))
+            X.append(row)
+            y.append(self._minimised(value))
+            return
+        self._see(config, definition)
+        self.added += 1
+        self._observe(row, value, definition)
 
     def create(self, number: int, config: Config, definition: str | None = None) -> None:
         self._see(config, definition)
@@ -212,6 +234,8 @@ class History(Sequence[Trial]):
         self._ended = len(log.ended)
         self._n = log.X.count
         self._failed = log.failed.count
+        self._related = {name: X.count for name, (X, _) in log.related.items()}
+        self.added_count = log.added
         self._seen = len(log.seen)
         self._extra_keys: frozenset[Hashable] = frozenset()
         self._pending = [log.rows[number] for number in running]
@@ -280,6 +304,14 @@ class History(Sequence[Trial]):
     def failed(self) -> Float64Array:
         """Encoded configurations that ended without a usable objective, (f, d), in completion order."""
         return self._log.failed.view(self._failed)
+
+    @property
+    def related(self) -> dict[str, Observations]:
+        """What was observed in related searches, by name, in the order in which they were first spoken of."""
+        return {
+            name: Observations(self._log.related[name][0].view(r), self._log.related[name][1].view(r)[:, 0])
+            for name, r in self._related.items()
+        }
 
     @property
     def running(self) -> Sequence[Trial]:

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hpt.checks import check_count, check_seconds, check_text, check_texts, check_unique, is_number
 from hpt.completion import CompletionCriteria
 from hpt.errors import InputError
 from hpt.space import Parameter, SearchSpace
 from hpt.stopping.median import MIN_STEPS, STEP_FRACTION, MedianRule
 from hpt.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.trial import ObjectiveType, Value, parse_enum
+from hpt.warm_start import WarmStart, as_warm_start
 
 DEFAULT_GRACE_SECONDS = 120.0
 DEFAULT_RETRY_ATTEMPTS = 1
@@ -33,6 +35,8 @@ RESULT_METRIC = "hpt:result"
 """
 
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
+WARM_STRATEGIES = ("Bayesian", "Random")
+"""Those that know what to do with results of parents (AMT W11)."""
 MAX_SEED = 2**64 - 1
 MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
@@ -51,8 +55,8 @@ class MetricDefinition:
     regex: str
 
     def __post_init__(self) -> None:
-        _check_text("a metric's name", self.name)
-        _check_text(f"the regex of metric {self.name!r}", self.regex)
+        check_text("a metric's name", self.name)
+        check_text(f"the regex of metric {self.name!r}", self.regex)
         try:
             groups = re.compile(self.regex).groups
         except (re.error, OverflowError, RecursionError) as error:
@@ -74,7 +78,7 @@ class Objective:
     type: ObjectiveType
 
     def __post_init__(self) -> None:
-        _check_text("the objective's metric", self.metric)
+        check_text("the objective's metric", self.metric)
         object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
 
 
@@ -95,7 +99,7 @@ class Channel:
             raise InputError(
                 f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
             )
-        _check_text(f"the place of channel {self.name!r}", self.uri)
+        check_text(f"the place of channel {self.name!r}", self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,9 @@ class ResourceLimits:
 
     def __post_init__(self) -> None:
         if self.max_jobs is not None:
-            _check_count("max_jobs", self.max_jobs)
-        _check_count("max_parallel_jobs", self.max_parallel_jobs)
-        _check_seconds("max_runtime_seconds", self.max_runtime_seconds)
+            check_count("max_jobs", self.max_jobs)
+        check_count("max_parallel_jobs", self.max_parallel_jobs)
+        check_seconds("max_runtime_seconds", self.max_runtime_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +149,27 @@ class TrainingJobDefinition:
     max_wait_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        _check_text("training_image", self.training_image)
+        check_text("training_image", self.training_image)
         if not isinstance(self.space, SearchSpace):
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
-        _check_texts("hyperparameters", self.hyperparameters)
-        _check_texts("environment", self.environment)
+        check_texts("hyperparameters", self.hyperparameters)
+        check_texts("environment", self.environment)
         tuned = {parameter.name for parameter in self.space.parameters}
         for name in self.hyperparameters:
             if name in tuned:
                 raise InputError(
                     f"hyperparameter {name!r} is static and has a range as well; keep one of them"
                 )
-        _check_unique("metric", [metric.name for metric in self.metric_definitions])
-        _check_unique("channel", [channel.name for channel in self.channels])
-        _check_seconds("max_runtime_seconds", self.max_runtime_seconds)
-        if not _is_number(self.grace_seconds) or self.grace_seconds < 0:
+        check_unique("metric", [metric.name for metric in self.metric_definitions])
+        check_unique("channel", [channel.name for channel in self.channels])
+        check_seconds("max_runtime_seconds", self.max_runtime_seconds)
+        if not is_number(self.grace_seconds) or self.grace_seconds < 0:
             raise InputError(
                 f"grace_seconds {self.grace_seconds!r} is not a number of 0 or more; give seconds"
             )
-        _check_count("instance_count", self.instance_count)
-        _check_count("retry_attempts", self.retry_attempts)
-        _check_seconds("max_wait_seconds", self.max_wait_seconds)
+        check_count("instance_count", self.instance_count)
+        check_count("retry_attempts", self.retry_attempts)
+        check_seconds("max_wait_seconds", self.max_wait_seconds)
         if self.max_wait_seconds is not None and not self.spot:
             raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
 
@@ -184,8 +188,8 @@ class HyperbandConfig:
     model_based: bool = False
 
     def __post_init__(self) -> None:
-        _check_count("max_resource", self.max_resource)
-        _check_count("min_resource", self.min_resource)
+        check_count("max_resource", self.max_resource)
+        check_count("min_resource", self.min_resource)
         self.rule(0)
 
     def rule(self, seed: int) -> SuccessiveHalving:
@@ -219,7 +223,8 @@ class TuningJobConfig:
     seed: None lets the runner draw one and record it. request: the CreateHyperParameterTuningJob request this
     configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is
     made. `strategy` is taken in any case; hyperband is given exactly when it is `Hyperband`. early_stopping:
-    the median rule, or None. completion: what ends the job before its limits do.
+    the median rule, or None. completion: what ends the job before its limits do. warm_start: the jobs whose
+    results it begins with.
 
     definitions: of a job of several algorithms, all of them, each with a name; `definition` is then the
     first.
@@ -237,6 +242,7 @@ class TuningJobConfig:
     early_stopping: EarlyStopping | None = None
     completion: CompletionCriteria = field(default_factory=CompletionCriteria)
     definitions: tuple[TrainingJobDefinition, ...] = ()
+    warm_start: WarmStart | None = None
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
@@ -275,20 +281,25 @@ class TuningJobConfig:
                 f"job name {self.name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
                 "with a letter or digit; rename it"
             )
-        _check_text("strategy", self.strategy)
+        check_text("strategy", self.strategy)
         known = {strategy.lower(): strategy for strategy in STRATEGIES}
         object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
         if self.seed is not None and (type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED):
             raise InputError(
                 f"seed {self.seed!r} is not a whole number from 0 to 2**64 - 1; give one, or None"
             )
-        _check_texts("tags", self.tags)
+        check_texts("tags", self.tags)
         if (self.hyperband is not None) != (self.strategy == "Hyperband"):
             fix = "give it" if self.hyperband is None else "leave it out, or use Hyperband"
             raise InputError(f"hyperband is {self.hyperband!r} with strategy {self.strategy!r}; {fix}")
         if self.hyperband is not None and self.early_stopping is not None:
             raise InputError(
                 "early_stopping does not go with Hyperband, which stops training jobs itself; leave it out"
+            )
+        if self.warm_start is not None and (self.definitions or self.strategy not in WARM_STRATEGIES):
+            what = "several definitions" if self.definitions else f"strategy {self.strategy!r}"
+            raise InputError(
+                f"warm_start does not go with {what}; use one definition and {' or '.join(WARM_STRATEGIES)}"
             )
 
 
@@ -342,6 +353,7 @@ def tuning_job(
     target: float | None = None,
     max_not_improving: int | None = None,
     complete_on_convergence: bool | None = None,
+    warm_start: WarmStart | str | Sequence[str] | None = None,
     seed: int | None = None,
     environment: Mapping[str, Value] | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -370,12 +382,13 @@ def tuning_job(
     `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
     that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric.
     early_stopping: `Auto` stops training jobs by the median rule. target, max_not_improving and
-    complete_on_convergence end the job early, see `CompletionCriteria`. max_runtime_seconds bounds the whole
-    job, max_trial_seconds one training job. retries: how often a training job whose infrastructure failed is
-    started again, once by default. spot: take capacity that can be withdrawn; max_wait_seconds then bounds a
-    training job's time from creation to end, and must be given. output: where models are collected;
-    checkpoints: where they are kept. grace_seconds: how long a stopped program may take. Relative paths
-    start at `base_dir`, the current folder by default.
+    complete_on_convergence end the job early, see `CompletionCriteria`. warm_start: names of tuning jobs that
+    have ended, whose results this one begins with; `WarmStart` says what they have in common with it.
+    max_runtime_seconds bounds the whole job, max_trial_seconds one training job. retries: how often a
+    training job whose infrastructure failed is started again, once by default. spot: take capacity that can
+    be withdrawn; max_wait_seconds then bounds a training job's time from creation to end, and must be given.
+    output: where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped
+    program may take. Relative paths start at `base_dir`, the current folder by default.
     algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
     metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early.
 
@@ -428,6 +441,7 @@ def tuning_job(
         resources={"MinResource": min_resource, "MaxResource": max_resource},
         early_stopping=early_stopping,
         criteria=criteria,
+        warm_start=as_warm_start(warm_start),
     )
     return parse_request(request, base_dir=base_dir, extended=True)
 
@@ -458,43 +472,10 @@ def _check_definitions(first: TrainingJobDefinition, definitions: tuple[Training
     if definitions[0] != first:
         raise InputError("definition is not the first of definitions; give that one")
     for each in definitions:
-        _check_text("the name of a definition among several", each.name)
+        check_text("the name of a definition among several", each.name)
         if each.objective.type is not first.objective.type:
             raise InputError(
                 f"definition {each.name!r}: {each.objective.type} differs from {first.objective.type} of the "
                 "first, and objectives of both could not be ranked together; use one"
             )
-    _check_unique("definition", [str(each.name) for each in definitions])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_text(what: str, value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise InputError(f"{what} is {value!r}; give a text that is not empty")
-
-
-def _check_texts(what: str, values: object) -> None:
-    if not isinstance(values, Mapping):
-        raise InputError(f"{what} {values!r} is not a dict; give texts by name")
-    for name, value in values.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InputError(f"{what}: {name!r} is {value!r}; both the name and the value must be texts")
-
-
-def _check_unique(what: str, names: list[str]) -> None:
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise InputError(f"two of the {what}s are named {name!r}; rename one")
-
-
-def _check_count(what: str, value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise InputError(f"{what} {value!r} is not a whole number of 1 or more; give one")
-
-
-def _check_seconds(what: str, value: object) -> None:
-    if value is not None and not (_is_number(value) and value > 0):  # type: ignore[operator]
-        raise InputError(f"{what} {value!r} is not a number above 0; give seconds, or None for no limit")
+    check_unique("definition", [str(each.name) for each in definitions])

@@ -24,6 +24,7 @@ from hpt.job import (
 )
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.trial import ObjectiveType
+from hpt.warm_start import WarmStart
 
 FORMAT = 1
 
@@ -86,7 +87,12 @@ def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
     return TrainingJobDefinition(**{**document, **parts})
 
 
-_OPTIONAL = {"hyperband": HyperbandConfig, "early_stopping": EarlyStopping, "completion": CompletionCriteria}
+_OPTIONAL = {
+    "hyperband": HyperbandConfig,
+    "early_stopping": EarlyStopping,
+    "completion": CompletionCriteria,
+    "warm_start": WarmStart,
+}
 """Parts that a document may lack: their defaults then hold."""
 
 _KINDS = {kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)}

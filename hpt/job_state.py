@@ -156,6 +156,8 @@ class JobState:
         self.jobs: dict[int, TrainingJob] = {}
         self.running: dict[int, TrainingJob] = {}
         self.best: TrainingJob | None = None
+        self.parents: dict[str, int] = {}  # results that each parent of a warm start had to give
+        self.parents_best: ev.ParentResult | None = None
         self.improvement = Improvement()
         self.longest_not_improving = 0
         self.converged: float | None = None
@@ -181,6 +183,10 @@ class JobState:
         self.events += 1
         self.modified = max(self.modified, event.time)
         match event:
+            case ev.ParentResult():
+                self.parents[event.parent] = self.parents.get(event.parent, 0) + 1
+                if self.parents_best is None or self._better(event.value, self.parents_best.value):
+                    self.parents_best = event
             case ev.TrialCreated():
                 self._create(event)
             case ev.AttemptCreated():
@@ -308,4 +314,15 @@ class JobState:
             return True
         if job.value == self.best.value:  # a tie goes to the earlier launch (AMT 6.6)
             return job.number < self.best.number
-        return (job.value > self.best.value) == (self.objective is ObjectiveType.MAXIMIZE)
+        return self._better(job.value, self.best.value)
+
+    def _better(self, value: float, other: float) -> bool:
+        return value > other if self.objective is ObjectiveType.MAXIMIZE else value < other
+
+    @property
+    def overall_best(self) -> TrainingJob | ev.ParentResult | None:
+        """The best of this job and its parents; of equals a parent's, which was there first."""
+        own, theirs = self.best, self.parents_best
+        if own is None or own.value is None or theirs is None:
+            return own or theirs
+        return own if self._better(own.value, theirs.value) else theirs

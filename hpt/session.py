@@ -13,14 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from hpt.errors import InputError, JobExistsError, StorageError
-from hpt.events import Event
+from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
+from hpt.events import Event, ParentResult
 from hpt.executors.local import LocalExecutor
 from hpt.job import TuningJobConfig
 from hpt.job_document import from_document, to_document
 from hpt.job_state import JobState
 from hpt.metrics.pace import Pace
+from hpt.parents import Parent, inherit
 from hpt.runner import TuningJobRunner
+from hpt.sagemaker import parent_rules
 from hpt.storage.base import JobRecord
 from hpt.storage.sqlite import SQLiteStorage
 
@@ -74,12 +76,46 @@ class Session:
     def job_directory(self, name: str) -> Path:
         return self.root / name.lower()
 
-    def create(self, config: TuningJobConfig) -> TuningJobConfig:
-        """Store a new job, its seed drawn if it has none. Raises JobExistsError; starts nothing."""
+    def create(self, config: TuningJobConfig, *, warm_start_jobs: int | None = None) -> TuningJobConfig:
+        """Store a new job, its seed drawn if it has none, with what its parents give. Starts nothing.
+
+        warm_start_jobs: as `inherit` takes it.
+
+        Raises:
+            JobExistsError: the name is taken. ValidationError: as `inherit`.
+        """
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
-        self.storage.create(config.name, to_document(config), time.time())
+        created = time.time()
+        config, events = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        self.storage.create(config.name, to_document(config), created, events)
         return config
+
+    def inherit(
+        self, config: TuningJobConfig, created: float, *, warm_start_jobs: int | None = None
+    ) -> tuple[TuningJobConfig, list[ParentResult]]:
+        """What a warm start begins with, as events of the time `created`, and the job with a note about them.
+
+        warm_start_jobs: ask of the parents all that the service does, this being the most training jobs of
+        them and the job together. None: whatever of their results has a place in the job's space is taken.
+
+        Raises:
+            ValidationError: there is no such parent, or it cannot be one.
+        """
+        if config.warm_start is None:
+            return config, []
+        parents = []
+        for place, name in enumerate(config.warm_start.parents):
+            try:
+                parent, _, state = self.load(name)
+            except JobNotFoundError as error:
+                raise ValidationError([parent_rules.missing(place, name)]) from error
+            parents.append(Parent(parent_rules.path_of(place), parent, state))
+        broken = parent_rules.check_parents(config, parents, warm_start_jobs)
+        if broken is not None:
+            raise ValidationError([broken])
+        events, note = inherit(config, parents, created)
+        return replace(config, warnings=(*config.warnings, note)), events
 
     def holds(self, name: str) -> bool:
         """Whether a job of that name, in any case, is stored."""
@@ -146,7 +182,10 @@ class Session:
         if created := not self.holds(config.name):
             directory.mkdir(parents=True, exist_ok=True)
             prepare(directory)  # before the job exists: whoever finds the job finds this done
-            self.create(config)
+            config = self.create(config)
+            if progress is not None:
+                for note in config.warnings:
+                    progress.say(note)
         elif changed := _differences(to_document(self.config(config.name)), to_document(config)):
             raise JobExistsError(
                 f"a tuning job named {config.name!r} exists in {self.root} and was described otherwise: "

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from hpt.events import Event
+from hpt.events import Event, ParentResult
 from hpt.executors.simulated import (
     FULL_PRICE,
     NO_TROUBLE,
@@ -29,13 +29,15 @@ def simulate(
     *,
     trouble: Trouble = NO_TROUBLE,
     market: Market = FULL_PRICE,
+    given: Sequence[ParentResult] = (),
     observe: Callable[[TuningJobRunner, Sequence[Event]], None] = lambda runner, events: None,
 ) -> TuningJobRunner:
     """The runner of a simulated job, run to its end; nothing is stored and no program is started.
 
     curves: what a training job with a given configuration would print, and when; of several definitions by
-    their names. market: what Spot capacity is like, for a definition that takes it. What goes wrong by chance
-    depends on the job's seed, so that the same job simulates the same way again. Time starts at 0.
+    their names. market: what Spot capacity is like, for a definition that takes it. given: what the parents
+    of a warm start give. What goes wrong by chance depends on the job's seed, so that the same job simulates
+    the same way again. Time starts at 0.
     """
     simulated = [
         replace(each, metric_definitions=(metric_definition(each.objective.metric),))
@@ -57,9 +59,9 @@ def simulate(
         alarms=() if limit is None else (limit,),
     )
     storage = MemoryStorage()
-    storage.create(config.name, to_document(config), clock())
+    storage.create(config.name, to_document(config), clock(), given)
     lease = storage.acquire(config.name)
-    runner = TuningJobRunner(config, clock(), [], storage, lease, executor, clock=clock)
+    runner = TuningJobRunner(config, clock(), given, storage, lease, executor, clock=clock)
     runner.observe = lambda events: observe(runner, events)
     runner.run(sleep=executor.sleep)
     storage.release(lease)

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hpt.runner import TuningJobRunner
     from hpt.session import Session
     from hpt.space import SearchSpace
+    from hpt.warm_start import WarmStart
 
 TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
 
@@ -74,6 +75,7 @@ def tune(
     hyperband: HyperbandConfig | None = None,
     early_stopping: EarlyStopping | None = None,
     completion: CompletionCriteria | None = None,
+    warm_start: WarmStart | str | Sequence[str] | None = None,
     max_jobs: int | None = None,
     max_parallel_jobs: int = 1,
     max_runtime_seconds: float | None = None,
@@ -92,7 +94,9 @@ def tune(
     process, a script that calls `tune` guards the call with `if __name__ == "__main__":`.
 
     hyperband: how `strategy="Hyperband"` stops trials, which must report. early_stopping: the median rule.
-    completion: what else ends the job, a target for one.
+    completion: what else ends the job, a target for one. warm_start: names of jobs under `state` that have
+    ended, whose results this one begins with; a `WarmStart` says what they have in common with it. Such a job
+    needs a `name`.
 
     Without `name` and `state` the job lives in a temporary directory and is gone afterwards. With one it is
     kept under `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or
@@ -106,6 +110,7 @@ def tune(
     """
     from hpt.session import Session
     from hpt.strategies import canonical_name, check_space, make_strategy
+    from hpt.warm_start import as_warm_start
 
     if os.environ.get("HPT_FUNCTION"):
         raise InputError(
@@ -115,6 +120,11 @@ def tune(
     pickled, main_script = _pickle(train, space)
     if max_jobs is None and max_runtime_seconds is None and space.size is None:
         raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
+    inherits = as_warm_start(warm_start)
+    if inherits is not None and name is None:
+        raise InputError(
+            "warm_start takes results of jobs that were kept; give this one a name, to be kept too"
+        )
     strategy = canonical_name(strategy)
     if strategy == "Hyperband" and hyperband is None:
         raise InputError(
@@ -157,6 +167,7 @@ def tune(
             hyperband=hyperband,
             early_stopping=early_stopping,
             completion=completion or CompletionCriteria(),
+            warm_start=inherits,
         )
 
         def save(directory: Path) -> None:

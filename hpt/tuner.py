@@ -22,6 +22,7 @@ from hpt.events import (
     STOPPED_BY_RULE,
     Event,
     ObservationAdded,
+    ParentResult,
     Reported,
     StopDecided,
     TrialCreated,
@@ -205,16 +206,22 @@ class Tuner:
             final = None
         self.apply(TrialEnded(_NO_CLOCK, number, end, final))
 
-    def add(self, config: Config, value: float, definition: str | None = None) -> None:
+    def add(
+        self, config: Config, value: float, definition: str | None = None, *, source: str | None = None
+    ) -> None:
         """Let the search know an objective measured elsewhere. It takes no trial number and shifts no seed.
 
-        definition: of several, the one that was measured.
+        definition: of several, the one that was measured. source: if it is not this very objective but a
+        related one (other data, say), a name for the search it is from; Bayesian search then heeds how its
+        values are ordered, as far as that agrees with this search's own results.
 
         Raises:
             InputError: the configuration lies outside the space, or the value is no finite number.
         """
         config = self._log.part(definition).space.validate(config)
-        self.apply(ObservationAdded(_NO_CLOCK, config, _real(value, "value"), definition))
+        if source is not None and (not isinstance(source, str) or not source):
+            raise InputError(f"source {source!r} is not a text; name the search the value is from, or None")
+        self.apply(ObservationAdded(_NO_CLOCK, config, _real(value, "value"), definition, source))
 
     # -- decide, record, apply
 
@@ -265,7 +272,11 @@ class Tuner:
                         f"value {event.value} is not finite; add only observations with an objective"
                     )
                 config = log.part(event.definition).space.validate(event.config)
-                log.add(config, event.value, event.definition)
+                log.add(config, event.value, event.definition, event.source)
+            case ParentResult():
+                if event.config is not None:
+                    config = log.space.validate(event.config)
+                    log.add(config, event.value, source=None if event.same else event.parent)
             case TrialCreated():
                 if event.number != log.last_number + 1:
                     raise TrialStateError(f"trial {event.number} does not follow trial {log.last_number}")

@@ -67,6 +67,7 @@ SIGNATURES = {
         ("config", ORDINARY, REQUIRED),
         ("value", ORDINARY, REQUIRED),
         ("definition", ORDINARY, None),
+        ("source", KEYWORD, None),
     ],
     "Tuner.apply": [("event", ORDINARY, REQUIRED)],
     "Tuner.propose": [("count", ORDINARY, REQUIRED)],

@@ -23,6 +23,24 @@ def new_log(objective: ObjectiveType = ObjectiveType.MINIMIZE) -> HistoryLog:
     return HistoryLog(SPACE, objective)
 
 
+def test_observations_of_related_searches_are_apart() -> None:
+    log = new_log(ObjectiveType.MAXIMIZE)
+    log.add(config(0.5), 1.0)
+    log.add(config(0.25), 2.0, source="old")
+    before = log.snapshot()
+    log.add(config(0.75, "b"), 3.0, source="old")
+    log.add(config(0.0), 4.0, source="older")
+    after = log.snapshot()
+    assert (before.y.tolist(), before.distinct, before.added_count) == ([-1.0], 1, 1)
+    assert before.related["old"].y.tolist() == [-2.0] and list(before.related) == ["old"]
+    assert {name: found.y.tolist() for name, found in after.related.items()} == {
+        "old": [-2.0, -3.0],
+        "older": [-4.0],
+    }
+    assert after.related["old"].X.tolist() == [[0.25, 0.0], [0.75, 1.0]]
+    assert not after.contains(config(0.25))
+
+
 def frozen(history) -> dict:
     """Everything a history says, copied."""
     return {

@@ -38,6 +38,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.stopping",
         "hpt.strategies",
         "hpt.tuner",
+        "hpt.warm_start",
     ),
     "description": (
         "hpt.algorithms.description",
@@ -45,8 +46,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
             f"hpt.algorithms.{name}.facts"
             for name in ("xgboost", "lightgbm", "catboost", "linear_learner", "knn", "kmeans")
         ),
+        "hpt.checks",
         "hpt.job",
         "hpt.job_document",
+        "hpt.parents",
         "hpt.sagemaker",
         "hpt.search",
     ),

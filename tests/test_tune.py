@@ -17,6 +17,7 @@ import pytest
 import hpt
 from hpt.errors import InputError
 from hpt.job import tuning_job
+from hpt.warm_start import WarmStart
 
 SPACE = hpt.SearchSpace(
     [hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])]
@@ -344,3 +345,16 @@ def test_a_refused_call_leaves_no_directory_behind(tmp_path: Path, monkeypatch: 
     with pytest.raises(InputError, match="sideways"):
         hpt.tune(quadratic, SPACE, objective="sideways", max_jobs=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warm_start_takes_results_of_another_call(tmp_path: Path) -> None:
+    common = {"objective": "maximize", "max_jobs": 3, "seed": 1, "state": tmp_path}
+    first = hpt.tune(quadratic, SPACE, name="first", **common)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give this one a name"):
+        hpt.tune(quadratic, SPACE, warm_start="first", **common)  # type: ignore[arg-type]
+    parent = WarmStart("first", "identical")
+    second = hpt.tune(quadratic, SPACE, name="second", warm_start=parent, **common)  # type: ignore[arg-type]
+    tried = [trial.config for trial in first.trials]
+    assert not [trial.config for trial in second.trials if trial.config in tried]
+    again = hpt.tune(quadratic, SPACE, name="second", warm_start=parent, **common)  # type: ignore[arg-type]
+    assert again == second

@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -19,11 +20,14 @@ from hpt.job_state import JobStatus
 from hpt.progress import PlainProgress
 from hpt.session import Progress, Session, drive
 from hpt.strategies import canonical_name
+from hpt.warm_start import WarmStart, WarmStartType
 
 
 def tune(options: Namespace) -> int:
     config = _read_job(options)
     if options.check:
+        with closing(Session(options.state)) as session:
+            config, _ = session.inherit(config, 0.0, warm_start_jobs=_warm_start_jobs(options))
         show.checked(config, as_json=options.json)
         return codes.COMPLETED
     session = Session(options.state)
@@ -31,11 +35,9 @@ def tune(options: Namespace) -> int:
         config, resuming = _again(session, config)
     else:
         resuming = False
-    for warning in config.warnings:
-        print(f"hpt: note: {warning}", file=sys.stderr)
     if not resuming:
         try:
-            session.create(config)
+            config = session.create(config, warm_start_jobs=_warm_start_jobs(options))
         except JobExistsError as error:
             ended = session.load(config.name)[2].status.ended
             go_on = "" if ended else f"go on with it by `hpt resume {config.name}`, "
@@ -43,6 +45,8 @@ def tune(options: Namespace) -> int:
                 f"a tuning job named {config.name!r} exists in {session.root}; "
                 f"{go_on}choose another name with --name, or use --again"
             ) from error
+    for warning in config.warnings:
+        print(f"hpt: note: {warning}", file=sys.stderr)
     return _run(session, config.name, options)
 
 
@@ -124,6 +128,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 def _read_job(options: Namespace) -> TuningJobConfig:
     from hpt.jobfile import load_job_file
     from hpt.s3 import check_s3
+    from hpt.sagemaker.convert import warm_start_request
     from hpt.sagemaker.request import parse_request
 
     request, base_dir = load_job_file(Path(options.job))
@@ -133,9 +138,21 @@ def _read_job(options: Namespace) -> TuningJobConfig:
     if options.strategy is not None and isinstance(tuning, dict):
         tuning = {**tuning, "Strategy": canonical_name(options.strategy)}
         request = {**request, "HyperParameterTuningJobConfig": tuning}
+    if options.warm_start:
+        warm_start = WarmStart(options.warm_start, options.warm_start_type or WarmStartType.TRANSFER)
+        request = {**request, "WarmStartConfig": warm_start_request(warm_start)}
+    elif options.warm_start_type is not None:
+        raise InputError("--warm-start-type is given without parents; add --warm-start NAME")
     return parse_request(
         request, base_dir=base_dir, strict=options.strict, check_s3=check_s3, extended=options.extended
     )
+
+
+def _warm_start_jobs(options: Namespace) -> int | None:
+    """As `Session.create` takes it."""
+    from hpt.sagemaker.local import STRICT_LIMITS
+
+    return STRICT_LIMITS.warm_start_jobs if options.strict else None
 
 
 def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, bool]:

@@ -74,6 +74,18 @@ def parser() -> argparse.ArgumentParser:
         "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; in any case"
     )
     tune.add_argument(
+        "--warm-start",
+        metavar="NAME",
+        action="append",
+        help="begin with the results of this tuning job, which has ended; may be given up to five times",
+    )
+    tune.add_argument(
+        "--warm-start-type",
+        metavar="TYPE",
+        help="transfer (default): their objective is related; identical: it is this very one, where program, "
+        "data and static hyperparameters are the same",
+    )
+    tune.add_argument(
         "--again",
         action="store_true",
         help="if the name is taken: go on with that job if it is unfinished, else run as NAME-2, NAME-3, ...",

@@ -15,7 +15,8 @@ from hpt.job_state import JobState, TrainingJob
 from hpt.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.progress import duration, hyperparameters, number
 from hpt.runner import TuningJobRunner
-from hpt.sagemaker.response import completion_details
+from hpt.sagemaker.convert import warm_start_request
+from hpt.sagemaker.response import completion_details, overall_best
 from hpt.storage.base import JobRecord
 from hpt.trial import ObjectiveType
 
@@ -113,6 +114,9 @@ def job(
         print(f"reason      {state.failure_reason}")
     print(f"ran for     {duration(end - state.created)}")
     print(f"trained     {state.launched} training jobs: {counters or 'none'}")
+    if config.warm_start is not None:
+        given = ", ".join(f"{state.parents.get(name, 0)} of {name}" for name in config.warm_start.parents)
+        print(f"warm start  results of parents, {config.warm_start.type}: {given}")
     if state.improvement.count:
         print(f"            the last {state.improvement.count} did not improve the best by 1 % or more")
     if state.converged is not None:
@@ -211,10 +215,12 @@ def describe_document(
         "HyperParameterTuningEndTime": state.ended,
         "TrainingJobStatusCounters": state.training_counters,
         "ObjectiveStatusCounters": state.objective_counters,
+        "WarmStartConfig": None if config.warm_start is None else warm_start_request(config.warm_start),
         "CompletionCriterion": state.criterion or None,
         "TuningJobCompletionDetails": completion_details(state) or None,
         "FailureReason": state.failure_reason or None,
         "BestTrainingJob": trial_document(config, state.best) if state.best is not None else None,
+        "OverallBestTrainingJob": overall_best(config, state),
         "Directory": str(directory),
         "OwnerPid": record.owner_pid,
     }

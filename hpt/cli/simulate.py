@@ -7,12 +7,14 @@ import json
 import sys
 import time
 from argparse import Namespace
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt.errors import InputError
 
 if TYPE_CHECKING:
+    from hpt.events import ParentResult
     from hpt.job import TuningJobConfig
     from hpt.runner import TuningJobRunner
 
@@ -58,6 +60,7 @@ def run(options: Namespace) -> int:
     from hpt.jobfile import load_job_file
     from hpt.progress import PlainProgress
     from hpt.sagemaker.request import parse_request
+    from hpt.session import Session
     from hpt.simulation import simulate
 
     request, base_dir = load_job_file(Path(options.job))
@@ -67,6 +70,10 @@ def run(options: Namespace) -> int:
     curves = dict(zip(map(str, files), tables, strict=True)) if config.definitions else tables[0]
     trouble = Trouble(failures=options.failures, losses=options.losses, stragglers=options.stragglers)
     market = Market(options.price, options.interruptions, options.delay)
+    given: list[ParentResult] = []
+    if config.warm_start is not None:
+        with closing(Session(options.state)) as session:
+            config, given = session.inherit(config, 0.0)
     print(f"hpt: {NOTICE.format(curves=', '.join(options.curves))}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
@@ -75,6 +82,7 @@ def run(options: Namespace) -> int:
         curves,
         trouble=trouble,
         market=market,
+        given=given,
         observe=lambda runner, events: None if progress is None else progress.update(runner, events),
     )
     if options.json:

@@ -48,6 +48,7 @@ from hpt.space import (
 )
 from hpt.tagged import tagged_pattern
 from hpt.trial import ObjectiveType
+from hpt.warm_start import WarmStart
 
 _DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
 _RESOURCES = ("ResourceConfig", "HyperParameterTuningResourceConfig")
@@ -159,7 +160,21 @@ def to_config(request: Mapping[str, Any], facts: Facts) -> TuningJobConfig:
         hyperband=_hyperband(config),
         early_stopping=EarlyStopping() if config["TrainingJobEarlyStoppingType"] == "Auto" else None,
         completion=_completion(config.get("TuningJobCompletionCriteria", {})),
+        warm_start=_warm_start(request.get("WarmStartConfig")),
     )
+
+
+def _warm_start(given: Mapping[str, Any] | None) -> WarmStart | None:
+    if given is None:
+        return None
+    parents = given["ParentHyperParameterTuningJobs"]
+    return WarmStart([each["HyperParameterTuningJobName"] for each in parents], given["WarmStartType"])
+
+
+def warm_start_request(warm_start: WarmStart) -> dict[str, Any]:
+    """A warm start as a request writes it."""
+    parents = [{"HyperParameterTuningJobName": name} for name in warm_start.parents]
+    return {"ParentHyperParameterTuningJobs": parents, "WarmStartType": str(warm_start.type)}
 
 
 def _hyperband(config: Mapping[str, Any]) -> HyperbandConfig | None:
@@ -341,6 +356,8 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
         ranges = config.request.get(CONFIG, {}).get("ParameterRanges", {})
         tuning["ParameterRanges"] = _ranges_as_given(ranges, config.definition)
         request[_DEFINITION] = _body(config.definition)
+    if config.warm_start is not None:
+        request["WarmStartConfig"] = warm_start_request(config.warm_start)
     if config.tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in config.tags.items()]
     for source, into in zip(given, bodies(request), strict=True):

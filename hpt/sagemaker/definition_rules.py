@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from hpt.errors import InputError
-from hpt.job import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
+from hpt.job import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, WARM_STRATEGIES, read_grace
 from hpt.sagemaker.facts import CONFIG, EPOCH_KEYS, Definition, Facts
 from hpt.sagemaker.local import is_image, resolve_uri
 from hpt.sagemaker.range_rules import Broken
@@ -229,6 +229,12 @@ def warm_start(facts: Facts) -> Iterator[Broken]:
     if warm is None:
         return
     parents = warm["ParentHyperParameterTuningJobs"]
+    for i, parent in enumerate(parents):
+        if "HyperParameterTuningJobName" not in parent:
+            yield (
+                f"WarmStartConfig.ParentHyperParameterTuningJobs[{i}].HyperParameterTuningJobName",
+                "is missing; give the name of a tuning job",
+            )
     names = [parent.get("HyperParameterTuningJobName", "").lower() for parent in parents]
     for name, times in Counter(names).items():
         if times > 1:
@@ -236,8 +242,9 @@ def warm_start(facts: Facts) -> Iterator[Broken]:
                 "WarmStartConfig.ParentHyperParameterTuningJobs",
                 f"the parent {name!r} stands {times} times; name it once",
             )
-    if facts.strategy not in ("Bayesian", "Random"):
-        yield "WarmStartConfig", f"does not go with strategy {facts.strategy}; use Bayesian or Random"
+    if facts.strategy not in WARM_STRATEGIES:
+        known = " or ".join(WARM_STRATEGIES)
+        yield "WarmStartConfig", f"does not go with strategy {facts.strategy}; use {known}"
 
 
 def too_much_environment(facts: Facts) -> Iterator[Broken]:

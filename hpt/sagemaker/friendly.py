@@ -9,7 +9,7 @@ from typing import Any
 
 from hpt.errors import InputError
 from hpt.job import GRACE_VARIABLE, STRATEGIES, Algorithm, Channel
-from hpt.sagemaker.convert import channel_request, ranges_of
+from hpt.sagemaker.convert import channel_request, ranges_of, warm_start_request
 from hpt.sagemaker.facts import CONFIG
 from hpt.space import (
     CategoricalParameter,
@@ -20,6 +20,7 @@ from hpt.space import (
     value_text,
 )
 from hpt.trial import ObjectiveType, Value
+from hpt.warm_start import WarmStart
 
 Place = str | os.PathLike[str]
 
@@ -88,6 +89,7 @@ def describe(
     resources: Mapping[str, int | None],
     early_stopping: str,
     criteria: Mapping[str, object],
+    warm_start: WarmStart | None,
 ) -> dict[str, Any]:
     """A CreateHyperParameterTuningJob request, not checked yet; what was left out is left out of it.
 
@@ -130,6 +132,8 @@ def describe(
         config["TuningJobCompletionCriteria"] = dict(criteria)
     if seed is not None:
         config["RandomSeed"] = seed
+    if warm_start is not None:
+        request["WarmStartConfig"] = warm_start_request(warm_start)
     if tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
     return request

@@ -58,7 +58,8 @@ class Limits:
 
     parameters: ranges of one definition. hyperparameters: static, tuned and added ones together.
     training_seconds: the run time of one training job. open_jobs: tuning jobs that have not ended.
-    requests_per_second: of all operations together; None admits any number.
+    requests_per_second: of all operations together; None admits any number. warm_start_jobs: training jobs of
+    the parents of a warm start and of the job itself together.
     """
 
     jobs: Mapping[str, int]
@@ -68,6 +69,7 @@ class Limits:
     training_seconds: int
     open_jobs: int = 100
     requests_per_second: float | None = None
+    warm_start_jobs: int = 750
 
 
 STRICT_LIMITS = Limits(

@@ -15,11 +15,13 @@ from struct import pack, unpack
 from typing import Any
 
 from hpt.billing import billable_seconds, training_seconds
+from hpt.events import ParentResult
 from hpt.job import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TrainingJobDefinition, TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
 from hpt.sagemaker.convert import bodies, to_request
 from hpt.sagemaker.facts import CONFIG
 from hpt.sagemaker.local import DEFAULT_CHECKPOINT_PATH, DEFAULT_MAX_RUNTIME, LOCAL_ROLE
+from hpt.warm_start import WarmStartType
 
 MAX_REASON = 1024
 MAX_METRICS = 40
@@ -73,6 +75,9 @@ def describe_response(
         response["HyperParameterTuningEndTime"] = state.ended
     if state.best is not None:
         response["BestTrainingJob"] = training_job_summary(config, state.best, account=account)
+    overall = overall_best(config, state, account=account)
+    if overall is not None:
+        response["OverallBestTrainingJob"] = overall
     response |= {member: request[member] for member in ("WarmStartConfig", "Autotune") if member in request}
     if state.failure_reason:
         response["FailureReason"] = state.failure_reason[:MAX_REASON]
@@ -80,6 +85,32 @@ def describe_response(
     if details:
         response["TuningJobCompletionDetails"] = details
     return response
+
+
+def overall_best(
+    config: TuningJobConfig, state: JobState, *, account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any] | None:
+    """The best of a job and of parents with the same data and algorithm, and whose it is (AMT 9.6)."""
+    best = state.overall_best
+    if config.warm_start is None or config.warm_start.type is not WarmStartType.IDENTICAL or best is None:
+        return None
+    if isinstance(best, TrainingJob):
+        return training_job_summary(config, best, account=account) | {"TuningJobName": config.name}
+    summary: dict[str, Any] = {
+        "TrainingJobName": best.name,
+        "TrainingJobArn": account.arn("training-job", best.name),
+        "TuningJobName": best.parent,
+        "CreationTime": best.created,
+        "TrainingJobStatus": str(best.status),
+        "TunedHyperParameters": dict(best.hyperparameters),
+        "ObjectiveStatus": "Succeeded",
+        "FinalHyperParameterTuningJobObjectiveMetric": {
+            "MetricName": config.definition.objective.metric,
+            "Value": as_float32(best.value),
+        },
+    }
+    _add_times(summary, best)
+    return summary
 
 
 def completion_details(state: JobState) -> dict[str, Any]:
@@ -283,7 +314,7 @@ def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
     return entries
 
 
-def _add_times(target: dict[str, Any], job: TrainingJob) -> None:
+def _add_times(target: dict[str, Any], job: TrainingJob | ParentResult) -> None:
     if job.training_start is not None:
         target["TrainingStartTime"] = job.training_start
     if job.training_end is not None:

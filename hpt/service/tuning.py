@@ -25,11 +25,15 @@ def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     """Validate, store, and start a process that runs the job. A rejected request leaves nothing behind."""
     config = _read(context, request)
     _refuse_taken(context, config.name)
-    _refuse_too_many(context)
+    most = context.limits.warm_start_jobs
     try:
-        config = context.session.create(config)
+        context.session.inherit(config, time.time(), warm_start_jobs=most)  # parents come before limits
+        _refuse_too_many(context)
+        config = context.session.create(config, warm_start_jobs=most)
     except JobExistsError as error:
         raise ServiceError(IN_USE, str(error)) from error
+    except ValidationError as error:
+        raise refusal(error) from error
     try:
         context.launcher.start(config.name, context.session.job_directory(config.name), again=False)
     except HptError:

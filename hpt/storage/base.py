@@ -66,8 +66,10 @@ class Note:
 class Storage(Protocol):
     """All names are compared without regard to case. Every method may raise StorageError."""
 
-    def create(self, name: str, document: Mapping[str, Any], created: float) -> None:
-        """Store a new job, durably, or nothing. Raises JobExistsError."""
+    def create(
+        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
+    ) -> None:
+        """Store a new job with the events that it begins with, durably, or nothing. Raises JobExistsError."""
         ...
 
     def acquire(self, name: str) -> Lease:

@@ -40,8 +40,10 @@ class MemoryStorage:
         except (KeyError, InputError):
             raise JobNotFoundError(f"no tuning job named {name!r} in memory") from None
 
-    def create(self, name: str, document: Mapping[str, Any], created: float) -> None:
-        job = _Job(name, created, json.dumps(document))
+    def create(
+        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
+    ) -> None:
+        job = _Job(name, created, json.dumps(document), events=[to_json(event) for event in events])
         with self._lock:
             taken = self._jobs.setdefault(job_key(name), job)
         if taken is not job:

@@ -99,9 +99,11 @@ class SQLiteStorage:
         """The directory of the job of that name, whether it exists or not."""
         return self._state / job_key(name)
 
-    def create(self, name: str, document: Mapping[str, Any], created: float) -> None:
+    def create(
+        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
+    ) -> None:
         directory = self.path(name)
-        text = _encodable(json.dumps(document))
+        text, rows = _encodable(json.dumps(document)), _rows(events)
         try:
             for level in reversed([directory, *directory.parents]):
                 if not level.is_dir():
@@ -121,6 +123,7 @@ class SQLiteStorage:
                 for statement in SCHEMA:
                     execute(statement)
                 execute("INSERT INTO job VALUES (1, ?, ?, ?)", (name, created, text))
+                _insert(execute, 0, rows)
             fsync_directory(directory)
 
     def acquire(self, name: str) -> Lease:
@@ -179,7 +182,7 @@ class SQLiteStorage:
                 self._forget(key)
 
     def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
-        rows = [(event.time, *to_json(event)) for event in events]
+        rows = _rows(events)
         text = _encodable(json.dumps(summary, separators=(",", ":")))
         with self._exclusive():
             database = self._keep(lease.name)
@@ -195,12 +198,9 @@ class SQLiteStorage:
                 # An append that failed while it was being made durable may come to light when the log is next
                 # opened. Its caller was told that it did not happen.
                 execute("DELETE FROM event WHERE seq > ?", (database.last,))
-                seq = database.last
-                for moment, kind, body in rows:
-                    seq += 1
-                    execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, moment, kind, _encodable(body)))
+                _insert(execute, database.last, rows)
                 execute("UPDATE summary SET body = ?", (text,))
-            database.last = seq
+            database.last += len(rows)
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
         with self._exclusive(), self._existing(name) as database:
@@ -342,6 +342,17 @@ class SQLiteStorage:
             if lives is None:
                 lives = database.is_locked()
         return JobRecord(name, created, json.loads(document), json.loads(summary), pid if lives else None)
+
+
+def _rows(events: Sequence[Event]) -> list[tuple[float, str, str]]:
+    """Time, kind and body of each event."""
+    return [(event.time, kind, _encodable(body)) for event in events for kind, body in [to_json(event)]]
+
+
+def _insert(execute: Execute, last: int, rows: list[tuple[float, str, str]]) -> None:
+    """Record events after the one numbered `last`."""
+    for seq, row in enumerate(rows, last + 1):
+        execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, *row))
 
 
 def _encodable(text: str) -> str:

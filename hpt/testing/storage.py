@@ -26,6 +26,7 @@ from hpt.events import (
     JobStopRequested,
     MetricLogged,
     ObservationAdded,
+    ParentResult,
     Reported,
     StatusChanged,
     StopDecided,
@@ -44,6 +45,9 @@ DOCUMENT: Mapping[str, Any] = {
 
 EVERY_EVENT: tuple[Event, ...] = (
     ObservationAdded(1.5, {"eta": 0.3, "depth": 6, "booster": "dart", "flag": True}, 0.9),
+    ParentResult(
+        1.5, "old", "old-1", 0.1, {"eta": 0.3}, False, {"eta": "0.3"}, TrialStatus.STOPPED, 0.5, 0.7
+    ),
     TrialCreated(2.25, 1, {"eta": 1e-300, "depth": 2**52}, "tune-001-abc", "first"),
     AttemptCreated(2.25, 1, 1),
     StatusChanged(3.0, 1, "Downloading", "line one\nline two\ttab, \x00, ü, \udcff"),
@@ -82,6 +86,12 @@ class StorageSuite:
         assert (record.name, record.created, record.document) == ("Tune-1", 1234.5, DOCUMENT)
         assert (record.summary, record.owner_pid, record.problem, recorded) == ({}, None, None, [])
 
+    def test_a_job_may_begin_with_events(self, storage: Storage) -> None:
+        storage.create("job", {}, 1.0, events(1, 3))
+        assert storage.read("job")[1] == events(1, 3)
+        storage.append(storage.acquire("job"), events(4, 2), {})
+        assert storage.read("job")[1] == events(1, 5)
+
     def test_a_name_is_taken_once_in_any_case(self, storage: Storage) -> None:
         storage.create("Tune-1", DOCUMENT, 1.0)
         with pytest.raises(JobExistsError, match="Tune-1"):
@@ -119,7 +129,7 @@ class StorageSuite:
         storage.append(lease, EVERY_EVENT, {"best": 0.5})
         record, recorded = storage.read("job")
         assert recorded == list(EVERY_EVENT)
-        assert math.copysign(1.0, recorded[6].value) == -1.0  # type: ignore[attr-defined]
+        assert math.copysign(1.0, recorded[7].value) == -1.0  # type: ignore[attr-defined]
         assert record.summary == {"best": 0.5}
 
     def test_events_are_read_from_any_place_on(self, storage: Storage) -> None:

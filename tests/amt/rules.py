@@ -26,6 +26,7 @@ class Held:
 
 _RULES = "tests/sagemaker/test_rules.py"
 _STORED = "tests/amt/test_2_12_stored_rules.py"
+_WARM = "tests/amt/test_9_warm_start.py"
 
 
 def _by_case(rule: str) -> Held:
@@ -37,12 +38,21 @@ def _by_case(rule: str) -> Held:
     )
 
 
-def _stored(rule: str) -> Held:
+def _stored(rule: str, file: str = _STORED) -> Held:
     """The rules that need what is stored, or the rate of requests."""
     return Held(
-        rejects=(f"{_STORED}::Test{rule}::test_rejects",),
-        accepts=(f"{_STORED}::Test{rule}::test_accepts",),
-        without=(f"{_STORED}::Test{rule}::test_without_the_rule",),
+        rejects=(f"{file}::Test{rule}::test_rejects",),
+        accepts=(f"{file}::Test{rule}::test_accepts",),
+        without=(f"{file}::Test{rule}::test_without_the_rule",),
+    )
+
+
+def _of_parents(rule: str) -> Held:
+    """The rules on the parents of a warm start."""
+    return Held(
+        rejects=(f"{_WARM}::test_a_broken_rule_gives_code_path_and_message[{rule}]",),
+        accepts=(f"{_WARM}::test_requests_that_keep_the_rule[{rule}]",),
+        without=(f"{_WARM}::test_without_the_rule_the_request_would_pass[{rule}]",),
     )
 
 
@@ -50,6 +60,19 @@ RULES: Mapping[str, Held] = {
     **{f"V{number:02}": _by_case(f"V{number:02}") for number in range(1, 35) if number not in (1, 29, 32)},
     "V01": _stored("V01"),
     "V32": _stored("V32"),
+    "V29": _stored("V29", _WARM),
+    "W1": Held(
+        (f"{_WARM}::TestW1::test_rejects",),
+        (f"{_WARM}::TestW1::test_accepts",),
+        (f"{_RULES}::test_without_the_rule_the_request_would_pass[V28-1]",),
+    ),
+    **{rule: _of_parents(rule) for rule in ("W2", "W3", "W4", "W5", "W6", "W8")},
+    "W10": _stored("W10", _WARM),
+    "W11": Held(
+        (f"{_RULES}::test_a_broken_rule_gives_code_path_and_message[V28-2]",),
+        (f"{_RULES}::test_requests_that_keep_the_rule[V28-1]",),
+        (f"{_RULES}::test_without_the_rule_the_request_would_pass[V28-2]",),
+    ),
 }
 """The numbered rules of sections 2.12 (V) and 9.3 (W)."""
 
@@ -159,6 +182,26 @@ STATEMENTS: Mapping[str, Tests] = {
     "8.5 beta": (f"{_COMPLETION}::test_width_of_the_band*",),
     "8.5 convergence": (f"{_COMPLETION}::test_convergence_ends_the_job_only_if_it_is_to",),
     "8.6 details": (f"{_COMPLETION}::test_details_can_be_read_while_the_job_runs_and_after",),
+    "9.2 the identical type keeps program and data": (
+        f"{_WARM}::test_a_broken_rule_gives_code_path_and_message[identical]",
+        f"{_WARM}::test_the_identical_type_keeps_the_program",
+    ),
+    "9.3 W2: any end": (f"{_WARM}::test_a_parent_may_have_ended_in_any_way*",),
+    "9.3 W3: direction": (f"{_WARM}::test_a_parent_has_the_same_direction",),
+    "9.3 W7: grandparents are not used": (f"{_WARM}::TestResults::test_results_of_grandparents_are_not",),
+    "9.3 W8: examples": (f"{_WARM}::test_9_3_w8_examples*",),
+    "9.4 counting changes": (f"{_WARM}::test_9_4_counting_changes*",),
+    "9.5 results that are taken": (
+        f"{_WARM}::TestResults::test_those_that_succeeded_are_given_with_where_they_are_from",
+        f"{_WARM}::TestResults::test_static_and_tunable_may_change_places",
+        f"{_WARM}::TestResults::test_values_outside_a_range_are_moved_or_left_out",
+    ),
+    "9.5 not-improving starts empty": (f"{_WARM}::test_the_not_improving_reference_starts_empty",),
+    "9.6 overall best": (
+        f"{_WARM}::TestOverallBest::test_of_the_identical_type_only",
+        f"{_WARM}::TestOverallBest::test_it_may_be_this_job_s",
+        f"{_WARM}::TestOverallBest::test_it_is_there_before_the_job_has_a_result",
+    ),
     "11.2 courses": (
         f"{_SPOT}::TestCourses::test_no_interruption",
         f"{_SPOT}::TestCourses::test_one_interruption",

@@ -51,11 +51,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         f"{RANGES}.AutoParameters",
         "is not supported yet; give each hyperparameter a range or make it static",
     ),
-    (
-        {"WarmStartConfig": {"WarmStartType": "TransferLearning"}},
-        "WarmStartConfig",
-        "is not supported yet; leave it out; add earlier results to a Tuner of your own meanwhile",
-    ),
     ({"Autotune": {"Mode": "Enabled"}}, "Autotune", "is not supported yet; give ranges and limits yourself"),
     (
         {f"{JOB}.AlgorithmSpecification.TrainingInputMode": "Pipe"},

@@ -1,0 +1,113 @@
+"""The parents of a tuning job: what each has to give, and the events that a warm start begins with (AMT 9.5).
+
+The results are copied when the job is made. Whatever becomes of a parent later changes nothing in the job.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpt.events import ParentResult
+from hpt.job import TuningJobConfig
+from hpt.job_state import JobState, TrainingJob
+from hpt.trial import ObjectiveStatus
+from hpt.warm_start import Placed, Projection, WarmStartType
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A tuning job as it stood when it was named a parent. path: of its name in the request."""
+
+    path: str
+    config: TuningJobConfig
+    state: JobState
+
+
+def inherit(
+    config: TuningJobConfig, parents: Sequence[Parent], time: float
+) -> tuple[list[ParentResult], str]:
+    """What a job begins with, and one line for a person on what became of the parents' results.
+
+    Failed training jobs and what the parents had from parents of their own are left out (AMT W7).
+    """
+    assert config.warm_start is not None
+    events: list[ParentResult] = []
+    words = []
+    for parent in parents:
+        found, said = _results(config, parent, time)
+        events += found
+        words.append(said)
+    return events, f"warm start ({config.warm_start.type}): {'; '.join(words)}"
+
+
+def same_program(config: TuningJobConfig, parent: TuningJobConfig) -> str:
+    """What keeps the two from training the same program on the same data, "" if nothing does."""
+    mine, theirs = config.definition, parent.definition
+    if _unversioned(mine.training_image) != _unversioned(theirs.training_image):
+        return "program"
+    return "" if set(mine.channels) == set(theirs.channels) else "input data"
+
+
+def _unversioned(image: str) -> str:
+    """A container image without its tag, since another version may train alike (AMT 9.2); else as it is."""
+    return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def _results(config: TuningJobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], str]:
+    definition, theirs = config.definition, parent.config.definition
+    projection = Projection(
+        definition.space, definition.hyperparameters, theirs.space, theirs.hyperparameters
+    )
+    identical = config.warm_start is not None and config.warm_start.type is WarmStartType.IDENTICAL
+    differs = same_program(config, parent.config)
+    results, places = [], []
+    for job in parent.state.jobs.values():
+        if job.objective_status is ObjectiveStatus.SUCCEEDED:
+            placed = projection.place(job.config)
+            same = identical and not differs and placed.exact
+            results.append(_event(parent.config, job, placed, same, time))
+            places.append(placed)
+    return results, _said(parent.config.name, results, places, projection, differs if identical else "")
+
+
+def _event(
+    parent: TuningJobConfig, job: TrainingJob, placed: Placed, same: bool, time: float
+) -> ParentResult:
+    assert job.value is not None
+    return ParentResult(
+        time,
+        parent.name,
+        job.name,
+        job.value,
+        placed.config,
+        same,
+        parent.definition.space.format(job.config),
+        job.status,
+        job.created,
+        job.training_start,
+        job.training_end,
+    )
+
+
+def _said(
+    name: str, results: list[ParentResult], places: list[Placed], projection: Projection, differs: str
+) -> str:
+    """`'a' gives 28 of 30 results, 3 moved into the range of 'lr', 2 left out, 'depth' being out of range`"""
+    used = sum(result.config is not None for result in results)
+    said = [f"{name!r} gives {used} of {len(results)} results"]
+    if same := sum(result.same for result in results):
+        said.append(f"{same} of them as this job's own")
+    moved = Counter(name for placed in places for name in placed.moved)
+    said += [f"{count} moved into the range of {name!r}" for name, count in sorted(moved.items())]
+    outside = Counter(placed.outside for placed in places if placed.outside)
+    said += [f"{count} left out, {name!r} being out of range" for name, count in sorted(outside.items())]
+    said += [f"{value!r} stands in for the new {name!r}" for name, value in projection.new.items()]
+    if projection.gone:
+        said.append(f"{', '.join(map(repr, projection.gone))} is not looked at any more")
+    if projection.changed:
+        said.append(f"the static {', '.join(map(repr, projection.changed))} differs")
+    if differs:
+        said.append(f"the {differs} differs")
+    return ", ".join(said)
