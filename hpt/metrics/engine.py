@@ -35,6 +35,9 @@ KEPT_ROWS = 2**15  # what a line with more values needed is not kept for the nex
 _SOURCES = ("kernel.py", "simd.py", "machine.py", "decimal_number.py")
 
 
+NOTHING = np.zeros((0, 5), np.int64), np.zeros(0)
+
+
 class Workspace:
     """Room for one scan at a time with one plan; arrays as in `hpt.metrics.kernel`, flat.
 
@@ -78,7 +81,7 @@ class Kernel:
         """What the kernel takes for an array: its address, or if interpreted its numbers as Python's own,
         flat.
         """
-        return array.reshape(-1).data if self._interpreted else array.ctypes.data
+        return array.reshape(-1).data if self._interpreted else array.__array_interface__["data"][0]
 
     def scan(
         self, plan: Plan, data: bytes, begin: int, stop: int, longest: int
@@ -95,7 +98,9 @@ class Kernel:
             if done == begin:  # one line has more hits than there is room for, or gives more values
                 end = _piece_end(data, begin, stop, longest)
                 count, done = self._line(work, raw, begin, end, longest)
-            found = work.rows[:count].copy(), work.values[:count].view(np.float64).copy()
+            found = NOTHING
+            if count:
+                found = work.rows[:count].copy(), work.values[:count].view(np.float64).copy()
             if len(work.rows) <= KEPT_ROWS:  # others may use it while these rows are seen to
                 self._idle.append(work)
             if done == begin:

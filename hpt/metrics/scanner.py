@@ -174,6 +174,10 @@ class MetricScanner:
         base = self.cursor - begin
         lines = self._definitions.lines
         for done, rows, values in kernel.scan(self._definitions.plan, data, begin, stop, MAX_LINE):
+            if not len(rows):
+                self.cursor = base + done
+                yield []
+                continue
             indices, ends = rows[:, 0].tolist(), (rows[:, 2] + base).tolist()
             found = list(zip(indices, values.tolist(), ends, strict=True))
             special = np.flatnonzero(rows[:, 1])
