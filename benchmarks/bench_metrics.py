@@ -183,7 +183,9 @@ def main() -> None:
 FIRST_USE = """
 import time
 start = time.process_time(), time.perf_counter()
-import numba.extending, numba.core.caching
+import numba.core.registry
+target = numba.core.registry.cpu_target  # what Numba puts off to the first use of anything compiled
+target.typing_context.refresh(), target.target_context.refresh()
 begin = time.process_time(), time.perf_counter()
 from hpt.metrics.engine import Loader
 assert Loader().wait() is not None

@@ -153,6 +153,7 @@ def load_kernel(directory: Path | None) -> Kernel:
     from numba.core.caching import NullCache
 
     from hpt.metrics import kernel
+    from hpt.metrics.quick_compile import quick_compile
 
     config: Any = numba.config
     if config.DISABLE_JIT:
@@ -167,13 +168,16 @@ def load_kernel(directory: Path | None) -> Kernel:
         if directory is not None:
             with _numba_cache(config, directory):
                 entry.enable_caching()
-        try:
-            entry.compile(types)
-        except Exception as error:
-            # A full disk, or a file in the cache that is damaged (which fails in any way): do without.
-            warnings.warn(f"the cache of compiled code in {directory} cannot be used: {error}", stacklevel=2)
-            entry._cache = NullCache()
-            entry.compile(types)
+        with quick_compile({each.__name__ for each in entries}):
+            try:
+                entry.compile(types)
+            except Exception as error:
+                # A full disk, or a file in the cache that is damaged (which fails in any way): do without.
+                warnings.warn(
+                    f"the cache of compiled code in {directory} cannot be used: {error}", stacklevel=2
+                )
+                entry._cache = NullCache()
+                entry.compile(types)
     return Kernel(kernel)
 
 
