@@ -6,8 +6,9 @@
 
 Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask
 meets cold caches and is reported apart. Every cell of the table is a process of its own on one thread; the
-peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of
-that process, so that a busy machine counts little.
+peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of that process,
+so that a busy machine counts little. `factors` is the mean in Cholesky factors of order n (at most 1,000),
+timed between the asks, since the clock of a shared machine wobbles.
 """
 
 from __future__ import annotations
@@ -130,13 +131,29 @@ def optuna_step(space: str, n: int, sampler: str) -> Step:
 def measure(engine: str, space: str, n: int, trials: int) -> dict[str, Any]:
     """In this process: seconds of the cold first ask + tell and of `trials` more, and the peak memory."""
     step = ours(space, n) if engine == "hpt" else optuna_step(space, n, engine.removeprefix("optuna-"))
-    seconds = []
+    factor = factorisation(min(n, 1000))
+    seconds, factors = [], []
     for _ in range(trials + 1):
-        start = time.process_time()
-        step()
-        seconds.append(time.process_time() - start)
+        for times, call in ((seconds, step), (factors, factor)):
+            start = time.process_time()
+            call()
+            times.append(time.process_time() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"cold": seconds[0], "seconds": seconds[1:], "peak_mib": peak}
+    return {
+        "cold": seconds[0],
+        "seconds": seconds[1:],
+        "factor": statistics.median(factors),
+        "peak_mib": peak,
+    }
+
+
+def factorisation(order: int) -> Step:
+    """A Cholesky factor, as fast as SciPy's LAPACK finds one."""
+    import numpy as np
+    from scipy.linalg.lapack import dpotrf
+
+    A = np.asfortranarray(np.eye(order) + 0.5)
+    return lambda: dpotrf(A)
 
 
 def run_apart(python: str, engine: str, space: str, n: int, trials: int) -> dict[str, Any]:
@@ -157,7 +174,7 @@ def line(result: dict[str, Any], reference: float | None) -> str:
     return (
         f"{result['space']:>6} {result['n']:>6} {result['engine']:<11}"
         + "".join(f"{1e3 * value:>10.1f}" for value in columns)
-        + f"{result['peak_mib']:>9.0f}{ratio}"
+        + f"{mean / result['factor']:>9.1f}{result['peak_mib']:>9.0f}{ratio}"
     )
 
 
@@ -200,7 +217,7 @@ def main() -> None:
         print(json.dumps(measure(engine, space, int(n), int(trials))))
         return
     titles = [f"{title:>10}" for title in ("mean", "median", "p99", "max", "cold")]
-    print(f"milliseconds of CPU\n space      n engine     {''.join(titles)}      MiB", flush=True)
+    print(f"milliseconds of CPU\n space      n engine     {''.join(titles)}  factors      MiB", flush=True)
     results = []
     for space in options.spaces:
         for n in options.n:
