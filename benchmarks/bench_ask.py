@@ -6,9 +6,9 @@
 
 Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask
 meets cold caches and is reported apart. Every cell of the table is a process of its own on one thread; the
-peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of that process,
-so that a busy machine counts little. `factors` is the mean in Cholesky factors of order n (at most 1,000),
-timed between the asks, since the clock of a shared machine wobbles.
+peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of that
+process, so that a busy machine counts little. `factors` is the mean in Cholesky factors of order n (at most
+1,000), timed between the asks, since the clock of a shared machine wobbles.
 """
 
 from __future__ import annotations

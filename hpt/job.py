@@ -346,14 +346,16 @@ def tuning_job(
     retries: int | None = None,
     spot: bool = False,
     max_wait_seconds: int | None = None,
-    strategy: str = "Bayesian",
+    strategy: str | None = None,
     min_resource: int | None = None,
     max_resource: int | None = None,
-    early_stopping: str = "Off",
+    early_stopping: str | None = None,
     target: float | None = None,
     max_not_improving: int | None = None,
     complete_on_convergence: bool | None = None,
     warm_start: WarmStart | str | Sequence[str] | None = None,
+    autotune: bool = False,
+    keep_static: Sequence[str] = (),
     seed: int | None = None,
     environment: Mapping[str, Value] | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -381,14 +383,18 @@ def tuning_job(
     further `{name: regex}`, or `{name: None}` for one that the program tells by `hpt.report` or in
     `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
     that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric.
-    early_stopping: `Auto` stops training jobs by the median rule. target, max_not_improving and
-    complete_on_convergence end the job early, see `CompletionCriteria`. warm_start: names of tuning jobs that
-    have ended, whose results this one begins with; `WarmStart` says what they have in common with it.
+    strategy: Bayesian by default. early_stopping: `Auto` stops training jobs by the median rule. target,
+    max_not_improving and complete_on_convergence end the job early, see `CompletionCriteria`. warm_start:
+    names of tuning jobs that have ended, whose results this one begins with; `WarmStart` says what they have
+    in common with it.
     max_runtime_seconds bounds the whole job, max_trial_seconds one training job. retries: how often a
     training job whose infrastructure failed is started again, once by default. spot: take capacity that can
     be withdrawn; max_wait_seconds then bounds a training job's time from creation to end, and must be given.
     output: where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped
     program may take. Relative paths start at `base_dir`, the current folder by default.
+    autotune: have everything chosen that is left out: ranges around the static hyperparameters (but those in
+    `keep_static`), or those a built-in algorithm recommends, the number of training jobs, early stopping,
+    retries, an end at convergence, and the strategy, Hyperband where a number of epochs is given.
     algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
     metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early.
 
@@ -396,10 +402,8 @@ def tuning_job(
         ValidationError: with every rule the description breaks, by the request's own member names.
         InputError: an argument has a type that no request could express.
     """
-    from hpt.sagemaker.friendly import (
-        describe,
-        parts_of,
-    )  # the door to the request: it loads the service model
+    from hpt.sagemaker.autotune import hand_over
+    from hpt.sagemaker.friendly import describe, parts_of  # the door to the request: it loads the model
     from hpt.sagemaker.request import parse_request
 
     criteria: dict[str, object] = {}
@@ -427,15 +431,18 @@ def tuning_job(
         output=output,
         checkpoints=checkpoints,
     )
+    needed = ("program", "metric") if autotune else ("program", "space", "metric")
+    if keep_static and not autotune:
+        raise InputError("keep_static is given without autotune; every static hyperparameter stays as it is")
     request = describe(
         name=name,
-        parts=parts_of(algorithms, job, objective, grace_seconds),
+        parts=parts_of(algorithms, job, objective, grace_seconds, needed),
         limits={
             "MaxNumberOfTrainingJobs": max_jobs,
             "MaxParallelTrainingJobs": max_parallel_jobs,
             "MaxRuntimeInSeconds": max_runtime_seconds,
         },
-        strategy=strategy,
+        strategy=strategy or "Bayesian",
         seed=seed,
         tags=tags or {},
         resources={"MinResource": min_resource, "MaxResource": max_resource},
@@ -443,6 +450,8 @@ def tuning_job(
         criteria=criteria,
         warm_start=as_warm_start(warm_start),
     )
+    if autotune:
+        request = hand_over(request, keep_static, choose_strategy=strategy is None)
     return parse_request(request, base_dir=base_dir, extended=True)
 
 

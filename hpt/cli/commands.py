@@ -128,6 +128,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 def _read_job(options: Namespace) -> TuningJobConfig:
     from hpt.jobfile import load_job_file
     from hpt.s3 import check_s3
+    from hpt.sagemaker.autotune import hand_over
     from hpt.sagemaker.convert import warm_start_request
     from hpt.sagemaker.request import parse_request
 
@@ -143,6 +144,10 @@ def _read_job(options: Namespace) -> TuningJobConfig:
         request = {**request, "WarmStartConfig": warm_start_request(warm_start)}
     elif options.warm_start_type is not None:
         raise InputError("--warm-start-type is given without parents; add --warm-start NAME")
+    if options.autotune:
+        request = hand_over(request, options.keep_static)
+    elif options.keep_static:
+        raise InputError("--keep-static is given without --autotune; add it, or leave this out")
     return parse_request(
         request, base_dir=base_dir, strict=options.strict, check_s3=check_s3, extended=options.extended
     )

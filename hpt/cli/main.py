@@ -86,6 +86,18 @@ def parser() -> argparse.ArgumentParser:
         "data and static hyperparameters are the same",
     )
     tune.add_argument(
+        "--autotune",
+        action="store_true",
+        help="choose what the file leaves out: ranges around static hyperparameters, limits, early stopping",
+    )
+    tune.add_argument(
+        "--keep-static",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --autotune: leave this static hyperparameter as it is; may be given several times",
+    )
+    tune.add_argument(
         "--again",
         action="store_true",
         help="if the name is taken: go on with that job if it is unfinished, else run as NAME-2, NAME-3, ...",

@@ -9,7 +9,7 @@ from itertools import chain
 
 from hpt.errors import InputError
 from hpt.job import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, WARM_STRATEGIES, read_grace
-from hpt.sagemaker.facts import CONFIG, EPOCH_KEYS, Definition, Facts
+from hpt.sagemaker.facts import CONFIG, EPOCH_KEYS, KINDS, Definition, Facts
 from hpt.sagemaker.local import is_image, resolve_uri
 from hpt.sagemaker.range_rules import Broken
 from hpt.tagged import tagged_pattern
@@ -32,18 +32,31 @@ def one_form(facts: Facts) -> Iterator[Broken]:
 
 
 def single_form_parts(facts: Facts) -> Iterator[Broken]:
-    if facts.is_multi or facts.is_auto:
+    if facts.is_multi:
         return
     if "HyperParameterTuningJobObjective" not in facts.config:
         yield (
             f"{CONFIG}.HyperParameterTuningJobObjective",
             "is missing, and a search needs an objective; add its Type and MetricName",
         )
-    if not any(facts.config.get("ParameterRanges", {}).values()):
-        yield (
-            f"{CONFIG}.ParameterRanges",
-            "holds no range, and a search needs one; add a continuous, integer or categorical range",
+    ranges = facts.config.get("ParameterRanges", {})
+    if not any(ranges.get(f"{kind}ParameterRanges") for kind in KINDS):
+        wanted = (
+            "an AutoParameters hint that is a number"
+            if facts.is_auto
+            else "a continuous, integer or categorical range"
         )
+        yield f"{CONFIG}.ParameterRanges", f"holds no range, and a search needs one; add {wanted}"
+
+
+def hints_without_autotune(facts: Facts) -> Iterator[Broken]:
+    for definition in () if facts.is_auto else facts.definitions:
+        if definition.ranges_body.get("AutoParameters"):
+            yield (
+                f"{definition.ranges_path}.AutoParameters",
+                "are hints for Autotune, which is not asked for; add Autotune with Mode Enabled, or give "
+                "ranges",
+            )
 
 
 def multi_form_parts(facts: Facts) -> Iterator[Broken]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
+from hpt.algorithms.description import RecommendedRange
 from hpt.errors import InputError
 from hpt.sagemaker.local import Limits
 from hpt.scaling import read_float, read_int
@@ -42,6 +43,10 @@ class Algorithm(Protocol):
     def checkpoint_support(self) -> bool: ...
     @property
     def required_hyperparameters(self) -> Iterable[str]: ...
+    @property
+    def epoch_resource(self) -> str | None: ...
+    @property
+    def recommended_ranges(self) -> Iterable[RecommendedRange]: ...
 
 
 FindAlgorithm = Callable[[str], Algorithm | None]

@@ -47,7 +47,11 @@ class Part:
 
 
 def parts_of(
-    algorithms: Sequence[Algorithm], job: Algorithm, objective: str, grace_seconds: float | None
+    algorithms: Sequence[Algorithm],
+    job: Algorithm,
+    objective: str,
+    grace_seconds: float | None,
+    needed: Sequence[str] = ("program", "space", "metric"),
 ) -> list[Part]:
     """The definitions of a job: those of its algorithms, or without any the one that the job itself is.
 
@@ -62,14 +66,14 @@ def parts_of(
         own = {part.name: getattr(each, part.name) for part in fields(Algorithm)}
         for key, value in own.items():
             own[key] = getattr(job, key) if value is None else value
-        for needed in ("program", "space", "metric"):
-            if own[needed] is None:
-                raise InputError(f"{needed} of {each.name!r} is missing; give it")
+        for key in needed:
+            if own[key] is None:
+                raise InputError(f"{key} of {each.name!r} is missing; give it")
         space, regex = own.pop("space"), own.pop("regex")
         metrics = {} if regex is None else {own["metric"]: regex}
         own |= {
             "name": each.name if algorithms else None,
-            "space": space.parameters if isinstance(space, SearchSpace) else tuple(space),
+            "space": space.parameters if isinstance(space, SearchSpace) else tuple(space or ()),
             "metrics": {**metrics, **(own["metrics"] or {})},
             "environment": {**(own["environment"] or {}), **grace},
         }
@@ -87,7 +91,7 @@ def describe(
     seed: int | None,
     tags: Mapping[str, str],
     resources: Mapping[str, int | None],
-    early_stopping: str,
+    early_stopping: str | None,
     criteria: Mapping[str, object],
     warm_start: WarmStart | None,
 ) -> dict[str, Any]:
@@ -110,8 +114,9 @@ def describe(
         **({"HyperParameterTuningJobObjective": _objective(parts[0])} if single else {}),
         "ResourceLimits": {member: value for member, value in limits.items() if value is not None},
         **({"ParameterRanges": ranges_of(parts[0].space)} if single else {}),
-        "TrainingJobEarlyStoppingType": _spelt(early_stopping, ("Off", "Auto")),
     }
+    if early_stopping is not None:
+        config["TrainingJobEarlyStoppingType"] = _spelt(early_stopping, ("Off", "Auto"))
     request: dict[str, Any] = {"HyperParameterTuningJobName": name, CONFIG: config}
     if single:
         request["TrainingJobDefinition"] = _definition(parts[0])

@@ -69,7 +69,7 @@ _RANGES = {
         for member in ("", "[].Name", "[].MinValue", "[].MaxValue", "[].ScalingType")
     },
     **{f"CategoricalParameterRanges{member}": HONOURED for member in ("", "[].Name", "[].Values")},
-    "AutoParameters": _refused("give each hyperparameter a range or make it static"),
+    **{f"AutoParameters{member}": HONOURED for member in ("", "[].Name", "[].ValueHint")},
 }
 
 _TUNING = {
@@ -209,7 +209,8 @@ TABLE: Mapping[str, Row] = {
     "Tags": HONOURED,
     "Tags[].Key": HONOURED,
     "Tags[].Value": HONOURED,
-    "Autotune": _refused("give ranges and limits yourself"),
+    "Autotune": HONOURED,
+    "Autotune.Mode": HONOURED,
 }
 """Every member of the request, by path."""
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hpt.algorithms import ALGORITHMS, find_algorithm
 from hpt.errors import ValidationError, Violation
 from hpt.job import TuningJobConfig
+from hpt.sagemaker.autotune import autotune
 from hpt.sagemaker.convert import fill_in, to_config, to_request
 from hpt.sagemaker.facts import Definition, Facts
 from hpt.sagemaker.local import LOCAL_MODE, STRICT_MODE, Limits, is_image, is_s3, resolve_uri
@@ -55,6 +57,9 @@ def parse_request(
         raise ValidationError(violations)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
+    if facts.is_auto:
+        plain = autotune(facts)
+        facts = replace(facts, request=plain)
     home = str(Path("~").expanduser())
     base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts, EXTENDED_RULES if extended else RULES)

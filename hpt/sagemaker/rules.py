@@ -30,6 +30,7 @@ class Rule(NamedTuple):
 
 RULES: tuple[Rule, ...] = (
     Rule("V02", parts.one_form),
+    Rule("hints", parts.hints_without_autotune),
     Rule("V03", parts.single_form_parts),
     Rule("V04", parts.multi_form_parts),
     Rule("definitions", parts.repeated_definitions),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from tests.sagemaker.broken_rules import AUC, INTEGER, NAMES, OWN, PROGRAM, SPECIFICATION, TIMES, Case
-from tests.sagemaker.samples import GONE, JOB, multi
+from tests.sagemaker.samples import GONE, JOB, RANGES, multi
 
 BROKEN_OTHERS = [
+    Case(
+        "hints",
+        {f"{RANGES}.AutoParameters": [{"Name": "lambda", "ValueHint": "1"}]},
+        f"{RANGES}.AutoParameters",
+        "are hints for Autotune, which is not asked for; add Autotune with Mode Enabled, or give ranges",
+    ),
     Case(
         "definitions",
         {"TrainingJobDefinitions[1].DefinitionName": "first"},

@@ -84,6 +84,12 @@ BROKEN_NUMBERS = [
         "holds no range, and a search needs one; add a continuous, integer or categorical range",
     ),
     Case(
+        "V03",
+        {RANGES: GONE, "Autotune": {"Mode": "Enabled"}},
+        RANGES,
+        "holds no range, and a search needs one; add an AutoParameters hint that is a number",
+    ),
+    Case(
         "V04",
         {RANGES: {}},
         RANGES,

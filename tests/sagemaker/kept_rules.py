@@ -19,10 +19,13 @@ from tests.sagemaker.broken_rules import (
 )
 from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
 
+HINT = {"Name": "lambda", "ValueHint": "1"}
+
 KEPT = [
     Case("V02", {}),
     Case("V02", {}, base=multi),
-    Case("V03", {RANGES: GONE, "Autotune": {"Mode": "Enabled"}}),
+    Case("hints", {f"{RANGES}.AutoParameters": [HINT], "Autotune": {"Mode": "Enabled"}}),
+    Case("V03", {"Autotune": {"Mode": "Enabled"}}),
     Case("V04", {"TrainingJobDefinitions[0].DefinitionName": "other"}, base=multi),
     Case("definitions", {"TrainingJobDefinitions[1].DefinitionName": "First"}, base=multi),
     Case("V05", OWN),

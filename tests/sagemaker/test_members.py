@@ -47,12 +47,6 @@ FILE_SYSTEM = {
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
-        {f"{RANGES}.AutoParameters": [{"Name": "x", "ValueHint": "1"}]},
-        f"{RANGES}.AutoParameters",
-        "is not supported yet; give each hyperparameter a range or make it static",
-    ),
-    ({"Autotune": {"Mode": "Enabled"}}, "Autotune", "is not supported yet; give ranges and limits yourself"),
-    (
         {f"{JOB}.AlgorithmSpecification.TrainingInputMode": "Pipe"},
         f"{JOB}.AlgorithmSpecification.TrainingInputMode",
         "'Pipe' is not supported yet; use File",
@@ -164,7 +158,7 @@ def test_all_refusals_come_together() -> None:
         {
             f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1},
             f"{JOB}.OutputDataConfig.CompressionType": "NONE",
-            "Autotune": {"Mode": "Enabled"},
+            "WarmStartConfig": {"Novelty": 1},
         },
     )
     assert len(unsupported(request)) == 3
