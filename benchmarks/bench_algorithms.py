@@ -120,9 +120,8 @@ def run_programs(
     with tempfile.TemporaryDirectory() as state:
         job = tuning_job("bench", algorithms=chosen, max_jobs=trials, max_parallel_jobs=parallel, seed=seed)
         result = hpt.run(job, state=state)
-        assert result.best is not None
-        assert result.best.value is not None
-        return result.best.value, Counter(str(trial.definition) for trial in result.trials)
+        assert result.best_value is not None
+        return result.best_value, Counter(str(trial.definition) for trial in result.trials)
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from hpt import core
 from hpt.history import Float64Array, History
-from hpt.strategies.bayesian import anchor
 from hpt.strategies.candidates import near, sampled
+from hpt.strategies.schedule import anchor
 from hpt.strategies.streams import CONVERGENCE, generator
 
 if TYPE_CHECKING:

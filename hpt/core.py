@@ -119,13 +119,16 @@ class Model:
         number: int,
         incumbent: float = inf,
         doubling: float = DOUBLING,
+        labels: Model | None = None,
     ) -> Float64Array | None:
         """The point (d,) for trial `number`, or None when every point of a finite space was tried.
 
         pending: (m, d), running trials in order; the improvement is averaged over outcomes imagined for
         them. tried: (t, d), points to skip besides the observed and the pending ones. incumbent: in the
         units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
-        which the improvement sees the model's variances doubled; infinity leaves them as they are.
+        which the improvement sees the model's variances doubled; infinity leaves them as they are. labels: a
+        model of 0 for trials that succeeded and 1 for those that failed, which must have an infinite `tail`;
+        the improvement is then that of trials that may fail.
         """
         from hpt import _core
 
@@ -134,7 +137,8 @@ class Model:
         skip = _array(tried, "tried")
         if len(self._others):
             skip = np.concatenate([self._others, skip])
-        return _core.propose(self._gp, _array(pending, "pending"), skip, seed, number, options)
+        success = None if labels is None else labels._gp
+        return _core.propose(self._gp, _array(pending, "pending"), skip, seed, number, options, success)
 
 
 def fit(
@@ -273,6 +277,17 @@ def _representative(
         return points, targets, points[:0]
     rows = _core.representative(space, points, targets, MODEL_LIMIT)
     return points[rows], targets[rows], np.delete(points, rows, axis=0)
+
+
+def representative(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike, limit: int) -> list[int]:
+    """Rows of at most `limit` observations that stand for all: the best, those nearest to them, and others
+    that together cover the space."""
+    from hpt import _core
+
+    points = _array(X, "X")
+    if len(points) <= limit:
+        return list(range(len(points)))
+    return _core.representative(_typed(coordinates), points, _array(y, "y"), limit)
 
 
 def _crossing(at: Hyperparameters) -> _core.Hyperparameters:

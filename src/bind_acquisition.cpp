@@ -1,6 +1,8 @@
 // Expected improvement, first points and the search for the next point.
 #include <pybind11/stl.h>
 
+#include <limits>
+
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "hpt/acquisition.hpp"
@@ -22,13 +24,14 @@ py::object design(const std::vector<Coordinate>& space, const Array& tried, std:
 }
 
 py::object next_point(const GaussianProcess& model, const Array& pending, const Array& tried,
-                      std::uint64_t seed, std::uint64_t trial, const SearchOptions& options) {
+                      std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
+                      const GaussianProcess* labels) {
   const MatrixView running = matrix_view(pending, "pending"), points = matrix_view(tried, "tried");
   std::optional<Vector> found;
   {
     const py::gil_scoped_release release;
     const SingleThreadedBlas single;
-    found = propose(model, running, points, seed, trial, options);
+    found = propose(model, running, points, seed, trial, options, labels);
   }
   return to_optional_array(found);
 }
@@ -45,7 +48,8 @@ Array log_improvement(const GaussianProcess& model, const Array& X) {
   return to_array(VectorView(out));
 }
 
-py::tuple log_improvement_slopes(const GaussianProcess& model, const Array& x) {
+py::tuple log_improvement_slopes(const GaussianProcess& model, const Array& x,
+                                 const GaussianProcess* labels) {
   const VectorView point = vector_view(x, "x");
   model.space().check(MatrixView(point.data(), 1, static_cast<Index>(point.size())));
   Vector gradient(model.space().continuous().size());
@@ -53,7 +57,8 @@ py::tuple log_improvement_slopes(const GaussianProcess& model, const Array& x) {
   {
     const py::gil_scoped_release release;
     const SingleThreadedBlas single;
-    value = LogExpectedImprovement(model)(point, gradient);
+    value =
+        LogExpectedImprovement(model, std::numeric_limits<double>::infinity(), 1.0, labels)(point, gradient);
   }
   return py::make_tuple(value, to_array(VectorView(gradient)));
 }
@@ -88,11 +93,13 @@ void bind_acquisition(py::module_& module) {
              }),
              py::arg("mean"), py::arg("deviation"), py::arg("incumbent"));
   module.def("log_improvement", &log_improvement, py::arg("model"), py::arg("X").noconvert());
-  module.def("log_improvement_slopes", &log_improvement_slopes, py::arg("model"), py::arg("x").noconvert());
+  module.def("log_improvement_slopes", &log_improvement_slopes, py::arg("model"), py::arg("x").noconvert(),
+             py::arg("labels") = py::none());
   module.def("design_point", &design, py::arg("space"), py::arg("tried").noconvert(), py::arg("seed"),
              py::arg("trial"));
   module.def("propose", &next_point, py::arg("model"), py::arg("pending").noconvert(),
-             py::arg("tried").noconvert(), py::arg("seed"), py::arg("trial"), py::arg("options"));
+             py::arg("tried").noconvert(), py::arg("seed"), py::arg("trial"), py::arg("options"),
+             py::arg("labels") = py::none());
 }
 
 }  // namespace hpt::python

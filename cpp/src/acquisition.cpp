@@ -51,6 +51,28 @@ LogH log_h(double z) {
   return {log_phi - std::log1p(t * c), c, t * c + 1.0};
 }
 
+LogPhi log_distribution(double z) {
+  if (z > -5.0) {
+    const double Phi = distribution(z);
+    return {std::log(Phi), density(z) / Phi};
+  }
+  // Phi(-t) = phi(t) R(t) with Mills' ratio R(t) = 1 / (t + 1 / c)
+  const double t = -z, inverse_ratio = t + 1.0 / continued_fraction(t);
+  return {-0.5 * t * t - 0.5 * std::log(2.0 * std::numbers::pi) - std::log(inverse_ratio), inverse_ratio};
+}
+
+Feasibility::Feasibility(const GaussianProcess& labels)
+    : labels_(labels), middle_(labels.transform().forward(0.5)), noise_(labels.hyperparameters().noise) {
+  require(labels.sets() == 1, "labels come in one set");
+}
+
+Feasibility::LogProbability Feasibility::operator()(double mean, double variance) const {
+  const double deviation = std::sqrt(variance + noise_);
+  const double z = (middle_ - mean) / deviation;
+  const LogPhi at = log_distribution(z);
+  return {at.value, -at.slope / deviation, -at.slope * z / (2.0 * deviation * deviation)};
+}
+
 LogImprovement log_expected_improvement(double mean, double deviation, double incumbent) {
   require(deviation > 0.0, "a deviation must be above 0");
   const LogH h = log_h((incumbent - mean) / deviation);
@@ -72,6 +94,28 @@ void Acquisition::evaluate(MatrixView X, Batch& batch) const {
         score(batch.at.mean.row(i), batch.at.variance[k], batch.dmean.row(i), batch.dvariance[k]);
   }
   model_.pull_back(X, batch.dmean, batch.dvariance, batch.at, batch.gradients);
+  if (feasibility_) add_feasibility(X, batch);
+}
+
+void Acquisition::add_feasibility(MatrixView X, Batch& batch) const {
+  const GaussianProcess& labels = feasibility_->labels();
+  const Index m = X.rows(), q = batch.gradients.cols();
+  if (batch.feasible_gradients.rows() < m) {
+    batch.feasible_gradients = Matrix(m, q);
+    batch.feasible_dmean = Matrix(m, 1);
+  }
+  labels.predict(X, true, batch.feasible);
+  for (Index i = 0; i < m; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    const auto at = (*feasibility_)(batch.feasible.mean(i, 0), batch.feasible.variance[k]);
+    batch.values[k] += at.value;
+    batch.feasible_dmean(i, 0) = at.dmean;
+    batch.dvariance[k] = at.dvariance;
+  }
+  labels.pull_back(X, batch.feasible_dmean, batch.dvariance, batch.feasible, batch.feasible_gradients);
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < q; ++j) batch.gradients(i, j) += batch.feasible_gradients(i, j);
+  }
 }
 
 Vector Acquisition::operator()(MatrixView X, int threads) const {
@@ -80,6 +124,12 @@ Vector Acquisition::operator()(MatrixView X, int threads) const {
   model_.predict_standardized(X, mean, variance, threads);
   for (Index i = 0; i < X.rows(); ++i)
     out.push_back(score(mean.row(i), variance[static_cast<std::size_t>(i)]));
+  if (!feasibility_) return out;
+  feasibility_->labels().predict_standardized(X, mean, variance, threads);
+  for (Index i = 0; i < X.rows(); ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    out[k] += (*feasibility_)(mean(i, 0), variance[k]).value;
+  }
   return out;
 }
 
@@ -90,8 +140,11 @@ double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {
   return batch.values[0];
 }
 
-LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width)
-    : Acquisition(model), incumbents_(static_cast<std::size_t>(model.sets()), elsewhere), width_(width) {
+LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
+                                               const GaussianProcess* labels)
+    : Acquisition(model, labels),
+      incumbents_(static_cast<std::size_t>(model.sets()), elsewhere),
+      width_(width) {
   require(width > 0.0, "a width must be above 0");
   const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {

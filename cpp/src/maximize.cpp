@@ -352,8 +352,10 @@ double width_at(Index n, double doubling) {
 }
 
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried_points,
-                              std::uint64_t seed, std::uint64_t trial, const SearchOptions& options) {
+                              std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
+                              const GaussianProcess* labels) {
   const Coordinates& space = model.space();
+  require(labels == nullptr || labels->space().size() == space.size(), "labels are of another space");
   require(options.candidates >= 1 && options.starts >= 1 && options.fantasies >= 1,
           "candidates, starts and fantasies must be at least 1");
   space.check(pending);
@@ -368,7 +370,7 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   const double incumbent =
       std::isfinite(options.incumbent) ? model.transform().forward(options.incumbent) : options.incumbent;
   const double width = width_at(model.points().rows(), options.doubling);
-  const LogExpectedImprovement acquisition(imagined, incumbent, width);
+  const LogExpectedImprovement acquisition(imagined, incumbent, width, labels);
   const Search search(acquisition, tried, options);
   if (space.cardinality() && *space.cardinality() <= options.enumerable) return search.enumerate();
   if (std::optional<Vector> found = search.run(seed, trial)) return found;

@@ -88,3 +88,46 @@ TEST_CASE("the logarithm is that of the average over the sets") {
     sum += expected_improvement(mean(0, s), std::sqrt(variance), acquisition.incumbents()[s]);
   CHECK(acquisition(MatrixView(&x, 1, 1))[0] == doctest::Approx(std::log(sum / 6)).epsilon(1e-12));
 }
+
+TEST_CASE("the logarithm of the normal distribution is exact far into the tail") {
+  CHECK(log_distribution(0.0).value == doctest::Approx(std::log(0.5)).epsilon(1e-15));
+  CHECK(log_distribution(8.0).value == doctest::Approx(-6.220960574271785e-16).epsilon(0.1));
+  CHECK(log_distribution(-10.0).value == doctest::Approx(-53.23128515051247).epsilon(1e-14));
+  CHECK(log_distribution(-1000.0).value == doctest::Approx(-500007.82669481214).epsilon(1e-14));
+  for (const double z : {-30.0, -5.0 - 1e-9, -5.0 + 1e-9, -1.0, 0.3, 4.0}) {
+    const double h = 1e-6, slope = log_distribution(z).slope;
+    CHECK(slope == doctest::Approx((log_distribution(z + h).value - log_distribution(z - h).value) / (2 * h))
+                       .epsilon(1e-6));
+  }
+}
+
+TEST_CASE("what may fail is worth less, with the right gradient, for one point as for many") {
+  const Coordinates space = reference::mixed_space();
+  const Matrix X = reference::points(space, 20, 61), queries = reference::points(space, 10, 64);
+  Vector failed(20, 0.0);
+  for (std::size_t i = 0; i < 20; i += 4) failed[i] = 1.0;
+  FitOptions options;
+  options.tails = {std::numeric_limits<double>::infinity()};
+  const GaussianProcess model = GaussianProcess::fit(space, X, reference::normals(20, 62));
+  const GaussianProcess labels = GaussianProcess::fit(space, X, failed, options);
+  const LogExpectedImprovement plain(model);
+  const LogExpectedImprovement cautious(model, std::numeric_limits<double>::infinity(), 1.0, &labels);
+  const Vector without = plain(queries), with = cautious(queries);
+  Vector gradient(2), unused(2), mean(10), variance(10);
+  labels.predict(queries, mean, variance);
+  const double noise = std::pow(labels.transform().slope(0.0), 2) * labels.hyperparameters().noise;
+  constexpr double h = 1e-5;
+  for (Index i = 0; i < 10; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    const double z = (0.5 - mean[k]) / std::sqrt(variance[k] + noise);
+    CHECK(with[k] - without[k] == doctest::Approx(log_distribution(z).value).epsilon(1e-9));
+    CHECK(cautious(queries.row(i), gradient) == doctest::Approx(with[k]).epsilon(1e-10));
+    for (std::size_t q = 0; q < 2; ++q) {
+      Matrix up(queries), down(queries);
+      up(i, space.continuous()[q]) += h;
+      down(i, space.continuous()[q]) -= h;
+      const double slope = (cautious(up.row(i), unused) - cautious(down.row(i), unused)) / (2 * h);
+      CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
+    }
+  }
+}

@@ -17,6 +17,8 @@ from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
 from hpt.strategies.auto_scale import Columns, ScaledSpace, eligible
 from hpt.strategies.base import Seed, Suggestion, one_by_one
+from hpt.strategies.feasibility import Feasibility
+from hpt.strategies.schedule import milestones
 from hpt.trial import Config
 
 SETTLED = 256
@@ -36,9 +38,10 @@ class BayesianStrategy:
 
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
     configurations launched or added, and three of them observed, the model takes over. Running trials enter
-    it with imagined outcomes, failed ones are never proposed again, and a finite space is never repeated
-    while untried configurations remain. `Auto` numbers that span three decades or more are laid out linearly
-    or logarithmically, as the fit has it (`auto_scale`); every other first point is logarithmic in them.
+    it with imagined outcomes, failed ones are never proposed again and make their neighbourhood less
+    attractive (`feasibility`), and a finite space is never repeated while untried configurations remain.
+    `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
+    (`auto_scale`); every other first point is logarithmic in them.
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
     in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
@@ -62,6 +65,7 @@ class BayesianStrategy:
         self._first = first
         self._doubling = doubling
         self._fits: dict[tuple[object, ...], Fit] = {}
+        self._feasibility = Feasibility()
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
@@ -79,7 +83,10 @@ class BayesianStrategy:
             fit = self._fit(history)
             scaled, place = fit.scaled, fit.scaled.place
             model = core.Model(scaled.space.coordinates, place(X), y, fit.at)
-            row = model.propose(place(pending), place(failed), seed, number, doubling=self._doubling)
+            labels = self._feasibility.model(scaled.space.coordinates, place(X), y, place(failed))
+            row = model.propose(
+                place(pending), place(failed), seed, number, doubling=self._doubling, labels=labels
+            )
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]
 
     def _first_points(self, history: History) -> int:
@@ -128,30 +135,3 @@ class BayesianStrategy:
 def first_points(d: int) -> int:
     """How many configurations are launched or added before the model chooses."""
     return max(3, min(10, d + 2))
-
-
-def anchor(n: int) -> int:
-    """The last refit at or before n observations: at 1, 2, 3, ... while below 32, then ever n / 16 apart.
-
-    >>> [anchor(n) for n in (5, 32, 33, 34, 1000)]
-    [5, 32, 32, 34, 967]
-    """
-    a = min(n, 1)
-    while (following := a + max(1, a // 16)) <= n:
-        a = following
-    return a
-
-
-def milestones(n: int) -> list[int]:
-    """The fits that lead to the one for n observations: at 32, 64, 128, ... and then at the anchor.
-
-    >>> milestones(20), milestones(70), milestones(1000)
-    ([20], [32, 64, 70], [32, 64, 128, 256, 512, 967])
-    """
-    last = anchor(n)
-    out = [last] if last > 0 else []
-    power = 32
-    while power < last:
-        out.insert(-1, power)
-        power *= 2
-    return out

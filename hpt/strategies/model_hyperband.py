@@ -17,9 +17,10 @@ from hpt.history import Float64Array, History
 from hpt.space import Coordinate
 from hpt.stopping.successive_halving import SuccessiveHalving, minimised
 from hpt.strategies.base import Seed, Suggestion, one_by_one
-from hpt.strategies.bayesian import anchor, first_points
+from hpt.strategies.bayesian import first_points
 from hpt.strategies.candidates import near, sampled
 from hpt.strategies.hyperband import HyperbandStrategy
+from hpt.strategies.schedule import anchor
 from hpt.strategies.streams import CANDIDATES, generator
 from hpt.trial import Config, ObjectiveType, Trial, TrialStatus
 

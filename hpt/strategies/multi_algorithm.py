@@ -20,7 +20,9 @@ from hpt.history import Float64Array, History
 from hpt.space import SearchSpace
 from hpt.strategies import check_space
 from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
-from hpt.strategies.bayesian import first_points, milestones
+from hpt.strategies.bayesian import first_points
+from hpt.strategies.feasibility import Feasibility
+from hpt.strategies.schedule import milestones
 from hpt.strategies.streams import seed_of
 from hpt.trial import Decision
 
@@ -112,9 +114,10 @@ class BayesianOfSeveral:
     def __init__(self, *, max_jobs: int | None = None) -> None:
         self._max_jobs = max_jobs
         self._fits: dict[str, dict[tuple[object, ...], core.Hyperparameters]] = {}
+        self._feasibility: dict[str, Feasibility] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_fits": {}}
+        return self.__dict__ | {"_fits": {}, "_feasibility": {}}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
@@ -162,7 +165,9 @@ class BayesianOfSeveral:
             number = part.last_number + 1
             candidates = part.X[:0]
             if place in asked:
-                row = model.propose(part.pending, part.failed, own_seed, number, incumbent)
+                success = self._feasibility.setdefault(history.definitions[place], Feasibility())
+                labels = success.model(part.space.coordinates, part.X, part.y, part.failed)
+                row = model.propose(part.pending, part.failed, own_seed, number, incumbent, labels=labels)
                 if row is not None:
                     candidates = proposed[place] = row[np.newaxis]
             contenders.append(core.Contender(model, candidates, part.pending, own_seed, number))

@@ -12,8 +12,9 @@ import pytest
 from hpt.history import HistoryLog
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.strategies.base import Strategy
-from hpt.strategies.bayesian import BayesianStrategy, anchor, first_points
+from hpt.strategies.bayesian import BayesianStrategy, first_points
 from hpt.strategies.random import RandomStrategy
+from hpt.strategies.schedule import anchor
 from hpt.trial import Config, ObjectiveType, TrialStatus
 
 MIXED = SearchSpace(

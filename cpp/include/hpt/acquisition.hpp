@@ -7,6 +7,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 
 #include "hpt/gaussian_process.hpp"
 #include "hpt/view.hpp"
@@ -30,10 +31,42 @@ struct LogImprovement {
 };
 LogImprovement log_expected_improvement(double mean, double deviation, double incumbent);
 
-// What a point is worth, from the predictions there; to be maximised.
+// log Phi(z) to full relative accuracy for every z, and its derivative phi(z) / Phi(z).
+struct LogPhi {
+  double value;
+  double slope;
+};
+LogPhi log_distribution(double z);
+
+// The probability that a trial succeeds, from a model of labels: 0 of those that did and 1 of those that
+// failed. A regression on labels, squashed: Rasmussen and Williams 2006, section 6.5, with
+// P = Phi((1/2 - m) / sqrt(v + noise)).
+class Feasibility {
+ public:
+  explicit Feasibility(const GaussianProcess& labels);  // which must outlive it
+  struct LogProbability {
+    double value;
+    double dmean;
+    double dvariance;
+  };
+  LogProbability operator()(double mean, double variance) const;
+  const GaussianProcess& labels() const { return labels_; }
+
+ private:
+  const GaussianProcess& labels_;
+  double middle_, noise_;
+};
+
+// What a point is worth, from the predictions there; to be maximised. The log probability of success is added
+// where there is a model of it: the logarithm of the improvement that is to be expected of a trial that may
+// fail (Gelbart, Snoek and Adams, "Bayesian optimization with unknown constraints", UAI 2014, equation 2).
 class Acquisition {
  public:
-  explicit Acquisition(const GaussianProcess& model) : model_(model) {}  // which must outlive it
+  // The models must outlive it.
+  explicit Acquisition(const GaussianProcess& model, const GaussianProcess* labels = nullptr)
+      : model_(model) {
+    if (labels != nullptr) feasibility_.emplace(*labels);
+  }
   virtual ~Acquisition() = default;
   const GaussianProcess& model() const { return model_; }
 
@@ -55,11 +88,16 @@ class Acquisition {
     Predictions at;
     Matrix dmean;
     Vector dvariance;
+    Predictions feasible;  // and what is made of it, where there is a model of success
+    Matrix feasible_dmean, feasible_gradients;
   };
   void evaluate(MatrixView X, Batch& batch) const;
 
  private:
+  void add_feasibility(MatrixView X, Batch& batch) const;
+
   const GaussianProcess& model_;
+  std::optional<Feasibility> feasibility_;
 };
 
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
@@ -70,7 +108,7 @@ class LogExpectedImprovement : public Acquisition {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model,
                                   double elsewhere = std::numeric_limits<double>::infinity(),
-                                  double width = 1.0);
+                                  double width = 1.0, const GaussianProcess* labels = nullptr);
   const Vector& incumbents() const { return incumbents_; }  // (S,)
   double score(VectorView mean, double variance) const override;
   double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;

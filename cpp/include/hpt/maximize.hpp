@@ -48,9 +48,11 @@ std::optional<Vector> design_point(const Coordinates& space, MatrixView tried, s
                                    std::uint64_t trial);
 
 // The untried point of highest expected improvement that the search finds. pending (m, d): running trials, in
-// order; tried (t, d): points to skip besides the model's own and the pending ones. Empty as above.
+// order; tried (t, d): points to skip besides the model's own and the pending ones. labels: of the same
+// space, 0 of trials that succeeded and 1 of those that failed (`Feasibility`). Empty as above.
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried,
-                              std::uint64_t seed, std::uint64_t trial, const SearchOptions& options = {});
+                              std::uint64_t seed, std::uint64_t trial, const SearchOptions& options = {},
+                              const GaussianProcess* labels = nullptr);
 
 // Factor of the model's deviations after n observations: its square is 1 + log2(1 + n / doubling). A search
 // crowds its observations about the best, where a function varies less than elsewhere, so that the amplitude

@@ -1,0 +1,30 @@
+"""When the hyperparameters of a model are fitted anew: a function of the number of observations alone."""
+
+from __future__ import annotations
+
+
+def anchor(n: int) -> int:
+    """The last refit at or before n observations: at 1, 2, 3, ... while below 32, then ever n / 16 apart.
+
+    >>> [anchor(n) for n in (5, 32, 33, 34, 1000)]
+    [5, 32, 32, 34, 967]
+    """
+    a = min(n, 1)
+    while (following := a + max(1, a // 16)) <= n:
+        a = following
+    return a
+
+
+def milestones(n: int) -> list[int]:
+    """The fits that lead to the one for n observations: at 32, 64, 128, ... and then at the anchor.
+
+    >>> milestones(20), milestones(70), milestones(1000)
+    ([20], [32, 64, 70], [32, 64, 128, 256, 512, 967])
+    """
+    last = anchor(n)
+    out = [last] if last > 0 else []
+    power = 32
+    while power < last:
+        out.insert(-1, power)
+        power *= 2
+    return out
