@@ -5,7 +5,7 @@
 The limit is the rate at which `dgemm` multiplies matrices of order 1,000 in the same run on one thread, in
 floating-point operations a second. Counted are the operations that no method could spare:
 
-    kernel       an array of n^2 entries, each 3 d for the distance and about 30 for the square root and the exponential
+    kernel       an array of n^2 entries, each 3 d for the distance and about 30 for the exponential
     posterior    a density and its gradient: n^3 / 3 for the factor and 2 n^3 / 3 for the inverse, n^2 / 2
                  entries of the kernel
     fit          as many posteriors as its clock holds: the number of evaluations it could afford at most
