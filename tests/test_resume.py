@@ -17,19 +17,35 @@ from tests.faults.jobs import FaultJob, results
 
 
 @pytest.mark.parametrize(
-    ("parallel", "trials", "algorithms"), [(1, 4, ()), (3, 5, ()), (1, 5, ("first", "second"))]
+    ("parallel", "trials", "algorithms", "warm_start"),
+    [
+        (1, 4, (), None),
+        (3, 5, (), None),
+        (1, 5, ("first", "second"), None),
+        (1, 5, (), "TransferLearning"),
+        (1, 3, (), "IdenticalDataAndAlgorithm"),
+    ],
 )
 def test_event_log_cut_at_every_index_resumes(
-    tmp_path: Path, parallel: int, trials: int, algorithms: tuple[str, ...]
+    tmp_path: Path, parallel: int, trials: int, algorithms: tuple[str, ...], warm_start: str | None
 ) -> None:
-    job = FaultJob(tmp_path / "job", parallel=parallel, trials=trials, pause=0.005, algorithms=algorithms)
+    job = FaultJob(
+        tmp_path / "job",
+        parallel=parallel,
+        trials=trials,
+        pause=0.005,
+        algorithms=algorithms,
+        warm_start=warm_start,
+    )
     assert job.run() == 0
     state, events = job.read()
     original = results(state)
     assert {trial.definition for trial in state.jobs.values()} == (set(algorithms) or {None})
     assert len(events) > 5 * trials
     runs = job.runs_by_name()
-    for cut in range(len(events) + 1):
+    given = sum(isinstance(event, ev.ParentResult) for event in events)  # stored with the job itself
+    assert given == (0 if warm_start is None else 10)
+    for cut in range(given, len(events) + 1):
         known = {event.name for event in events[:cut] if isinstance(event, ev.TrialCreated)}
         resumed = _resume(job, tmp_path / f"cut{cut}", events[:cut], state.created, known)
         assert resumed.training_counters["Completed"] == trials, f"cut at {cut}"

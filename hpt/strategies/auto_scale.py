@@ -10,10 +10,12 @@ declared so; what it proposes there is decoded by that space.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from hpt import core
 from hpt.history import Float64Array
 from hpt.parameters import MAX_LOGARITHMIC_INTEGER, ContinuousParameter, IntegerParameter, Parameter
 from hpt.scaling import Scaling
@@ -73,6 +75,14 @@ class ScaledSpace:
             position = (np.log(value) - np.log(low)) / (np.log(high) - np.log(low))
             placed[:, j] = np.clip(position, 0.0, 1.0)
         return placed
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The scales of `Auto` parameters and the kernel's hyperparameters on them."""
+
+    scaled: ScaledSpace
+    at: core.Hyperparameters
 
 
 def _logarithmic(parameter: Parameter) -> Parameter:

@@ -7,7 +7,6 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,22 +14,15 @@ from hpt import core
 from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
-from hpt.strategies.auto_scale import Columns, ScaledSpace, eligible
+from hpt.strategies.auto_scale import Columns, Fit, ScaledSpace, eligible
 from hpt.strategies.base import Seed, Suggestion, one_by_one
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
+from hpt.strategies.transfer import FEW, Advice, Transfer
 from hpt.trial import Config
 
 SETTLED = 256
 """Of more observations than this, a fit keeps the scales of the one it begins from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """The scales of `Auto` parameters and the kernel's hyperparameters on them."""
-
-    scaled: ScaledSpace
-    at: core.Hyperparameters
 
 
 class BayesianStrategy:
@@ -42,6 +34,7 @@ class BayesianStrategy:
     attractive (`feasibility`), and a finite space is never repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
     (`auto_scale`); every other first point is logarithmic in them.
+    Related searches are heeded as far as they agree with this one (`transfer`).
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
     in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
@@ -66,6 +59,7 @@ class BayesianStrategy:
         self._doubling = doubling
         self._fits: dict[tuple[object, ...], Fit] = {}
         self._feasibility = Feasibility()
+        self._transfer = Transfer(self._first_fit)
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
@@ -75,12 +69,18 @@ class BayesianStrategy:
         if space.size is not None and history.distinct >= space.size:
             return None
         X, y, pending, failed = history.X, history.y, history.pending, history.failed
-        if len(y) < 3 or len(y) + len(pending) + len(failed) < self._first_points(history):
+        advice = self._transfer.advise(history) if history.related else None
+        if len(y) < 3 or len(y) + len(pending) + len(failed) < self._first_points(history, advice):
+            if advice is not None:
+                point = advice.point(history) if number % 2 else None
+                if point is not None:
+                    return point
+                number = (number + 1) // 2  # the middle of the space comes early here too
             scaled = ScaledSpace(space, eligible(space) if number % 2 == 0 else frozenset())
             tried = scaled.place(np.concatenate([X, pending, failed]))
             row = core.design_point(scaled.space.coordinates, tried, seed, number)
         else:
-            fit = self._fit(history)
+            fit = self._fit(history) if advice is None or advice.fit is None else advice.fit
             scaled, place = fit.scaled, fit.scaled.place
             model = core.Model(scaled.space.coordinates, place(X), y, fit.at)
             labels = self._feasibility.model(scaled.space.coordinates, place(X), y, place(failed))
@@ -89,8 +89,9 @@ class BayesianStrategy:
             )
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]
 
-    def _first_points(self, history: History) -> int:
-        return first_points(len(history.space.parameters)) if self._first is None else self._first
+    def _first_points(self, history: History, advice: Advice | None) -> int:
+        most = first_points(len(history.space.parameters)) if self._first is None else self._first
+        return most if advice is None else min(FEW, most)
 
     def _fit(self, history: History) -> Fit:
         X, y, space = history.X, history.y, history.space
@@ -103,6 +104,9 @@ class BayesianStrategy:
         assert fit is not None, "the model takes over with three observations"
         self._fits = fits
         return fit
+
+    def _first_fit(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
+        return self._choose(space, X, y, None)
 
     def _choose(self, space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None) -> Fit:
         """The densest fit: scales as at the start, or all of one kind, then changed one by one."""

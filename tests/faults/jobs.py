@@ -20,8 +20,9 @@ from hpt.job_state import JobState, JobStatus
 from hpt.search import make_search
 from hpt.session import Session
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.trial import ObjectiveType
+from hpt.trial import ObjectiveType, TrialStatus
 from hpt.tuner import Tuner
+from hpt.warm_start import WarmStart
 
 HERE = Path(__file__).parent
 COUNTED = HERE.parent / "programs" / "counted.py"
@@ -46,6 +47,7 @@ class FaultJob:
         strategy: str = "Bayesian",
         pause: float = 0.02,
         algorithms: tuple[str, ...] = (),
+        warm_start: str | None = None,
     ) -> None:
         self.root, self.name, self.runs = root, "faults", root / "runs"
         root.mkdir(parents=True, exist_ok=True)
@@ -66,8 +68,11 @@ class FaultJob:
             limits=ResourceLimits(trials, parallel),
             definition=several[0] if several else definition,
             definitions=several,
+            warm_start=None if warm_start is None else WarmStart("parent", warm_start),
         )
         session = Session(root)
+        if warm_start is not None:
+            _store_parent(session, replace(self.config, name="parent", warm_start=None))
         session.create(self.config)
         session.close()
 
@@ -143,6 +148,23 @@ class FaultJob:
                 assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
                 assert proposal.definition == event.definition
             tuner.apply(event)
+
+
+def _store_parent(session: Session, config: TuningJobConfig) -> None:
+    """A job that ended with ten results, though nothing ran."""
+    session.create(config)
+    lease = session.storage.acquire(config.name)
+    events: list[ev.Event] = []
+    for number in range(1, 11):
+        values = {"x": (number * 0.37) % 1, "depth": 1 + number * 5 % 9, "kind": "ab"[number % 2]}
+        loss = (values["x"] - 0.3) ** 2 + 0.1 * abs(values["depth"] - 4)
+        events += [
+            ev.TrialCreated(0.0, number, values, f"parent-{number}"),
+            ev.AttemptCreated(0.0, number, 1),
+            ev.TrialEnded(0.0, number, TrialStatus.COMPLETED, loss),
+        ]
+    session.storage.append(lease, [*events, ev.JobEnded(1.0, "Completed", "MaxNumberOfTrainingJobs")], {})
+    session.storage.release(lease)
 
 
 def results(state: JobState) -> list[tuple[dict[str, object], float | None]]:
