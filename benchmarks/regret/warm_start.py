@@ -5,7 +5,7 @@
 Every family holds functions that are alike: a seed draws one for the parent, on a scale of its own, and one
 for the search itself. The parent searches for `--parent` trials without help. The unrelated parent searches
 a random function of the same space. Regret is as in report.py; differences are paired by seed, with a 95 %
-bootstrap interval, in shares of the mean regret of the search without parents after all trials.
+bootstrap interval.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def runs(family: str, seed: int, options: argparse.Namespace) -> dict[str, np.nd
 
 def difference(warm: np.ndarray, cold: np.ndarray) -> str:
     draw = np.random.default_rng(0).integers(len(cold), size=(4000, len(cold)))
-    low, high = np.quantile((warm - cold)[draw].mean(axis=1) / cold.mean(), [0.025, 0.975])
-    return f"{(warm - cold).mean() / cold.mean():+5.2f} [{low:+5.2f}, {high:+5.2f}]"
+    low, high = np.quantile((warm - cold)[draw].mean(axis=1), [0.025, 0.975])
+    return f"{(warm - cold).mean():+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def main() -> int:
