@@ -42,7 +42,8 @@ class ParentResult(Event):
 
     parent: the tuning job. name: the training job, which had these texts for `hyperparameters`, tuned ones
     alone, and these times. config: its configuration in this job's space, None if it has no place there.
-    same: the very objective of this job was measured; otherwise a related one.
+    same: the very objective of this job was measured; otherwise a related one. definition: which of several
+    definitions of this job it belongs to.
     """
 
     parent: str
@@ -55,6 +56,7 @@ class ParentResult(Event):
     created: float
     training_start: float | None = None
     training_end: float | None = None
+    definition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,10 +296,9 @@ class TuningJobConfig:
             raise InputError(
                 "early_stopping does not go with Hyperband, which stops training jobs itself; leave it out"
             )
-        if self.warm_start is not None and (self.definitions or self.strategy not in WARM_STRATEGIES):
-            what = "several definitions" if self.definitions else f"strategy {self.strategy!r}"
+        if self.warm_start is not None and self.strategy not in WARM_STRATEGIES:
             raise InputError(
-                f"warm_start does not go with {what}; use one definition and {' or '.join(WARM_STRATEGIES)}"
+                f"warm_start does not go with strategy {self.strategy!r}; use {' or '.join(WARM_STRATEGIES)}"
             )
 
 
@@ -396,7 +395,8 @@ def tuning_job(
     `keep_static`), or those a built-in algorithm recommends, the number of training jobs, early stopping,
     retries, an end at convergence, and the strategy, Hyperband where a number of epochs is given.
     algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
-    metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early.
+    metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early and have a
+    warm start: each algorithm begins with what its own program gave the parents.
 
     Raises:
         ValidationError: with every rule the description breaks, by the request's own member names.

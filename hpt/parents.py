@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt.events import ParentResult
-from hpt.job import TuningJobConfig
+from hpt.job import TrainingJobDefinition, TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
 from hpt.trial import ObjectiveStatus
 from hpt.warm_start import Placed, Projection, WarmStartType
@@ -38,13 +38,16 @@ def inherit(
     for parent in parents:
         found, said = _results(config, parent, time)
         events += found
-        words.append(said)
+        words += said
     return events, f"warm start ({config.warm_start.type}): {'; '.join(words)}"
 
 
 def same_program(config: TuningJobConfig, parent: TuningJobConfig) -> str:
     """What keeps the two from training the same program on the same data, "" if nothing does."""
-    mine, theirs = config.definition, parent.definition
+    return _difference(config.definition, parent.definition)
+
+
+def _difference(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> str:
     if _unversioned(mine.training_image) != _unversioned(theirs.training_image):
         return "program"
     return "" if set(mine.channels) == set(theirs.channels) else "input data"
@@ -55,25 +58,55 @@ def _unversioned(image: str) -> str:
     return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def _results(config: TuningJobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], str]:
-    definition, theirs = config.definition, parent.config.definition
-    projection = Projection(
-        definition.space, definition.hyperparameters, theirs.space, theirs.hyperparameters
-    )
+def heir(config: TuningJobConfig, theirs: TrainingJobDefinition) -> TrainingJobDefinition | None:
+    """The definition that the results of a parent's definition are for: the only one, or that of its program,
+    of several with the same the one of its name.
+    """
+    if not config.definitions:
+        return config.definition
+    heirs = [each for each in config.definitions if _difference(each, theirs) != "program"]
+    return next((each for each in heirs if each.name == theirs.name), heirs[0] if heirs else None)
+
+
+def _results(config: TuningJobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], list[str]]:
+    """The results of a parent, and what became of those of each of its definitions."""
     identical = config.warm_start is not None and config.warm_start.type is WarmStartType.IDENTICAL
-    differs = same_program(config, parent.config)
-    results, places = [], []
-    for job in parent.state.jobs.values():
-        if job.objective_status is ObjectiveStatus.SUCCEEDED:
+    found: list[ParentResult] = []
+    words = []
+    for theirs in parent.config.all_definitions:
+        jobs = [
+            job
+            for job in parent.state.jobs.values()
+            if job.objective_status is ObjectiveStatus.SUCCEEDED and job.definition == theirs.name
+        ]
+        name = parent.config.name + (f"/{theirs.name}" if parent.config.definitions else "")
+        mine = heir(config, theirs)
+        if mine is None:
+            nowhere = Placed(None, False)
+            found += [_event(parent.config, theirs, None, job, nowhere, False, time) for job in jobs]
+            words.append(f"{name!r} gives none of {len(jobs)} results, for no definition trains its program")
+            continue
+        projection = Projection(mine.space, mine.hyperparameters, theirs.space, theirs.hyperparameters)
+        differs = _difference(mine, theirs)
+        results, places = [], []
+        for job in jobs:
             placed = projection.place(job.config)
             same = identical and not differs and placed.exact
-            results.append(_event(parent.config, job, placed, same, time))
+            results.append(_event(parent.config, theirs, mine.name, job, placed, same, time))
             places.append(placed)
-    return results, _said(parent.config.name, results, places, projection, differs if identical else "")
+        found += results
+        words.append(_said(name, results, places, projection, differs if identical else ""))
+    return found, words
 
 
 def _event(
-    parent: TuningJobConfig, job: TrainingJob, placed: Placed, same: bool, time: float
+    parent: TuningJobConfig,
+    theirs: TrainingJobDefinition,
+    heir: str | None,
+    job: TrainingJob,
+    placed: Placed,
+    same: bool,
+    time: float,
 ) -> ParentResult:
     assert job.value is not None
     return ParentResult(
@@ -83,11 +116,12 @@ def _event(
         job.value,
         placed.config,
         same,
-        parent.definition.space.format(job.config),
+        theirs.space.format(job.config),
         job.status,
         job.created,
         job.training_start,
         job.training_end,
+        heir,
     )
 
 

@@ -275,8 +275,8 @@ class Tuner:
                 log.add(config, event.value, event.definition, event.source)
             case ParentResult():
                 if event.config is not None:
-                    config = log.space.validate(event.config)
-                    log.add(config, event.value, source=None if event.same else event.parent)
+                    config = log.part(event.definition).space.validate(event.config)
+                    log.add(config, event.value, event.definition, None if event.same else event.parent)
             case TrialCreated():
                 if event.number != log.last_number + 1:
                     raise TrialStateError(f"trial {event.number} does not follow trial {log.last_number}")

@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument(
         "--extended",
         action="store_true",
-        help="allow what SageMaker does not: early stopping in a job of several algorithms",
+        help="allow what SageMaker does not: early stopping and a warm start in a job of several algorithms",
     )
     tune.add_argument(
         "--check", action="store_true", help="check the job file and say what it means; start nothing"

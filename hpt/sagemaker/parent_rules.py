@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hpt.errors import Violation
 from hpt.job import TrainingJobDefinition, TuningJobConfig
 from hpt.parameters import CategoricalParameter, Parameter, value_text
-from hpt.parents import Parent, same_program
+from hpt.parents import Parent, heir, same_program
 from hpt.sagemaker.facts import CONFIG
 from hpt.sagemaker.range_rules import Broken
 from hpt.sagemaker.rules import LIMIT_EXCEEDED
@@ -69,14 +69,24 @@ def _single(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
 
 
 def _objective(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
-    mine, theirs = config.definition.objective, parent.config.definition.objective
-    for member, own, other in (("MetricName", mine.metric, theirs.metric), ("Type", mine.type, theirs.type)):
-        if own != other:
-            yield (
-                f"{CONFIG}.HyperParameterTuningJobObjective.{member}",
-                f"{str(own)!r} differs from {str(other)!r} of the parent {parent.config.name!r}; use that, "
-                "or another parent",
-            )
+    path = f"{CONFIG}.HyperParameterTuningJobObjective"
+    for definition in parent.config.all_definitions:
+        mine = heir(config, definition)
+        if mine is None:
+            continue
+        if config.definitions:
+            path = f"TrainingJobDefinitions[{config.definitions.index(mine)}].TuningObjective"
+        own, theirs = mine.objective, definition.objective
+        for member, one, other in (
+            ("MetricName", own.metric, theirs.metric),
+            ("Type", own.type, theirs.type),
+        ):
+            if one != other:
+                yield (
+                    f"{path}.{member}",
+                    f"{str(one)!r} differs from {str(other)!r} of the parent {parent.config.name!r}; use "
+                    "that, or another parent",
+                )
 
 
 def _names(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
@@ -157,7 +167,7 @@ def _identical(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
 
 PARENT_RULES: tuple[ParentRule, ...] = (
     ParentRule("W2", _ended, always=True),
-    ParentRule("W10", _single, always=True),
+    ParentRule("W10", _single),
     ParentRule("W3", _objective, always=True),
     ParentRule("W4", _names),
     ParentRule("W5", _kinds),

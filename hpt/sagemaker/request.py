@@ -45,7 +45,7 @@ def parse_request(
     base_dir: where relative paths start, the current folder by default. strict: read it as the service would,
     without local paths, defaults and limits. limits: these in place of the mode's own. check_s3: asked about
     every `s3://` URI. check_paths: whether local programs and data must be there. extended:
-    allow what the service does not: early stopping in a job of several algorithms.
+    allow what the service does not: early stopping and a warm start in a job of several algorithms.
 
     Raises:
         ValidationError: with every violation that was found; nothing was changed.

@@ -75,7 +75,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-EXTENDED_RULES = tuple(rule for rule in RULES if rule.id != "V27")
+EXTENDED_RULES = tuple(rule for rule in RULES if rule.id not in ("V26", "V27"))
 """The rules without what the service cannot do and this implementation can."""
 
 

@@ -19,11 +19,13 @@ from hpt import core
 from hpt.history import Float64Array, History
 from hpt.space import SearchSpace
 from hpt.strategies import check_space
+from hpt.strategies.auto_scale import Fit, ScaledSpace
 from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
 from hpt.strategies.bayesian import first_points
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
 from hpt.strategies.streams import seed_of
+from hpt.strategies.transfer import Transfer
 from hpt.trial import Decision
 
 MIN_FIRST, MAX_FIRST = 3, 5
@@ -104,6 +106,9 @@ class BayesianOfSeveral:
     rarely. That it is worse may have been bad luck: every definition keeps a floor of one in `FLOOR_PERIOD`
     trials, or in 4 K.
 
+    Of a warm start, results of the same objective count like a definition's own, and every other first point
+    is a good configuration of a related search, as in `transfer`.
+
     max_jobs: how many trials there will be, if known: at most a third of them are first points, unless that
     leaves less than `MIN_FIRST` to each definition, and then at most half.
 
@@ -115,9 +120,10 @@ class BayesianOfSeveral:
         self._max_jobs = max_jobs
         self._fits: dict[str, dict[tuple[object, ...], core.Hyperparameters]] = {}
         self._feasibility: dict[str, Feasibility] = {}
+        self._transfers: dict[str, Transfer] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_fits": {}, "_feasibility": {}}
+        return self.__dict__ | {"_fits": {}, "_feasibility": {}, "_transfers": {}}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
@@ -143,7 +149,12 @@ class BayesianOfSeveral:
         return max(1, min(most, share))
 
     def _design(self, history: History, place: int, seed: Seed) -> Suggestion | None:
-        part = _part(history, place)
+        part, name = _part(history, place), history.definitions[place]
+        if part.related and part.last_number % 2 == 0:
+            advice = self._transfers.setdefault(name, Transfer(_fit_as_declared)).advise(part)
+            point = None if advice is None else advice.point(part)
+            if point is not None:
+                return Suggestion(point, name)
         tried = np.concatenate([part.X, part.pending, part.failed])
         row = core.design_point(part.space.coordinates, tried, seed_of(seed, place), part.last_number + 1)
         return None if row is None else _suggestion(history, place, row)
@@ -197,6 +208,10 @@ class BayesianOfSeveral:
         assert at is not None, "only definitions with observations have models"
         self._fits[name] = fits
         return at
+
+
+def _fit_as_declared(space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
+    return Fit(ScaledSpace(space, frozenset()), core.fit(space.coordinates, X, y))
 
 
 def _part(history: History, place: int) -> History:
