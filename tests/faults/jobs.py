@@ -15,7 +15,15 @@ from pathlib import Path
 import psutil
 
 from hpt import events as ev
-from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.completion import CompletionCriteria
+from hpt.job import (
+    EarlyStopping,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+)
 from hpt.job_state import JobState, JobStatus
 from hpt.search import make_search
 from hpt.session import Session
@@ -48,7 +56,9 @@ class FaultJob:
         pause: float = 0.02,
         algorithms: tuple[str, ...] = (),
         warm_start: str | None = None,
+        everything: bool = False,
     ) -> None:
+        """everything: early stopping, two criteria, tags and retries as well."""
         self.root, self.name, self.runs = root, "faults", root / "runs"
         root.mkdir(parents=True, exist_ok=True)
         definition = TrainingJobDefinition(
@@ -59,6 +69,7 @@ class FaultJob:
             metric_definitions=(MetricDefinition("loss", r"loss=(.*?);"),),
             environment={"RUNS": str(self.runs)},
             grace_seconds=5.0,
+            retry_attempts=2 if everything else 1,
         )
         several = tuple(replace(definition, name=name) for name in algorithms)
         self.config = TuningJobConfig(
@@ -69,6 +80,11 @@ class FaultJob:
             definition=several[0] if several else definition,
             definitions=several,
             warm_start=None if warm_start is None else WarmStart("parent", warm_start),
+            early_stopping=EarlyStopping() if everything else None,
+            completion=CompletionCriteria(target=1e-6, max_not_improving=5)
+            if everything
+            else CompletionCriteria(),
+            tags={"team": "a"} if everything else {},
         )
         session = Session(root)
         if warm_start is not None:
@@ -129,11 +145,14 @@ class FaultJob:
         """Nothing lost, nothing run twice, and the recorded order gives the recorded suggestions."""
         state, events = self.read()
         assert state.status is JobStatus.COMPLETED
-        assert state.launched == self.config.limits.max_jobs
+        if self.config.early_stopping is None:
+            assert state.launched == self.config.limits.max_jobs
+            assert state.training_counters["Completed"] == state.launched, state.training_counters
         assert [job.number for job in state.jobs.values()] == list(range(1, state.launched + 1))
-        assert state.training_counters["Completed"] == state.launched, state.training_counters
         runs = self.runs_by_name()
-        assert set(runs) == {job.name for job in state.jobs.values()}
+        names = {job.name: job.status for job in state.jobs.values()}
+        assert runs.keys() <= names.keys()
+        assert {names[name] for name in names.keys() - runs.keys()} <= {TrialStatus.STOPPED}  # before it ran
         if ran_once:
             assert set(runs.values()) == {1}, runs
         self.assert_replays(events)

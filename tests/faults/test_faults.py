@@ -6,11 +6,13 @@ import random
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hpt import events as ev
+from hpt.session import Session
 from tests.faults.jobs import FaultJob, results
 
 BOUNDARIES = ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
@@ -51,6 +53,38 @@ def test_tuner_killed_at_a_boundary_with_three_in_parallel(tmp_path: Path, bound
     assert job.run(boundary, count) == KILLED
     assert job.run() == 0
     job.assert_complete()
+
+
+@pytest.mark.parametrize(
+    ("boundary", "count"),
+    [
+        ("after-commit", 9),
+        ("mid-scan", 12),
+        pytest.param("before-commit", 14, marks=pytest.mark.faults),
+        pytest.param("after-submit", 8, marks=pytest.mark.faults),
+    ],
+)
+@pytest.mark.parametrize("kind", ["identical", pytest.param("transfer", marks=pytest.mark.faults)])
+def test_tuner_killed_with_every_feature_on(tmp_path: Path, kind: str, boundary: str, count: int) -> None:
+    """Early stopping, two criteria, a warm start, tags and retries."""
+    job = FaultJob(tmp_path / "job", trials=16, pause=0.15, parallel=2, warm_start=kind, everything=True)
+    assert job.run(boundary, count) == KILLED
+    before = job.read()[1]
+    assert job.run() == 0
+    state = job.assert_complete()
+    events = job.read()[1]
+    assert events[: len(before)] == before
+    assert sum(isinstance(event, ev.ParentResult) for event in events) == 10
+    assert state.overall_best is not None and state.best is not None
+    assert state.overall_best.value <= state.best.value
+    counters = state.training_counters
+    assert counters["Completed"] + counters["Stopped"] == state.launched == sum(counters.values())
+    by_rule = [event for event in events if isinstance(event, ev.StopDecided)]
+    assert len({(event.number, event.reason) for event in by_rule}) == len(by_rule)
+    if state.launched < 16:
+        assert state.criterion == "BestObjectiveNotImproving"
+    stored, _, _ = Session(job.root).load(job.name)
+    assert replace(stored, warnings=()) == replace(job.config, warnings=())
 
 
 def random_moments(count: int, sample: int) -> list[object]:
