@@ -84,6 +84,12 @@ class TargetTransform:
     @property
     def power(self) -> float: ...
 
+class Criterion:
+    improvement: Criterion
+    noisy_improvement: Criterion
+    confidence_bound: Criterion
+    thompson: Criterion
+
 class SearchOptions:
     candidates: int
     local: int
@@ -101,6 +107,10 @@ class SearchOptions:
     finalists: int
     doubling: float
     incumbent: float
+    criterion: Criterion
+    beta: float
+    incumbent_points: int
+    incumbent_draws: int
     threads: int
     def __init__(self) -> None: ...
 

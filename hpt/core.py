@@ -32,6 +32,15 @@ MODEL_LIMIT = 1000
 TAILS = (2.0, 12.0)
 """How far a fit may let the worse half of the targets reach: drawn in a lot, or far outliers alone."""
 
+ACQUISITIONS = {
+    "LogEI": "improvement",
+    "NoisyLogEI": "noisy_improvement",
+    "UCB": "confidence_bound",
+    "Thompson": "thompson",
+}
+"""What a proposal maximises: the log of the expected improvement, the same averaged over what the best value
+may be under noise, a confidence bound two deviations off, or a draw of the function."""
+
 DOUBLING = 50.0
 """Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the
 deviations, since an amplitude learned from a crowd about the best is too small for what has not been seen."""
@@ -120,6 +129,7 @@ class Model:
         incumbent: float = inf,
         doubling: float = DOUBLING,
         labels: Model | None = None,
+        acquisition: str = "LogEI",
     ) -> Float64Array | None:
         """The point (d,) for trial `number`, or None when every point of a finite space was tried.
 
@@ -128,7 +138,7 @@ class Model:
         units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
         which the improvement sees the model's variances doubled; infinity leaves them as they are. labels: a
         model of 0 for trials that succeeded and 1 for those that failed, which must have an infinite `tail`;
-        the improvement is then that of trials that may fail.
+        the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`.
         """
         from hpt import _core
 
@@ -137,8 +147,16 @@ class Model:
         skip = _array(tried, "tried")
         if len(self._others):
             skip = np.concatenate([self._others, skip])
+        options.criterion = getattr(_core.Criterion, ACQUISITIONS[check_acquisition(acquisition)])
         success = None if labels is None else labels._gp
         return _core.propose(self._gp, _array(pending, "pending"), skip, seed, number, options, success)
+
+
+def check_acquisition(name: str) -> str:
+    """The name of an acquisition, if it is one of `ACQUISITIONS`."""
+    if name not in ACQUISITIONS:
+        raise InputError(f"acquisition {name!r} is not known; choose one of {', '.join(ACQUISITIONS)}")
+    return name
 
 
 def fit(

@@ -66,6 +66,11 @@ py::tuple log_improvement_slopes(const GaussianProcess& model, const Array& x,
 }  // namespace
 
 void bind_acquisition(py::module_& module) {
+  py::enum_<Criterion>(module, "Criterion")
+      .value("improvement", Criterion::improvement)
+      .value("noisy_improvement", Criterion::noisy_improvement)
+      .value("confidence_bound", Criterion::confidence_bound)
+      .value("thompson", Criterion::thompson);
   py::class_<SearchOptions>(module, "SearchOptions")
       .def(py::init<>())
       .def_readwrite("candidates", &SearchOptions::candidates)
@@ -84,6 +89,10 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("finalists", &SearchOptions::finalists)
       .def_readwrite("incumbent", &SearchOptions::incumbent)
       .def_readwrite("doubling", &SearchOptions::doubling)
+      .def_readwrite("criterion", &SearchOptions::criterion)
+      .def_readwrite("beta", &SearchOptions::beta)
+      .def_readwrite("incumbent_points", &SearchOptions::incumbent_points)
+      .def_readwrite("incumbent_draws", &SearchOptions::incumbent_draws)
       .def_readwrite("threads", &SearchOptions::threads);
 
   module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"),

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
+#include <vector>
 
 #include "hpt/error.hpp"
 
@@ -142,16 +144,31 @@ double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {
 
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
                                                const GaussianProcess* labels)
-    : Acquisition(model, labels),
-      incumbents_(static_cast<std::size_t>(model.sets()), elsewhere),
-      width_(width) {
+    : Acquisition(model, labels), incumbents_(model.sets(), 1, elsewhere), width_(width) {
   require(width > 0.0, "a width must be above 0");
   const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {
-    for (Index s = 0; s < mean.cols(); ++s) {
-      auto& incumbent = incumbents_[static_cast<std::size_t>(s)];
-      incumbent = std::min(incumbent, mean(i, s));
-    }
+    for (Index s = 0; s < mean.cols(); ++s) incumbents_(s, 0) = std::min(incumbents_(s, 0), mean(i, s));
+  }
+}
+
+LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
+                                               const GaussianProcess* labels, Index points, Index draws,
+                                               Stream stream)
+    : Acquisition(model, labels), incumbents_(model.sets(), draws, elsewhere), width_(width) {
+  require(width > 0.0 && points >= 1 && draws >= 1, "width, points and draws must be above 0");
+  const Matrix mean = model.fitted_means();
+  std::vector<Index> order(static_cast<std::size_t>(mean.rows()));
+  std::iota(order.begin(), order.end(), Index{0});
+  for (Index s = 0; s < model.sets(); ++s) {
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return mean(a, s) < mean(b, s); });
+    Matrix X;
+    for (Index i = 0; i < std::min(points, mean.rows()); ++i)
+      X.append_row(model.points().row(order[static_cast<std::size_t>(i)]));
+    const Matrix drawn = model.sample(X, draws, stream, s);
+    for (Index k = 0; k < draws; ++k)
+      incumbents_(s, k) =
+          std::min(incumbents_(s, k), *std::min_element(drawn.row(k).begin(), drawn.row(k).end()));
   }
 }
 
@@ -160,37 +177,55 @@ double LogExpectedImprovement::score(VectorView mean, double variance) const {
   const double deviation = width_ * std::sqrt(variance);
   double largest = -infinity, sum = 0.0;
   for (std::size_t s = 0; s < mean.size(); ++s) {
-    const double value = log_expected_improvement(mean[s], deviation, incumbents_[s]).value;
-    if (value > largest) {
-      sum *= std::exp(largest - value);
-      largest = value;
+    for (const double incumbent : incumbents_.row(static_cast<Index>(s))) {
+      const double value = log_expected_improvement(mean[s], deviation, incumbent).value;
+      if (value > largest) {
+        sum *= std::exp(largest - value);
+        largest = value;
+      }
+      sum += std::exp(value - largest);
     }
-    sum += std::exp(value - largest);
   }
-  return largest + std::log(sum / static_cast<double>(mean.size()));
+  return largest + std::log(sum / static_cast<double>(incumbents_.rows() * incumbents_.cols()));
 }
 
 double LogExpectedImprovement::score(VectorView mean, double variance, MutableVectorView dmean,
                                      double& dvariance) const {
   const double deviation = width_ * std::sqrt(variance);
   double largest = -infinity, sum = 0.0, ddeviation = 0.0;
+  std::fill(dmean.begin(), dmean.end(), 0.0);
   for (std::size_t s = 0; s < mean.size(); ++s) {
-    const LogImprovement each = log_expected_improvement(mean[s], deviation, incumbents_[s]);
-    if (each.value > largest) {
-      const double shrink = std::exp(largest - each.value);
-      sum *= shrink;
-      ddeviation *= shrink;
-      for (std::size_t before = 0; before < s; ++before) dmean[before] *= shrink;
-      largest = each.value;
+    for (const double incumbent : incumbents_.row(static_cast<Index>(s))) {
+      const LogImprovement each = log_expected_improvement(mean[s], deviation, incumbent);
+      if (each.value > largest) {
+        const double shrink = std::exp(largest - each.value);
+        sum *= shrink;
+        ddeviation *= shrink;
+        for (std::size_t before = 0; before <= s; ++before) dmean[before] *= shrink;
+        largest = each.value;
+      }
+      const double weight = std::exp(each.value - largest);
+      sum += weight;
+      ddeviation += weight * each.ddeviation;
+      dmean[s] += weight * each.dmean;
     }
-    const double weight = std::exp(each.value - largest);
-    sum += weight;
-    ddeviation += weight * each.ddeviation;
-    dmean[s] = weight * each.dmean;
   }
   for (double& slope : dmean) slope /= sum;
   dvariance = ddeviation / sum * width_ * width_ / (2.0 * deviation);
-  return largest + std::log(sum / static_cast<double>(mean.size()));
+  return largest + std::log(sum / static_cast<double>(incumbents_.rows() * incumbents_.cols()));
+}
+
+double ConfidenceBound::score(VectorView mean, double variance) const {
+  double sum = 0.0;
+  for (const double each : mean) sum += each;
+  return beta_ * std::sqrt(variance) - sum / static_cast<double>(mean.size());
+}
+
+double ConfidenceBound::score(VectorView mean, double variance, MutableVectorView dmean,
+                              double& dvariance) const {
+  std::fill(dmean.begin(), dmean.end(), -1.0 / static_cast<double>(mean.size()));
+  dvariance = beta_ / (2.0 * std::sqrt(variance));
+  return score(mean, variance);
 }
 
 }  // namespace hpt

@@ -270,6 +270,31 @@ void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, int thr
   });
 }
 
+Matrix GaussianProcess::sample(MatrixView X, Index draws, Stream stream, Index set) const {
+  const Index m = X.rows(), stride = columns_.stride;
+  Predictions at;
+  predict(X, false, at);
+  Matrix covariance = Kernel(space_, at_).cross(X, X);
+  multiply(-1.0, {at.solved.data(), stride}, {at.solved.data(), stride, true}, 1.0, {covariance.data(), m}, m,
+           m, stride);
+  // Points close together leave it short of definite by rounding alone.
+  Matrix root;
+  int order = -1;
+  for (double jitter = 1e-10; order != 0 && jitter < 1e-2; jitter *= 100.0) {
+    root = covariance;
+    for (Index i = 0; i < m; ++i) root(i, i) += jitter * at_.amplitude;
+    order = cholesky(root);
+  }
+  if (order != 0) throw NotPositiveDefinite(order, 1e-4);
+  Matrix out(draws, m);
+  Vector z(static_cast<std::size_t>(m));
+  for (Index draw = 0; draw < draws; ++draw) {
+    for (double& each : z) each = stream.normal();
+    for (Index i = 0; i < m; ++i) out(draw, i) = at.mean(i, set) + dot(root.row(i), z);
+  }
+  return out;
+}
+
 Matrix GaussianProcess::fitted_means() const {
   const double noise = at_.noise + jitter_ * at_.amplitude;
   Matrix out(Z_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 
 #include "hpt/error.hpp"
@@ -120,6 +121,16 @@ class Search {
     return row_of(points, order_of(acquisition_(points, options_.threads))[0]);
   }
 
+  // The lowest of a draw of the function at the candidates.
+  std::optional<Vector> thompson(std::uint64_t seed, std::uint64_t trial) const {
+    Matrix points = candidates(seed, trial);
+    if (points.rows() == 0) return std::nullopt;
+    keep_lowest_means(points, many_ ? options_.variances : points.rows());
+    const Matrix drawn = model_.sample(points, 1, Stream(seed, trial, Use::thompson));
+    const VectorView row = drawn.row(0);
+    return row_of(points, std::min_element(row.begin(), row.end()) - row.begin());
+  }
+
   std::optional<Vector> run(std::uint64_t seed, std::uint64_t trial) const {
     Front front = screen(seed, trial);
     if (front.points.rows() == 0) return std::nullopt;
@@ -171,17 +182,20 @@ class Search {
   // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
     Front front{candidates(seed, trial), Vector(), std::vector<char>()};
-    if (many_ && front.points.rows() > options_.variances) {
-      Vector means(static_cast<std::size_t>(front.points.rows()));
-      model_.predict_mean(front.points, means, options_.threads);
-      for (double& mean : means) mean = -mean;
-      std::vector<Index> order = order_of(means);
-      order.resize(static_cast<std::size_t>(options_.variances));
-      front.points = rows_of(front.points, order);
-    }
+    if (many_) keep_lowest_means(front.points, options_.variances);
     front.scores = acquisition_(front.points, options_.threads);
     keep_best(front, many_ ? options_.many_starts : options_.starts);
     return front;
+  }
+
+  void keep_lowest_means(Matrix& points, Index count) const {
+    if (points.rows() <= count) return;
+    Vector means(static_cast<std::size_t>(points.rows()));
+    model_.predict_mean(points, means, options_.threads);
+    for (double& mean : means) mean = -mean;
+    std::vector<Index> order = order_of(means);
+    order.resize(static_cast<std::size_t>(count));
+    points = rows_of(points, order);
   }
 
   Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
@@ -370,8 +384,20 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   const double incumbent =
       std::isfinite(options.incumbent) ? model.transform().forward(options.incumbent) : options.incumbent;
   const double width = width_at(model.points().rows(), options.doubling);
-  const LogExpectedImprovement acquisition(imagined, incumbent, width, labels);
-  const Search search(acquisition, tried, options);
+  std::unique_ptr<const Acquisition> acquisition;
+  if (options.criterion == Criterion::confidence_bound)
+    acquisition = std::make_unique<ConfidenceBound>(imagined, width * options.beta, labels);
+  else if (options.criterion == Criterion::noisy_improvement)
+    acquisition = std::make_unique<LogExpectedImprovement>(imagined, incumbent, width, labels,
+                                                           options.incumbent_points, options.incumbent_draws,
+                                                           Stream(seed, trial, Use::incumbents));
+  else
+    acquisition = std::make_unique<LogExpectedImprovement>(imagined, incumbent, width, labels);
+  const Search search(*acquisition, tried, options);
+  if (options.criterion == Criterion::thompson) {
+    if (std::optional<Vector> found = search.thompson(seed, trial)) return found;
+    return any_untried(space, tried, seed, trial);
+  }
   if (space.cardinality() && *space.cardinality() <= options.enumerable) return search.enumerate();
   if (std::optional<Vector> found = search.run(seed, trial)) return found;
   return any_untried(space, tried, seed, trial);

@@ -85,7 +85,7 @@ TEST_CASE("the logarithm is that of the average over the sets") {
   double variance = 0.0, sum = 0.0;
   model.predict_standardized(MatrixView(&x, 1, 1), mean, {&variance, 1});
   for (Index s = 0; s < 6; ++s)
-    sum += expected_improvement(mean(0, s), std::sqrt(variance), acquisition.incumbents()[s]);
+    sum += expected_improvement(mean(0, s), std::sqrt(variance), acquisition.incumbents()(s, 0));
   CHECK(acquisition(MatrixView(&x, 1, 1))[0] == doctest::Approx(std::log(sum / 6)).epsilon(1e-12));
 }
 
@@ -130,4 +130,48 @@ TEST_CASE("what may fail is worth less, with the right gradient, for one point a
       CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
     }
   }
+}
+
+TEST_CASE("the gradients of the other acquisitions are finite differences too") {
+  const Coordinates space = reference::mixed_space();
+  const GaussianProcess model =
+      GaussianProcess::fit(space, reference::points(space, 20, 61), reference::normals(20, 62))
+          .imagine(reference::points(space, 2, 63), 3, Stream(2, 3, Use::fantasies));
+  const LogExpectedImprovement noisy(model, std::numeric_limits<double>::infinity(), 1.3, nullptr, 6, 5,
+                                     Stream(1, 2, Use::incumbents));
+  const ConfidenceBound bound(model, 2.0);
+  CHECK(noisy.incumbents().rows() == 3);
+  CHECK(noisy.incumbents().cols() == 5);
+  const Matrix X = reference::points(space, 10, 64);
+  Vector gradient(2), unused(2);
+  constexpr double h = 1e-5;
+  for (const Acquisition* acquisition :
+       {static_cast<const Acquisition*>(&noisy), static_cast<const Acquisition*>(&bound)}) {
+    const Vector many = (*acquisition)(X);
+    for (Index i = 0; i < 10; ++i) {
+      CHECK((*acquisition)(X.row(i), gradient) ==
+            doctest::Approx(many[static_cast<std::size_t>(i)]).epsilon(1e-10));
+      for (std::size_t q = 0; q < 2; ++q) {
+        Matrix up(X), down(X);
+        up(i, space.continuous()[q]) += h;
+        down(i, space.continuous()[q]) -= h;
+        const double slope =
+            ((*acquisition)(up.row(i), unused) - (*acquisition)(down.row(i), unused)) / (2 * h);
+        CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
+      }
+    }
+  }
+}
+
+TEST_CASE("without noise the best value is known, and both improvements are one") {
+  const Coordinates space({Coordinate::continuous()});
+  Matrix X(3, 1);
+  X(1, 0) = 0.5;
+  X(2, 0) = 1.0;
+  const GaussianProcess model(space, X, Vector{0.3, 0.1, 1.0}, {Vector{0.4}, 1.0, 1e-9, 0.0, 0.5});
+  const LogExpectedImprovement plain(model);
+  const LogExpectedImprovement noisy(model, std::numeric_limits<double>::infinity(), 1.0, nullptr, 3, 8,
+                                     Stream(1, 2, Use::incumbents));
+  for (Index k = 0; k < 8; ++k)
+    CHECK(noisy.incumbents()(0, k) == doctest::Approx(plain.incumbents()(0, 0)).epsilon(1e-3));
 }

@@ -151,3 +151,34 @@ TEST_CASE("shapes are checked") {
   CHECK_THROWS_AS(worked().condition_on(Matrix(1, 1), Vector{}), InvalidArgument);
   CHECK_THROWS_AS(worked().condition_on(Matrix(1, 1), Vector{NAN}), InvalidArgument);
 }
+
+TEST_CASE("draws of the function have the mean and the covariance of the prediction") {
+  const Coordinates space({Coordinate::continuous()});
+  Matrix X(2, 1), query(3, 1);
+  X(0, 0) = 0.2;
+  X(1, 0) = 0.9;
+  query(0, 0) = 0.2;
+  query(1, 0) = 0.5;
+  query(2, 0) = 0.55;
+  const GaussianProcess model(space, X, Vector{1.0, -1.0}, {Vector{0.3}, 1.0, 1e-2, 0.0, 0.5});
+  Matrix mean;
+  Vector variance(3);
+  model.predict_standardized(query, mean, variance);
+  constexpr Index draws = 20000;
+  const Matrix drawn = model.sample(query, draws, Stream(3, 1, Use::thompson));
+  REQUIRE(drawn.rows() == draws);
+  double product = 0.0;
+  for (Index i = 0; i < 3; ++i) {
+    double sum = 0.0, squares = 0.0;
+    for (Index k = 0; k < draws; ++k) {
+      const double rest = drawn(k, i) - mean(i, 0);
+      sum += rest;
+      squares += rest * rest;
+      if (i == 2) product += rest * (drawn(k, 1) - mean(1, 0));
+    }
+    const double deviation = std::sqrt(variance[static_cast<std::size_t>(i)]);
+    CHECK(std::abs(sum / draws) < 0.03 * deviation);
+    CHECK(squares / draws == doctest::Approx(deviation * deviation).epsilon(0.03));
+  }
+  CHECK(product / draws / std::sqrt(variance[1] * variance[2]) > 0.95);  // neighbours move together
+}

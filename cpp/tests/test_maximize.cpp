@@ -118,3 +118,23 @@ TEST_CASE("more dimensions than the sequence has") {
   std::set<double> different(x.begin(), x.end());
   CHECK(different.size() == 300);
 }
+
+TEST_CASE("every criterion proposes legal untried points near the best of a bowl, and the same again") {
+  const Coordinates space = reference::mixed_space();
+  const Matrix X = reference::points(space, 40, 81);
+  Vector y;
+  for (Index i = 0; i < X.rows(); ++i)
+    y.push_back(std::pow(X(i, 0) - 0.4, 2) + std::pow(X(i, 3) - 0.6, 2) + 0.1 * X(i, 1));
+  const GaussianProcess model = GaussianProcess::fit(space, X, y);
+  const Matrix none(0, space.size());
+  for (const Criterion criterion : {Criterion::improvement, Criterion::noisy_improvement,
+                                    Criterion::confidence_bound, Criterion::thompson}) {
+    SearchOptions options = small_search();
+    options.criterion = criterion;
+    const Vector x = *propose(model, none, none, 5, 41, options);
+    space.check(MatrixView(x.data(), 1, space.size()));
+    CHECK(x == *propose(model, none, none, 5, 41, options));
+    CHECK(std::abs(x[0] - 0.4) + std::abs(x[3] - 0.6) < 0.8);
+    CHECK(*propose(model, Matrix(MatrixView(x.data(), 1, space.size())), none, 5, 42, options) != x);
+  }
+}

@@ -49,10 +49,12 @@ class BayesianStrategy:
         warping: bool = True,
         first: int | None = None,
         doubling: float = core.DOUBLING,
+        acquisition: str = "LogEI",
     ) -> None:
-        """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling: as
-        `hpt.core.Model.propose` takes it.
+        """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
+        acquisition: as `hpt.core.Model.propose` takes them.
         """
+        self._acquisition = core.check_acquisition(acquisition)
         self._tails = tuple(tails)
         self._warping = warping
         self._first = first
@@ -85,7 +87,13 @@ class BayesianStrategy:
             model = core.Model(scaled.space.coordinates, place(X), y, fit.at)
             labels = self._feasibility.model(scaled.space.coordinates, place(X), y, place(failed))
             row = model.propose(
-                place(pending), place(failed), seed, number, doubling=self._doubling, labels=labels
+                place(pending),
+                place(failed),
+                seed,
+                number,
+                doubling=self._doubling,
+                labels=labels,
+                acquisition=self._acquisition,
             )
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]
 

@@ -109,13 +109,32 @@ class LogExpectedImprovement : public Acquisition {
   explicit LogExpectedImprovement(const GaussianProcess& model,
                                   double elsewhere = std::numeric_limits<double>::infinity(),
                                   double width = 1.0, const GaussianProcess* labels = nullptr);
-  const Vector& incumbents() const { return incumbents_; }  // (S,)
+  // Under noise the best is not known: `draws` incumbents for each set of targets, each the lowest value of a
+  // draw of the function at the `points` of lowest mean (cf. Letham, Karrer, Ottoni and Bakshy, "Constrained
+  // Bayesian optimization with noisy experiments", 2019, section 4).
+  LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
+                         const GaussianProcess* labels, Index points, Index draws, Stream stream);
+  const Matrix& incumbents() const { return incumbents_; }  // (S, K)
   double score(VectorView mean, double variance) const override;
   double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;
 
  private:
-  Vector incumbents_;
+  Matrix incumbents_;
   double width_;
+};
+
+// beta deviations below the mean, averaged over the model's sets of targets and negated: the upper confidence
+// bound of Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in the bandit setting", ICML
+// 2010, for minimisation.
+class ConfidenceBound : public Acquisition {
+ public:
+  explicit ConfidenceBound(const GaussianProcess& model, double beta, const GaussianProcess* labels = nullptr)
+      : Acquisition(model, labels), beta_(beta) {}
+  double score(VectorView mean, double variance) const override;
+  double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;
+
+ private:
+  double beta_;
 };
 
 }  // namespace hpt

@@ -55,6 +55,8 @@ class GaussianProcess {
   void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance, int threads = 1) const;
   // The mean alone, averaged over the sets, (m,): costs no solve.
   void predict_mean(MatrixView X, MutableVectorView mean, int threads = 1) const;
+  // Draws of the function at X (m, d), jointly, given a set of targets: (draws, m), in standardised units.
+  Matrix sample(MatrixView X, Index draws, Stream stream, Index set = 0) const;
   // The mean at the model's own points, from its targets: K alpha = Z - mean - noise alpha. (n, S)
   Matrix fitted_means() const;
   // All at once for a few points, (m, d); with slopes if `pull_back` is to follow.

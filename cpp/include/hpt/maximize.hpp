@@ -14,6 +14,11 @@
 
 namespace hpt {
 
+// What is maximised: the log of the expected improvement over the lowest mean among the observed points, or
+// averaged over what that lowest value may be; a confidence bound; or a draw of the function itself, at the
+// screened points only (Thompson sampling).
+enum class Criterion { improvement, noisy_improvement, confidence_bound, thompson };
+
 // Budgets count points and steps, never time, and depend on the number of observations alone.
 struct SearchOptions {
   Index candidates = 768;          // quasi-random points screened
@@ -36,6 +41,10 @@ struct SearchOptions {
   // In the units of the targets: a value to improve on that was found elsewhere, where the model's own is
   // worse.
   double incumbent = std::numeric_limits<double>::infinity();
+  Criterion criterion = Criterion::improvement;
+  double beta = 2.0;           // deviations of the confidence bound
+  Index incumbent_points = 8;  // of the noisy improvement
+  Index incumbent_draws = 16;
   // Observations by which the improvement's variances are doubled (see `width_at`); infinity leaves them.
   double doubling = 50.0;
   int threads = 1;  // without effect on the result

@@ -21,6 +21,8 @@ enum class Use : std::uint64_t {
   local_candidates = 4,    // perturbations of the incumbents
   fantasies = 5,           // outcomes drawn for pending trials
   enumeration = 6,         // where a walk over a finite space starts
+  incumbents = 7,          // what the function may be at the points likeliest to be best
+  thompson = 8,            // the function at the candidates of one ask
 };
 
 std::array<std::uint64_t, 4> philox(std::array<std::uint64_t, 4> counter, std::array<std::uint64_t, 2> key);

@@ -1,0 +1,56 @@
+"""Every acquisition leads a search to the best of a simple function, and keeps what all searches promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hpt
+from hpt import core
+from hpt.errors import InputError
+from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.strategies.bayesian import BayesianStrategy
+from hpt.trial import Config
+
+SPACE = SearchSpace(
+    [
+        ContinuousParameter("x", 0, 1, "Linear"),
+        IntegerParameter("n", 1, 20, "Linear"),
+        CategoricalParameter("c", ["a", "b", "c"]),
+    ]
+)
+
+
+def value(config: Config) -> float:
+    return (float(config["x"]) - 0.3) ** 2 + 0.01 * abs(int(config["n"]) - 7) + 0.1 * (config["c"] != "b")
+
+
+@pytest.mark.parametrize("acquisition", core.ACQUISITIONS)
+def test_it_finds_the_best(acquisition: str) -> None:
+    tuner = hpt.Tuner(SPACE, "Minimize", BayesianStrategy(acquisition=acquisition), seed=3)
+    best = np.inf
+    for _ in range(40):
+        [trial] = tuner.ask()
+        best = min(best, value(trial.config))
+        tuner.tell(trial.number, value(trial.config))
+    assert best < 0.02
+    assert len({str(trial.config) for trial in tuner.trials}) == 40
+
+
+@pytest.mark.parametrize("acquisition", core.ACQUISITIONS)
+def test_eight_at_once_are_eight_one_by_one(acquisition: str) -> None:
+    at_once, one_by_one = (
+        hpt.Tuner(SPACE, "Minimize", BayesianStrategy(acquisition=acquisition), seed=3) for _ in range(2)
+    )
+    for tuner in (at_once, one_by_one):
+        for k in range(8):
+            config = {"x": k / 8, "n": 1 + 2 * k, "c": "abc"[k % 3]}
+            tuner.add(config, value(config))
+    together = [trial.config for trial in at_once.ask(4)]
+    assert together == [one_by_one.ask()[0].config for _ in range(4)]
+    assert len({str(config) for config in together}) == 4
+
+
+def test_another_name_is_refused() -> None:
+    with pytest.raises(InputError, match="'PI' is not known; choose one of LogEI, NoisyLogEI, UCB, Thompson"):
+        BayesianStrategy(acquisition="PI")
