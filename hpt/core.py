@@ -39,7 +39,7 @@ ACQUISITIONS = {
     "Thompson": "thompson",
 }
 """What a proposal maximises: the log of the expected improvement, the same averaged over what the best value
-may be under noise, a confidence bound two deviations off, or a draw of the function."""
+may be under noise, a confidence bound two deviations off, or a draw of the function (heedless of labels)."""
 
 DOUBLING = 50.0
 """Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -94,21 +94,19 @@ class Projection:
         statics: Mapping[str, str],
         other: SearchSpace,
         other_statics: Mapping[str, str],
-        ignored: Collection[str] = (),
     ) -> None:
-        """ignored: names of static hyperparameters that do not matter."""
         self._space, self._statics = space, statics
         self._tuned = {parameter.name: parameter for parameter in other.parameters}
         self._fixed = other_statics
         mine = {parameter.name for parameter in space.parameters}
         theirs = self._tuned.keys() | other_statics.keys()
         self.new = {each.name: _middle(each) for each in space.parameters if each.name not in theirs}
-        self.gone = tuple(sorted(theirs - mine - statics.keys() - set(ignored)))
+        self.gone = tuple(sorted(theirs - mine - statics.keys()))
         self.changed = tuple(
             sorted(
                 name
                 for name, text in statics.items()
-                if name not in self._tuned and name not in ignored and other_statics.get(name) != text
+                if name not in self._tuned and other_statics.get(name) != text
             )
         )
 

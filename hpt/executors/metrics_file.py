@@ -106,9 +106,9 @@ def parse(line: str) -> dict[str, float]:
     if line.startswith("{"):
         try:
             content = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"it is no JSON object: {error}") from None
-        return {name: float(value) for name, value in content.items() if type(value) in (int, float)}
+            return {name: float(value) for name, value in content.items() if type(value) in (int, float)}
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise InputError(f"it is no JSON object of numbers: {error}") from None
     metrics = {}
     for word in line.split():
         name, equals, value = word.rpartition("=")

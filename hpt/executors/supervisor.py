@@ -238,7 +238,7 @@ class Supervisor:
             process.signal_descendants(signal.SIGKILL)
 
     def _carry_metrics(self, *, last: bool = False) -> None:
-        if self.metrics is None and os.path.exists(path := self._path(record.METRICS)):
+        if self.metrics is None and os.path.isfile(path := self._path(record.METRICS)):  # a pipe would block
             from hpt.executors.metrics_file import MetricsFile  # few programs have one, and it imports more
 
             self.metrics = MetricsFile(path, self.log)

@@ -124,8 +124,8 @@ def test_bad_lines_are_named_in_the_log_and_the_rest_is_taken(files: Files) -> N
         "object",
         "[hpt] metrics file: line 2 is not taken: 'loss=high' is no name=number; write `loss=0.25` or a JSON "
         "object",
-        "[hpt] metrics file: line 3 is not taken: it is no JSON object: Expecting ',' delimiter: line 1 "
-        "column 11 (char 10)",
+        "[hpt] metrics file: line 3 is not taken: it is no JSON object of numbers: Expecting ',' delimiter: "
+        "line 1 column 11 (char 10)",
         "[hpt] metrics file: line 4 is not taken: metric name 'a b' cannot be reported; use a name without "
         "blanks and equals signs",
         "[hpt] metrics: ÿ=1.0",
@@ -175,6 +175,14 @@ def test_lines_of_both_forms(line: str, metrics: dict[str, float]) -> None:
 
 
 def test_other_lines_are_refused() -> None:
-    for line in ("[1]", "loss", "=", "loss= 1", "{1: 2}"):
+    deep = '{"a": ' + "[" * 100_000
+    for line in ("[1]", "loss", "=", "loss= 1", "{1: 2}", '{"loss": 1' + "0" * 400 + "}", deep):
         with pytest.raises(InputError):
             parse(line)
+
+
+def test_a_pipe_in_its_place_holds_nothing_up(workshop: Workshop) -> None:
+    run = workshop.run(workshop.script("mkfifo $HPT_METRICS_FILE; sleep 1; echo done"))
+    assert run.exit is not None
+    assert (run.exit.outcome, run.exit.exit_code) == ("Exited", 0)
+    assert run.log == b"done\n"
