@@ -50,15 +50,17 @@ class BayesianStrategy:
         first: int | None = None,
         doubling: float = core.DOUBLING,
         acquisition: str = "LogEI",
+        threads: int = 1,
     ) -> None:
         """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
-        acquisition: as `hpt.core.Model.propose` takes them.
+        acquisition: as `hpt.core.Model.propose` takes them. threads: of the core; they change no bit.
         """
         self._acquisition = core.check_acquisition(acquisition)
         self._tails = tuple(tails)
         self._warping = warping
         self._first = first
         self._doubling = doubling
+        self._threads = threads
         self._fits: dict[tuple[object, ...], Fit] = {}
         self._feasibility = Feasibility()
         self._transfer = Transfer(self._first_fit)
@@ -84,7 +86,7 @@ class BayesianStrategy:
         else:
             fit = self._fit(history) if advice is None or advice.fit is None else advice.fit
             scaled, place = fit.scaled, fit.scaled.place
-            model = core.Model(scaled.space.coordinates, place(X), y, fit.at)
+            model = core.Model(scaled.space.coordinates, place(X), y, fit.at, self._threads)
             labels = self._feasibility.model(scaled.space.coordinates, place(X), y, place(failed))
             row = model.propose(
                 place(pending),
@@ -141,7 +143,9 @@ class BayesianStrategy:
         y: Float64Array,
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
-        return core.fit(coordinates, X, y, start, warping=self._warping, tails=self._tails)
+        return core.fit(
+            coordinates, X, y, start, warping=self._warping, threads=self._threads, tails=self._tails
+        )
 
 
 def first_points(d: int) -> int:
