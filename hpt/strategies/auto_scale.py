@@ -9,7 +9,7 @@ declared so; what it proposes there is decoded by that space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,12 +17,21 @@ import numpy as np
 
 from hpt import core
 from hpt.history import Float64Array
-from hpt.parameters import MAX_LOGARITHMIC_INTEGER, ContinuousParameter, IntegerParameter, Parameter
+from hpt.parameters import (
+    MAX_LOGARITHMIC_INTEGER,
+    ContinuousParameter,
+    Coordinate,
+    IntegerParameter,
+    Parameter,
+)
 from hpt.scaling import Scaling
 from hpt.space import SearchSpace
 
 RATIO = 1000
 """From max / min = 1000 on, a linear scale gives a tenth of a percent of the range to the lowest decade."""
+
+SETTLED = 256
+"""Of more observations than this, a fit keeps the scales of the one it begins from."""
 
 Columns = frozenset[int]
 
@@ -83,6 +92,36 @@ class Fit:
 
     scaled: ScaledSpace
     at: core.Hyperparameters
+
+
+NewFit = Callable[
+    [Sequence[Coordinate], Float64Array, Float64Array, core.Hyperparameters | None], core.Hyperparameters
+]
+"""A fit of observations of typed coordinates, which may begin from an earlier one."""
+
+
+def densest(space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None, new_fit: NewFit) -> Fit:
+    """The densest fit: scales as at the start, or all of one kind, then changed one by one."""
+    columns = eligible(space)
+
+    def fit_on(logarithmic: Columns, begin: Fit | None) -> Fit:
+        scaled = ScaledSpace(space, logarithmic)
+        at = None if begin is None else begin.at
+        return Fit(scaled, new_fit(scaled.space.coordinates, scaled.place(X), y, at))
+
+    best = fit_on(frozenset() if start is None else start.scaled.logarithmic, start)
+    if start is None and columns:
+        best = max(best, fit_on(columns, None), key=lambda fit: fit.at.density)
+    if len(y) <= SETTLED:
+        for j in sorted(columns):
+            other = fit_on(best.scaled.logarithmic ^ {j}, best)
+            best = max(best, other, key=lambda fit: fit.at.density)
+    return best
+
+
+def for_first_point(space: SearchSpace, number: int) -> ScaledSpace:
+    """How a search's first point of that number is laid out: every other one logarithmically."""
+    return ScaledSpace(space, eligible(space) if number % 2 == 0 else frozenset())
 
 
 def _logarithmic(parameter: Parameter) -> Parameter:

@@ -14,15 +14,12 @@ from hpt import core
 from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
-from hpt.strategies.auto_scale import Columns, Fit, ScaledSpace, eligible
+from hpt.strategies.auto_scale import Fit, densest, for_first_point
 from hpt.strategies.base import Seed, Suggestion, one_by_one
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
 from hpt.strategies.transfer import FEW, Advice, Transfer
 from hpt.trial import Config
-
-SETTLED = 256
-"""Of more observations than this, a fit keeps the scales of the one it begins from."""
 
 
 class BayesianStrategy:
@@ -80,7 +77,7 @@ class BayesianStrategy:
                 if point is not None:
                     return point
                 number = (number + 1) // 2  # the middle of the space comes early here too
-            scaled = ScaledSpace(space, eligible(space) if number % 2 == 0 else frozenset())
+            scaled = for_first_point(space, number)
             tried = scaled.place(np.concatenate([X, pending, failed]))
             row = core.design_point(scaled.space.coordinates, tried, seed, number)
         else:
@@ -110,31 +107,13 @@ class BayesianStrategy:
         for a in milestones(len(y)):
             key = (space, X[:a].tobytes(), y[:a].tobytes())
             kept = self._fits.get(key)
-            fit = fits[key] = self._choose(space, X[:a], y[:a], fit) if kept is None else kept
+            fit = fits[key] = densest(space, X[:a], y[:a], fit, self._new_fit) if kept is None else kept
         assert fit is not None, "the model takes over with three observations"
         self._fits = fits
         return fit
 
     def _first_fit(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
-        return self._choose(space, X, y, None)
-
-    def _choose(self, space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None) -> Fit:
-        """The densest fit: scales as at the start, or all of one kind, then changed one by one."""
-        columns = eligible(space)
-
-        def fit_on(logarithmic: Columns, begin: Fit | None) -> Fit:
-            scaled = ScaledSpace(space, logarithmic)
-            at = None if begin is None else begin.at
-            return Fit(scaled, self._new_fit(scaled.space.coordinates, scaled.place(X), y, at))
-
-        best = fit_on(frozenset() if start is None else start.scaled.logarithmic, start)
-        if start is None and columns:
-            best = max(best, fit_on(columns, None), key=lambda fit: fit.at.density)
-        if len(y) <= SETTLED:
-            for j in sorted(columns):
-                other = fit_on(best.scaled.logarithmic ^ {j}, best)
-                best = max(best, other, key=lambda fit: fit.at.density)
-        return best
+        return densest(space, X, y, None, self._new_fit)
 
     def _new_fit(
         self,

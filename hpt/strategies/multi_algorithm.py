@@ -10,16 +10,17 @@ and its seed drawn from the job's: what it proposes does not depend on how the o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 
 import numpy as np
 
 from hpt import core
 from hpt.history import Float64Array, History
+from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
 from hpt.strategies import check_space
-from hpt.strategies.auto_scale import Fit, ScaledSpace
+from hpt.strategies.auto_scale import Fit, ScaledSpace, densest, for_first_point
 from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
 from hpt.strategies.bayesian import first_points
 from hpt.strategies.feasibility import Feasibility
@@ -106,6 +107,9 @@ class BayesianOfSeveral:
     rarely. That it is worse may have been bad luck: every definition keeps a floor of one in `FLOOR_PERIOD`
     trials, or in 4 K.
 
+    `Auto` numbers are laid out linearly or logarithmically as the fit of their definition has it
+    (`auto_scale`).
+
     Of a warm start, results of the same objective count like a definition's own, and every other first point
     is a good configuration of a related search, as in `transfer`.
 
@@ -118,7 +122,7 @@ class BayesianOfSeveral:
 
     def __init__(self, *, max_jobs: int | None = None) -> None:
         self._max_jobs = max_jobs
-        self._fits: dict[str, dict[tuple[object, ...], core.Hyperparameters]] = {}
+        self._fits: dict[str, dict[tuple[object, ...], Fit]] = {}
         self._feasibility: dict[str, Feasibility] = {}
         self._transfers: dict[str, Transfer] = {}
 
@@ -151,67 +155,77 @@ class BayesianOfSeveral:
     def _design(self, history: History, place: int, seed: Seed) -> Suggestion | None:
         part, name = _part(history, place), history.definitions[place]
         if part.related and part.last_number % 2 == 0:
-            advice = self._transfers.setdefault(name, Transfer(_fit_as_declared)).advise(part)
+            advice = self._transfers.setdefault(name, Transfer(_related_fit)).advise(part)
             point = None if advice is None else advice.point(part)
             if point is not None:
                 return Suggestion(point, name)
-        tried = np.concatenate([part.X, part.pending, part.failed])
-        row = core.design_point(part.space.coordinates, tried, seed_of(seed, place), part.last_number + 1)
-        return None if row is None else _suggestion(history, place, row)
+        number = part.last_number + 1
+        scaled = for_first_point(part.space, (number + 1) // 2 if part.related else number)
+        tried = scaled.place(np.concatenate([part.X, part.pending, part.failed]))
+        row = core.design_point(scaled.space.coordinates, tried, seed_of(seed, place), number)
+        return None if row is None else _suggestion(name, scaled, row)
 
     def _best(self, history: History, asked: list[int], seed: Seed) -> Suggestion | None:
         """Of the proposals of the definitions that are asked, the one that promises most."""
         transform = core.target_transform(history.y)
+        parts = [(place, _part(history, place)) for place in range(len(history.definitions))]
+        fits = {place: self._fit(history, place) for place, part in parts if len(part.y)}
         models = {
             place: core.Model(
-                part.space.coordinates, part.X, transform.forward(part.y), self._fit(history, place)
+                fit.scaled.space.coordinates,
+                fit.scaled.place(parts[place][1].X),
+                transform.forward(parts[place][1].y),
+                fit.at,
             )
-            for place, part in enumerate(map(history.of, history.definitions))
-            if len(part.y)
+            for place, fit in fits.items()
         }
         incumbent = core.common_incumbent(list(models.values()))
         contenders, proposed = [], {}
         for place, model in models.items():
-            part, own_seed = _part(history, place), seed_of(seed, place)
-            number = part.last_number + 1
+            part, own_seed, number = parts[place][1], seed_of(seed, place), parts[place][1].last_number + 1
+            scaled = fits[place].scaled
+            pending, failed = scaled.place(part.pending), scaled.place(part.failed)
             candidates = part.X[:0]
             if place in asked:
                 success = self._feasibility.setdefault(history.definitions[place], Feasibility())
-                labels = success.model(part.space.coordinates, part.X, part.y, part.failed)
-                row = model.propose(part.pending, part.failed, own_seed, number, incumbent, labels=labels)
+                labels = success.model(scaled.space.coordinates, scaled.place(part.X), part.y, failed)
+                row = model.propose(pending, failed, own_seed, number, incumbent, labels=labels)
                 if row is not None:
                     candidates = proposed[place] = row[np.newaxis]
-            contenders.append(core.Contender(model, candidates, part.pending, own_seed, number))
+            contenders.append(core.Contender(model, candidates, pending, own_seed, number))
         scores = dict(zip(models, core.score(contenders), strict=True))
         if not proposed:
             return None
         chosen = max(proposed, key=lambda place: (scores[place][0], -place))
-        return _suggestion(history, chosen, proposed[chosen][0])
+        return _suggestion(history.definitions[chosen], fits[chosen].scaled, proposed[chosen][0])
 
-    def _fit(self, history: History, place: int) -> core.Hyperparameters:
+    def _fit(self, history: History, place: int) -> Fit:
         """Of the model of one definition: from the first a of its observations, transformed together with
         whatever the other definitions had told when the last of those came in.
         """
         part, name = _part(history, place), history.definitions[place]
-        X, y, coordinates = part.X, part.y, part.space.coordinates
+        X, y, space = part.X, part.y, part.space
         places_in_order = np.flatnonzero(history.owners == place)  # (n_k,)
-        kept, fits = self._fits.get(name, {}), dict[tuple[object, ...], core.Hyperparameters]()
-        at: core.Hyperparameters | None = None
+        kept, fits = self._fits.get(name, {}), dict[tuple[object, ...], Fit]()
+        fit: Fit | None = None
         for a in milestones(len(y)):
             known = history.y[: places_in_order[a - 1] + 1]
             z = core.target_transform(known).forward(y[:a])
-            key = (coordinates, X[:a].tobytes(), z.tobytes())
-            if key in kept:
-                at = fits[key] = kept[key]
-            else:
-                at = fits[key] = core.fit(coordinates, X[:a], z, at, tails=(inf,))
-        assert at is not None, "only definitions with observations have models"
+            key = (space, X[:a].tobytes(), z.tobytes())
+            fit = fits[key] = kept[key] if key in kept else densest(space, X[:a], z, fit, _standardised_fit)
+        assert fit is not None, "only definitions with observations have models"
         self._fits[name] = fits
-        return at
+        return fit
 
 
-def _fit_as_declared(space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
-    return Fit(ScaledSpace(space, frozenset()), core.fit(space.coordinates, X, y))
+def _standardised_fit(
+    coordinates: Sequence[Coordinate], X: Float64Array, z: Float64Array, start: core.Hyperparameters | None
+) -> core.Hyperparameters:
+    return core.fit(coordinates, X, z, start, tails=(inf,))
+
+
+def _related_fit(space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
+    return densest(space, X, y, None, core.fit)
 
 
 def _part(history: History, place: int) -> History:
@@ -222,7 +236,7 @@ def _is_used_up(part: History) -> bool:
     return part.space.size is not None and part.distinct >= part.space.size
 
 
-def _suggestion(history: History, place: int, row: Float64Array) -> Suggestion:
-    """The configuration of an encoded point, (d,), of the definition at `place`."""
-    [config] = _part(history, place).space.decode(row[np.newaxis])
-    return Suggestion(config, history.definitions[place])
+def _suggestion(definition: str, scaled: ScaledSpace, row: Float64Array) -> Suggestion:
+    """The configuration of a point, (d,), that is laid out on these scales."""
+    [config] = scaled.space.decode(row[np.newaxis])
+    return Suggestion(config, definition)

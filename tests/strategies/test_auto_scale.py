@@ -11,6 +11,7 @@ import hpt
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter, SearchSpace
 from hpt.strategies.auto_scale import ScaledSpace, eligible
 from hpt.strategies.bayesian import BayesianStrategy
+from hpt.strategies.multi_algorithm import BayesianOfSeveral
 
 PARAMETERS: list[Parameter] = [
     ContinuousParameter("rate", 1e-6, 1),
@@ -65,6 +66,27 @@ def search(scaling: str, goal: float, trials: int, seed: int) -> tuple[hpt.Tuner
     return tuner, strategy, best
 
 
+def search_of_several(scaling: str, seed: int) -> tuple[BayesianOfSeveral, float]:
+    """An algorithm whose rate matters by its decades and its units as they are, beside a poor one."""
+    strategy = BayesianOfSeveral(max_jobs=40)
+    spaces = {
+        "good": SearchSpace(
+            [ContinuousParameter("rate", 1e-8, 1, scaling), IntegerParameter("units", 1, 4000, "Auto")]
+        ),
+        "poor": SearchSpace([ContinuousParameter("x", 0, 1)]),
+    }
+    tuner = hpt.Tuner(spaces, objective="Minimize", strategy=strategy, seed=seed)
+    for _ in range(40):
+        [trial] = tuner.ask()
+        if trial.definition == "poor":
+            tuner.tell(trial.number, 30 + float(trial.config["x"]))
+            continue
+        rate, units = float(trial.config["rate"]), int(trial.config["units"])
+        tuner.tell(trial.number, (math.log10(rate) + 5.5) ** 2 + (units / 1000 - 2.6) ** 2)
+    assert tuner.best_value is not None
+    return strategy, tuner.best_value
+
+
 def chosen(strategy: BayesianStrategy) -> frozenset[int]:
     return list(strategy._fits.values())[-1].scaled.logarithmic
 
@@ -76,6 +98,16 @@ def test_the_likelihood_finds_the_logarithmic_scale_and_the_search_the_low_decad
     _, linear, worse = search("Linear", -5.5, 30, seed)
     assert chosen(linear) == frozenset()
     assert best < 0.02 < worse
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_each_algorithm_of_several_has_its_scales_found(seed: int) -> None:
+    """As good as with the logarithm declared, which a linear scale is not."""
+    strategy, best = search_of_several("Auto", seed)
+    scales = {name: list(fits.values())[-1].scaled.logarithmic for name, fits in strategy._fits.items()}
+    assert scales == {"good": {0}, "poor": frozenset()}
+    declared, linear = search_of_several("Logarithmic", seed)[1], search_of_several("Linear", seed)[1]
+    assert max(best, declared) < 1e-3 < 0.05 < linear
 
 
 def test_a_linear_function_keeps_its_scale() -> None:

@@ -93,8 +93,11 @@ def test_many_at_once_are_as_many_one_by_one(strategy: str) -> None:
     assert one.ask() == other.ask()
 
 
-def test_caches_may_be_dropped_at_any_time() -> None:
-    kept, dropped = (Tuner(SPACES, "Minimize", "Bayesian", seed=9) for _ in range(2))
+@pytest.mark.parametrize("low", [0, 1e-5])
+def test_caches_may_be_dropped_at_any_time(low: float) -> None:
+    """Also where scales are chosen."""
+    spaces = {**SPACES, "good": SearchSpace([ContinuousParameter(name, low, 1) for name in "xy"])}
+    kept, dropped = (Tuner(spaces, "Minimize", "Bayesian", seed=9) for _ in range(2))
     for _ in range(25):
         [trial] = kept.ask()
         dropped = pickle.loads(pickle.dumps(dropped))
