@@ -32,7 +32,9 @@ MEMO = 2**17
 ROOM = 2**18
 ROWS = 2**12
 KEPT_ROWS = 2**15  # what a line with more values needed is not kept for the next
-_SOURCES = ("kernel.py", "simd.py", "machine.py", "decimal_number.py")
+_SOURCES = (
+    "kernel.py", "simd.py", "machine.py", "decimal_number.py", "compiled.py", "quick_compiler.py",
+)  # fmt: skip
 
 
 NOTHING = np.zeros((0, 5), np.int64), np.zeros(0)
@@ -71,9 +73,11 @@ class Workspace:
 class Kernel:
     """The compiled kernel. Safe to use from several threads; it releases the interpreter's lock."""
 
-    def __init__(self, module: Any, interpreted: bool = False) -> None:
-        self._find_hits = module.find_hits
-        self._read_lines = module.read_lines
+    def __init__(
+        self, find_hits: Callable[..., Any], read_lines: Callable[..., Any], interpreted: bool = False
+    ) -> None:
+        self._find_hits = find_hits
+        self._read_lines = read_lines
         self._interpreted = interpreted
         self._idle: list[Workspace] = []
 
@@ -150,53 +154,15 @@ def _piece_end(data: bytes, begin: int, stop: int, longest: int) -> int:
 def load_kernel(directory: Path | None) -> Kernel:
     """Import Numba and compile the kernel, or take it from the cache in `directory`."""
     import numba
-    from numba.core.caching import NullCache
-
-    from hpt.metrics import kernel
-    from hpt.metrics.quick_compile import quick_compile
 
     config: Any = numba.config
     if config.DISABLE_JIT:
-        return Kernel(kernel, interpreted=True)
-    entries: dict[Any, Any] = {
-        kernel.find_hits: _signature(numba.types, 11),
-        kernel.read_lines: _signature(numba.types, 21),
-    }
-    for entry, types in entries.items():
-        if entry.signatures:  # compiled before in this process
-            continue
-        if directory is not None:
-            with _numba_cache(config, directory):
-                entry.enable_caching()
-        with quick_compile({each.__name__ for each in entries}):
-            try:
-                entry.compile(types)
-            except Exception as error:
-                # A full disk, or a file in the cache that is damaged (which fails in any way): do without.
-                warnings.warn(
-                    f"the cache of compiled code in {directory} cannot be used: {error}", stacklevel=2
-                )
-                entry._cache = NullCache()
-                entry.compile(types)
-    return Kernel(kernel)
+        from hpt.metrics import kernel
 
+        return Kernel(kernel.find_hits, kernel.read_lines, interpreted=True)
+    from hpt.metrics.compiled import compiled_entries
 
-@contextlib.contextmanager
-def _numba_cache(config: Any, directory: Path) -> Iterator[None]:
-    """Numba's setting of where to cache, for the moment: it is one for the whole process, and others use
-    it.
-    """
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(directory)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
-
-
-def _signature(types: Any, parameters: int) -> Any:
-    """Addresses and whole numbers in, two whole numbers out."""
-    return types.UniTuple(types.int64, 2)(*[types.int64] * parameters)
+    return Kernel(*compiled_entries(directory))
 
 
 def _sources() -> str:

@@ -24,14 +24,14 @@ than arrays. The arrays of a plan are described in `hpt.metrics.plan`; the other
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from hpt.metrics import decimal_number, machine
+from hpt.metrics.decimal_number import read_number
 from hpt.metrics.engine import LINE, MEMO, ROOM, TEXT, VALUE
+from hpt.metrics.machine import search
 from hpt.metrics.plan import REGEX
 from hpt.metrics.simd import (
     blocks,
@@ -51,33 +51,11 @@ _BLOCK = 32
 _WORK = 2**23  # steps of the machine in one call: some tens of milliseconds
 _NEAR = 512  # a hit so near to the line before is looked for forwards, by blocks
 
-# Nothing here allocates, so there is nothing to count references of; and only the entries are called from
-# Python.
-_ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-_INNER = {**_ENTRY, "no_cpython_wrapper": True}
-
-
-def _compiled(module: Any, *names: str) -> dict[str, Any]:
-    """Functions of a plain module, compiled to call one another."""
-    space = dict(vars(module))
-    for name in names:
-        function = getattr(module, name)
-        space[name] = njit(**_INNER)(types.FunctionType(function.__code__, space, name))
-    return space
-
-
-_machine = _compiled(
-    machine, "is_word", "at_boundary", "holds", "remember", "run", "seek", "push", "attempt", "search"
-)
-_number = _compiled(decimal_number, "multiply", "nearest", "is_space", "read_number")
-search = _machine["search"]
-read_number = _number["read_number"]
 _NOT_A_NUMBER, _NUMBER = decimal_number.NOT_A_NUMBER, decimal_number.NUMBER
 _MATCHED, _GAVE_UP = machine.MATCHED, machine.GAVE_UP
 _STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END, _PURSE = range(6)
 
 
-@njit(**_INNER)
 def is_hit(
     data: Any, data_at: Any, place: int, begin: int, stop: int, literals: Any, letters: Any, letters_at: Any,
     letter_count: int, row: int,
@@ -101,7 +79,6 @@ def is_hit(
     return True
 
 
-@njit(**_INNER)
 def buckets_at(data: Any, place: int, stop: int, tables: Any) -> int:
     """Bits of the buckets whose fingerprint may stand at `place`; bytes beyond `stop` are taken to fit."""
     bits = 255
@@ -111,7 +88,6 @@ def buckets_at(data: Any, place: int, stop: int, tables: Any) -> int:
     return bits
 
 
-@njit(**_ENTRY)
 def find_hits(
     data_at: Any, begin: int, stop: int, literals_at: Any, letters_at: Any, letter_count: int, bucket_at: Any,
     members_at: Any, tables_at: Any, hits_at: Any, hit_room: int,
@@ -164,7 +140,6 @@ def find_hits(
     return count, stop
 
 
-@njit(**_INNER)
 def match_line(
     text: Any, begin: int, end: int, after: int, index: int, start: int, last: int, whole: bool,
     definitions: Any, program: Any, sets: Any, first: Any, powers: Any, rows: Any, values: Any, row_room: int,
@@ -237,7 +212,6 @@ def match_line(
     return count
 
 
-@njit(**_INNER)
 def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
     """Write the line with each TAB as `#011` into `room`; its length, or _FOR_REGEX where it has no room."""
     if 4 * (end - begin) > ROOM:
@@ -256,7 +230,6 @@ def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
     return place
 
 
-@njit(**_INNER)
 def line_end(data: Any, data_at: Any, place: int, limit: int) -> tuple[int, bool, bool]:
     """The next line end from `place` on, or `limit`; whether a byte before it is not ASCII, and one a TAB."""
     place, ended, other, tab = to_line_end(data_at, place, limit)
@@ -270,7 +243,6 @@ def line_end(data: Any, data_at: Any, place: int, limit: int) -> tuple[int, bool
     return place, other, tab
 
 
-@njit(**_INNER)
 def bounds(
     data: Any, data_at: Any, hit: int, floor: int, stop: int, longest: int
 ) -> tuple[int, int, int, bool, bool]:
@@ -295,7 +267,6 @@ def bounds(
         begin = after
 
 
-@njit(**_ENTRY)
 def read_lines(
     data_at: Any, begin: int, reached: int, stop: int, longest: int, hits_at: Any, hit_count: int,
     definitions_at: Any, definition_count: int, program_at: Any, sets_at: Any, first_at: Any, powers_at: Any,

@@ -166,6 +166,16 @@ def test_a_damaged_cache_is_done_without(cache: Path, tmp_path: Path) -> None:
     assert "cannot be used" in done.stderr
 
 
+def test_a_version_of_numba_without_the_quick_compiler_compiles_all_the_same(tmp_path: Path) -> None:
+    program = f"import sys; sys.modules['hpt.metrics.quick_compiler'] = None\n{READ}"
+    done = run({"NUMBA_CACHE_DIR": str(tmp_path)}, program)
+    assert done.stdout == "kernel\n", done.stderr
+    assert "cannot be used" in done.stderr
+    assert len(compiled_files(tmp_path)) == 2
+    again = run({"NUMBA_CACHE_DIR": str(tmp_path)})
+    assert (again.stdout, again.stderr) == ("kernel\n", "")
+
+
 def test_the_order_of_cache_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()

@@ -1,0 +1,163 @@
+# mypy: ignore-errors
+# (Numba's innards have no types)
+"""A compiler for the kernel: Numba's, without what a program on whole numbers and addresses has no use for.
+
+It takes about half of the time of Numba's own, for the same code. What is spared:
+
+    passes      of Numba's twenty and more those for arrays, closures, literals, references and their counts
+    types       what an operator means is looked up among all that Numba knows of arrays, dates and texts, at
+                every place it stands; here what was found for the same types is found again
+    parts       a function that only others call is neither optimised nor made machine code by itself; that is
+                done to the whole, once
+    debugging   sizes of variables, asked of LLVM one by one
+
+Importing this imports Numba, and fails where a version of Numba does without what is used here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from numba.core import cgutils, ir, types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase
+from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
+from numba.core.lowering import Lower
+from numba.core.typed_passes import NativeLowering, NoPythonBackend, NopythonTypeInference
+from numba.core.untyped_passes import FixupArgs, TranslateByteCode
+
+_PLAIN = (types.Integer, types.Boolean, types.CPointer)
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _Simplify(FunctionPass):
+    """Branches on what they test, not on `bool` of it; and for a variable that holds other things besides a
+    constant, a name for that constant, since the type of a constant's name is fixed.
+    """
+
+    _name = "hpt_simplify"
+
+    def __init__(self):
+        super().__init__()
+
+    def run_pass(self, state):
+        blocks = state.func_ir.blocks.values()
+        assigned = Counter(each.target.name for block in blocks for each in block.find_insts(ir.Assign))
+        for block in blocks:
+            self._test_directly(block)
+            body = []
+            for each in block.body:
+                if (
+                    isinstance(each, ir.Assign)
+                    and isinstance(each.value, (ir.Const, ir.Global))
+                    and assigned[each.target.name] > 1
+                ):
+                    constant = each.target.scope.redefine("$constant", each.loc)
+                    body.append(ir.Assign(each.value, constant, each.loc))
+                    each = ir.Assign(constant, each.target, each.loc)
+                body.append(each)
+            block.body = body
+        return True
+
+    @staticmethod
+    def _test_directly(block):
+        branch = block.terminator
+        if not isinstance(branch, ir.Branch):
+            return
+        found = {each.target.name: each for each in block.find_insts(ir.Assign)}
+        test = found.get(branch.cond.name)
+        if test is None or not isinstance(test.value, ir.Expr) or test.value.op != "call":
+            return
+        function = found.get(test.value.func.name)
+        if function is not None and isinstance(function.value, ir.Global) and function.value.value is bool:
+            branch.cond = test.value.args[0]
+            block.remove(test)
+            block.remove(function)
+
+
+class _Lower(Lower):
+    """Without notes for a debugger."""
+
+    def alloca_lltype(self, name, lltype, datamodel=None):
+        return cgutils.alloca_once(self.builder, lltype, name=name, zfill=False)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Lowering(NativeLowering):
+    _name = "hpt_lowering"
+
+    @property
+    def lowering_class(self):
+        return _Lower
+
+
+class _Whole(JITCodeLibrary):
+    """An entry and all that it calls: optimised together, once."""
+
+    def _optimize_functions(self, module):
+        module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self):
+        manager, builder = self._codegen._module_pass_manager()
+        manager.run(self._final_module, builder)
+
+
+class _Part(_Whole):
+    """A function that is only called by others: raw material for them, without machine code."""
+
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalized = True
+
+    def get_pointer_to_function(self, name):
+        return 0
+
+    @property
+    def codegen(self):
+        return self
+
+    def set_env(self, name, environment):
+        """There is no code yet that could see it."""
+
+
+def quick_compiler():
+    """A pipeline class for `njit`. What it learns of operators lasts as long as it does."""
+    signatures = {}
+
+    class Typing:
+        """Numba's own context of types, which remembers."""
+
+        def resolve_function_type(self, func, args, kws):
+            if kws or not all(isinstance(each, _PLAIN) for each in args):
+                return super().resolve_function_type(func, args, kws)
+            key = func, tuple(args)
+            if key not in signatures:
+                signatures[key] = super().resolve_function_type(func, args, kws)
+            return signatures[key]
+
+    class QuickCompiler(CompilerBase):
+        def define_pipelines(self):
+            state = self.state
+            context = type("Typing", (Typing, type(state.typingctx)), {})
+            typing = object.__new__(context)
+            typing.__dict__ = state.typingctx.__dict__
+            state.typingctx = typing
+            library = _Part if state.flags.no_cpython_wrapper else _Whole
+            state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            manager = PassManager("quick")
+            for each in (
+                TranslateByteCode,
+                FixupArgs,
+                _Simplify,
+                NopythonTypeInference,
+                _Lowering,
+                NoPythonBackend,
+            ):
+                manager.add_pass(each, each.name())
+            manager.finalize()
+            return [manager]
+
+    return QuickCompiler
