@@ -69,6 +69,7 @@ GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, 
                                  int threads)
     : space_(std::move(space)),
       at_(std::move(at)),
+      kernel_(space_, at_),
       units_(y, at_.tail),
       X_(X),
       Z_(X.rows(), 1),
@@ -83,8 +84,7 @@ GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, 
 }
 
 void GaussianProcess::factor(int threads) {
-  const Kernel kernel(space_, at_);
-  columns_ = kernel.prepare(X_);
+  columns_ = kernel_.prepare(X_);
   const Index n = X_.rows(), chunks = chunks_of(n);
   L_ = SquareMatrix(n);
   int order = 0;
@@ -93,7 +93,7 @@ void GaussianProcess::factor(int threads) {
       Vector point(static_cast<std::size_t>(space_.size()));
       for (Index i = chunk * chunk_rows; i < std::min(n, (chunk + 1) * chunk_rows); ++i) {
         Kernel::place(columns_, i, point.data());
-        kernel.row(point.data(), columns_, loops::blocks_of(i + 1), {L_.row(i), nullptr, nullptr, nullptr});
+        kernel_.row(point.data(), columns_, loops::blocks_of(i + 1), {L_.row(i), nullptr, nullptr, nullptr});
         L_(i, i) += at_.noise + jitter * at_.amplitude;
       }
     });
@@ -135,15 +135,15 @@ void GaussianProcess::grow(MatrixView X_new, Index sets) {
   SquareMatrix L(total);
   for (Index i = 0; i < n; ++i) std::copy_n(L_.row(i), i + 1, L.row(i));
   L_ = std::move(L);
-  columns_ = Kernel(space_, at_).prepare(X_);
+  columns_ = kernel_.prepare(X_);
 }
 
 template <typename Target>
-void GaussianProcess::append(Index i, const Kernel& kernel, Target target) {
+void GaussianProcess::append(Index i, Target target) {
   Vector point(static_cast<std::size_t>(space_.size()));
   Kernel::place(columns_, i, point.data());
   double* row = L_.row(i);
-  kernel.row(point.data(), columns_, loops::blocks_of(i + 1), {row, nullptr, nullptr, nullptr});
+  kernel_.row(point.data(), columns_, loops::blocks_of(i + 1), {row, nullptr, nullptr, nullptr});
   const MutableVectorView old(row, static_cast<std::size_t>(i));
   solve_lower(Factor(L_).head(i), old);
   const double diagonal = at_.amplitude * (1.0 + jitter_) + at_.noise;
@@ -165,10 +165,9 @@ GaussianProcess GaussianProcess::condition_on(MatrixView X_new, VectorView y_new
   for (const double target : y_new) require(std::isfinite(target), "targets must be finite");
   GaussianProcess out(*this);
   out.grow(X_new, sets());
-  const Kernel kernel(space_, at_);
   for (Index i = 0; i < X_new.rows(); ++i) {
     const double z = units_.forward(y_new[static_cast<std::size_t>(i)]);
-    out.append(X_.rows() + i, kernel, [z](double, double) { return z; });
+    out.append(X_.rows() + i, [z](double, double) { return z; });
   }
   out.finish();
   return out;
@@ -180,9 +179,8 @@ GaussianProcess GaussianProcess::imagine(MatrixView pending, Index draws, Stream
   space_.check(pending);
   GaussianProcess out(*this);
   out.grow(pending, draws);
-  const Kernel kernel(space_, at_);
   for (Index i = 0; i < pending.rows(); ++i) {
-    out.append(X_.rows() + i, kernel,
+    out.append(X_.rows() + i,
                [&stream](double mean, double deviation) { return mean + deviation * stream.normal(); });
   }
   out.finish();
@@ -194,7 +192,6 @@ double GaussianProcess::floor_variance(double v) const {
 }
 
 void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) const {
-  const Kernel kernel(space_, at_);
   const Index m = X.rows(), stride = columns_.stride;
   out.rows = m;
   make_room(out.mean, m, sets());
@@ -206,9 +203,9 @@ void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) 
   for (Index i = 0; i < m; ++i) {
     double* point = out.points.row(i).data();
     double* row = out.solved.row(i).data();
-    kernel.place(X.row(i), point);
-    kernel.row(point, columns_, blocks(),
-               {row, with_slopes ? out.slopes.row(i).data() : nullptr, nullptr, nullptr});
+    kernel_.place(X.row(i), point);
+    kernel_.row(point, columns_, blocks(),
+                {row, with_slopes ? out.slopes.row(i).data() : nullptr, nullptr, nullptr});
     for (Index s = 0; s < sets(); ++s)
       out.mean(i, s) = at_.mean + loops::dot(row, weights_.row(s).data(), blocks());
     std::fill(row + X_.rows(), row + stride, 0.0);
@@ -224,8 +221,7 @@ void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) 
 
 void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dvariance, Predictions& at,
                                 Matrix& gradient) const {
-  const Kernel kernel(space_, at_);
-  const auto& columns = kernel.continuous_columns();
+  const auto& columns = kernel_.continuous_columns();
   const Index m = at.rows, stride = columns_.stride;
   m <= few ? solve_few_rows_transposed(L_, at.solved.data(), m, stride, at.scratch)
            : solve_rows_transposed(L_, at.solved.data(), m, stride);  // K^-1 k
@@ -237,7 +233,7 @@ void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dv
     loops::add(-2.0 * dvariance[static_cast<std::size_t>(i)], at.solved.row(i).data(), weight, blocks());
     loops::multiply(at.slopes.row(i).data(), weight, blocks());
     const MutableVectorView slope = gradient.row(i);
-    kernel.place_slopes(X.row(i), slope.data());
+    kernel_.place_slopes(X.row(i), slope.data());
     for (std::size_t q = 0; q < columns.size(); ++q) {
       const double place = at.points(i, columns[q]);
       slope[q] *= 2.0 * loops::pull(place, columns_.column(columns[q]), weight, blocks());
@@ -258,12 +254,11 @@ void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVe
 }
 
 void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, int threads) const {
-  const Kernel kernel(space_, at_);
   for_chunks(chunks_of(X.rows()), threads, [&](Index chunk) {
     Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns_.stride));
     for (Index i = chunk * chunk_rows; i < std::min(X.rows(), (chunk + 1) * chunk_rows); ++i) {
-      kernel.place(X.row(i), point.data());
-      kernel.row(point.data(), columns_, blocks(), {row.data(), nullptr, nullptr, nullptr});
+      kernel_.place(X.row(i), point.data());
+      kernel_.row(point.data(), columns_, blocks(), {row.data(), nullptr, nullptr, nullptr});
       mean[static_cast<std::size_t>(i)] =
           at_.mean + loops::dot(row.data(), average_weights_.data(), blocks());
     }
@@ -274,7 +269,7 @@ Matrix GaussianProcess::sample(MatrixView X, Index draws, Stream stream, Index s
   const Index m = X.rows(), stride = columns_.stride;
   Predictions at;
   predict(X, false, at);
-  Matrix covariance = Kernel(space_, at_).cross(X, X);
+  Matrix covariance = kernel_.cross(X, X);
   multiply(-1.0, {at.solved.data(), stride}, {at.solved.data(), stride, true}, 1.0, {covariance.data(), m}, m,
            m, stride);
   // Points close together leave it short of definite by rounding alone.

@@ -9,16 +9,14 @@
 namespace hpt {
 namespace {
 
-void check(const Coordinates& space, const Hyperparameters& at) {
-  require(static_cast<Index>(at.length_scales.size()) == space.size(),
-          "one length scale a coordinate is needed");
+void check(std::size_t d, std::size_t p, const Hyperparameters& at) {
+  require(at.length_scales.size() == d, "one length scale a coordinate is needed");
   require(at.amplitude > 0.0 && at.noise >= 0.0 && std::isfinite(at.amplitude + at.mean) &&
               std::isfinite(at.noise),
           "amplitude must be above 0, noise not below 0, and both finite like the mean");
   require(at.mixing >= 0.0 && at.mixing <= 1.0, "mixing must be in [0, 1]");
   for (const double l : at.length_scales) require(l > 0.0, "length scales must be above 0");
-  require(at.warp_a.size() == at.warp_b.size() &&
-              (at.warp_a.empty() || at.warp_a.size() == space.numeric().size()),
+  require(at.warp_a.size() == at.warp_b.size() && (at.warp_a.empty() || at.warp_a.size() == p),
           "warping needs two exponents for every numeric coordinate, or none at all");
 }
 
@@ -30,17 +28,28 @@ Matern matern52(double squared_distance) {
   return {(1.0 + t + t * t / 3.0) * decay, -5.0 / 6.0 * (1.0 + t) * decay};
 }
 
-Kernel::Kernel(const Coordinates& space, const Hyperparameters& at)
-    : space_(space), warp_a_(at.warp_a), warp_b_(at.warp_b) {
-  check(space, at);
-  const auto inverse = [&](Index i) { return 1.0 / at.length_scales[static_cast<std::size_t>(i)]; };
-  for (const Index i : space.numeric()) {
-    if (!space[i].discrete()) continuous_columns_.push_back(static_cast<Index>(inverse_.size()));
-    inverse_.push_back(inverse(i));
+Kernel::Kernel(const Coordinates& space)
+    : numeric_(space.numeric()), categorical_(space.categorical()), continuous_(space.continuous()) {
+  for (std::size_t i = 0; i < numeric_.size(); ++i) {
+    if (!space[numeric_[i]].discrete()) continuous_columns_.push_back(static_cast<Index>(i));
   }
-  for (const Index j : space.categorical()) inverse_.push_back(inverse(j));
-  const Index p = static_cast<Index>(space.numeric().size());
-  shape_ = {p, space.size() - p, inverse_.data() + p, at.amplitude, at.mixing};
+  inverse_.resize(numeric_.size() + categorical_.size());
+}
+
+Kernel::Kernel(const Coordinates& space, const Hyperparameters& at) : Kernel(space) {
+  set(at);
+}
+
+void Kernel::set(const Hyperparameters& at) {
+  check(inverse_.size(), numeric_.size(), at);
+  std::size_t column = 0;
+  for (const auto* kind : {&numeric_, &categorical_}) {
+    for (const Index i : *kind) inverse_[column++] = 1.0 / at.length_scales[static_cast<std::size_t>(i)];
+  }
+  warp_a_ = at.warp_a;
+  warp_b_ = at.warp_b;
+  amplitude_ = at.amplitude;
+  mixing_ = at.mixing;
 }
 
 double Kernel::place(std::size_t i, double x) const {
@@ -48,9 +57,9 @@ double Kernel::place(std::size_t i, double x) const {
 }
 
 void Kernel::place(VectorView x, double* point) const {
-  for (std::size_t i = 0; i < space_.numeric().size(); ++i)
-    *point++ = place(i, x[static_cast<std::size_t>(space_.numeric()[i])]);
-  for (const Index j : space_.categorical()) *point++ = x[static_cast<std::size_t>(j)];
+  for (std::size_t i = 0; i < numeric_.size(); ++i)
+    *point++ = place(i, x[static_cast<std::size_t>(numeric_[i])]);
+  for (const Index j : categorical_) *point++ = x[static_cast<std::size_t>(j)];
 }
 
 void Kernel::place(const Columns& X, Index row, double* point) {
@@ -61,37 +70,37 @@ void Kernel::place(const Columns& X, Index row, double* point) {
 void Kernel::place_slopes(VectorView x, double* slopes) const {
   for (std::size_t q = 0; q < continuous_columns_.size(); ++q) {
     const auto i = static_cast<std::size_t>(continuous_columns_[q]);
-    const double at = x[static_cast<std::size_t>(space_.continuous()[q])];
+    const double at = x[static_cast<std::size_t>(continuous_[q])];
     slopes[q] = inverse_[i] * (warp_a_.empty() ? 1.0 : warp(at, warp_a_[i], warp_b_[i]).dx);
   }
 }
 
 void Kernel::prepare(MatrixView X, Columns& out) const {
-  const auto& numeric = space_.numeric();
-  for (std::size_t i = 0; i < numeric.size(); ++i) {
+  for (std::size_t i = 0; i < numeric_.size(); ++i) {
     double* column = out.column(static_cast<Index>(i));
-    for (Index row = 0; row < X.rows(); ++row) column[row] = place(i, X(row, numeric[i]));
+    for (Index row = 0; row < X.rows(); ++row) column[row] = place(i, X(row, numeric_[i]));
   }
-  for (std::size_t j = 0; j < space_.categorical().size(); ++j) {
-    double* column = out.column(static_cast<Index>(numeric.size() + j));
-    for (Index row = 0; row < X.rows(); ++row) column[row] = X(row, space_.categorical()[j]);
+  for (std::size_t j = 0; j < categorical_.size(); ++j) {
+    double* column = out.column(static_cast<Index>(numeric_.size() + j));
+    for (Index row = 0; row < X.rows(); ++row) column[row] = X(row, categorical_[j]);
   }
 }
 
 Columns Kernel::prepare(MatrixView X) const {
-  Columns out(X.rows(), space_.size());
+  Columns out(X.rows(), static_cast<Index>(inverse_.size()));
   prepare(X, out);
   return out;
 }
 
 double Kernel::operator()(VectorView a, VectorView b) const {
-  return cross(MatrixView(a.data(), 1, space_.size()), MatrixView(b.data(), 1, space_.size()))(0, 0);
+  const Index d = static_cast<Index>(inverse_.size());
+  return cross(MatrixView(a.data(), 1, d), MatrixView(b.data(), 1, d))(0, 0);
 }
 
 Matrix Kernel::cross(MatrixView A, MatrixView B) const {
   const Columns columns = prepare(B);
   Matrix K(A.rows(), B.rows());
-  Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns.stride));
+  Vector point(inverse_.size()), row(static_cast<std::size_t>(columns.stride));
   for (Index i = 0; i < A.rows(); ++i) {
     place(A.row(i), point.data());
     this->row(point.data(), columns, columns.stride / loops::width, {row.data(), nullptr, nullptr, nullptr});

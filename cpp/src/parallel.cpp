@@ -9,12 +9,8 @@
 
 namespace hpt {
 
-void for_chunks(Index chunks, int threads, const std::function<void(Index)>& work) {
+void share_chunks(Index chunks, int threads, const std::function<void(Index)>& work) {
   const Index helpers = std::min<Index>(threads, chunks) - 1;
-  if (helpers <= 0) {
-    for (Index chunk = 0; chunk < chunks; ++chunk) work(chunk);
-    return;
-  }
   std::atomic<Index> next{0};
   std::mutex mutex;
   Index failed = chunks;

@@ -21,6 +21,7 @@ PosteriorDensity::PosteriorDensity(const Coordinates& space, MatrixView X, Vecto
       layout_(space, warped),
       priors_(hpt::priors(space, warped)),
       threads_(threads),
+      kernel_(space),
       columns_(X.rows(), space.size()),
       K_(X.rows()),
       scratch_K_(X.rows()) {
@@ -37,15 +38,15 @@ PosteriorDensity::PosteriorDensity(const Coordinates& space, MatrixView X, Vecto
   scratch_ = Matrix(chunks(), loops::blocks_of(space.size()) * loops::width + stride + (p + 1) * chunk_rows);
 }
 
-void PosteriorDensity::fill(const Kernel& kernel, Index chunk) {
+void PosteriorDensity::fill(Index chunk) {
   double* point = scratch_.row(chunk).data();
   const Index end = std::min(X_.rows(), (chunk + 1) * chunk_rows);
   for (Index a = chunk * chunk_rows; a < end; ++a) {
     Kernel::place(columns_, a, point);
-    kernel.row(point, columns_, loops::blocks_of(a + 1),
-               {K_.row(a), numeric_.rows() > 0 ? numeric_.row(a) : nullptr,
-                categorical_.rows() > 0 ? categorical_.row(a) : nullptr,
-                mixing_.rows() > 0 ? mixing_.row(a) : nullptr});
+    kernel_.row(point, columns_, loops::blocks_of(a + 1),
+                {K_.row(a), numeric_.rows() > 0 ? numeric_.row(a) : nullptr,
+                 categorical_.rows() > 0 ? categorical_.row(a) : nullptr,
+                 mixing_.rows() > 0 ? mixing_.row(a) : nullptr});
     K_(a, a) += at_.noise;
   }
 }
@@ -53,10 +54,10 @@ void PosteriorDensity::fill(const Kernel& kernel, Index chunk) {
 double PosteriorDensity::value(VectorView theta) {
   const Index n = X_.rows();
   theta_.assign(theta.begin(), theta.end());
-  at_ = unpack(space_, theta);
-  const Kernel kernel(space_, at_);
-  kernel.prepare(X_, columns_);
-  for_chunks(chunks(), threads_, [&](Index chunk) { fill(kernel, chunk); });
+  unpack(space_, theta, at_);
+  kernel_.set(at_);
+  kernel_.prepare(X_, columns_);
+  for_chunks(chunks(), threads_, [&](Index chunk) { fill(chunk); });
   if (cholesky(K_, threads_) != 0) return std::numeric_limits<double>::infinity();
 
   for (std::size_t a = 0; a < y_.size(); ++a) alpha_[a] = residual_[a] = y_[a] - at_.mean;

@@ -44,21 +44,27 @@ Vector pack(const Coordinates& space, const Hyperparameters& at) {
 }
 
 Hyperparameters unpack(const Coordinates& space, VectorView theta) {
+  Hyperparameters out;
+  unpack(space, theta, out);
+  return out;
+}
+
+void unpack(const Coordinates& space, VectorView theta, Hyperparameters& out) {
   const bool warped = theta.size() > Layout(space, false).size();
   const Layout layout(space, warped);
   require(theta.size() == layout.size(), "theta has the wrong length for this space");
-  Hyperparameters out;
   out.length_scales.resize(layout.d);
+  out.warp_a.resize(warped ? layout.p : 0);
+  out.warp_b.resize(out.warp_a.size());
   for (std::size_t i = 0; i < layout.d; ++i) out.length_scales[i] = std::exp(theta[i]);
   out.amplitude = std::exp(theta[layout.amplitude()]);
   out.noise = std::exp(theta[layout.noise()]);
   out.mean = theta[layout.mean()];
   if (layout.mixed) out.mixing = 1.0 / (1.0 + std::exp(-theta[layout.mixing()]));
-  for (std::size_t i = 0; warped && i < layout.p; ++i) {
-    out.warp_a.push_back(std::exp(theta[layout.warping() + i]));
-    out.warp_b.push_back(std::exp(theta[layout.warping() + layout.p + i]));
+  for (std::size_t i = 0; i < out.warp_a.size(); ++i) {
+    out.warp_a[i] = std::exp(theta[layout.warping() + i]);
+    out.warp_b[i] = std::exp(theta[layout.warping() + layout.p + i]);
   }
-  return out;
 }
 
 Hyperparameters prior_mode(const Coordinates& space) {

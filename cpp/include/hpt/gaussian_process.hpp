@@ -89,13 +89,14 @@ class GaussianProcess {
   void grow(MatrixView X_new, Index sets);  // room for further rows; targets copied to every set
   // Row i of the factor and of beta; target(s, mean, deviation) is the standardised target of set s.
   template <typename Target>
-  void append(Index i, const Kernel& kernel, Target target);
+  void append(Index i, Target target);
   void finish();  // alpha from beta
   double floor_variance(double v) const;
   Index blocks() const { return columns_.stride / loops::width; }
 
   Coordinates space_;
   Hyperparameters at_;
+  Kernel kernel_;
   TargetTransform units_;
   Matrix X_;
   Matrix Z_;

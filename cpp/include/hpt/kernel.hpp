@@ -53,10 +53,9 @@ struct Columns {
 
 class Kernel {
  public:
-  Kernel(const Coordinates& space, const Hyperparameters& at);  // the space must outlive it
-  Kernel(const Kernel&) = delete;
-  Kernel& operator=(const Kernel&) = delete;
-  double amplitude() const { return shape_.amplitude; }
+  explicit Kernel(const Coordinates& space);  // to be told its hyperparameters
+  Kernel(const Coordinates& space, const Hyperparameters& at);
+  void set(const Hyperparameters& at);  // in the memory it has
   double operator()(VectorView a, VectorView b) const;
   Matrix cross(MatrixView A, MatrixView B) const;  // (a, d), (b, d) -> (a, b)
 
@@ -69,18 +68,22 @@ class Kernel {
   void place_slopes(VectorView x, double* slopes) const;
   // Covariances of a placed point with the first `blocks` blocks of points.
   void row(const double* point, const Columns& X, Index blocks, const loops::KernelRow& out) const {
-    loops::kernel_row(shape_, point, X.values.data(), X.stride, blocks, out);
+    loops::kernel_row(shape(), point, X.values.data(), X.stride, blocks, out);
   }
   // Where the continuous coordinates stand among the columns, (q,).
   const std::vector<Index>& continuous_columns() const { return continuous_columns_; }
 
  private:
   double place(std::size_t i, double x) const;  // numeric coordinate i of p
-  const Coordinates& space_;
+  loops::KernelShape shape() const {
+    const Index p = static_cast<Index>(numeric_.size()), c = static_cast<Index>(categorical_.size());
+    return {p, c, inverse_.data() + p, amplitude_, mixing_};
+  }
+  std::vector<Index> numeric_, categorical_, continuous_;  // coordinates of each kind
+  std::vector<Index> continuous_columns_;
   Vector inverse_;  // (d,) 1 / l, in the columns' order
   Vector warp_a_, warp_b_;
-  std::vector<Index> continuous_columns_;
-  loops::KernelShape shape_;
+  double amplitude_ = 1.0, mixing_ = 0.5;
 };
 
 }  // namespace hpt

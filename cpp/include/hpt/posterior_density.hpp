@@ -33,7 +33,7 @@ class PosteriorDensity {
  private:
   static constexpr Index chunk_rows = 64;
   Index chunks() const { return (X_.rows() + chunk_rows - 1) / chunk_rows; }
-  void fill(const Kernel& kernel, Index chunk);
+  void fill(Index chunk);
   void center_places();
   void weigh(Index chunk);
   void pull(Index chunk);
@@ -48,6 +48,7 @@ class PosteriorDensity {
   int threads_;
   Vector theta_;
   Hyperparameters at_;
+  Kernel kernel_;
   Columns columns_;
   SquareMatrix K_;                               // K, then its factor, then its inverse
   SquareMatrix scratch_K_;                       // while K is inverted

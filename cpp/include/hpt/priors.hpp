@@ -45,6 +45,7 @@ std::vector<NormalPrior> priors(const Coordinates& space, bool warped);  // (t,)
 // theta (t,) has its warping where `at` has exponents, and `at` gets exponents where theta is long enough.
 Vector pack(const Coordinates& space, const Hyperparameters& at);
 Hyperparameters unpack(const Coordinates& space, VectorView theta);
-Hyperparameters prior_mode(const Coordinates& space);  // without warping
+void unpack(const Coordinates& space, VectorView theta, Hyperparameters& at);  // in the memory it has
+Hyperparameters prior_mode(const Coordinates& space);                          // without warping
 
 }  // namespace hpt
