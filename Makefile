@@ -1,5 +1,6 @@
 # make tune   set up an environment, build the C++ core, run the example job on real data, show the best model
 # make test   add what tests need to the same environment and run them all, the C++ ones too
+# make test-sanitized   the core and what drives it, built with address and undefined-behaviour checks (GCC); 15 min
 # make lint   ruff, mypy and clang-format
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept)
 
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp src/*)
 export PIP_NO_INPUT := 1
 
-.PHONY: tune test test-faults cpp-test lint bench prerequisites clean
+.PHONY: tune test test-faults test-sanitized cpp-test lint bench prerequisites clean
 
 tune: $(VENV)/.core
 	$(BIN)/hpt tune examples/breast_cancer/job.json --again
@@ -21,6 +22,19 @@ test: $(VENV)/.test cpp-test
 # Every fault: the tuner, its supervisors and the whole tree killed at every boundary and at random moments.
 test-faults: $(VENV)/.test
 	$(BIN)/python -P -m pytest -n 4 -m "faults or not faults" tests/faults
+
+# Python itself is not built so: the checks' runtime is loaded before it, and what it never frees is no leak.
+SANITIZED := build/sanitized
+CHECKED = cd $(SANITIZED) && LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
+          ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=. $(abspath $(BIN)/python) -P
+test-sanitized: $(VENV)/.test
+	HPT_SANITIZE=1 $(MAKE) -C cpp -j "$$(nproc)" test
+	rm -rf $(SANITIZED)
+	HPT_SANITIZE=1 $(BIN)/python setup.py -q build --build-lib $(SANITIZED)
+	cp -r pyproject.toml tests $(SANITIZED)
+	$(CHECKED) -c 'from hpt import _core; assert "$(SANITIZED)" in _core.__file__, _core.__file__'
+	$(CHECKED) -m pytest -n "$$(nproc)" --dist loadfile tests/core tests/strategies tests/test_tuner.py tests/test_space.py
+	$(CHECKED) -m tests.strategies.fuzz_spaces --spaces 200
 
 cpp-test: $(VENV)/.core
 	$(MAKE) -C cpp -j "$$(nproc)" test PYTHON=$(abspath $(BIN)/python)

@@ -3,12 +3,14 @@
     python benchmarks/bench_ask.py                                # this tuner alone
     python benchmarks/bench_ask.py --peer ~/peer/bin/python       # beside Optuna's GP sampler and TPE
     python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --json raw.json --picture ask.svg
+    python benchmarks/bench_ask.py --n 500 1000 --spaces 10 --wall --threads 2  # by the clock, on free cores
 
 Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask
-meets cold caches and is reported apart. Every cell of the table is a process of its own on one thread; the
-peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of that
-process, so that a busy machine counts little. `factors` is the mean in Cholesky factors of order n (at most
-1,000), timed between the asks, since the clock of a shared machine wobbles.
+meets cold caches and is reported apart. Every cell of the table is a process of its own on one thread, unless
+--threads gives this tuner's core more; the peers run in the interpreter named by --peer, which has Optuna and
+torch. Times are CPU seconds of that process, so that a busy machine counts little, except with --wall.
+`factors` is the mean in Cholesky factors of order n (at most 1,000), timed between the asks, since the clock
+of a shared machine wobbles.
 """
 
 from __future__ import annotations
@@ -70,9 +72,10 @@ def observations(space: str, n: int) -> list[tuple[Config, float]]:
     return out
 
 
-def ours(space: str, n: int) -> Step:
+def ours(space: str, n: int, threads: int) -> Step:
     import hpt
     from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+    from hpt.strategies.bayesian import BayesianStrategy
 
     build = {
         "continuous": lambda name: ContinuousParameter(name, 0, 1, "Linear"),
@@ -80,7 +83,8 @@ def ours(space: str, n: int) -> Step:
         "categorical": lambda name: CategoricalParameter(name, list("abcde")),
     }
     parameters = [build[kind](name) for name, kind in kinds(space)]
-    tuner = hpt.Tuner(SearchSpace(parameters), objective="minimize", strategy="Bayesian", seed=0)
+    strategy = BayesianStrategy(threads=threads)
+    tuner = hpt.Tuner(SearchSpace(parameters), objective="minimize", strategy=strategy, seed=0)
     for config, value in observations(space, n):
         tuner.add(config, value)
 
@@ -128,16 +132,20 @@ def optuna_step(space: str, n: int, sampler: str) -> Step:
     return step
 
 
-def measure(engine: str, space: str, n: int, trials: int) -> dict[str, Any]:
+def measure(
+    engine: str, space: str, n: int, trials: int, threads: int, clock: Callable[[], float]
+) -> dict[str, Any]:
     """In this process: seconds of the cold first ask + tell and of `trials` more, and the peak memory."""
-    step = ours(space, n) if engine == "hpt" else optuna_step(space, n, engine.removeprefix("optuna-"))
+    step = (
+        ours(space, n, threads) if engine == "hpt" else optuna_step(space, n, engine.removeprefix("optuna-"))
+    )
     factor = factorisation(min(n, 1000))
     seconds, factors = [], []
     for _ in range(trials + 1):
         for times, call in ((seconds, step), (factors, factor)):
-            start = time.process_time()
+            start = clock()
             call()
-            times.append(time.process_time() - start)
+            times.append(clock() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "cold": seconds[0],
@@ -156,10 +164,12 @@ def factorisation(order: int) -> Step:
     return lambda: dpotrf(A)
 
 
-def run_apart(python: str, engine: str, space: str, n: int, trials: int) -> dict[str, Any]:
-    """The same in a process of its own, on one thread."""
+def run_apart(
+    python: str, engine: str, space: str, n: int, trials: int, options: list[str]
+) -> dict[str, Any]:
+    """The same in a process of its own, on one thread of the BLAS."""
     environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
-    command = [python, __file__, "--worker", engine, space, str(n), str(trials)]
+    command = [python, __file__, *options, "--worker", engine, space, str(n), str(trials)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return {"engine": engine, "space": space, "n": n, **json.loads(done.stdout.splitlines()[-1])}
 
@@ -210,22 +220,28 @@ def main() -> None:
     parser.add_argument("--peer-limit", type=int, default=2000, help="largest n at which peers run")
     parser.add_argument("--json", type=Path, help="write every single time there")
     parser.add_argument("--picture", type=Path, help="draw the means there (needs matplotlib)")
+    parser.add_argument("--threads", type=int, default=1, help="of this tuner's core")
+    parser.add_argument("--wall", action="store_true", help="by the clock, not by CPU seconds")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         engine, space, n, trials = options.worker
-        print(json.dumps(measure(engine, space, int(n), int(trials))))
+        clock = time.perf_counter if options.wall else time.process_time
+        print(json.dumps(measure(engine, space, int(n), int(trials), options.threads, clock)))
         return
+    handed_on = ["--threads", str(options.threads), *(["--wall"] if options.wall else [])]
     titles = [f"{title:>10}" for title in ("mean", "median", "p99", "max", "cold")]
-    print(f"milliseconds of CPU\n space      n engine     {''.join(titles)}  factors      MiB", flush=True)
+    what = "the clock" if options.wall else "CPU"
+    print(f"milliseconds of {what}\n space      n engine     {''.join(titles)}  factors      MiB", flush=True)
     results = []
     for space in options.spaces:
         for n in options.n:
-            mine = run_apart(sys.executable, "hpt", space, n, options.trials)
+            mine = run_apart(sys.executable, "hpt", space, n, options.trials, handed_on)
             results.append(mine)
             print(line(mine, None), flush=True)
             for peer in PEERS if options.peer and n <= options.peer_limit else ():
-                result = run_apart(options.peer, peer, space, n, options.peer_trials or options.trials)
+                trials = options.peer_trials or options.trials
+                result = run_apart(options.peer, peer, space, n, trials, handed_on)
                 results.append(result)
                 print(line(result, statistics.fmean(mine["seconds"])), flush=True)
     if options.json:
