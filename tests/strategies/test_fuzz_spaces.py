@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.strategies import fuzz_spaces
 
 
-@pytest.mark.parametrize("seed", range(2000, 2012))
-def test_every_suggestion_is_legal(seed: int) -> None:
-    assert fuzz_spaces.run(1, seed) > 0
+def test_every_suggestion_is_legal() -> None:
+    assert fuzz_spaces.run(12, seed=2000) > 100
