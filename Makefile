@@ -1,6 +1,6 @@
 # make tune   set up an environment, build the C++ core, run the example job on real data, show the best model
 # make test   add what tests need to the same environment and run them all, the C++ ones too
-# make test-sanitized   the core and what drives it, built with address and undefined-behaviour checks (GCC); 15 min
+# make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
 # make lint   ruff, mypy and clang-format
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept)
 
@@ -23,10 +23,11 @@ test: $(VENV)/.test cpp-test
 test-faults: $(VENV)/.test
 	$(BIN)/python -P -m pytest -n 4 -m "faults or not faults" tests/faults
 
-# Python itself is not built so: the checks' runtime is loaded before it, and what it never frees is no leak.
+# Needs GCC. Python itself is not built so: the checks' runtime goes before it, and what it never frees is no leak.
 SANITIZED := build/sanitized
-CHECKED = cd $(SANITIZED) && LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
-          ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=. $(abspath $(BIN)/python) -P
+RUNTIME = $$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)
+CHECKED = cd $(SANITIZED) && LD_PRELOAD="$(RUNTIME)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONPATH=. $(abspath $(BIN)/python) -P
 test-sanitized: $(VENV)/.test
 	HPT_SANITIZE=1 $(MAKE) -C cpp -j "$$(nproc)" test
 	rm -rf $(SANITIZED)
