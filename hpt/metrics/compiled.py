@@ -20,7 +20,7 @@ from typing import Any
 from numba import config, int64, njit
 from numba.types import UniTuple
 
-from hpt.metrics import decimal_number, kernel, machine
+from hpt.metrics import decimal_number, kernel, machine, simd
 
 # Nothing here allocates, so there is nothing to count references of; and only the entries are called from
 # Python.
@@ -63,9 +63,10 @@ def _compile(quick: bool, directory: Path | None) -> Entries:
     functions: dict[str, Any] = {}  # of all modules, to call one another
     for module in (decimal_number, machine, kernel):
         functions.update(vars(module))
+    functions.update(product=simd.product, leading_zeros=simd.leading_zeros)
     signatures = {
         "find_hits": UniTuple(int64, 2)(*[int64] * 11),
-        "read_lines": UniTuple(int64, 2)(*[int64] * 21),
+        "read_lines": UniTuple(int64, 2)(*[int64] * 22),
     }  # addresses and whole numbers in, two whole numbers out
     for name, function in list(functions.items()):
         if isinstance(function, types.FunctionType):

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 NOT_A_NUMBER, NUMBER, ASK_PYTHON = 0, 1, 2
 
 SMALLEST, LARGEST = -300, 280  # exponents q within which no result is subnormal or infinite
-_M32 = np.uint64(0xFFFFFFFF)
-_U = tuple(np.uint64(i) for i in range(65))
+_SPACES = sum(1 << byte for byte in (9, 10, 11, 12, 13, 28, 29, 30, 31, 32))  # what `str.strip` trims
 
 
 def powers_of_five() -> NDArray[np.uint64]:
@@ -41,101 +40,103 @@ def powers_of_five() -> NDArray[np.uint64]:
     return np.array(rows, np.uint64)
 
 
-def multiply(a: Any, b: Any) -> tuple[Any, Any]:
-    """High and low 64 bits of a product of two 64-bit numbers."""
-    a0, a1 = a & _M32, a >> _U[32]
-    b0, b1 = b & _M32, b >> _U[32]
-    low = a0 * b0
-    middle = a1 * b0 + (low >> _U[32])
-    other = a0 * b1 + (middle & _M32)
-    return a1 * b1 + (middle >> _U[32]) + (other >> _U[32]), (other << _U[32]) | (low & _M32)
+def product(a: Any, b: Any, more: Any) -> tuple[Any, Any]:
+    """High and low 64 bits of a * b + more, all below 2**64. Compiled: `simd.product`."""
+    result = a * b + more
+    return result >> 64, result & 0xFFFFFFFFFFFFFFFF
+
+
+def leading_zeros(w: Any) -> int:
+    """How many of 64 bits stand before the first that is set. Compiled: `simd.leading_zeros`."""
+    return 64 - int(w).bit_length()
 
 
 def nearest(w: Any, q: int, powers: Any) -> Any:
     """Bits of the float64 nearest to w * 10**q, w > 0 and SMALLEST <= q <= LARGEST."""
-    zeros = 0
-    for step in (32, 16, 8, 4, 2, 1):
-        if w >> np.uint64(64 - step) == 0:
-            w = w << np.uint64(step)
-            zeros += step
-    high, low = multiply(w, powers[2 * (q - SMALLEST)])
-    if high & np.uint64(0x1FF) == np.uint64(0x1FF):
-        more, _ = multiply(w, powers[2 * (q - SMALLEST) + 1])
-        low = low + more
-        if more > low:
-            high = high + _U[1]
-    upper = np.int64(high >> _U[63])
-    mantissa = high >> np.uint64(upper + 9)
-    exponent = (((152170 + 65536) * q) >> 16) + 63 + upper - zeros + 1023
-    halfway = low <= _U[1] and -4 <= q <= 23 and mantissa & _U[3] == _U[1]
-    if halfway and mantissa << np.uint64(upper + 9) == high:  # exactly between two: to the even one
-        mantissa = mantissa & ~_U[1]
-    mantissa = (mantissa + (mantissa & _U[1])) >> _U[1]
-    if mantissa >= _U[2] << _U[52]:
-        mantissa = _U[1] << _U[52]
-        exponent += 1
-    return (mantissa & ~(_U[1] << _U[52])) | (np.uint64(exponent) << _U[52])
+    row = 2 * (q - SMALLEST)
+    zeros = leading_zeros(w)
+    w = w << zeros
+    high, low = product(w, powers[row], 0)
+    if high & 0x1FF == 0x1FF:
+        more, _ = product(w, powers[row + 1], 0)
+        high, low = product(w, powers[row], more)
+    upper = high >> 63
+    mantissa = high >> (upper + 9)
+    up = mantissa & 1
+    if low >> 1 == 0 and mantissa & 3 == 1 and q >= -4 and q <= 23 and mantissa << (upper + 9) == high:
+        up = 0  # exactly between two: to the even one
+    exponent = (217706 * q >> 16) + 1085 - zeros + upper
+    return (exponent << 52) + (mantissa + up >> 1)  # whose leading bit, and a carry, add to the exponent
 
 
-def is_space(byte: int) -> bool:
-    """Whether `str.strip` trims this ASCII character."""
-    return byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31
+def after_spaces(text: Any, place: int, end: int) -> int:
+    while place < end:
+        byte = text[place]
+        if byte > 32 or _SPACES >> byte & 1 == 0:
+            break
+        place += 1
+    return place
+
+
+def sign_at(text: Any, place: int, end: int) -> int:
+    """1 or -1 where a sign stands, else 0."""
+    if place == end:
+        return 0
+    sign: int = (text[place] == 43) - (text[place] == 45)
+    return sign
 
 
 def read_number(text: Any, begin: int, end: int, powers: Any, values: Any, place_of_value: int) -> int:
     """Read the number that is text[begin:end], trimmed. NUMBER leaves its bits in `values`
-    (uint64)."""
-    while begin < end and is_space(text[begin]):
-        begin += 1
-    while begin < end and is_space(text[end - 1]):
-        end -= 1
-    place = begin
-    negative = place < end and text[place] == 45
-    if place < end and (text[place] == 45 or text[place] == 43):
-        place += 1
-    w = _U[0]
-    digits, kept, q = 0, 0, 0
-    point = False
+    (uint64).
+    """
+    place = after_spaces(text, begin, end)
+    sign = sign_at(text, place, end)
+    place += sign & 1
+    first = place
+    w = kept = point = q = 0
     while place < end:
-        byte = text[place]
-        if 48 <= byte <= 57:
-            digits += 1
-            if kept > 0 or byte > 48:
+        digit = text[place] ^ 48  # below 10 for a digit alone
+        if digit < 10:
+            q -= point
+            w = 10 * w + digit
+            if w != 0:
                 kept += 1
-                if kept <= 19:
-                    w = w * np.uint64(10) + np.uint64(byte - 48)
-            if point:
-                q -= 1
-        elif byte == 46 and not point:
-            point = True
+        elif digit == 46 ^ 48 and point == 0:
+            point = 1
         else:
             break
         place += 1
-    if digits == 0:
-        letter = place < end and not point and (text[place] | 32 == 105 or text[place] | 32 == 110)
-        return ASK_PYTHON if letter else NOT_A_NUMBER
-    if place < end:
-        if text[place] | 32 != 101:
-            return NOT_A_NUMBER
+    if place - first == point:  # no digit
+        if place < end and point == 0:
+            letter = text[place] | 32
+            if letter == 105 or letter == 110:
+                return ASK_PYTHON
+        return NOT_A_NUMBER
+    if place < end and text[place] | 32 == 101:
         place += 1
-        minus = place < end and text[place] == 45
-        if place < end and (text[place] == 45 or text[place] == 43):
-            place += 1
-        if place == end:
-            return NOT_A_NUMBER
-        power: Any = 0
+        way = sign_at(text, place, end)
+        place += way & 1
+        first = place
+        power = 0
         while place < end:
-            if not 48 <= text[place] <= 57:
-                return NOT_A_NUMBER
+            digit = text[place] ^ 48
+            if digit > 9:
+                break
             if power < 100000:
-                power = power * 10 + np.int64(text[place]) - 48
+                power = 10 * power + digit
             place += 1
-        q += -power if minus else power
-    if kept == 0:
-        result = _U[0]
-    elif kept > 19 or q < SMALLEST or q > LARGEST:
-        return ASK_PYTHON
-    else:
-        result = nearest(w, q, powers)
-    values[place_of_value] = result | (_U[1] << _U[63]) if negative else result
+        if place == first:
+            return NOT_A_NUMBER
+        q += -power if way < 0 else power
+    if after_spaces(text, place, end) < end:
+        return NOT_A_NUMBER
+    bits = 0
+    if kept > 0:
+        if kept > 19 or q < SMALLEST or q > LARGEST:
+            return ASK_PYTHON
+        bits = nearest(w, q, powers)
+    if sign < 0:
+        bits = bits | 1 << 63
+    values[place_of_value] = bits
     return NUMBER

@@ -7,7 +7,6 @@ the scanner reads with `re`. A job that prints little never loads it.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import sys
 import threading
@@ -64,9 +63,9 @@ class Workspace:
             at(plan.tables), self.hits, len(self.hit_rows),
         )  # fmt: skip
         self.read = (
-            at(plan.definitions), len(plan.definitions), at(plan.program), at(plan.sets), at(plan.first),
-            at(powers), at(self.rows), at(self.values), rows, at(spans), at(stack), at(failed), at(state),
-            at(room),
+            at(plan.definitions), len(plan.definitions), int(plan.idle), at(plan.program), at(plan.sets),
+            at(plan.first), at(powers), at(self.rows), at(self.values), rows, at(spans), at(stack),
+            at(failed), at(state), at(room),
         )  # fmt: skip
 
 
@@ -136,9 +135,7 @@ class Kernel:
     def _read(
         self, work: Workspace, raw: Any, begin: int, reached: int, stop: int, longest: int, hits: int
     ) -> tuple[int, int]:
-        with np.errstate(over="ignore") if self._interpreted else contextlib.nullcontext():
-            # uint64 arithmetic wraps, of which only interpreted code warns
-            count, done = self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
+        count, done = self._read_lines(raw, begin, reached, stop, longest, work.hits, hits, *work.read)
         return int(count), int(done)
 
 

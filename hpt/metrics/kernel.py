@@ -69,22 +69,29 @@ def is_hit(
         return False
     done = 0
     if blocks and place + _BLOCK <= stop:
-        done = min(length, _BLOCK)
+        done = length
+        if done > _BLOCK:
+            done = _BLOCK
         at = letters_at + start
         if unequal(data_at + place, at, at + letter_count) & ((1 << done) - 1) != 0:
             return False
-    for i in range(done, length):
-        if data[place + i] | letters[letter_count + start + i] != letters[start + i]:
+    while done < length:
+        at = start + done
+        if data[place + done] | letters[letter_count + at] != letters[at]:
             return False
+        done += 1
     return True
 
 
 def buckets_at(data: Any, place: int, stop: int, tables: Any) -> int:
     """Bits of the buckets whose fingerprint may stand at `place`; bytes beyond `stop` are taken to fit."""
     bits = 255
-    for i in range(min(3, stop - place)):
-        byte = data[place + i]
-        bits &= tables[128 * i + (byte & 15)] & tables[128 * i + 64 + (byte >> 4)]
+    at = 0
+    while at < 3 * 128 and place < stop:
+        byte = data[place]
+        bits &= tables[at + (byte & 15)] & tables[at + 64 + (byte >> 4)]
+        at += 128
+        place += 1
     return bits
 
 
@@ -93,19 +100,24 @@ def find_hits(
     members_at: Any, tables_at: Any, hits_at: Any, hit_room: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Find where literals stand. The number of hits, and up to where they are complete: `stop`, or less."""
-    data, literals, letters = to_bytes(data_at), to_ints(literals_at), to_bytes(letters_at)
-    buckets, members, tables = to_ints(bucket_at), to_ints(members_at), to_bytes(tables_at)
+    data = to_bytes(data_at)
+    literals = to_ints(literals_at)
+    letters = to_bytes(letters_at)
+    buckets = to_ints(bucket_at)
+    members = to_ints(members_at)
+    tables = to_bytes(tables_at)
     hits = to_ints(hits_at)
     lanes = width()
     count = 0
     place = begin
     while place < stop:
-        mask, more, block = 0, 0, 2 * lanes
-        if lanes > 0:
-            place, mask, more = skip(data_at, place, stop, tables_at)
-        one_by_one = mask == 0 and more == 0
+        place, mask, more = skip(data_at, place, stop, tables_at)
+        block = 2 * lanes
+        one_by_one = mask | more == 0
         if one_by_one:  # the tail
-            block = min(stop - place, 64)
+            block = stop - place
+            if block > 64:
+                block = 64
         candidate = place - 1
         while True:
             if one_by_one:
@@ -125,8 +137,10 @@ def find_hits(
             while bits != 0:
                 bucket = trailing_zeros(bits)
                 bits &= bits - 1
-                for m in range(buckets[bucket], buckets[bucket + 1]):
+                m = buckets[bucket]
+                while m < buckets[bucket + 1]:
                     row = 5 * members[m]
+                    m += 1
                     hit = candidate - literals[row + 2]
                     if is_hit(
                         data, data_at, hit, begin, stop, literals, letters, letters_at, letter_count, row
@@ -153,61 +167,55 @@ def match_line(
     base = definitions[6 * index + 1]
     length = definitions[6 * index + 2] - base
     needed = (length * (end - begin + 1) >> 3) + 1
-    memo = np.bool_(False)
-    advance = np.bool_(False)
-    state[_STEPS] = min(16 * (end - begin) + 512, state[_PURSE])
+    memo = advance = np.bool_(False)  # typed: a bare False has Numba compile `search` once more
+    steps = 16 * (end - begin) + 512
     while start <= last:
-        state[_PURSE] -= state[_STEPS]
+        if steps > state[_PURSE]:
+            steps = state[_PURSE]
+        state[_STEPS] = steps
         outcome = search(
-            program,
-            base,
-            sets,
-            first,
-            index,
-            text,
-            begin,
-            end,
-            start,
-            last,
-            advance,
-            stack,
-            failed,
-            memo,
+            program, base, sets, first, index, text, begin, end, start, last, advance, stack, failed, memo,
             state,
-        )
-        state[_PURSE] += state[_STEPS]
+        )  # fmt: skip
+        state[_PURSE] += state[_STEPS] - steps
+        steps = state[_STEPS]
         if outcome == _GAVE_UP:
             if memo or needed > MEMO or state[_PURSE] <= 0:
                 return _FOR_REGEX
-            memo = np.bool_(True)
-            state[_STEPS] = min(64 * length * (end - begin + 1) + 4096, state[_PURSE])
+            memo = True
+            steps = 64 * length * (end - begin + 1) + 4096
         elif outcome != _MATCHED:
             break
         if memo:
-            for i in range(needed):
-                failed[i] = 0
-            state[_STEPS] -= needed >> 3
+            bits = needed
+            while bits > 0:
+                bits -= 1
+                failed[bits] = 0
+            steps -= needed >> 3
             state[_PURSE] -= needed >> 3
         if outcome == _GAVE_UP:
             continue
-        state[_STEPS] += 16
-        advance = state[_MATCH_START] == state[_MATCH_END]
+        steps += 16
         start = state[_MATCH_END]
-        if state[_GROUP_START] < 0 or state[_GROUP_END] <= state[_GROUP_START]:
+        advance = state[_MATCH_START] == start
+        group, group_end = state[_GROUP_START], state[_GROUP_END]
+        if group < 0 or group_end <= group:
             continue
         if count == row_room:
             return _NO_ROOM
-        kind = read_number(text, state[_GROUP_START], state[_GROUP_END], powers, values, count)
+        kind = read_number(text, group, group_end, powers, values, count)
         if kind == _NOT_A_NUMBER:
             continue
-        if kind != _NUMBER and not whole:
-            return _FOR_REGEX
         row = 5 * count
+        rows[row + 1] = VALUE
+        if kind != _NUMBER:
+            if not whole:
+                return _FOR_REGEX
+            rows[row + 1] = TEXT
         rows[row] = index
-        rows[row + 1] = VALUE if kind == _NUMBER else TEXT
         rows[row + 2] = after
-        rows[row + 3] = state[_GROUP_START]
-        rows[row + 4] = state[_GROUP_END]
+        rows[row + 3] = group
+        rows[row + 4] = group_end
         count += 1
     return count
 
@@ -217,8 +225,8 @@ def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
     if 4 * (end - begin) > ROOM:
         return _FOR_REGEX
     place = 0
-    for i in range(begin, end):
-        byte = data[i]
+    while begin < end:
+        byte = data[begin]
         room[place] = byte
         if byte == _TAB:
             room[place] = 35
@@ -227,6 +235,7 @@ def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
             room[place + 3] = 49
             place += 3
         place += 1
+        begin += 1
     return place
 
 
@@ -259,9 +268,13 @@ def bounds(
     while True:
         if hit - begin >= longest:
             begin += (hit - begin) // longest * longest
-        end, other, tab = line_end(data, data_at, begin, min(begin + longest, stop))
-        ended = end < stop and (data[end] == _LINE_FEED or data[end] == _CARRIAGE_RETURN)
-        after = end + 1 if ended else end
+        limit = begin + longest
+        if limit > stop:
+            limit = stop
+        end, other, tab = line_end(data, data_at, begin, limit)
+        after = end
+        if end < stop and (data[end] == _LINE_FEED or data[end] == _CARRIAGE_RETURN):
+            after += 1
         if after > hit or after >= stop:
             return begin, end, after, other, tab
         begin = after
@@ -269,59 +282,63 @@ def bounds(
 
 def read_lines(
     data_at: Any, begin: int, reached: int, stop: int, longest: int, hits_at: Any, hit_count: int,
-    definitions_at: Any, definition_count: int, program_at: Any, sets_at: Any, first_at: Any, powers_at: Any,
-    rows_at: Any, values_at: Any, row_room: int, spans_at: Any, stack_at: Any, failed_at: Any, state_at: Any,
-    room_at: Any,
+    definitions_at: Any, definition_count: int, idle: int, program_at: Any, sets_at: Any, first_at: Any,
+    powers_at: Any, rows_at: Any, values_at: Any, row_room: int, spans_at: Any, stack_at: Any, failed_at: Any,
+    state_at: Any, room_at: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Read the lines of data[begin:stop], whose hits are known up to `reached`.
 
     The number of rows written, and where it came to: the start of a line that is not wholly before
     `reached`, or for whose rows there was no room, or that follows lines that took much work; else `stop`.
+
+    idle: 1 if lines without hits are to be read too, else 0.
     """
-    data, hits, definitions, program = (
-        to_bytes(data_at),
-        to_ints(hits_at),
-        to_ints(definitions_at),
-        to_ints(program_at),
-    )
-    sets, first, powers, rows = to_bytes(sets_at), to_bytes(first_at), to_words(powers_at), to_ints(rows_at)
-    values, spans, stack, failed = (
-        to_words(values_at),
-        to_ints(spans_at),
-        to_ints(stack_at),
-        to_bytes(failed_at),
-    )
-    state, room = to_ints(state_at), to_bytes(room_at)
-    idle = False  # whether lines without hits are to be read too
-    for index in range(definition_count):
-        idle |= definitions[6 * index + 4] != 0
+    data = to_bytes(data_at)
+    hits = to_ints(hits_at)
+    definitions = to_ints(definitions_at)
+    program = to_ints(program_at)
+    sets = to_bytes(sets_at)
+    first = to_bytes(first_at)
+    powers = to_words(powers_at)
+    rows = to_ints(rows_at)
+    values = to_words(values_at)
+    spans = to_ints(spans_at)
+    stack = to_ints(stack_at)
+    failed = to_bytes(failed_at)
+    state = to_ints(state_at)
+    room = to_bytes(room_at)
     count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
-    h, floor = 0, begin
+    h = 0
+    floor = begin
     state[_PURSE] = _WORK
     while floor < stop:
         if state[_PURSE] < _WORK >> 1 and floor > begin:
             return count, floor
         while h < hit_count and hits[2 * h] < floor:
             h += 1
-        if not idle and h == hit_count:
-            break
-        line, end, after, other, tab = bounds(
-            data, data_at, floor if idle else hits[2 * h], floor, stop, longest
-        )
+        hit = floor
+        if idle == 0:
+            if h == hit_count:
+                break
+            hit = hits[2 * h]
+        line, end, after, other, tab = bounds(data, data_at, hit, floor, stop, longest)
         if reached < stop and after > reached:
             return count, line
         while h < hit_count and hits[2 * h] < after:
-            hit, span = hits[2 * h], 2 * hits[2 * h + 1]
+            hit = hits[2 * h]
+            span = 2 * hits[2 * h + 1]
             if hit >= line:  # else it runs over the end of the piece before
                 if spans[span] < 0 or hit < spans[span]:
                     spans[span] = hit
-                spans[span + 1] = max(spans[span + 1], hit)
+                if spans[span + 1] < hit:
+                    spans[span + 1] = hit
             h += 1
         expanded = -1
         before = count
         for index in range(definition_count):
             always = definitions[6 * index + 4] != 0
-            start, last = spans[2 * index], spans[2 * index + 1]
+            start = spans[2 * index]
+            last = spans[2 * index + 1]
             if start < 0 and not always:
                 continue
             spans[2 * index] = -1
@@ -332,23 +349,28 @@ def read_lines(
                 start = line
             if always:
                 last = end
-            new = count if not other and definitions[6 * index] != REGEX else _FOR_REGEX
-            text, text_begin, text_end = data, line, end
-            for tries in range(2):
-                if tries == 1:
-                    if new != count or not tab:
-                        break
-                    if expanded == -1:
-                        expanded = with_tabs_as_text(data, line, end, room)
-                    if expanded < 0:
-                        new = _FOR_REGEX
-                    text, text_begin, text_end = room, 0, expanded
-                    start, last = 0, expanded
-                if new >= 0:
-                    new = match_line(
-                        text, text_begin, text_end, after, index, start, last, not tab, definitions,
-                        program, sets, first, powers, rows, values, row_room, count, stack, failed, state,
-                    )  # fmt: skip
+            text = data
+            text_begin = line
+            text_end = end
+            expand = tab
+            new = count
+            if other or definitions[6 * index] == REGEX:
+                new = _FOR_REGEX
+            while new == count:
+                new = match_line(
+                    text, text_begin, text_end, after, index, start, last, not tab, definitions, program,
+                    sets, first, powers, rows, values, row_room, count, stack, failed, state,
+                )  # fmt: skip
+                if new != count or not expand:
+                    break
+                expand = False
+                if expanded == -1:
+                    expanded = with_tabs_as_text(data, line, end, room)
+                if expanded < 0:
+                    new = _FOR_REGEX
+                text = room
+                text_begin = start = 0
+                text_end = last = expanded
             if new == _FOR_REGEX:
                 new = _NO_ROOM
                 if count < row_room:
@@ -364,5 +386,5 @@ def read_lines(
             return before, line
         floor = after
     if reached < stop:
-        return count, bounds(data, data_at, reached, floor, stop, longest)[0]
+        stop, end, after, other, tab = bounds(data, data_at, reached, floor, stop, longest)
     return count, stop

@@ -76,7 +76,21 @@ class _Simplify(FunctionPass):
 
 
 class _Lower(Lower):
-    """Without notes for a debugger."""
+    """Without notes for a debugger, and without a thought for what a variable held before."""
+
+    def lower_inst(self, inst):
+        if isinstance(inst, ir.Assign):
+            name = inst.target.name
+            self.storevar(self.lower_assign(self.typeof(name), inst), name)
+        else:
+            super().lower_inst(inst)
+
+    def storevar(self, value, name, argidx=None):
+        if name in self._singly_assigned_vars:
+            self._blk_local_varmap[name] = value
+        else:
+            self._alloca_var(name, self.typeof(name))
+            self.builder.store(value, self.getvar(name))
 
     def alloca_lltype(self, name, lltype, datamodel=None):
         return cgutils.alloca_once(self.builder, lltype, name=name, zfill=False)

@@ -190,6 +190,33 @@ def _unequal(typing_context, data, letters, masks):  # type: ignore[no-untyped-d
 
 
 @intrinsic
+def product(typing_context, a, b, more):  # type: ignore[no-untyped-def]
+    """`decimal_number.product`: high and low half of a * b + more."""
+    signature = types.UniTuple(types.uint64, 2)(types.uint64, types.uint64, types.uint64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        i64, i128 = ir.IntType(64), ir.IntType(128)
+        a, b, more = (builder.zext(argument, i128) for argument in arguments)
+        result = builder.add(builder.mul(a, b), more)
+        high = builder.lshr(result, ir.Constant(i128, 64))
+        halves = [builder.trunc(half, i64) for half in (high, result)]
+        return context.make_tuple(builder, signature.return_type, halves)
+
+    return signature, generate
+
+
+@intrinsic
+def leading_zeros(typing_context, number):  # type: ignore[no-untyped-def]
+    """`decimal_number.leading_zeros`, of a number that is not 0."""
+    signature = types.int64(types.uint64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return signature, generate
+
+
+@intrinsic
 def _width(typing_context):  # type: ignore[no-untyped-def]
     """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
     signature = types.int64()
