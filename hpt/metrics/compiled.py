@@ -57,9 +57,9 @@ def compiled_entries(directory: Path | None) -> Entries:
 def _compile(quick: bool, directory: Path | None) -> Entries:
     options = {}
     if quick:
-        from hpt.metrics.quick_compiler import quick_compiler
+        from hpt.metrics.quick_compiler import QuickCompiler
 
-        options["pipeline_class"] = quick_compiler()
+        options["pipeline_class"] = QuickCompiler
     functions: dict[str, Any] = {}  # of all modules, to call one another
     for module in (decimal_number, machine, kernel):
         functions.update(vars(module))

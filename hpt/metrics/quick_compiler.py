@@ -16,7 +16,10 @@ Importing this imports Numba, and fails where a version of Numba does without wh
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import Counter
+from typing import ClassVar
 
 from numba.core import cgutils, ir, types
 from numba.core.codegen import JITCodeLibrary
@@ -24,6 +27,7 @@ from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering, NoPythonBackend, NopythonTypeInference
+from numba.core.typing import Context
 from numba.core.untyped_passes import FixupArgs, TranslateByteCode
 
 _PLAIN = (types.Integer, types.Boolean, types.CPointer)
@@ -75,8 +79,15 @@ class _Simplify(FunctionPass):
             block.remove(function)
 
 
+@functools.cache
+def _call_type(function, typing_context, args):
+    return function.get_call_type(typing_context, args, {})
+
+
 class _Lower(Lower):
-    """Without notes for a debugger, and without a thought for what a variable held before."""
+    """Without notes for a debugger, a thought for what a variable held before, or a second look for what an
+    operator means.
+    """
 
     def lower_inst(self, inst):
         if isinstance(inst, ir.Assign):
@@ -84,6 +95,22 @@ class _Lower(Lower):
             self.storevar(self.lower_assign(self.typeof(name), inst), name)
         else:
             super().lower_inst(inst)
+
+    def lower_binop(self, result_type, expr, operation):
+        return self._apply(operation, self.fndesc.calltypes[expr], result_type, expr.lhs, expr.rhs)
+
+    def lower_getitem(self, result_type, expr, value, index, signature):
+        return self._apply(operator.getitem, signature, result_type, value, index)
+
+    def _apply(self, operation, signature, result_type, *operands):
+        function = self.context.typing_context.resolve_value_type(operation)
+        resolved = _call_type(function, self.context.typing_context, signature.args)
+        values = [
+            self.context.cast(self.builder, self.loadvar(each.name), self.typeof(each.name), wanted)
+            for each, wanted in zip(operands, signature.args, strict=True)
+        ]
+        result = self.context.get_function(function, resolved)(self.builder, values)
+        return self.context.cast(self.builder, result, signature.return_type, result_type)
 
     def storevar(self, value, name, argidx=None):
         if name in self._singly_assigned_vars:
@@ -136,42 +163,41 @@ class _Part(_Whole):
         """There is no code yet that could see it."""
 
 
-def quick_compiler():
-    """A pipeline class for `njit`. What it learns of operators lasts as long as it does."""
-    signatures = {}
+class _Typing(Context):
+    """Numba's own context of types, which here remembers."""
 
-    class Typing:
-        """Numba's own context of types, which remembers."""
+    _signatures: ClassVar = {}
 
-        def resolve_function_type(self, func, args, kws):
-            if kws or not all(isinstance(each, _PLAIN) for each in args):
-                return super().resolve_function_type(func, args, kws)
-            key = func, tuple(args)
-            if key not in signatures:
-                signatures[key] = super().resolve_function_type(func, args, kws)
-            return signatures[key]
+    def __init__(self, context):
+        self.__dict__ = context.__dict__
 
-    class QuickCompiler(CompilerBase):
-        def define_pipelines(self):
-            state = self.state
-            context = type("Typing", (Typing, type(state.typingctx)), {})
-            typing = object.__new__(context)
-            typing.__dict__ = state.typingctx.__dict__
-            state.typingctx = typing
-            library = _Part if state.flags.no_cpython_wrapper else _Whole
-            state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
-            state.library.enable_object_caching()
-            manager = PassManager("quick")
-            for each in (
-                TranslateByteCode,
-                FixupArgs,
-                _Simplify,
-                NopythonTypeInference,
-                _Lowering,
-                NoPythonBackend,
-            ):
-                manager.add_pass(each, each.name())
-            manager.finalize()
-            return [manager]
+    def resolve_function_type(self, func, args, kws):
+        if kws or not all(isinstance(each, _PLAIN) for each in args):
+            return super().resolve_function_type(func, args, kws)
+        key = func, tuple(args)
+        if key not in self._signatures:
+            self._signatures[key] = super().resolve_function_type(func, args, kws)
+        return self._signatures[key]
 
-    return QuickCompiler
+
+class QuickCompiler(CompilerBase):
+    """For `njit(pipeline_class=...)`."""
+
+    def define_pipelines(self):
+        state = self.state
+        state.typingctx = _Typing(state.typingctx)
+        library = _Part if state.flags.no_cpython_wrapper else _Whole
+        state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        manager = PassManager("quick")
+        for each in (
+            TranslateByteCode,
+            FixupArgs,
+            _Simplify,
+            NopythonTypeInference,
+            _Lowering,
+            NoPythonBackend,
+        ):
+            manager.add_pass(each, each.name())
+        manager.finalize()
+        return [manager]
