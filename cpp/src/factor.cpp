@@ -16,28 +16,34 @@ Index chunks_of(Index rows) {
   return (rows + chunk_rows - 1) / chunk_rows;
 }
 
-// Right-hand sides side by side, Y (n, lanes), so that an entry of the factor meets all of them at once.
-constexpr Index lanes = 8;
+// Right-hand sides side by side, Y (n, lanes), so that an entry of the factor meets all of them at once. Each
+// is worked on in the same order among four as among eight.
 constexpr Index block = 4;  // rows of the factor that share what is read of Y
 
 // A row of Y as the vectors of the compilers GCC and Clang, which plain loops over it do not become.
 using Quad = double __attribute__((vector_size(4 * sizeof(double))));
-struct Lanes {
+struct Eight {
   Quad low, high;
 };
 
-HPT_INLINE void subtract(Lanes& from, double factor, const Lanes& what) {
+HPT_INLINE void subtract(Eight& from, double factor, const Eight& what) {
   from.low -= factor * what.low;
   from.high -= factor * what.high;
 }
+HPT_INLINE void subtract(Quad& from, double factor, const Quad& what) {
+  from -= factor * what;
+}
 
-HPT_INLINE void divide(Lanes& what, double by) {
+HPT_INLINE void divide(Eight& what, double by) {
   what.low /= by;
   what.high /= by;
 }
+HPT_INLINE void divide(Quad& what, double by) {
+  what /= by;
+}
 
 // Rows k to k + R of Y <- (Y - L Y) / L's diagonal, where the rows before them are done.
-template <Index R>
+template <Index R, typename Lanes>
 HPT_INLINE void settle(const Factor& L, Index k, Lanes* Y) {
   const double* const rows = L.data + k * L.stride;
   const Index stride = L.stride;
@@ -55,7 +61,7 @@ HPT_INLINE void settle(const Factor& L, Index k, Lanes* Y) {
 }
 
 // Rows k to k + R of Y <- L'^-1 of them, and what they take off the rows before; the rows after are done.
-template <Index R>
+template <Index R, typename Lanes>
 HPT_INLINE void settle_transposed(const Factor& L, Index k, Lanes* Y) {
   const double* const rows = L.data + k * L.stride;
   const Index stride = L.stride;
@@ -73,44 +79,69 @@ HPT_INLINE void settle_transposed(const Factor& L, Index k, Lanes* Y) {
   }
 }
 
-HPT_CLONES void solve_lanes(const Factor& L, Lanes* Y) {
+template <typename Lanes>
+HPT_INLINE void settle_all(const Factor& L, Lanes* Y) {
   Index k = 0;
   for (; k + block <= L.n; k += block) settle<block>(L, k, Y);
   for (; k < L.n; ++k) settle<1>(L, k, Y);
 }
 
-HPT_CLONES void solve_lanes_transposed(const Factor& L, Lanes* Y) {
+template <typename Lanes>
+HPT_INLINE void settle_all_transposed(const Factor& L, Lanes* Y) {
   Index k = L.n;
   for (; k >= block; k -= block) settle_transposed<block>(L, k - block, Y);
   for (; k > 0; --k) settle_transposed<1>(L, k - 1, Y);
 }
 
-template <typename Solve>
-void for_lanes(Factor L, double* B, Index m, Index stride, Vector& scratch, Solve solve) {
-  const auto needed = static_cast<std::size_t>(L.n * lanes);
+HPT_CLONES void solve_eight(const Factor& L, Eight* Y) {
+  settle_all(L, Y);
+}
+HPT_CLONES void solve_four(const Factor& L, Quad* Y) {
+  settle_all(L, Y);
+}
+HPT_CLONES void solve_eight_transposed(const Factor& L, Eight* Y) {
+  settle_all_transposed(L, Y);
+}
+HPT_CLONES void solve_four_transposed(const Factor& L, Quad* Y) {
+  settle_all_transposed(L, Y);
+}
+
+// Rows B (rows, n) into the lanes of Y, solved there and back.
+template <typename Lanes, typename Solve>
+void side_by_side(const Factor& L, double* B, Index rows, Index stride, Vector& scratch, Solve solve) {
+  constexpr Index lanes = sizeof(Lanes) / sizeof(double);
+  for (Index i = 0; i < L.n; ++i) {
+    for (Index c = 0; c < lanes; ++c)
+      scratch[static_cast<std::size_t>(i * lanes + c)] = c < rows ? B[c * stride + i] : 0.0;
+  }
+  solve(L, reinterpret_cast<Lanes*>(scratch.data()));
+  for (Index i = 0; i < L.n; ++i) {
+    for (Index c = 0; c < rows; ++c) B[c * stride + i] = scratch[static_cast<std::size_t>(i * lanes + c)];
+  }
+}
+
+template <typename SolveEight, typename SolveFour>
+void for_lanes(Factor L, double* B, Index m, Index stride, Vector& scratch, SolveEight eight,
+               SolveFour four) {
+  const auto needed = static_cast<std::size_t>(L.n * 8);
   if (scratch.size() < needed) scratch.resize(needed);
-  for (Index first = 0; first < m; first += lanes) {
-    const Index rows = std::min(lanes, m - first);
-    for (Index i = 0; i < L.n; ++i) {
-      for (Index c = 0; c < lanes; ++c)
-        scratch[static_cast<std::size_t>(i * lanes + c)] = c < rows ? B[(first + c) * stride + i] : 0.0;
-    }
-    solve(L, reinterpret_cast<Lanes*>(scratch.data()));
-    for (Index i = 0; i < L.n; ++i) {
-      for (Index c = 0; c < rows; ++c)
-        B[(first + c) * stride + i] = scratch[static_cast<std::size_t>(i * lanes + c)];
-    }
+  while (m > 0) {
+    const Index rows = std::min<Index>(m, 8);
+    rows > 4 ? side_by_side<Eight>(L, B, rows, stride, scratch, eight)
+             : side_by_side<Quad>(L, B, rows, stride, scratch, four);
+    B += rows * stride;
+    m -= rows;
   }
 }
 
 }  // namespace
 
 void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch) {
-  for_lanes(L, B, m, stride, scratch, solve_lanes);
+  for_lanes(L, B, m, stride, scratch, solve_eight, solve_four);
 }
 
 void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vector& scratch) {
-  for_lanes(L, B, m, stride, scratch, solve_lanes_transposed);
+  for_lanes(L, B, m, stride, scratch, solve_eight_transposed, solve_four_transposed);
 }
 
 int cholesky(SquareMatrix& A, int threads) {

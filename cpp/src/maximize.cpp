@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <span>
 
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
@@ -68,7 +69,7 @@ class Lockstep {
   explicit Lockstep(const Acquisition& acquisition) : acquisition_(acquisition) {}
 
   // searches[k] moves the continuous coordinates of row rows[k] of `points`, (k, d).
-  void run(const Matrix& points, const std::vector<Index>& rows, std::vector<BoundedSearch>& searches) {
+  void run(const Matrix& points, std::span<const Index> rows, std::span<BoundedSearch> searches) {
     const auto& free = acquisition_.model().space().continuous();
     Matrix X(static_cast<Index>(rows.size()), points.cols());
     Vector slope(free.size());
@@ -261,7 +262,16 @@ class Search {
       for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(row, free[q]);
       searches.emplace_back(at, lower, upper, options);
     }
-    Lockstep(acquisition_).run(front.points, rows, searches);
+    // No search sees the others, so that threads may share them out as they like.
+    const std::size_t threads = static_cast<std::size_t>(std::max(options_.threads, 1));
+    const std::size_t share = (rows.size() + threads - 1) / threads;
+    for_chunks(static_cast<Index>((rows.size() + share - 1) / share), options_.threads, [&](Index group) {
+      const std::size_t first = static_cast<std::size_t>(group) * share;
+      const std::size_t count = std::min(share, rows.size() - first);
+      Lockstep(acquisition_)
+          .run(front.points, std::span(rows).subspan(first, count),
+               std::span(searches).subspan(first, count));
+    });
     for (std::size_t k = 0; k < rows.size(); ++k) {
       auto& score = front.scores[static_cast<std::size_t>(rows[k])];
       const double reached = -searches[k].result().value;

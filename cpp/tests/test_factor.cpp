@@ -70,6 +70,16 @@ TEST_CASE("a few right-hand sides are solved as the BLAS solves them") {
       solve_few_rows(L, few.data(), m, n + 3, scratch);
       solve_rows(L, many.data(), m, n + 3);
       for (std::size_t i = 0; i < few.size(); ++i) CHECK(few[i] == doctest::Approx(many[i]).epsilon(1e-12));
+      for (const Index alone : {1, 4, 5}) {  // the same bits in any company
+        if (alone > m) continue;
+        Vector fewer(normals);
+        solve_few_rows(L, fewer.data(), alone, n + 3, scratch);
+        CHECK(std::equal(few.begin(), few.begin() + alone * (n + 3), fewer.begin()));
+        solve_few_rows_transposed(L, fewer.data(), alone, n + 3, scratch);
+        Vector again(few);
+        solve_few_rows_transposed(L, again.data(), m, n + 3, scratch);
+        CHECK(std::equal(again.begin(), again.begin() + alone * (n + 3), fewer.begin()));
+      }
       solve_few_rows_transposed(L, few.data(), m, n + 3, scratch);
       solve_rows_transposed(L, many.data(), m, n + 3);
       for (std::size_t i = 0; i < few.size(); ++i) CHECK(few[i] == doctest::Approx(many[i]).epsilon(1e-11));
