@@ -111,6 +111,7 @@ class SearchOptions:
     beta: float
     incumbent_points: int
     incumbent_draws: int
+    samples: int
     threads: int
     def __init__(self) -> None: ...
 

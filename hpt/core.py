@@ -130,6 +130,7 @@ class Model:
         doubling: float = DOUBLING,
         labels: Model | None = None,
         acquisition: str = "LogEI",
+        samples: int = 0,
     ) -> Float64Array | None:
         """The point (d,) for trial `number`, or None when every point of a finite space was tried.
 
@@ -138,7 +139,9 @@ class Model:
         units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
         which the improvement sees the model's variances doubled; infinity leaves them as they are. labels: a
         model of 0 for trials that succeeded and 1 for those that failed, which must have an infinite `tail`;
-        the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`.
+        the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples: where
+        above 0, it is averaged over models at so many hyperparameters, drawn from their density by slice
+        sampling from those of this one.
         """
         from hpt import _core
 
@@ -148,6 +151,7 @@ class Model:
         if len(self._others):
             skip = np.concatenate([self._others, skip])
         options.criterion = getattr(_core.Criterion, ACQUISITIONS[check_acquisition(acquisition)])
+        options.samples = samples
         success = None if labels is None else labels._gp
         return _core.propose(self._gp, _array(pending, "pending"), skip, seed, number, options, success)
 

@@ -93,6 +93,7 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("beta", &SearchOptions::beta)
       .def_readwrite("incumbent_points", &SearchOptions::incumbent_points)
       .def_readwrite("incumbent_draws", &SearchOptions::incumbent_draws)
+      .def_readwrite("samples", &SearchOptions::samples)
       .def_readwrite("threads", &SearchOptions::threads);
 
   module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"),

@@ -82,20 +82,12 @@ LogImprovement log_expected_improvement(double mean, double deviation, double in
 }
 
 void Acquisition::evaluate(MatrixView X, Batch& batch) const {
-  const Index m = X.rows(), sets = model_.sets();
-  if (batch.dmean.rows() < m || batch.dmean.cols() != sets) {
-    batch.dmean = Matrix(m, sets);
-    batch.gradients = Matrix(m, static_cast<Index>(model_.space().continuous().size()));
-    batch.dvariance.resize(static_cast<std::size_t>(m));
+  const Index m = X.rows(), q = static_cast<Index>(model_.space().continuous().size());
+  if (batch.gradients.rows() < m) {
+    batch.gradients = Matrix(m, q);
     batch.values.resize(static_cast<std::size_t>(m));
   }
-  model_.predict(X, true, batch.at);
-  for (Index i = 0; i < m; ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    batch.values[k] =
-        score(batch.at.mean.row(i), batch.at.variance[k], batch.dmean.row(i), batch.dvariance[k]);
-  }
-  model_.pull_back(X, batch.dmean, batch.dvariance, batch.at, batch.gradients);
+  worth(X, batch);
   if (feasibility_) add_feasibility(X, batch);
 }
 
@@ -105,6 +97,7 @@ void Acquisition::add_feasibility(MatrixView X, Batch& batch) const {
   if (batch.feasible_gradients.rows() < m) {
     batch.feasible_gradients = Matrix(m, q);
     batch.feasible_dmean = Matrix(m, 1);
+    batch.feasible_dvariance.resize(static_cast<std::size_t>(m));
   }
   labels.predict(X, true, batch.feasible);
   for (Index i = 0; i < m; ++i) {
@@ -112,26 +105,23 @@ void Acquisition::add_feasibility(MatrixView X, Batch& batch) const {
     const auto at = (*feasibility_)(batch.feasible.mean(i, 0), batch.feasible.variance[k]);
     batch.values[k] += at.value;
     batch.feasible_dmean(i, 0) = at.dmean;
-    batch.dvariance[k] = at.dvariance;
+    batch.feasible_dvariance[k] = at.dvariance;
   }
-  labels.pull_back(X, batch.feasible_dmean, batch.dvariance, batch.feasible, batch.feasible_gradients);
+  labels.pull_back(X, batch.feasible_dmean, batch.feasible_dvariance, batch.feasible,
+                   batch.feasible_gradients);
   for (Index i = 0; i < m; ++i) {
     for (Index j = 0; j < q; ++j) batch.gradients(i, j) += batch.feasible_gradients(i, j);
   }
 }
 
 Vector Acquisition::operator()(MatrixView X, int threads) const {
-  Matrix mean;
-  Vector variance(static_cast<std::size_t>(X.rows())), out;
-  model_.predict_standardized(X, mean, variance, threads);
-  for (Index i = 0; i < X.rows(); ++i)
-    out.push_back(score(mean.row(i), variance[static_cast<std::size_t>(i)]));
+  Vector out = worth(X, threads);
   if (!feasibility_) return out;
+  Matrix mean;
+  Vector variance(out.size());
   feasibility_->labels().predict_standardized(X, mean, variance, threads);
-  for (Index i = 0; i < X.rows(); ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    out[k] += (*feasibility_)(mean(i, 0), variance[k]).value;
-  }
+  for (std::size_t k = 0; k < out.size(); ++k)
+    out[k] += (*feasibility_)(mean(static_cast<Index>(k), 0), variance[k]).value;
   return out;
 }
 
@@ -142,9 +132,66 @@ double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {
   return batch.values[0];
 }
 
+void PointwiseAcquisition::worth(MatrixView X, Batch& batch) const {
+  const Index m = X.rows(), sets = model().sets();
+  if (batch.dmean.rows() < m || batch.dmean.cols() != sets) {
+    batch.dmean = Matrix(m, sets);
+    batch.dvariance.resize(static_cast<std::size_t>(m));
+  }
+  model().predict(X, true, batch.at);
+  for (Index i = 0; i < m; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    batch.values[k] =
+        score(batch.at.mean.row(i), batch.at.variance[k], batch.dmean.row(i), batch.dvariance[k]);
+  }
+  model().pull_back(X, batch.dmean, batch.dvariance, batch.at, batch.gradients);
+}
+
+Vector PointwiseAcquisition::worth(MatrixView X, int threads) const {
+  Matrix mean;
+  Vector variance(static_cast<std::size_t>(X.rows())), out;
+  model().predict_standardized(X, mean, variance, threads);
+  for (Index i = 0; i < X.rows(); ++i)
+    out.push_back(score(mean.row(i), variance[static_cast<std::size_t>(i)]));
+  return out;
+}
+
+void AveragedAcquisition::worth(MatrixView X, Batch& batch) const {
+  batch.parts.resize(parts_.size());
+  for (std::size_t k = 0; k < parts_.size(); ++k) parts_[k]->evaluate(X, batch.parts[k]);
+  for (Index i = 0; i < X.rows(); ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    const MutableVectorView gradient = batch.gradients.row(i);
+    double largest = -infinity, sum = 0.0;
+    for (const Batch& part : batch.parts) largest = std::max(largest, part.values[row]);
+    std::fill(gradient.begin(), gradient.end(), 0.0);
+    for (const Batch& part : batch.parts) {
+      const double weight = std::exp(part.values[row] - largest);
+      sum += weight;
+      for (std::size_t q = 0; q < gradient.size(); ++q)
+        gradient[q] += weight * part.gradients(i, static_cast<Index>(q));
+    }
+    for (double& slope : gradient) slope /= sum;
+    batch.values[row] = largest + std::log(sum / static_cast<double>(parts_.size()));
+  }
+}
+
+Vector AveragedAcquisition::worth(MatrixView X, int threads) const {
+  std::vector<Vector> values;
+  for (const auto& part : parts_) values.push_back((*part)(X, threads));
+  Vector out;
+  for (std::size_t i = 0; i < values[0].size(); ++i) {
+    double largest = -infinity, sum = 0.0;
+    for (const Vector& each : values) largest = std::max(largest, each[i]);
+    for (const Vector& each : values) sum += std::exp(each[i] - largest);
+    out.push_back(largest + std::log(sum / static_cast<double>(values.size())));
+  }
+  return out;
+}
+
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
                                                const GaussianProcess* labels)
-    : Acquisition(model, labels), incumbents_(model.sets(), 1, elsewhere), width_(width) {
+    : PointwiseAcquisition(model, labels), incumbents_(model.sets(), 1, elsewhere), width_(width) {
   require(width > 0.0, "a width must be above 0");
   const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {
@@ -155,7 +202,7 @@ LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, dou
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
                                                const GaussianProcess* labels, Index points, Index draws,
                                                Stream stream)
-    : Acquisition(model, labels), incumbents_(model.sets(), draws, elsewhere), width_(width) {
+    : PointwiseAcquisition(model, labels), incumbents_(model.sets(), draws, elsewhere), width_(width) {
   require(width > 0.0 && points >= 1 && draws >= 1, "width, points and draws must be above 0");
   const Matrix mean = model.fitted_means();
   std::vector<Index> order(static_cast<std::size_t>(mean.rows()));

@@ -8,6 +8,7 @@
 #include "hpt/error.hpp"
 #include "hpt/factor.hpp"
 #include "hpt/parallel.hpp"
+#include "hpt/slice_sampling.hpp"
 
 namespace hpt {
 namespace {
@@ -68,17 +69,41 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
 GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at,
                                  int threads)
     : space_(std::move(space)),
-      at_(std::move(at)),
-      kernel_(space_, at_),
-      units_(y, at_.tail),
+      kernel_(space_),
+      units_(y, at.tail),
       X_(X),
       Z_(X.rows(), 1),
       beta_(X.rows(), 1) {
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space_.check(X);
   for (Index i = 0; i < X.rows(); ++i) Z_(i, 0) = units_.forward(y[static_cast<std::size_t>(i)]);
+  settle(std::move(at), threads);
+}
+
+std::vector<GaussianProcess> GaussianProcess::resample(Index count, Stream stream) const {
+  require(sets() == 1, "hyperparameters are drawn before outcomes are imagined");
+  Vector z;
+  for (Index i = 0; i < Z_.rows(); ++i) z.push_back(Z_(i, 0));
+  PosteriorDensity density(space_, X_, z, !at_.warp_a.empty());
+  Vector start = pack(space_, at_);
+  for (std::size_t i = 0; i < start.size(); ++i)
+    start[i] = std::clamp(start[i], density.priors()[i].lower, density.priors()[i].upper);
+  std::vector<GaussianProcess> out;
+  for (const Vector& theta : slice_sample(density, start, count, stream)) {
+    Hyperparameters at = unpack(space_, theta);
+    at.tail = at_.tail;
+    out.push_back(*this);
+    out.back().settle(std::move(at));
+  }
+  return out;
+}
+
+// Conditions on the observations, whose targets are standardised, at given hyperparameters.
+void GaussianProcess::settle(Hyperparameters at, int threads) {
+  at_ = std::move(at);
+  kernel_.set(at_);
   factor(threads);
-  for (Index i = 0; i < X.rows(); ++i) beta_(i, 0) = Z_(i, 0) - at_.mean;
+  for (Index i = 0; i < X_.rows(); ++i) beta_(i, 0) = Z_(i, 0) - at_.mean;
   solve_columns(L_, beta_);
   finish();
 }

@@ -355,6 +355,50 @@ class Search {
   bool many_;
 };
 
+// What an acquisition of one ask is made of: the model, or draws of its hyperparameters, with imagined
+// outcomes of the pending trials.
+class Stage {
+ public:
+  Stage(const GaussianProcess& model, MatrixView pending, std::uint64_t seed, std::uint64_t trial,
+        const SearchOptions& options)
+      : options_(options),
+        seed_(seed),
+        trial_(trial),
+        width_(width_at(model.points().rows(), options.doubling)) {
+    if (options.samples > 0)
+      models_ = model.resample(options.samples, Stream(seed, trial, Use::hyperparameters));
+    if (models_.empty()) models_.push_back(model);
+    if (pending.rows() == 0) return;
+    for (GaussianProcess& each : models_)
+      each = each.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
+  }
+
+  std::unique_ptr<const Acquisition> acquisition(const GaussianProcess* labels) const {
+    if (models_.size() == 1) return of(models_[0], labels);
+    std::vector<std::unique_ptr<const Acquisition>> parts;
+    for (const GaussianProcess& each : models_) parts.push_back(of(each, nullptr));
+    return std::make_unique<AveragedAcquisition>(std::move(parts), labels);
+  }
+
+ private:
+  std::unique_ptr<const Acquisition> of(const GaussianProcess& model, const GaussianProcess* labels) const {
+    const double incumbent = std::isfinite(options_.incumbent) ? model.transform().forward(options_.incumbent)
+                                                               : options_.incumbent;
+    if (options_.criterion == Criterion::confidence_bound)
+      return std::make_unique<ConfidenceBound>(model, width_ * options_.beta, labels);
+    if (options_.criterion == Criterion::noisy_improvement)
+      return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
+                                                      options_.incumbent_points, options_.incumbent_draws,
+                                                      Stream(seed_, trial_, Use::incumbents));
+    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels);
+  }
+
+  const SearchOptions& options_;
+  std::uint64_t seed_, trial_;
+  double width_;
+  std::vector<GaussianProcess> models_;
+};
+
 }  // namespace
 
 std::optional<Vector> design_point(const Coordinates& space, MatrixView tried_points, std::uint64_t seed,
@@ -388,21 +432,8 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   tried.add(model.points());
   tried.add(pending);
   tried.add(tried_points);
-  const GaussianProcess imagined =
-      pending.rows() == 0 ? model
-                          : model.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
-  const double incumbent =
-      std::isfinite(options.incumbent) ? model.transform().forward(options.incumbent) : options.incumbent;
-  const double width = width_at(model.points().rows(), options.doubling);
-  std::unique_ptr<const Acquisition> acquisition;
-  if (options.criterion == Criterion::confidence_bound)
-    acquisition = std::make_unique<ConfidenceBound>(imagined, width * options.beta, labels);
-  else if (options.criterion == Criterion::noisy_improvement)
-    acquisition = std::make_unique<LogExpectedImprovement>(imagined, incumbent, width, labels,
-                                                           options.incumbent_points, options.incumbent_draws,
-                                                           Stream(seed, trial, Use::incumbents));
-  else
-    acquisition = std::make_unique<LogExpectedImprovement>(imagined, incumbent, width, labels);
+  const Stage stage(model, pending, seed, trial, options);
+  const std::unique_ptr<const Acquisition> acquisition = stage.acquisition(labels);
   const Search search(*acquisition, tried, options);
   if (options.criterion == Criterion::thompson) {
     if (std::optional<Vector> found = search.thompson(seed, trial)) return found;

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpt import core
+from hpt.errors import InputError
 from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
@@ -47,11 +48,17 @@ class BayesianStrategy:
         first: int | None = None,
         doubling: float = core.DOUBLING,
         acquisition: str = "LogEI",
+        samples: int = 0,
+        sampled_until: int = 30,
         threads: int = 1,
     ) -> None:
         """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
-        acquisition: as `hpt.core.Model.propose` takes them. threads: of the core; they change no bit.
+        acquisition, samples: as `hpt.core.Model.propose` takes them, the last while there are fewer than
+        `sampled_until` observations. threads: of the core; they change no bit.
         """
+        if samples < 0:
+            raise InputError(f"samples {samples} is below 0; give 0 for one fit, or how many draws to average")
+        self._samples, self._sampled_until = samples, sampled_until
         self._acquisition = core.check_acquisition(acquisition)
         self._tails = tuple(tails)
         self._warping = warping
@@ -93,6 +100,7 @@ class BayesianStrategy:
                 doubling=self._doubling,
                 labels=labels,
                 acquisition=self._acquisition,
+                samples=self._samples if len(y) < self._sampled_until else 0,
             )
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]
 

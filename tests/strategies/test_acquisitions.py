@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -25,9 +28,16 @@ def value(config: Config) -> float:
     return (float(config["x"]) - 0.3) ** 2 + 0.01 * abs(int(config["n"]) - 7) + 0.1 * (config["c"] != "b")
 
 
-@pytest.mark.parametrize("acquisition", core.ACQUISITIONS)
-def test_it_finds_the_best(acquisition: str) -> None:
-    tuner = hpt.Tuner(SPACE, "Minimize", BayesianStrategy(acquisition=acquisition), seed=3)
+STRATEGIES: dict[str, Callable[[], BayesianStrategy]] = {
+    **{name: partial(BayesianStrategy, acquisition=name) for name in core.ACQUISITIONS},
+    "LogEI, hyperparameters sampled": partial(BayesianStrategy, samples=4),
+    "UCB, hyperparameters sampled": partial(BayesianStrategy, acquisition="UCB", samples=4),
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_it_finds_the_best(strategy: Callable[[], BayesianStrategy]) -> None:
+    tuner = hpt.Tuner(SPACE, "Minimize", strategy(), seed=3)
     best = np.inf
     for _ in range(40):
         [trial] = tuner.ask()
@@ -37,11 +47,9 @@ def test_it_finds_the_best(acquisition: str) -> None:
     assert len({str(trial.config) for trial in tuner.trials}) == 40
 
 
-@pytest.mark.parametrize("acquisition", core.ACQUISITIONS)
-def test_eight_at_once_are_eight_one_by_one(acquisition: str) -> None:
-    at_once, one_by_one = (
-        hpt.Tuner(SPACE, "Minimize", BayesianStrategy(acquisition=acquisition), seed=3) for _ in range(2)
-    )
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_eight_at_once_are_eight_one_by_one(strategy: Callable[[], BayesianStrategy]) -> None:
+    at_once, one_by_one = (hpt.Tuner(SPACE, "Minimize", strategy(), seed=3) for _ in range(2))
     for tuner in (at_once, one_by_one):
         for k in range(8):
             config = {"x": k / 8, "n": 1 + 2 * k, "c": "abc"[k % 3]}
@@ -54,3 +62,17 @@ def test_eight_at_once_are_eight_one_by_one(acquisition: str) -> None:
 def test_another_name_is_refused() -> None:
     with pytest.raises(InputError, match="'PI' is not known; choose one of LogEI, NoisyLogEI, UCB, Thompson"):
         BayesianStrategy(acquisition="PI")
+
+
+def test_samples_change_the_search_until_there_are_enough_observations() -> None:
+    plain, sampled = hpt.Tuner(SPACE, "Minimize", seed=3), hpt.Tuner(SPACE, "Minimize", STRATEGIES["LogEI, hyperparameters sampled"](), seed=3)
+    differ = {}
+    for n in range(1, 34):
+        for tuner in (plain, sampled):
+            config = {"x": (0.37 * n) % 1, "n": 1 + (7 * n) % 20, "c": "abc"[n % 3]}
+            tuner.add(config, value(config))
+        if n in (20, 29, 30, 33):
+            differ[n] = plain.ask()[0].config != sampled.ask()[0].config
+    assert differ == {20: True, 29: True, 30: True, 33: True}
+    with pytest.raises(InputError, match="samples -1 is below 0"):
+        BayesianStrategy(samples=-1)

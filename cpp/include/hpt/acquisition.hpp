@@ -7,7 +7,10 @@
 #pragma once
 
 #include <limits>
+#include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "hpt/gaussian_process.hpp"
 #include "hpt/view.hpp"
@@ -57,9 +60,9 @@ class Feasibility {
   double middle_, noise_;
 };
 
-// What a point is worth, from the predictions there; to be maximised. The log probability of success is added
-// where there is a model of it: the logarithm of the improvement that is to be expected of a trial that may
-// fail (Gelbart, Snoek and Adams, "Bayesian optimization with unknown constraints", UAI 2014, equation 2).
+// What a point is worth; to be maximised. The log probability of success is added where there is a model of
+// it: the logarithm of the improvement that is to be expected of a trial that may fail (Gelbart, Snoek and
+// Adams, "Bayesian optimization with unknown constraints", UAI 2014, equation 2).
 class Acquisition {
  public:
   // The models must outlive it.
@@ -69,12 +72,6 @@ class Acquisition {
   }
   virtual ~Acquisition() = default;
   const GaussianProcess& model() const { return model_; }
-
-  // From the means of the model's sets of targets, (S,), and the variance they share; also its derivatives to
-  // them. Allocates nothing.
-  virtual double score(VectorView mean, double variance) const = 0;
-  virtual double score(VectorView mean, double variance, MutableVectorView dmean,
-                       double& dvariance) const = 0;
 
   Vector operator()(MatrixView X, int threads = 1) const;  // (m, d) -> (m,)
   double operator()(VectorView x,
@@ -88,10 +85,18 @@ class Acquisition {
     Predictions at;
     Matrix dmean;
     Vector dvariance;
-    Predictions feasible;  // and what is made of it, where there is a model of success
+    std::vector<Batch> parts;  // of an average
+    Predictions feasible;      // and what is made of it, where there is a model of success
     Matrix feasible_dmean, feasible_gradients;
+    Vector feasible_dvariance;
   };
   void evaluate(MatrixView X, Batch& batch) const;
+
+ protected:
+  // The same without the probability of success; `batch` has room for the values and gradients.
+  virtual Vector worth(MatrixView X, int threads) const = 0;
+  virtual void worth(MatrixView X, Batch& batch) const = 0;
+  friend class AveragedAcquisition;
 
  private:
   void add_feasibility(MatrixView X, Batch& batch) const;
@@ -100,11 +105,41 @@ class Acquisition {
   std::optional<Feasibility> feasibility_;
 };
 
+// One that is a function of the predictions at a point.
+class PointwiseAcquisition : public Acquisition {
+ public:
+  using Acquisition::Acquisition;
+  // From the means of the model's sets of targets, (S,), and the variance they share; also its derivatives to
+  // them. Allocates nothing.
+  virtual double score(VectorView mean, double variance) const = 0;
+  virtual double score(VectorView mean, double variance, MutableVectorView dmean,
+                       double& dvariance) const = 0;
+
+ protected:
+  Vector worth(MatrixView X, int threads) const override;
+  void worth(MatrixView X, Batch& batch) const override;
+};
+
+// log of the average of what is the logarithm of something: of the improvements that models of several
+// hyperparameters expect (Snoek, Larochelle and Adams 2012, section 3.1; AMT 5.4).
+class AveragedAcquisition : public Acquisition {
+ public:
+  AveragedAcquisition(std::vector<std::unique_ptr<const Acquisition>> parts, const GaussianProcess* labels)
+      : Acquisition(parts.at(0)->model(), labels), parts_(std::move(parts)) {}
+
+ protected:
+  Vector worth(MatrixView X, int threads) const override;
+  void worth(MatrixView X, Batch& batch) const override;
+
+ private:
+  std::vector<std::unique_ptr<const Acquisition>> parts_;
+};
+
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
 // lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
 // lower. `width` multiplies the deviations: Wang and de Freitas, "Theoretical analysis of Bayesian
 // optimisation with unknown Gaussian process hyper-parameters", 2014, section 3.
-class LogExpectedImprovement : public Acquisition {
+class LogExpectedImprovement : public PointwiseAcquisition {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model,
                                   double elsewhere = std::numeric_limits<double>::infinity(),
@@ -126,10 +161,10 @@ class LogExpectedImprovement : public Acquisition {
 // beta deviations below the mean, averaged over the model's sets of targets and negated: the upper confidence
 // bound of Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in the bandit setting", ICML
 // 2010, for minimisation.
-class ConfidenceBound : public Acquisition {
+class ConfidenceBound : public PointwiseAcquisition {
  public:
   explicit ConfidenceBound(const GaussianProcess& model, double beta, const GaussianProcess* labels = nullptr)
-      : Acquisition(model, labels), beta_(beta) {}
+      : PointwiseAcquisition(model, labels), beta_(beta) {}
   double score(VectorView mean, double variance) const override;
   double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <limits>
+#include <vector>
 
 #include "hpt/blas.hpp"
 #include "hpt/coordinates.hpp"
@@ -40,6 +41,10 @@ class GaussianProcess {
   static GaussianProcess fit(Coordinates space, MatrixView X, VectorView y, const FitOptions& options = {});
   // Hyperparameters as given (those of an earlier fit, say). X (n, d), y (n,), n >= 1.
   GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at, int threads = 1);
+
+  // The same observations and transform at hyperparameters drawn from their density by a chain that begins at
+  // its own (slice_sampling.hpp); none where the covariance cannot be factored there.
+  std::vector<GaussianProcess> resample(Index count, Stream stream) const;
 
   // The same hyperparameters and standardisation with further observations, one row of the factor at a time.
   GaussianProcess condition_on(MatrixView X_new, VectorView y_new) const;
@@ -85,6 +90,7 @@ class GaussianProcess {
   double density() const { return density_; }
 
  private:
+  void settle(Hyperparameters at, int threads = 1);
   void factor(int threads);
   void grow(MatrixView X_new, Index sets);  // room for further rows; targets copied to every set
   // Row i of the factor and of beta; target(s, mean, deviation) is the standardised target of set s.

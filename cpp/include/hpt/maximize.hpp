@@ -47,6 +47,9 @@ struct SearchOptions {
   Index incumbent_draws = 16;
   // Observations by which the improvement's variances are doubled (see `width_at`); infinity leaves them.
   double doubling = 50.0;
+  // Where above 0: the improvement is averaged over that many models at hyperparameters drawn from their
+  // density, in place of the model's own.
+  Index samples = 0;
   int threads = 1;  // without effect on the result
 };
 
