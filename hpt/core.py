@@ -139,9 +139,9 @@ class Model:
         units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
         which the improvement sees the model's variances doubled; infinity leaves them as they are. labels: a
         model of 0 for trials that succeeded and 1 for those that failed, which must have an infinite `tail`;
-        the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples: where
-        above 0, it is averaged over models at so many hyperparameters, drawn from their density by slice
-        sampling from those of this one.
+        the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples:
+        where above 0, it is averaged over models at so many hyperparameters, drawn from their density by
+        slice sampling from those of this one.
         """
         from hpt import _core
 

@@ -57,7 +57,9 @@ class BayesianStrategy:
         `sampled_until` observations. threads: of the core; they change no bit.
         """
         if samples < 0:
-            raise InputError(f"samples {samples} is below 0; give 0 for one fit, or how many draws to average")
+            raise InputError(
+                f"samples {samples} is below 0; give 0 for one fit, or how many draws to average"
+            )
         self._samples, self._sampled_until = samples, sampled_until
         self._acquisition = core.check_acquisition(acquisition)
         self._tails = tuple(tails)

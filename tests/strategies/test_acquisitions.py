@@ -64,15 +64,18 @@ def test_another_name_is_refused() -> None:
         BayesianStrategy(acquisition="PI")
 
 
-def test_samples_change_the_search_until_there_are_enough_observations() -> None:
-    plain, sampled = hpt.Tuner(SPACE, "Minimize", seed=3), hpt.Tuner(SPACE, "Minimize", STRATEGIES["LogEI, hyperparameters sampled"](), seed=3)
-    differ = {}
-    for n in range(1, 34):
-        for tuner in (plain, sampled):
-            config = {"x": (0.37 * n) % 1, "n": 1 + (7 * n) % 20, "c": "abc"[n % 3]}
+@pytest.mark.parametrize(("n", "differ"), [(20, True), (29, True), (30, False)])
+def test_samples_are_averaged_over_while_observations_are_few(n: int, differ: bool) -> None:
+    asked = []
+    for strategy in (BayesianStrategy(), BayesianStrategy(samples=4)):
+        tuner = hpt.Tuner(SPACE, "Minimize", strategy, seed=3)
+        for k in range(n):
+            config = {"x": (0.37 * k) % 1, "n": 1 + (7 * k) % 20, "c": "abc"[k % 3]}
             tuner.add(config, value(config))
-        if n in (20, 29, 30, 33):
-            differ[n] = plain.ask()[0].config != sampled.ask()[0].config
-    assert differ == {20: True, 29: True, 30: True, 33: True}
+        asked.append(tuner.ask()[0].config)
+    assert (asked[0] != asked[1]) == differ
+
+
+def test_a_negative_number_of_samples_is_refused() -> None:
     with pytest.raises(InputError, match="samples -1 is below 0"):
         BayesianStrategy(samples=-1)

@@ -25,7 +25,7 @@ struct SearchOptions {
   Index local = 256;               // perturbations of the best observed points screened besides
   Index starts = 10;               // best of those, improved together by local search
   int steps = 30;                  // of gradient ascent on the continuous coordinates
-  int rounds = 4;                  // of ascent and discrete neighbourhood in turn
+  int rounds = 16;                 // of ascent and discrete neighbourhood in turn, while any point moves
   Index fantasies = 8;             // imagined sets of outcomes of pending trials
   std::uint64_t enumerable = 512;  // discrete spaces up to this size are scored whole
   // With more observations than `many`, more points are screened by their means and only the best of them by
