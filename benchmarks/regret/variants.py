@@ -13,5 +13,8 @@ VARIANTS: dict[str, Callable[[], BayesianStrategy]] = {
     "no_transform": partial(BayesianStrategy, tails=(inf,)),
     "one_transform": partial(BayesianStrategy, tails=(2.0,)),
     "no_warping": partial(BayesianStrategy, warping=False),
+    "no_doubling": partial(BayesianStrategy, doubling=inf),
+    "sampled": partial(BayesianStrategy, samples=8),
+    "noisy": partial(BayesianStrategy, acquisition="NoisyLogEI"),
     "ten_first": partial(BayesianStrategy, first=10),
 }
