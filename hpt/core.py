@@ -141,7 +141,7 @@ class Model:
         model of 0 for trials that succeeded and 1 for those that failed, which must have an infinite `tail`;
         the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples:
         where above 0, it is averaged over models at so many hyperparameters, drawn from their density by
-        slice sampling from those of this one.
+        slice sampling from those of this one; where those cannot be factored afresh, this one serves alone.
         """
         from hpt import _core
 

@@ -96,7 +96,6 @@ class Acquisition {
   // The same without the probability of success; `batch` has room for the values and gradients.
   virtual Vector worth(MatrixView X, int threads) const = 0;
   virtual void worth(MatrixView X, Batch& batch) const = 0;
-  friend class AveragedAcquisition;
 
  private:
   void add_feasibility(MatrixView X, Batch& batch) const;
