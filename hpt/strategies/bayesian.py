@@ -7,6 +7,7 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
@@ -27,9 +28,11 @@ class BayesianStrategy:
     """First points that fill the space, then the maximum of the log expected improvement.
 
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
-    configurations launched or added, and three of them observed, the model takes over. Running trials enter
-    it with imagined outcomes, failed ones are never proposed again and make their neighbourhood less
-    attractive (`feasibility`), and a finite space is never repeated while untried configurations remain.
+    configurations launched or added, and three of them observed, the model takes over. Trials of odd number
+    see its deviations widened (`core.DOUBLING`), which flat and noisy objectives need, those of even number as
+    they are, which suits smooth ones. Running trials enter it with imagined outcomes, failed ones are never
+    proposed again and make their neighbourhood less attractive (`feasibility`), and a finite space is never
+    repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
     (`auto_scale`); every other first point is logarithmic in them.
     Related searches are heeded as far as they agree with this one (`transfer`).
@@ -53,8 +56,8 @@ class BayesianStrategy:
         threads: int = 1,
     ) -> None:
         """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
-        acquisition, samples: as `hpt.core.Model.propose` takes them, the last while there are fewer than
-        `sampled_until` observations. threads: of the core; they change no bit.
+        acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number, samples
+        while there are fewer than `sampled_until` observations. threads: of the core; they change no bit.
         """
         if samples < 0:
             raise InputError(
@@ -99,7 +102,7 @@ class BayesianStrategy:
                 place(failed),
                 seed,
                 number,
-                doubling=self._doubling,
+                doubling=self._doubling if number % 2 else inf,  # explores and exploits by turns
                 labels=labels,
                 acquisition=self._acquisition,
                 samples=self._samples if len(y) < self._sampled_until else 0,

@@ -254,3 +254,10 @@ def test_anchors() -> None:
     every = sorted({anchor(n) for n in range(1, 2000)})
     assert all(later - a == max(1, a // 16) for a, later in itertools.pairwise(every))
     assert all(anchor(n) <= n for n in range(2000))
+
+
+@pytest.mark.parametrize("trials", [20, 21])
+def test_every_other_trial_sees_deviations_widened(trials: int) -> None:
+    log, _ = sequential(trials)
+    plain, widened = (BayesianStrategy(doubling=n).suggest(log.snapshot(), 1, 1) for n in (math.inf, 0.001))
+    assert (plain == widened) == (log.last_number % 2 == 1)  # the next number is even

@@ -17,7 +17,7 @@
 
 namespace hpt {
 
-inline constexpr double noise_floor = 1e-6;  // of the targets' variance
+inline constexpr double noise_floor = 1e-8;  // of the targets' variance
 
 struct NormalPrior {
   double center, deviation, lower, upper;
