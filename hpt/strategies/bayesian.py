@@ -29,8 +29,8 @@ class BayesianStrategy:
 
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
     configurations launched or added, and three of them observed, the model takes over. Trials of odd number
-    see its deviations widened (`core.DOUBLING`), which flat and noisy objectives need, those of even number as
-    they are, which suits smooth ones. Running trials enter it with imagined outcomes, failed ones are never
+    see its deviations widened (`core.DOUBLING`), which flat and noisy objectives need, those of even number
+    as they are, which suits smooth ones. Running trials enter it with imagined outcomes, failed ones are never
     proposed again and make their neighbourhood less attractive (`feasibility`), and a finite space is never
     repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
@@ -56,8 +56,9 @@ class BayesianStrategy:
         threads: int = 1,
     ) -> None:
         """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
-        acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number, samples
-        while there are fewer than `sampled_until` observations. threads: of the core; they change no bit.
+        acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number,
+        samples while there are fewer than `sampled_until` observations. threads: of the core; they change no
+        bit.
         """
         if samples < 0:
             raise InputError(
