@@ -30,9 +30,9 @@ class BayesianStrategy:
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
     configurations launched or added, and three of them observed, the model takes over. Trials of odd number
     see its deviations widened (`core.DOUBLING`), which flat and noisy objectives need, those of even number
-    as they are, which suits smooth ones. Running trials enter it with imagined outcomes, failed ones are never
-    proposed again and make their neighbourhood less attractive (`feasibility`), and a finite space is never
-    repeated while untried configurations remain.
+    as they are, which suits smooth ones. Running trials enter it with imagined outcomes, failed ones are
+    never proposed again and make their neighbourhood less attractive (`feasibility`), and a finite space is
+    never repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
     (`auto_scale`); every other first point is logarithmic in them.
     Related searches are heeded as far as they agree with this one (`transfer`).
