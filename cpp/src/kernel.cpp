@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "hpt/error.hpp"
 #include "hpt/warping.hpp"
@@ -46,19 +47,27 @@ void Kernel::set(const Hyperparameters& at) {
   for (const auto* kind : {&numeric_, &categorical_}) {
     for (const Index i : *kind) inverse_[column++] = 1.0 / at.length_scales[static_cast<std::size_t>(i)];
   }
-  warp_a_ = at.warp_a;
-  warp_b_ = at.warp_b;
+  for (const auto& [from, to] : {std::pair(&at.warp_a, &warp_a_), std::pair(&at.warp_b, &warp_b_)}) {
+    to->assign((from->size() + loops::warp_width - 1) / loops::warp_width * loops::warp_width, 1.0);
+    std::copy(from->begin(), from->end(), to->begin());
+  }
   amplitude_ = at.amplitude;
   mixing_ = at.mixing;
 }
 
-double Kernel::place(std::size_t i, double x) const {
-  return (warp_a_.empty() ? x : warp_value(x, warp_a_[i], warp_b_[i])) * inverse_[i];
-}
-
 void Kernel::place(VectorView x, double* point) const {
-  for (std::size_t i = 0; i < numeric_.size(); ++i)
-    *point++ = place(i, x[static_cast<std::size_t>(numeric_[i])]);
+  const std::size_t p = numeric_.size();
+  for (std::size_t first = 0; first < p; first += loops::warp_width) {
+    const std::size_t count = std::min<std::size_t>(loops::warp_width, p - first);
+    double at[loops::warp_width] = {}, warped[loops::warp_width];
+    for (std::size_t j = 0; j < count; ++j) at[j] = x[static_cast<std::size_t>(numeric_[first + j])];
+    const double* placed = at;
+    if (!warp_a_.empty()) {
+      loops::warp_values(at, &warp_a_[first], &warp_b_[first], warped);
+      placed = warped;
+    }
+    for (std::size_t j = 0; j < count; ++j) *point++ = placed[j] * inverse_[first + j];
+  }
   for (const Index j : categorical_) *point++ = x[static_cast<std::size_t>(j)];
 }
 
@@ -68,17 +77,37 @@ void Kernel::place(const Columns& X, Index row, double* point) {
 }
 
 void Kernel::place_slopes(VectorView x, double* slopes) const {
-  for (std::size_t q = 0; q < continuous_columns_.size(); ++q) {
-    const auto i = static_cast<std::size_t>(continuous_columns_[q]);
-    const double at = x[static_cast<std::size_t>(continuous_[q])];
-    slopes[q] = inverse_[i] * (warp_a_.empty() ? 1.0 : warp(at, warp_a_[i], warp_b_[i]).dx);
+  loops::WarpBlock warped;
+  std::size_t ready = 0;  // coordinates warped so far
+  for (const Index column : continuous_columns_) {
+    const auto i = static_cast<std::size_t>(column);
+    if (warp_a_.empty()) {
+      *slopes++ = inverse_[i];
+      continue;
+    }
+    for (; ready <= i; ready += loops::warp_width) {
+      double at[loops::warp_width] = {};
+      for (std::size_t j = 0; j < loops::warp_width && ready + j < numeric_.size(); ++j)
+        at[j] = x[static_cast<std::size_t>(numeric_[ready + j])];
+      loops::warp_slopes(at, &warp_a_[ready], &warp_b_[ready], warped);
+    }
+    *slopes++ = inverse_[i] * warped.dx[i % loops::warp_width];
   }
 }
 
 void Kernel::prepare(MatrixView X, Columns& out) const {
   for (std::size_t i = 0; i < numeric_.size(); ++i) {
     double* column = out.column(static_cast<Index>(i));
-    for (Index row = 0; row < X.rows(); ++row) column[row] = place(i, X(row, numeric_[i]));
+    for (Index row = 0; row < X.rows(); ++row) column[row] = X(row, numeric_[i]);
+    if (!warp_a_.empty()) {
+      double a[loops::warp_width], b[loops::warp_width];
+      std::fill_n(a, loops::warp_width, warp_a_[i]);
+      std::fill_n(b, loops::warp_width, warp_b_[i]);
+      for (Index row = 0; row < X.rows(); row += loops::warp_width)
+        loops::warp_values(column + row, a, b, column + row);
+      std::fill(column + X.rows(), column + out.stride, 0.0);
+    }
+    for (Index row = 0; row < X.rows(); ++row) column[row] *= inverse_[i];
   }
   for (std::size_t j = 0; j < categorical_.size(); ++j) {
     double* column = out.column(static_cast<Index>(numeric_.size() + j));

@@ -143,13 +143,21 @@ void PosteriorDensity::add_up_pulls() {
 
 void PosteriorDensity::add_warping(MutableVectorView out) const {
   for (std::size_t i = 0; i < layout_.p; ++i) {
-    const double inverse = 1.0 / at_.length_scales[static_cast<std::size_t>(space_.numeric()[i])];
+    const Index coordinate = space_.numeric()[i], n = X_.rows();
+    const double inverse = 1.0 / at_.length_scales[static_cast<std::size_t>(coordinate)];
     const double* P = pulls_.row(0).data() + static_cast<Index>(i) * columns_.stride;
-    double of_a = 0.0, of_b = 0.0;
-    for (Index a = 0; a < X_.rows(); ++a) {
-      const Warped warped = warp(X_(a, space_.numeric()[i]), at_.warp_a[i], at_.warp_b[i]);
-      of_a -= 2.0 * warped.dlog_a * inverse * P[a];
-      of_b -= 2.0 * warped.dlog_b * inverse * P[a];
+    double x[loops::warp_width] = {}, a[loops::warp_width], b[loops::warp_width], of_a = 0.0, of_b = 0.0;
+    std::fill_n(a, loops::warp_width, at_.warp_a[i]);
+    std::fill_n(b, loops::warp_width, at_.warp_b[i]);
+    for (Index first = 0; first < n; first += loops::warp_width) {
+      const Index count = std::min(loops::warp_width, n - first);
+      for (Index j = 0; j < count; ++j) x[j] = X_(first + j, coordinate);
+      loops::WarpBlock warped;
+      loops::warp_slopes(x, a, b, warped);
+      for (Index j = 0; j < count; ++j) {
+        of_a -= 2.0 * warped.dlog_a[j] * inverse * P[first + j];
+        of_b -= 2.0 * warped.dlog_b[j] * inverse * P[first + j];
+      }
     }
     out[layout_.warping() + i] += of_a;
     out[layout_.warping() + layout_.p + i] += of_b;

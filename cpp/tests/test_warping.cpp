@@ -1,8 +1,10 @@
 #include <doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "hpt/error.hpp"
+#include "hpt/random.hpp"
 #include "hpt/warping.hpp"
 
 using namespace hpt;
@@ -38,4 +40,33 @@ TEST_CASE("derivatives agree with finite differences, and stay finite at the end
     }
   }
   CHECK_THROWS_AS(warp(0.5, 0.0, 1.0), InvalidArgument);
+}
+
+TEST_CASE("a value is warped the same way whatever stands beside it, with its slopes or without") {
+  constexpr Index width = loops::warp_width;
+  Stream stream(1, 1, Use::candidate_scramble);
+  for (int round = 0; round < 50; ++round) {
+    double x[width], a[width], b[width], values[width];
+    for (Index j = 0; j < width; ++j) {
+      x[j] = round < 2 ? round : stream.uniform();
+      a[j] = std::exp(3.0 * stream.uniform() - 1.5);
+      b[j] = std::exp(3.0 * stream.uniform() - 1.5);
+    }
+    loops::WarpBlock all;
+    loops::warp_slopes(x, a, b, all);
+    loops::warp_values(x, a, b, values);
+    for (Index j = 0; j < width; ++j) {
+      const Warped alone = warp(x[j], a[j], b[j]);
+      CHECK(values[j] == alone.value);
+      CHECK(all.value[j] == alone.value);
+      CHECK(all.dx[j] == alone.dx);
+      CHECK(all.dlog_a[j] == alone.dlog_a);
+      CHECK(all.dlog_b[j] == alone.dlog_b);
+      const double t = std::clamp(x[j], 1e-9, 1.0 - 1e-9);
+      const double twin = -std::expm1(b[j] * std::log(-std::expm1(a[j] * std::log(t))));
+      CHECK(std::abs(alone.value - twin) < 1e-15);
+    }
+    loops::warp_values(x, a, b, x);  // in place
+    CHECK(std::equal(x, x + width, values));
+  }
 }

@@ -39,8 +39,8 @@ class BayesianStrategy:
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
     in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
-    the first 32, 64, 128, ... observations, so that one without any memory repeats a handful of fits. What is
-    kept between calls is a cache: dropping it changes no bit.
+    the last anchor at 32, 64, 128, ... observations (`milestones`), so that one without any memory repeats a
+    handful of fits. What is kept between calls is a cache: dropping it changes no bit.
     """
 
     def __init__(

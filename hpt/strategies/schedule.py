@@ -16,15 +16,17 @@ def anchor(n: int) -> int:
 
 
 def milestones(n: int) -> list[int]:
-    """The fits that lead to the one for n observations: at 32, 64, 128, ... and then at the anchor.
+    """The fits that lead to the one for n observations: the anchors of 32, 64, 128, ... and then its own.
+
+    All are anchors, so that a search that asks at every n has each in its cache when the next one needs it.
 
     >>> milestones(20), milestones(70), milestones(1000)
-    ([20], [32, 64, 70], [32, 64, 128, 256, 512, 967])
+    ([20], [32, 63, 70], [32, 63, 122, 245, 500, 967])
     """
     last = anchor(n)
     out = [last] if last > 0 else []
     power = 32
     while power < last:
-        out.insert(-1, power)
+        out.insert(-1, anchor(power))
         power *= 2
     return out

@@ -16,9 +16,14 @@
 
 namespace hpt {
 
-// exp(x) for x <= 0 to about 2 ulp, without branches or calls, so that loops over it vectorise; exp(-700)
-// below -700. x = k log 2 + r with |r| <= log(2) / 2, and the Taylor polynomial of degree 12 in r.
-HPT_INLINE double exp_of_negative(double x) {
+// exp(x) and exp(x) - 1, the latter without cancellation near 0.
+struct Exponential {
+  double value, less_one;
+};
+
+// For x <= 0, to about 2 ulp, without branches or calls, so that loops over it vectorise; as at -700 below
+// it. x = k log 2 + r with |r| <= log(2) / 2, and the Taylor polynomial of degree 12 in r.
+HPT_INLINE Exponential exponential_of_negative(double x) {
   constexpr double magic = 0x1.8p52;  // adding it rounds to a whole number, held in the lowest bits
   x = x < -700.0 ? -700.0 : x;
   const double shifted = x * 1.4426950408889634074 + magic;
@@ -36,9 +41,38 @@ HPT_INLINE double exp_of_negative(double x) {
   sum = sum * r + 1.0 / 6.0;
   sum = sum * r + 0.5;
   sum = sum * r + 1.0;
-  sum = sum * r + 1.0;
-  const std::uint64_t power = (std::bit_cast<std::uint64_t>(shifted) << 52) + (1023ULL << 52);
-  return sum * std::bit_cast<double>(power);  // 2^k
+  const double scale = std::bit_cast<double>((std::bit_cast<std::uint64_t>(shifted) << 52) + (1023ULL << 52));
+  return {(sum * r + 1.0) * scale, sum * r * scale + (scale - 1.0)};  // scale: 2^k
+}
+
+HPT_INLINE double exp_of_negative(double x) {
+  return exponential_of_negative(x).value;
+}
+
+// log(x) for normal x in (0, 1], to about 2 ulp, in the same manner. x = 2^k m with m in [sqrt(1/2),
+// sqrt(2)), and log m = 2 artanh(s) with s = (m - 1) / (m + 1), |s| < 0.172, by its Taylor polynomial of
+// degree 21.
+HPT_INLINE double log_of_fraction(double x) {
+  constexpr std::uint64_t root = 0x3fe6a09e667f3bcdULL;  // bits of sqrt(1/2)
+  constexpr std::uint64_t mantissa = (1ULL << 52) - 1;
+  constexpr double magic = 0x1.8p52;
+  const std::uint64_t above = std::bit_cast<std::uint64_t>(x) + (1023ULL << 52) - root;
+  const double k =
+      std::bit_cast<double>((above >> 52) + std::bit_cast<std::uint64_t>(magic)) - (magic + 1023.0);
+  const double m = std::bit_cast<double>((above & mantissa) + root);
+  const double s = (m - 1.0) / (m + 1.0), z = s * s;
+  double sum = 1.0 / 21.0;
+  sum = sum * z + 1.0 / 19.0;
+  sum = sum * z + 1.0 / 17.0;
+  sum = sum * z + 1.0 / 15.0;
+  sum = sum * z + 1.0 / 13.0;
+  sum = sum * z + 1.0 / 11.0;
+  sum = sum * z + 1.0 / 9.0;
+  sum = sum * z + 1.0 / 7.0;
+  sum = sum * z + 1.0 / 5.0;
+  sum = sum * z + 1.0 / 3.0;
+  const double log_m = 2.0 * s + 2.0 * s * (sum * z);
+  return k * 0x1.62e42fefa3800p-1 + (k * 0x1.ef35793c76730p-45 + log_m);
 }
 
 }  // namespace hpt

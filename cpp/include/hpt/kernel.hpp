@@ -74,15 +74,14 @@ class Kernel {
   const std::vector<Index>& continuous_columns() const { return continuous_columns_; }
 
  private:
-  double place(std::size_t i, double x) const;  // numeric coordinate i of p
   loops::KernelShape shape() const {
     const Index p = static_cast<Index>(numeric_.size()), c = static_cast<Index>(categorical_.size());
     return {p, c, inverse_.data() + p, amplitude_, mixing_};
   }
   std::vector<Index> numeric_, categorical_, continuous_;  // coordinates of each kind
   std::vector<Index> continuous_columns_;
-  Vector inverse_;  // (d,) 1 / l, in the columns' order
-  Vector warp_a_, warp_b_;
+  Vector inverse_;          // (d,) 1 / l, in the columns' order
+  Vector warp_a_, warp_b_;  // padded with ones to whole blocks
   double amplitude_ = 1.0, mixing_ = 0.5;
 };
 
