@@ -361,19 +361,23 @@ class Stage {
  public:
   Stage(const GaussianProcess& model, MatrixView pending, std::uint64_t seed, std::uint64_t trial,
         const SearchOptions& options)
-      : options_(options),
+      : model_(model),
+        options_(options),
         seed_(seed),
         trial_(trial),
         width_(width_at(model.points().rows(), options.doubling)) {
+    const auto imagine = [&](const GaussianProcess& each) {
+      return each.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
+    };
     if (options.samples > 0)
       models_ = model.resample(options.samples, Stream(seed, trial, Use::hyperparameters));
-    if (models_.empty()) models_.push_back(model);
     if (pending.rows() == 0) return;
-    for (GaussianProcess& each : models_)
-      each = each.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
+    for (GaussianProcess& each : models_) each = imagine(each);
+    if (models_.empty()) models_.push_back(imagine(model));
   }
 
   std::unique_ptr<const Acquisition> acquisition(const GaussianProcess* labels) const {
+    if (models_.empty()) return of(model_, labels);
     if (models_.size() == 1) return of(models_[0], labels);
     std::vector<std::unique_ptr<const Acquisition>> parts;
     for (const GaussianProcess& each : models_) parts.push_back(of(each, nullptr));
@@ -393,10 +397,11 @@ class Stage {
     return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels);
   }
 
+  const GaussianProcess& model_;
   const SearchOptions& options_;
   std::uint64_t seed_, trial_;
   double width_;
-  std::vector<GaussianProcess> models_;
+  std::vector<GaussianProcess> models_;  // in place of the model, if any
 };
 
 }  // namespace
