@@ -189,7 +189,7 @@ class TestStopping:
             assert code(raised) == "ValidationException"
 
     def test_a_training_job(self, desk: Desk) -> None:
-        desk.create("one-less", jobs=3, parallel=1, pause=0.3)
+        desk.create("one-less", jobs=3, parallel=1, pause=1.5)  # long enough to be met while it trains
         desk.wait("one-less", until=lambda reply: reply["TrainingJobStatusCounters"]["InProgress"])
         first = desk.trials("one-less")[0]["TrainingJobName"]
         deadline = time.monotonic() + 60

@@ -165,9 +165,9 @@ def test_what_surely_ends_may_take_long_in_the_other_process() -> None:
 
 
 def test_a_pattern_whose_beginnings_are_countless_is_planned_at_once() -> None:
-    start = time.process_time()
+    start = time.thread_time()  # not of the threads that other tests have left compiling
     plan_pattern("(?:a?|b?)" * 50 + "(1)")
-    assert time.process_time() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 def test_what_only_a_process_can_stop_fails_the_metric_and_no_other() -> None:
