@@ -40,11 +40,11 @@ def test_a_hostile_pattern_does_not_stall(pattern: str, with_kernel: bool) -> No
     definitions.lines.values(0, b"a")  # what is made at the first use is not the point
     for line in LINES:
         scanner = MetricScanner(definitions)
-        start = time.process_time()
+        start = time.thread_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scanner.feed(line + b"\n")
-        assert time.process_time() - start < 0.1
+        assert time.thread_time() - start < 0.1
 
 
 def test_forty_at_once_do_not_stall() -> None:
@@ -54,9 +54,9 @@ def test_forty_at_once_do_not_stall() -> None:
     definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
     assert len(definitions.lines.efforts) == 40
     scanner = MetricScanner(definitions)
-    start = time.process_time()
+    start = time.thread_time()
     scanner.feed(b"a" * 26 + b"!\n" + b"a" * 60 + b"!\n")
-    assert time.process_time() - start < 0.1
+    assert time.thread_time() - start < 0.1
 
 
 ALTERNATIVES = "|".join(f"{x}{y}" for x in "abcdefghijkl" for y in "abcdefghijklmn")[:490]
@@ -97,9 +97,9 @@ def test_forty_of_every_kind_leave_the_loop_its_turns(with_kernel: bool) -> None
         warnings.simplefilter("ignore")
         while scanner.cursor < len(log):
             pace.begin()
-            start = time.process_time()
+            start = time.thread_time()
             matches += scanner.go_on(pace) if scanner.behind else scanner.feed(log, pace)
-            longest = max(longest, time.process_time() - start)
+            longest = max(longest, time.thread_time() - start)
             time.sleep(0.001)
     assert longest < 0.1
     assert [value for index, value, _ in matches if index == 40] == [0.5] * len(pieces)
