@@ -29,8 +29,7 @@ Matern matern52(double squared_distance) {
   return {(1.0 + t + t * t / 3.0) * decay, -5.0 / 6.0 * (1.0 + t) * decay};
 }
 
-Kernel::Kernel(const Coordinates& space)
-    : numeric_(space.numeric()), categorical_(space.categorical()), continuous_(space.continuous()) {
+Kernel::Kernel(const Coordinates& space) : numeric_(space.numeric()), categorical_(space.categorical()) {
   for (std::size_t i = 0; i < numeric_.size(); ++i) {
     if (!space[numeric_[i]].discrete()) continuous_columns_.push_back(static_cast<Index>(i));
   }

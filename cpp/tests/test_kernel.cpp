@@ -64,6 +64,7 @@ TEST_CASE("the kernel's exponential less one and its logarithm are good to a few
   CHECK(worst_logarithm < 4.0 * ulp);
   CHECK(exponential_of_negative(0.0).less_one == 0.0);
   CHECK(log_of_fraction(1.0) == 0.0);
+  CHECK(log_of_fraction(0.0) == doctest::Approx(-1022.0 * std::log(2.0)).epsilon(1e-15));
 }
 
 TEST_CASE("rows of many points agree with the definition, whatever the block they fall in") {

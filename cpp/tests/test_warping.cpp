@@ -39,6 +39,12 @@ TEST_CASE("derivatives agree with finite differences, and stay finite at the end
       }
     }
   }
+  for (const double exponent : {1e-310, 1e-300, 1e300}) {
+    for (const double x : {0.0, 0.5, 1.0}) {
+      const double alone = warp(x, exponent, 1.0).value, inner = warp(x, 1.0, exponent).value;
+      CHECK((alone >= 0.0 && alone <= 1.0 && inner >= 0.0 && inner <= 1.0));
+    }
+  }
   CHECK_THROWS_AS(warp(0.5, 0.0, 1.0), InvalidArgument);
 }
 

@@ -111,6 +111,10 @@ def test_each_algorithm_of_several_has_its_scales_found(seed: int) -> None:
     assert linear > 100 * max(best, declared)
 
 
+def test_several_algorithms_need_their_scales() -> None:
+    assert np.median([search_of_several("Linear", seed)[1] for seed in range(1, 6)]) > 0.05
+
+
 def test_a_linear_function_keeps_its_scale() -> None:
     strategy = BayesianStrategy()
     space = SearchSpace([ContinuousParameter("x", 1e-4, 1), ContinuousParameter("y", 0, 1)])

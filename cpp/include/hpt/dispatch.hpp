@@ -49,13 +49,14 @@ HPT_INLINE double exp_of_negative(double x) {
   return exponential_of_negative(x).value;
 }
 
-// log(x) for normal x in (0, 1], to about 2 ulp, in the same manner. x = 2^k m with m in [sqrt(1/2),
-// sqrt(2)), and log m = 2 artanh(s) with s = (m - 1) / (m + 1), |s| < 0.172, by its Taylor polynomial of
-// degree 21.
+// log(x) for x in [0, 1], to about 2 ulp, in the same manner; as at the least normal number below it. x = 2^k
+// m with m in [sqrt(1/2), sqrt(2)), and log m = 2 artanh(s) with s = (m - 1) / (m + 1), |s| < 0.172, by its
+// Taylor polynomial of degree 21.
 HPT_INLINE double log_of_fraction(double x) {
   constexpr std::uint64_t root = 0x3fe6a09e667f3bcdULL;  // bits of sqrt(1/2)
   constexpr std::uint64_t mantissa = (1ULL << 52) - 1;
   constexpr double magic = 0x1.8p52;
+  x = x < 0x1p-1022 ? 0x1p-1022 : x;
   const std::uint64_t above = std::bit_cast<std::uint64_t>(x) + (1023ULL << 52) - root;
   const double k =
       std::bit_cast<double>((above >> 52) + std::bit_cast<std::uint64_t>(magic)) - (magic + 1023.0);

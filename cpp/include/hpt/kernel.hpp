@@ -78,7 +78,7 @@ class Kernel {
     const Index p = static_cast<Index>(numeric_.size()), c = static_cast<Index>(categorical_.size());
     return {p, c, inverse_.data() + p, amplitude_, mixing_};
   }
-  std::vector<Index> numeric_, categorical_, continuous_;  // coordinates of each kind
+  std::vector<Index> numeric_, categorical_;  // coordinates of each kind
   std::vector<Index> continuous_columns_;
   Vector inverse_;          // (d,) 1 / l, in the columns' order
   Vector warp_a_, warp_b_;  // padded with ones to whole blocks
