@@ -114,12 +114,12 @@ void Acquisition::add_feasibility(MatrixView X, Batch& batch) const {
   }
 }
 
-Vector Acquisition::operator()(MatrixView X, int threads) const {
-  Vector out = worth(X, threads);
+Vector Acquisition::operator()(MatrixView X, const Team& team) const {
+  Vector out = worth(X, team);
   if (!feasibility_) return out;
   Matrix mean;
   Vector variance(out.size());
-  feasibility_->labels().predict_standardized(X, mean, variance, threads);
+  feasibility_->labels().predict_standardized(X, mean, variance, team);
   for (std::size_t k = 0; k < out.size(); ++k)
     out[k] += (*feasibility_)(mean(static_cast<Index>(k), 0), variance[k]).value;
   return out;
@@ -147,10 +147,10 @@ void PointwiseAcquisition::worth(MatrixView X, Batch& batch) const {
   model().pull_back(X, batch.dmean, batch.dvariance, batch.at, batch.gradients);
 }
 
-Vector PointwiseAcquisition::worth(MatrixView X, int threads) const {
+Vector PointwiseAcquisition::worth(MatrixView X, const Team& team) const {
   Matrix mean;
   Vector variance(static_cast<std::size_t>(X.rows())), out;
-  model().predict_standardized(X, mean, variance, threads);
+  model().predict_standardized(X, mean, variance, team);
   for (Index i = 0; i < X.rows(); ++i)
     out.push_back(score(mean.row(i), variance[static_cast<std::size_t>(i)]));
   return out;
@@ -176,9 +176,9 @@ void AveragedAcquisition::worth(MatrixView X, Batch& batch) const {
   }
 }
 
-Vector AveragedAcquisition::worth(MatrixView X, int threads) const {
+Vector AveragedAcquisition::worth(MatrixView X, const Team& team) const {
   std::vector<Vector> values;
-  for (const auto& part : parts_) values.push_back((*part)(X, threads));
+  for (const auto& part : parts_) values.push_back((*part)(X, team));
   Vector out;
   for (std::size_t i = 0; i < values[0].size(); ++i) {
     double largest = -infinity, sum = 0.0;

@@ -74,7 +74,7 @@ SingleThreadedBlas::~SingleThreadedBlas() {
 }
 
 SquareMatrix::SquareMatrix(Index n) : n_(n), stride_(loops::blocks_of(n) * loops::width + 8) {
-  storage_.resize(static_cast<std::size_t>(n_ * stride_));
+  storage_.resize(static_cast<std::size_t>(loops::blocks_of(n) * loops::width * stride_));
 }
 
 int cholesky(Matrix& A) {

@@ -3,16 +3,16 @@
 #include <algorithm>
 
 #include "hpt/dispatch.hpp"
-#include "hpt/parallel.hpp"
 
 namespace hpt {
 namespace {
 
 constexpr Index shared_order = 384;  // below it LAPACK's own blocks on one thread are as fast
 constexpr Index panel = 128;         // columns that a step of the factor settles
-constexpr Index chunk_rows = 128;    // rows that one thread takes at a time
+constexpr Index factor_rows = 64;    // rows of the factor that one thread takes at a time
+constexpr Index inverse_rows = 128;  // and of the inverse
 
-Index chunks_of(Index rows) {
+Index chunks_of(Index rows, Index chunk_rows) {
   return (rows + chunk_rows - 1) / chunk_rows;
 }
 
@@ -144,7 +144,7 @@ void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vecto
   for_lanes(L, B, m, stride, scratch, solve_eight_transposed, solve_four_transposed);
 }
 
-int cholesky(SquareMatrix& A, int threads) {
+int cholesky(SquareMatrix& A, const Team& team) {
   const Index n = A.rows(), stride = A.stride();
   if (n < shared_order) return cholesky(A);
   for (Index k = 0; k < n; k += panel) {
@@ -152,13 +152,14 @@ int cholesky(SquareMatrix& A, int threads) {
     if (const int order = cholesky_block(&A(k, k), width, stride)) return static_cast<int>(k) + order;
     if (end == n) break;
     const Factor L(&A(k, k), width, stride);
-    // Rows below the panel, then what the panel takes off the rest of the matrix.
-    for_chunks(chunks_of(n - end), threads, [&](Index chunk) {
-      const Index first = end + chunk * chunk_rows, rows = std::min(chunk_rows, n - first);
+    const Index chunks = chunks_of(n - end, factor_rows);
+    // Rows below the panel, then what the panel takes off the rest of the matrix, the longest rows first.
+    for_chunks(chunks, team, [&](Index chunk) {
+      const Index first = end + chunk * factor_rows, rows = std::min(factor_rows, n - first);
       solve_rows(L, &A(first, k), rows, stride);
     });
-    for_chunks(chunks_of(n - end), threads, [&](Index chunk) {
-      const Index first = end + chunk * chunk_rows, rows = std::min(chunk_rows, n - first);
+    for_chunks(chunks, team, [&](Index chunk) {
+      const Index first = end + (chunks - 1 - chunk) * factor_rows, rows = std::min(factor_rows, n - first);
       multiply(-1.0, {&A(first, k), stride}, {&A(end, k), stride, true}, 1.0, {&A(first, end), stride}, rows,
                first + rows - end, width);
     });
@@ -168,11 +169,11 @@ int cholesky(SquareMatrix& A, int threads) {
 
 // With L in blocks J of columns, inv(L)_JJ = inv(L_JJ), and below it
 // inv(L)_BJ = -inv(L_BB) L_BJ inv(L_JJ); then (L L^T)^-1 = inv(L)^T inv(L).
-void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, int threads) {
+void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, const Team& team) {
   const Index n = L.rows(), stride = L.stride();
   if (n < shared_order) return invert_from_cholesky(L);
-  for_chunks(chunks_of(n), threads, [&](Index chunk) {
-    const Index first = chunk * chunk_rows, end = std::min(n, first + chunk_rows), width = end - first;
+  for_chunks(chunks_of(n, inverse_rows), team, [&](Index chunk) {
+    const Index first = chunk * inverse_rows, end = std::min(n, first + inverse_rows), width = end - first;
     const Factor diagonal(&L(first, first), width, stride);
     for (Index i = first; i < end; ++i) {
       std::fill_n(&scratch(i, first), width, 0.0);
@@ -185,8 +186,8 @@ void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, int threads) {
     solve_rows_transposed(diagonal, &scratch(end, first), n - end, stride);
     solve_columns(Factor(&L(end, end), n - end, stride), &scratch(end, first), width, stride);
   });
-  for_chunks(chunks_of(n), threads, [&](Index chunk) {
-    const Index first = chunk * chunk_rows, end = std::min(n, first + chunk_rows);
+  for_chunks(chunks_of(n, inverse_rows), team, [&](Index chunk) {
+    const Index first = chunk * inverse_rows, end = std::min(n, first + inverse_rows);
     multiply(1.0, {&scratch(first, first), stride, true}, {&scratch(first, 0), stride}, 0.0,
              {&L(first, 0), stride}, end - first, end, n - first);
   });

@@ -7,7 +7,6 @@
 
 #include "hpt/error.hpp"
 #include "hpt/factor.hpp"
-#include "hpt/parallel.hpp"
 #include "hpt/slice_sampling.hpp"
 
 namespace hpt {
@@ -77,7 +76,7 @@ GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, 
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space_.check(X);
   for (Index i = 0; i < X.rows(); ++i) Z_(i, 0) = units_.forward(y[static_cast<std::size_t>(i)]);
-  settle(std::move(at), threads);
+  settle(std::move(at), Team(threads));
 }
 
 std::vector<GaussianProcess> GaussianProcess::resample(Index count, Stream stream) const {
@@ -99,30 +98,31 @@ std::vector<GaussianProcess> GaussianProcess::resample(Index count, Stream strea
 }
 
 // Conditions on the observations, whose targets are standardised, at given hyperparameters.
-void GaussianProcess::settle(Hyperparameters at, int threads) {
+void GaussianProcess::settle(Hyperparameters at, const Team& team) {
   at_ = std::move(at);
   kernel_.set(at_);
-  factor(threads);
+  factor(team);
   for (Index i = 0; i < X_.rows(); ++i) beta_(i, 0) = Z_(i, 0) - at_.mean;
   solve_columns(L_, beta_);
   finish();
 }
 
-void GaussianProcess::factor(int threads) {
+void GaussianProcess::factor(const Team& team) {
   columns_ = kernel_.prepare(X_);
   const Index n = X_.rows(), chunks = chunks_of(n);
   L_ = SquareMatrix(n);
   int order = 0;
   for (double jitter : {0.0, 1e-10, 1e-8, 1e-6, 1e-4}) {
-    for_chunks(chunks, threads, [&](Index chunk) {
+    for_chunks(chunks, team, [&](Index chunk) {
       Vector point(static_cast<std::size_t>(space_.size()));
-      for (Index i = chunk * chunk_rows; i < std::min(n, (chunk + 1) * chunk_rows); ++i) {
+      const Index first = (chunks - 1 - chunk) * chunk_rows;  // the longest rows first
+      for (Index i = first; i < std::min(n, first + chunk_rows); ++i) {
         Kernel::place(columns_, i, point.data());
         kernel_.row(point.data(), columns_, loops::blocks_of(i + 1), {L_.row(i), nullptr, nullptr, nullptr});
         L_(i, i) += at_.noise + jitter * at_.amplitude;
       }
     });
-    order = cholesky(L_, threads);
+    order = cholesky(L_, team);
     jitter_ = jitter;
     if (order == 0) return;
   }
@@ -267,9 +267,9 @@ void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dv
 }
 
 void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance,
-                                           int threads) const {
+                                           const Team& team) const {
   mean = Matrix(X.rows(), sets());
-  for_chunks(chunks_of(X.rows()), threads, [&](Index chunk) {
+  for_chunks(chunks_of(X.rows()), team, [&](Index chunk) {
     const Index first = chunk * chunk_rows, rows = std::min(chunk_rows, X.rows() - first);
     Predictions at;
     predict(MatrixView(X.row(first).data(), rows, X.cols()), false, at);
@@ -278,8 +278,8 @@ void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVe
   });
 }
 
-void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, int threads) const {
-  for_chunks(chunks_of(X.rows()), threads, [&](Index chunk) {
+void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, const Team& team) const {
+  for_chunks(chunks_of(X.rows()), team, [&](Index chunk) {
     Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns_.stride));
     for (Index i = chunk * chunk_rows; i < std::min(X.rows(), (chunk + 1) * chunk_rows); ++i) {
       kernel_.place(X.row(i), point.data());

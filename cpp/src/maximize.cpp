@@ -103,12 +103,13 @@ class Lockstep {
 // Maximises the acquisition over one model; holds what its steps share.
 class Search {
  public:
-  Search(const Acquisition& acquisition, const Tried& tried, const SearchOptions& options)
+  Search(const Acquisition& acquisition, const Tried& tried, const SearchOptions& options, const Team& team)
       : acquisition_(acquisition),
         model_(acquisition.model()),
         space_(model_.space()),
         tried_(tried),
         options_(options),
+        team_(team),
         many_(model_.points().rows() > options.many) {}
 
   std::optional<Vector> enumerate() const {
@@ -119,7 +120,7 @@ class Search {
       if (!tried_.contains(x)) points.append_row(x);
     }
     if (points.rows() == 0) return std::nullopt;
-    return row_of(points, order_of(acquisition_(points, options_.threads))[0]);
+    return row_of(points, order_of(acquisition_(points, team_))[0]);
   }
 
   // The lowest of a draw of the function at the candidates.
@@ -184,7 +185,7 @@ class Search {
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
     Front front{candidates(seed, trial), Vector(), std::vector<char>()};
     if (many_) keep_lowest_means(front.points, options_.variances);
-    front.scores = acquisition_(front.points, options_.threads);
+    front.scores = acquisition_(front.points, team_);
     keep_best(front, many_ ? options_.many_starts : options_.starts);
     return front;
   }
@@ -192,7 +193,7 @@ class Search {
   void keep_lowest_means(Matrix& points, Index count) const {
     if (points.rows() <= count) return;
     Vector means(static_cast<std::size_t>(points.rows()));
-    model_.predict_mean(points, means, options_.threads);
+    model_.predict_mean(points, means, team_);
     for (double& mean : means) mean = -mean;
     std::vector<Index> order = order_of(means);
     order.resize(static_cast<std::size_t>(count));
@@ -263,9 +264,9 @@ class Search {
       searches.emplace_back(at, lower, upper, options);
     }
     // No search sees the others, so that threads may share them out as they like.
-    const std::size_t threads = static_cast<std::size_t>(std::max(options_.threads, 1));
+    const std::size_t threads = static_cast<std::size_t>(team_.threads());
     const std::size_t share = (rows.size() + threads - 1) / threads;
-    for_chunks(static_cast<Index>((rows.size() + share - 1) / share), options_.threads, [&](Index group) {
+    for_chunks(static_cast<Index>((rows.size() + share - 1) / share), team_, [&](Index group) {
       const std::size_t first = static_cast<std::size_t>(group) * share;
       const std::size_t count = std::min(share, rows.size() - first);
       Lockstep(acquisition_)
@@ -295,7 +296,7 @@ class Search {
     }
     std::fill(front.live.begin(), front.live.end(), 0);
     if (points.rows() == 0) return false;
-    const Vector scores = acquisition_(points, options_.threads);
+    const Vector scores = acquisition_(points, team_);
     for (std::size_t i = 0; i < owners.size(); ++i) {
       const std::size_t k = owners[i];
       if (!(scores[i] > front.scores[k])) continue;
@@ -352,6 +353,7 @@ class Search {
   const Coordinates& space_;
   const Tried& tried_;
   const SearchOptions& options_;
+  const Team& team_;
   bool many_;
 };
 
@@ -439,7 +441,8 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   tried.add(tried_points);
   const Stage stage(model, pending, seed, trial, options);
   const std::unique_ptr<const Acquisition> acquisition = stage.acquisition(labels);
-  const Search search(*acquisition, tried, options);
+  const Team team(options.threads);
+  const Search search(*acquisition, tried, options, team);
   if (options.criterion == Criterion::thompson) {
     if (std::optional<Vector> found = search.thompson(seed, trial)) return found;
     return any_untried(space, tried, seed, trial);

@@ -2,38 +2,113 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace hpt {
+namespace {
 
-void share_chunks(Index chunks, int threads, const std::function<void(Index)>& work) {
-  const Index helpers = std::min<Index>(threads, chunks) - 1;
-  std::atomic<Index> next{0};
-  std::mutex mutex;
-  Index failed = chunks;
-  std::exception_ptr error;
-  const auto run = [&] {
-    for (Index chunk = next++; chunk < chunks; chunk = next++) {
-      try {
-        work(chunk);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (chunk < failed) {
-          failed = chunk;
-          error = std::current_exception();
-        }
+// Looks for a change so often, giving way to other threads each time, before the thread is laid to sleep: the
+// next piece of work is mostly some microseconds away, and waking a sleeper takes ten times as long.
+constexpr int looks = 500;
+
+template <typename T>
+void await_change(const std::atomic<T>& value, T from) {
+  for (int k = 0; k < looks; ++k) {
+    if (value != from) return;
+    std::this_thread::yield();
+  }
+  value.wait(from);
+}
+
+}  // namespace
+
+// Pieces of work are numbered by rounds. `ahead_` holds the round that is under way and how many of its chunks
+// nobody has taken yet, so that a helper who comes late takes nothing of a later round as part of its own.
+class Team::Helpers {
+ public:
+  ~Helpers() {
+    dissolved_ = true;
+    begin_round(0);
+    for (std::thread& each : threads_) each.join();
+  }
+
+  void share(Index chunks, Index most, const std::function<void(Index)>& work) {
+    work_ = &work;
+    chunks_ = failed_ = chunks;
+    error_ = nullptr;
+    unfinished_ = chunks;
+    const std::uint32_t round = begin_round(chunks);
+    const auto wanted = static_cast<std::size_t>(std::min(most, chunks - 1));
+    while (threads_.size() < wanted) threads_.emplace_back([this, round] { follow(round - 1); });
+    take_chunks(round);
+    for (Index left = unfinished_; left != 0; left = unfinished_) await_change(unfinished_, left);
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  std::uint32_t begin_round(Index chunks) {
+    const std::uint32_t round = round_ + 1;
+    ahead_ = std::uint64_t{round} << 32 | static_cast<std::uint64_t>(chunks);
+    round_ = round;
+    round_.notify_all();
+    return round;
+  }
+
+  void follow(std::uint32_t seen) {
+    for (;;) {
+      await_change(round_, seen);
+      if (dissolved_) return;
+      seen = round_;
+      take_chunks(seen);
+    }
+  }
+
+  void take_chunks(std::uint32_t round) {
+    constexpr std::uint64_t low = 0xffffffff;
+    std::uint64_t ahead = ahead_;
+    while (ahead >> 32 == round && (ahead & low) != 0) {
+      if (!ahead_.compare_exchange_weak(ahead, ahead - 1)) continue;
+      run(chunks_ - static_cast<Index>(ahead & low));
+      ahead = ahead_;
+    }
+  }
+
+  void run(Index chunk) {
+    try {
+      (*work_)(chunk);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (chunk < failed_) {
+        failed_ = chunk;
+        error_ = std::current_exception();
       }
     }
-  };
-  {
-    std::vector<std::jthread> team;
-    for (Index i = 0; i < helpers; ++i) team.emplace_back(run);
-    run();
+    if (--unfinished_ == 0) unfinished_.notify_one();
   }
-  if (error) std::rethrow_exception(error);
+
+  const std::function<void(Index)>* work_ = nullptr;
+  Index chunks_ = 0, failed_ = 0;
+  std::exception_ptr error_;
+  std::mutex mutex_;  // of the error
+  std::atomic<std::uint64_t> ahead_ = 0;
+  std::atomic<std::uint32_t> round_ = 0;
+  std::atomic<Index> unfinished_ = 0;
+  std::atomic<bool> dissolved_ = false;
+  std::vector<std::thread> threads_;
+};
+
+Team::Team(int threads) : threads_(std::max(threads, 1)) {
+  if (threads_ > 1) helpers_ = std::make_unique<Helpers>();
+}
+
+Team::~Team() = default;
+
+void Team::share(Index chunks, const std::function<void(Index)>& work) const {
+  helpers_->share(chunks, threads_ - 1, work);
 }
 
 }  // namespace hpt

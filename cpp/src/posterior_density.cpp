@@ -8,7 +8,6 @@
 
 #include "hpt/error.hpp"
 #include "hpt/factor.hpp"
-#include "hpt/parallel.hpp"
 #include "hpt/warping.hpp"
 
 namespace hpt {
@@ -20,7 +19,7 @@ PosteriorDensity::PosteriorDensity(const Coordinates& space, MatrixView X, Vecto
       y_(y),
       layout_(space, warped),
       priors_(hpt::priors(space, warped)),
-      threads_(threads),
+      team_(threads),
       kernel_(space),
       columns_(X.rows(), space.size()),
       K_(X.rows()),
@@ -57,8 +56,8 @@ double PosteriorDensity::value(VectorView theta) {
   unpack(space_, theta, at_);
   kernel_.set(at_);
   kernel_.prepare(X_, columns_);
-  for_chunks(chunks(), threads_, [&](Index chunk) { fill(chunk); });
-  if (cholesky(K_, threads_) != 0) return std::numeric_limits<double>::infinity();
+  for_chunks(chunks(), team_, [&](Index chunk) { fill(chunk); });
+  if (cholesky(K_, team_) != 0) return std::numeric_limits<double>::infinity();
 
   for (std::size_t a = 0; a < y_.size(); ++a) alpha_[a] = residual_[a] = y_[a] - at_.mean;
   const MutableVectorView alpha(alpha_.data(), y_.size());
@@ -165,9 +164,9 @@ void PosteriorDensity::add_warping(MutableVectorView out) const {
 }
 
 void PosteriorDensity::gradient(MutableVectorView out) {
-  invert_from_cholesky(K_, scratch_K_, threads_);
+  invert_from_cholesky(K_, scratch_K_, team_);
   center_places();
-  for_chunks(chunks(), threads_, [&](Index chunk) { weigh(chunk); });
+  for_chunks(chunks(), team_, [&](Index chunk) { weigh(chunk); });
   add_up_pulls();
   for (std::size_t i = 0; i < priors_.size(); ++i)
     out[i] = (theta_[i] - priors_[i].center) / (priors_[i].deviation * priors_[i].deviation);

@@ -33,9 +33,11 @@ Standardization::Standardization(VectorView y) {
 namespace {
 
 // ((1 + u)^p - 1) / p for u >= 0, its inverse and its slope; p = 0 is the logarithm.
+double box_cox_of_logarithm(double log1p_u, double p) {
+  return p == 0.0 ? log1p_u : std::expm1(p * log1p_u) / p;
+}
 double box_cox(double u, double p) {
-  const double grown = std::log1p(u);
-  return p == 0.0 ? grown : std::expm1(p * grown) / p;
+  return box_cox_of_logarithm(std::log1p(u), p);
 }
 double inverse_box_cox(double t, double p) {
   return std::expm1(p == 0.0 ? t : std::log1p(p * t) / p);
@@ -54,9 +56,11 @@ double root_mean_square(VectorView values) {
 double find_power(VectorView u, double most) {
   constexpr double lowest = -4.0;
   constexpr int halvings = 40;
-  Vector drawn(u.size());
+  Vector logarithms(u.size()), drawn(u.size());
+  std::transform(u.begin(), u.end(), logarithms.begin(), [](double each) { return std::log1p(each); });
   const auto fits = [&](double p) {
-    std::transform(u.begin(), u.end(), drawn.begin(), [p](double each) { return box_cox(each, p); });
+    std::transform(logarithms.begin(), logarithms.end(), drawn.begin(),
+                   [p](double each) { return box_cox_of_logarithm(each, p); });
     return root_mean_square(drawn) <= most;
   };
   if (fits(1.0)) return 1.0;

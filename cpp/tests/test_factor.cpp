@@ -39,13 +39,13 @@ TEST_CASE("blocks agree with the whole, and the number of threads changes no bit
     SquareMatrix whole(A), scratch(n), inverse;
     REQUIRE(cholesky(whole) == 0);
     SquareMatrix alone(A), shared(A);
-    REQUIRE(cholesky(alone, 1) == 0);
-    REQUIRE(cholesky(shared, 3) == 0);
+    REQUIRE(cholesky(alone, Team()) == 0);
+    REQUIRE(cholesky(shared, Team(3)) == 0);
     CHECK(largest_difference(alone, whole) < 1e-12);
     CHECK(largest_difference(alone, shared) == 0.0);
     invert_from_cholesky(whole);
-    invert_from_cholesky(alone, scratch, 1);
-    invert_from_cholesky(shared, scratch, 3);
+    invert_from_cholesky(alone, scratch, Team());
+    invert_from_cholesky(shared, scratch, Team(3));
     CHECK(largest_difference(alone, whole) < 1e-12);
     CHECK(largest_difference(alone, shared) == 0.0);
   }
@@ -55,7 +55,7 @@ TEST_CASE("the first minor that is not positive is named, in whichever block it 
   for (const Index bad : {5, 300, 400}) {
     SquareMatrix A = positive_definite(420);
     A(bad, bad) = -1.0;
-    CHECK(cholesky(A, 2) == bad + 1);
+    CHECK(cholesky(A, Team(2)) == bad + 1);
   }
 }
 

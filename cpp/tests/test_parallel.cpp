@@ -1,7 +1,10 @@
 #include <doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "hpt/parallel.hpp"
@@ -9,10 +12,11 @@
 using namespace hpt;
 
 TEST_CASE("every chunk is worked on once, whatever the number of threads") {
-  for (const int threads : {1, 2, 7, 100}) {
-    for (const Index chunks : {0, 1, 5, 64}) {
+  for (const int threads : {0, 1, 2, 7, 100}) {
+    const Team team(threads);
+    for (const Index chunks : {0, 1, 5, 64, 2, 3}) {
       std::vector<std::atomic<int>> calls(static_cast<std::size_t>(chunks));
-      for_chunks(chunks, threads, [&](Index chunk) { ++calls[static_cast<std::size_t>(chunk)]; });
+      for_chunks(chunks, team, [&](Index chunk) { ++calls[static_cast<std::size_t>(chunk)]; });
       for (const auto& count : calls) CHECK(count == 1);
     }
   }
@@ -25,7 +29,27 @@ TEST_CASE("of several errors that of the lowest chunk comes out, after all have 
       ++calls;
       if (chunk % 3 == 1) throw std::runtime_error(std::to_string(chunk));
     };
-    CHECK_THROWS_WITH(for_chunks(20, threads, work), "1");
+    CHECK_THROWS_WITH(for_chunks(20, Team(threads), work), "1");
     CHECK(calls == 20);
   }
+}
+
+TEST_CASE("one piece of work after another, in haste and with pauses: none sees chunks of the one before") {
+  const Team team(3);
+  std::atomic<Index> sum = 0;
+  for (Index round = 0; round < 3000; ++round) {
+    const Index chunks = 2 + round % 5;
+    sum = 0;
+    for_chunks(chunks, team, [&, round](Index chunk) { sum += round * chunk; });
+    REQUIRE(sum == round * chunks * (chunks - 1) / 2);
+    if (round % 1000 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // helpers fall asleep
+  }
+}
+
+TEST_CASE("an error leaves the team fit for more work") {
+  const Team team(2);
+  CHECK_THROWS(for_chunks(4, team, [](Index) { throw std::runtime_error("all"); }));
+  std::atomic<int> calls = 0;
+  for_chunks(4, team, [&](Index) { ++calls; });
+  CHECK(calls == 4);
 }

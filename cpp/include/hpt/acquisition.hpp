@@ -73,7 +73,7 @@ class Acquisition {
   virtual ~Acquisition() = default;
   const GaussianProcess& model() const { return model_; }
 
-  Vector operator()(MatrixView X, int threads = 1) const;  // (m, d) -> (m,)
+  Vector operator()(MatrixView X, const Team& team = Team()) const;  // (m, d) -> (m,)
   double operator()(VectorView x,
                     MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
 
@@ -94,7 +94,7 @@ class Acquisition {
 
  protected:
   // The same without the probability of success; `batch` has room for the values and gradients.
-  virtual Vector worth(MatrixView X, int threads) const = 0;
+  virtual Vector worth(MatrixView X, const Team& team) const = 0;
   virtual void worth(MatrixView X, Batch& batch) const = 0;
 
  private:
@@ -115,7 +115,7 @@ class PointwiseAcquisition : public Acquisition {
                        double& dvariance) const = 0;
 
  protected:
-  Vector worth(MatrixView X, int threads) const override;
+  Vector worth(MatrixView X, const Team& team) const override;
   void worth(MatrixView X, Batch& batch) const override;
 };
 
@@ -127,7 +127,7 @@ class AveragedAcquisition : public Acquisition {
       : Acquisition(parts.at(0)->model(), labels), parts_(std::move(parts)) {}
 
  protected:
-  Vector worth(MatrixView X, int threads) const override;
+  Vector worth(MatrixView X, const Team& team) const override;
   void worth(MatrixView X, Batch& batch) const override;
 
  private:

@@ -6,13 +6,14 @@
 #pragma once
 
 #include "hpt/blas.hpp"
+#include "hpt/parallel.hpp"
 
 namespace hpt {
 
 // Lower factor of A (n, n) in place, as `cholesky(A)`; returns what that returns.
-int cholesky(SquareMatrix& A, int threads);
+int cholesky(SquareMatrix& A, const Team& team);
 // L <- lower triangle of (L L^T)^-1. `scratch`, of the same order, is overwritten.
-void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, int threads);
+void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, const Team& team);
 
 // As `solve_rows` and `solve_rows_transposed`, B (m, n), for so few rows that the BLAS would spend its time
 // on a copy of the factor. `scratch` is room to work in, which settles on no allocation.

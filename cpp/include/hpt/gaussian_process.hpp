@@ -16,6 +16,7 @@
 #include "hpt/coordinates.hpp"
 #include "hpt/hyperparameters.hpp"
 #include "hpt/kernel.hpp"
+#include "hpt/parallel.hpp"
 #include "hpt/random.hpp"
 #include "hpt/transform.hpp"
 #include "hpt/view.hpp"
@@ -57,9 +58,10 @@ class GaussianProcess {
   // Mean -+ width deviations of transformed targets, each end mapped back: X (m, d), ends (m,).
   void predict_band(MatrixView X, double width, MutableVectorView lower, MutableVectorView upper) const;
   // In standardised units: mean (m, S), variance (m,).
-  void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance, int threads = 1) const;
+  void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance,
+                            const Team& team = Team()) const;
   // The mean alone, averaged over the sets, (m,): costs no solve.
-  void predict_mean(MatrixView X, MutableVectorView mean, int threads = 1) const;
+  void predict_mean(MatrixView X, MutableVectorView mean, const Team& team = Team()) const;
   // Draws of the function at X (m, d), jointly, given a set of targets: (draws, m), in standardised units.
   Matrix sample(MatrixView X, Index draws, Stream stream, Index set = 0) const;
   // The mean at the model's own points, from its targets: K alpha = Z - mean - noise alpha. (n, S)
@@ -90,8 +92,8 @@ class GaussianProcess {
   double density() const { return density_; }
 
  private:
-  void settle(Hyperparameters at, int threads = 1);
-  void factor(int threads);
+  void settle(Hyperparameters at, const Team& team = Team());
+  void factor(const Team& team);
   void grow(MatrixView X_new, Index sets);  // room for further rows; targets copied to every set
   // Row i of the factor and of beta; target(s, mean, deviation) is the standardised target of set s.
   template <typename Target>

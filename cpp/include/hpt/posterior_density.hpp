@@ -16,6 +16,7 @@
 #include "hpt/blas.hpp"
 #include "hpt/coordinates.hpp"
 #include "hpt/kernel.hpp"
+#include "hpt/parallel.hpp"
 #include "hpt/priors.hpp"
 #include "hpt/view.hpp"
 
@@ -45,7 +46,7 @@ class PosteriorDensity {
   VectorView y_;
   Layout layout_;
   std::vector<NormalPrior> priors_;
-  int threads_;
+  Team team_;
   Vector theta_;
   Hyperparameters at_;
   Kernel kernel_;
