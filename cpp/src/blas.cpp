@@ -1,5 +1,6 @@
 #include "hpt/blas.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 
@@ -73,8 +74,16 @@ SingleThreadedBlas::~SingleThreadedBlas() {
   }
 }
 
-SquareMatrix::SquareMatrix(Index n) : n_(n), stride_(loops::blocks_of(n) * loops::width + 8) {
-  storage_.resize(static_cast<std::size_t>(loops::blocks_of(n) * loops::width * stride_));
+SquareMatrix SquareMatrix::unset(Index n) {
+  SquareMatrix out;
+  out.n_ = n;
+  out.stride_ = loops::blocks_of(n) * loops::width + 8;
+  out.storage_.resize(static_cast<std::size_t>(loops::blocks_of(n) * loops::width * out.stride_));
+  return out;
+}
+
+SquareMatrix::SquareMatrix(Index n) : SquareMatrix(unset(n)) {
+  std::fill(storage_.begin(), storage_.end(), 0.0);
 }
 
 int cholesky(Matrix& A) {

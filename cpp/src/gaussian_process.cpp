@@ -110,7 +110,7 @@ void GaussianProcess::settle(Hyperparameters at, const Team& team) {
 void GaussianProcess::factor(const Team& team) {
   columns_ = kernel_.prepare(X_);
   const Index n = X_.rows(), chunks = chunks_of(n);
-  L_ = SquareMatrix(n);
+  L_ = SquareMatrix::unset(n);  // each row is first touched by the thread that fills it
   int order = 0;
   for (double jitter : {0.0, 1e-10, 1e-8, 1e-6, 1e-4}) {
     for_chunks(chunks, team, [&](Index chunk) {
@@ -118,7 +118,9 @@ void GaussianProcess::factor(const Team& team) {
       const Index first = (chunks - 1 - chunk) * chunk_rows;  // the longest rows first
       for (Index i = first; i < std::min(n, first + chunk_rows); ++i) {
         Kernel::place(columns_, i, point.data());
-        kernel_.row(point.data(), columns_, loops::blocks_of(i + 1), {L_.row(i), nullptr, nullptr, nullptr});
+        const Index blocks = loops::blocks_of(i + 1);
+        kernel_.row(point.data(), columns_, blocks, {L_.row(i), nullptr, nullptr, nullptr});
+        std::fill(L_.row(i) + blocks * loops::width, L_.row(i) + L_.stride(), 0.0);
         L_(i, i) += at_.noise + jitter * at_.amplitude;
       }
     });

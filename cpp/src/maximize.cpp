@@ -201,14 +201,22 @@ class Search {
   }
 
   Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
-    Matrix points;
-    Vector x(static_cast<std::size_t>(space_.size()));
+    constexpr Index chunk_rows = 128;
     const Index count = many_ ? options_.means : options_.candidates;
     const UnitPoints unit(space_.size(), seed, trial, Use::candidate_scramble);
+    Matrix drawn(count, space_.size());
+    std::vector<char> untried(static_cast<std::size_t>(count));
+    for_chunks((count + chunk_rows - 1) / chunk_rows, team_, [&](Index chunk) {
+      for (Index k = chunk * chunk_rows; k < std::min(count, (chunk + 1) * chunk_rows); ++k) {
+        const MutableVectorView x = drawn.row(k);
+        unit.point(static_cast<std::uint64_t>(k), x);
+        space_.from_unit(x);
+        untried[static_cast<std::size_t>(k)] = !tried_.contains(x);
+      }
+    });
+    Matrix points;
     for (Index k = 0; k < count; ++k) {
-      unit.point(static_cast<std::uint64_t>(k), x);
-      space_.from_unit(x);
-      if (!tried_.contains(x)) points.append_row(x);
+      if (untried[static_cast<std::size_t>(k)]) points.append_row(drawn.row(k));
     }
     append_perturbed(points, seed, trial);
     return points;

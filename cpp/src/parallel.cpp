@@ -13,7 +13,7 @@ namespace {
 
 // Looks for a change so often, giving way to other threads each time, before the thread is laid to sleep: the
 // next piece of work is mostly some microseconds away, and waking a sleeper takes ten times as long.
-constexpr int looks = 500;
+constexpr int looks = 4000;
 
 template <typename T>
 void await_change(const std::atomic<T>& value, T from) {

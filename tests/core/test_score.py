@@ -67,8 +67,9 @@ def test_pending_trials_lower_what_their_neighbourhood_promises() -> None:
     made = models()
     best = made[0].propose(NONE_1, NONE_1, 1, 9)
     assert best is not None
-    one = [core.Contender(made[0], best[None], NONE_1, 1, 9), contenders(made)[1]]
-    two = [core.Contender(made[0], best[None], best[None], 1, 9), contenders(made)[1]]
+    # Of the outcomes imagined with this seed one is below the other model's best.
+    one = [core.Contender(made[0], best[None], NONE_1, 2, 9), contenders(made)[1]]
+    two = [core.Contender(made[0], best[None], best[None], 2, 9), contenders(made)[1]]
     before, after = core.score(one), core.score(two)
     assert after[0][0] < before[0][0]
     assert (after[1] != before[1]).all()  # outcomes imagined for one model move the bar for both

@@ -112,7 +112,8 @@ def test_each_algorithm_of_several_has_its_scales_found(seed: int) -> None:
 
 
 def test_several_algorithms_need_their_scales() -> None:
-    assert np.median([search_of_several("Linear", seed)[1] for seed in range(1, 6)]) > 0.05
+    """Ten times the most that is left where they are found, above."""
+    assert np.median([search_of_several("Linear", seed)[1] for seed in range(1, 6)]) > 1e-2
 
 
 def test_a_linear_function_keeps_its_scale() -> None:

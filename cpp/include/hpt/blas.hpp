@@ -45,7 +45,8 @@ class SingleThreadedBlas {
 class SquareMatrix {
  public:
   SquareMatrix() = default;
-  explicit SquareMatrix(Index n);
+  explicit SquareMatrix(Index n);  // of zeros
+  static SquareMatrix unset(Index n);
   Index rows() const { return n_; }
   Index stride() const { return stride_; }
   double* row(Index i) { return storage_.data() + i * stride_; }
@@ -54,7 +55,7 @@ class SquareMatrix {
   double operator()(Index i, Index j) const { return row(i)[j]; }
 
  private:
-  Vector storage_;
+  std::vector<double, UnsetAllocator> storage_;
   Index n_ = 0, stride_ = 0;
 };
 

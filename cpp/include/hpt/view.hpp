@@ -28,6 +28,16 @@ struct AlignedAllocator {
 
 using Vector = std::vector<double, AlignedAllocator<double>>;
 
+// Leaves numbers as they are found in memory, for arrays that are written whole before they are read.
+struct UnsetAllocator : AlignedAllocator<double> {
+  template <typename U>
+  struct rebind {
+    using other = UnsetAllocator;
+  };
+  void construct(double*) {}
+  void construct(double* at, double value) { *at = value; }
+};
+
 // (rows, cols), row-major, rows adjacent.
 class MatrixView {
  public:
