@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace {
 
 // Looks for a change so often, giving way to other threads each time, before the thread is laid to sleep: the
 // next piece of work is mostly some microseconds away, and waking a sleeper takes ten times as long.
-constexpr int looks = 4000;
+constexpr int looks = 1000;
 
 template <typename T>
 void await_change(const std::atomic<T>& value, T from) {
@@ -43,7 +44,10 @@ class Team::Helpers {
     unfinished_ = chunks;
     const std::uint32_t round = begin_round(chunks);
     const auto wanted = static_cast<std::size_t>(std::min(most, chunks - 1));
-    while (threads_.size() < wanted) threads_.emplace_back([this, round] { follow(round - 1); });
+    try {
+      while (threads_.size() < wanted) threads_.emplace_back([this, round] { follow(round - 1); });
+    } catch (const std::system_error&) {  // no thread to be had: those there are do it all
+    }
     take_chunks(round);
     for (Index left = unfinished_; left != 0; left = unfinished_) await_change(unfinished_, left);
     if (error_) std::rethrow_exception(error_);
