@@ -27,8 +27,9 @@ void await_change(const std::atomic<T>& value, T from) {
 
 }  // namespace
 
-// Pieces of work are numbered by rounds. `ahead_` holds the round that is under way and how many of its chunks
-// nobody has taken yet, so that a helper who comes late takes nothing of a later round as part of its own.
+// Pieces of work are numbered by rounds. `ahead_` holds the round that is under way and how many of its
+// chunks nobody has taken yet, so that a helper who comes late takes nothing of a later round as part of its
+// own.
 class Team::Helpers {
  public:
   ~Helpers() {

@@ -40,8 +40,8 @@ class SingleThreadedBlas {
 
 // (n, n), its rows padded to whole blocks of the kernel's loops and kept apart from powers of two, which
 // would put all rows on the same lines of the cache. Only the lower triangle has a meaning. There is memory
-// for whole blocks of rows as well: a search that grows by a row asks for the same size many times over, which
-// allocators then have at hand.
+// for whole blocks of rows as well: a search that grows by a row asks for the same size many times over,
+// which allocators then have at hand.
 class SquareMatrix {
  public:
   SquareMatrix() = default;

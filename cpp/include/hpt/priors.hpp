@@ -6,8 +6,9 @@
 // That of the length scales moves with log(d) / 2, so that the prior correlation of two random points does
 // not vanish as dimensions are added: Hvarfner, Hellsten and Nardi, "Vanilla Bayesian optimization performs
 // great in high dimensions", ICML 2024, section 4. It expects a function that bends several times across its
-// range: a search that is told of a smoother one believes itself at the end too early. That of the warping has its mode at the identity: Snoek,
-// Swersky, Zemel and Adams, "Input warping for Bayesian optimization of non-stationary functions", ICML 2014.
+// range: a search that is told of a smoother one believes itself at the end too early. That of the warping
+// has its mode at the identity: Snoek, Swersky, Zemel and Adams, "Input warping for Bayesian optimization of
+// non-stationary functions", ICML 2014.
 #pragma once
 
 #include <vector>
