@@ -84,8 +84,8 @@ class Convergence:
 
     The kernel's hyperparameters depend on the first `anchor(n)` objectives, as in Bayesian search. Of several
     definitions each has a model of its own, all count in d, and the bound is over what any of them may still
-    reach. A pure function of the history and the seed; bounds already computed and the last fits are kept, as
-    caches.
+    reach. Objectives that are all equal have converged, as those have that differ by next to nothing. A pure
+    function of the history and the seed; bounds already computed and the last fits are kept, as caches.
     """
 
     def __init__(self, seed: int) -> None:
@@ -110,11 +110,13 @@ class Convergence:
 
     def _is_small(self, history: History, n: int) -> bool:
         if n not in self._small:
-            found = [
-                self._bounds(name, part, _count(history, name, n)) for name, part in _parts(history).items()
-            ]
+            parts, y = _parts(history), history.y[:n]
+            if y.min() == y.max() and all(_count(history, name, n) for name in parts):
+                self._small[n] = True  # there is no unit to measure a gain by
+                return True
+            found = [self._bounds(name, part, _count(history, name, n)) for name, part in parts.items()]
             gain = max(0.0, min(upper for upper, _ in found) - min(lower for _, lower in found))
-            self._small[n] = gain <= REGRET * abs(float(history.y[:n].min()))
+            self._small[n] = gain <= REGRET * abs(float(y.min()))
         return self._small[n]
 
     def _bounds(self, name: str | None, part: History, n: int) -> tuple[float, float]:

@@ -213,6 +213,11 @@ def test_convergence_ends_the_job_only_if_it_is_to() -> None:
     assert job(flat).state.converged is None
 
 
+@pytest.mark.parametrize("value", [1e-6, 1e6, -3.0, 0.0])
+def test_equal_objectives_converge_whatever_their_size(value: float) -> None:
+    assert ended(job([value] * 20, complete_on_convergence=True)) == ("Completed", "ConvergenceDetected", 12)
+
+
 # -- 8.6
 
 
