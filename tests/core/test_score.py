@@ -67,7 +67,7 @@ def test_pending_trials_lower_what_their_neighbourhood_promises() -> None:
     made = models()
     best = made[0].propose(NONE_1, NONE_1, 1, 9)
     assert best is not None
-    # Of the outcomes imagined with this seed one is below the other model's best.
+    # With this seed an imagined outcome is below the other model's best, which is what moves the bar.
     one = [core.Contender(made[0], best[None], NONE_1, 2, 9), contenders(made)[1]]
     two = [core.Contender(made[0], best[None], best[None], 2, 9), contenders(made)[1]]
     before, after = core.score(one), core.score(two)

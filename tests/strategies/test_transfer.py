@@ -128,7 +128,7 @@ def test_of_several_the_ones_that_agree_are_heard() -> None:
 
 
 def test_it_helps() -> None:
-    """After ten trials less than half of the loss is left that there is without a related search."""
+    """After ten trials less than half of the loss is left that there is without one, in the median."""
     cold, warm = [], []
     for seed in range(12):
         log = new_log()
