@@ -126,9 +126,11 @@ void solve_columns(Factor L, double* B, Index m, Index stride) {
   triangular_solve('R', 'N', L, B, L.n, m, stride);
 }
 void solve_columns(Factor L, Matrix& B) {
+  if (B.cols() == 1) return solve_lower(L, {B.data(), static_cast<std::size_t>(L.n)});
   triangular_solve('R', 'N', L, B.data(), L.n, B.cols(), B.cols());
 }
 void solve_columns_transposed(Factor L, Matrix& B) {
+  if (B.cols() == 1) return solve_lower_transposed(L, {B.data(), static_cast<std::size_t>(L.n)});
   triangular_solve('R', 'T', L, B.data(), L.n, B.cols(), B.cols());
 }
 

@@ -12,10 +12,6 @@ constexpr Index panel = 128;         // columns that a step of the factor settle
 constexpr Index factor_rows = 64;    // rows of the factor that one thread takes at a time
 constexpr Index inverse_rows = 128;  // and of the inverse
 
-Index chunks_of(Index rows, Index chunk_rows) {
-  return (rows + chunk_rows - 1) / chunk_rows;
-}
-
 // Right-hand sides side by side, Y (n, lanes), so that an entry of the factor meets all of them at once. Each
 // is worked on in the same order among four as among eight.
 constexpr Index block = 4;  // rows of the factor that share what is read of Y

@@ -28,10 +28,6 @@ void make_room(Matrix& matrix, Index rows, Index cols) {
   if (matrix.rows() < rows || matrix.cols() != cols) matrix = Matrix(rows, cols);
 }
 
-Index chunks_of(Index rows) {
-  return (rows + chunk_rows - 1) / chunk_rows;
-}
-
 }  // namespace
 
 GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView y,
@@ -109,7 +105,7 @@ void GaussianProcess::settle(Hyperparameters at, const Team& team) {
 
 void GaussianProcess::factor(const Team& team) {
   columns_ = kernel_.prepare(X_);
-  const Index n = X_.rows(), chunks = chunks_of(n);
+  const Index n = X_.rows(), chunks = chunks_of(n, chunk_rows);
   L_ = SquareMatrix::unset(n);  // each row is first touched by the thread that fills it
   int order = 0;
   for (double jitter : {0.0, 1e-10, 1e-8, 1e-6, 1e-4}) {
@@ -271,7 +267,7 @@ void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dv
 void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance,
                                            const Team& team) const {
   mean = Matrix(X.rows(), sets());
-  for_chunks(chunks_of(X.rows()), team, [&](Index chunk) {
+  for_chunks(chunks_of(X.rows(), chunk_rows), team, [&](Index chunk) {
     const Index first = chunk * chunk_rows, rows = std::min(chunk_rows, X.rows() - first);
     Predictions at;
     predict(MatrixView(X.row(first).data(), rows, X.cols()), false, at);
@@ -281,7 +277,7 @@ void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVe
 }
 
 void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, const Team& team) const {
-  for_chunks(chunks_of(X.rows()), team, [&](Index chunk) {
+  for_chunks(chunks_of(X.rows(), chunk_rows), team, [&](Index chunk) {
     Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns_.stride));
     for (Index i = chunk * chunk_rows; i < std::min(X.rows(), (chunk + 1) * chunk_rows); ++i) {
       kernel_.place(X.row(i), point.data());

@@ -206,7 +206,7 @@ class Search {
     const UnitPoints unit(space_.size(), seed, trial, Use::candidate_scramble);
     Matrix drawn(count, space_.size());
     std::vector<char> untried(static_cast<std::size_t>(count));
-    for_chunks((count + chunk_rows - 1) / chunk_rows, team_, [&](Index chunk) {
+    for_chunks(chunks_of(count, chunk_rows), team_, [&](Index chunk) {
       for (Index k = chunk * chunk_rows; k < std::min(count, (chunk + 1) * chunk_rows); ++k) {
         const MutableVectorView x = drawn.row(k);
         unit.point(static_cast<std::uint64_t>(k), x);

@@ -28,6 +28,11 @@ class Team {
   std::unique_ptr<Helpers> helpers_;  // none for a single thread
 };
 
+// How many chunks of so many rows there are, the last perhaps shorter.
+inline Index chunks_of(Index rows, Index chunk_rows) {
+  return (rows + chunk_rows - 1) / chunk_rows;
+}
+
 template <typename Work>
 void for_chunks(Index chunks, const Team& team, const Work& work) {
   if (team.threads() > 1 && chunks > 1) return team.share(chunks, std::cref(work));

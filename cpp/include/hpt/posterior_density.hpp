@@ -33,7 +33,7 @@ class PosteriorDensity {
 
  private:
   static constexpr Index chunk_rows = 64;
-  Index chunks() const { return (X_.rows() + chunk_rows - 1) / chunk_rows; }
+  Index chunks() const { return chunks_of(X_.rows(), chunk_rows); }
   void fill(Index chunk);
   void center_places();
   void weigh(Index chunk);
