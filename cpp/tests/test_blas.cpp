@@ -58,10 +58,14 @@ TEST_CASE("the factor is lower, row by row, and its solves undo it") {
   Vector x(b);
   solve_lower(L, x);
   solve_lower_transposed(L, x);
-  Matrix row(1, n), column(n, 1);
-  for (Index i = 0; i < n; ++i) row(0, i) = column(i, 0) = b[i];
+  Matrix row(1, n), column(n, 1), columns(n, 2);  // a single column has a path of its own
+  for (Index i = 0; i < n; ++i) {
+    row(0, i) = column(i, 0) = columns(i, 0) = b[i];
+    columns(i, 1) = 2.0 * b[i];
+  }
   solve_rows(L, row.data(), 1, n);
   solve_columns(L, column);
+  solve_columns(L, columns);
   for (Index i = 0; i < n; ++i) {
     double back = 0.0;
     for (Index j = 0; j < n; ++j) {
@@ -70,10 +74,13 @@ TEST_CASE("the factor is lower, row by row, and its solves undo it") {
     }
     CHECK(back == doctest::Approx(b[i]));
     CHECK(row(0, i) == doctest::Approx(column(i, 0)));
+    CHECK(columns(i, 0) == doctest::Approx(column(i, 0)));
   }
   solve_columns_transposed(L, column);
+  solve_columns_transposed(L, columns);
   for (Index i = 0; i < n; ++i) {
     CHECK(column(i, 0) == doctest::Approx(x[i]));
+    CHECK(columns(i, 1) == doctest::Approx(2.0 * x[i]));
     CHECK(padded_row[i] == doctest::Approx(x[i]));
   }
 }
