@@ -16,6 +16,7 @@ of a shared machine wobbles.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -229,6 +230,8 @@ def main() -> None:
         clock = time.perf_counter if options.wall else time.process_time
         print(json.dumps(measure(engine, space, int(n), int(trials), options.threads, clock)))
         return
+    if options.picture and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--picture needs matplotlib; install it, or leave the picture out")
     handed_on = ["--threads", str(options.threads), *(["--wall"] if options.wall else [])]
     titles = [f"{title:>10}" for title in ("mean", "median", "p99", "max", "cold")]
     what = "the clock" if options.wall else "CPU"
