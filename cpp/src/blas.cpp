@@ -125,6 +125,7 @@ void solve_rows_transposed(Factor L, double* B, Index m, Index stride) {
 void solve_columns(Factor L, double* B, Index m, Index stride) {
   triangular_solve('R', 'N', L, B, L.n, m, stride);
 }
+// A single column takes dtrsv, which reads the factor where it is: dtrsm copies it first.
 void solve_columns(Factor L, Matrix& B) {
   if (B.cols() == 1) return solve_lower(L, {B.data(), static_cast<std::size_t>(L.n)});
   triangular_solve('R', 'N', L, B.data(), L.n, B.cols(), B.cols());
