@@ -7,7 +7,7 @@ loss. Both strategies get the same seeds and trials. The table shows, per object
 each and the paired gain: how much lower Bayesian search's best loss is after all trials, in units of the
 spread of random search's best losses, with a 95 % bootstrap interval of the mean over seeds. Passes if at
 least three intervals lie above zero and none below it: `svr_diabetes`, whose losses have outliers a hundred
-times their spread, is known to be a tie.
+times their spread, was a tie in earlier searches.
 """
 
 from __future__ import annotations
