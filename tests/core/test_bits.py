@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -36,6 +42,27 @@ def test_threads_change_no_bit(kind: str, n: int) -> None:
         if before is not None:
             _blas.set_num_threads(before)
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="how much memory is used is read there")
+def test_where_no_thread_can_be_started_those_there_are_do_the_work() -> None:
+    stack, hard = 4 << 30, resource.getrlimit(resource.RLIMIT_STACK)[1]
+    if hard != resource.RLIM_INFINITY and hard < stack:
+        pytest.skip("stacks may not be made so large that no further one fits")
+    if "libasan" in os.environ.get("LD_PRELOAD", ""):
+        pytest.skip("the address checks need more addresses than are left")
+    program = Path(__file__).parents[1] / "programs" / "without_threads.py"
+    done = subprocess.run(
+        [sys.executable, "-P", str(program)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (stack, hard)),
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    by_one, by_two = done.stdout.splitlines()
+    assert by_one == by_two
 
 
 def test_gradient_with_warping() -> None:

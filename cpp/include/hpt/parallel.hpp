@@ -10,7 +10,7 @@ namespace hpt {
 
 // The calling thread and helpers that live as long as the team, started when there is first something to
 // share: one piece of work may be shared many times in a row, and waking a helper costs less than starting
-// one. Shares one piece of work at a time.
+// one. Shares one piece of work at a time. Where no helper can be started, those there are do the work.
 class Team {
  public:
   explicit Team(int threads = 1);
