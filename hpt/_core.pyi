@@ -86,6 +86,7 @@ class TargetTransform:
 
 class Criterion:
     improvement: Criterion
+    augmented_improvement: Criterion
     noisy_improvement: Criterion
     confidence_bound: Criterion
     thompson: Criterion

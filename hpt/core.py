@@ -34,12 +34,17 @@ TAILS = (2.0, 12.0)
 
 ACQUISITIONS = {
     "LogEI": "improvement",
+    "AugmentedLogEI": "augmented_improvement",
     "NoisyLogEI": "noisy_improvement",
     "UCB": "confidence_bound",
     "Thompson": "thompson",
 }
-"""What a proposal maximises: the log of the expected improvement, the same averaged over what the best value
-may be under noise, a confidence bound two deviations off, or a draw of the function (heedless of labels)."""
+"""What a proposal maximises: the log of the expected improvement, the same less where one more noisy
+observation would teach little (Huang, Allen, Notz and Zeng 2006) or averaged over what the best value may be
+under noise, a confidence bound two deviations off, or a draw of the function (heedless of labels)."""
+
+NOISY = 0.01
+"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
 
 DOUBLING = 50.0
 """Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the
@@ -161,6 +166,11 @@ def check_acquisition(name: str) -> str:
     if name not in ACQUISITIONS:
         raise InputError(f"acquisition {name!r} is not known; choose one of {', '.join(ACQUISITIONS)}")
     return name
+
+
+def acquisition_for(at: Hyperparameters) -> str:
+    """Which improvement a search maximises with this fit: under noise, the augmented one."""
+    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
 
 
 def fit(

@@ -68,6 +68,7 @@ py::tuple log_improvement_slopes(const GaussianProcess& model, const Array& x,
 void bind_acquisition(py::module_& module) {
   py::enum_<Criterion>(module, "Criterion")
       .value("improvement", Criterion::improvement)
+      .value("augmented_improvement", Criterion::augmented_improvement)
       .value("noisy_improvement", Criterion::noisy_improvement)
       .value("confidence_bound", Criterion::confidence_bound)
       .value("thompson", Criterion::thompson);

@@ -15,6 +15,7 @@ VARIANTS: dict[str, Callable[[], BayesianStrategy]] = {
     "no_warping": partial(BayesianStrategy, warping=False),
     "no_doubling": partial(BayesianStrategy, doubling=inf),
     "sampled": partial(BayesianStrategy, samples=8),
+    "not_augmented": partial(BayesianStrategy, acquisition="LogEI"),
     "noisy": partial(BayesianStrategy, acquisition="NoisyLogEI"),
     "ten_first": partial(BayesianStrategy, first=10),
 }

@@ -81,6 +81,12 @@ LogImprovement log_expected_improvement(double mean, double deviation, double in
   return {std::log(deviation) + h.value, -h.Phi_ratio / deviation, h.phi_ratio / deviation};
 }
 
+LogAugmentation log_augmentation(double variance, double noise) {
+  // 1 - sigma / t = s^2 / (t (t + sigma)) with t^2 = s^2 + sigma^2: nothing cancels.
+  const double t = std::sqrt(variance + noise), sum = t + std::sqrt(noise);
+  return {std::log(variance / (t * sum)), 1.0 / variance - (1.0 / t + 1.0 / sum) / (2.0 * t)};
+}
+
 void Acquisition::evaluate(MatrixView X, Batch& batch) const {
   const Index m = X.rows(), q = static_cast<Index>(model_.space().continuous().size());
   if (batch.gradients.rows() < m) {
@@ -159,39 +165,48 @@ Vector PointwiseAcquisition::worth(MatrixView X, const Team& team) const {
 void AveragedAcquisition::worth(MatrixView X, Batch& batch) const {
   batch.parts.resize(parts_.size());
   for (std::size_t k = 0; k < parts_.size(); ++k) parts_[k]->evaluate(X, batch.parts[k]);
+  const double count = static_cast<double>(parts_.size());
   for (Index i = 0; i < X.rows(); ++i) {
     const auto row = static_cast<std::size_t>(i);
     const MutableVectorView gradient = batch.gradients.row(i);
-    double largest = -infinity, sum = 0.0;
+    double largest = -infinity, sum = 0.0, weights = 0.0;
     for (const Batch& part : batch.parts) largest = std::max(largest, part.values[row]);
     std::fill(gradient.begin(), gradient.end(), 0.0);
     for (const Batch& part : batch.parts) {
-      const double weight = std::exp(part.values[row] - largest);
-      sum += weight;
+      const double weight = logarithms_ ? std::exp(part.values[row] - largest) : 1.0;
+      weights += weight;
+      sum += part.values[row];
       for (std::size_t q = 0; q < gradient.size(); ++q)
         gradient[q] += weight * part.gradients(i, static_cast<Index>(q));
     }
-    for (double& slope : gradient) slope /= sum;
-    batch.values[row] = largest + std::log(sum / static_cast<double>(parts_.size()));
+    for (double& slope : gradient) slope /= weights;
+    batch.values[row] = logarithms_ ? largest + std::log(weights / count) : sum / count;
   }
 }
 
 Vector AveragedAcquisition::worth(MatrixView X, const Team& team) const {
   std::vector<Vector> values;
   for (const auto& part : parts_) values.push_back((*part)(X, team));
+  const double count = static_cast<double>(values.size());
   Vector out;
   for (std::size_t i = 0; i < values[0].size(); ++i) {
-    double largest = -infinity, sum = 0.0;
+    double largest = -infinity, sum = 0.0, weights = 0.0;
     for (const Vector& each : values) largest = std::max(largest, each[i]);
-    for (const Vector& each : values) sum += std::exp(each[i] - largest);
-    out.push_back(largest + std::log(sum / static_cast<double>(values.size())));
+    for (const Vector& each : values) {
+      sum += each[i];
+      weights += std::exp(each[i] - largest);
+    }
+    out.push_back(logarithms_ ? largest + std::log(weights / count) : sum / count);
   }
   return out;
 }
 
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
-                                               const GaussianProcess* labels)
-    : PointwiseAcquisition(model, labels), incumbents_(model.sets(), 1, elsewhere), width_(width) {
+                                               const GaussianProcess* labels, bool augmented)
+    : PointwiseAcquisition(model, labels),
+      incumbents_(model.sets(), 1, elsewhere),
+      width_(width),
+      noise_(augmented ? model.hyperparameters().noise : 0.0) {
   require(width > 0.0, "a width must be above 0");
   const Matrix mean = model.fitted_means();
   for (Index i = 0; i < mean.rows(); ++i) {
@@ -233,7 +248,8 @@ double LogExpectedImprovement::score(VectorView mean, double variance) const {
       sum += std::exp(value - largest);
     }
   }
-  return largest + std::log(sum / static_cast<double>(incumbents_.rows() * incumbents_.cols()));
+  const double value = largest + std::log(sum / static_cast<double>(incumbents_.rows() * incumbents_.cols()));
+  return noise_ > 0.0 ? value + log_augmentation(variance, noise_).value : value;
 }
 
 double LogExpectedImprovement::score(VectorView mean, double variance, MutableVectorView dmean,
@@ -259,7 +275,11 @@ double LogExpectedImprovement::score(VectorView mean, double variance, MutableVe
   }
   for (double& slope : dmean) slope /= sum;
   dvariance = ddeviation / sum * width_ * width_ / (2.0 * deviation);
-  return largest + std::log(sum / static_cast<double>(incumbents_.rows() * incumbents_.cols()));
+  const double value = largest + std::log(sum / static_cast<double>(incumbents_.rows() * incumbents_.cols()));
+  if (noise_ == 0.0) return value;
+  const LogAugmentation augmentation = log_augmentation(variance, noise_);
+  dvariance += augmentation.dvariance;
+  return value + augmentation.value;
 }
 
 double ConfidenceBound::score(VectorView mean, double variance) const {

@@ -391,7 +391,8 @@ class Stage {
     if (models_.size() == 1) return of(models_[0], labels);
     std::vector<std::unique_ptr<const Acquisition>> parts;
     for (const GaussianProcess& each : models_) parts.push_back(of(each, nullptr));
-    return std::make_unique<AveragedAcquisition>(std::move(parts), labels);
+    const bool logarithms = options_.criterion != Criterion::confidence_bound;
+    return std::make_unique<AveragedAcquisition>(std::move(parts), logarithms, labels);
   }
 
  private:
@@ -404,7 +405,8 @@ class Stage {
       return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
                                                       options_.incumbent_points, options_.incumbent_draws,
                                                       Stream(seed_, trial_, Use::incumbents));
-    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels);
+    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
+                                                    options_.criterion == Criterion::augmented_improvement);
   }
 
   const GaussianProcess& model_;

@@ -139,6 +139,7 @@ TEST_CASE("the gradients of the other acquisitions are finite differences too") 
           .imagine(reference::points(space, 2, 63), 3, Stream(2, 3, Use::fantasies));
   const LogExpectedImprovement noisy(model, std::numeric_limits<double>::infinity(), 1.3, nullptr, 6, 5,
                                      Stream(1, 2, Use::incumbents));
+  const LogExpectedImprovement augmented(model, std::numeric_limits<double>::infinity(), 1.3, nullptr, true);
   const ConfidenceBound bound(model, 2.0);
   CHECK(noisy.incumbents().rows() == 3);
   CHECK(noisy.incumbents().cols() == 5);
@@ -146,7 +147,8 @@ TEST_CASE("the gradients of the other acquisitions are finite differences too") 
   Vector gradient(2), unused(2);
   constexpr double h = 1e-5;
   for (const Acquisition* acquisition :
-       {static_cast<const Acquisition*>(&noisy), static_cast<const Acquisition*>(&bound)}) {
+       {static_cast<const Acquisition*>(&noisy), static_cast<const Acquisition*>(&augmented),
+        static_cast<const Acquisition*>(&bound)}) {
     const Vector many = (*acquisition)(X);
     for (Index i = 0; i < 10; ++i) {
       CHECK((*acquisition)(X.row(i), gradient) ==
@@ -160,6 +162,43 @@ TEST_CASE("the gradients of the other acquisitions are finite differences too") 
         CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
       }
     }
+  }
+}
+
+TEST_CASE("the augmentation is that of Huang et al., however small deviation or noise") {
+  for (const double noise : {1e-8, 1e-2, 3.0}) {
+    for (const double variance : {1e-4, 1e-2, 1.0}) {
+      const LogAugmentation at = log_augmentation(variance, noise);
+      const double plain = std::log(1.0 - std::sqrt(noise / (variance + noise)));
+      CHECK(at.value == doctest::Approx(plain).epsilon(1e-9));
+      const double h = 1e-6 * variance;
+      const double slope =
+          (log_augmentation(variance + h, noise).value - log_augmentation(variance - h, noise).value) /
+          (2 * h);
+      CHECK(at.dvariance == doctest::Approx(slope).epsilon(1e-6));
+    }
+  }
+  // s^2 / (2 sigma^2) where the deviation is far below the noise
+  CHECK(log_augmentation(1e-14, 1.0).value == doctest::Approx(std::log(0.5e-14)).epsilon(1e-12));
+}
+
+TEST_CASE(
+    "augmented, the improvement is less by the augmentation of the model's noise, for one as for many") {
+  const Coordinates space = reference::mixed_space();
+  const GaussianProcess model(space, reference::points(space, 20, 61), reference::normals(20, 62),
+                              prior_mode(space));
+  const double worst = std::numeric_limits<double>::infinity();
+  const LogExpectedImprovement plain(model, worst, 1.3), augmented(model, worst, 1.3, nullptr, true);
+  const Matrix X = reference::points(space, 10, 64);
+  Matrix mean;
+  Vector variance(10), unused(2);
+  model.predict_standardized(X, mean, variance);
+  const Vector without = plain(X), with = augmented(X);
+  for (Index i = 0; i < 10; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    const double expected = without[k] + log_augmentation(variance[k], model.hyperparameters().noise).value;
+    CHECK(with[k] == doctest::Approx(expected).epsilon(1e-12));
+    CHECK(augmented(X.row(i), unused) == doctest::Approx(expected).epsilon(1e-9));
   }
 }
 

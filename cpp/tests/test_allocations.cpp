@@ -112,7 +112,7 @@ TEST_CASE("evaluations of an ascent allocate nothing, whatever the acquisition")
     plain.tail = std::numeric_limits<double>::infinity();
     const GaussianProcess labels(space, X, reference::normals(n, 8), plain);
     const double worst = std::numeric_limits<double>::infinity();
-    const LogExpectedImprovement improvement(imagined, worst, 1.2, &labels);
+    const LogExpectedImprovement improvement(imagined, worst, 1.2, &labels, true);
     const LogExpectedImprovement noisy(imagined, worst, 1.2, nullptr, 5, 4, Stream(1, 2, Use::incumbents));
     const ConfidenceBound bound(imagined, 2.0, nullptr);
     const Matrix P = reference::points(space, 10, 5);

@@ -127,8 +127,9 @@ TEST_CASE("every criterion proposes legal untried points near the best of a bowl
     y.push_back(std::pow(X(i, 0) - 0.4, 2) + std::pow(X(i, 3) - 0.6, 2) + 0.1 * X(i, 1));
   const GaussianProcess model = GaussianProcess::fit(space, X, y);
   const Matrix none(0, space.size());
-  for (const Criterion criterion : {Criterion::improvement, Criterion::noisy_improvement,
-                                    Criterion::confidence_bound, Criterion::thompson}) {
+  for (const Criterion criterion :
+       {Criterion::improvement, Criterion::augmented_improvement, Criterion::noisy_improvement,
+        Criterion::confidence_bound, Criterion::thompson}) {
     SearchOptions options = small_search();
     options.criterion = criterion;
     const Vector x = *propose(model, none, none, 5, 41, options);

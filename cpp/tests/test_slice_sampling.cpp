@@ -99,7 +99,8 @@ TEST_CASE(
   CHECK(slice_sample(density, start, 1, stream).empty());
 }
 
-TEST_CASE("an average is the log of the mean of the exponentials of its parts, with its gradient") {
+TEST_CASE(
+    "an average is a mean, of what its parts are the logarithms of or of themselves, with its gradient") {
   const Coordinates space = reference::mixed_space();
   const GaussianProcess model =
       GaussianProcess::fit(space, reference::points(space, 20, 54), reference::normals(20, 55));
@@ -107,39 +108,45 @@ TEST_CASE("an average is the log of the mean of the exponentials of its parts, w
   REQUIRE(drawn.size() == 3);
   CHECK(drawn[0].hyperparameters().amplitude != drawn[1].hyperparameters().amplitude);
   CHECK(drawn[0].hyperparameters().tail == model.hyperparameters().tail);
-  std::vector<std::unique_ptr<const Acquisition>> parts;
-  for (const GaussianProcess& each : drawn) parts.push_back(std::make_unique<LogExpectedImprovement>(each));
   Vector labels(20, 0.0);
   labels[3] = labels[11] = 1.0;
   Hyperparameters at = prior_mode(space);
   at.tail = std::numeric_limits<double>::infinity();
   const GaussianProcess failures(space, model.points(), labels, at);
-  const AveragedAcquisition average(std::move(parts), &failures);
+  std::vector<std::unique_ptr<const Acquisition>> improvements, bounds;
+  for (const GaussianProcess& each : drawn) {
+    improvements.push_back(std::make_unique<LogExpectedImprovement>(each));
+    bounds.push_back(std::make_unique<ConfidenceBound>(each, 2.0));
+  }
+  const AveragedAcquisition improvement(std::move(improvements), true, &failures);
+  const AveragedAcquisition bound(std::move(bounds), false, &failures);
 
   const Matrix X = reference::points(space, 8, 56);
-  const Vector values = average(X);
   const Feasibility success(failures);
   Matrix means;
   Vector variances(8);
   failures.predict_standardized(X, means, variances);
   Vector gradient(2), unused(2);
   constexpr double h = 1e-5;
-  for (Index i = 0; i < 8; ++i) {
-    double sum = 0.0;
-    for (const GaussianProcess& each : drawn) {
-      Vector slopes(2);
-      sum += std::exp(LogExpectedImprovement(each)(X.row(i), slopes));
-    }
-    const double expected =
-        std::log(sum / 3.0) + success(means(i, 0), variances[static_cast<std::size_t>(i)]).value;
-    CHECK(values[static_cast<std::size_t>(i)] == doctest::Approx(expected).epsilon(1e-9));
-    CHECK(average(X.row(i), gradient) == doctest::Approx(expected).epsilon(1e-9));
-    for (std::size_t q = 0; q < 2; ++q) {
-      Matrix up(X), down(X);
-      up(i, space.continuous()[q]) += h;
-      down(i, space.continuous()[q]) -= h;
-      const double slope = (average(up.row(i), unused) - average(down.row(i), unused)) / (2 * h);
-      CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
+  for (const AveragedAcquisition* average : {&improvement, &bound}) {
+    const Vector values = (*average)(X);
+    for (Index i = 0; i < 8; ++i) {
+      double sum = 0.0;
+      for (const GaussianProcess& each : drawn) {
+        sum += average == &bound ? ConfidenceBound(each, 2.0)(X.row(i), unused)
+                                 : std::exp(LogExpectedImprovement(each)(X.row(i), unused));
+      }
+      const double expected = (average == &bound ? sum / 3.0 : std::log(sum / 3.0)) +
+                              success(means(i, 0), variances[static_cast<std::size_t>(i)]).value;
+      CHECK(values[static_cast<std::size_t>(i)] == doctest::Approx(expected).epsilon(1e-9));
+      CHECK((*average)(X.row(i), gradient) == doctest::Approx(expected).epsilon(1e-9));
+      for (std::size_t q = 0; q < 2; ++q) {
+        Matrix up(X), down(X);
+        up(i, space.continuous()[q]) += h;
+        down(i, space.continuous()[q]) -= h;
+        const double slope = ((*average)(up.row(i), unused) - (*average)(down.row(i), unused)) / (2 * h);
+        CHECK(std::abs(gradient[q] - slope) < 1e-6 * std::max(1.0, std::abs(slope)));
+      }
     }
   }
 }

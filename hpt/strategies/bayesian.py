@@ -30,9 +30,10 @@ class BayesianStrategy:
     The middle of every range comes first, scrambled Sobol' points after it; with `max(3, min(10, d + 2))`
     configurations launched or added, and three of them observed, the model takes over. Trials of odd number
     see its deviations widened (`core.DOUBLING`), which flat and noisy objectives need, those of even number
-    as they are, which suits smooth ones. Running trials enter it with imagined outcomes, failed ones are
-    never proposed again and make their neighbourhood less attractive (`feasibility`), and a finite space is
-    never repeated while untried configurations remain.
+    as they are, which suits smooth ones. Where the fit is noisy, points of which one more observation would
+    teach little count for less (`core.acquisition_for`). Running trials enter the model with imagined
+    outcomes, failed ones are never proposed again and make their neighbourhood less attractive
+    (`feasibility`), and a finite space is never repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
     (`auto_scale`); every other first point is logarithmic in them.
     Related searches are heeded as far as they agree with this one (`transfer`).
@@ -50,22 +51,22 @@ class BayesianStrategy:
         warping: bool = True,
         first: int | None = None,
         doubling: float = core.DOUBLING,
-        acquisition: str = "LogEI",
+        acquisition: str | None = None,
         samples: int = 0,
         sampled_until: int = 30,
         threads: int = 1,
     ) -> None:
         """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
         acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number,
-        samples while there are fewer than `sampled_until` observations. threads: of the core; they change no
-        bit.
+        samples while there are fewer than `sampled_until` observations; without an acquisition the fit
+        decides (`hpt.core.acquisition_for`). threads: of the core; they change no bit.
         """
         if samples < 0:
             raise InputError(
                 f"samples {samples} is below 0; give 0 for one fit, or how many draws to average"
             )
         self._samples, self._sampled_until = samples, sampled_until
-        self._acquisition = core.check_acquisition(acquisition)
+        self._acquisition = None if acquisition is None else core.check_acquisition(acquisition)
         self._tails = tuple(tails)
         self._warping = warping
         self._first = first
@@ -105,7 +106,7 @@ class BayesianStrategy:
                 number,
                 doubling=self._doubling if number % 2 else inf,  # explores and exploits by turns
                 labels=labels,
-                acquisition=self._acquisition,
+                acquisition=self._acquisition or core.acquisition_for(fit.at),
                 samples=self._samples if len(y) < self._sampled_until else 0,
             )
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]

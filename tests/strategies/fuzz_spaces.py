@@ -113,7 +113,7 @@ def search(seed: int) -> int:
     rng = np.random.default_rng([seed, 17])
     spaces: Mapping[str, SearchSpace] | SearchSpace = some_space(rng)
     strategy: Strategy = BayesianStrategy(
-        acquisition=str(rng.choice(list(core.ACQUISITIONS), p=[0.7, 0.1, 0.1, 0.1])),
+        acquisition=rng.choice([None, *core.ACQUISITIONS], p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]),
         threads=int(rng.integers(1, 3)),
     )
     if rng.random() < 0.1:

@@ -60,7 +60,7 @@ def test_eight_at_once_are_eight_one_by_one(strategy: Callable[[], BayesianStrat
 
 
 def test_another_name_is_refused() -> None:
-    with pytest.raises(InputError, match="'PI' is not known; choose one of LogEI, NoisyLogEI, UCB, Thompson"):
+    with pytest.raises(InputError, match="'PI' is not known; choose one of LogEI, AugmentedLogEI, "):
         BayesianStrategy(acquisition="PI")
 
 
@@ -79,3 +79,17 @@ def test_samples_are_averaged_over_while_observations_are_few(n: int, differ: bo
 def test_a_negative_number_of_samples_is_refused() -> None:
     with pytest.raises(InputError, match="samples -1 is below 0"):
         BayesianStrategy(samples=-1)
+
+
+@pytest.mark.parametrize(("noise", "expected"), [(0.0, "LogEI"), (0.1, "AugmentedLogEI")])
+def test_the_fit_decides_whether_the_improvement_is_augmented(noise: float, expected: str) -> None:
+    rng, asked = np.random.default_rng(1), []
+    errors = noise * rng.normal(size=30)
+    for acquisition in (None, "LogEI", "AugmentedLogEI"):
+        tuner = hpt.Tuner(SPACE, "Minimize", BayesianStrategy(acquisition=acquisition), seed=3)
+        for k, error in enumerate(errors):
+            config = {"x": (0.37 * (k % 10)) % 1, "n": 1 + k % 10, "c": "abc"[k % 2]}  # each thrice
+            tuner.add(config, value(config) + error)
+        asked.append(tuner.ask()[0].config)
+    assert asked[1] != asked[2]
+    assert asked[0] == asked[1 if expected == "LogEI" else 2]

@@ -34,6 +34,16 @@ struct LogImprovement {
 };
 LogImprovement log_expected_improvement(double mean, double deviation, double incumbent);
 
+// log(1 - sigma / sqrt(s^2 + sigma^2)), sigma^2 the noise and s^2 the variance, and its derivative to the
+// latter: less of an improvement counts where one more noisy observation would teach little (Huang, Allen,
+// Notz and Zeng, "Global optimization of stochastic black-box systems via sequential kriging meta-models",
+// Journal of Global Optimization 34, 2006).
+struct LogAugmentation {
+  double value;
+  double dvariance;
+};
+LogAugmentation log_augmentation(double variance, double noise);
+
 // log Phi(z) to full relative accuracy for every z, and its derivative phi(z) / Phi(z).
 struct LogPhi {
   double value;
@@ -119,12 +129,14 @@ class PointwiseAcquisition : public Acquisition {
   void worth(MatrixView X, Batch& batch) const override;
 };
 
-// log of the average of what is the logarithm of something: of the improvements that models of several
-// hyperparameters expect (Snoek, Larochelle and Adams 2012, section 3.1; AMT 5.4).
+// The average over models of several hyperparameters (Snoek, Larochelle and Adams 2012, section 3.1; AMT
+// 5.4): of `logarithms`, such as those of improvements, the log of the average of what they are the
+// logarithms of.
 class AveragedAcquisition : public Acquisition {
  public:
-  AveragedAcquisition(std::vector<std::unique_ptr<const Acquisition>> parts, const GaussianProcess* labels)
-      : Acquisition(parts.at(0)->model(), labels), parts_(std::move(parts)) {}
+  AveragedAcquisition(std::vector<std::unique_ptr<const Acquisition>> parts, bool logarithms,
+                      const GaussianProcess* labels)
+      : Acquisition(parts.at(0)->model(), labels), parts_(std::move(parts)), logarithms_(logarithms) {}
 
  protected:
   Vector worth(MatrixView X, const Team& team) const override;
@@ -132,17 +144,20 @@ class AveragedAcquisition : public Acquisition {
 
  private:
   std::vector<std::unique_ptr<const Acquisition>> parts_;
+  bool logarithms_;
 };
 
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
 // lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
 // lower. `width` multiplies the deviations: Wang and de Freitas, "Theoretical analysis of Bayesian
-// optimisation with unknown Gaussian process hyper-parameters", 2014, section 3.
+// optimisation with unknown Gaussian process hyper-parameters", 2014, section 3. `augmented` adds the log
+// augmentation by the model's noise, from the deviations as they are.
 class LogExpectedImprovement : public PointwiseAcquisition {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model,
                                   double elsewhere = std::numeric_limits<double>::infinity(),
-                                  double width = 1.0, const GaussianProcess* labels = nullptr);
+                                  double width = 1.0, const GaussianProcess* labels = nullptr,
+                                  bool augmented = false);
   // Under noise the best is not known: `draws` incumbents for each set of targets, each the lowest value of a
   // draw of the function at the `points` of lowest mean (cf. Letham, Karrer, Ottoni and Bakshy, "Constrained
   // Bayesian optimization with noisy experiments", 2019, section 4).
@@ -155,6 +170,7 @@ class LogExpectedImprovement : public PointwiseAcquisition {
  private:
   Matrix incumbents_;
   double width_;
+  double noise_ = 0.0;  // of the augmentation, if any
 };
 
 // beta deviations below the mean, averaged over the model's sets of targets and negated: the upper confidence

@@ -14,10 +14,10 @@
 
 namespace hpt {
 
-// What is maximised: the log of the expected improvement over the lowest mean among the observed points, or
-// averaged over what that lowest value may be; a confidence bound; or a draw of the function itself, at the
-// screened points only (Thompson sampling).
-enum class Criterion { improvement, noisy_improvement, confidence_bound, thompson };
+// What is maximised: the log of the expected improvement over the lowest mean among the observed points, the
+// same augmented by the noise, or averaged over what that lowest value may be; a confidence bound; or a draw
+// of the function itself, at the screened points only (Thompson sampling).
+enum class Criterion { improvement, augmented_improvement, noisy_improvement, confidence_bound, thompson };
 
 // Budgets count points and steps, never time, and depend on the number of observations alone.
 struct SearchOptions {
