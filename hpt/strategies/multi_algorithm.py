@@ -101,11 +101,11 @@ class BayesianOfSeveral:
     """Bayesian search that chooses algorithm and configuration together.
 
     Every definition first gets some points that fill its space, in turn. Then each has a Gaussian process of
-    its own, with its own hyperparameters, on targets that were transformed together; each proposes the
-    configuration with the largest expected improvement over the best of all definitions, and the proposal
-    with the largest one of all is taken (`hpt.core.score`). So an algorithm that is clearly worse is tried
-    rarely. That it is worse may have been bad luck: every definition keeps a floor of one in `FLOOR_PERIOD`
-    trials, or in 4 K.
+    its own, with its own hyperparameters, on targets that were transformed together; each proposes a
+    configuration as `BayesianStrategy` would, for an improvement over the best of all definitions, and the
+    proposal of which most improvement is expected is taken (`hpt.core.score`). So an algorithm that is
+    clearly worse is tried rarely. That it is worse may have been bad luck: every definition keeps a floor of
+    one in `FLOOR_PERIOD` trials, or in 4 K.
 
     `Auto` numbers are laid out linearly or logarithmically as the fit of their definition has it
     (`auto_scale`).
@@ -189,7 +189,16 @@ class BayesianOfSeveral:
             if place in asked:
                 success = self._feasibility.setdefault(history.definitions[place], Feasibility())
                 labels = success.model(scaled.space.coordinates, scaled.place(part.X), part.y, failed)
-                row = model.propose(pending, failed, own_seed, number, incumbent, labels=labels)
+                row = model.propose(
+                    pending,
+                    failed,
+                    own_seed,
+                    number,
+                    incumbent,
+                    doubling=core.DOUBLING if number % 2 else inf,  # as in `BayesianStrategy`
+                    labels=labels,
+                    acquisition=core.acquisition_for(fits[place].at),
+                )
                 if row is not None:
                     candidates = proposed[place] = row[np.newaxis]
             contenders.append(core.Contender(model, candidates, pending, own_seed, number))
