@@ -204,10 +204,14 @@ class Search {
     constexpr Index chunk_rows = 128;
     const Index count = many_ ? options_.means : options_.candidates;
     const UnitPoints unit(space_.size(), seed, trial, Use::candidate_scramble);
-    Matrix drawn(count, space_.size());
+    Matrix drawn(count, space_.size()), local;
     std::vector<char> untried(static_cast<std::size_t>(count));
-    for_chunks(chunks_of(count, chunk_rows), team_, [&](Index chunk) {
-      for (Index k = chunk * chunk_rows; k < std::min(count, (chunk + 1) * chunk_rows); ++k) {
+    for_chunks(1 + chunks_of(count, chunk_rows), team_, [&](Index chunk) {
+      if (chunk == 0) {  // takes longest
+        local = perturbed(seed, trial);
+        return;
+      }
+      for (Index k = (chunk - 1) * chunk_rows; k < std::min(count, chunk * chunk_rows); ++k) {
         const MutableVectorView x = drawn.row(k);
         unit.point(static_cast<std::uint64_t>(k), x);
         space_.from_unit(x);
@@ -218,13 +222,13 @@ class Search {
     for (Index k = 0; k < count; ++k) {
       if (untried[static_cast<std::size_t>(k)]) points.append_row(drawn.row(k));
     }
-    append_perturbed(points, seed, trial);
+    for (Index k = 0; k < local.rows(); ++k) points.append_row(local.row(k));
     return points;
   }
 
-  // Perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth of a
-  // range.
-  void append_perturbed(Matrix& points, std::uint64_t seed, std::uint64_t trial) const {
+  // Untried perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth
+  // of a range.
+  Matrix perturbed(std::uint64_t seed, std::uint64_t trial) const {
     const MatrixView X = model_.points();
     const Matrix fitted = model_.fitted_means();
     Vector negated;
@@ -233,6 +237,7 @@ class Search {
     const Index parents = std::min<Index>(5, X.rows());
     const double change = std::max(0.3, 2.0 / static_cast<double>(space_.size()));
     Stream stream(seed, trial, Use::local_candidates);
+    Matrix points;
     for (Index k = 0; k < options_.local; ++k) {
       const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
       Vector x(parent.begin(), parent.end());
@@ -246,6 +251,7 @@ class Search {
       }
       if (!tried_.contains(x)) points.append_row(x);
     }
+    return points;
   }
 
   // Ascent on the continuous coordinates of all live points together: a solve with the factor costs little
