@@ -43,9 +43,6 @@ ACQUISITIONS = {
 observation would teach little (Huang, Allen, Notz and Zeng 2006) or averaged over what the best value may be
 under noise, a confidence bound two deviations off, or a draw of the function (heedless of labels)."""
 
-NOISY = 0.01
-"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
-
 DOUBLING = 50.0
 """Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the
 deviations, since an amplitude learned from a crowd about the best is too small for what has not been seen."""
@@ -166,11 +163,6 @@ def check_acquisition(name: str) -> str:
     if name not in ACQUISITIONS:
         raise InputError(f"acquisition {name!r} is not known; choose one of {', '.join(ACQUISITIONS)}")
     return name
-
-
-def acquisition_for(at: Hyperparameters) -> str:
-    """Which improvement a search maximises with this fit: under noise, the augmented one."""
-    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
 
 
 def fit(

@@ -23,6 +23,9 @@ from hpt.strategies.schedule import milestones
 from hpt.strategies.transfer import FEW, Advice, Transfer
 from hpt.trial import Config
 
+NOISY = 0.01
+"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
+
 
 class BayesianStrategy:
     """First points that fill the space, then the maximum of the log expected improvement.
@@ -31,7 +34,7 @@ class BayesianStrategy:
     configurations launched or added, and three of them observed, the model takes over. Trials of odd number
     see its deviations widened (`core.DOUBLING`), which flat and noisy objectives need, those of even number
     as they are, which suits smooth ones. Where the fit is noisy, points of which one more observation would
-    teach little count for less (`core.acquisition_for`). Running trials enter the model with imagined
+    teach little count for less (`acquisition_for`). Running trials enter the model with imagined
     outcomes, failed ones are never proposed again and make their neighbourhood less attractive
     (`feasibility`), and a finite space is never repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
@@ -59,7 +62,7 @@ class BayesianStrategy:
         """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
         acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number,
         samples while there are fewer than `sampled_until` observations; without an acquisition the fit
-        decides (`hpt.core.acquisition_for`). threads: of the core; they change no bit.
+        decides (`acquisition_for`). threads: of the core; they change no bit.
         """
         if samples < 0:
             raise InputError(
@@ -104,9 +107,9 @@ class BayesianStrategy:
                 place(failed),
                 seed,
                 number,
-                doubling=self._doubling if number % 2 else inf,  # explores and exploits by turns
+                doubling=doubling_for(number, self._doubling),
                 labels=labels,
-                acquisition=self._acquisition or core.acquisition_for(fit.at),
+                acquisition=self._acquisition or acquisition_for(fit.at),
                 samples=self._samples if len(y) < self._sampled_until else 0,
             )
         return None if row is None else scaled.space.decode(row[np.newaxis])[0]
@@ -145,3 +148,13 @@ class BayesianStrategy:
 def first_points(d: int) -> int:
     """How many configurations are launched or added before the model chooses."""
     return max(3, min(10, d + 2))
+
+
+def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
+    """What `hpt.core.Model.propose` takes for trial `number`: a search explores and exploits by turns."""
+    return doubling if number % 2 else inf
+
+
+def acquisition_for(at: core.Hyperparameters) -> str:
+    """Which improvement a search maximises with this fit: under noise, the augmented one."""
+    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"

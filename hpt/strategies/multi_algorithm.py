@@ -22,7 +22,7 @@ from hpt.space import SearchSpace
 from hpt.strategies import check_space
 from hpt.strategies.auto_scale import Fit, ScaledSpace, densest, for_first_point
 from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
-from hpt.strategies.bayesian import first_points
+from hpt.strategies.bayesian import acquisition_for, doubling_for, first_points
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
 from hpt.strategies.streams import seed_of
@@ -195,9 +195,9 @@ class BayesianOfSeveral:
                     own_seed,
                     number,
                     incumbent,
-                    doubling=core.DOUBLING if number % 2 else inf,  # as in `BayesianStrategy`
+                    doubling=doubling_for(number),
                     labels=labels,
-                    acquisition=core.acquisition_for(fits[place].at),
+                    acquisition=acquisition_for(fits[place].at),
                 )
                 if row is not None:
                     candidates = proposed[place] = row[np.newaxis]

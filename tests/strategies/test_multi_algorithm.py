@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
+from math import inf
+from typing import Any
 
+import numpy as np
 import pytest
 
 from hpt import core
@@ -209,3 +212,21 @@ def test_targets_are_transformed_together() -> None:
     z = core.target_transform(y).forward(core._array(y, "y"))
     assert (z[1:] > z[:-1]).all()
     assert z[4] - z[3] < 10 * (z[1] - z[0])
+
+
+def test_each_explores_by_turns_and_heeds_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, propose = [], core.Model.propose
+
+    def watched(self: core.Model, *args: Any, **options: Any) -> Any:
+        asked.append((args[3], options["doubling"], options["acquisition"]))
+        return propose(self, *args, **options)
+
+    monkeypatch.setattr(core.Model, "propose", watched)
+    rng, tuner = np.random.default_rng(1), Tuner(SPACES, "Minimize", BayesianOfSeveral(), seed=1)
+    for _ in range(60):
+        [trial] = tuner.ask()
+        noise = 0.1 * rng.normal() if trial.definition == "good" else 0.0
+        tuner.tell(trial.number, objective(trial) + noise)
+    assert {number % 2: doubling for number, doubling, _ in asked} == {0: inf, 1: core.DOUBLING}
+    assert len({(number % 2, doubling) for number, doubling, _ in asked}) == 2
+    assert {acquisition for _, _, acquisition in asked} == {"LogEI", "AugmentedLogEI"}
