@@ -8,13 +8,13 @@ namespace hpt {
 
 std::vector<NormalPrior> priors(const Coordinates& space, bool warped) {
   const Layout at(space, warped);
-  const double spread = 0.5 * std::log(static_cast<double>(at.d));
+  const double log_d = std::log(static_cast<double>(at.d));
   std::vector<NormalPrior> out(at.size());
   for (const Index i : space.numeric()) {
-    out[static_cast<std::size_t>(i)] = {std::log(0.15) + spread, 0.8, std::log(1e-3), std::log(1e3)};
+    out[static_cast<std::size_t>(i)] = {std::log(0.15) + 0.5 * log_d, 0.8, std::log(1e-3), std::log(1e3)};
   }
   for (const Index j : space.categorical()) {
-    out[static_cast<std::size_t>(j)] = {std::log(0.6) + spread, 0.8, std::log(1e-2), std::log(1e3)};
+    out[static_cast<std::size_t>(j)] = {std::log(0.25) + log_d, 0.8, std::log(1e-2), std::log(1e3)};
   }
   out[at.amplitude()] = {0.0, 1.0, std::log(1e-3), std::log(1e3)};
   out[at.noise()] = {std::log(1e-3), 2.0, std::log(noise_floor), std::log(10.0)};

@@ -76,3 +76,21 @@ TEST_CASE("packing is undone by unpacking") {
   CHECK(back.mean == -0.2);
   CHECK(back.mixing == doctest::Approx(0.4));
 }
+
+TEST_CASE("random points correlate as little or as much a priori in any dimension, of any kind") {
+  for (const Index d : {2, 10, 50}) {
+    const auto dimension = static_cast<double>(d);
+    const auto count = static_cast<std::size_t>(d);
+    // Numbers a root mean square distance of 1 / sqrt(6) apart in each coordinate.
+    Vector zero(count, 0.0), apart(count, std::sqrt(1.0 / 6.0));
+    const Coordinates numbers(std::vector<Coordinate>(count, Coordinate::continuous()));
+    CHECK(Kernel(numbers, prior_mode(numbers))(zero, apart) == doctest::Approx(0.0439).epsilon(0.01));
+    // Categories that differ in as many of five-valued coordinates as random ones do.
+    Vector other(count, 0.0);
+    const auto differing = static_cast<std::size_t>(std::lround(0.8 * dimension));
+    std::fill_n(other.begin(), differing, 1.0);
+    const Coordinates categories(std::vector<Coordinate>(count, Coordinate::categorical(5)));
+    CHECK(Kernel(categories, prior_mode(categories))(zero, other) ==
+          doctest::Approx(std::exp(-4.0 * static_cast<double>(differing) / dimension)));
+  }
+}
