@@ -29,8 +29,8 @@ Float64Array = NDArray[np.float64]
 MODEL_LIMIT = 1000
 """How many observations an exact model is made of at most: a fit costs their number cubed."""
 
-TAILS = (2.0, 12.0)
-"""How far a fit may let the worse half of the targets reach: drawn in a lot, or far outliers alone."""
+TAIL = 2.0
+"""How far the worse half of the transformed targets reaches at most, in spreads of the better half."""
 
 ACQUISITIONS = {
     "LogEI": "improvement",
@@ -56,7 +56,7 @@ class Hyperparameters:
     about it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the
     categorical kernel, in [0, 1]; without effect in a space of one kind. warping: exponents (a, b) of each
     number's Kumaraswamy warping, in the order of the coordinates; empty where numbers enter as they are.
-    tail: how far the worse half of the transformed targets reaches, in spreads of the better half.
+    tail: of the targets' transform (`TAIL`).
     density: of a fit, log p(y, hyperparameters | X) of the targets as they were told, to compare fits of the
     same targets by; NaN otherwise.
     """
@@ -67,7 +67,7 @@ class Hyperparameters:
     mean: float = 0.0
     mixing: float = 0.5
     warping: tuple[tuple[float, float], ...] = ()
-    tail: float = 2.0
+    tail: float = TAIL
     density: float = field(default=nan, compare=False)
 
 
@@ -173,12 +173,12 @@ def fit(
     *,
     warping: bool = True,
     threads: int = 1,
-    tails: Sequence[float] = TAILS,
+    tail: float = TAIL,
 ) -> Hyperparameters:
     """Maximum a posteriori hyperparameters: a pure function of the arguments but `threads`.
 
     start: an earlier fit, of a prefix of the observations say, from which to begin besides the prior's mode.
-    tails: transforms of the targets to choose from by the density of the targets; infinity only standardises.
+    tail: of the targets' transform (`TAIL`); infinity only standardises.
     warping: whether numbers may be warped once there are two observations a coordinate.
 
     Raises:
@@ -191,7 +191,7 @@ def fit(
     typed = _typed(coordinates)
     points, targets, _ = _representative(typed, X, y)
     fitted = _core.GaussianProcess.fit(
-        typed, points, targets, start=earlier, warping=warping, threads=threads, tails=list(tails)
+        typed, points, targets, start=earlier, warping=warping, threads=threads, tail=tail
     )
     at = fitted.hyperparameters
     exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
@@ -254,7 +254,7 @@ def score(contenders: Sequence[Contender]) -> list[Float64Array]:
     )
 
 
-def target_transform(y: ArrayLike, tail: float = TAILS[0]) -> _core.TargetTransform:
+def target_transform(y: ArrayLike, tail: float = TAIL) -> _core.TargetTransform:
     """The monotone map that a fit of all targets y, (n,), would apply: the better half stays linear."""
     from hpt import _core
 

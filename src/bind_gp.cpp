@@ -30,14 +30,13 @@ Hyperparameters hyperparameters(const Array& length_scales, double amplitude, do
 }
 
 GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iterations,
-                    const std::optional<Hyperparameters>& start, bool warping, int threads,
-                    const std::vector<double>& tails) {
+                    const std::optional<Hyperparameters>& start, bool warping, int threads, double tail) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
   const py::gil_scoped_release release;
   const SingleThreadedBlas single;
   return GaussianProcess::fit(Coordinates(space), points, targets,
-                              {iterations, warping, start, threads, tails});
+                              {iterations, warping, start, threads, tail});
 }
 
 GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at,
@@ -134,7 +133,7 @@ void bind_gp(py::module_& module) {
            py::arg("hyperparameters"), py::arg("threads") = 1)
       .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
                   py::arg("iterations") = 25, py::arg("start") = py::none(), py::arg("warping") = true,
-                  py::arg("threads") = 1, py::arg("tails") = FitOptions().tails)
+                  py::arg("threads") = 1, py::arg("tail") = FitOptions().tail)
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
       .def("predict_band", &predict_band, py::arg("X").noconvert(), py::arg("width"))

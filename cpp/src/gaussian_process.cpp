@@ -12,7 +12,6 @@
 namespace hpt {
 namespace {
 
-constexpr Index many = 128;       // observations from which an earlier fit's transform is kept
 constexpr Index few = 16;         // points of which the BLAS would spend its time on a copy of the factor
 constexpr Index chunk_rows = 64;  // points predicted together: their covariances stay in the cache
 
@@ -35,29 +34,16 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   require(X.rows() >= 1, "a fit needs at least one observation");
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space.check(X);
-  require(!options.tails.empty(), "a fit needs at least one transform of the targets");
-  // Densities of the targets as they were told: comparable whatever the transform (Snelson, Rasmussen and
-  // Ghahramani, "Warped Gaussian processes", NIPS 2003).
-  Hyperparameters at;
-  double best = std::numeric_limits<double>::infinity();
-  double power = std::numeric_limits<double>::quiet_NaN();
-  const bool settled = options.start && X.rows() >= many;
-  for (const double tail : settled ? std::vector<double>{options.start->tail} : options.tails) {
-    const TargetTransform transform(y, tail);
-    if (transform.compression().power() == power) continue;
-    power = transform.compression().power();
-    const Vector z = standardize(transform, y);
-    double value = 0.0;
-    Hyperparameters found = fit_hyperparameters(space, X, z, options, &value);
-    for (const double each : z) value += std::log(transform.slope(each));
-    if (value < best || at.length_scales.empty()) {
-      best = value;
-      at = std::move(found);
-      at.tail = tail;
-    }
-  }
+  const TargetTransform transform(y, options.tail);
+  const Vector z = standardize(transform, y);
+  double value = 0.0;
+  Hyperparameters at = fit_hyperparameters(space, X, z, options, &value);
+  at.tail = options.tail;
+  // The density of the targets as they were told (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
+  // processes", NIPS 2003).
+  for (const double each : z) value += std::log(transform.slope(each));
   GaussianProcess out(std::move(space), X, y, std::move(at), options.threads);
-  out.density_ = -best;
+  out.density_ = -value;
   return out;
 }
 

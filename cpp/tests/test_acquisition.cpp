@@ -107,7 +107,7 @@ TEST_CASE("what may fail is worth less, with the right gradient, for one point a
   Vector failed(20, 0.0);
   for (std::size_t i = 0; i < 20; i += 4) failed[i] = 1.0;
   FitOptions options;
-  options.tails = {std::numeric_limits<double>::infinity()};
+  options.tail = std::numeric_limits<double>::infinity();
   const GaussianProcess model = GaussianProcess::fit(space, X, reference::normals(20, 62));
   const GaussianProcess labels = GaussianProcess::fit(space, X, failed, options);
   const LogExpectedImprovement plain(model);

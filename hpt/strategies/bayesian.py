@@ -50,7 +50,7 @@ class BayesianStrategy:
     def __init__(
         self,
         *,
-        tails: Sequence[float] = core.TAILS,
+        tail: float = core.TAIL,
         warping: bool = True,
         first: int | None = None,
         doubling: float = core.DOUBLING,
@@ -59,7 +59,7 @@ class BayesianStrategy:
         sampled_until: int = 30,
         threads: int = 1,
     ) -> None:
-        """tails, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
+        """tail, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
         acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number,
         samples while there are fewer than `sampled_until` observations; without an acquisition the fit
         decides (`acquisition_for`). threads: of the core; they change no bit.
@@ -70,7 +70,7 @@ class BayesianStrategy:
             )
         self._samples, self._sampled_until = samples, sampled_until
         self._acquisition = None if acquisition is None else core.check_acquisition(acquisition)
-        self._tails = tuple(tails)
+        self._tail = tail
         self._warping = warping
         self._first = first
         self._doubling = doubling
@@ -141,7 +141,7 @@ class BayesianStrategy:
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
         return core.fit(
-            coordinates, X, y, start, warping=self._warping, threads=self._threads, tails=self._tails
+            coordinates, X, y, start, warping=self._warping, threads=self._threads, tail=self._tail
         )
 
 

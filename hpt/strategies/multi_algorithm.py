@@ -230,7 +230,7 @@ class BayesianOfSeveral:
 def _standardised_fit(
     coordinates: Sequence[Coordinate], X: Float64Array, z: Float64Array, start: core.Hyperparameters | None
 ) -> core.Hyperparameters:
-    return core.fit(coordinates, X, z, start, tails=(inf,))
+    return core.fit(coordinates, X, z, start, tail=inf)
 
 
 def _related_fit(space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:

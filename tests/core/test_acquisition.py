@@ -109,7 +109,7 @@ def test_a_widened_proposal_maximises_the_improvement_with_wider_deviations() ->
     rng = np.random.default_rng(6)
     X = rng.random((12, 2))
     y = np.sin(5 * X[:, 0]) + (X[:, 1] - 0.4) ** 2
-    model = core.Model([CONTINUOUS] * 2, X, y, core.fit([CONTINUOUS] * 2, X, y, tails=(np.inf,)))
+    model = core.Model([CONTINUOUS] * 2, X, y, core.fit([CONTINUOUS] * 2, X, y, tail=np.inf))
     none = np.empty((0, 2))
     x = model.propose(none, none, 1, 13, doubling=12.0)
     assert x is not None

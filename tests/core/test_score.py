@@ -22,7 +22,7 @@ def models(stretch: float = 1.0) -> list[core.Model]:
     X, P = rng.random((8, 1)), rng.random((12, 2))
     y = stretch * np.sin(5 * X[:, 0])
     w = stretch * (np.cos(4 * P[:, 0]) + P[:, 1] ** 2 - 0.2)
-    fits = [core.fit(c, A, b, tails=(inf,)) for c, A, b in ((LINE, X, y), (PLANE, P, w))]
+    fits = [core.fit(c, A, b, tail=inf) for c, A, b in ((LINE, X, y), (PLANE, P, w))]
     return [core.Model(LINE, X, y, fits[0]), core.Model(PLANE, P, w, fits[1])]
 
 

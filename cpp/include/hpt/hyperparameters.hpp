@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "hpt/coordinates.hpp"
 #include "hpt/kernel.hpp"
@@ -16,9 +15,9 @@ struct FitOptions {
   int iterations = 25;  // of each start at most
   bool warping = true;  // of the inputs, from 2 d observations on
   std::optional<Hyperparameters> start =
-      std::nullopt;                         // an earlier fit to begin from besides the prior's mode
-  int threads = 1;                          // without effect on the result
-  std::vector<double> tails = {2.0, 12.0};  // transforms of the targets to choose from
+      std::nullopt;   // an earlier fit to begin from besides the prior's mode
+  int threads = 1;    // without effect on the result
+  double tail = 2.0;  // of the targets' transform (transform.hpp)
 };
 
 // -log p(y, theta | X), writing its gradient (t,); infinite where K cannot be factored. y is standardised,
