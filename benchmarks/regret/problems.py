@@ -102,6 +102,47 @@ def training(x: Mapping[str, Any]) -> float:
     return float(loss + 0.1 * (x["dropout"] - 0.2) ** 2 + (1e4 * (rate - 1.2) if rate > 1.2 else 0.0))
 
 
+def contamination(x: Mapping[str, Any]) -> float:
+    """Which stages of a food supply chain to protect, at what cost (Hu et al. 2010, as Baptista and Poloczek
+    use it, "Bayesian optimization of combinatorial structures", ICML 2018, section 4.3)."""
+    protected = vector(x).astype(int)
+    rng = np.random.default_rng(1)
+    fraction, cost = rng.beta(1, 30, 100), 0.0
+    for each in protected:
+        spread, restored = rng.beta(1, 17 / 3, 100), rng.beta(1, 3 / 7, 100)
+        fraction = (1 - restored) * fraction if each else fraction + spread * (1 - fraction)
+        cost += each + max(0.0, float((fraction > 0.1).mean()) - 0.05)
+    return cost
+
+
+def pest_control(x: Mapping[str, Any]) -> float:
+    """Which of four products, or none, to use at each station: pests spread and get used to a product, which
+    is cheaper the more of it is bought (Oh, Tomczak, Gavves and Welling, "Combinatorial Bayesian optimization
+    using the graph Cartesian product", NeurIPS 2019, section 4.2)."""
+    products = vector(x).astype(int)
+    rng = np.random.default_rng(2)
+    price, discount = np.array([1.0, 0.8, 0.7, 0.5]), np.array([0.2, 0.3, 0.3, 0.0])
+    resistance, learned = np.array([2, 3, 3, 5]) / 7, np.array([1, 2.5, 2, 0.5]) / 7 / len(products)
+    fraction, cost = rng.beta(1, 30, 100), 0.0
+    for each in products:
+        spread, units = rng.beta(1, 17 / 3, 100), rng.random(100)
+        cost += float((fraction > 0.1).mean())
+        if each == 0:
+            fraction = fraction + spread * (1 - fraction)
+            continue
+        product = each - 1
+        fraction = fraction * units ** (1 / resistance[product])  # 1 - a Beta(1, resistance) number
+        resistance[product] += learned[product]
+        share = float((products == each).mean())
+        cost += price[product] * (1 - discount[product] * share)
+    return cost
+
+
+def choices(d: int, count: int) -> hpt.SearchSpace:
+    values = [str(k) for k in range(count)]
+    return hpt.SearchSpace([hpt.CategoricalParameter(f"x{i}", values) for i in range(d)])
+
+
 @cache
 def problems() -> dict[str, Problem]:
     mixed = hpt.SearchSpace(
@@ -122,6 +163,8 @@ def problems() -> dict[str, Problem]:
         "ackley10": Problem(ackley, cube(10, -5, 10), 0.0),
         "levy10": Problem(levy, cube(10, -10, 10), 0.0),
         "training": Problem(training, mixed, None),
+        "contamination": Problem(contamination, choices(21, 2)),
+        "pest_control": Problem(pest_control, choices(21, 5)),
     }
     for name, (function, space) in bench_search.OBJECTIVES.items():
         found[name] = Problem(lambda x, function=function: function(dict(x)), space)
