@@ -128,22 +128,25 @@ void GaussianProcess::finish() {
   }
 }
 
-void GaussianProcess::grow(MatrixView X_new, Index sets) {
-  const Index n = X_.rows(), total = n + X_new.rows();
-  for (Index i = 0; i < X_new.rows(); ++i) X_.append_row(X_new.row(i));
-  Matrix Z(total, sets), beta(total, sets);
-  for (Index i = 0; i < n; ++i) {
+GaussianProcess::GaussianProcess(const GaussianProcess& fewer, MatrixView X_new, Index sets)
+    : space_(fewer.space_),
+      at_(fewer.at_),
+      kernel_(fewer.kernel_),
+      units_(fewer.units_),
+      X_(fewer.X_),
+      Z_(X_.rows() + X_new.rows(), sets),
+      beta_(Z_.rows(), sets),
+      L_(Z_.rows()),
+      jitter_(fewer.jitter_) {
+  for (Index i = 0; i < fewer.X_.rows(); ++i) {
     for (Index s = 0; s < sets; ++s) {
-      const Index from = Z_.cols() == sets ? s : 0;
-      Z(i, s) = Z_(i, from);
-      beta(i, s) = beta_(i, from);
+      const Index from = fewer.sets() == sets ? s : 0;
+      Z_(i, s) = fewer.Z_(i, from);
+      beta_(i, s) = fewer.beta_(i, from);
     }
+    std::copy_n(fewer.L_.row(i), i + 1, L_.row(i));
   }
-  Z_ = std::move(Z);
-  beta_ = std::move(beta);
-  SquareMatrix L(total);
-  for (Index i = 0; i < n; ++i) std::copy_n(L_.row(i), i + 1, L.row(i));
-  L_ = std::move(L);
+  for (Index i = 0; i < X_new.rows(); ++i) X_.append_row(X_new.row(i));
   columns_ = kernel_.prepare(X_);
 }
 
@@ -172,8 +175,7 @@ GaussianProcess GaussianProcess::condition_on(MatrixView X_new, VectorView y_new
   require(X_new.rows() == static_cast<Index>(y_new.size()), "X and y differ in their number of observations");
   space_.check(X_new);
   for (const double target : y_new) require(std::isfinite(target), "targets must be finite");
-  GaussianProcess out(*this);
-  out.grow(X_new, sets());
+  GaussianProcess out(*this, X_new, sets());
   for (Index i = 0; i < X_new.rows(); ++i) {
     const double z = units_.forward(y_new[static_cast<std::size_t>(i)]);
     out.append(X_.rows() + i, [z](double, double) { return z; });
@@ -186,8 +188,7 @@ GaussianProcess GaussianProcess::imagine(MatrixView pending, Index draws, Stream
   require(sets() == 1, "pending trials are imagined once");
   require(draws >= 1, "at least one draw is needed");
   space_.check(pending);
-  GaussianProcess out(*this);
-  out.grow(pending, draws);
+  GaussianProcess out(*this, pending, draws);
   for (Index i = 0; i < pending.rows(); ++i) {
     out.append(X_.rows() + i,
                [&stream](double mean, double deviation) { return mean + deviation * stream.normal(); });

@@ -92,9 +92,10 @@ class GaussianProcess {
   double density() const { return density_; }
 
  private:
+  // `fewer` with room for further points behind its own, and its targets copied to every set.
+  GaussianProcess(const GaussianProcess& fewer, MatrixView X_new, Index sets);
   void settle(Hyperparameters at, const Team& team = Team());
   void factor(const Team& team);
-  void grow(MatrixView X_new, Index sets);  // room for further rows; targets copied to every set
   // Row i of the factor and of beta; target(s, mean, deviation) is the standardised target of set s.
   template <typename Target>
   void append(Index i, Target target);
