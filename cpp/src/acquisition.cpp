@@ -120,6 +120,10 @@ void Acquisition::add_feasibility(MatrixView X, Batch& batch) const {
   }
 }
 
+Vector Acquisition::bounds(MatrixView X, const Team&) const {
+  return Vector(static_cast<std::size_t>(X.rows()), infinity);
+}
+
 Vector Acquisition::operator()(MatrixView X, const Team& team) const {
   Vector out = worth(X, team);
   if (!feasibility_) return out;
@@ -153,13 +157,27 @@ void PointwiseAcquisition::worth(MatrixView X, Batch& batch) const {
   model().pull_back(X, batch.dmean, batch.dvariance, batch.at, batch.gradients);
 }
 
+Vector PointwiseAcquisition::scores(const Matrix& mean, VectorView variance) const {
+  Vector out;
+  out.reserve(variance.size());
+  for (std::size_t i = 0; i < variance.size(); ++i)
+    out.push_back(score(mean.row(static_cast<Index>(i)), variance[i]));
+  return out;
+}
+
 Vector PointwiseAcquisition::worth(MatrixView X, const Team& team) const {
   Matrix mean;
-  Vector variance(static_cast<std::size_t>(X.rows())), out;
+  Vector variance(static_cast<std::size_t>(X.rows()));
   model().predict_standardized(X, mean, variance, team);
-  for (Index i = 0; i < X.rows(); ++i)
-    out.push_back(score(mean.row(i), variance[static_cast<std::size_t>(i)]));
-  return out;
+  return scores(mean, variance);
+}
+
+// A probability of success could only lower them.
+Vector PointwiseAcquisition::bounds(MatrixView X, const Team& team) const {
+  Matrix mean;
+  Vector variance(static_cast<std::size_t>(X.rows()));
+  model().predict_bounds(X, mean, variance, team);
+  return scores(mean, variance);
 }
 
 void AveragedAcquisition::worth(MatrixView X, Batch& batch) const {

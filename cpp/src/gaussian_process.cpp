@@ -263,6 +263,24 @@ void GaussianProcess::predict_standardized(MatrixView X, Matrix& mean, MutableVe
   });
 }
 
+void GaussianProcess::predict_bounds(MatrixView X, Matrix& mean, MutableVectorView variance,
+                                     const Team& team) const {
+  mean = Matrix(X.rows(), sets());
+  const double diagonal = at_.amplitude * (1.0 + jitter_) + at_.noise;
+  for_chunks(chunks_of(X.rows(), chunk_rows), team, [&](Index chunk) {
+    Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns_.stride));
+    for (Index i = chunk * chunk_rows; i < std::min(X.rows(), (chunk + 1) * chunk_rows); ++i) {
+      kernel_.place(X.row(i), point.data());
+      kernel_.row(point.data(), columns_, blocks(), {row.data(), nullptr, nullptr, nullptr});
+      for (Index s = 0; s < sets(); ++s)
+        mean(i, s) = at_.mean + loops::dot(row.data(), weights_.row(s).data(), blocks());
+      std::fill(row.begin() + X_.rows(), row.end(), 0.0);
+      const double nearest = loops::largest(row.data(), blocks());
+      variance[static_cast<std::size_t>(i)] = floor_variance(at_.amplitude - nearest * nearest / diagonal);
+    }
+  });
+}
+
 void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, const Team& team) const {
   for_chunks(chunks_of(X.rows(), chunk_rows), team, [&](Index chunk) {
     Vector point(static_cast<std::size_t>(space_.size())), row(static_cast<std::size_t>(columns_.stride));

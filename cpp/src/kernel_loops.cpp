@@ -126,6 +126,16 @@ HPT_CLONES double dot(const double* a, const double* b, Index blocks) {
   return add_up(sum);
 }
 
+HPT_CLONES double largest(const double* a, Index blocks) {
+  double most[lanes] = {};
+  for (Index k = 0; k < blocks * width; k += lanes) {
+    for (Index j = 0; j < lanes; ++j) most[j] = a[k + j] > most[j] ? a[k + j] : most[j];
+  }
+  double out = 0.0;
+  for (const double each : most) out = each > out ? each : out;
+  return out;
+}
+
 HPT_CLONES void add(double factor, const double* x, double* y, Index blocks) {
   for (Index k = 0; k < blocks * width; ++k) y[k] += factor * x[k];
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -120,7 +121,7 @@ class Search {
       if (!tried_.contains(x)) points.append_row(x);
     }
     if (points.rows() == 0) return std::nullopt;
-    return row_of(points, order_of(acquisition_(points, team_))[0]);
+    return row_of(best_of(std::move(points), 1).points, 0);
   }
 
   // The lowest of a draw of the function at the candidates.
@@ -183,10 +184,36 @@ class Search {
 
   // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
-    Front front{candidates(seed, trial), Vector(), std::vector<char>()};
-    if (many_) keep_lowest_means(front.points, options_.variances);
-    front.scores = acquisition_(front.points, team_);
-    keep_best(front, many_ ? options_.many_starts : options_.starts);
+    Matrix points = candidates(seed, trial);
+    if (!many_) return best_of(std::move(points), options_.starts);
+    keep_lowest_means(points, options_.variances);
+    Front front{points, acquisition_(points, team_), {}};
+    keep_best(front, options_.many_starts);
+    return front;
+  }
+
+  // The best of the points by the acquisition, which is asked in the order of their bounds until none of the
+  // others can be among them.
+  Front best_of(Matrix points, Index count) const {
+    constexpr std::size_t batch = 128;
+    const Vector bounds = acquisition_.bounds(points, team_);
+    const std::vector<Index> order = order_of(bounds);
+    Front front{std::move(points), Vector(order.size(), -std::numeric_limits<double>::infinity()), {}};
+    Vector best;  // so far, highest first
+    for (std::size_t first = 0; first < order.size(); first += batch) {
+      const double bound = bounds[static_cast<std::size_t>(order[first])];
+      if (static_cast<Index>(best.size()) == count && best.back() > bound) break;
+      const std::vector<Index> rows(
+          order.begin() + static_cast<Index>(first),
+          order.begin() + static_cast<Index>(std::min(first + batch, order.size())));
+      const Vector scores = acquisition_(rows_of(front.points, rows), team_);
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        front.scores[static_cast<std::size_t>(rows[i])] = scores[i];
+      best.insert(best.end(), scores.begin(), scores.end());
+      std::sort(best.begin(), best.end(), std::greater<>());
+      best.resize(std::min(best.size(), static_cast<std::size_t>(count)));
+    }
+    keep_best(front, count);
     return front;
   }
 

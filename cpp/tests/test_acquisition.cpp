@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "hpt/acquisition.hpp"
 #include "hpt/error.hpp"
@@ -163,6 +164,39 @@ TEST_CASE("the gradients of the other acquisitions are finite differences too") 
       }
     }
   }
+}
+
+TEST_CASE("bounds are above the values, and equal to them with a single observation") {
+  const Coordinates space = reference::mixed_space();
+  const Matrix X = reference::points(space, 30, 61), queries = reference::points(space, 200, 64);
+  const GaussianProcess fitted = GaussianProcess::fit(space, X, reference::normals(30, 62));
+  const GaussianProcess imagined =
+      fitted.imagine(reference::points(space, 2, 63), 3, Stream(2, 3, Use::fantasies));
+  FitOptions options;
+  options.tail = std::numeric_limits<double>::infinity();
+  Vector failed(30, 0.0);
+  failed[3] = failed[8] = 1.0;
+  const GaussianProcess labels = GaussianProcess::fit(space, X, failed, options);
+  const double worst = std::numeric_limits<double>::infinity();
+  for (const GaussianProcess* model : {&fitted, &imagined}) {
+    const LogExpectedImprovement plain(*model, worst, 1.3), augmented(*model, worst, 1.0, nullptr, true),
+        cautious(*model, worst, 1.0, &labels),
+        noisy(*model, worst, 1.0, nullptr, 6, 5, Stream(1, 2, Use::incumbents));
+    const ConfidenceBound bound(*model, 2.0);
+    for (const Acquisition* each :
+         std::initializer_list<const Acquisition*>{&plain, &augmented, &cautious, &noisy, &bound}) {
+      const Vector values = (*each)(queries), bounds = each->bounds(queries, Team(2));
+      for (std::size_t i = 0; i < values.size(); ++i) CHECK(bounds[i] >= values[i] - 1e-9);
+    }
+  }
+  // One observation tells all that is known of a point: there the bound is the value.
+  Matrix one;
+  one.append_row(X.row(0));
+  const GaussianProcess single(space, one, Vector{1.0}, prior_mode(space));
+  const ConfidenceBound bound(single, 2.0);
+  const Vector values = bound(queries), bounds = bound.bounds(queries);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    CHECK(bounds[i] == doctest::Approx(values[i]).epsilon(1e-12));
 }
 
 TEST_CASE("the augmentation is that of Huang et al., however small deviation or noise") {

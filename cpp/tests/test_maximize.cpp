@@ -4,8 +4,10 @@
 #include <cmath>
 #include <set>
 
+#include "hpt/acquisition.hpp"
 #include "hpt/error.hpp"
 #include "hpt/maximize.hpp"
+#include "hpt/tried.hpp"
 #include "reference_blas.hpp"
 
 using namespace hpt;
@@ -137,5 +139,26 @@ TEST_CASE("every criterion proposes legal untried points near the best of a bowl
     CHECK(x == *propose(model, none, none, 5, 41, options));
     CHECK(std::abs(x[0] - 0.4) + std::abs(x[3] - 0.6) < 0.8);
     CHECK(*propose(model, Matrix(MatrixView(x.data(), 1, space.size())), none, 5, 42, options) != x);
+  }
+}
+
+TEST_CASE("of a space that is scored whole, the best untried point is proposed") {
+  const Coordinates space({Coordinate::integer(1, 25), Coordinate::categorical(20)});  // 500 points
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    const Matrix X = reference::points(space, 40, seed);
+    const GaussianProcess model = GaussianProcess::fit(space, X, reference::normals(40, seed + 10));
+    const Vector found = *propose(model, Matrix(0, 2), Matrix(0, 2), seed, 41, small_search());
+    Tried tried(space);
+    tried.add(X);
+    Matrix untried;
+    Vector x(2);
+    for (std::uint64_t number = 0; number < 500; ++number) {
+      space.at(number, x);
+      if (!tried.contains(x)) untried.append_row(x);
+    }
+    const Vector values = LogExpectedImprovement(model, std::numeric_limits<double>::infinity(),
+                                                 width_at(40, small_search().doubling))(untried);
+    const auto best = std::max_element(values.begin(), values.end()) - values.begin();
+    CHECK(found == Vector(untried.row(best).begin(), untried.row(best).end()));
   }
 }

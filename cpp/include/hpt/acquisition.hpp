@@ -86,6 +86,8 @@ class Acquisition {
   Vector operator()(MatrixView X, const Team& team = Team()) const;  // (m, d) -> (m,)
   double operator()(VectorView x,
                     MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
+  // What points are worth at most, (m, d) -> (m,), at little cost; infinite if that is not known.
+  virtual Vector bounds(MatrixView X, const Team& team = Team()) const;
 
   // Values (m,) and gradients to the continuous coordinates (m, q) of a few points at once, (m, d). Memory is
   // used again by the next call, and none is allocated unless more points come than before.
@@ -118,8 +120,9 @@ class Acquisition {
 class PointwiseAcquisition : public Acquisition {
  public:
   using Acquisition::Acquisition;
-  // From the means of the model's sets of targets, (S,), and the variance they share; also its derivatives to
-  // them. Allocates nothing.
+  Vector bounds(MatrixView X, const Team& team = Team()) const override;
+  // From the means of the model's sets of targets, (S,), and the variance they share, with which it grows;
+  // also its derivatives to them. Allocates nothing.
   virtual double score(VectorView mean, double variance) const = 0;
   virtual double score(VectorView mean, double variance, MutableVectorView dmean,
                        double& dvariance) const = 0;
@@ -127,6 +130,9 @@ class PointwiseAcquisition : public Acquisition {
  protected:
   Vector worth(MatrixView X, const Team& team) const override;
   void worth(MatrixView X, Batch& batch) const override;
+
+ private:
+  Vector scores(const Matrix& mean, VectorView variance) const;
 };
 
 // The average over models of several hyperparameters (Snoek, Larochelle and Adams 2012, section 3.1; AMT

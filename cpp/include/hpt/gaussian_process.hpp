@@ -60,6 +60,10 @@ class GaussianProcess {
   // In standardised units: mean (m, S), variance (m,).
   void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance,
                             const Team& team = Team()) const;
+  // Means, and what the variances are at most, for want of a solve: conditioning on the one observation that
+  // tells most about a point leaves k(x, x) - k(x, x_j)^2 / (k(x_j, x_j) + noise), on all of them no more.
+  void predict_bounds(MatrixView X, Matrix& mean, MutableVectorView variance,
+                      const Team& team = Team()) const;
   // The mean alone, averaged over the sets, (m,): costs no solve.
   void predict_mean(MatrixView X, MutableVectorView mean, const Team& team = Team()) const;
   // Draws of the function at X (m, d), jointly, given a set of targets: (draws, m), in standardised units.

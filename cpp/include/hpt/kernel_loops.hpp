@@ -33,6 +33,7 @@ void kernel_row(const KernelShape& shape, const double* point, const double* col
                 Index blocks, const KernelRow& out);
 
 double dot(const double* a, const double* b, Index blocks);
+double largest(const double* a, Index blocks);  // at least 0
 // y <- y + factor x
 void add(double factor, const double* x, double* y, Index blocks);
 void multiply(const double* x, double* y, Index blocks);  // y <- x y, entry by entry
