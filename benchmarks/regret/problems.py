@@ -103,8 +103,8 @@ def training(x: Mapping[str, Any]) -> float:
 
 
 def contamination(x: Mapping[str, Any]) -> float:
-    """Which stages of a food supply chain to protect, at what cost (Hu et al. 2010, as Baptista and Poloczek
-    use it, "Bayesian optimization of combinatorial structures", ICML 2018, section 4.3)."""
+    """Which stages of a food supply chain to protect, at what cost (after Baptista and Poloczek,
+    "Bayesian optimization of combinatorial structures", ICML 2018)."""
     protected = vector(x).astype(int)
     rng = np.random.default_rng(1)
     fraction, cost = rng.beta(1, 30, 100), 0.0
@@ -117,8 +117,8 @@ def contamination(x: Mapping[str, Any]) -> float:
 
 def pest_control(x: Mapping[str, Any]) -> float:
     """Which of four products, or none, to use at each station: pests spread and get used to a product, which
-    is cheaper the more of it is bought (Oh, Tomczak, Gavves and Welling, "Combinatorial Bayesian optimization
-    using the graph Cartesian product", NeurIPS 2019, section 4.2)."""
+    is cheaper the more of it is bought (after Oh, Tomczak, Gavves and Welling, "Combinatorial Bayesian
+    optimization using the graph Cartesian product", NeurIPS 2019)."""
     products = vector(x).astype(int)
     rng = np.random.default_rng(2)
     price, discount = np.array([1.0, 0.8, 0.7, 0.5]), np.array([0.2, 0.3, 0.3, 0.0])
