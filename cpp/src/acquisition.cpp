@@ -300,6 +300,11 @@ double LogExpectedImprovement::score(VectorView mean, double variance, MutableVe
   return value + augmentation.value;
 }
 
+ConfidenceBound::ConfidenceBound(const GaussianProcess& model, double beta, const GaussianProcess* labels)
+    : PointwiseAcquisition(model, labels), beta_(beta) {
+  require(beta >= 0.0, "beta must not be below 0");
+}
+
 double ConfidenceBound::score(VectorView mean, double variance) const {
   double sum = 0.0;
   for (const double each : mean) sum += each;

@@ -194,6 +194,7 @@ TEST_CASE("bounds are above the values, and equal to them with a single observat
   one.append_row(X.row(0));
   const GaussianProcess single(space, one, Vector{1.0}, prior_mode(space));
   const ConfidenceBound bound(single, 2.0);
+  CHECK_THROWS_AS(ConfidenceBound(single, -1.0), InvalidArgument);
   const Vector values = bound(queries), bounds = bound.bounds(queries);
   for (std::size_t i = 0; i < values.size(); ++i)
     CHECK(bounds[i] == doctest::Approx(values[i]).epsilon(1e-12));

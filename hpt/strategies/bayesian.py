@@ -64,6 +64,8 @@ class BayesianStrategy:
         samples while there are fewer than `sampled_until` observations; without an acquisition the fit
         decides (`acquisition_for`). threads: of the core; they change no bit.
         """
+        if not tail > 0:
+            raise InputError(f"tail {tail} is not above 0; give 2, or infinity to only standardise")
         if samples < 0:
             raise InputError(
                 f"samples {samples} is below 0; give 0 for one fit, or how many draws to average"

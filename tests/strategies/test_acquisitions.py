@@ -76,9 +76,12 @@ def test_samples_are_averaged_over_while_observations_are_few(n: int, differ: bo
     assert (asked[0] != asked[1]) == differ
 
 
-def test_a_negative_number_of_samples_is_refused() -> None:
+def test_a_negative_number_of_samples_and_a_tail_not_above_0_are_refused() -> None:
     with pytest.raises(InputError, match="samples -1 is below 0"):
         BayesianStrategy(samples=-1)
+    for tail in (0.0, -2.0, float("nan")):
+        with pytest.raises(InputError, match=f"tail {tail} is not above 0"):
+            BayesianStrategy(tail=tail)
 
 
 @pytest.mark.parametrize(("noise", "expected"), [(0.0, "LogEI"), (0.1, "AugmentedLogEI")])

@@ -184,8 +184,9 @@ class LogExpectedImprovement : public PointwiseAcquisition {
 // 2010, for minimisation.
 class ConfidenceBound : public PointwiseAcquisition {
  public:
-  explicit ConfidenceBound(const GaussianProcess& model, double beta, const GaussianProcess* labels = nullptr)
-      : PointwiseAcquisition(model, labels), beta_(beta) {}
+  // beta at least 0: below, the bound would shrink with the variance.
+  explicit ConfidenceBound(const GaussianProcess& model, double beta,
+                           const GaussianProcess* labels = nullptr);
   double score(VectorView mean, double variance) const override;
   double score(VectorView mean, double variance, MutableVectorView dmean, double& dvariance) const override;
 
