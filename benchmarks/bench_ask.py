@@ -4,13 +4,14 @@
     python benchmarks/bench_ask.py --peer ~/peer/bin/python       # beside Optuna's GP sampler and TPE
     python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --json raw.json --picture ask.svg
     python benchmarks/bench_ask.py --n 500 1000 --spaces 10 --wall --threads 2  # by the clock, on free cores
+    python benchmarks/bench_ask.py --n 1000 --spaces 10 --pending 7  # with that many trials running
 
 Each engine is given the same n observations, then asked and told `--trials` times in a row. The first ask
-meets cold caches and is reported apart. Every cell of the table is a process of its own on one thread, unless
---threads gives this tuner's core more; the peers run in the interpreter named by --peer, which has Optuna and
-torch. Times are CPU seconds of that process, so that a busy machine counts little, except with --wall.
-`factors` is the mean in Cholesky factors of order n (at most 1,000), timed between the asks, since the clock
-of a shared machine wobbles.
+meets cold caches and is reported apart; with --pending it comes with those of the trials that then run. Every
+cell of the table is a process of its own on one thread, unless --threads gives this tuner's core more; the
+peers run in the interpreter named by --peer, which has Optuna and torch. Times are CPU seconds of that
+process, so that a busy machine counts little, except with --wall. `factors` is the mean in Cholesky factors
+of order n (at most 1,000), timed between the asks, since the clock of a shared machine wobbles.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Config = dict[str, Any]
 Step = Callable[[], None]
+AskAndTell = tuple[Callable[[], Any], Callable[[Any], None]]
 PEERS = ("optuna-gp", "optuna-tpe")
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -73,7 +76,7 @@ def observations(space: str, n: int) -> list[tuple[Config, float]]:
     return out
 
 
-def ours(space: str, n: int, threads: int) -> Step:
+def ours(space: str, n: int, threads: int) -> AskAndTell:
     import hpt
     from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
     from hpt.strategies.bayesian import BayesianStrategy
@@ -89,14 +92,13 @@ def ours(space: str, n: int, threads: int) -> Step:
     for config, value in observations(space, n):
         tuner.add(config, value)
 
-    def step() -> None:
-        [trial] = tuner.ask()
+    def tell(trial: hpt.Trial) -> None:
         tuner.tell(trial.number, objective(dict(trial.config)))
 
-    return step
+    return lambda: tuner.ask()[0], tell
 
 
-def optuna_step(space: str, n: int, sampler: str) -> Step:
+def optunas(space: str, n: int, sampler: str) -> AskAndTell:
     import warnings
 
     import optuna
@@ -126,20 +128,32 @@ def optuna_step(space: str, n: int, sampler: str) -> Step:
         ]
     )
 
-    def step() -> None:
-        trial = study.ask(distributions)
+    def tell(trial: optuna.Trial) -> None:
         study.tell(trial, objective(trial.params))
+
+    return lambda: study.ask(distributions), tell
+
+
+def step_of(ask: Callable[[], Any], tell: Callable[[Any], None], pending: int) -> Step:
+    """Asks for a trial and tells of the oldest, so that `pending` are left running."""
+    running: deque[Any] = deque()
+
+    def step() -> None:
+        while len(running) <= pending:
+            running.append(ask())
+        tell(running.popleft())
 
     return step
 
 
 def measure(
-    engine: str, space: str, n: int, trials: int, threads: int, clock: Callable[[], float]
+    engine: str, space: str, n: int, trials: int, threads: int, pending: int, clock: Callable[[], float]
 ) -> dict[str, Any]:
     """In this process: seconds of the cold first ask + tell and of `trials` more, and the peak memory."""
-    step = (
-        ours(space, n, threads) if engine == "hpt" else optuna_step(space, n, engine.removeprefix("optuna-"))
+    ask, tell = (
+        ours(space, n, threads) if engine == "hpt" else optunas(space, n, engine.removeprefix("optuna-"))
     )
+    step = step_of(ask, tell, pending)
     factor = factorisation(min(n, 1000))
     seconds, factors = [], []
     for _ in range(trials + 1):
@@ -222,17 +236,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every single time there")
     parser.add_argument("--picture", type=Path, help="draw the means there (needs matplotlib)")
     parser.add_argument("--threads", type=int, default=1, help="of this tuner's core")
+    parser.add_argument("--pending", type=int, default=0, help="trials that run while the next is asked for")
     parser.add_argument("--wall", action="store_true", help="by the clock, not by CPU seconds")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         engine, space, n, trials = options.worker
         clock = time.perf_counter if options.wall else time.process_time
-        print(json.dumps(measure(engine, space, int(n), int(trials), options.threads, clock)))
+        result = measure(engine, space, int(n), int(trials), options.threads, options.pending, clock)
+        print(json.dumps(result))
         return
+    if options.pending < 0:
+        parser.error(f"--pending {options.pending} is below 0; give how many trials run meanwhile")
     if options.picture and importlib.util.find_spec("matplotlib") is None:
         parser.error("--picture needs matplotlib; install it, or leave the picture out")
-    handed_on = ["--threads", str(options.threads), *(["--wall"] if options.wall else [])]
+    handed_on = ["--threads", str(options.threads), "--pending", str(options.pending)]
+    handed_on += ["--wall"] if options.wall else []
     titles = [f"{title:>10}" for title in ("mean", "median", "p99", "max", "cold")]
     what = "the clock" if options.wall else "CPU"
     print(f"milliseconds of {what}\n space      n engine     {''.join(titles)}  factors      MiB", flush=True)
