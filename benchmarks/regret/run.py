@@ -1,12 +1,12 @@
-"""Search quality on public problems: this project against random search and, if given, Optuna's GP and TPE.
+"""Search quality on public problems: this project against random search and its peers.
 
     python benchmarks/regret/run.py [--seeds 5] [--trials 50] [--problems branin,training]
-                                    [--peer PYTHON] [--ablation] [--out regret.jsonl]
+                                    [--peer PYTHON ...] [--ablation] [--out regret.jsonl]
 
-PYTHON is an interpreter that has Optuna (and torch, for its Gaussian process). Every optimiser gets the same
-seeds, and a noisy problem the same noise. Results are appended to the file, one run a line; what is there
-is not run again. The report is made of the whole file: a table, and a picture beside it where
-Matplotlib is installed.
+PYTHON is an interpreter that has Optuna (and torch, for its Gaussian process), HEBO, BoTorch or SMAC3; each
+that it has takes part. Every optimiser gets the same seeds, and a noisy problem the same noise. Results are
+appended to the file, one run a line; what is there is not run again. The report is made of the whole file: a
+table, and a picture beside it where Matplotlib is installed.
 
 --ablation runs this project's search with one ingredient exchanged at a time.
 """
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +32,8 @@ import hpt
 
 
 class Optimiser(Protocol):
+    versions: dict[str, str]
+
     def ask(self) -> Mapping[str, Any]: ...
     def tell(self, value: float) -> None: ...
     def close(self) -> None: ...
@@ -42,6 +44,7 @@ class Ours:
         strategy = "Random" if name == "random" else VARIANTS[name]()
         self._tuner = hpt.Tuner(problem.space, objective="minimize", strategy=strategy, seed=seed)
         self._number = 0
+        self.versions = {"hpt": hpt.__version__}
 
     def ask(self) -> Mapping[str, Any]:
         [trial] = self._tuner.ask()
@@ -55,13 +58,15 @@ class Ours:
         pass
 
 
+PEERS = Path(__file__).with_name("peers.py")
+
+
 class Peer:
     """An optimiser in a process of another interpreter."""
 
-    def __init__(self, problem: Problem, python: str, sampler: str, seed: int) -> None:
-        script = Path(__file__).with_name("optuna_peer.py")
+    def __init__(self, problem: Problem, python: str, name: str, seed: int) -> None:
         self._process = subprocess.Popen(
-            [python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, str(PEERS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         space = []
         for parameter in problem.space.parameters:
@@ -72,8 +77,8 @@ class Peer:
                 log = parameter.scaling.value == "Logarithmic"
                 bounds = {"min": parameter.min, "max": parameter.max, "log": log}
                 space.append({"name": parameter.name, "kind": kind, **bounds})
-        self._send({"space": space, "seed": seed, "sampler": sampler})
-        self.versions = self._receive()
+        self._send({"optimiser": name, "space": space, "seed": seed})
+        self.versions: dict[str, str] = self._receive()["versions"]
 
     def _send(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -118,13 +123,21 @@ def run(optimiser: Optimiser, problem: Problem, seed: int, trials: int) -> dict[
     return {"values": values, "best": best, "seconds_per_trial": overhead / trials}
 
 
-def optimisers(options: argparse.Namespace) -> Iterator[str]:
-    yield "hpt"
-    yield "random"
-    if options.peer:
-        yield from ("optuna_gp", "optuna_tpe")
-    if options.ablation:
-        yield from (name for name in VARIANTS if name != "hpt")
+def peers(pythons: Sequence[str]) -> dict[str, str]:
+    """Interpreters by the names of the peers that they have."""
+    found: dict[str, str] = {}
+    for python in pythons:
+        try:
+            listed = subprocess.run([python, str(PEERS), "--list"], stdout=subprocess.PIPE, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SystemExit(
+                f"--peer {python}: {error}; name an interpreter of Python 3.10 or newer"
+            ) from None
+        names = json.loads(listed.stdout)
+        if not names:
+            raise SystemExit(f"--peer {python} has none of Optuna, HEBO, BoTorch and SMAC3; install one")
+        found = dict.fromkeys(names, python) | found
+    return found
 
 
 def main() -> int:
@@ -133,12 +146,21 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--problems", default=",".join(problems()))
-    parser.add_argument("--peer", help="an interpreter that has Optuna")
+    parser.add_argument("--problems", default=",".join(problems()), help="names, with commas between")
+    parser.add_argument(
+        "--peer", nargs="+", default=[], metavar="PYTHON", help="interpreters that have peers installed"
+    )
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("regret.jsonl"))
     options = parser.parse_args()
+    known_problems = problems()
+    for name in options.problems.split(","):
+        if name not in known_problems:
+            parser.error(f"--problems: {name!r} is not known; choose of {', '.join(known_problems)}")
     warnings.simplefilter("ignore", ConvergenceWarning)
+    others = peers(options.peer)
+    names = ["hpt", "random", *others]
+    names += [name for name in VARIANTS if name != "hpt"] if options.ablation else []
     done = set()
     if options.out.exists():
         for line in options.out.read_text().splitlines():
@@ -148,18 +170,22 @@ def main() -> int:
     with options.out.open("a") as out:
         for seed in range(options.seeds):
             for problem in options.problems.split(","):
-                for name in optimisers(options):
+                for name in names:
                     if (problem, name, seed) in done:
                         continue
-                    chosen = problems()[problem]
+                    chosen = known_problems[problem]
                     optimiser: Optimiser = (
-                        Peer(chosen, options.peer, name.removeprefix("optuna_"), seed)
-                        if name.startswith("optuna_")
-                        else Ours(chosen, name, seed)
+                        Peer(chosen, others[name], name, seed) if name in others else Ours(chosen, name, seed)
                     )
                     result = run(optimiser, chosen, seed, options.trials)
                     optimiser.close()
-                    head = {"problem": problem, "optimiser": name, "seed": seed, "lowest": chosen.lowest}
+                    head = {
+                        "problem": problem,
+                        "optimiser": name,
+                        "seed": seed,
+                        "lowest": chosen.lowest,
+                        "versions": optimiser.versions,
+                    }
                     out.write(json.dumps(head | result) + "\n")
                     out.flush()
                 print(f"seed {seed}: {problem}", file=sys.stderr, flush=True)
