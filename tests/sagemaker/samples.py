@@ -22,6 +22,30 @@ GONE = object()
 """The value that takes a member away."""
 
 
+def local() -> dict[str, Any]:
+    """The least that a local job must say."""
+    return {
+        "HyperParameterTuningJobName": "mlp",
+        CONFIG: {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "auc"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 5, "MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {
+                "ContinuousParameterRanges": [{"Name": "lr", "MinValue": 0.10, "MaxValue": "0.5"}]
+            },
+        },
+        JOB: {
+            "AlgorithmSpecification": {
+                "TrainingImage": "train.py",
+                "MetricDefinitions": [{"Name": "auc", "Regex": r"auc=(\S+)"}],
+            },
+            "InputDataConfig": [
+                {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "data/train.csv"}}}
+            ],
+        },
+    }
+
+
 def definition() -> dict[str, Any]:
     return {
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},

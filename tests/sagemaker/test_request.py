@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hpt.algorithms import ALGORITHMS
 from hpt.errors import ValidationError
@@ -28,6 +26,7 @@ from tests.sagemaker.samples import (
     channel,
     edit,
     grid,
+    local,
     multi,
     single,
 )
@@ -39,30 +38,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.csv").write_text("1,2\n")
     return tmp_path
-
-
-def local() -> dict[str, Any]:
-    """The least that a local job must say."""
-    return {
-        "HyperParameterTuningJobName": "mlp",
-        CONFIG: {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "auc"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": 5, "MaxParallelTrainingJobs": 1},
-            "ParameterRanges": {
-                "ContinuousParameterRanges": [{"Name": "lr", "MinValue": 0.10, "MaxValue": "0.5"}]
-            },
-        },
-        JOB: {
-            "AlgorithmSpecification": {
-                "TrainingImage": "train.py",
-                "MetricDefinitions": [{"Name": "auc", "Regex": r"auc=(\S+)"}],
-            },
-            "InputDataConfig": [
-                {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "data/train.csv"}}}
-            ],
-        },
-    }
 
 
 def refused(request: dict[str, Any], **options: Any) -> list[tuple[str, str, str, str]]:
@@ -466,115 +441,3 @@ def test_a_config_made_by_hand_is_written_as_a_request(folder: Path) -> None:
     assert parse_request(to_request(by_hand)) == parse_request(
         edit(local(), {f"{RANGES}.ContinuousParameterRanges[0].MinValue": "0.1"}), base_dir=folder
     )
-
-
-# Whatever is written into a request, the answer is a job or a ValidationError, never another exception.
-
-WHERE = [
-    "HyperParameterTuningJobName",
-    CONFIG,
-    f"{CONFIG}.Strategy",
-    f"{CONFIG}.HyperParameterTuningJobObjective",
-    f"{CONFIG}.HyperParameterTuningJobObjective.MetricName",
-    f"{CONFIG}.RandomSeed",
-    f"{CONFIG}.TuningJobCompletionCriteria",
-    LIMITS,
-    f"{LIMITS}.MaxNumberOfTrainingJobs",
-    f"{LIMITS}.MaxRuntimeInSeconds",
-    RANGES,
-    f"{RANGES}.ContinuousParameterRanges",
-    f"{RANGES}.ContinuousParameterRanges[0]",
-    f"{RANGES}.ContinuousParameterRanges[0].MinValue",
-    f"{RANGES}.ContinuousParameterRanges[0].MaxValue",
-    f"{RANGES}.ContinuousParameterRanges[0].ScalingType",
-    f"{RANGES}.IntegerParameterRanges",
-    f"{RANGES}.CategoricalParameterRanges",
-    JOB,
-    f"{JOB}.StaticHyperParameters",
-    f"{JOB}.AlgorithmSpecification",
-    f"{JOB}.AlgorithmSpecification.TrainingImage",
-    f"{JOB}.AlgorithmSpecification.MetricDefinitions",
-    f"{JOB}.AlgorithmSpecification.MetricDefinitions[0].Regex",
-    f"{JOB}.InputDataConfig",
-    f"{JOB}.InputDataConfig[0].DataSource",
-    f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri",
-    f"{JOB}.OutputDataConfig",
-    f"{JOB}.CheckpointConfig",
-    f"{JOB}.Environment",
-    f"{JOB}.ResourceConfig",
-    f"{JOB}.HyperParameterTuningResourceConfig",
-    f"{JOB}.StoppingCondition",
-    "TrainingJobDefinitions",
-    "WarmStartConfig",
-    "Autotune",
-    "Tags",
-]
-VALUES: list[Any] = [
-    GONE,
-    None,
-    "",
-    "0",
-    "x",
-    "1e999999999",
-    "Grid",
-    "Hyperband",
-    "Logarithmic",
-    "ReverseLogarithmic",
-    "(" * 3000,
-    "(a+)+$",
-    "\0",
-    "\ud800",
-    "s3://",
-    "https://[",
-    "file://",
-    "file://%00",
-    "~nobody",
-    "a" * 5000,
-    -1,
-    0,
-    10**30,
-    10**5000,
-    -0.0,
-    float("inf"),
-    True,
-    [],
-    [[]],
-    ["a", "a"],
-    {},
-    {"": ""},
-    {"Name": "lr"},
-    [{"Name": "lr", "MinValue": "1", "MaxValue": "9"}],
-    [{"Name": "", "Values": [""]}],
-    [{"Key": "a", "Value": "b"}] * 2,
-    {"Mode": "Enabled"},
-    {"HPT_GRACE_SECONDS": "1e400"},
-    {"HyperbandStrategyConfig": {}},
-    {"InstanceConfigs": []},
-    {"S3Uri": "x", "LocalPath": ""},
-    b"bytes",
-    object(),
-]
-
-
-@settings(max_examples=600, deadline=None, derandomize=True)
-@given(
-    st.lists(st.tuples(st.sampled_from(WHERE), st.sampled_from(VALUES)), min_size=1, max_size=3),
-    st.booleans(),
-)
-def test_any_request_gives_a_job_or_a_validation_error(changes: list[tuple[str, Any]], strict: bool) -> None:
-    request = local()
-    for path, value in changes:
-        try:
-            request = edit(request, {path: value})
-        except (KeyError, IndexError, TypeError):
-            return
-    try:
-        config = parse_request(request, base_dir="/", strict=strict, check_paths=len(changes) == 1)
-    except ValidationError as error:
-        violations = error.violations
-    else:
-        assert parse_request(to_request(config), check_paths=False) == config
-        assert "\\u" not in json.dumps(config.request, ensure_ascii=True)
-        return
-    assert violations
-    assert all(each.code and each.rule and len(str(each)) < 4000 for each in violations)
