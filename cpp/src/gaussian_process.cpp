@@ -41,7 +41,7 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   at.tail = options.tail;
   // The density of the targets as they were told (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
   // processes", NIPS 2003).
-  for (const double each : z) value += std::log(transform.slope(each));
+  for (const double each : z) value += transform.log_slope(each);
   GaussianProcess out(std::move(space), X, y, std::move(at), options.threads);
   out.density_ = -value;
   return out;

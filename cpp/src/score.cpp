@@ -31,7 +31,7 @@ Vector score_one(const GaussianProcess& model, MatrixView candidates, const Vect
   Matrix mean;
   Vector variance(static_cast<std::size_t>(candidates.rows())), out;
   model.predict_standardized(candidates, mean, variance);
-  const double log_unit = std::log(model.transform().slope(0.0));
+  const double log_unit = model.transform().log_slope(0.0);
   Vector values(incumbents.size());
   for (Index i = 0; i < candidates.rows(); ++i) {
     const double deviation = std::sqrt(variance[static_cast<std::size_t>(i)]);

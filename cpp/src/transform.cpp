@@ -42,8 +42,8 @@ double box_cox(double u, double p) {
 double inverse_box_cox(double t, double p) {
   return std::expm1(p == 0.0 ? t : std::log1p(p * t) / p);
 }
-double box_cox_slope(double u, double p) {
-  return std::exp((p - 1.0) * std::log1p(u));
+double log_box_cox_slope(double u, double p) {
+  return (p - 1.0) * std::log1p(u);
 }
 
 double root_mean_square(VectorView values) {
@@ -72,6 +72,25 @@ double find_power(VectorView u, double most) {
   return low;
 }
 
+// Sorted; the better half ends with the pivot, and is all there is where no target is worse.
+struct Halves {
+  Vector better, worse;
+};
+
+Halves halves_of(VectorView y) {
+  require(!y.empty(), "targets: at least one is needed");
+  Vector sorted(y.begin(), y.end());
+  for (const double each : sorted) require(std::isfinite(each), "targets must be finite");
+  std::sort(sorted.begin(), sorted.end());
+  // Below the pivot there must be something to measure the spread by.
+  const std::size_t start = (sorted.size() - 1) / 2;
+  const auto pivot = std::find_if(sorted.begin() + static_cast<Index>(start), sorted.end(),
+                                  [&](double each) { return each > sorted.front(); });
+  if (pivot == sorted.end()) return {sorted, {}};
+  const auto split = std::upper_bound(pivot, sorted.end(), *pivot);
+  return {Vector(sorted.begin(), split), Vector(split, sorted.end())};
+}
+
 Vector mapped(VectorView y, const auto& map) {
   Vector out(y.size());
   std::transform(y.begin(), y.end(), out.begin(), map);
@@ -82,52 +101,49 @@ Vector mapped(VectorView y, const auto& map) {
 
 Compression::Compression(VectorView y, double tail) {
   require(tail > 0.0, "the tail must be above 0");
-  Vector sorted(y.begin(), y.end());
-  std::sort(sorted.begin(), sorted.end());
-  // Below the pivot there must be something to measure the spread by.
-  const std::size_t start = (sorted.size() - 1) / 2;
-  const auto pivot = std::find_if(sorted.begin() + static_cast<Index>(start), sorted.end(),
-                                  [&](double each) { return each > sorted.front(); });
-  if (pivot == sorted.end()) return;
-  pivot_ = *pivot;
-  const auto split = std::upper_bound(sorted.begin(), sorted.end(), pivot_);
-  Vector better(sorted.begin(), split), worse(split, sorted.end());
+  auto [better, worse] = halves_of(y);
   if (worse.empty()) return;
+  pivot_ = better.back();
   for (double& each : better) each -= pivot_;
   spread_ = root_mean_square(better);
   for (double& each : worse) each = (each - pivot_) / spread_;
   power_ = find_power(worse, tail);
   last_ = worse.back();
-  last_slope_ = box_cox_slope(last_, power_);
+  chord_ = box_cox(last_, power_) / last_;
 }
 
 double Compression::forward(double y) const {
   if (power_ == 1.0 || !(y > pivot_)) return y;
   const double u = (y - pivot_) / spread_;
   if (u <= last_) return pivot_ + spread_ * box_cox(u, power_);
-  return pivot_ + spread_ * (box_cox(last_, power_) + (u - last_) * last_slope_);
+  return pivot_ + spread_ * u * chord_;
 }
 
 double Compression::inverse(double c) const {
   if (power_ == 1.0 || !(c > pivot_)) return c;
   const double t = (c - pivot_) / spread_, end = box_cox(last_, power_);
   if (t <= end) return pivot_ + spread_ * inverse_box_cox(t, power_);
-  return pivot_ + spread_ * (last_ + (t - end) / last_slope_);
+  return pivot_ + spread_ * t / chord_;
 }
 
-double Compression::slope(double y) const {
-  if (power_ == 1.0 || !(y > pivot_)) return 1.0;
-  return box_cox_slope(std::min((y - pivot_) / spread_, last_), power_);
+double Compression::log_slope(double y) const {
+  if (power_ == 1.0 || !(y > pivot_)) return 0.0;
+  const double u = (y - pivot_) / spread_;
+  return u <= last_ ? log_box_cox_slope(u, power_) : std::log(chord_);
 }
 
 TargetTransform::TargetTransform(VectorView y, double tail)
-    : inner_(y),
+    : inner_(std::isinf(tail) ? Vector(y.begin(), y.end()) : halves_of(y).better),
       compression_(mapped(y, [&](double each) { return inner_.forward(each); }), tail),
       outer_(mapped(y, [&](double each) { return compression_.forward(inner_.forward(each)); })) {}
 
-double TargetTransform::slope(double z) const {
+double TargetTransform::log_slope(double z) const {
   const double y = compression_.inverse(outer_.inverse(z));
-  return inner_.scale() * outer_.scale() / compression_.slope(y);
+  return std::log(inner_.scale()) + std::log(outer_.scale()) - compression_.log_slope(y);
+}
+
+double TargetTransform::slope(double z) const {
+  return std::exp(log_slope(z));
 }
 
 }  // namespace hpt

@@ -72,7 +72,7 @@ TEST_CASE("targets without a heavy tail are left alone") {
     for (const double value : {-200.0, -1.0, 0.5, 1.5, 200.0}) {
       CHECK(map.forward(value) == value);
       CHECK(map.inverse(value) == value);
-      CHECK(map.slope(value) == 1.0);
+      CHECK(map.log_slope(value) == 0.0);
     }
   }
 }
@@ -103,9 +103,9 @@ TEST_CASE("compression increases, has its inverse and its slope everywhere") {
       before = c;
       if (far > 1e6 && value > 1e3) continue;  // the image of a far tail is flat to the last digit
       CHECK(map.inverse(c) == doctest::Approx(value).epsilon(1e-6));
-      if (value == far) continue;  // one-sided slopes differ where the line begins
+      if (value == far) continue;  // one-sided slopes differ where the chord begins
       const double difference = (map.forward(value + step) - map.forward(value - step)) / (2.0 * step);
-      CHECK(map.slope(value) == doctest::Approx(difference).epsilon(1e-4));
+      CHECK(map.log_slope(value) == doctest::Approx(std::log(difference)).epsilon(1e-4));
     }
   }
 }
@@ -131,6 +131,26 @@ TEST_CASE("a transform keeps the order of targets of any magnitude and maps back
   const Vector plain{0.9, 0.5, 0.7};  // AMT 5.7: nothing to draw in
   CHECK(TargetTransform(plain, tail).forward(0.9) == doctest::Approx(1.224745).epsilon(1e-6));
   CHECK(TargetTransform(plain, tail).slope(0.3) == doctest::Approx(0.163299).epsilon(1e-5));
+}
+
+TEST_CASE("a target of any size does not round the differences of the others away") {
+  for (const double far : {1e16, 1e30, 1e300}) {
+    const Vector y{0.5, 0.4, 0.3, 0.2, 0.1, 0.05, far, 1e-3 * far};
+    const TargetTransform map(y, tail);
+    for (std::size_t i = 0; i < 6; ++i)
+      CHECK(map.inverse(map.forward(y[i])) == doctest::Approx(y[i]).epsilon(1e-9));
+    CHECK(map.forward(0.5) - map.forward(0.4) > 1e-3);
+    CHECK(std::isfinite(map.forward(far) * map.forward(far)));
+  }
+}
+
+TEST_CASE("beyond the worst target the inverse stays of its order") {
+  const Vector y{-2.0, -1.0, 0.0, 0.5, 1e15, 1e14, -0.3};
+  const TargetTransform map(y, 0.5);
+  const double worst = map.forward(1e15);
+  CHECK(map.inverse(worst + 1.0) > 1e15);
+  CHECK(map.inverse(worst + 1.0) < 1e17);
+  CHECK(std::isfinite(map.log_slope(worst + 1.0)));
 }
 
 TEST_CASE("a change of units changes nothing") {

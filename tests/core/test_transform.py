@@ -50,6 +50,26 @@ def test_outliers_do_not_hide_the_better_half() -> None:
     assert abs(mean.min()) < 0.02
 
 
+@pytest.mark.parametrize("outlier", [1e16, 1e20, 1e300])
+def test_an_outlier_of_any_size_leaves_the_others_apart(outlier: float) -> None:
+    y = np.array([0.5, 0.4, 0.3, 0.2, 0.1, 0.05, outlier])
+    ours, reference = _core.TargetTransform(y), _core.TargetTransform(np.append(y[:-1], 1e3))
+    np.testing.assert_allclose(ours.inverse(ours.forward(y[:-1])), y[:-1], rtol=1e-9)
+    np.testing.assert_allclose(ours.forward(y[:-1]), reference.forward(y[:-1]), atol=0.3)
+    assert np.isfinite(ours.forward(y)).all()
+    assert np.argmax(ours.forward(y)) == 6
+
+
+def test_what_is_predicted_above_the_worst_target_stays_of_its_order() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.random((30, 2))
+    y = np.where(X[:, 0] > 0.6, np.exp(25 * X[:, 0]), ((X - 0.3) ** 2).sum(axis=1))
+    for tail in (2.0, 1.0, 0.3):
+        at = core.fit([CONTINUOUS] * 2, X, y, tail=tail)
+        mean, _ = core.Model([CONTINUOUS] * 2, X, y, at).predict(rng.random((1000, 2)))
+        assert mean.max() < 10 * y.max()
+
+
 def test_switched_off_it_standardises() -> None:
     y = np.array([1.0, 2.0, 3.0, 1e6])
     plain = _core.TargetTransform(y, float("inf"))

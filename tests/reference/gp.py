@@ -19,8 +19,11 @@ class Transform:
     """Standardised, the worse half drawn in to `tail` times the spread of the better, standardised again."""
 
     def __init__(self, y: Array, tail: float) -> None:
-        self.first = y.mean(), y.std() or 1.0
-        x = np.sort((y - self.first[0]) / self.first[1])
+        x = np.sort(y)
+        pivots = [v for v in x[(len(x) - 1) // 2 :] if v > x[0]]
+        better = x[x <= pivots[0]] if pivots and np.isfinite(tail) else x
+        self.first = better.mean(), better.std() or 1.0
+        x = (x - self.first[0]) / self.first[1]
         pivots = [v for v in x[(len(x) - 1) // 2 :] if v > x[0]]
         self.pivot, self.spread, self.power, self.last = 0.0, 1.0, 1.0, np.inf
         if pivots and pivots[0] < x[-1]:
@@ -42,7 +45,8 @@ class Transform:
             return x
         u = np.maximum((x - self.pivot) / self.spread, 0.0)
         end = np.minimum(u, self.last)
-        drawn = special.boxcox1p(end, self.power) + (u - end) * (1 + self.last) ** (self.power - 1)
+        drawn = special.boxcox1p(end, self.power)
+        drawn = np.where(u > self.last, u * special.boxcox1p(self.last, self.power) / self.last, drawn)
         return np.where(x > self.pivot, self.pivot + self.spread * drawn, x)
 
     def forward(self, y: Array) -> Array:

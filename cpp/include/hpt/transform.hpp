@@ -1,6 +1,8 @@
 // What happens to the targets before they meet the Gaussian process, and how its answers get back.
 #pragma once
 
+#include <algorithm>
+
 #include "hpt/view.hpp"
 
 namespace hpt {
@@ -11,12 +13,14 @@ namespace hpt {
 class Standardization {
  public:
   explicit Standardization(VectorView y);  // y (n,), n >= 1, finite
-  double forward(double y) const { return (y / unit_ - mean_) / deviation_; }
+  // Held within what can be squared, for a number far from the targets.
+  double forward(double y) const { return std::clamp((y / unit_ - mean_) / deviation_, -most, most); }
   double inverse(double z) const { return (mean_ + deviation_ * z) * unit_; }
   double mean() const { return mean_ * unit_; }
   double scale() const { return deviation_ * unit_; }
 
  private:
+  static constexpr double most = 1e140;
   double unit_ = 1.0;
   double mean_ = 0.0;
   double deviation_ = 1.0;
@@ -30,30 +34,35 @@ class Standardization {
 //   c   (y) = m + s ((1 + (y - m) / s)^p - 1) / p above m (Box and Cox 1964; p = 0: a logarithm), else y
 //
 // The power p <= 1 is the largest at which the worse half's root mean square is at most `tail` times s, so
-// that targets without a heavy tail are not touched. Increasing, with slope 1 at the pivot; above the worst
-// target it goes on linearly, so that every real number has its inverse. That the worse half is compressed by
-// its relation to the better half: Song et al., "The Vigor of Vizier" (2024), half-rank warping.
+// that targets without a heavy tail are not touched, and not below -4, which takes any tail to s / 4.
+// Increasing, with slope 1 at the pivot; above the worst target it goes on along the chord from the pivot, so
+// that every real number has its inverse, which stays of the worst target's order. That the worse half is
+// compressed by its relation to the better half: Song et al., "The Vigor of Vizier" (2024), half-rank
+// warping.
 class Compression {
  public:
   Compression() = default;                 // the identity
   Compression(VectorView y, double tail);  // y (n,), finite and of moderate size
   double forward(double y) const;
   double inverse(double c) const;
-  double slope(double y) const;  // of `forward`
+  double log_slope(double y) const;  // of `forward`
   double power() const { return power_; }
 
  private:
   double pivot_ = 0.0, spread_ = 1.0, power_ = 1.0;
-  double last_ = 0.0, last_slope_ = 1.0;  // (worst target - m) / s, and the slope there
+  double last_ = 0.0, chord_ = 1.0;  // (worst target - m) / s, and the slope above it
 };
 
-// Targets to standardised, compressed ones and back: monotone, so that the order of targets is kept.
+// Targets to standardised, compressed ones and back: monotone, so that no order of targets is turned round.
+// What is compressed is told in spreads of the better half: in those of all targets, one that is many orders
+// of magnitude above the others would round their differences away.
 class TargetTransform {
  public:
   TargetTransform(VectorView y, double tail);  // y (n,), n >= 1, finite; tail above 0, infinite for none
   double forward(double y) const { return outer_.forward(compression_.forward(inner_.forward(y))); }
   double inverse(double z) const { return inner_.inverse(compression_.inverse(outer_.inverse(z))); }
   double slope(double z) const;  // dy/dz, at a transformed target
+  double log_slope(double z) const;
   const Compression& compression() const { return compression_; }
 
  private:
