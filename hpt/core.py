@@ -160,7 +160,7 @@ class Model:
 
 def check_acquisition(name: str) -> str:
     """The name of an acquisition, if it is one of `ACQUISITIONS`."""
-    if name not in ACQUISITIONS:
+    if not isinstance(name, str) or name not in ACQUISITIONS:
         raise InputError(f"acquisition {name!r} is not known; choose one of {', '.join(ACQUISITIONS)}")
     return name
 

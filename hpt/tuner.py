@@ -54,9 +54,10 @@ class Tuner:
     tells. stopping_rule: an object with `decide(history, number)`, asked at every report; the strategy itself
     where it has that method, as Hyperband does.
 
-    Any number of trials may be outstanding and may be told in any order. A call that raises changes nothing.
-    Calls from several threads at once need a lock of yours. A tuner can be pickled and copied if its strategy
-    and stopping rule can; a strategy given by name always can.
+    Any number of trials may be outstanding and may be told in any order. A call that raises changes nothing,
+    except that a report stays where the stopping rule then fails. Calls from several threads at once need a
+    lock of yours. A tuner can be pickled and copied if its strategy and stopping rule can; a strategy given
+    by name always can.
 
     Raises:
         InputError: an argument breaks its rule.
@@ -77,6 +78,10 @@ class Tuner:
         self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
         self._strategy_name = strategy if isinstance(strategy, str) else None
         self._strategy = self._make(strategy) if isinstance(strategy, str) else strategy
+        if isinstance(strategy, type):
+            raise InputError(
+                f"strategy {strategy.__name__} is a class; give {strategy.__name__}(...), one of it"
+            )
         if not callable(getattr(self._strategy, "suggest", None)):
             raise InputError(
                 f"strategy {strategy!r} has no method suggest; give a name or an object that has it"

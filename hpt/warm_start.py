@@ -155,17 +155,23 @@ def _nearest(parameter: Parameter, text: str) -> Value | None:
         number = read_float(text, parameter.name)
     except InputError:
         return None
-    low, high = float(parameter.min), float(parameter.max)
-    ends = (_on_scale(parameter, low), _on_scale(parameter, high))
-    place = (_on_scale(parameter, number) - ends[0]) / (ends[1] - ends[0])
+    low, high = _on_scale(parameter, float(parameter.min)), _on_scale(parameter, float(parameter.max))
+    at = _on_scale(parameter, number)
+    # Where floats do not tell the ends of a range of large integers apart, a number is at both or far away.
+    place = (at - low) / (high - low) if low < high else (0.0 if at == low else math.inf)
     if not -MARGIN <= place <= 1 + MARGIN:  # NaN fails it too
         return None
-    number = min(max(number, low), high)
-    return number if isinstance(parameter, ContinuousParameter) else _whole(parameter, number)
+    if isinstance(parameter, ContinuousParameter):
+        return min(max(number, parameter.min), parameter.max)
+    return min(max(_whole(text, number), parameter.min), parameter.max)
 
 
-def _whole(parameter: IntegerParameter, number: float) -> int:
-    return min(max(math.floor(number + 0.5), parameter.min), parameter.max)
+def _whole(text: str, number: float) -> int:
+    """The nearest whole number, exact where the text is one."""
+    try:
+        return int(text)
+    except ValueError:
+        return math.floor(number + 0.5)
 
 
 def _on_scale(parameter: ContinuousParameter | IntegerParameter, number: float) -> float:

@@ -12,6 +12,7 @@ from hpt.history import History
 from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.strategies import STRATEGIES, canonical_name, make_strategy
 from hpt.strategies.base import Suggestion
+from hpt.strategies.random import RandomStrategy
 from hpt.trial import Decision, ObjectiveStatus, Report, TrialStatus
 from hpt.tuner import Tuner
 
@@ -88,6 +89,7 @@ def test_a_seed_is_drawn_and_told():
             "strategy 'Hyperband' needs to know the most reports a trial makes; use",
         ),
         ({"strategy": object()}, "has no method suggest"),
+        ({"strategy": RandomStrategy}, r"strategy RandomStrategy is a class; give RandomStrategy\(...\)"),
         (
             {"strategy": "grid"},
             "'Grid' takes categorical parameters only, and 'eta' is a ContinuousParameter",

@@ -66,6 +66,8 @@ LogPhi log_distribution(double z) {
 Feasibility::Feasibility(const GaussianProcess& labels)
     : labels_(labels), middle_(labels.transform().forward(0.5)), noise_(labels.hyperparameters().noise) {
   require(labels.sets() == 1, "labels come in one set");
+  require(std::isinf(labels.hyperparameters().tail),
+          "labels are compressed; give their model an infinite tail");
 }
 
 Feasibility::LogProbability Feasibility::operator()(double mean, double variance) const {
@@ -85,6 +87,12 @@ LogAugmentation log_augmentation(double variance, double noise) {
   // 1 - sigma / t = s^2 / (t (t + sigma)) with t^2 = s^2 + sigma^2: nothing cancels.
   const double t = std::sqrt(variance + noise), sum = t + std::sqrt(noise);
   return {std::log(variance / (t * sum)), 1.0 / variance - (1.0 / t + 1.0 / sum) / (2.0 * t)};
+}
+
+Acquisition::Acquisition(const GaussianProcess& model, const GaussianProcess* labels) : model_(model) {
+  if (labels == nullptr) return;
+  require(labels->space() == model.space(), "labels are of another space");
+  feasibility_.emplace(*labels);
 }
 
 void Acquisition::evaluate(MatrixView X, Batch& batch) const {

@@ -342,6 +342,7 @@ void GaussianProcess::predict(MatrixView X, MutableVectorView mean, MutableVecto
 void GaussianProcess::predict_band(MatrixView X, double width, MutableVectorView lower,
                                    MutableVectorView upper) const {
   space_.check(X);
+  require(width >= 0.0, "the width of a band must not be below 0");
   Matrix means;
   predict_standardized(X, means, upper);
   for (Index i = 0; i < X.rows(); ++i) {

@@ -19,6 +19,10 @@ void check(std::size_t d, std::size_t p, const Hyperparameters& at) {
   for (const double l : at.length_scales) require(l > 0.0, "length scales must be above 0");
   require(at.warp_a.size() == at.warp_b.size() && (at.warp_a.empty() || at.warp_a.size() == p),
           "warping needs two exponents for every numeric coordinate, or none at all");
+  for (const auto* exponents : {&at.warp_a, &at.warp_b}) {
+    for (const double each : *exponents)
+      require(each > 0.0 && std::isfinite(each), "exponents of the warping must be above 0 and finite");
+  }
 }
 
 }  // namespace

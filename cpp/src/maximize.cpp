@@ -473,7 +473,8 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
                               std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
                               const GaussianProcess* labels) {
   const Coordinates& space = model.space();
-  require(labels == nullptr || labels->space().size() == space.size(), "labels are of another space");
+  require(options.incumbent > -std::numeric_limits<double>::infinity(),
+          "incumbent must be a number, or infinite where there is none");
   require(options.candidates >= 1 && options.starts >= 1 && options.fantasies >= 1,
           "candidates, starts and fantasies must be at least 1");
   space.check(pending);

@@ -193,7 +193,8 @@ def quantile(values: list[float], eta: float) -> float:
     place = (len(values) - 1) / eta
     i = int(place)
     low, high = values[i], values[min(i + 1, len(values) - 1)]
-    return low if place == i or low == high else low + (place - i) * (high - low)
+    # Halved, since the difference of the largest floats is none.
+    return low if place == i or low == high else low + 2 * ((place - i) * (high / 2 - low / 2))
 
 
 def minimised(value: float, objective: ObjectiveType) -> float:

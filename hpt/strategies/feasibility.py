@@ -45,7 +45,7 @@ class Feasibility:
         self, coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Array, F: Float64Array
     ) -> core.Hyperparameters:
         n, f = anchor(len(X)), anchor(len(F))
-        key = (tuple(coordinates), X[:n].tobytes(), F[:f].tobytes())
+        key = (tuple(coordinates), X[:n].tobytes(), y[:n].tobytes(), F[:f].tobytes())
         if self._fit is None or self._fit[0] != key:
             points, labels = labelled(coordinates, X[:n], y[:n], F[:f])
             self._fit = key, core.fit(coordinates, points, labels, warping=False, tail=inf)

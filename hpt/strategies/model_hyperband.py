@@ -44,19 +44,24 @@ class ModelHyperbandStrategy(HyperbandStrategy):
     """Successive halving of configurations with the largest expected improvement at the full resource (Klein
     et al., "Model-based Asynchronous Hyperparameter and Neural Architecture Search", 2020).
 
-    Values at lower rungs are first moved by what trials that went on gained from there to the end on average,
-    so that what remains for the model to tell is how trials differ. Trials that have reached no rung yet
-    enter it with their expected value. Until `first_points(d)` configurations are launched and three values
-    known, points fill the space. Arguments are those of `HyperbandStrategy`.
+    Values at lower rungs are first moved by what trials that went on gained from there to the end, in the
+    median, so that what remains for the model to tell is how trials differ. Trials that have reached no rung
+    yet enter it with their expected value. Until `first_points(d)` configurations are launched and three
+    values known, points fill the space. Arguments are those of `HyperbandStrategy`.
 
     A pure function of the history: the kernel's hyperparameters depend on a prefix of the observations of
     ended trials in completion order. What is kept between calls is a cache.
     """
 
     def __init__(
-        self, max_resource: float | None = None, *, rule: SuccessiveHalving | None = None, **options: float
+        self,
+        max_resource: float | None = None,
+        min_resource: float = 1,
+        *,
+        rule: SuccessiveHalving | None = None,
+        **options: float,
     ) -> None:
-        super().__init__(max_resource, rule=rule, **options)  # type: ignore[arg-type]
+        super().__init__(max_resource, min_resource, rule=rule, **options)  # type: ignore[arg-type]
         self._source: object = None
         self._ended: list[_Observation] = []
         self._read = 0
@@ -169,7 +174,11 @@ class ModelHyperbandStrategy(HyperbandStrategy):
 
 
 def _gains(observations: Sequence[_Observation], top: int) -> list[float]:
-    """What to add at each level, 0 to `top`: the mean change from there to the end of those that went on."""
+    """What to add at each level, 0 to `top`: the median change from there to the end of those that went on.
+
+    A mean would be at the mercy of a single report: a loss that diverges at first and recovers would make all
+    values of its level look better than anything can be.
+    """
     steps: list[list[float]] = [[] for _ in range(top)]
     before: _Observation | None = None
     for each in observations:  # those of one trial follow each other
@@ -178,8 +187,8 @@ def _gains(observations: Sequence[_Observation], top: int) -> list[float]:
         before = each
     gains = [0.0] * (top + 1)
     for level in range(top - 1, -1, -1):
-        mean = float(np.mean(steps[level])) if steps[level] else 0.0
-        gains[level] = gains[level + 1] + (mean if isfinite(mean) else 0.0)
+        step = float(np.median(steps[level])) if steps[level] else 0.0
+        gains[level] = gains[level + 1] + (step if isfinite(step) else 0.0)
     return gains
 
 

@@ -16,13 +16,14 @@ from math import inf
 import numpy as np
 
 from hpt import core
+from hpt.errors import InputError
 from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
 from hpt.strategies import check_space
 from hpt.strategies.auto_scale import Fit, ScaledSpace, densest, for_first_point
 from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
-from hpt.strategies.bayesian import acquisition_for, doubling_for, first_points
+from hpt.strategies.bayesian import acquisition_for, check_count, doubling_for, first_points
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
 from hpt.strategies.streams import seed_of
@@ -33,6 +34,15 @@ MIN_FIRST, MAX_FIRST = 3, 5
 """First points of each definition: the least if the jobs allow it, the most if their number is unknown."""
 FLOOR_PERIOD = 10
 """Every definition gets one of so many trials, or of 4 K if that is more."""
+
+
+def check_several(strategy: Strategy, history: History) -> None:
+    """InputError where there is one space, and not several by name."""
+    if not history.definitions:
+        raise InputError(
+            f"{type(strategy).__name__} searches several definitions; give their spaces by name, or a "
+            "strategy of one space, such as BayesianStrategy"
+        )
 
 
 class RoundRobin:
@@ -52,6 +62,7 @@ class RoundRobin:
         check_space(self._make(), space)
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        check_several(self, history)
         return one_by_one(self._next, history, count, seed)
 
     def _order(self, history: History) -> list[int]:
@@ -121,6 +132,8 @@ class BayesianOfSeveral:
     """
 
     def __init__(self, *, max_jobs: int | None = None) -> None:
+        if max_jobs is not None:
+            check_count(max_jobs, "max_jobs", 1, "give how many trials there will be, or None")
         self._max_jobs = max_jobs
         self._fits: dict[str, dict[tuple[object, ...], Fit]] = {}
         self._feasibility: dict[str, Feasibility] = {}
@@ -130,6 +143,7 @@ class BayesianOfSeveral:
         return self.__dict__ | {"_fits": {}, "_feasibility": {}, "_transfers": {}}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        check_several(self, history)
         return one_by_one(self._next, history, count, seed)
 
     def _next(self, history: History, seed: Seed) -> Suggestion | None:

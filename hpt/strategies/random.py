@@ -27,19 +27,19 @@ class RandomStrategy:
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         space, size = history.space, history.space.size
-        taken: dict[Hashable, Config] = {}
+        taken: set[Hashable] = set()
+        suggestions: list[Suggestion] = []
         for number in range(history.last_number + 1, history.last_number + 1 + count):
             left = None if size is None else size - history.distinct - len(taken)
             if left is not None and left <= 0:
                 break
             config = _draw(history, taken, generator(seed, number, SAMPLE), left)
-            taken[space.key(config)] = config
-        return [Suggestion(config) for config in taken.values()]
+            taken.add(space.key(config))
+            suggestions.append(Suggestion(config))
+        return suggestions
 
 
-def _draw(
-    history: History, taken: dict[Hashable, Config], rng: np.random.Generator, left: int | None
-) -> Config:
+def _draw(history: History, taken: set[Hashable], rng: np.random.Generator, left: int | None) -> Config:
     space = history.space
     for _ in range(DRAWS):
         [config] = space.sample(1, rng)

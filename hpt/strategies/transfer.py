@@ -29,6 +29,8 @@ SETTLED = 15
 """From so many own observations on, the kernel's hyperparameters are the search's own in any case."""
 MOST = 200
 """Of more observations of a related search than this, a part is taken."""
+SAME = 1e-9
+"""Rows that differ by less are one configuration."""
 NEAR = 0.2
 """Configurations that differ by less than this share of the ranges, on average, say much the same."""
 
@@ -72,7 +74,11 @@ class Advice:
         if len(tried):
             distance = _distances(history.space, pool, tried).min(axis=1)
             worth += 2 * np.minimum(distance, NEAR) / NEAR
+        else:
+            distance = np.full(len(pool), np.inf)
         for i in np.argsort(-worth, kind="stable"):
+            if distance[i] < SAME:  # decoded, a row may come back an ulp beside what was tried
+                continue
             [config] = history.space.decode(pool[i : i + 1])
             if not history.contains(config):
                 return config

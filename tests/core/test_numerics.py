@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal, localcontext
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -178,3 +179,21 @@ def test_wide_spaces_with_a_constant_coordinate(kind: str, n: int, magnitude: fl
         assert row is not None
         for value, coordinate in zip(row.tolist(), space, strict=True):
             assert 0 <= value <= (coordinate.count - 1 if coordinate.kind == "categorical" else 1)
+
+
+@pytest.mark.parametrize("exponents", [(nan, 1.0), (-1.0, 1.0), (1.0, 0.0), (inf, 1.0)])
+def test_exponents_of_a_warping_are_above_0_and_finite(exponents: tuple[float, float]) -> None:
+    at = core.Hyperparameters((0.3,), warping=(exponents,))
+    with pytest.raises(ValueError, match="exponents of the warping must be above 0 and finite"):
+        core.Model([CONTINUOUS], [[0.1], [0.9]], [1.0, 2.0], at)
+
+
+def test_what_a_model_is_asked_for_must_be_a_number() -> None:
+    model = core.Model([CONTINUOUS], [[0.1], [0.9]], [1.0, 2.0], core.Hyperparameters((0.3,)))
+    none = np.empty((0, 1))
+    for incumbent in (nan, -inf):
+        with pytest.raises(ValueError, match="incumbent must be a number"):
+            model.propose(none, none, 1, 3, incumbent=incumbent)
+    for width in (nan, -1.0):
+        with pytest.raises(ValueError, match="the width of a band must not be below 0"):
+            model.predict_band([[0.5]], width)

@@ -59,6 +59,10 @@ def test_the_quantile_is_numpys(values: list[float], eta: float) -> None:
     assert quantile(values, eta) == pytest.approx(float(np.quantile(values, 1 / eta)), rel=1e-9, abs=1e-9)
 
 
+def test_the_quantile_of_the_largest_floats() -> None:
+    assert quantile([-1.7e308, 1.7e308], 3) == pytest.approx(-1.7e308 / 3)
+
+
 def test_the_quantile_among_infinities() -> None:
     assert quantile([1.0, inf, inf], 3) == inf
     assert quantile([1.0, 2.0, 3.0, inf], 3) == 2.0

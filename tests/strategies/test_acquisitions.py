@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,12 +77,18 @@ def test_samples_are_averaged_over_while_observations_are_few(n: int, differ: bo
     assert (asked[0] != asked[1]) == differ
 
 
-def test_a_negative_number_of_samples_and_a_tail_not_above_0_are_refused() -> None:
-    with pytest.raises(InputError, match="samples -1 is below 0"):
-        BayesianStrategy(samples=-1)
-    for tail in (0.0, -2.0, float("nan")):
-        with pytest.raises(InputError, match=f"tail {tail} is not above 0"):
-            BayesianStrategy(tail=tail)
+@pytest.mark.parametrize("name", ["samples", "sampled_until", "threads", "first"])
+@pytest.mark.parametrize("count", [-1, 1.5, float("nan"), "3", True])
+def test_counts_are_whole_numbers(name: str, count: Any) -> None:
+    with pytest.raises(InputError, match=f"{name} {count!r} is not a whole number from [01] on; give"):
+        BayesianStrategy(**{name: count})
+
+
+@pytest.mark.parametrize("name", ["tail", "doubling"])
+@pytest.mark.parametrize("number", [0.0, -2.0, float("nan")])
+def test_a_tail_and_a_doubling_are_above_0(name: str, number: float) -> None:
+    with pytest.raises(InputError, match=f"{name} {number} is not above 0; give"):
+        BayesianStrategy(**{name: number})
 
 
 @pytest.mark.parametrize(("noise", "expected"), [(0.0, "LogEI"), (0.1, "AugmentedLogEI")])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -134,3 +136,22 @@ def test_the_core_refuses_labels_of_another_space() -> None:
     labels = core.Model(other.coordinates, X[:, :1], X[:, 0], core.fit(other.coordinates, X[:, :1], X[:, 0]))
     with pytest.raises(ValueError, match="labels are of another space"):
         model.propose(X[:0], X[:0], 1, 1, labels=labels)
+    whole = SearchSpace([IntegerParameter(name, 0, 1, "Linear") for name in "abc"])
+    at = core.Hyperparameters((0.3,) * 3, tail=inf)
+    labels = core.Model(whole.coordinates, X.round(), X[:, 0].round(), at)
+    with pytest.raises(ValueError, match="labels are of another space"):
+        model.propose(X[:0], X[:0], 1, 1, labels=labels)
+    labels = core.Model(SPACE.coordinates, X, X[:, 0].round(), replace(at, tail=2.0))
+    with pytest.raises(ValueError, match="labels are compressed; give their model an infinite tail"):
+        model.propose(X[:0], X[:0], 1, 1, labels=labels)
+
+
+def test_what_is_kept_is_of_these_values_alone() -> None:
+    """Beyond what the model holds, which successes stand for all depends on their values."""
+    X, F, shared = rows(400, 1), rows(5, 2), Feasibility()
+    shared.model(SPACE.coordinates, X, X[:, 0], F)
+    again = shared.model(SPACE.coordinates, X, -X[:, 0], F)
+    fresh = Feasibility().model(SPACE.coordinates, X, -X[:, 0], F)
+    assert again is not None
+    assert fresh is not None
+    assert again.predict(rows(9, 3))[0].tolist() == fresh.predict(rows(9, 3))[0].tolist()

@@ -129,6 +129,17 @@ def test_gains_are_those_of_trials_that_went_on() -> None:
     assert _gains([observation(r, 0, 9.0)], 3) == [0.0] * 4
 
 
+def test_one_trial_that_diverged_at_first_does_not_move_the_others() -> None:
+    trials = [np.zeros(1) for _ in range(9)]
+    firsts = [1e6, *np.linspace(1.0, 2.0, 8)]
+    observations = [
+        observation(row, level, y)
+        for row, first in zip(trials, firsts, strict=True)
+        for level, y in ((0, float(first)), (1, 0.5))
+    ]
+    assert -1.5 < _gains(observations, 1)[0] < -0.5
+
+
 def test_of_too_many_observations_high_levels_and_all_qualities_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -205,6 +205,14 @@ def test_options_are_checked_at_once() -> None:
         make_strategy_of_several("Hyperband")
     with pytest.raises(InputError, match="not known"):
         make_strategy_of_several("magic")
+    for jobs in (-5, 2.5, "x"):
+        with pytest.raises(InputError, match=f"max_jobs {jobs!r} is not a whole number from 1 on"):
+            BayesianOfSeveral(max_jobs=jobs)  # type: ignore[arg-type]
+
+
+def test_one_space_is_refused() -> None:
+    with pytest.raises(InputError, match="BayesianOfSeveral searches several definitions; give their spaces"):
+        Tuner(SPACES["poor"], strategy=BayesianOfSeveral()).ask()
 
 
 def test_targets_are_transformed_together() -> None:

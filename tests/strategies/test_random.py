@@ -152,3 +152,4 @@ def test_indistinguishable_floats_do_not_hang():
     log.create(1, {"x": 1.0})
     log.create(2, {"x": math.nextafter(1.0, 2.0)})
     assert len(ask(log, 1)) == 1
+    assert len(RandomStrategy().suggest(new_log(space).snapshot(), 8, 3)) == 8

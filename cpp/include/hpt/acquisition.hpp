@@ -75,11 +75,8 @@ class Feasibility {
 // Adams, "Bayesian optimization with unknown constraints", UAI 2014, equation 2).
 class Acquisition {
  public:
-  // The models must outlive it.
-  explicit Acquisition(const GaussianProcess& model, const GaussianProcess* labels = nullptr)
-      : model_(model) {
-    if (labels != nullptr) feasibility_.emplace(*labels);
-  }
+  // The models must outlive it, and be of one space.
+  explicit Acquisition(const GaussianProcess& model, const GaussianProcess* labels = nullptr);
   virtual ~Acquisition() = default;
   const GaussianProcess& model() const { return model_; }
 

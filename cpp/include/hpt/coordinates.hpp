@@ -33,6 +33,7 @@ class Coordinate {
   double snap(double x) const;             // nearest legal encoded value
   double from_unit(double u) const;        // a legal encoded value from u in [0, 1], each level its share
   bool legal(double x) const;              // finite and within range (need not be snapped)
+  bool operator==(const Coordinate&) const = default;
 
  private:
   Kind kind_ = Kind::continuous;
@@ -45,12 +46,13 @@ class Coordinates {
  public:
   explicit Coordinates(std::vector<Coordinate> items);
   Index size() const { return static_cast<Index>(items_.size()); }
+  bool operator==(const Coordinates& other) const { return items_ == other.items_; }
   const Coordinate& operator[](Index i) const { return items_[static_cast<std::size_t>(i)]; }
   const std::vector<Index>& numeric() const { return numeric_; }          // columns of numbers
   const std::vector<Index>& categorical() const { return categorical_; }  // columns of indices
   const std::vector<Index>& continuous() const { return continuous_; }
   const std::vector<Index>& discrete() const { return discrete_; }
-  // How many points there are; empty for a space with a continuous coordinate or with 2⁶³ points and more.
+  // How many points there are; empty for a space with a continuous coordinate or with more than 2⁶³ points.
   std::optional<std::uint64_t> cardinality() const { return cardinality_; }
   void from_unit(MutableVectorView x) const;
   void at(std::uint64_t number, MutableVectorView x) const;  // the point of that number in mixed-radix order
