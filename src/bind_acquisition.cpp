@@ -7,6 +7,7 @@
 #include "bind.hpp"
 #include "hpt/acquisition.hpp"
 #include "hpt/blas.hpp"
+#include "hpt/design.hpp"
 #include "hpt/maximize.hpp"
 
 namespace hpt::python {

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <span>
 
+#include "hpt/design.hpp"
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
 #include "hpt/parallel.hpp"
@@ -16,53 +17,6 @@
 
 namespace hpt {
 namespace {
-
-// Some untried point: random draws, then, in a finite space, a walk from a random place that meets every
-// point.
-std::optional<Vector> any_untried(const Coordinates& space, const Tried& tried, std::uint64_t seed,
-                                  std::uint64_t trial) {
-  constexpr int attempts = 64;
-  Vector x(static_cast<std::size_t>(space.size()));
-  Stream stream(seed, trial, Use::design_retry);
-  for (int attempt = 0; attempt < attempts; ++attempt) {
-    for (double& value : x) value = stream.uniform();
-    space.from_unit(x);
-    if (!tried.contains(x)) return x;
-  }
-  if (!space.cardinality()) return x;  // a continuum: the repeat is of no measure, and the last draw will do
-  const std::uint64_t count = *space.cardinality();
-  const std::uint64_t start = Stream(seed, trial, Use::enumeration).below(count);
-  // At most rows + 1 steps are needed: more distinct points than were ever tried.
-  const std::uint64_t steps = std::min(count, static_cast<std::uint64_t>(tried.rows()) + 1);
-  for (std::uint64_t step = 0; step < steps; ++step) {
-    const std::uint64_t left = count - start;
-    space.at(step < left ? start + step : step - left, x);
-    if (!tried.contains(x)) return x;
-  }
-  return std::nullopt;
-}
-
-// Scrambled Sobol' coordinates, continued with random ones past the sequence's last dimension; x in [0, 1)^d.
-class UnitPoints {
- public:
-  UnitPoints(Index dimension, std::uint64_t seed, std::uint64_t trial, Use use)
-      : sobol_(std::min(dimension, Sobol::max_dimension), Stream(seed, trial, use)),
-        seed_(seed),
-        trial_(trial),
-        use_(use) {}
-  void point(std::uint64_t index, MutableVectorView x) const {
-    const auto covered = static_cast<std::size_t>(sobol_.dimension());
-    sobol_.point(index, x.first(covered));
-    if (x.size() == covered) return;
-    Stream rest(seed_, trial_, use_, index + 1);
-    for (double& value : x.subspan(covered)) value = rest.uniform();
-  }
-
- private:
-  Sobol sobol_;
-  std::uint64_t seed_, trial_;
-  Use use_;
-};
 
 // Ascends from several points at once: each step evaluates all that are still under way in one call.
 class Lockstep {
@@ -141,7 +95,8 @@ class Search {
     if (!space_.discrete().empty()) {
       if (many_) keep_best(front, options_.finalists);
       const int rounds = many_ ? options_.many_rounds : options_.rounds;
-      for (int round = 0; round < rounds && step(front); ++round) ascend(front);
+      Stream stream(seed, trial, Use::neighbours);
+      for (int round = 0; round < rounds && step(front, stream); ++round) ascend(front);
     }
     return row_of(front.points, order_of(front.scores)[0]);
   }
@@ -326,13 +281,13 @@ class Search {
     }
   }
 
-  // Moves every live point to the best of all untried points that differ from it in one discrete coordinate,
+  // Moves every live point to the best of the untried points that differ from it in one discrete coordinate,
   // if that is better; whether any moved.
-  bool step(Front& front) const {
+  bool step(Front& front, Stream& stream) const {
     Matrix points;
     std::vector<std::size_t> owners;
     for (std::size_t k = 0; k < front.live.size(); ++k) {
-      if (front.live[k]) append_neighbours(front.points.row(static_cast<Index>(k)), points);
+      if (front.live[k]) append_neighbours(front.points.row(static_cast<Index>(k)), stream, points);
       owners.resize(static_cast<std::size_t>(points.rows()), k);
     }
     std::fill(front.live.begin(), front.live.end(), 0);
@@ -349,13 +304,18 @@ class Search {
     return std::find(front.live.begin(), front.live.end(), 1) != front.live.end();
   }
 
-  void append_neighbours(VectorView x, Matrix& points) const {
+  void append_neighbours(VectorView x, Stream& stream, Matrix& points) const {
+    const auto share = static_cast<std::size_t>(options_.neighbours) / space_.discrete().size() + 1;
     Vector neighbour(x.begin(), x.end());
     for (const Index i : space_.discrete()) {
       const Coordinate& c = space_[i];
       auto& value = neighbour[static_cast<std::size_t>(i)];
       const double here = value;
-      for (const std::uint64_t level : other_levels(c, c.level(here))) {
+      std::vector<std::uint64_t> levels = other_levels(c, c.level(here));
+      for (std::size_t k = 0; levels.size() > share && k < share; ++k)
+        std::swap(levels[k], levels[k + stream.below(levels.size() - k)]);
+      levels.resize(std::min(levels.size(), share));
+      for (const std::uint64_t level : levels) {
         value = c.at_level(level);
         if (!tried_.contains(neighbour)) points.append_row(neighbour);
       }
@@ -450,19 +410,6 @@ class Stage {
 };
 
 }  // namespace
-
-std::optional<Vector> design_point(const Coordinates& space, MatrixView tried_points, std::uint64_t seed,
-                                   std::uint64_t trial) {
-  require(trial >= 1, "trials are numbered from 1");
-  space.check(tried_points);
-  Tried tried(space);
-  tried.add(tried_points);
-  Vector x(static_cast<std::size_t>(space.size()), 0.5);
-  if (trial > 1) UnitPoints(space.size(), seed, 0, Use::design_scramble).point(trial - 2, x);
-  space.from_unit(x);
-  if (!tried.contains(x)) return x;
-  return any_untried(space, tried, seed, trial);
-}
 
 double width_at(Index n, double doubling) {
   require(doubling > 0.0, "doubling must be above 0");

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "hpt/acquisition.hpp"
+#include "hpt/design.hpp"
 #include "hpt/error.hpp"
 #include "hpt/maximize.hpp"
 #include "hpt/tried.hpp"
@@ -98,6 +99,28 @@ TEST_CASE("proposals are legal, repeat bit for bit, and approach the optimum") {
     y.push_back(f(x));
   }
   CHECK(*std::min_element(y.begin(), y.end()) < 0.03);
+}
+
+TEST_CASE("of categories with many values a share is looked at, and the best is still approached") {
+  const Coordinates space(std::vector<Coordinate>(4, Coordinate::categorical(200)));
+  const auto f = [](VectorView x) {
+    return static_cast<double>((x[0] > 99.0) + (x[1] > 99.0) + (x[2] > 99.0));
+  };
+  SearchOptions options = small_search();
+  options.neighbours = 40;
+  const Matrix none(0, 4);
+  Matrix X = reference::points(space, 12, 91);
+  Vector y;
+  for (Index i = 0; i < X.rows(); ++i) y.push_back(f(X.row(i)));
+  for (std::uint64_t trial = 13; trial <= 30; ++trial) {
+    const GaussianProcess model = GaussianProcess::fit(space, X, y);
+    const Vector x = *propose(model, none, none, 5, trial, options);
+    CHECK(x == *propose(model, none, none, 5, trial, options));
+    space.check(MatrixView(x.data(), 1, 4));
+    X.append_row(x);
+    y.push_back(f(x));
+  }
+  CHECK(*std::min_element(y.begin(), y.end()) == 0.0);
 }
 
 TEST_CASE("pending points are kept away from") {

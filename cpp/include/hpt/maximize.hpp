@@ -1,4 +1,4 @@
-// The next point to try: first points of a search, and the maximum of the acquisition over typed coordinates.
+// The next point to try: the maximum of the acquisition over typed coordinates.
 //
 // Only legal points are ever scored (integers and categoricals are snapped), and points tried before are
 // skipped during the search. Everything random comes from (seed, trial).
@@ -21,12 +21,13 @@ enum class Criterion { improvement, augmented_improvement, noisy_improvement, co
 
 // Budgets count points and steps, never time, and depend on the number of observations alone.
 struct SearchOptions {
-  Index candidates = 768;          // quasi-random points screened
-  Index local = 256;               // perturbations of the best observed points screened besides
-  Index starts = 10;               // best of those, improved together by local search
-  int steps = 30;                  // of gradient ascent on the continuous coordinates
-  int rounds = 16;                 // of ascent and discrete neighbourhood in turn, while any point moves
-  Index fantasies = 8;             // imagined sets of outcomes of pending trials
+  Index candidates = 768;   // quasi-random points screened
+  Index local = 256;        // perturbations of the best observed points screened besides
+  Index starts = 10;        // best of those, improved together by local search
+  int steps = 30;           // of gradient ascent on the continuous coordinates
+  int rounds = 16;          // of ascent and discrete neighbourhood in turn, while any point moves
+  Index neighbours = 4096;  // of a point in one round, an even share of each coordinate's if it has more
+  Index fantasies = 8;      // imagined sets of outcomes of pending trials
   std::uint64_t enumerable = 512;  // discrete spaces up to this size are scored whole
   // With more observations than `many`, more points are screened by their means and only the best of them by
   // the acquisition; fewer starts take fewer steps, and only the best of those meet their discrete
@@ -52,12 +53,6 @@ struct SearchOptions {
   Index samples = 0;
   int threads = 1;  // without effect on the result
 };
-
-// The first point of a search (trial 1) is the middle of every range, the others are scrambled Sobol' points.
-// tried: (t, d). Empty when every point of the space was tried. d is at most 256 for Sobol' points; further
-// coordinates are plain random.
-std::optional<Vector> design_point(const Coordinates& space, MatrixView tried, std::uint64_t seed,
-                                   std::uint64_t trial);
 
 // The untried point of highest expected improvement that the search finds. pending (m, d): running trials, in
 // order; tried (t, d): points to skip besides the model's own and the pending ones. labels: of the same
