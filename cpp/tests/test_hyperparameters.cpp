@@ -91,6 +91,6 @@ TEST_CASE("random points correlate as little or as much a priori in any dimensio
     std::fill_n(other.begin(), differing, 1.0);
     const Coordinates categories(std::vector<Coordinate>(count, Coordinate::categorical(5)));
     CHECK(Kernel(categories, prior_mode(categories))(zero, other) ==
-          doctest::Approx(std::exp(-4.0 * static_cast<double>(differing) / dimension)));
+          doctest::Approx(std::exp(-static_cast<double>(differing) / (0.35 * dimension))));
   }
 }

@@ -6,10 +6,11 @@
 // Length scales grow with dimension, so that the prior correlation of two random points does not vanish as
 // dimensions are added: Hvarfner, Hellsten and Nardi, "Vanilla Bayesian optimization performs great in high
 // dimensions", ICML 2024, section 4. Those of numbers, whose squares add up, grow as sqrt(d), those of
-// categories, whose mismatches do, as d; random points of either kind then correlate by about 0.04. That
-// expects a function that bends several times across its range: a search that is told of a smoother one
-// believes itself at the end too early. The prior of the warping has its mode at the identity: Snoek,
-// Swersky, Zemel and Adams, "Input warping for Bayesian optimization of non-stationary functions", ICML 2014.
+// categories, whose mismatches do, as d; random points then correlate by about 0.04, and by 0.1 where
+// categories have five values. That expects a function that bends several times across its range: a search
+// that is told of a smoother one believes itself at the end too early. The prior of the warping has its mode
+// at the identity: Snoek, Swersky, Zemel and Adams, "Input warping for Bayesian optimization of
+// non-stationary functions", ICML 2014.
 #pragma once
 
 #include <vector>
