@@ -178,7 +178,8 @@ class TrainingJobDefinition:
 class HyperbandConfig:
     """What `SuccessiveHalving` is told. The resource of a training job is the number of values of the
     objective metric that it has printed. model_based: a Gaussian process proposes the configurations, as
-    `ModelHyperbandStrategy` tells; otherwise they are random, as the service's are.
+    `ModelHyperbandStrategy` tells; otherwise they are random, as the service's are. stops_at_max: as
+    `SuccessiveHalving`; not where max_resource is the number of epochs, after which models are saved.
     """
 
     max_resource: int
@@ -186,6 +187,7 @@ class HyperbandConfig:
     eta: float = DEFAULT_FACTOR
     brackets: int = 1
     model_based: bool = False
+    stops_at_max: bool = True
 
     def __post_init__(self) -> None:
         check_count("max_resource", self.max_resource)
@@ -195,7 +197,12 @@ class HyperbandConfig:
     def rule(self, seed: int) -> SuccessiveHalving:
         """The stopping rule of a job with that seed."""
         return SuccessiveHalving(
-            self.max_resource, self.min_resource, eta=self.eta, brackets=self.brackets, seed=seed
+            self.max_resource,
+            self.min_resource,
+            eta=self.eta,
+            brackets=self.brackets,
+            seed=seed,
+            stops_at_max=self.stops_at_max,
         )
 
 
@@ -381,7 +388,8 @@ def tuning_job(
     it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
     further `{name: regex}`, or `{name: None}` for one that the program tells by `hpt.report` or in
     `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
-    that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric.
+    that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric. A
+    job that reaches max_resource is stopped; left out, it is the static epochs, where jobs end by themselves.
     strategy: Bayesian by default. early_stopping: `Auto` stops training jobs by the median rule. target,
     max_not_improving and complete_on_convergence end the job early, see `CompletionCriteria`. warm_start:
     names of tuning jobs that have ended, whose results this one begins with; `WarmStart` says what they have

@@ -160,6 +160,20 @@ def test_a_program_that_goes_on_beyond_max_resource_keeps_its_last_value() -> No
     assert job.stop_reason == ev.STOPPED_BY_RULE
 
 
+@pytest.mark.parametrize(
+    ("epochs", "status", "reports"), [(2, "Completed", 2), (3, "Completed", 3), (6, "Stopped", 4)]
+)
+def test_a_program_that_may_end_by_itself_is_stopped_only_beyond_max_resource(
+    epochs: int, status: str, reports: int
+) -> None:
+    runner = simulate(
+        config("Hyperband", hyperband=HyperbandConfig(3, 3, stops_at_max=False), jobs=1, parallel=1),
+        lambda config: Curve([float(value) for value in range(epochs)]),
+    )
+    [job] = runner.state.jobs.values()
+    assert (str(job.status), job.reports) == (status, reports)
+
+
 @pytest.mark.parametrize("parallel", [1, 7])
 def test_a_job_limit_on_time_is_met_to_the_second(parallel: int) -> None:
     job = replace(config(), limits=ResourceLimits(None, parallel, 5000.0))
@@ -180,6 +194,13 @@ def test_the_deadline_of_a_training_job() -> None:
 FEATURES = [
     config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, brackets=2)),
     config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, model_based=True)),
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(27, stops_at_max=False)),
+    config(
+        "Hyperband",
+        jobs=25,
+        parallel=1,
+        hyperband=HyperbandConfig(27, model_based=True, stops_at_max=False),
+    ),
     config(
         jobs=25,
         parallel=1,

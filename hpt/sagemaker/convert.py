@@ -57,14 +57,14 @@ _RESOURCES = ("ResourceConfig", "HyperParameterTuningResourceConfig")
 def fill_in(facts: Facts, base_dir: str, home: str) -> dict[str, Any]:
     """The request with every default spelt out and every local path absolute, as JSON data.
 
-    Left out is only what has no default: the seed, limits that are not set, and where the models go.
+    Left out is only what has no default: the seed, limits that are not set, and where the models go; and a
+    `MaxResource` read from the epochs, which given would have training jobs stopped that reach it.
     """
     request = copy.deepcopy(dict(facts.request))
     config = request[CONFIG]
     config.setdefault("TrainingJobEarlyStoppingType", "Off")
     if facts.strategy == "Hyperband":
-        resources = {"MinResource": 1, "MaxResource": facts.max_resource, **facts.hyperband}
-        config["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
+        config["StrategyConfig"] = {"HyperbandStrategyConfig": {"MinResource": 1, **facts.hyperband}}
     if facts.strategy == "Grid":
         config["ResourceLimits"].setdefault("MaxNumberOfTrainingJobs", facts.combinations)
     for definition, body in zip(facts.definitions, bodies(request), strict=True):
@@ -157,7 +157,7 @@ def to_config(request: Mapping[str, Any], facts: Facts) -> TuningJobConfig:
         tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
         request=request,
         warnings=_warnings(request, facts),
-        hyperband=_hyperband(config),
+        hyperband=_hyperband(facts),
         early_stopping=EarlyStopping() if config["TrainingJobEarlyStoppingType"] == "Auto" else None,
         completion=_completion(config.get("TuningJobCompletionCriteria", {})),
         warm_start=_warm_start(request.get("WarmStartConfig")),
@@ -177,11 +177,12 @@ def warm_start_request(warm_start: WarmStart) -> dict[str, Any]:
     return {"ParentHyperParameterTuningJobs": parents, "WarmStartType": str(warm_start.type)}
 
 
-def _hyperband(config: Mapping[str, Any]) -> HyperbandConfig | None:
-    if config["Strategy"] != "Hyperband":
+def _hyperband(facts: Facts) -> HyperbandConfig | None:
+    if facts.strategy != "Hyperband":
         return None
-    resources = config["StrategyConfig"]["HyperbandStrategyConfig"]
-    return HyperbandConfig(resources["MaxResource"], resources["MinResource"])
+    assert facts.max_resource is not None  # V18
+    given = "MaxResource" in facts.hyperband
+    return HyperbandConfig(facts.max_resource, facts.hyperband["MinResource"], stops_at_max=given)
 
 
 def _completion(criteria: Mapping[str, Any]) -> CompletionCriteria:
@@ -333,10 +334,9 @@ def to_request(config: TuningJobConfig) -> dict[str, Any]:
         **_criteria(config.completion),
     }
     if config.hyperband is not None:
-        resources = {
-            "MinResource": config.hyperband.min_resource,
-            "MaxResource": config.hyperband.max_resource,
-        }
+        resources = {"MinResource": config.hyperband.min_resource}
+        if config.hyperband.stops_at_max:  # else it is read from the epochs again
+            resources["MaxResource"] = config.hyperband.max_resource
         tuning["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
     if config.seed is not None:
         tuning["RandomSeed"] = config.seed

@@ -178,7 +178,7 @@ class Facts:
 
     @property
     def max_resource(self) -> int | None:
-        """At how many reports Hyperband stops a training job: as given, else the definitions' largest number
+        """The most reports of a training job under Hyperband: as given, else the definitions' largest number
         of epochs; None where neither makes sense.
         """
         if "MaxResource" in self.hyperband:

@@ -22,7 +22,8 @@ class SuccessiveHalving:
 
     Rungs stand at `min_resource * eta**k` below `max_resource`. The report with which a trial reaches a rung
     is compared with those of all trials that reached it before; from `eta` values on, it must be on the good
-    side of their 1/eta quantile or equal to it. No trial goes on at `max_resource`.
+    side of their 1/eta quantile or equal to it. No trial goes on at `max_resource`; without `stops_at_max`
+    one that reaches it is left to end by itself, and none goes on beyond.
 
         SuccessiveHalving(81).rungs  # (1, 3, 9, 27)
 
@@ -44,6 +45,7 @@ class SuccessiveHalving:
         eta: float = DEFAULT_FACTOR,
         brackets: int = 1,
         seed: int = 0,
+        stops_at_max: bool = True,
     ) -> None:
         _check_resource("max_resource", max_resource)
         _check_resource("min_resource", min_resource)
@@ -63,7 +65,7 @@ class SuccessiveHalving:
                 f"brackets {brackets!r} is not a whole number from 1 to {most}, the number of rungs and one; "
                 "give one"
             )
-        self.brackets, self.seed = brackets, check_seed(seed)
+        self.brackets, self.seed, self.stops_at_max = brackets, check_seed(seed), stops_at_max
         self._cache: _Rungs | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -86,8 +88,10 @@ class SuccessiveHalving:
         trial = history.trial(number)
         if not trial.reports or trial.status.ended:
             return Decision.CONTINUE
-        if trial.reports[-1].resource >= self.max_resource:
-            return Decision.STOP
+        resource = trial.reports[-1].resource
+        if resource >= self.max_resource:
+            stops = self.stops_at_max or resource > self.max_resource
+            return Decision.STOP if stops else Decision.CONTINUE
         rungs = self._up_to(history)
         k = rungs.read(trial, self)
         if k is None:

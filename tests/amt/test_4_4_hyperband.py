@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hpt.errors import ValidationError
+from hpt.job import HyperbandConfig
 from hpt.sagemaker.request import parse_request, to_request
 from hpt.stopping.successive_halving import SuccessiveHalving, bracket_starts, quantile, rung_levels
 from hpt.strategies.hyperband import HyperbandStrategy
@@ -101,9 +102,11 @@ def test_entries_of_a_job_that_fails_later_stay() -> None:
 def test_max_resource_is_read_from_the_first_epoch_key(statics: dict[str, str], expected: int) -> None:
     config = parse_request(edit(single(), {**HYPERBAND, STATICS: {"num_round": "9", **statics}}), strict=True)
     assert config.hyperband is not None
-    assert (config.hyperband.min_resource, config.hyperband.max_resource) == (1, expected)
+    assert config.hyperband == HyperbandConfig(expected, 1, stops_at_max=False)
     told = config.request[CONFIG]["StrategyConfig"]
-    assert told == {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": expected}}
+    assert told == {"HyperbandStrategyConfig": {"MinResource": 1}}
+    for same in (config.request, to_request(config)):  # given, it would stop who reaches it
+        assert parse_request(same, strict=True).hyperband == config.hyperband
 
 
 def test_a_given_max_resource_beats_the_epoch_keys() -> None:
@@ -115,7 +118,7 @@ def test_a_given_max_resource_beats_the_epoch_keys() -> None:
     }
     config = parse_request(edit(single(), changes), strict=True)
     assert config.hyperband is not None
-    assert (config.hyperband.min_resource, config.hyperband.max_resource) == (2, 20)
+    assert config.hyperband == HyperbandConfig(20, 2, stops_at_max=True)
     assert parse_request(to_request(config), strict=True).hyperband == config.hyperband
 
 

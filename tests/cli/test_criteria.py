@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,31 @@ def test_hyperband_stops_training_programs(hpt: Command) -> None:
     assert counters["Stopped"] >= 3  # type: ignore[index]
     assert counters["Stopped"] + counters["Completed"] == 12  # type: ignore[index]
     assert described["ObjectiveStatusCounters"] == {"Succeeded": 12, "Pending": 0, "Failed": 0}
+
+
+SAVES_LATE = """
+import os, pathlib, sys, time
+for epoch in range(3):
+    print(f"loss={float(os.environ['SM_HP_X']) - epoch};", flush=True)
+    time.sleep(0.4)
+pathlib.Path(os.environ["SM_MODEL_DIR"], "model").write_text("trained")
+"""
+
+
+def test_training_jobs_that_reach_their_last_epoch_keep_their_model(hpt: Command) -> None:
+    job = hpt.job(
+        Strategy="Hyperband", ResourceLimits={"MaxNumberOfTrainingJobs": 3, "MaxParallelTrainingJobs": 1}
+    )
+    (hpt.root / "counted.py").write_text(SAVES_LATE)
+    request = json.loads(job.read_text())
+    request["TrainingJobDefinition"]["StaticHyperParameters"] = {"epochs": "3"}
+    job.write_text(json.dumps(request))
+    out, _ = hpt("tune", str(job))
+    trials = json.loads(hpt("trials", "job", "--json")[0])
+    ends = [trial["TrainingJobStatus"] for trial in trials]
+    assert "Completed" in ends and {*ends} <= {"Completed", "Stopped"}
+    model = next(line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("  model "))
+    assert (Path(model).expanduser() / "model").read_text() == "trained"
 
 
 def test_a_target_ends_the_job_and_describe_says_how_far_it_came(hpt: Command) -> None:

@@ -27,6 +27,7 @@ from tests.stopping.courses import SPACE, Watched, run
         {"max_resource": 20, "min_resource": 2, "eta": 2},
         {"max_resource": 27, "brackets": 3},
         {"max_resource": 16, "eta": 4, "brackets": 3},
+        {"max_resource": 9, "stops_at_max": False},
     ],
 )
 def test_every_decision_is_that_of_the_twin(objective: str, seed: int, arguments: dict[str, int]) -> None:
@@ -36,7 +37,9 @@ def test_every_decision_is_that_of_the_twin(objective: str, seed: int, arguments
 
     def expected(history, number):
         eta = arguments.get("eta", 3)
-        return twin.successive_halving(history, number, rule.rungs, rule.max_resource, eta, brackets)
+        return twin.successive_halving(
+            history, number, rule.rungs, rule.max_resource, eta, brackets, rule.stops_at_max
+        )
 
     def check(history, number, decision):
         seen[decision] += 1
@@ -110,6 +113,15 @@ def test_the_last_bracket_is_never_judged_before_the_end() -> None:
         for step in range(1, 9):
             assert tuner.report(number, 1e9, step) is Decision.CONTINUE
         assert tuner.report(number, 1e9, 9) is Decision.STOP
+
+
+def test_one_that_may_end_by_itself_is_stopped_only_beyond_the_end() -> None:
+    rule = SuccessiveHalving(9, stops_at_max=False)
+    tuner = Tuner(SPACE, "Minimize", "Random", seed=1, stopping_rule=rule)
+    tuner.ask(1)
+    for step in range(1, 10):
+        assert tuner.report(1, float(step), step) is Decision.CONTINUE
+    assert tuner.report(1, 0.0, 10) is Decision.STOP
 
 
 def test_what_a_stopped_trial_still_prints_counts_for_no_rung() -> None:
