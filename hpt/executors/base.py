@@ -85,6 +85,7 @@ class Executor(Protocol):
 
         Raises:
             ExecutorError: nothing could be started (the message says why); submitting again is safe.
+            StorageError: nothing can be started before a person has made room; the job is to be resumed then.
         """
         ...
 

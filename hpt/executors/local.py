@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import ExecutorError, InputError
+from hpt.errors import ExecutorError, InputError, StorageError
 from hpt.executors import process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import Handle, Submission, Update
@@ -49,6 +50,7 @@ class LocalExecutor:
 
         Raises:
             InputError: the name cannot be that of a directory.
+            StorageError: the disk is full, on which the attempt would only be lost.
             ExecutorError: nothing could be started; submitting again is safe.
         """
         attempt = self._attempt(submission.name, submission.attempt)
@@ -56,14 +58,16 @@ class LocalExecutor:
             return attempt.handle
         try:
             Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
+            if record.is_full(attempt.file("")):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             record.write_json(
                 attempt.file(record.SPEC), specification(submission) | {"owner": self._owner}, durable=False
             )
         except OSError as error:
-            raise ExecutorError(
-                f"training job {submission.name} cannot be set up in {attempt.file('')}: {error.strerror};"
-                " make room or set permissions there"
-            ) from None
+            what = f"training job {submission.name} cannot be set up in {attempt.file('')}: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageError(f"{what}; make room there, then `hpt resume` the job") from None
+            raise ExecutorError(f"{what}; make room or set permissions there") from None
         attempt.spawn()
         return attempt.handle
 

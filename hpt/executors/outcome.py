@@ -67,7 +67,10 @@ def how_it_ended(status: int) -> str:
 
 
 def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str, Any]) -> dict[str, Any]:
-    """What a program's wait status, its failure file and the end of its log come to."""
+    """What a program's wait status, its failure file and the end of its log come to.
+
+    A program that fails on a full disk is not to blame for it, whatever it says.
+    """
     code = os.waitstatus_to_exitcode(status)
     how = how_it_ended(status)
     if ending.begun:
@@ -85,6 +88,8 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
         said = last_line(log)
         tail = f"; the last line of its log: {said}" if said else ""
         reason = contract.failure_text(base) or f"{how}{hint}{tail}"
+        if record.is_full(base):
+            return lost(f"the disk is full; make room in {base}. The program ended with: {reason}")
     return {"outcome": record.PROGRAM_ENDED, "exit_code": code, "reason": reason}
 
 

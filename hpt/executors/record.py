@@ -48,6 +48,17 @@ EXIT_ROOM = (
 )
 
 
+FULL = 1 << 18
+"""A disk with fewer free bytes is full, though attempts that just ended gave back what was set aside."""
+
+
+def is_full(directory: str) -> bool:
+    """Whether its disk has no room, or no names, left for a process of this user."""
+    disk = os.statvfs(directory)
+    blocks, names = (disk.f_bfree, disk.f_ffree) if os.geteuid() == 0 else (disk.f_bavail, disk.f_favail)
+    return blocks * disk.f_frsize < FULL or (disk.f_files > 0 and names == 0)
+
+
 def fsync_directory(path: str) -> None:
     """Make the names in a directory durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

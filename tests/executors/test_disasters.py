@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from hpt.errors import StorageError
 from hpt.executors import process
-from hpt.executors.local import LocalExecutor
+from hpt.executors.base import Submission
+from hpt.executors.local import LocalExecutor, specification
 from tests.executors.conftest import (
     DAEMON,
     REPOSITORY,
     Run,
     Workshop,
+    definition,
     is_running,
     own_children,
     pids_in,
@@ -156,14 +159,45 @@ def test_a_full_disk_before_the_start_is_the_hosts_failure(workshop: Workshop, s
     assert run.exit is not None
     assert run.exit.exit_code == 0
     assert supervisor_started.exists()
+    # Another is submitted, and its tuner dies before its supervisor has done anything.
+    script = workshop.script("echo never")
+    second = Run({"name": "job-002", "attempt": 1})
+    place = workshop.attempt(second)
+    place.mkdir(parents=True)
+    submission = Submission("job-002", 1, {}, definition(script))
+    (place / "spec.json").write_text(json.dumps(specification(submission) | {"owner": None}))
     _fill(small_disk)
-    (small_disk / "ballast").unlink()  # one page: enough for what to run, not for the room of its end
-    second = workshop.start(workshop.script("echo never"), name="job-002")
-    workshop.finish(second)
+    (small_disk / "ballast").unlink()  # one page: not enough for the room of its end
+    workshop.finish(second, executor=LocalExecutor(workshop.root))
     assert second.exit is not None
     assert second.exit.outcome == "Lost"
     assert "No space left on device" in second.exit.reason
     assert second.log == b""
+    with pytest.raises(StorageError, match=r"job-003 cannot be set up .*: No space left .*; make room there"):
+        workshop.start(script, name="job-003")
+
+
+def test_a_program_that_fails_on_a_full_disk_is_lost(workshop: Workshop, small_disk: Path) -> None:
+    workshop.executor = LocalExecutor(small_disk / "trials")
+    workshop.root = small_disk / "trials"
+    script = workshop.script("echo ready; read line < $FIFO; echo no room >&2; exit 3")
+    os.mkfifo(workshop.directory / "fifo")
+    environment = {"FIFO": str(workshop.directory / "fifo")}
+    run = workshop.says(workshop.start(script, environment=environment), b"ready")
+    _fill(small_disk)  # whoever it is that does
+    (workshop.directory / "fifo").write_text("go\n")
+    workshop.finish(run)
+    assert run.exit is not None
+    assert (run.exit.outcome, run.exit.exit_code, run.exit.stopped) == ("Lost", None, False)
+    assert run.exit.reason.startswith(
+        f"the disk is full; make room in {workshop.base(run)}. The program ended"
+    )
+    assert "exit code 3" in run.exit.reason
+    (small_disk / "filler").unlink()
+    again = workshop.start(workshop.script("exit 3"), attempt=2)
+    workshop.finish(again)
+    assert again.exit is not None
+    assert (again.exit.outcome, again.exit.exit_code) == ("Exited", 3)
 
 
 def test_a_program_that_fills_the_disk_still_gets_its_end_recorded(
@@ -173,10 +207,8 @@ def test_a_program_that_fills_the_disk_still_gets_its_end_recorded(
     workshop.root = small_disk / "trials"
     run = workshop.run(workshop.script("cat /dev/zero > $SM_OUTPUT_DATA_DIR/big; echo full >&2; exit 9"))
     assert run.exit is not None
-    assert (run.exit.outcome, run.exit.exit_code) == ("Exited", 9)
-    flood = workshop.run(workshop.script("cat /dev/zero; exit 8"), name="job-002")
-    assert flood.exit is not None
-    assert flood.exit.exit_code in (8, None)
+    assert run.exit.outcome == "Lost"
+    assert "exit code 9" in run.exit.reason
 
 
 def _fill(directory: Path) -> None:
