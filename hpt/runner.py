@@ -195,7 +195,7 @@ class TuningJobRunner:
             self._take(job, tail.feed(update.log, self._pace))
         if update.exit is not None and not tail.behind:
             self._take(job, tail.finish(self._pace))
-        if tail.behind:
+        if tail.behind or update.more:
             self._behind = True
         elif update.exit is not None:
             del self._attempts[number]

@@ -60,6 +60,24 @@ def test_the_deadline_of_a_training_job_keeps_its_last_value(tmp_path: Path, con
     assert job.value is not None and str(job.objective_status) == "Succeeded"
 
 
+def test_a_long_log_is_read_without_pauses(tmp_path: Path, config: TuningJobConfig) -> None:
+    program = tmp_path / "floods.py"
+    program.write_text("for i in range(40_000): print('x' * 200)\nprint('loss=1.5;')\n")
+    definition = replace(config.definition, training_image=str(program), hyperparameters={})
+    runner = make(tmp_path, replace(config, definition=definition, limits=ResourceLimits(1, 1)))
+    runner.step()
+    [job] = runner.state.jobs.values()
+    end = tmp_path / "trials" / job.name / "attempts" / "1" / "exit.json"
+    deadline = time.monotonic() + 30
+    while not end.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    pauses: list[float] = []
+    runner.run(sleep=pauses.append, shortest=0.01)
+    assert (str(job.status), job.value) == ("Completed", 1.5)
+    assert len(pauses) >= 7 and {*pauses} == {0.01}  # of 8 MB, a MiB at a time
+
+
 class _StopAtSecond:
     """A stopping rule that stops every trial at its second report."""
 

@@ -131,7 +131,8 @@ class Attempt:
             self._look()
         chunk, whole = self._read_log(offset, limit)
         ended = self._exit if whole else None
-        return Update(self.handle, "Ended" if ended else self._phase, chunk, ended, dict(self._times))
+        phase = "Ended" if ended else self._phase
+        return Update(self.handle, phase, chunk, ended, dict(self._times), more=not whole)
 
     def reap(self) -> bool:
         """Take notice of the end of our own supervisor; returns whether it still runs."""

@@ -69,7 +69,7 @@ class Update:
 
     phase: `Starting`, `Downloading`, `Training`, `Stopping`, `Uploading` or `Ended`. times: when each phase
     was entered, as far as known. exit is set exactly when phase is `Ended` AND every byte of the log was
-    handed out.
+    handed out. more: further bytes of the log are there already, to be had by polling at once.
     """
 
     handle: Handle
@@ -77,6 +77,7 @@ class Update:
     log: LogChunk
     exit: Exit | None = None
     times: Mapping[str, float] = field(default_factory=dict)
+    more: bool = False
 
 
 class Executor(Protocol):
