@@ -186,7 +186,7 @@ class Session:
             if progress is not None:
                 for note in config.warnings:
                     progress.say(note)
-        elif changed := _differences(to_document(self.config(config.name)), to_document(config)):
+        elif changed := differences(self.config(config.name), config):
             raise JobExistsError(
                 f"a tuning job named {config.name!r} exists in {self.root} and was described otherwise: "
                 f"{'; '.join(changed)}. Give what it was started with, or choose another name"
@@ -197,18 +197,38 @@ class Session:
             yield runner
 
 
+_NOT_COMPARED = ("name", "warnings", "request", "HyperParameterTuningJobName")
+_SEEDS = ("seed", "HyperParameterTuningJobConfig.RandomSeed")
+
+
+def differences(stored: TuningJobConfig, given: TuningJobConfig) -> list[str]:
+    """What two descriptions of a job, but for its name, disagree on, one text a member.
+
+    In the words of their requests where those differ. A seed left open agrees with any.
+    """
+    return _differences(stored.request, given.request) or _differences(
+        to_document(stored), to_document(given)
+    )
+
+
 def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:
-    """What two documents of a job disagree on, one text a member; a seed left open agrees with any."""
     found = []
     for key in sorted(stored.keys() | given.keys()):
-        old, new = stored.get(key), given.get(key)
-        if old == new or (not path and key in ("name", "warnings")) or (path + key == "seed" and new is None):
+        if (not path and key in _NOT_COMPARED) or (path + key in _SEEDS and given.get(key) is None):
             continue
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += _differences(old, new, f"{path}{key}.")
-        else:
-            found.append(f"{path}{key} is {_brief(old)} there and {_brief(new)} here")
+        found += _disagreements(stored.get(key), given.get(key), path + key)
     return found
+
+
+def _disagreements(old: object, new: object, path: str) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return _differences(old, new, f"{path}.")
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [text for i, pair in pairs for text in _disagreements(*pair, f"{path}[{i}]")]
+    return [f"{path} is {_brief(old)} there and {_brief(new)} here"]
 
 
 def _brief(value: object) -> str:

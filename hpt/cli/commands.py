@@ -18,7 +18,7 @@ from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job import TuningJobConfig
 from hpt.job_state import JobStatus
 from hpt.progress import PlainProgress
-from hpt.session import Progress, Session, drive
+from hpt.session import Progress, Session, differences, drive
 from hpt.strategies import canonical_name
 from hpt.warm_start import WarmStart, WarmStartType
 
@@ -161,7 +161,11 @@ def _warm_start_jobs(options: Namespace) -> int | None:
 
 
 def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, bool]:
-    """The configuration under the first name that is free or unfinished, and whether it is the latter."""
+    """The configuration under the first name that is free or unfinished, and whether it is the latter.
+
+    Raises:
+        JobExistsError: the unfinished job was described otherwise.
+    """
     taken = {record.name.lower(): record for record in session.storage.jobs()}
     for ordinal in count(1):
         suffix = "" if ordinal == 1 else f"-{ordinal}"
@@ -170,6 +174,12 @@ def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, 
         if record is None:
             return replace(config, name=name), False
         if not JobStatus(record.summary.get("status", "InProgress")).ended:
+            if changed := differences(session.config(name), config):
+                raise JobExistsError(
+                    f"tuning job {record.name!r} is unfinished and was described otherwise: "
+                    f"{'; '.join(changed)}. Go on with it as it is by `hpt resume {record.name}`, end it by "
+                    f"`hpt stop {record.name}`, or choose another name with --name"
+                )
             return replace(config, name=name), True
     raise AssertionError("unreachable")
 

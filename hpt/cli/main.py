@@ -100,7 +100,8 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument(
         "--again",
         action="store_true",
-        help="if the name is taken: go on with that job if it is unfinished, else run as NAME-2, NAME-3, ...",
+        help="if the name is taken: go on with that job if it is unfinished and described the same, else run "
+        "as NAME-2, NAME-3, ...",
     )
     tune.add_argument(
         "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"

@@ -126,6 +126,34 @@ def test_a_taken_name_and_again(hpt: Command) -> None:
     assert len(hpt("list")[0].splitlines()) == 4
 
 
+def test_again_goes_on_with_an_unfinished_job_only_if_the_file_is_the_same(hpt: Command) -> None:
+    path = hpt.slow(hpt.job(RandomSeed=11), 0.5)
+    process = hpt.start("tune", str(path))
+    wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    original = path.read_text()
+    request = json.loads(original)
+    tuning = request["HyperParameterTuningJobConfig"]
+    tuning["ResourceLimits"]["MaxNumberOfTrainingJobs"] = 5
+    tuning["ParameterRanges"]["ContinuousParameterRanges"][0]["MaxValue"] = "2"
+    del tuning["RandomSeed"]  # left open, it agrees with any
+    path.write_text(json.dumps(request))
+    _, err = hpt("tune", str(path), "--again", code=2)
+    tuning_path = "HyperParameterTuningJobConfig"
+    assert err == (
+        "hpt: tuning job 'job' is unfinished and was described otherwise: "
+        f"{tuning_path}.ParameterRanges.ContinuousParameterRanges[0].MaxValue is '1' there and '2' here; "
+        f"{tuning_path}.ResourceLimits.MaxNumberOfTrainingJobs is 4 there and 5 here. "
+        "Go on with it as it is by `hpt resume job`, end it by `hpt stop job`, or choose another name with "
+        "--name\n"
+    )
+    assert hpt.describe("job")["HyperParameterTuningJobStatus"] == "InProgress"
+    path.write_text(original)
+    out, err = hpt("tune", str(path), "--again")
+    assert "attempt 2" in err and "tuning job  job  Completed" in out
+
+
 def test_interrupted_and_resumed(hpt: Command) -> None:
     """Ctrl-C puts trials down; a resume goes on with the same numbers and configurations."""
     path = hpt.slow(hpt.job(), 0.5)
