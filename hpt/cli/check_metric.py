@@ -1,4 +1,4 @@
-"""`hpt check-metric`: what metric definitions read out of a sample log, and how nearly they missed."""
+"""`hpt check-metric`: what metric definitions read out of a sample log, and what they cut short or missed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from typing import Any
 from hpt.errors import InputError
 from hpt.job import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.hostile import effort
+from hpt.metrics.line import TAB_AS_TEXT, decode, number
 from hpt.metrics.plan import plan_pattern
 from hpt.metrics.scanner import MetricScanner
 
 CHUNK = 1 << 20
 MISS_LINES = 2000
-"""Nearest misses are looked for in so many lines at the end of the log; metrics are printed late rather
-than early."""
+"""Misses and numbers cut short are looked for in so many lines at the end of the log; metrics are printed
+late rather than early."""
+
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +115,9 @@ def _report(definition: MetricDefinition, values: list[float], path: Path) -> di
         "Matches": len(values),
     }
     if values:
-        return report | {"First": values[0], "Last": values[-1]}
+        report |= {"First": values[0], "Last": values[-1]}
+        cut = cut_short(definition.regex, path)
+        return report if cut is None else report | {"CutShort": dict(zip(_CUT, cut, strict=True))}
     miss = nearest_miss(definition.regex, path)
     return report if miss is None else report | {"NearestMiss": {"Pattern": miss[0], "Line": miss[1]}}
 
@@ -122,7 +128,7 @@ def nearest_miss(regex: str, path: Path) -> tuple[str, str] | None:
     None if not even its first character does. A pattern that matches whole but yields no number is its own
     miss.
     """
-    lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines()[-MISS_LINES:]
+    lines = _last_lines(path)
     for end in range(len(regex), 0, -1):
         try:
             beginning = re.compile(regex[:end])
@@ -131,9 +137,34 @@ def nearest_miss(regex: str, path: Path) -> tuple[str, str] | None:
         if beginning.match("") is not None and end < len(regex):
             return None  # from here on it matches anything
         for line in reversed(lines):
-            if beginning.search(line) or beginning.search(line.replace("\t", "#011")):
+            if beginning.search(line) or beginning.search(line.replace("\t", TAB_AS_TEXT)):
                 return regex[:end], line[:200]
     return None
+
+
+_CUT = "Read", "Number", "Line"
+
+
+def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
+    """What the group reads of a number that goes on after it, as 4.41 of 4.41e-06, that number and the line;
+    the last such in the log. None if there is none.
+    """
+    pattern, needed = re.compile(regex), effort(plan_pattern(regex))
+    for line in reversed(_last_lines(path)):
+        texts = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
+        for text in texts:
+            if not needed.instant(len(text)):
+                continue  # such a pattern is not for `re`
+            for match in pattern.finditer(text):
+                whole = _NUMBER.match(text, match.start(1)) if match[1] else None
+                value = number(match[1])
+                if whole and value is not None and value != number(whole[0]):
+                    return match[1], whole[0], line[:200]
+    return None
+
+
+def _last_lines(path: Path) -> list[str]:
+    return decode(path.read_bytes()).splitlines()[-MISS_LINES:]
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -141,6 +172,9 @@ def _show(report: dict[str, Any]) -> None:
     print(f"  read by   {report['Plan']}")
     if report["Matches"]:
         print(f"  values    {report['Matches']}, first {report['First']!r}, last {report['Last']!r}")
+        if cut := report.get("CutShort"):
+            print(f"  note      the group reads {cut['Read']} of {cut['Number']} in: {cut['Line']}")
+            print("            let it take signs and exponents, as ([-+0-9.eE]+) does")
         return
     print("  values    none")
     miss = report.get("NearestMiss")

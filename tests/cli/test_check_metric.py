@@ -49,6 +49,46 @@ def test_the_nearest_miss_is_named(
     assert report["NearestMiss"] == {"Pattern": pattern, "Line": line}
 
 
+@pytest.mark.parametrize(
+    ("regex", "line", "read", "number"),
+    [
+        ("loss: ([0-9.]+)", "loss: 4.41e-06 after 3 s", "4.41", "4.41e-06"),
+        (r"loss: (-?\d+)", "loss: -3.25", "-3", "-3.25"),
+        (r"loss: (\d\.\d\d)", "loss: 0.123", "0.12", "0.123"),
+        (r"#011loss:([0-9.]+)", "[1]\tloss:1.5E+3", "1.5", "1.5E+3"),
+    ],
+)
+def test_a_number_that_goes_on_after_the_group_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], regex: str, line: str, read: str, number: str
+) -> None:
+    path = tmp_path / "log"
+    path.write_text(f"loss: 5\n{line}\nloss: 7\n")
+    code, [report] = check(capsys, str(path), "--metric", f"loss={regex}")
+    assert code == 0
+    assert report["CutShort"] == {"Read": read, "Number": number, "Line": line}
+    main(["check-metric", str(path), "--metric", f"loss={regex}"])
+    assert f"the group reads {read} of {number} in: {line}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("regex", "line"),
+    [
+        ("loss: ([-+0-9.eE]+)", "loss: 4.41e-06"),
+        (r"loss: (\d\.\d+)", "loss: 0.5. loss: 0.25e loss: 0.125epochs loss: 1.0-2.0"),
+        (r"loss: (\d+)", "loss: 5."),
+        (r"loss: (\d\.\d)", "loss: 0.500"),
+        (r"((\d+)+)+\.", "1" * 60),  # which `re` would not come to an end with
+    ],
+)
+def test_a_number_read_whole_is_not_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], regex: str, line: str
+) -> None:
+    path = tmp_path / "log"
+    path.write_text(f"{line}\nloss: 1.\n")
+    _, [report] = check(capsys, str(path), "--metric", f"loss={regex}")
+    assert report["Matches"] and "CutShort" not in report
+
+
 def test_nothing_near(log: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-metric", log, "--metric", r"m=zebra (\S+)"]) == 1
     assert "no line matches even the beginning" in capsys.readouterr().out
