@@ -81,6 +81,7 @@ class Trial:
     number: counts from 1 in launch order. config: typed values. value: the final objective in the user's own
     sign, None while running or where none is usable. reports: interim values in the order they were reported.
     stopped_after: how many of them were there when it was decided to stop it, None if it never was.
+    failure_reason: in the result of a tuning job, why it failed or has no value, else "".
     """
 
     number: int
@@ -90,6 +91,7 @@ class Trial:
     reports: Sequence[Report] = ()
     definition: str | None = None
     stopped_after: int | None = None
+    failure_reason: str = ""
 
     @property
     def objective_status(self) -> ObjectiveStatus:

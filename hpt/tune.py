@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +44,9 @@ TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | N
 class TuningResult:
     """What a tuning job came to.
 
-    best_trial: None if no trial yielded a usable objective. trials: in launch order. completion_reason: what
-    ended the job, `MaxNumberOfTrainingJobs` for one. failure_reason: why the job as a whole failed, or "".
+    best_trial: None if no trial yielded a usable objective. trials: in launch order, each with a
+    `failure_reason` of its own. completion_reason: what ended the job, `MaxNumberOfTrainingJobs` for one.
+    failure_reason: why the job as a whole failed, or "".
     """
 
     name: str
@@ -98,9 +99,9 @@ def tune(
     ended, whose results this one begins with; a `WarmStart` says what they have in common with it. Such a job
     needs a `name`.
 
-    Without `name` and `state` the job lives in a temporary directory and is gone afterwards. With one it is
-    kept under `state` (default `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or
-    Ctrl-C.
+    Without `name` and `state` the job lives in a temporary directory and is gone afterwards, its logs too;
+    `failure_reason` of each trial says what went wrong. With one it is kept under `state` (default
+    `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
 
     Raises:
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
@@ -228,7 +229,10 @@ def _run(
 def result_of(runner: TuningJobRunner, directory: Path | None) -> TuningResult:
     """The outcome of a job that has ended (or was paused), from its folded state."""
     state = runner.state
-    trials = {trial.number: trial for trial in runner.history}
+    trials = {
+        trial.number: replace(trial, failure_reason=state.jobs[trial.number].failure_reason)
+        for trial in runner.history
+    }
     best = None if state.best is None else trials[state.best.number]
     ordered = tuple(trials[number] for number in sorted(trials))
     return TuningResult(

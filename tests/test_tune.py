@@ -40,6 +40,12 @@ def only_reports(config, report):  # type: ignore[no-untyped-def]
     report(0.5)
 
 
+def some_fail(config, report):  # type: ignore[no-untyped-def]
+    if config["kind"] == "bad":
+        raise RuntimeError("out of crackers")
+    return 1.0
+
+
 def not_a_number(config, report):  # type: ignore[no-untyped-def]
     return math.nan if config["kind"] == "bad" else 1.0
 
@@ -86,6 +92,16 @@ def test_nan_fails_the_trial_and_the_job_goes_on() -> None:
     assert result.status == "Completed"
     assert [(t.config["kind"], t.value) for t in result.trials] == [("good", 1.0), ("bad", None)]
     assert result.best_config == {"kind": "good"}
+
+
+def test_a_trial_that_fails_in_a_job_that_succeeds_says_why() -> None:
+    space = hpt.SearchSpace([hpt.CategoricalParameter("kind", ["good", "bad"])])
+    result = hpt.tune(some_fail, space, strategy="Grid", seed=1)
+    assert (result.status, result.failure_reason) == ("Completed", "")
+    good, bad = result.trials
+    assert (str(good.status), good.failure_reason) == ("Completed", "")
+    assert str(bad.status) == "Failed" and "RuntimeError: out of crackers" in bad.failure_reason
+    assert result.best_trial == good
 
 
 @pytest.mark.parametrize(
