@@ -9,6 +9,7 @@ to.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import time as _time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -247,7 +248,7 @@ class TuningJobRunner:
             status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
             secondary = str(status)
         reason = exit.reason if status is TrialStatus.FAILED else ""
-        self._end_trial(job, now, status, secondary, reason, model=exit.model or "")
+        self._end_trial(job, now, status, secondary, reason, exit=exit)
 
     def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
         """The infrastructure failed under an attempt; what becomes of the trial is settled next."""
@@ -301,20 +302,29 @@ class TuningJobRunner:
         reason: str = "",
         *,
         retryable: bool = False,
-        model: str = "",
+        exit: Exit | None = None,
     ) -> None:
         metric = self.config.definition_of(job.definition).objective.metric
         value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
         if status is TrialStatus.FAILED:
             value = None
         elif value is None:
-            reason = (
-                f"printed no value of the objective metric {metric!r}; "
-                "check its regular expression against the log"
-            )
+            reason = self._without_value(job, metric, exit)
         elif not isfinite(value):
             reason, value = f"the last value of the objective metric {metric!r} was {value}", None
+        model = (exit and exit.model) or ""
         self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
+
+    def _without_value(self, job: TrainingJob, metric: str, exit: Exit | None) -> str:
+        """Why a training job that did not fail has no value, with the command that looks into it."""
+        if job.training_start is None and (exit is None or exit.started is None):
+            return "stopped before the program started"
+        words = f"printed no value of the objective metric {metric!r}"
+        if exit is None or exit.log is None:
+            return f"{words}; check its regular expression against the log"
+        definitions = self.config.definition_of(job.definition).metric_definitions
+        tried = [f"--metric={each.name}={each.regex}" for each in definitions if each.name == metric]
+        return f"{words}; try: {shlex.join(['hpt', 'check-metric', exit.log, *tried])}"
 
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hpt import events as ev
@@ -93,6 +94,25 @@ def test_a_stopping_rule_stops_and_later_values_still_count(tmp_path: Path, conf
     assert str(job.status) in ("Stopped", "Completed")
     assert job.stop_reason == ev.STOPPED_BY_RULE
     assert job.value == job.metrics["loss"][0]
+
+
+def test_one_stopped_before_its_program_started_says_so(tmp_path: Path, config: TuningJobConfig) -> None:
+    created = time.time()
+    storage = MemoryStorage()
+    storage.create(config.name, {}, created)
+    [trial] = config.definition.space.sample(1, np.random.default_rng(1))
+    events = [
+        ev.TrialCreated(created, 1, trial, "job-001"),
+        ev.AttemptCreated(created, 1, 1),
+        ev.AttemptEnded(created, 1, 1, "Lost", None, "the host was restarted"),
+    ]
+    storage.append(lease := storage.acquire(config.name), events, {})
+    executor = LocalExecutor(tmp_path / "trials")
+    runner = TuningJobRunner(config, created, events, storage, lease, executor)
+    runner.request_stop()
+    runner.run()
+    [job] = runner.state.jobs.values()
+    assert (str(job.status), job.failure_reason) == ("Stopped", "stopped before the program started")
 
 
 def test_finite_space_exhausted(tmp_path: Path, config: TuningJobConfig) -> None:

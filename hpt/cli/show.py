@@ -136,6 +136,7 @@ def job(
     best = state.best
     if best is None:
         print("best        none yet")
+        print(f"directory   {directory / 'trials'}")
         return
     definition = config.definition_of(best.definition)
     print(f"best        {best.name}")

@@ -163,7 +163,7 @@ class Attempt:
             self._look_after_orphan()
             return
         self._read_phases()
-        self._exit = Exit(**content)
+        self._exit = Exit(**content, log=self.file(record.LOG))
 
     def _look_after_orphan(self) -> None:
         """No supervisor of ours, none known to live and no exit record: find out what that means.
@@ -225,7 +225,7 @@ class Attempt:
             record.write_json(self.file(record.EXIT), content)
         except OSError:
             pass  # full disk or no directory: whoever looks next comes to the same verdict
-        self._exit = Exit(**content)
+        self._exit = Exit(**content, log=self.file(record.LOG))
 
     def _explain(self, code: int) -> str:
         """Why a supervisor that could not even mark the attempt gave up: its exit code is an errno."""

@@ -50,7 +50,8 @@ class Exit:
     too), `Lost` (the infrastructure failed under it: supervisor gone, host restarted, disk full, could not
     be started for a reason that is not the program's) or `Preempted` (Spot capacity was withdrawn). reason:
     text for a person; the program's own failure file where it wrote one. stopped: a stop was requested
-    before it ended. timed_out: it ran into its deadline. model: where its model lies, or None.
+    before it ended. timed_out: it ran into its deadline. started: when its program was; None if it never was.
+    model: where its model lies, or None. log: where its log can be read as a file, or None.
     """
 
     outcome: str
@@ -61,6 +62,7 @@ class Exit:
     started: float | None = None
     ended: float | None = None
     model: str | None = None
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -205,6 +206,20 @@ def test_a_living_owner_is_named(hpt: Command) -> None:
     assert len(set(hpt.runs.read_text().split())) == len(hpt.runs.read_text().split()) == 4
     _, err = hpt("resume", "job", code=2)
     assert "nothing to resume" in err
+
+
+def test_a_metric_that_never_matches_names_the_log_and_the_command_that_looks_into_it(hpt: Command) -> None:
+    path = hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1})
+    path.write_text(path.read_text().replace("loss=(.*?);", "'loss' = (.*?);"))
+    out, _ = hpt("tune", str(path), "--quiet", code=1)
+    assert f"directory   {hpt.state / 'job' / 'trials'}\n" in out
+    [trial] = json.loads(hpt("trials", "job", "--json")[0])
+    words, command = trial["FailureReason"].split("; try: hpt ")
+    assert words == "printed no value of the objective metric 'loss'"
+    log = hpt.state / "job" / "trials" / trial["TrainingJobName"] / "attempts" / "1" / "log"
+    assert str(log) in command and command in out
+    out, _ = hpt(*shlex.split(command), code=1)
+    assert "values    none" in out and "'loss' = (.*?);" in out
 
 
 @pytest.mark.parametrize("owner", ["living", "dead"])
