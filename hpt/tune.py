@@ -217,8 +217,9 @@ def _run(
 ) -> TuningResult:
     from hpt.progress import PlainProgress
     from hpt.session import drive
+    from hpt.streams import for_progress
 
-    progress = PlainProgress(sys.stderr) if verbose else None
+    progress = PlainProgress(for_progress(sys.stderr)) if verbose else None
     with session.open_or_create(config, prepare=prepare, progress=progress) as runner:
         interrupted = drive(runner, progress)
     if interrupted:

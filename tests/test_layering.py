@@ -67,7 +67,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "hpt.storage",
     ),
     "orchestration": ("hpt.runner", "hpt.service", "hpt.session", "hpt.simulation"),
-    "entry points": ("hpt", "hpt.cli", "hpt.client", "hpt.progress", "hpt.testing", "hpt.tune"),
+    "entry points": (
+        "hpt",
+        "hpt.cli",
+        "hpt.client",
+        "hpt.progress",
+        "hpt.streams",
+        "hpt.testing",
+        "hpt.tune",
+    ),
 }
 ORDER = list(LAYERS)
 PURE = ("vocabulary", "decisions", "description")

@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hpt.errors import HptError, InputError, JobOwnedError, LeaseLostError
+from hpt.errors import HptError, InputError, JobOwnedError
+from hpt.streams import for_progress, for_results
 
 DESCRIPTION = """\
 Automatic model tuning: run many training jobs, learn from their logs, keep the best model.
@@ -136,23 +137,25 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code. Every deliberate error is one message on stderr, never a traceback."""
-    options = parser().parse_args(arguments)
-    from hpt.cli import commands
-
+    sys.stdout, sys.stderr = for_results(sys.stdout), for_progress(sys.stderr)
     try:
-        return int(commands.COMMANDS[options.command](options))
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # here, where a failure can still be told
     except (InputError, JobOwnedError) as error:
         print(f"hpt: {error}", file=sys.stderr)
         return BAD_INPUT
-    except LeaseLostError as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return SURROUNDINGS
     except HptError as error:
         print(f"hpt: {error}", file=sys.stderr)
         return SURROUNDINGS
-    except BrokenPipeError:  # `hpt trials NAME | head`
-        sys.stderr.close()
-        return COMPLETED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    options = parser().parse_args(arguments)
+    from hpt.cli import commands
+
+    return int(commands.COMMANDS[options.command](options))
 
 
 def _version() -> str:
