@@ -47,12 +47,23 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
     """`state` if given, else `$HPT_HOME`, else `~/.hpt`; absolute.
 
     Raises:
-        InputError: `state` is empty.
+        InputError: `state` is empty, or cannot be made absolute.
     """
-    chosen = state if state is not None else os.environ.get("HPT_HOME") or Path.home() / ".hpt"
+    chosen = state if state is not None else os.environ.get("HPT_HOME") or "~/.hpt"
     if not os.fspath(chosen):
         raise InputError("the state directory is given as ''; name one, or leave it out for the default")
-    return Path(chosen).expanduser().absolute()
+    try:
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError as error:
+        raise InputError(
+            f"the state directory {chosen} is in the home of a user who has none here; "
+            "name another with --state or $HPT_HOME"
+        ) from error
+    except FileNotFoundError as error:
+        raise InputError(
+            f"the state directory {chosen} starts at the working directory, which was deleted; "
+            "go to another folder, or name an absolute path"
+        ) from error
 
 
 class Session:
@@ -64,7 +75,14 @@ class Session:
     def __init__(self, state: str | os.PathLike[str] | None = None, *, ephemeral: bool = False) -> None:
         self.root = state_directory(state)
         self._ephemeral = ephemeral
-        if self.root.exists() and not self.root.is_dir():
+        try:
+            is_file = self.root.exists() and not self.root.is_dir()
+        except OSError as error:
+            raise InputError(
+                f"the state directory {self.root} cannot be looked at ({error.strerror}); "
+                "name another with --state or $HPT_HOME"
+            ) from error
+        if is_file:
             raise InputError(
                 f"the state directory {self.root} is a file; name another with --state or $HPT_HOME"
             )

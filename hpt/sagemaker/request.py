@@ -60,7 +60,7 @@ def parse_request(
     if facts.is_auto:
         plain = autotune(facts)
         facts = replace(facts, request=plain)
-    home = str(Path("~").expanduser())
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
     base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts, EXTENDED_RULES if extended else RULES)
     found = [broken] if broken is not None else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,24 @@ from hpt.algorithms import BuiltInAlgorithm
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
+
+
+def _looking(check: Callable[[Surroundings, str], str | None]) -> Callable[[Surroundings, str], str | None]:
+    """The check, which answers also where the system will not even look: a folder on the way that may not be
+    searched, too long a name.
+    """
+
+    @wraps(check)
+    def answer(self: Surroundings, path: str) -> str | None:
+        try:
+            return check(self, path)
+        except OSError as error:
+            return (
+                f"{path} cannot be looked at ({error.strerror}); correct the path, or the permissions on the "
+                "way to it"
+            )
+
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,7 @@ class Surroundings:
 
     check_s3: CheckS3 | None = None
 
+    @_looking
     def program(self, path: str) -> str | None:
         program = Path(path)
         if not program.exists():
@@ -40,6 +60,7 @@ class Surroundings:
             return f"{algorithm.library} is not installed; run: pip install 'hpt[{algorithm.extra}]'"
         return None
 
+    @_looking
     def data(self, uri: str) -> str | None:
         if uri.startswith("s3://"):
             return self.check_s3(uri) if self.check_s3 is not None else None
@@ -50,6 +71,7 @@ class Surroundings:
             return f"{uri} may not be read; change its permissions"
         return None
 
+    @_looking
     def destination(self, uri: str) -> str | None:
         if uri.startswith("s3://"):
             bucket = "/".join(uri.split("/")[:3])  # what lies below is still to be written

@@ -319,8 +319,11 @@ class SQLiteStorage:
             yield self._open[key]
             return
         directory = self._state / key
-        if not (directory / DATABASE).exists():
-            raise missing
+        try:
+            if not (directory / DATABASE).exists():
+                raise missing
+        except OSError as error:
+            raise storage_error(error, directory, "the job could not be read") from error
         with Database(directory, "rw", self._busy) as database:
             version = database.schema_version()
             if version == 0:

@@ -1,0 +1,99 @@
+"""Places that the system refuses to look at are named in one message."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import Command
+
+UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
+"""A superuser is refused nothing as long as it keeps its capabilities."""
+
+
+@pytest.fixture
+def hpt(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.fixture
+def locked(hpt: Command) -> Iterator[Path]:
+    """A folder that may not be searched."""
+    if os.getuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("a superuser needs setpriv to be refused anything")
+    folder = hpt.root / "locked"
+    folder.mkdir(mode=0o000)
+    yield folder
+    folder.chmod(0o700)
+
+
+def refused(hpt: Command, *words: str, code: int = 2) -> str:
+    """What the command says on stderr, without the rights of a superuser."""
+    drop = UNPRIVILEGED if os.getuid() == 0 else []
+    done = subprocess.run(
+        [*drop, sys.executable, "-m", "hpt.cli.main", *words],
+        cwd=hpt.root,
+        env={**os.environ, "HPT_HOME": str(hpt.state)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def with_place(path: Path, member: str, place: str) -> str:
+    """The job file with a program, data or destination of its own."""
+    request = json.loads(path.read_text())
+    definition = request["TrainingJobDefinition"]
+    if member == "program":
+        definition["AlgorithmSpecification"]["TrainingImage"] = place
+    elif member == "data":
+        source = {"S3DataSource": {"S3Uri": place}}
+        definition["InputDataConfig"] = [{"ChannelName": "train", "DataSource": source}]
+    else:
+        definition["OutputDataConfig"] = {"S3OutputPath": place}
+    path.write_text(json.dumps(request))
+    return str(path)
+
+
+@pytest.mark.parametrize("member", ["program", "data", "destination"])
+def test_a_place_behind_a_locked_folder(hpt: Command, locked: Path, member: str) -> None:
+    place = str(locked / "train.py")
+    err = refused(hpt, "tune", with_place(hpt.job(), member, place), "--check")
+    assert f"{place} cannot be looked at (Permission denied); correct the path" in err
+
+
+@pytest.mark.parametrize("member", ["program", "data", "destination"])
+def test_a_place_whose_name_is_too_long(hpt: Command, member: str) -> None:
+    err = refused(hpt, "tune", with_place(hpt.job(), member, "./" + "x" * 300), "--check")
+    assert "cannot be looked at (File name too long)" in err
+
+
+@pytest.mark.parametrize("words", [["list"], ["describe", "job"], ["tune", "job.json"]])
+def test_a_state_directory_in_or_below_a_locked_folder(hpt: Command, locked: Path, words: list[str]) -> None:
+    hpt.job()
+    err = refused(hpt, *words, "--state", str(locked), code=4)
+    assert f"{locked}" in err and "Permission denied; make it readable" in err
+    err = refused(hpt, *words, "--state", str(locked / "state"))
+    assert f"{locked / 'state'} cannot be looked at (Permission denied); name another" in err
+
+
+def test_a_state_directory_that_is_nowhere(hpt: Command) -> None:
+    assert "~nouser/x" in refused(hpt, "list", "--state", "~nouser/x")
+    deleted = hpt.root / "deleted"
+    deleted.mkdir()
+    words = [sys.executable, "-c", f"import os; os.chdir({str(deleted)!r}); os.rmdir({str(deleted)!r}); "]
+    words[-1] += "from hpt.cli.main import main; raise SystemExit(main(['list', '--state', 'here']))"
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "the state directory here starts at the working directory, which was deleted" in done.stderr
