@@ -6,8 +6,8 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -35,19 +35,12 @@ def tune(options: Namespace) -> int:
         config, resuming = _again(session, config)
     else:
         resuming = False
-    if not resuming:
-        try:
-            config = session.create(config, warm_start_jobs=_warm_start_jobs(options))
-        except JobExistsError as error:
-            ended = session.load(config.name)[2].status.ended
-            go_on = "" if ended else f"go on with it by `hpt resume {config.name}`, "
-            raise JobExistsError(
-                f"a tuning job named {config.name!r} exists in {session.root}; "
-                f"{go_on}choose another name with --name, or use --again"
-            ) from error
-    for warning in config.warnings:
-        print(f"hpt: note: {warning}", file=sys.stderr)
-    return _run(session, config.name, options)
+    with _interruptible(session, config.name, options):
+        if not resuming:
+            config = _create(session, config, options)
+        for warning in config.warnings:
+            print(f"hpt: note: {warning}", file=sys.stderr)
+        return _run(session, config.name, options)
 
 
 def resume(options: Namespace) -> int:
@@ -55,7 +48,8 @@ def resume(options: Namespace) -> int:
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
-    return _run(session, config.name, options)
+    with _interruptible(session, config.name, options):
+        return _run(session, config.name, options)
 
 
 def stop(options: Namespace) -> int:
@@ -67,16 +61,27 @@ def stop(options: Namespace) -> int:
     if options.no_wait and record.owner_pid is not None:
         _say(options, f"process {record.owner_pid} is stopping tuning job {config.name}")
         return codes.COMPLETED
+    try:
+        return _until_stopped(session, config.name, options)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the request to stop tuning job {config.name} stays in force: "
+            "the process that runs it, or resumes it, ends it"
+        ) from None
+
+
+def _until_stopped(session: Session, name: str, options: Namespace) -> int:
+    """Run the job, of which a stop is requested, to its end, or wait for the process that does."""
     while True:
         try:
-            code = _run(session, config.name, options)
+            code = _run(session, name, options)
             return codes.COMPLETED if code == codes.STOPPED else code
         except JobOwnedError as owned:  # its owner reads the request within a step
-            _say(options, f"waiting for process {owned.pid} to stop tuning job {config.name}")
-            while session.storage.read(config.name)[0].owner_pid is not None:
+            _say(options, f"waiting for process {owned.pid} to stop tuning job {name}")
+            while session.storage.read(name)[0].owner_pid is not None:
                 time.sleep(0.2)
-        if session.load(config.name)[2].status.ended:
-            return _finish(session, config.name, options, stopped=codes.COMPLETED)
+        if session.load(name)[2].status.ended:
+            return _finish(session, name, options, stopped=codes.COMPLETED)
 
 
 def list_jobs(options: Namespace) -> int:
@@ -158,6 +163,35 @@ def _warm_start_jobs(options: Namespace) -> int | None:
     from hpt.sagemaker.local import STRICT_LIMITS
 
     return STRICT_LIMITS.warm_start_jobs if options.strict else None
+
+
+def _create(session: Session, config: TuningJobConfig, options: Namespace) -> TuningJobConfig:
+    try:
+        return session.create(config, warm_start_jobs=_warm_start_jobs(options))
+    except JobExistsError as error:
+        ended = session.load(config.name)[2].status.ended
+        go_on = "" if ended else f"go on with it by `hpt resume {config.name}`, "
+        raise JobExistsError(
+            f"a tuning job named {config.name!r} exists in {session.root}; "
+            f"{go_on}choose another name with --name, or use --again"
+        ) from error
+
+
+@contextmanager
+def _interruptible(session: Session, name: str, options: Namespace) -> Iterator[None]:
+    """Gives a Ctrl-C that meets the job outside the runner's loop, which sees to its own, words on what is
+    left of it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not session.holds(name):
+            words = f"tuning job {name} was not created"
+        elif session.load(name)[2].status.ended:
+            words = f"tuning job {name} has ended; see: hpt describe {name}{_state_option(options)}"
+        else:
+            words = f"go on with: hpt resume {name}{_state_option(options)}"
+        raise KeyboardInterrupt(f"interrupted; {words}") from None
 
 
 def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, bool]:

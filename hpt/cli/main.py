@@ -149,6 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HptError as error:
         print(f"hpt: {error}", file=sys.stderr)
         return SURROUNDINGS
+    except KeyboardInterrupt as interrupt:
+        print(f"hpt: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:  # what no lower layer had words for
         where = "" if error.filename is None else f"{error.filename}: "
         print(f"hpt: {where}{error.strerror or error}; mend that and try again", file=sys.stderr)

@@ -1,0 +1,88 @@
+"""Ctrl-C where no runner's loop sees to it: a line on what is left, never a traceback."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from hpt.jobfile import load_job_file
+from hpt.sagemaker.request import parse_request
+from hpt.session import Session
+from hpt.storage.database import DATABASE
+from tests.cli.test_cli import Command, wait_until
+
+
+@pytest.fixture
+def hpt(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """Somebody is writing to a job's database: whoever wants to write as well waits."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def interrupt_at(process: subprocess.Popen[str], database: Path) -> None:
+    """Ctrl-C while the process waits for the database."""
+    files = Path(f"/proc/{process.pid}/fd")
+    wait_until(lambda: any(file.is_symlink() and file.readlink() == database for file in files.iterdir()))
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and out == "", (out, err)
+    assert "Traceback" not in err
+    return err
+
+
+def test_before_the_job_is_created(hpt: Command) -> None:
+    database = hpt.state / "job" / DATABASE
+    with held(database):
+        process = hpt.start("tune", str(hpt.job()))
+        interrupt_at(process, database)
+    assert said(process) == "hpt: interrupted; tuning job job was not created\n"
+    assert hpt("list")[0].startswith("no tuning jobs")
+
+
+def test_before_the_first_training_job_starts(hpt: Command) -> None:
+    request, base_dir = load_job_file(hpt.job())
+    with closing(Session(hpt.state)) as session:
+        session.create(parse_request(request, base_dir=base_dir))
+    database = hpt.state / "job" / DATABASE
+    with held(database):
+        process = hpt.start("resume", "job", "--state", str(hpt.state))
+        interrupt_at(process, database)
+    assert said(process) == f"hpt: interrupted; go on with: hpt resume job --state {hpt.state}\n"
+    assert "Completed" in hpt("resume", "job")[0]
+
+
+def test_while_another_process_stops_the_job(hpt: Command) -> None:
+    path = hpt.job()
+    (hpt.root / "counted.py").write_text(
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open(os.environ['RUNS'], 'a').write('run\\n')\ntime.sleep(5)\n"
+    )
+    owner = hpt.start("tune", str(path))
+    wait_until(lambda: hpt.runs.exists())
+    process = hpt.start("stop", "job")
+    assert process.stderr is not None
+    assert "waiting for process" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert "the request to stop tuning job job stays in force" in said(process)
+    owner.communicate(timeout=60)
+    assert owner.returncode == 3
