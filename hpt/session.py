@@ -24,6 +24,7 @@ from hpt.parents import Parent, inherit
 from hpt.runner import TuningJobRunner
 from hpt.sagemaker import parent_rules
 from hpt.storage.base import JobRecord
+from hpt.storage.place import state_directory
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -41,29 +42,6 @@ class Progress(Protocol):
     def say(self, words: str) -> None:
         """Something the person in front of it should know now."""
         ...
-
-
-def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
-    """`state` if given, else `$HPT_HOME`, else `~/.hpt`; absolute.
-
-    Raises:
-        InputError: `state` is empty, or cannot be made absolute.
-    """
-    chosen = state if state is not None else os.environ.get("HPT_HOME") or "~/.hpt"
-    if not os.fspath(chosen):
-        raise InputError("the state directory is given as ''; name one, or leave it out for the default")
-    try:
-        return Path(chosen).expanduser().absolute()
-    except RuntimeError as error:
-        raise InputError(
-            f"the state directory {chosen} is in the home of a user who has none here; "
-            "name another with --state or $HPT_HOME"
-        ) from error
-    except FileNotFoundError as error:
-        raise InputError(
-            f"the state directory {chosen} starts at the working directory, which was deleted; "
-            "go to another folder, or name an absolute path"
-        ) from error
 
 
 class Session:

@@ -19,6 +19,7 @@ from hpt.job import TuningJobConfig
 from hpt.job_state import JobStatus
 from hpt.progress import PlainProgress
 from hpt.session import Progress, Session, differences, drive
+from hpt.storage.place import command
 from hpt.strategies import canonical_name
 from hpt.warm_start import WarmStart, WarmStartType
 
@@ -35,7 +36,7 @@ def tune(options: Namespace) -> int:
         config, resuming = _again(session, config)
     else:
         resuming = False
-    with _interruptible(session, config.name, options):
+    with _interruptible(session, config.name):
         if not resuming:
             config = _create(session, config, options)
         for warning in config.warnings:
@@ -48,7 +49,7 @@ def resume(options: Namespace) -> int:
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
-    with _interruptible(session, config.name, options):
+    with _interruptible(session, config.name):
         return _run(session, config.name, options)
 
 
@@ -170,7 +171,7 @@ def _create(session: Session, config: TuningJobConfig, options: Namespace) -> Tu
         return session.create(config, warm_start_jobs=_warm_start_jobs(options))
     except JobExistsError as error:
         ended = session.load(config.name)[2].status.ended
-        go_on = "" if ended else f"go on with it by `hpt resume {config.name}`, "
+        go_on = "" if ended else f"go on with it by `{command(f'resume {config.name}', session.root)}`, "
         raise JobExistsError(
             f"a tuning job named {config.name!r} exists in {session.root}; "
             f"{go_on}choose another name with --name, or use --again"
@@ -178,7 +179,7 @@ def _create(session: Session, config: TuningJobConfig, options: Namespace) -> Tu
 
 
 @contextmanager
-def _interruptible(session: Session, name: str, options: Namespace) -> Iterator[None]:
+def _interruptible(session: Session, name: str) -> Iterator[None]:
     """Gives a Ctrl-C that meets the job outside the runner's loop, which sees to its own, words on what is
     left of it.
     """
@@ -188,9 +189,9 @@ def _interruptible(session: Session, name: str, options: Namespace) -> Iterator[
         if not session.holds(name):
             words = f"tuning job {name} was not created"
         elif session.load(name)[2].status.ended:
-            words = f"tuning job {name} has ended; see: hpt describe {name}{_state_option(options)}"
+            words = f"tuning job {name} has ended; see: {command(f'describe {name}', session.root)}"
         else:
-            words = f"go on with: hpt resume {name}{_state_option(options)}"
+            words = f"go on with: {command(f'resume {name}', session.root)}"
         raise KeyboardInterrupt(f"interrupted; {words}") from None
 
 
@@ -233,7 +234,7 @@ def _run(session: Session, name: str, options: Namespace) -> int:
         running = len(runner.state.running)
         print(
             f"hpt: interrupted; {running} training job{'s' * (running != 1)} put down. "
-            f"Go on with: hpt resume {runner.config.name}{_state_option(options)}",
+            f"Go on with: {command(f'resume {runner.config.name}', session.root)}",
             file=sys.stderr,
         )
         return codes.INTERRUPTED
@@ -254,10 +255,6 @@ def _progress(options: Namespace) -> Progress | None:
 
         return LiveProgress()
     return PlainProgress(sys.stderr)
-
-
-def _state_option(options: Namespace) -> str:
-    return f" --state {options.state}" if options.state else ""
 
 
 def _say(options: Namespace, words: str) -> None:

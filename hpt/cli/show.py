@@ -18,6 +18,7 @@ from hpt.runner import TuningJobRunner
 from hpt.sagemaker.convert import warm_start_request
 from hpt.sagemaker.response import completion_details, overall_best
 from hpt.storage.base import JobRecord
+from hpt.storage.place import command
 from hpt.trial import ObjectiveType
 
 
@@ -78,7 +79,7 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
         _print_json([_listing(record) for record in records])
         return
     if not records:
-        print(f"no tuning jobs in {root}; start one with: hpt tune JOB")
+        print(f"no tuning jobs in {root}; start one with: {command('tune JOB', root)}")
         return
     rows = []
     for record in records:
@@ -107,6 +108,7 @@ def job(
     if as_json:
         _print_json(describe_document(config, record, state, directory))
         return
+    root = directory.parent
     end = state.ended if state.ended is not None else time.time()
     counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)
     print(f"tuning job  {config.name}  {state.status}" + (f" ({state.criterion})" if state.criterion else ""))
@@ -128,11 +130,12 @@ def job(
         print(f"  {each.name}: {len(own)} training jobs, best {each.objective.metric} {reached}")
     unusable = state.objective_counters["Failed"]
     if unusable:
-        print(f"            {unusable} without a usable objective; see: hpt trials {config.name}")
+        look = command(f"trials {config.name}", root)
+        print(f"            {unusable} without a usable objective; see: {look}")
     if record.owner_pid is not None and not state.status.ended:
         print(f"process     {record.owner_pid}")
     elif not state.status.ended:
-        print(f"            nobody runs it; go on with: hpt resume {config.name}")
+        print(f"            nobody runs it; go on with: {command(f'resume {config.name}', root)}")
     best = state.best
     if best is None:
         print("best        none yet")

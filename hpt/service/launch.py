@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hpt.errors
 from hpt.errors import ExecutorError
+from hpt.storage.place import command
 
 LOG = "runner.log"
 """In the job's directory: what its runner said. A job that has one was started by a service."""
@@ -73,5 +74,5 @@ class Launcher:
         except OSError as error:
             raise ExecutorError(
                 f"no process could be started to run tuning job {name}: {error.strerror}; "
-                f"start it with: hpt resume {name}"
+                f"start it with: {command(f'resume {name}', self._root)}"
             ) from error

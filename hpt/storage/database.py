@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from hpt.errors import StorageError
 from hpt.storage.base import Note
+from hpt.storage.place import command
 
 DATABASE = "job.sqlite"
 LOCK = "owner.lock"
@@ -40,8 +41,8 @@ SCHEMA = (
 Execute = Callable[..., sqlite3.Cursor]
 
 _FIXES = {
-    sqlite3.SQLITE_FULL: "free space on its file system, then `hpt resume` the job",
-    sqlite3.SQLITE_IOERR: "check its disk, quota and file-size limit, then `hpt resume` the job",
+    sqlite3.SQLITE_FULL: "free space on its file system, then {again}",
+    sqlite3.SQLITE_IOERR: "check its disk, quota and file-size limit, then {again}",
     sqlite3.SQLITE_BUSY: "another process is writing it; try again when that one is done",
     sqlite3.SQLITE_READONLY: "make it writable, or choose another state directory with --state",
     sqlite3.SQLITE_PERM: "make it writable, or choose another state directory with --state",
@@ -53,15 +54,15 @@ _NO_WRITING = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlit
 _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY))
 
 
-def storage_error(error: Exception, path: Path, what: str) -> StorageError:
-    """The failure with its path, cause and fix."""
+def storage_error(error: Exception, path: Path, what: str, again: str = "try again") -> StorageError:
+    """The failure with its path, cause and fix. again: what to do once the surroundings are mended."""
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fix = _FIXES[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN]
-        return StorageError(f"{what}: {path}: {error.strerror or error}; {fix}")
+        return StorageError(f"{what}: {path}: {error.strerror or error}; {fix.format(again=again)}")
     fix = _FIXES.get(_primary_code(error), "check the file and its file system")
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StorageError(f"{what}: {path}: {error} ({name}); {fix}")
+    return StorageError(f"{what}: {path}: {error} ({name}); {fix.format(again=again)}")
 
 
 def _primary_code(error: Exception) -> int:
@@ -94,10 +95,16 @@ class Database:
         self.control: tuple[bool, tuple[Note, ...]] | None = None
         self._version = -1
         self._lock: int | None = None
+        self._new = mode == "rwc"  # there is no job to resume yet
         try:
             self.connection = self._connect(mode, busy_seconds)
         except sqlite3.Error as error:
-            raise storage_error(error, self.path, "the job's state could not be opened") from error
+            raise self._failure(error, "the job's state could not be opened") from error
+
+    def _failure(self, error: Exception, what: str) -> StorageError:
+        job = f"resume {self.directory.name}"
+        again = "try again" if self._new else f"`{command(job, self.directory.parent)}`"
+        return storage_error(error, self.path, what, again)
 
     def _connect(self, mode: str, busy_seconds: float) -> sqlite3.Connection:
         attempts = [f"mode={mode}", "mode=ro"] if mode == "rw" else [f"mode={mode}"]
@@ -172,14 +179,14 @@ class Database:
         except sqlite3.Error as error:
             if _primary_code(error) not in _KEEP_CONNECTION:
                 self.usable = False
-            raise storage_error(error, self.path, what) from error
+            raise self._failure(error, what) from error
 
     def schema_version(self) -> int:
         """The version of the stored schema; 0 where no job was ever committed."""
         try:
             return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
         except sqlite3.Error as error:
-            raise storage_error(error, self.path, "the job could not be read") from error
+            raise self._failure(error, "the job could not be read") from error
 
     def set_journal(self, mode: str) -> None:
         """Switch the file between `WAL` and `DELETE` (the rollback journal), which takes a moment without
@@ -199,7 +206,7 @@ class Database:
                 )
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if current == 'wal' else 'EXTRA'}")
         except sqlite3.Error as error:
-            raise storage_error(error, self.path, "the journal's mode could not be set") from error
+            raise self._failure(error, "the journal's mode could not be set") from error
 
     def _try_journal(self, mode: str) -> str | None:
         patience = int(self.connection.execute("PRAGMA busy_timeout").fetchone()[0])
@@ -229,7 +236,7 @@ class Database:
             return self.control
         except sqlite3.Error as error:
             self.usable = False
-            raise storage_error(error, self.path, "what was said to the job could not be read") from error
+            raise self._failure(error, "what was said to the job could not be read") from error
 
     def take_lock(self, patience: float = 0.0) -> bool:
         """Lock the owner's file for as long as it is held; False where another holds it. The kernel lets

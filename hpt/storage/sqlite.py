@@ -46,6 +46,7 @@ from hpt.storage.database import (
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.owner import ProcessIdentity
+from hpt.storage.place import command
 
 DELETED = ".deleted"
 """The folder of deleted jobs: itself the state directory of a storage."""
@@ -162,7 +163,10 @@ class SQLiteStorage:
         if owner == self._identity:
             who, fix = f"this very process (pid {owner.pid})", "release it first"
         elif lives:
-            who, fix = f"process {owner.pid}", f"wait for it, or end it with `hpt stop {name}`"
+            who, fix = (
+                f"process {owner.pid}",
+                f"wait for it, or end it with `{command(f'stop {name}', self._state)}`",
+            )
         elif lives is None and not database.take_lock(patience=0.2):
             who, fix = f"process {owner.pid} of another host or container", "stop it there"
         else:
@@ -309,7 +313,8 @@ class SQLiteStorage:
     def _existing(self, name: str) -> Iterator[Database]:
         """The job's database: the one kept open, or else one for the moment. Raises JobNotFoundError."""
         missing = JobNotFoundError(
-            f"no tuning job named {name!r} in {self._state}; `hpt list` shows those there are"
+            f"no tuning job named {name!r} in {self._state}; "
+            f"`{command('list', self._state)}` shows those there are"
         )
         try:
             key = job_key(name)

@@ -1,0 +1,59 @@
+"""Commands that messages name: they do what they are named for when they are typed as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+
+from hpt.storage.place import command
+from tests.cli.test_cli import Command, wait_until
+
+HINT = re.compile(r"(?:: |`)hpt ([^`,\n]+)")
+
+
+@pytest.fixture
+def hpt(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+def hint(text: str) -> list[str]:
+    """The words after `hpt` of the one command that a message names."""
+    [words] = HINT.findall(text)
+    return shlex.split(words)
+
+
+def test_hints_find_a_job_in_another_state_directory(hpt: Command) -> None:
+    path = str(hpt.slow(hpt.job(), 0.5))
+    process = hpt.start("tune", path, "--state", "my jobs")
+    wait_until(lambda: hpt.runs.exists())
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    resume = ["resume", "job", "--state", str(hpt.root / "my jobs")]
+    assert hint(err.splitlines()[-1]) == resume
+    assert hint(hpt("describe", "job", "--state", "my jobs")[0]) == resume
+    assert hint(hpt("tune", path, "--state", "my jobs", code=2)[1]) == resume
+    listing = hint(hpt("describe", "jab", "--state", "my jobs", code=2)[1])
+    assert "InProgress" in hpt(*listing)[0]
+    assert "Completed" in hpt(*resume)[0]
+    assert hint(hpt("list", "--state", "nowhere")[0])[-2:] == ["--state", str(hpt.root / "nowhere")]
+
+
+def test_the_owner_s_end_is_hinted_at_with_its_state_directory(hpt: Command) -> None:
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 20.0)), "--state", "jobs")
+    wait_until(lambda: hpt.runs.exists())
+    stop = hint(hpt("resume", "job", "--state", "jobs", code=2)[1])
+    assert "Stopped" in hpt(*stop)[0]
+    assert process.wait(timeout=60) == 3
+
+
+def test_the_usual_state_directory_needs_no_naming(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HPT_HOME", str(tmp_path))
+    assert command("resume a", tmp_path) == "hpt resume a"
+    assert command("resume a", tmp_path / "b c") == f"hpt resume a --state '{tmp_path}/b c'"
+    monkeypatch.delenv("HPT_HOME")
+    assert command("list", Path(os.path.expanduser("~/.hpt"))) == "hpt list"  # noqa: PTH111
