@@ -16,7 +16,8 @@ from hpt.cli import check_metric, show, simulate
 from hpt.cli import main as codes
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job import TuningJobConfig
-from hpt.job_state import JobStatus
+from hpt.job_state import JobStatus, TrainingJob
+from hpt.lifecycle import PRIMARY
 from hpt.progress import PlainProgress
 from hpt.session import Progress, Session, differences, drive
 from hpt.storage.place import command
@@ -103,20 +104,22 @@ def trials(options: Namespace) -> int:
     config, _, state = session.load(options.name)
     chosen = list(state.jobs.values())
     if options.status is not None:
-        known = {str(job.status) for job in chosen} | {
-            "InProgress",
-            "Completed",
-            "Failed",
-            "Stopped",
-            "Stopping",
-        }
-        if options.status.lower() not in {status.lower() for status in known}:
-            raise InputError(f"status {options.status!r} is not known; use one of {', '.join(sorted(known))}")
-        chosen = [job for job in chosen if job.status.lower() == options.status.lower()]
+        known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *state.training_counters)}
+        wanted = known.get(options.status.lower())
+        if wanted is None:
+            raise InputError(
+                f"status {options.status!r} is not known; use one of {', '.join(sorted(known.values()))}"
+            )
+        chosen = [job for job in chosen if wanted in _statuses(job)]
     if options.sort == "value":
         chosen = show.best_first(state, chosen)
     show.trials(config, chosen, as_json=options.json)
     return codes.COMPLETED
+
+
+def _statuses(job: TrainingJob) -> set[str]:
+    """The words for how a training job stands: its two statuses, and once it has ended its counter."""
+    return {str(job.status), job.secondary, *([job.counter] if job.status.ended else [])}
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {

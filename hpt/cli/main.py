@@ -125,7 +125,11 @@ def parser() -> argparse.ArgumentParser:
     command("describe", "describe one tuning job", named)
     trials = command("trials", "list the training jobs of a tuning job, best first", named)
     trials.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
-    trials.add_argument("--status", help="only training jobs of this status, such as Failed")
+    trials.add_argument(
+        "--status",
+        help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
+        "NonRetryableError; in any case",
+    )
     stop = command(
         "stop", "end a tuning job for good: running training jobs are stopped with grace", named, running
     )

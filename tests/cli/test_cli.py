@@ -166,6 +166,8 @@ def test_interrupted_and_resumed(hpt: Command) -> None:
     assert "hpt resume job" in err
     described = hpt.describe("job")
     assert described["HyperParameterTuningJobStatus"] == "InProgress" and "OwnerPid" not in described
+    waiting = json.loads(hpt("trials", "job", "--status", "interrupted", "--json")[0])
+    assert [trial["SecondaryStatus"] for trial in waiting] == ["Interrupted"] * 2
     before = {
         t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])
     }
@@ -175,6 +177,22 @@ def test_interrupted_and_resumed(hpt: Command) -> None:
         t["TrainingJobName"]: t["TunedHyperParameters"] for t in json.loads(hpt("trials", "job", "--json")[0])
     }
     assert len(after) == 4 and before.items() <= after.items()
+
+
+def test_trials_of_a_status_by_every_word_that_is_shown(hpt: Command) -> None:
+    path = hpt.job()
+    (hpt.root / "counted.py").write_text(
+        "import os, sys\nn = int(os.environ['TRAINING_JOB_NAME'].split('-')[1])\n"
+        "print(f'loss={n};')\nsys.exit(n % 2)\n"
+    )
+    hpt("tune", str(path), "--quiet")
+    for word, count in (
+        *(("NonRetryableError", 2), ("failed", 2), ("COMPLETED", 2)),
+        *(("Interrupted", 0), ("RetryableError", 0), ("MaxRuntimeExceeded", 0), ("InProgress", 0)),
+    ):
+        assert len(json.loads(hpt("trials", "job", "--status", word, "--json")[0])) == count
+    _, err = hpt("trials", "job", "--status", "Broken", code=2)
+    assert "'Broken' is not known; use one of Completed, " in err and "MaxRuntimeExceeded" in err
 
 
 def test_two_interrupts_end_at_once(hpt: Command) -> None:
