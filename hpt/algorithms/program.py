@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -63,7 +64,7 @@ def import_library(
     except ImportError as error:
         raise UserError(
             f"the {package} package cannot be imported ({error}); "
-            f"install it with: pip install 'hpt[{algorithm.extra}]'"
+            f"install it with: {shlex.quote(sys.executable)} -m pip install 'hpt[{algorithm.extra}]'"
         ) from None
     asked = find_algorithm(os.environ.get("HPT_REQUESTED_IMAGE", ""))
     requested = f" (requested {asked.requested_version})" if asked and asked.requested_version else ""

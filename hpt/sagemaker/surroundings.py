@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -57,7 +59,8 @@ class Surroundings:
 
     def library(self, algorithm: BuiltInAlgorithm) -> str | None:
         if find_spec(algorithm.library) is None:
-            return f"{algorithm.library} is not installed; run: pip install 'hpt[{algorithm.extra}]'"
+            pip = f"{shlex.quote(sys.executable)} -m pip"  # that of the environment which lacks it
+            return f"{algorithm.library} is not installed; run: {pip} install 'hpt[{algorithm.extra}]'"
         return None
 
     @_looking

@@ -17,5 +17,5 @@ def test_a_built_in_whose_library_is_missing_is_refused_with_the_command_that_in
 ) -> None:
     monkeypatch.setattr(surroundings, "find_spec", lambda name: None)
     job = Path(__file__).parents[2] / "examples" / "breast_cancer" / "job.json"
-    with pytest.raises(ValidationError, match=r"pip install 'hpt\[xgboost\]'"):
+    with pytest.raises(ValidationError, match=r"run: /.* -m pip install 'hpt\[xgboost\]'"):
         parse_request(json.loads(job.read_text()), base_dir=job.parent)
