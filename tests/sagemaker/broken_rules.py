@@ -87,7 +87,8 @@ BROKEN_NUMBERS = [
         "V03",
         {RANGES: GONE, "Autotune": {"Mode": "Enabled"}},
         RANGES,
-        "holds no range, and a search needs one; add an AutoParameters hint that is a number",
+        "holds no range, and a search needs one; add a hint that is a number to its AutoParameters, or let "
+        "--autotune (autotune=True) take the StaticHyperParameters for such hints",
     ),
     Case(
         "V04",
