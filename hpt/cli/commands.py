@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hpt.cli import check_metric, show, simulate
 from hpt.cli import main as codes
+from hpt.cli.checked import checked
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job import TuningJobConfig
 from hpt.job_state import JobStatus, TrainingJob
@@ -30,7 +31,7 @@ def tune(options: Namespace) -> int:
     if options.check:
         with closing(Session(options.state)) as session:
             config, _ = session.inherit(config, 0.0, warm_start_jobs=_warm_start_jobs(options))
-        show.checked(config, as_json=options.json)
+        checked(config, as_json=options.json)
         return codes.COMPLETED
     session = Session(options.state)
     if options.again:

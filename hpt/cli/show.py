@@ -12,7 +12,6 @@ from typing import Any
 
 from hpt.job import TuningJobConfig
 from hpt.job_state import JobState, TrainingJob
-from hpt.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.progress import duration, hyperparameters, number
 from hpt.runner import TuningJobRunner
 from hpt.sagemaker.convert import warm_start_request
@@ -44,39 +43,9 @@ def banner(runner: TuningJobRunner, root: Path) -> None:
         print(f"resuming: {runner.state.launched} launched, {running} to go on with", file=sys.stderr)
 
 
-def checked(config: TuningJobConfig, *, as_json: bool) -> None:
-    """The meaning of a job file that passed every check."""
-    from hpt.job_document import to_document
-
-    if as_json:
-        _print_json(to_document(config))
-        return
-    limits = config.limits
-    print(f"{config.name} is a valid tuning job")
-    print(f"  strategy    {config.strategy}, {limits.max_jobs} jobs, {limits.max_parallel_jobs} at a time")
-    for definition in config.all_definitions:
-        if config.definitions:
-            print(f"  definition  {definition.name}")
-        print(f"  program     {definition.training_image}")
-        print(f"  objective   {definition.objective.type} {definition.objective.metric}")
-        for parameter in definition.space.parameters:
-            print(f"  tunes       {_range(parameter)}")
-    for warning in config.warnings:
-        print(f"  note        {warning}")
-
-
-def _range(parameter: Parameter) -> str:
-    """`eta: 0.001 to 1, Logarithmic`, `kind: one of a, b`."""
-    if isinstance(parameter, CategoricalParameter):
-        return f"{parameter.name}: one of {', '.join(parameter.format(value) for value in parameter.values)}"
-    ends = f"{parameter.format(parameter.min)} to {parameter.format(parameter.max)}"
-    whole = "whole numbers " if isinstance(parameter, IntegerParameter) else ""
-    return f"{parameter.name}: {whole}{ends}, {parameter.scaling}"
-
-
 def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
     if as_json:
-        _print_json([_listing(record) for record in records])
+        print_json([_listing(record) for record in records])
         return
     if not records:
         print(f"no tuning jobs in {root}; start one with: {command('tune JOB', root)}")
@@ -106,7 +75,7 @@ def job(
 ) -> None:
     """One tuning job: how it stands, what ended it, its best training job and where the model lies."""
     if as_json:
-        _print_json(describe_document(config, record, state, directory))
+        print_json(describe_document(config, record, state, directory))
         return
     root = directory.parent
     end = state.ended if state.ended is not None else time.time()
@@ -154,7 +123,7 @@ def job(
 
 def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: bool) -> None:
     if as_json:
-        _print_json([trial_document(config, trial) for trial in chosen])
+        print_json([trial_document(config, trial) for trial in chosen])
         return
     rows = []
     for trial in chosen:
@@ -246,7 +215,7 @@ def _listing(record: JobRecord) -> dict[str, Any]:
     }
 
 
-def _print_json(document: object) -> None:
+def print_json(document: object) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 

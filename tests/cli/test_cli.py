@@ -363,3 +363,54 @@ def test_check_says_the_ranges_in_words(hpt: Command) -> None:
     assert "depth: whole numbers 1 to 9, Auto" in out
     assert "kind: one of a, b" in out
     assert not hpt.state.exists()
+
+
+def test_check_says_what_stops_ends_and_limits_the_job(hpt: Command) -> None:
+    path = hpt.job(
+        TrainingJobEarlyStoppingType="Auto",
+        ResourceLimits={
+            "MaxNumberOfTrainingJobs": 30,
+            "MaxParallelTrainingJobs": 2,
+            "MaxRuntimeInSeconds": 3600,
+        },
+        TuningJobCompletionCriteria={
+            "TargetObjectiveMetricValue": 0.25,
+            "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 7},
+            "ConvergenceDetected": {"CompleteOnConvergence": "Enabled"},
+        },
+    )
+    request = json.loads(path.read_text())
+    definition = request["TrainingJobDefinition"]
+    definition["InputDataConfig"] = [
+        {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": str(hpt.root)}}}
+    ]
+    definition["StoppingCondition"] = {"MaxRuntimeInSeconds": 600}
+    definition["RetryStrategy"] = {"MaximumRetryAttempts": 3}
+    path.write_text(json.dumps(request))
+    out, _ = hpt("tune", str(path), "--check")
+    for line in (
+        "strategy    Random, 30 jobs, 2 at a time, seed 11",
+        "stops early jobs that fall behind the median, once 10 have ended",
+        "ends        after 1:00:00",
+        "ends        at an objective of at most 0.25",
+        "ends        when 7 jobs in a row do not improve the best",
+        "ends        when the search has converged",
+        "metric      loss: loss=(.*?);",
+        f"channel     train: {hpt.root}",
+        "static      pause: 0.02",
+        "each job    runs for 10:00 at most, again up to 3 times if its machine is lost",
+    ):
+        assert f"  {line}\n" in out
+
+
+def test_check_says_what_hyperband_and_autotune_chose(hpt: Command) -> None:
+    path = hpt.job(Strategy="Hyperband", ResourceLimits={"MaxParallelTrainingJobs": 2})
+    request = json.loads(path.read_text())
+    request["TrainingJobDefinition"]["StaticHyperParameters"]["epochs"] = "9"
+    path.write_text(json.dumps(request))
+    out, _ = hpt("tune", str(path), "--check", "--autotune")
+    assert "hyperband   1 to 9 reports a job" in out
+    assert "autotune    what the file leaves out is chosen" in out
+    assert "40 jobs" in out and "tunes       pause: 0.002 to 0.2" in out
+    assert "ends        when the search has converged" in out
+    assert "static      epochs: 9" in out

@@ -1,0 +1,116 @@
+"""`hpt tune --check`: what a job file means, everything that was filled in or chosen included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hpt.algorithms import find_algorithm
+from hpt.cli.show import print_json
+from hpt.job import TrainingJobDefinition, TuningJobConfig
+from hpt.parameters import CategoricalParameter, IntegerParameter, Parameter
+from hpt.progress import duration, number
+from hpt.trial import ObjectiveType
+
+Line = tuple[str, str]
+"""What a line is about, and what it says."""
+
+
+def checked(config: TuningJobConfig, *, as_json: bool) -> None:
+    """The meaning of a job file that passed every check."""
+    from hpt.job_document import to_document
+
+    if as_json:
+        print_json(to_document(config))
+        return
+    print(f"{config.name} is a valid tuning job")
+    for about, words in (*_search(config), *_ends(config), *_each(config)):
+        print(f"  {about:<11} {words}")
+    for warning in config.warnings:
+        print(f"  note        {warning}")
+
+
+def _search(config: TuningJobConfig) -> Iterator[Line]:
+    """How the job goes about it."""
+    limits = config.limits
+    jobs = f"{limits.max_jobs} jobs" if limits.max_jobs is not None else "no limit of jobs"
+    seed = "drawn at the start" if config.seed is None else str(config.seed)
+    yield "strategy", f"{config.strategy}, {jobs}, {limits.max_parallel_jobs} at a time, seed {seed}"
+    if "Autotune" in config.request:
+        yield "autotune", "what the file leaves out is chosen: ranges, number of jobs, early stopping, ends"
+    if config.warm_start is not None:
+        parents = ", ".join(config.warm_start.parents)
+        yield "warm start", f"{config.warm_start.type}, from {parents}"
+    if (hyperband := config.hyperband) is not None:
+        how = ", configurations proposed by a model" if hyperband.model_based else ""
+        yield "hyperband", f"{hyperband.min_resource} to {hyperband.max_resource} reports a job{how}"
+    if config.early_stopping is not None:
+        first = config.early_stopping.rule(config.limits.max_jobs).min_trials
+        yield "stops early", f"jobs that fall behind the median, once {first} have ended"
+
+
+def _ends(config: TuningJobConfig) -> Iterator[Line]:
+    """What else than the number of training jobs ends the job."""
+    completion = config.completion
+    if config.limits.max_runtime_seconds is not None:
+        yield "ends", f"after {duration(config.limits.max_runtime_seconds)}"
+    if completion.target is not None:
+        bound = "most" if config.objective_type is ObjectiveType.MINIMIZE else "least"
+        yield "ends", f"at an objective of at {bound} {number(completion.target)}"
+    if completion.max_not_improving is not None:
+        yield "ends", f"when {completion.max_not_improving} jobs in a row do not improve the best"
+    if completion.complete_on_convergence:
+        yield "ends", "when the search has converged"
+
+
+def _each(config: TuningJobConfig) -> Iterator[Line]:
+    for definition in config.all_definitions:
+        if config.definitions:
+            yield "definition", str(definition.name)
+        yield "program", definition.training_image
+        yield "objective", f"{definition.objective.type} {definition.objective.metric}"
+        yield from _metrics(definition)
+        for channel in definition.channels:
+            kind = "" if channel.content_type is None else f" ({channel.content_type})"
+            yield "channel", f"{channel.name}: {channel.uri}{kind}"
+        for name, value in definition.hyperparameters.items():
+            yield "static", f"{name}: {value}"
+        for parameter in definition.space.parameters:
+            yield "tunes", _range(parameter)
+        yield from _run(definition)
+
+
+def _metrics(definition: TrainingJobDefinition) -> Iterator[Line]:
+    """The patterns; of a built-in algorithm's, which are many, the objective's."""
+    built_in = find_algorithm(definition.training_image) is not None
+    for metric in definition.metric_definitions:
+        if metric.name == definition.objective.metric or not built_in:
+            yield "metric", f"{metric.name}: {metric.regex}"
+
+
+def _run(definition: TrainingJobDefinition) -> Iterator[Line]:
+    """How each training job runs."""
+    limit = definition.max_runtime_seconds
+    most = "without a limit of time" if limit is None else f"for {duration(limit)} at most"
+    retries = definition.retry_attempts
+    times = f"up to {retries} time{'s' * (retries != 1)}"
+    yield "each job", f"runs {most}, again {times} if its machine is lost"
+    yield "", f"has {definition.grace_seconds:g} s to end by itself when it is stopped"
+    if definition.spot:
+        wait = definition.max_wait_seconds
+        yield (
+            "spot",
+            "capacity that may be withdrawn" + ("" if wait is None else f", {duration(wait)} in all"),
+        )
+    if definition.output_path is not None:
+        yield "output", definition.output_path
+    if definition.checkpoint_uri is not None:
+        yield "checkpoints", definition.checkpoint_uri
+
+
+def _range(parameter: Parameter) -> str:
+    """`eta: 0.001 to 1, Logarithmic`, `kind: one of a, b`."""
+    if isinstance(parameter, CategoricalParameter):
+        return f"{parameter.name}: one of {', '.join(parameter.format(value) for value in parameter.values)}"
+    ends = f"{parameter.format(parameter.min)} to {parameter.format(parameter.max)}"
+    whole = "whole numbers " if isinstance(parameter, IntegerParameter) else ""
+    return f"{parameter.name}: {whole}{ends}, {parameter.scaling}"
