@@ -27,13 +27,14 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
                              what it would decide, on learning curves from a table; nothing is trained
 
 Ctrl-C puts the running training jobs down with grace, so that `hpt resume` goes on with the same ones;
-a second Ctrl-C does so at once.
+a second Ctrl-C does so at once. Grace is SIGTERM and then 120 s to end by itself, or HPT_GRACE_SECONDS in
+the Environment of the training job's definition.
 """
 
 EXIT_CODES = """\
 exit codes:
   0    the job completed (or the command did what it was asked)
-  1    the tuning job failed: no training job succeeded
+  1    the tuning job failed: no training job succeeded (check-metric: a definition read no value)
   2    bad input, or the job belongs to another living process; nothing was changed
   3    the tuning job was stopped for good
   4    the surroundings failed (disk full, permissions); mend them and `hpt resume`
