@@ -194,6 +194,24 @@ class TestFriendly:
             tuning_job("a", **{**arguments, **changes})
         assert caught.value.violations[0].rule == rule
 
+    def test_metrics_name_the_metric_that_a_program_tells(self, folder: Path) -> None:
+        arguments: dict[str, Any] = {
+            "program": "train.py",
+            "space": SPACE,
+            "metric": "auc",
+            "max_jobs": 1,
+            "base_dir": folder,
+        }
+        with pytest.raises(
+            ValidationError, match=r"its Name alone \(metrics=\{'auc': None\}\) if the program"
+        ):
+            tuning_job("a", **arguments)
+        with pytest.raises(
+            InputError, match=r"metrics of 'a' is \['auc'\]; give \{name: regex\}, or \{name: N"
+        ):
+            tuning_job("a", **arguments, metrics=["auc"])
+        assert tuning_job("a", **arguments, metrics={"auc": None}).definition.metric_definitions
+
     def test_values_no_request_could_express(self) -> None:
         with pytest.raises(
             InputError, match="static: 'layers' is \\[1, 2\\]; give a text, a number or a truth"

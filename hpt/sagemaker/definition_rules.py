@@ -96,10 +96,15 @@ def objective_metric(facts: Facts) -> Iterator[Broken]:
             known = [given["Name"] for given in definition.metrics]
             if metric not in known:
                 has = f"only {', '.join(map(repr, known))} are" if known else "no metric is"
+                told = (
+                    f" (regex= in Python), or its Name alone (metrics={{{metric!r}: None}}) if the program "
+                    "calls hpt.report"
+                )
                 yield (
                     path,
                     f"a metric is needed for the objective {metric!r}, and {has} defined; add its Name and "
-                    f"Regex to {definition.path}.AlgorithmSpecification.MetricDefinitions",
+                    f"Regex to {definition.path}.AlgorithmSpecification.MetricDefinitions"
+                    f"{told if facts.paths else ''}",
                 )
         elif metric not in (known := [given.name for given in algorithm.metric_definitions]):
             yield path, f"{metric!r} is no metric of {algorithm.name}; use one of {', '.join(known)}"

@@ -56,7 +56,8 @@ def parts_of(
     """The definitions of a job: those of its algorithms, or without any the one that the job itself is.
 
     Raises:
-        InputError: what every definition needs is given neither by an algorithm nor by the job.
+        InputError: what every definition needs is given neither by an algorithm nor by the job, or metrics
+            are no mapping.
     """
     grace = {} if grace_seconds is None else {GRACE_VARIABLE: grace_seconds}
     parts = []
@@ -69,6 +70,11 @@ def parts_of(
         for key in needed:
             if own[key] is None:
                 raise InputError(f"{key} of {each.name!r} is missing; give it")
+        if own["metrics"] is not None and not isinstance(own["metrics"], Mapping):
+            raise InputError(
+                f"metrics of {each.name!r} is {own['metrics']!r}; give {{name: regex}}, or {{name: None}} "
+                "for a metric that the program tells by hpt.report"
+            )
         space, regex = own.pop("space"), own.pop("regex")
         metrics = {} if regex is None else {own["metric"]: regex}
         own |= {

@@ -21,6 +21,8 @@ AUC = {"Name": "validation:auc", "Regex": "auc=(.*)"}
 OWN = {**PROGRAM, f"{SPECIFICATION}.MetricDefinitions": [AUC]}
 HYPER = {f"{CONFIG}.Strategy": "Hyperband"}
 NAMES = ", ".join(algorithm.name for algorithm in ALGORITHMS)
+NAME_ALONE = "its Name alone (metrics={'validation:auc': None}) if the program calls hpt.report"
+TOLD = f" (regex= in Python), or {NAME_ALONE}"
 ONLY_METRICS = ", ".join(metric.name for metric in ALGORITHMS[0].metric_definitions)
 
 
@@ -109,14 +111,14 @@ BROKEN_NUMBERS = [
         PROGRAM,
         f"{CONFIG}.HyperParameterTuningJobObjective.MetricName",
         "a metric is needed for the objective 'validation:auc', and no metric is defined; add its Name and "
-        f"Regex to {SPECIFICATION}.MetricDefinitions",
+        f"Regex to {SPECIFICATION}.MetricDefinitions{TOLD}",
     ),
     Case(
         "V05",
         {**PROGRAM, f"{SPECIFICATION}.MetricDefinitions": [{"Name": "loss", "Regex": "(.*)"}]},
         f"{CONFIG}.HyperParameterTuningJobObjective.MetricName",
         "a metric is needed for the objective 'validation:auc', and only 'loss' are defined; add its Name "
-        f"and Regex to {SPECIFICATION}.MetricDefinitions",
+        f"and Regex to {SPECIFICATION}.MetricDefinitions{TOLD}",
     ),
     Case(
         "V05",
