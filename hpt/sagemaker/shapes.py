@@ -99,7 +99,7 @@ def show(value: object) -> str:
 def closest(name: str, known: Sequence[str]) -> str:
     """`; did you mean 'x'?` where something known resembles `name`, else nothing."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or [
-        other for other in known if other.lower() == name.lower()
+        other for other in known if other.lower() == name.lower() or (name and other.startswith(name))
     ]
     return f"; did you mean {near[0]!r}?" if near else ""
 

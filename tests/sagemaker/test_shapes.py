@@ -126,6 +126,11 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
             f"is not a member of {LIMITS}; did you mean 'MaxParallelTrainingJobs'?",
         ),
         (
+            f"{LIMITS}.MaxRun",
+            3,
+            f"is not a member of {LIMITS}; did you mean 'MaxRuntimeInSeconds'?",
+        ),
+        (
             f"{CONFIG}.TuningJobCompletionCriteria.TargetObjectiveMetricValue",
             "0.9",
             "'0.9' is a text where a number is required; give a number",
