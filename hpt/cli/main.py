@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from hpt.errors import HptError, InputError, JobOwnedError
 from hpt.streams import for_progress, for_results
@@ -44,20 +45,33 @@ exit codes:
 COMPLETED, FAILED, BAD_INPUT, STOPPED, SURROUNDINGS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains itself, with its own usage, of words that it does not know, and names what comes nearest."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = [flag for action in self._actions for flag in action.option_strings]
+            near = [match for word in unknown for match in get_close_matches(word, known, n=1)]
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            self.error(f"not known here: {' '.join(unknown)}{hint}")
+        return found, unknown
+
+
 def parser() -> argparse.ArgumentParser:
     from hpt.cli import check_metric, simulate
 
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument(
         "--state", metavar="DIR", help="where jobs are kept (default: $HPT_HOME, else ~/.hpt)"
     )
     common.add_argument("--json", action="store_true", help="print the result as one JSON document on stdout")
-    running = argparse.ArgumentParser(add_help=False)
+    running = _Parser(add_help=False)
     running.add_argument("--quiet", action="store_true", help="no progress, only the result")
-    named = argparse.ArgumentParser(add_help=False)
+    named = _Parser(add_help=False)
     named.add_argument("name", metavar="NAME", help="name of a tuning job, in any case")
 
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog="hpt",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
@@ -66,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"hpt {_version()}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name: str, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def command(name: str, help: str, *parents: _Parser) -> _Parser:
         return commands.add_parser(name, help=help, description=help, parents=[*parents, common])
 
     tune = command("tune", "run a tuning job from a job file to its end", running)

@@ -286,6 +286,13 @@ def test_failing_programs_end_the_job_with_a_reason(hpt: Command, program: str, 
         (["trials", "nothing"], "nothing"),
         (["resume", "nothing"], "nothing"),
         (["stop", "nothing"], "nothing"),
+        (["tune", "job.json", "--max-jobs", "3"], "usage: hpt tune"),
+        (
+            ["tune", "job.json", "--kep-static", "x"],
+            "not known here: --kep-static x; did you mean --keep-static?",
+        ),
+        (["list", "job"], "not known here: job"),
+        (["tun", "job.json"], "'tune'"),
     ],
 )
 def test_bad_words_are_answered_in_one_message(hpt: Command, words: list[str], expected: str) -> None:
