@@ -48,7 +48,8 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
         print_json([_listing(record) for record in records])
         return
     if not records:
-        print(f"no tuning jobs in {root}; start one with: {command('tune JOB', root)}")
+        there = "" if root.is_dir() else ", which does not exist yet"
+        print(f"no tuning jobs in {root}{there}; start one with: {command('tune JOB', root)}")
         return
     rows = []
     for record in records:

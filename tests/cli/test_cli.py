@@ -341,7 +341,7 @@ def test_help_teaches(hpt: Command) -> None:
 
 def test_looking_makes_no_state_directory(hpt: Command) -> None:
     out, _ = hpt("list")
-    assert "no tuning jobs" in out
+    assert f"no tuning jobs in {hpt.state}, which does not exist yet; start one" in out
     for word in ("describe", "trials", "stop", "resume"):
         hpt(word, "nothing", code=2)
     assert not hpt.state.exists()
