@@ -61,7 +61,13 @@ def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
         raise InputError(
             f"{file} holds no object with members at its top; write HyperParameterTuningJobName: ..."
         )
-    return request, file.absolute().parent
+    try:
+        return request, file.absolute().parent
+    except FileNotFoundError:
+        raise InputError(
+            f"{file} starts at the working directory, which was deleted; go to another folder, or name an "
+            "absolute path"
+        ) from None
 
 
 def _read(file: Path) -> str:

@@ -88,12 +88,25 @@ def test_a_state_directory_in_or_below_a_locked_folder(hpt: Command, locked: Pat
     assert f"{locked / 'state'} cannot be looked at (Permission denied); name another" in err
 
 
-def test_a_state_directory_that_is_nowhere(hpt: Command) -> None:
+def test_a_state_directory_of_nobody(hpt: Command) -> None:
     assert "~nouser/x" in refused(hpt, "list", "--state", "~nouser/x")
-    deleted = hpt.root / "deleted"
-    deleted.mkdir()
-    words = [sys.executable, "-c", f"import os; os.chdir({str(deleted)!r}); os.rmdir({str(deleted)!r}); "]
-    words[-1] += "from hpt.cli.main import main; raise SystemExit(main(['list', '--state', 'here']))"
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [(["list", "--state", "here"], "the state directory here"), (["tune", "../job.json"], "../job.json")],
+)
+def test_a_deleted_working_directory(hpt: Command, words: list[str], what: str) -> None:
+    hpt.job()
+    script = "import os, sys; os.mkdir('deleted'); os.chdir('deleted'); os.rmdir('../deleted'); "
+    script += "from hpt.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=hpt.root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2
-    assert "the state directory here starts at the working directory, which was deleted" in done.stderr
+    assert f"{what} starts at the working directory, which was deleted; go to another" in done.stderr
