@@ -216,8 +216,9 @@ def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, 
             if changed := differences(session.config(name), config):
                 raise JobExistsError(
                     f"tuning job {record.name!r} is unfinished and was described otherwise: "
-                    f"{'; '.join(changed)}. Go on with it as it is by `hpt resume {record.name}`, end it by "
-                    f"`hpt stop {record.name}`, or choose another name with --name"
+                    f"{'; '.join(changed)}. Go on with it as it is by "
+                    f"`{command(f'resume {record.name}', session.root)}`, end it by "
+                    f"`{command(f'stop {record.name}', session.root)}`, or choose another name with --name"
                 )
             return replace(config, name=name), True
     raise AssertionError("unreachable")
