@@ -18,6 +18,11 @@ import pytest
 COUNTED = Path(__file__).parent.parent / "programs" / "counted.py"
 
 
+def _heed_interrupts() -> None:
+    """As in a terminal: what a shell runs in the background ignores Ctrl-C, with all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Command:
     """`hpt` with a state directory of its own."""
 
@@ -27,7 +32,12 @@ class Command:
     def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
         environment = {**os.environ, "HPT_HOME": str(self.state)}
         command = [sys.executable, "-m", "hpt.cli.main", *words]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        pipes = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "preexec_fn": _heed_interrupts,
+            **options,
+        }
         return subprocess.Popen(command, env=environment, text=True, cwd=self.root, **pipes)  # type: ignore[call-overload, no-any-return]
 
     def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
