@@ -114,7 +114,7 @@ void bind_gp(py::module_& module) {
   py::class_<Hyperparameters>(module, "Hyperparameters")
       .def(py::init(&hyperparameters), py::arg("length_scales").noconvert(), py::arg("amplitude") = 1.0,
            py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5,
-           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none(), py::arg("tail") = 2.0)
+           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none(), py::arg("tail") = default_tail)
       .def_property_readonly(
           "length_scales",
           [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
@@ -145,7 +145,7 @@ void bind_gp(py::module_& module) {
 
   py::class_<TargetTransform>(module, "TargetTransform")
       .def(py::init([](const Array& y, double tail) { return TargetTransform(vector_view(y, "y"), tail); }),
-           py::arg("y").noconvert(), py::arg("tail") = 2.0)
+           py::arg("y").noconvert(), py::arg("tail") = default_tail)
       .def("forward", py::vectorize(&TargetTransform::forward), py::arg("y"))
       .def("inverse", py::vectorize(&TargetTransform::inverse), py::arg("z"))
       .def("slope", py::vectorize(&TargetTransform::slope), py::arg("z"))

@@ -7,6 +7,7 @@
 #include "hpt/kernel.hpp"
 #include "hpt/posterior_density.hpp"
 #include "hpt/priors.hpp"
+#include "hpt/transform.hpp"
 #include "hpt/view.hpp"
 
 namespace hpt {
@@ -15,9 +16,9 @@ struct FitOptions {
   int iterations = 25;  // of each start at most
   bool warping = true;  // of the inputs, from 2 d observations on
   std::optional<Hyperparameters> start =
-      std::nullopt;   // an earlier fit to begin from besides the prior's mode
-  int threads = 1;    // without effect on the result
-  double tail = 2.0;  // of the targets' transform (transform.hpp)
+      std::nullopt;  // an earlier fit to begin from besides the prior's mode
+  int threads = 1;   // without effect on the result
+  double tail = default_tail;
 };
 
 // -log p(y, theta | X), writing its gradient (t,); infinite where K cannot be factored. y is standardised,

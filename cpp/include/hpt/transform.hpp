@@ -26,6 +26,9 @@ class Standardization {
   double deviation_ = 1.0;
 };
 
+// How far the worse half of the targets reaches at most, in spreads of the better half.
+inline constexpr double default_tail = 2.0;
+
 // Draws in the worse half of the targets where it reaches further than the better half, and leaves the better
 // half as it is.
 //
