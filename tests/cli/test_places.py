@@ -101,7 +101,7 @@ def test_a_deleted_working_directory(hpt: Command, words: list[str], what: str) 
     script = "import os, sys; os.mkdir('deleted'); os.chdir('deleted'); os.rmdir('../deleted'); "
     script += "from hpt.cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
-        [sys.executable, "-c", script, *words],
+        [sys.executable, "-P", "-c", script, *words],
         cwd=hpt.root,
         capture_output=True,
         text=True,
