@@ -33,7 +33,7 @@ from hpt.scaling import is_number
 from hpt.space import SearchSpace
 from hpt.stopping.base import StoppingRule
 from hpt.strategies import check_space, make_strategy, make_strategy_of_several
-from hpt.strategies.base import Strategy
+from hpt.strategies.base import Strategy, check_whole
 from hpt.strategies.streams import check_seed
 from hpt.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
 
@@ -236,8 +236,7 @@ class Tuner:
         Raises:
             InputError: `count` is not a whole number from 1 on, or the strategy broke its contract.
         """
-        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
-            raise InputError(f"count {count!r} is not a whole number from 1 on; ask for at least one trial")
+        check_whole(count, "count", 1, "ask for at least one trial")
         suggestions = self._strategy.suggest(self.history, int(count), self.seed)
         if len(suggestions) > count:
             raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")

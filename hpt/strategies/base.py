@@ -1,4 +1,4 @@
-"""The one method of a search strategy."""
+"""The one method of a search strategy, and what its options are checked by."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from hpt.errors import InputError
 from hpt.history import History
 from hpt.trial import Config
 
@@ -46,3 +49,9 @@ def one_by_one(
         suggestions.append(suggestion)
         history = history.with_pending([suggestion.config], suggestion.definition)
     return suggestions
+
+
+def check_whole(count: object, name: str, least: int, advice: str) -> None:
+    """InputError unless it is a whole number of at least `least`."""
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
+        raise InputError(f"{name} {count!r} is not a whole number from {least} on; {advice}")

@@ -17,7 +17,7 @@ from hpt.history import Float64Array, History
 from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
 from hpt.strategies.auto_scale import Fit, densest, for_first_point
-from hpt.strategies.base import Seed, Suggestion, one_by_one
+from hpt.strategies.base import Seed, Suggestion, check_whole, one_by_one
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
 from hpt.strategies.transfer import FEW, Advice, Transfer
@@ -68,11 +68,11 @@ class BayesianStrategy:
             raise InputError(f"tail {tail} is not above 0; give 2, or infinity to only standardise")
         if not doubling > 0:
             raise InputError(f"doubling {doubling} is not above 0; give 50, or infinity to widen nothing")
-        check_count(samples, "samples", 0, "give 0 for one fit, or how many draws to average")
-        check_count(sampled_until, "sampled_until", 0, "give how many observations")
-        check_count(threads, "threads", 1, "give 1, or how many cores are free")
+        check_whole(samples, "samples", 0, "give 0 for one fit, or how many draws to average")
+        check_whole(sampled_until, "sampled_until", 0, "give how many observations")
+        check_whole(threads, "threads", 1, "give 1, or how many cores are free")
         if first is not None:
-            check_count(first, "first", 0, "give how many points the model shall wait for, or None")
+            check_whole(first, "first", 0, "give how many points the model shall wait for, or None")
         self._samples, self._sampled_until = samples, sampled_until
         self._acquisition = None if acquisition is None else core.check_acquisition(acquisition)
         self._tail = tail
@@ -148,12 +148,6 @@ class BayesianStrategy:
         return core.fit(
             coordinates, X, y, start, warping=self._warping, threads=self._threads, tail=self._tail
         )
-
-
-def check_count(count: object, name: str, least: int, advice: str) -> None:
-    """InputError unless it is a whole number of at least `least`."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
-        raise InputError(f"{name} {count!r} is not a whole number from {least} on; {advice}")
 
 
 def first_points(d: int) -> int:

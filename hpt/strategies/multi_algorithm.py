@@ -22,8 +22,8 @@ from hpt.parameters import Coordinate
 from hpt.space import SearchSpace
 from hpt.strategies import check_space
 from hpt.strategies.auto_scale import Fit, ScaledSpace, densest, for_first_point
-from hpt.strategies.base import Seed, Strategy, Suggestion, one_by_one
-from hpt.strategies.bayesian import acquisition_for, check_count, doubling_for, first_points
+from hpt.strategies.base import Seed, Strategy, Suggestion, check_whole, one_by_one
+from hpt.strategies.bayesian import acquisition_for, doubling_for, first_points
 from hpt.strategies.feasibility import Feasibility
 from hpt.strategies.schedule import milestones
 from hpt.strategies.streams import seed_of
@@ -133,7 +133,7 @@ class BayesianOfSeveral:
 
     def __init__(self, *, max_jobs: int | None = None) -> None:
         if max_jobs is not None:
-            check_count(max_jobs, "max_jobs", 1, "give how many trials there will be, or None")
+            check_whole(max_jobs, "max_jobs", 1, "give how many trials there will be, or None")
         self._max_jobs = max_jobs
         self._fits: dict[str, dict[tuple[object, ...], Fit]] = {}
         self._feasibility: dict[str, Feasibility] = {}
