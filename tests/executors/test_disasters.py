@@ -211,6 +211,17 @@ def test_a_program_that_fills_the_disk_still_gets_its_end_recorded(
     assert "exit code 9" in run.exit.reason
 
 
+def test_a_program_that_floods_its_log_still_gets_its_end_recorded(
+    workshop: Workshop, small_disk: Path
+) -> None:
+    workshop.executor = LocalExecutor(small_disk / "trials")
+    workshop.root = small_disk / "trials"
+    flood = workshop.run(workshop.script("cat /dev/zero; exit 8"))
+    assert flood.exit is not None
+    assert flood.exit.outcome == "Lost"
+    assert "exit code 8" in flood.exit.reason
+
+
 def _fill(directory: Path) -> None:
     with (directory / "filler").open("wb", buffering=0) as file:
         try:
