@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import hpt
-from hpt.job import Algorithm, tuning_job
-from hpt.strategies.multi_algorithm import BayesianOfSeveral
+from hpt.job.config import Algorithm, tuning_job
+from hpt.search.strategies.multi_algorithm import BayesianOfSeveral
 
 SPACES = {
     "best": hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1), hpt.ContinuousParameter("y", 0, 1)]),
@@ -37,7 +37,7 @@ SPACES = {
 }
 
 
-def invented(name: str, config: hpt.trial.Config, noise: float) -> float:
+def invented(name: str, config: hpt.search.trial.Config, noise: float) -> float:
     """A value to be minimised."""
     if name == "best":
         return 2 * (float(config["x"]) - 0.3) ** 2 + (float(config["y"]) - 0.8) ** 2 + noise

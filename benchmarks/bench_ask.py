@@ -78,8 +78,8 @@ def observations(space: str, n: int) -> list[tuple[Config, float]]:
 
 def ours(space: str, n: int, threads: int) -> AskAndTell:
     import hpt
-    from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-    from hpt.strategies.bayesian import BayesianStrategy
+    from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+    from hpt.search.strategies.bayesian import BayesianStrategy
 
     build = {
         "continuous": lambda name: ContinuousParameter(name, 0, 1, "Linear"),

@@ -25,8 +25,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpt import _core, core
-from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt import _core
+from hpt.search import core
+from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 
 OF_AN_EXPONENTIAL = 30
 

@@ -23,13 +23,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpt.events import Event, MetricLogged, Reported
 from hpt.executors.base import LogChunk
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
 from hpt.metrics.scanner import MetricScanner
 from hpt.metrics.tail import LogTail
+from hpt.search.events import Event, MetricLogged, Reported
 from hpt.storage.sqlite import SQLiteStorage
 
 FOUR = (

@@ -16,11 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from hpt import events as ev
-from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
-from hpt.session import Session
-from hpt.space import ContinuousParameter, SearchSpace
-from hpt.trial import ObjectiveType
+from hpt.job.config import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.running.session import Session
+from hpt.search import events as ev
+from hpt.search.space import ContinuousParameter, SearchSpace
+from hpt.search.trial import ObjectiveType
 
 LIMIT_MS = 5.0
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hpt.events import MetricLogged
+from hpt.search.events import MetricLogged
 from hpt.storage.sqlite import SQLiteStorage
 
 

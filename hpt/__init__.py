@@ -11,9 +11,7 @@ Names are imported when they are first used, so that `import hpt` costs next to 
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,23 +29,23 @@ if TYPE_CHECKING:
     from hpt.errors import UnknownTrialError as UnknownTrialError
     from hpt.errors import ValidationError as ValidationError
     from hpt.errors import Violation as Violation
-    from hpt.history import History as History
-    from hpt.reporting import report as report
-    from hpt.space import CategoricalParameter as CategoricalParameter
-    from hpt.space import ContinuousParameter as ContinuousParameter
-    from hpt.space import IntegerParameter as IntegerParameter
-    from hpt.space import SearchSpace as SearchSpace
-    from hpt.strategies.base import Suggestion as Suggestion
-    from hpt.trial import Decision as Decision
-    from hpt.trial import ObjectiveStatus as ObjectiveStatus
-    from hpt.trial import ObjectiveType as ObjectiveType
-    from hpt.trial import Report as Report
-    from hpt.trial import Trial as Trial
-    from hpt.trial import TrialStatus as TrialStatus
-    from hpt.tune import TuningResult as TuningResult
-    from hpt.tune import run as run
-    from hpt.tune import tune as tune
-    from hpt.tuner import Tuner as Tuner
+    from hpt.functions.reporting import report as report
+    from hpt.functions.tune import TuningResult as TuningResult
+    from hpt.functions.tune import run as run
+    from hpt.functions.tune import tune as tune
+    from hpt.search.history import History as History
+    from hpt.search.space import CategoricalParameter as CategoricalParameter
+    from hpt.search.space import ContinuousParameter as ContinuousParameter
+    from hpt.search.space import IntegerParameter as IntegerParameter
+    from hpt.search.space import SearchSpace as SearchSpace
+    from hpt.search.strategies.base import Suggestion as Suggestion
+    from hpt.search.trial import Decision as Decision
+    from hpt.search.trial import ObjectiveStatus as ObjectiveStatus
+    from hpt.search.trial import ObjectiveType as ObjectiveType
+    from hpt.search.trial import Report as Report
+    from hpt.search.trial import Trial as Trial
+    from hpt.search.trial import TrialStatus as TrialStatus
+    from hpt.search.tuner import Tuner as Tuner
 
     __version__: str
 
@@ -68,13 +66,13 @@ _HOMES = {
         "ValidationError",
         "Violation",
     ),
-    "hpt.history": ("History",),
-    "hpt.reporting": ("report",),
-    "hpt.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
-    "hpt.strategies.base": ("Suggestion",),
-    "hpt.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
-    "hpt.tune": ("TuningResult", "run", "tune"),
-    "hpt.tuner": ("Tuner",),
+    "hpt.search.history": ("History",),
+    "hpt.functions.reporting": ("report",),
+    "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
+    "hpt.search.strategies.base": ("Suggestion",),
+    "hpt.search.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
+    "hpt.functions.tune": ("TuningResult", "run", "tune"),
+    "hpt.search.tuner": ("Tuner",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -98,15 +96,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps `hpt.tune` the function: importing the module of that name would put the module in its place."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name == "tune" and isinstance(value, ModuleType):
-            value = value.tune
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

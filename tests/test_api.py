@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hpt
-from hpt.trial import Decision, TrialStatus
+from hpt.search.trial import Decision, TrialStatus
 
 P = inspect.Parameter
 ORDINARY, KEYWORD = P.POSITIONAL_OR_KEYWORD, P.KEYWORD_ONLY
@@ -178,8 +178,8 @@ def test_every_deliberate_error_is_exported():
 
 
 def test_tune_is_the_function_even_after_its_module_was_imported():
-    import hpt.tune
-    from hpt.tune import TuningResult
+    import hpt.functions.tune
+    from hpt.functions.tune import TuningResult
 
     assert inspect.isfunction(hpt.tune)
     assert hpt.TuningResult is TuningResult

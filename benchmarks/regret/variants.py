@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 
-from hpt.strategies.bayesian import BayesianStrategy
+from hpt.search.strategies.bayesian import BayesianStrategy
 
 VARIANTS: dict[str, Callable[[], BayesianStrategy]] = {
     "hpt": BayesianStrategy,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import InputError
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.hostile import effort
 from hpt.metrics.line import TAB_AS_TEXT, decode, number
@@ -74,8 +74,8 @@ def _definitions(options: Namespace) -> list[MetricDefinition]:
 
 def _from_file(path: Path) -> list[MetricDefinition]:
     """The definitions of a job file, a built-in algorithm's included, or of a bare list."""
-    from hpt.jobfile import load_job_file
-    from hpt.sagemaker.request import parse_request
+    from hpt.sagemaker.request.job_file import load_job_file
+    from hpt.sagemaker.request.parse import parse_request
 
     try:
         bare = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hpt.algorithms import find_algorithm
 from hpt.cli.show import print_json
-from hpt.job import TrainingJobDefinition, TuningJobConfig
-from hpt.parameters import CategoricalParameter, IntegerParameter, Parameter
-from hpt.progress import duration, number
-from hpt.trial import ObjectiveType
+from hpt.job.catalog import find_algorithm
+from hpt.job.config import TrainingJobDefinition, TuningJobConfig
+from hpt.running.progress import duration, number
+from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
+from hpt.search.trial import ObjectiveType
 
 Line = tuple[str, str]
 """What a line is about, and what it says."""
@@ -17,7 +17,7 @@ Line = tuple[str, str]
 
 def checked(config: TuningJobConfig, *, as_json: bool) -> None:
     """The meaning of a job file that passed every check."""
-    from hpt.job_document import to_document
+    from hpt.job.document import to_document
 
     if as_json:
         print_json(to_document(config))

@@ -16,14 +16,14 @@ from hpt.cli import check_metric, show, simulate
 from hpt.cli import main as codes
 from hpt.cli.checked import checked
 from hpt.errors import InputError, JobExistsError, JobOwnedError
-from hpt.job import TuningJobConfig
-from hpt.job_state import JobStatus, TrainingJob
-from hpt.lifecycle import PRIMARY
-from hpt.progress import PlainProgress
-from hpt.session import Progress, Session, differences, drive
+from hpt.job.config import TuningJobConfig
+from hpt.job.lifecycle import PRIMARY
+from hpt.job.state import JobStatus, TrainingJob
+from hpt.job.warm_start import WarmStart, WarmStartType
+from hpt.running.progress import PlainProgress
+from hpt.running.session import Progress, Session, differences, drive
+from hpt.search.strategies import canonical_name
 from hpt.storage.place import command
-from hpt.strategies import canonical_name
-from hpt.warm_start import WarmStart, WarmStartType
 
 
 def tune(options: Namespace) -> int:
@@ -136,11 +136,11 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 
 
 def _read_job(options: Namespace) -> TuningJobConfig:
-    from hpt.jobfile import load_job_file
-    from hpt.s3 import check_s3
-    from hpt.sagemaker.autotune import hand_over
-    from hpt.sagemaker.convert import warm_start_request
-    from hpt.sagemaker.request import parse_request
+    from hpt.running.s3_places import check_s3
+    from hpt.sagemaker.request.autotune import hand_over
+    from hpt.sagemaker.request.convert import warm_start_request
+    from hpt.sagemaker.request.job_file import load_job_file
+    from hpt.sagemaker.request.parse import parse_request
 
     request, base_dir = load_job_file(Path(options.job))
     if options.name is not None:
@@ -165,7 +165,7 @@ def _read_job(options: Namespace) -> TuningJobConfig:
 
 def _warm_start_jobs(options: Namespace) -> int | None:
     """As `Session.create` takes it."""
-    from hpt.sagemaker.local import STRICT_LIMITS
+    from hpt.sagemaker.request.relaxations import STRICT_LIMITS
 
     return STRICT_LIMITS.warm_start_jobs if options.strict else None
 

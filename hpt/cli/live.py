@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpt import events as ev
-from hpt.progress import duration, hyperparameters, number, outcome, time_left
-from hpt.runner import TuningJobRunner
+from hpt.running.progress import duration, hyperparameters, number, outcome, time_left
+from hpt.running.runner import TuningJobRunner
+from hpt.search import events as ev
 
 RECENT = 5
 MOST_RUNNING = 12

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hpt.errors import HptError, InputError, JobOwnedError
-from hpt.streams import for_progress, for_results
+from hpt.running.output import for_progress, for_results
 
 DESCRIPTION = """\
 Automatic model tuning: run many training jobs, learn from their logs, keep the best model.

@@ -10,15 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpt.job import TuningJobConfig
-from hpt.job_state import JobState, TrainingJob
-from hpt.progress import duration, hyperparameters, number
-from hpt.runner import TuningJobRunner
-from hpt.sagemaker.convert import warm_start_request
-from hpt.sagemaker.response import completion_details, overall_best
+from hpt.job.config import TuningJobConfig
+from hpt.job.state import JobState, TrainingJob
+from hpt.running.progress import duration, hyperparameters, number
+from hpt.running.runner import TuningJobRunner
+from hpt.sagemaker.reply.response import completion_details, overall_best
+from hpt.sagemaker.request.convert import warm_start_request
+from hpt.search.trial import ObjectiveType
 from hpt.storage.base import JobRecord
 from hpt.storage.place import command
-from hpt.trial import ObjectiveType
 
 
 def best_first(state: JobState, jobs: Sequence[TrainingJob]) -> list[TrainingJob]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from hpt.errors import InputError
 
 if TYPE_CHECKING:
-    from hpt.events import ParentResult
-    from hpt.job import TuningJobConfig
-    from hpt.runner import TuningJobRunner
+    from hpt.job.config import TuningJobConfig
+    from hpt.running.runner import TuningJobRunner
+    from hpt.search.events import ParentResult
 
 NOTICE = "this is a simulation: no program runs, values and times come from {curves}, and nothing is stored"
 
@@ -56,12 +56,12 @@ def run(options: Namespace) -> int:
     from hpt.cli import main as codes
     from hpt.executors.curves import load_curves
     from hpt.executors.simulated import Market, Trouble
-    from hpt.job_state import JobStatus
-    from hpt.jobfile import load_job_file
-    from hpt.progress import PlainProgress
-    from hpt.sagemaker.request import parse_request
-    from hpt.session import Session
-    from hpt.simulation import simulate
+    from hpt.job.state import JobStatus
+    from hpt.running.progress import PlainProgress
+    from hpt.running.session import Session
+    from hpt.running.simulation import simulate
+    from hpt.sagemaker.request.job_file import load_job_file
+    from hpt.sagemaker.request.parse import parse_request
 
     request, base_dir = load_job_file(Path(options.job))
     config = parse_request(request, base_dir=base_dir, check_paths=False)
@@ -115,7 +115,7 @@ def _files(given: list[str], config: TuningJobConfig) -> dict[str | None, Path]:
 
 def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
     """What came of a simulated job, as JSON data in the service's words, and marked as simulated."""
-    from hpt.sagemaker.response import completion_details
+    from hpt.sagemaker.reply.response import completion_details
 
     state, best = runner.state, runner.state.best
     found: dict[str, Any] = {
@@ -147,7 +147,7 @@ def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
 
 def charges(runner: TuningJobRunner, price: float) -> tuple[float, int]:
     """Seconds of training and of what is charged for them, over all training jobs that ended."""
-    from hpt.billing import billable_seconds, training_seconds
+    from hpt.job.billing import billable_seconds, training_seconds
 
     times, billable = 0.0, 0
     for job in runner.state.jobs.values():
@@ -159,8 +159,8 @@ def charges(runner: TuningJobRunner, price: float) -> tuple[float, int]:
 
 
 def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
-    from hpt.billing import savings_percent
-    from hpt.progress import duration
+    from hpt.job.billing import savings_percent
+    from hpt.running.progress import duration
 
     state = runner.state
     counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)

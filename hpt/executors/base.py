@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hpt.job import TrainingJobDefinition
+from hpt.job.config import TrainingJobDefinition
 
 Handle = Mapping[str, str | int]
 """How to find an attempt again, also from another process: JSON, at least `name` and `attempt`."""

@@ -21,8 +21,8 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.executors.simulated import Curve, Curves
-from hpt.space import SearchSpace
-from hpt.trial import Config
+from hpt.search.space import SearchSpace
+from hpt.search.trial import Config
 
 FUNCTION = "curve"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from hpt.errors import InputError
 from hpt.executors import record
-from hpt.tagged import tagged_line
+from hpt.job.tagged_line import tagged_line
 
 LONGEST = 2**20
 """Bytes of a line; a longer one is refused."""

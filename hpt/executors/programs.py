@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpt.algorithms import ALGORITHMS, find_algorithm
 from hpt.errors import InputError
+from hpt.job.catalog import ALGORITHMS, find_algorithm
 
 MODULE_PREFIX = "module:"
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.executors.base import Exit, Handle, LogChunk, Submission, Update
-from hpt.job import MetricDefinition
-from hpt.trial import Config
+from hpt.job.config import MetricDefinition
+from hpt.search.trial import Config
 
 
 @dataclass(frozen=True, slots=True)

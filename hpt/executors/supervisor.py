@@ -15,7 +15,8 @@ import signal
 import sys
 import time
 
-from hpt.executors import artifacts, contract, environment, launch, outcome, process, record
+from hpt.executors import artifacts, contract, environment, outcome, process, record
+from hpt.executors import child as launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ class Supervisor:
             words = [
                 self.spec["interpreter"],
                 "-m",
-                "hpt.executors.transfer",
+                "hpt.executors.s3_transfer",
                 what,
                 self.directory,
                 self.base,

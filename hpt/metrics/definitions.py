@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cached_property
 
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.confirm import LineReader
 from hpt.metrics.engine import Loader
 from hpt.metrics.plan import Plan, plan

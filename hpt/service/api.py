@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hpt.errors import HptError, InputError, ValidationError
-from hpt.sagemaker.local import DEFAULT_LIMITS, LOCAL_MODE, STRICT_MODE, Limits
-from hpt.sagemaker.model import load_shapes
-from hpt.sagemaker.response import LOCAL_ACCOUNT, Account
-from hpt.sagemaker.shapes import check_shape
+from hpt.running.session import Session
+from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
+from hpt.sagemaker.request.model import load_shapes
+from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS, LOCAL_MODE, STRICT_MODE, Limits
+from hpt.sagemaker.request.shapes import check_shape
 from hpt.service import lists, tagging, tuning
 from hpt.service.context import Context
 from hpt.service.errors import (
@@ -24,7 +25,6 @@ from hpt.service.errors import (
     refusal,
 )
 from hpt.service.throttle import Throttle
-from hpt.session import Session
 
 Handler = Callable[[Context, Mapping[str, Any]], dict[str, Any]]
 

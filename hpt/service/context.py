@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 from hpt.errors import JobNotFoundError
-from hpt.job_state import JobStatus, TrainingJob
-from hpt.sagemaker import response as replies
-from hpt.sagemaker.local import Limits
-from hpt.sagemaker.response import Account
+from hpt.job.state import JobStatus, TrainingJob
+from hpt.running.session import Session
+from hpt.sagemaker.reply import response as replies
+from hpt.sagemaker.reply.response import Account
+from hpt.sagemaker.request.relaxations import Limits
 from hpt.service.errors import NOT_FOUND, ServiceError
 from hpt.service.jobs import Job, Jobs
-from hpt.service.launch import Launcher
-from hpt.session import Session
+from hpt.service.launcher import Launcher
 from hpt.storage.sqlite import SQLiteStorage
 
 

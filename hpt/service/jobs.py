@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hpt.errors import JobNotFoundError
-from hpt.events import Event
-from hpt.job import TuningJobConfig
-from hpt.job_document import from_document
-from hpt.job_state import JobState, TrainingJob
-from hpt.session import Session
+from hpt.job.config import TuningJobConfig
+from hpt.job.document import from_document
+from hpt.job.state import JobState, TrainingJob
+from hpt.running.session import Session
+from hpt.search.events import Event
 from hpt.storage.base import JobRecord
 from hpt.storage.sqlite import DELETED, SQLiteStorage
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from hpt.job_document import from_document
-from hpt.job_state import JobState, JobStatus, TrainingJob
-from hpt.sagemaker import response as replies
-from hpt.sagemaker.paging import SortKey, take_page
-from hpt.sagemaker.tags import as_list, tags_of
+from hpt.job.document import from_document
+from hpt.job.state import JobState, JobStatus, TrainingJob
+from hpt.sagemaker.reply import response as replies
+from hpt.sagemaker.reply.paging import SortKey, take_page
+from hpt.sagemaker.reply.tags import as_list, tags_of
 from hpt.service.context import Context
 from hpt.service.errors import VALIDATION, ServiceError
-from hpt.service.search import check_expression, fits, look_up
+from hpt.service.expressions import check_expression, fits, look_up
 from hpt.storage.base import JobRecord
 
 Request = Mapping[str, Any]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hpt.job_state import TrainingJob
-from hpt.sagemaker.paging import take_page
-from hpt.sagemaker.tags import MAX_TAGS, as_list, change, merged, tags_of
+from hpt.job.state import TrainingJob
+from hpt.sagemaker.reply.paging import take_page
+from hpt.sagemaker.reply.tags import MAX_TAGS, as_list, change, merged, tags_of
 from hpt.service.context import Context
 from hpt.service.errors import NOT_FOUND, ServiceError
 from hpt.service.jobs import Job

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpt.errors import HptError, JobExistsError, JobNotFoundError, JobOwnedError, ValidationError
-from hpt.job import TuningJobConfig
-from hpt.job_state import JobStatus
-from hpt.runner import STOP_TRAINING_JOB
-from hpt.s3 import check_s3
-from hpt.sagemaker.request import parse_request
+from hpt.job.config import TuningJobConfig
+from hpt.job.state import JobStatus
+from hpt.running.runner import STOP_TRAINING_JOB
+from hpt.running.s3_places import check_s3
+from hpt.sagemaker.request.parse import parse_request
+from hpt.search.trial import TrialStatus
 from hpt.service.context import Context
 from hpt.service.errors import IN_USE, LIMIT_EXCEEDED, VALIDATION, ServiceError, refusal
-from hpt.trial import TrialStatus
 
 Request = Mapping[str, Any]
 DELETE_SECONDS = 10.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpt.errors import InputError
-from hpt.events import Event
+from hpt.search.events import Event
 
 
 def job_key(name: str) -> str:

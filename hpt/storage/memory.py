@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpt.errors import InputError, JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError
-from hpt.events import Event, from_json, to_json
+from hpt.search.events import Event, from_json, to_json
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 
 

@@ -32,7 +32,7 @@ from hpt.errors import (
     LeaseLostError,
     StorageError,
 )
-from hpt.events import Event, from_json, to_json
+from hpt.search.events import Event, from_json, to_json
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from hpt.executors.base import Executor, Exit, Handle, Submission, Update
-from hpt.job import Objective, TrainingJobDefinition
-from hpt.space import ContinuousParameter, SearchSpace
-from hpt.trial import ObjectiveType
+from hpt.job.config import Objective, TrainingJobDefinition
+from hpt.search.space import ContinuousParameter, SearchSpace
+from hpt.search.trial import ObjectiveType
 
 _PHASES = ("Starting", "Downloading", "Training", "Stopping", "Uploading", "Ended")
 

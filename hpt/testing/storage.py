@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from hpt.errors import InputError, JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError
-from hpt.events import (
+from hpt.search.events import (
     AttemptCreated,
     AttemptEnded,
     Event,
@@ -33,8 +33,8 @@ from hpt.events import (
     TrialCreated,
     TrialEnded,
 )
+from hpt.search.trial import TrialStatus
 from hpt.storage.base import Lease, Storage
-from hpt.trial import TrialStatus
 
 DOCUMENT: Mapping[str, Any] = {
     "Name": "Tune-1",

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpt.algorithms import find_algorithm
 from hpt.algorithms.boosting import read_data
 from hpt.algorithms.container import Channel, StopRequest
+from hpt.job.catalog import find_algorithm
 
 from .conftest import DATA, ROOT, Box, rows, text
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpt.algorithms import find_algorithm
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.kmeans import training
 from hpt.algorithms.kmeans.hyperparameters import read
+from hpt.job.catalog import find_algorithm
 
 from .conftest import Box, without_labels
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from hpt.algorithms import ALGORITHMS, BuiltInAlgorithm, find_algorithm
-from hpt.sagemaker.request import parse_request
-from hpt.sagemaker.rules import check_rules
-from hpt.trial import ObjectiveType
+from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
+from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.rules import check_rules
+from hpt.search.trial import ObjectiveType
 from tests.sagemaker.samples import CONFIG, JOB, edit, facts, single
 
 LINE = "[12]\ttrain-auc:0.99\ttrain-logloss:0.05\tvalidation-auc:0.975\tvalidation-logloss:-3.25e-05"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from hpt.algorithms import find_algorithm
+from hpt.job.catalog import find_algorithm
 
 from .conftest import DATA, ROOT, Box
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hpt.jobfile import load_job_file
-from hpt.sagemaker.request import parse_request
-from hpt.session import Session
+from hpt.running.session import Session
+from hpt.sagemaker.request.job_file import load_job_file
+from hpt.sagemaker.request.parse import parse_request
 from hpt.storage.database import DATABASE
 from tests.cli.test_cli import Command, wait_until
 

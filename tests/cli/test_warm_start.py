@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hpt.cli.main import main
-from hpt.session import Session
-from tests.amt.stored import STATICS, request, store
+from hpt.running.session import Session
+from tests.behaviour.stored import STATICS, request, store
 
 NOTE = "warm start (TransferLearning): 'old' gives 2 of 2 results"
 

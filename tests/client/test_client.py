@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 import hpt
 import hpt.client
-from hpt.session import Session
+from hpt.running.session import Session
 from tests.client.conftest import Desk
 
 HERE = Path(__file__).parent
@@ -208,7 +208,7 @@ class TestStopping:
 
     def test_a_job_that_nobody_runs(self, desk: Desk) -> None:
         """A job of the command, its tuner gone: somebody is started to stop it."""
-        from hpt.sagemaker.request import parse_request
+        from hpt.sagemaker.request.parse import parse_request
 
         session = Session(desk.state)
         session.create(parse_request(desk.request("orphan")))
@@ -219,7 +219,7 @@ class TestStopping:
 
 
 def test_a_job_outlives_its_caller_and_a_dead_runner_is_replaced(desk: Desk, monkeypatch: Any) -> None:
-    monkeypatch.setattr("hpt.service.launch.START_SECONDS", 0.5)
+    monkeypatch.setattr("hpt.service.launcher.START_SECONDS", 0.5)
     source = (
         "import sys, json, hpt.client\n"
         "hpt.client.SageMakerClient(sys.argv[1]).create_hyper_parameter_tuning_job(**json.load(sys.stdin))\n"

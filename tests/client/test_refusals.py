@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 import hpt.client
 from hpt.client import DEFAULT_LIMITS
 from hpt.errors import StorageError
-from hpt.sagemaker.request import parse_request
-from hpt.session import Session
+from hpt.running.session import Session
+from hpt.sagemaker.request.parse import parse_request
 from tests.client.conftest import Desk
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from hpt.executors.base import Exit, Handle, Submission, Update
 from hpt.executors.local import LocalExecutor
-from hpt.job import Objective, TrainingJobDefinition
-from hpt.space import ContinuousParameter, SearchSpace
-from hpt.trial import ObjectiveType
+from hpt.job.config import Objective, TrainingJobDefinition
+from hpt.search.space import ContinuousParameter, SearchSpace
+from hpt.search.trial import ObjectiveType
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

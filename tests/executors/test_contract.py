@@ -16,7 +16,7 @@ from hpt.executors.base import Submission
 from hpt.executors.environment import arguments, build, split_hyperparameters
 from hpt.executors.local import specification
 from hpt.executors.programs import resolve
-from hpt.job import Channel
+from hpt.job.config import Channel
 from tests.executors.conftest import Workshop, definition
 
 SHOW = """#!/usr/bin/env python3

@@ -10,10 +10,10 @@ import pytest
 
 from hpt.errors import InputError
 from hpt.executors.metrics_file import LONGEST, PATIENCE, MetricsFile, parse
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
+from hpt.job.tagged_line import tagged_pattern
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.scanner import MetricScanner
-from hpt.tagged import tagged_pattern
 from tests.executors.conftest import Workshop
 
 

@@ -9,9 +9,9 @@ from hpt.errors import InputError
 from hpt.executors.base import Submission
 from hpt.executors.curves import CurveTable, load_curves
 from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock
-from hpt.job import Objective, TrainingJobDefinition
-from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.trial import ObjectiveType
+from hpt.job.config import Objective, TrainingJobDefinition
+from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.trial import ObjectiveType
 
 SPACE = SearchSpace(
     [

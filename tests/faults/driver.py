@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from hpt.session import Session, drive
+from hpt.running.session import Session, drive
 
 
 def main() -> int:

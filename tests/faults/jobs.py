@@ -14,9 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from hpt import events as ev
-from hpt.completion import CompletionCriteria
-from hpt.job import (
+from hpt.job.completion import CompletionCriteria
+from hpt.job.config import (
     EarlyStopping,
     MetricDefinition,
     Objective,
@@ -24,13 +23,14 @@ from hpt.job import (
     TrainingJobDefinition,
     TuningJobConfig,
 )
-from hpt.job_state import JobState, JobStatus
-from hpt.search import make_search
-from hpt.session import Session
-from hpt.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.trial import ObjectiveType, TrialStatus
-from hpt.tuner import Tuner
-from hpt.warm_start import WarmStart
+from hpt.job.decisions import make_search
+from hpt.job.state import JobState, JobStatus
+from hpt.job.warm_start import WarmStart
+from hpt.running.session import Session
+from hpt.search import events as ev
+from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.trial import ObjectiveType, TrialStatus
+from hpt.search.tuner import Tuner
 
 HERE = Path(__file__).parent
 COUNTED = HERE.parent / "programs" / "counted.py"

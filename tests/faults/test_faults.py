@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt import events as ev
-from hpt.session import Session
+from hpt.running.session import Session
+from hpt.search import events as ev
 from tests.faults.jobs import FaultJob, results
 
 BOUNDARIES = ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
@@ -160,7 +160,7 @@ def test_whole_tree_killed(tmp_path: Path, undisturbed: object, moment: int) -> 
 def test_tuner_killed_while_stopping(tmp_path: Path, count: int, again: int) -> None:
     """Killed in the middle of stopping trials: the resumed tuner stops the rest and ends the job."""
     job = FaultJob(tmp_path / "job", parallel=2, pause=2.0)
-    from hpt.session import Session
+    from hpt.running.session import Session
 
     tuner = job.start("mid-stop", count)
     deadline = time.monotonic() + 30

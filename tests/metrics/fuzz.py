@@ -17,7 +17,7 @@ import warnings
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
 from hpt.metrics.scanner import MetricScanner

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from hpt.errors import InputError
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import hpt
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.cache import cache_directory
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
@@ -26,7 +26,7 @@ LOSS = [MetricDefinition("loss", "loss=([0-9.]+);")]
 READ = """
 import sys, warnings
 warnings.simplefilter("always")
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
 from hpt.metrics.scanner import MetricScanner

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader
 from hpt.metrics.hostile import effort

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics import scanner as scanner_module
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.engine import Loader

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpt.executors.base import LogChunk
-from hpt.job import MetricDefinition
+from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.tail import LogTail
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hpt import _core, core  # noqa: F401 - loaded before memory is short
-from hpt.parameters import Coordinate
+from hpt.search import core
+from hpt.search.parameters import Coordinate
 
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), resource.RLIM_INFINITY))

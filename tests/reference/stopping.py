@@ -6,8 +6,8 @@ from fractions import Fraction
 from math import inf, isfinite
 from statistics import median
 
-from hpt.history import History
-from hpt.trial import Decision, ObjectiveType, Trial
+from hpt.search.history import History
+from hpt.search.trial import Decision, ObjectiveType, Trial
 
 
 def _minimised(value: float, history: History) -> float:

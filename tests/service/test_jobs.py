@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hpt import events as ev
 from hpt.errors import JobNotFoundError
-from hpt.sagemaker.request import parse_request
+from hpt.running.session import Session
+from hpt.sagemaker.request.parse import parse_request
+from hpt.search import events as ev
+from hpt.search.trial import TrialStatus
 from hpt.service.api import Service
 from hpt.service.jobs import KEPT, Jobs
-from hpt.session import Session
-from hpt.trial import TrialStatus
 from tests.client.conftest import Desk
 
 

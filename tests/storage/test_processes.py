@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobOwnedError, StorageError
-from hpt.events import Reported, StatusChanged
+from hpt.search.events import Reported, StatusChanged
 from hpt.storage.base import Lease
 from hpt.storage.sqlite import SQLiteStorage
 from hpt.testing.storage import events
@@ -127,7 +127,7 @@ FIGHTER = """
 import sys, time, random
 from pathlib import Path
 from hpt.errors import JobOwnedError
-from hpt.events import Reported
+from hpt.search.events import Reported
 from hpt.storage.sqlite import SQLiteStorage
 storage, me = SQLiteStorage(Path(sys.argv[1])), int(sys.argv[2])
 won = 0

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError, StorageError
-from hpt.events import Reported
+from hpt.search.events import Reported
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.owner import ProcessIdentity
 from hpt.storage.sqlite import SQLiteStorage

@@ -10,10 +10,10 @@ import os
 import sys
 from types import ModuleType
 
-from hpt.algorithms import boosting, container, program
 from hpt.algorithms.catboost import hyperparameters
-from hpt.algorithms.catboost.facts import CATBOOST
 from hpt.algorithms.container import Folders, StopRequest, UserError
+from hpt.job.catalog import boosting, container, program
+from hpt.job.catalog.catboost import CATBOOST
 
 MODEL = "catboost-model.cbm"
 SNAPSHOT = "catboost-snapshot"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION
-from hpt.algorithms.catboost.facts import CATBOOST, MAXIMIZED, MINIMIZED
 from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, read_all
+from hpt.job.catalog.catboost import CATBOOST, MAXIMIZED, MINIMIZED
 
 TASKS = {
     REGRESSION: ("RMSE", "MAE", "MedianAbsoluteError", "R2"),

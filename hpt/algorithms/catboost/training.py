@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION, Best, Data, Rows, task_of_labels
-from hpt.algorithms.catboost.facts import MAXIMIZED
 from hpt.algorithms.catboost.hyperparameters import TASKS, Settings
 from hpt.algorithms.container import StopRequest
+from hpt.job.catalog.catboost import MAXIMIZED
 
 Log = Callable[[str], None]
 _SNAPSHOT_SECONDS = 1  # a snapshot holds all predictions of the training rows: not every round

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.kmeans.facts import KMEANS, METRICS
 from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, TextList, read_all
+from hpt.job.catalog.kmeans import KMEANS, METRICS
 
 _STARTS = ("random", "kmeans++")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.knn.facts import KNN
 from hpt.algorithms.settings import Choice, Integer, Rule, read_all
+from hpt.job.catalog.knn import KNN
 
 _RULES: tuple[Rule, ...] = (
     Integer("feature_dim", 1),

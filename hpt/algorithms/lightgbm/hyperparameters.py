@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION
-from hpt.algorithms.lightgbm.facts import LIGHTGBM, MAXIMIZED, MINIMIZED
 from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, Switch, TextList, read_all
+from hpt.job.catalog.lightgbm import LIGHTGBM, MAXIMIZED, MINIMIZED
 
 TASKS = {
     REGRESSION: ("rmse", "l1", "l2", "huber", "fair"),

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from hpt.algorithms.boosting import MULTICLASS, Best, Data, task_of_labels
 from hpt.algorithms.checkpoints import Checkpoints, Pace
 from hpt.algorithms.container import StopRequest
-from hpt.algorithms.lightgbm.facts import MAXIMIZED
 from hpt.algorithms.lightgbm.hyperparameters import TASKS, Settings
+from hpt.job.catalog.lightgbm import MAXIMIZED
 
 if TYPE_CHECKING:
     import lightgbm

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.linear_learner.facts import BINARY, LINEAR_LEARNER, MULTICLASS
 from hpt.algorithms.settings import Auto, Choice, Integer, Reading, Real, Rule, Switch, read_all
+from hpt.job.catalog.linear_learner import BINARY, LINEAR_LEARNER, MULTICLASS
 
 PREDICTORS = ("binary_classifier", "multiclass_classifier", "regressor")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hpt.algorithms.settings import OBJECTIVE_KEY, Choice, Integer, Real, Rule, TextList, read_all
-from hpt.algorithms.xgboost.facts import MAXIMIZED, MINIMIZED
 from hpt.algorithms.xgboost.scores import CLASS_SCORES, SCORES, TWO_CLASS_SCORES
+from hpt.job.catalog.xgboost import MAXIMIZED, MINIMIZED
 
 CLASSIFICATION = (
     *("binary:logistic", "binary:logitraw", "binary:hinge", "reg:logistic"),

@@ -1,0 +1,1 @@
+"""Tunes Python functions, each trial in a worker process."""

@@ -1,0 +1,30 @@
+"""Another way to say a metric than to print it in one's own words: one tagged line that needs no pattern.
+
+    import hpt
+    hpt.report(loss=0.25, accuracy=0.9)          # prints: [hpt] metrics: loss=0.25 accuracy=0.9
+
+The line goes to standard output like any other, so every executor carries it, and a program run by hand
+merely prints it. A program in another language prints the line itself, or writes to `$HPT_METRICS_FILE`
+(`hpt.executors.metrics_file`), whose values come to stand in the log as such lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import SupportsFloat
+
+from hpt.job.tagged_line import tagged_line
+
+
+def report(**metrics: SupportsFloat) -> None:
+    """Print the values of metrics, by name, as one tagged line.
+
+    A name that is no identifier goes in as `report(**{"validation:auc": 0.9})`.
+
+    Raises:
+        InputError: a name or a value cannot be printed so that it is read again; nothing was printed.
+    """
+    if metrics:
+        # The line begins anew whatever stands before it, a progress bar say, and is written at one go.
+        sys.stdout.write(f"\n{tagged_line(metrics)}\n")
+        sys.stdout.flush()

@@ -1,0 +1,290 @@
+"""`hpt.tune`: tune a Python function, each trial in a process of its own."""
+
+from __future__ import annotations
+
+import ast
+import os
+import pickle
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpt.errors import InputError
+from hpt.functions.worker import REPORT_PREFIX, RESULT_PREFIX
+from hpt.job.completion import CompletionCriteria
+from hpt.job.config import (
+    RESULT_METRIC,
+    EarlyStopping,
+    HyperbandConfig,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+)
+from hpt.search.trial import Config, ObjectiveType, Trial, parse_enum
+
+if TYPE_CHECKING:
+    from hpt.job.warm_start import WarmStart
+    from hpt.running.runner import TuningJobRunner
+    from hpt.running.session import Session
+    from hpt.search.space import SearchSpace
+
+TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TuningResult:
+    """What a tuning job came to.
+
+    best_trial: None if no trial yielded a usable objective. trials: in launch order, each with a
+    `failure_reason` of its own. completion_reason: what ended the job, `MaxNumberOfTrainingJobs` for one.
+    failure_reason: why the job as a whole failed, or "".
+    """
+
+    name: str
+    status: str
+    best_trial: Trial | None
+    trials: tuple[Trial, ...]
+    completion_reason: str
+    failure_reason: str = ""
+    directory: Path | None = None
+
+    @property
+    def best_config(self) -> Config | None:
+        return None if self.best_trial is None else self.best_trial.config
+
+    @property
+    def best_value(self) -> float | None:
+        return None if self.best_trial is None else self.best_trial.value
+
+
+def tune(
+    train: TrainFunction,
+    space: SearchSpace,
+    *,
+    metric: str = "objective",
+    objective: str = "Maximize",
+    strategy: str = "Bayesian",
+    hyperband: HyperbandConfig | None = None,
+    early_stopping: EarlyStopping | None = None,
+    completion: CompletionCriteria | None = None,
+    warm_start: WarmStart | str | Sequence[str] | None = None,
+    max_jobs: int | None = None,
+    max_parallel_jobs: int = 1,
+    max_runtime_seconds: float | None = None,
+    max_trial_seconds: float | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    state: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    verbose: bool = False,
+) -> TuningResult:
+    """Find the configuration for which `train` yields the best objective.
+
+    `train(config, report)` runs in worker processes: `config` is a dict of typed values, `report(value)`
+    hands in an interim value and may be called any number of times; a returned number beats the last
+    report. An exception fails the trial, not the job; so do NaN and no value at all. As with every spawned
+    process, a script that calls `tune` guards the call with `if __name__ == "__main__":`.
+
+    hyperband: how `strategy="Hyperband"` stops trials, which must report. early_stopping: the median rule.
+    completion: what else ends the job, a target for one. warm_start: names of jobs under `state` that have
+    ended, whose results this one begins with; a `WarmStart` says what they have in common with it. Such a job
+    needs a `name`.
+
+    Without `name` and `state` the job lives in a temporary directory and is gone afterwards, its logs too;
+    `failure_reason` of each trial says what went wrong. With one it is kept under `state` (default
+    `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
+
+    Raises:
+        InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
+        JobExistsError: `name` is that of a job with other arguments. JobOwnedError: another living process
+            runs it. Nothing was changed.
+        KeyboardInterrupt: after the running trials were put down with grace.
+    """
+    from hpt.job.warm_start import as_warm_start
+    from hpt.running.session import Session
+    from hpt.search.strategies import canonical_name, check_space, make_strategy
+
+    if os.environ.get("HPT_FUNCTION"):
+        raise InputError(
+            "hpt.tune was called while a worker imports your script; "
+            'put the call under `if __name__ == "__main__":`'
+        )
+    pickled, main_script = _pickle(train, space)
+    if max_jobs is None and max_runtime_seconds is None and space.size is None:
+        raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
+    inherits = as_warm_start(warm_start)
+    if inherits is not None and name is None:
+        raise InputError(
+            "warm_start takes results of jobs that were kept; give this one a name, to be kept too"
+        )
+    strategy = canonical_name(strategy)
+    if strategy == "Hyperband" and hyperband is None:
+        raise InputError(
+            "strategy 'Hyperband' needs to know the most reports a trial makes; give hyperband="
+            "HyperbandConfig(max_resource=...), from hpt.job"
+        )
+    if hyperband is None:
+        check_space(make_strategy(strategy), space)
+    ephemeral = name is None and state is None
+    with ExitStack() as closing:
+        root = None
+        if ephemeral:
+            root = Path(tempfile.mkdtemp(prefix="hpt-"))
+            closing.callback(shutil.rmtree, root, ignore_errors=True)
+        session = Session(root if root is not None else state, ephemeral=ephemeral)
+        closing.callback(session.close)
+        job_name = name or f"tune-{secrets.token_hex(4)}"
+        directory = session.job_directory(job_name)
+        config = TuningJobConfig(
+            name=job_name,
+            strategy=strategy,
+            definition=TrainingJobDefinition(
+                training_image="module:hpt.functions.worker",
+                space=space,
+                objective=Objective(metric, parse_enum(ObjectiveType, objective, "objective")),
+                metric_definitions=(
+                    MetricDefinition(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
+                    MetricDefinition(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
+                ),
+                environment={
+                    **(environment or {}),
+                    "HPT_FUNCTION": str(directory / "function.pickle"),
+                    "HPT_FUNCTION_MAIN": main_script,
+                    "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+                },
+                max_runtime_seconds=max_trial_seconds,
+            ),
+            limits=ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds),
+            seed=seed,
+            hyperband=hyperband,
+            early_stopping=early_stopping,
+            completion=completion or CompletionCriteria(),
+            warm_start=inherits,
+        )
+
+        def save(directory: Path) -> None:
+            fresh = directory / "function.pickle.new"
+            fresh.write_bytes(pickled)
+            fresh.replace(
+                directory / "function.pickle"
+            )  # a worker that starts right now reads one or the other
+
+        return _run(session, config, save, verbose, None if ephemeral else directory)
+
+
+def run(
+    config: TuningJobConfig, *, state: str | os.PathLike[str] | None = None, verbose: bool = False
+) -> TuningResult:
+    """Run a tuning job made by `hpt.job.tuning_job` or read from a request, to its end.
+
+    The job is kept under `state` (default `$HPT_HOME`, else `~/.hpt`); the same call goes on with it after a
+    crash or Ctrl-C, and answers at once when it has ended.
+
+    Raises:
+        InputError: an `s3://` place of a new job cannot be reached; nothing was started.
+        JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
+            runs it. Nothing was changed.
+        KeyboardInterrupt: after the running trials were put down with grace.
+    """
+    from hpt.running.s3_places import check_places
+    from hpt.running.session import Session
+
+    session = Session(state)
+    try:
+        if not session.holds(config.name):  # a job that goes on needs no second asking
+            for definition in config.all_definitions:
+                check_places(definition)
+        return _run(session, config, lambda directory: None, verbose, session.job_directory(config.name))
+    finally:
+        session.close()
+
+
+def _run(
+    session: Session,
+    config: TuningJobConfig,
+    prepare: Callable[[Path], object],
+    verbose: bool,
+    directory: Path | None,
+) -> TuningResult:
+    from hpt.running.output import for_progress
+    from hpt.running.progress import PlainProgress
+    from hpt.running.session import drive
+
+    progress = PlainProgress(for_progress(sys.stderr)) if verbose else None
+    with session.open_or_create(config, prepare=prepare, progress=progress) as runner:
+        interrupted = drive(runner, progress)
+    if interrupted:
+        raise KeyboardInterrupt(f"tuning job {config.name} was interrupted; its trials were put down")
+    return result_of(runner, directory)
+
+
+def result_of(runner: TuningJobRunner, directory: Path | None) -> TuningResult:
+    """The outcome of a job that has ended (or was paused), from its folded state."""
+    state = runner.state
+    trials = {
+        trial.number: replace(trial, failure_reason=state.jobs[trial.number].failure_reason)
+        for trial in runner.history
+    }
+    best = None if state.best is None else trials[state.best.number]
+    ordered = tuple(trials[number] for number in sorted(trials))
+    return TuningResult(
+        runner.config.name, str(state.status), best, ordered, state.criterion, state.failure_reason, directory
+    )
+
+
+def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
+    """The pickled pair and the path of the script it refers to as `__main__` ("" if none)."""
+    from hpt.search.space import SearchSpace
+
+    if not callable(train):
+        raise InputError(f"train is {train!r}; it must be a function train(config, report)")
+    if not isinstance(space, SearchSpace):
+        raise InputError(f"space is {type(space).__name__}; it must be an hpt.SearchSpace")
+    try:
+        pickled = pickle.dumps((train, space))
+    except Exception as error:  # whatever a user's __reduce__ raises
+        raise InputError(
+            f"train cannot be sent to a worker process: {error}; define it at the top level of a module "
+            "or script (not a lambda or a nested function)"
+        ) from error
+    if b"__main__" not in pickled:
+        return pickled, ""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if not script or not Path(script).is_file():
+        raise InputError(
+            "train is defined in an interactive session, where worker processes cannot find it; "
+            "put it into a file and import it"
+        )
+    code = getattr(train, "__code__", None)
+    if code is not None and train.__module__ == "__main__" and _is_guarded(Path(script), code.co_firstlineno):
+        raise InputError(
+            'train is defined under `if __name__ == "__main__":`, which worker processes do not run; '
+            "move it out, to the top level of the script"
+        )
+    return pickled, str(Path(script).resolve())
+
+
+def _is_guarded(script: Path, line: int) -> bool:
+    """Whether a line of a script stands under `if __name__ == "__main__":`."""
+    try:
+        tree = ast.parse(script.read_bytes())
+    except (OSError, SyntaxError):
+        return False
+    return any(
+        isinstance(node, ast.If)
+        and "__name__" in ast.unparse(node.test)
+        and node.lineno <= line <= (node.end_lineno or line)
+        for node in tree.body
+    )
+
+
+__all__ = ["TuningResult", "run", "tune"]

@@ -1,0 +1,42 @@
+"""Published facts about SageMaker's CatBoost: metrics, directions, recommended ranges (AMT 17.1, 17.2)."""
+
+from __future__ import annotations
+
+from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
+from hpt.search.trial import ObjectiveType
+
+MAXIMIZED = ("AUC", "Accuracy", "BalancedAccuracy", "F1", "Precision", "R2", "Recall")
+"""Metrics that are better when larger."""
+
+# Logloss and MultiClass are published as to be maximised; they are losses (AMT 17.1).
+MINIMIZED = ("Logloss", "MAE", "MedianAbsoluteError", "MultiClass", "RMSE")
+"""Metrics that are better when smaller."""
+
+
+def _pattern(metric: str, direction: ObjectiveType) -> MetricPattern:
+    # The published pattern `bestTest = ([0-9\.]+)` is the same for all, so it would read one metric under
+    # twelve names; the log names the metric before it, and this pattern asks for the name.
+    return MetricPattern(metric, rf"\b{metric} bestTest = (\S+)", direction)
+
+
+CATBOOST = BuiltInAlgorithm(
+    name="catboost",
+    module="hpt.algorithms.catboost",
+    metric_definitions=(
+        *(_pattern(metric, ObjectiveType.MAXIMIZE) for metric in MAXIMIZED),
+        *(_pattern(metric, ObjectiveType.MINIMIZE) for metric in MINIMIZED),
+    ),
+    epoch_resource="iterations",
+    checkpoint_support=True,
+    recommended_ranges=(
+        RecommendedRange("Continuous", "learning_rate", 0.001, 0.01),
+        RecommendedRange("Continuous", "random_strength", 0.0, 10.0),
+        RecommendedRange("Integer", "depth", 4, 10),
+        RecommendedRange("Integer", "l2_leaf_reg", 2, 10),
+    ),
+    required_hyperparameters=(),
+    extra="catboost",
+    library="catboost",
+    aliases=("catboost-classification-model", "catboost-regression-model"),
+)
+"""The registry's entry."""

@@ -1,0 +1,112 @@
+"""What ends a tuning job before its training jobs or its time are used up (AMT 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+from struct import pack, unpack
+
+from hpt.errors import InputError
+from hpt.search.trial import ObjectiveType
+
+TARGET = "TargetObjectiveMetricValue"
+NOT_IMPROVING = "BestObjectiveNotImproving"
+CONVERGENCE = "ConvergenceDetected"
+
+MIN_NOT_IMPROVING = 3
+IMPROVEMENT = 0.01
+"""A final objective improves on the best if it is better by this share of the best's absolute value (8.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionCriteria:
+    """Any one that holds ends the job; None asks for none.
+
+    target: some final objective is at least (Maximize) or at most (Minimize) this. max_not_improving: so many
+    final objectives in a row did not improve on the best. complete_on_convergence: True ends the job when the
+    remaining regret is judged negligible, False only records when that was; None does not look.
+
+    Raises:
+        InputError: a value breaks its rule.
+    """
+
+    target: float | None = None
+    max_not_improving: int | None = None
+    complete_on_convergence: bool | None = None
+
+    def __post_init__(self) -> None:
+        target, count = self.target, self.max_not_improving
+        if target is not None and (
+            isinstance(target, bool) or not isinstance(target, int | float) or not isfinite(target)
+        ):
+            raise InputError(f"target {target!r} is not a finite number; give one, or None")
+        if count is not None and (type(count) is not int or count < MIN_NOT_IMPROVING):
+            raise InputError(
+                f"max_not_improving {count!r} is not a whole number of {MIN_NOT_IMPROVING} or more; "
+                "give one, or None"
+            )
+        if self.complete_on_convergence not in (None, True, False):
+            raise InputError(
+                f"complete_on_convergence {self.complete_on_convergence!r} is not True, False or None; "
+                "use one of them"
+            )
+
+    def met(self, objective: ObjectiveType, best: float | None, not_improving: int, converged: bool) -> str:
+        """The criterion that holds, "" if none does.
+
+        best: the best final objective so far. not_improving: the longest row so far without improvement.
+        """
+        if self.target is not None and best is not None and reaches(best, self.target, objective):
+            return TARGET
+        if self.max_not_improving is not None and not_improving >= self.max_not_improving:
+            return NOT_IMPROVING
+        return CONVERGENCE if self.complete_on_convergence and converged else ""
+
+
+def reaches(value: float, target: float, objective: ObjectiveType) -> bool:
+    """Whether a final objective is as good as the target, both rounded to 32 bits as the service holds them.
+
+    >>> reaches(0.9, 0.8999999761581421, ObjectiveType.MAXIMIZE)
+    True
+    """
+    value, target = _as_float32(value), _as_float32(target)
+    return value >= target if objective is ObjectiveType.MAXIMIZE else value <= target
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """The best final objective, and how many in a row have not improved on it by `IMPROVEMENT` or more.
+
+    A better value that improves by less becomes the best all the same, so that slow creeping gains count as
+    none.
+    """
+
+    best: float | None = None
+    count: int = 0
+
+    def after(self, value: float, objective: ObjectiveType) -> Improvement:
+        """As it is once a job has ended with this final objective."""
+        if self.best is None:
+            return Improvement(value, 0)
+        gain = value - self.best if objective is ObjectiveType.MAXIMIZE else self.best - value
+        if gain > 0 and gain >= IMPROVEMENT * abs(self.best):
+            return Improvement(value, 0)
+        return Improvement(value if gain > 0 else self.best, self.count + 1)
+
+
+def not_improving(values: Iterable[float], objective: ObjectiveType) -> int:
+    """The counter after final objectives in order of completion (8.4)."""
+    improvement = Improvement()
+    for value in values:
+        improvement = improvement.after(value, objective)
+    return improvement.count
+
+
+def _as_float32(value: float) -> float:
+    """Rounded to 32 bits; what is too large for them stays as it is."""
+    try:
+        rounded: float = unpack("<f", pack("<f", value))[0]
+    except OverflowError:
+        return value
+    return rounded

@@ -1,0 +1,501 @@
+"""The description of a tuning job, as plain validated data.
+
+Every way to describe one (a CreateHyperParameterTuningJob request as JSON, YAML or TOML, or `tuning_job` from
+Python) ends in a `TuningJobConfig`; the runner, the executors and the responses read nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpt.errors import InputError
+from hpt.job.checks import check_count, check_seconds, check_text, check_texts, check_unique, is_number
+from hpt.job.completion import CompletionCriteria
+from hpt.job.warm_start import WarmStart, as_warm_start
+from hpt.search.space import Parameter, SearchSpace
+from hpt.search.stopping.median import MIN_STEPS, STEP_FRACTION, MedianRule
+from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
+from hpt.search.trial import ObjectiveType, Value, parse_enum
+
+DEFAULT_GRACE_SECONDS = 120.0
+DEFAULT_RETRY_ATTEMPTS = 1
+"""A training job whose infrastructure fails is run once more; a second loss fails it."""
+
+GRACE_VARIABLE = "HPT_GRACE_SECONDS"
+"""The environment entry of a request that says how long a stopped program may take to end by itself."""
+
+OBJECTIVE_METRIC_KEY = "_tuning_objective_metric"
+RESULT_METRIC = "hpt:result"
+"""A metric of this name, where defined and printed, beats the last value of the objective as the final one.
+"""
+
+STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
+WARM_STRATEGIES = ("Bayesian", "Random")
+"""Those that know what to do with results of parents (AMT W11)."""
+MAX_SEED = 2**64 - 1
+MAX_DEFINITIONS = 10
+_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    """A metric's name and the regular expression whose first group reads its value from a line of the log.
+
+    Raises:
+        InputError: the name is empty, or the expression does not compile or has no group.
+    """
+
+    name: str
+    regex: str
+
+    def __post_init__(self) -> None:
+        check_text("a metric's name", self.name)
+        check_text(f"the regex of metric {self.name!r}", self.regex)
+        try:
+            groups = re.compile(self.regex).groups
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(
+                f"metric {self.name!r}: {self.regex!r} is not a regular expression ({error}); mend it"
+            ) from error
+        if groups == 0:
+            raise InputError(
+                f"metric {self.name!r}: {self.regex!r} has no group; put the part that is the number in "
+                "parentheses"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The metric the search optimises and its direction (a text in any case will do)."""
+
+    metric: str
+    type: ObjectiveType
+
+    def __post_init__(self) -> None:
+        check_text("the objective's metric", self.metric)
+        object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI."""
+
+    name: str
+    uri: str
+    content_type: str | None = None
+    compression: str = "None"
+    input_mode: str = "File"
+    record_wrapper: str = "None"
+    distribution: str = "FullyReplicated"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or _CHANNEL_NAME.fullmatch(self.name) is None:
+            raise InputError(
+                f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
+            )
+        check_text(f"the place of channel {self.name!r}", self.uri)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """Bounds on the whole tuning job. max_jobs None: no bound but the strategy's own (Grid: its product)."""
+
+    max_jobs: int | None
+    max_parallel_jobs: int
+    max_runtime_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_jobs is not None:
+            check_count("max_jobs", self.max_jobs)
+        check_count("max_parallel_jobs", self.max_parallel_jobs)
+        check_seconds("max_runtime_seconds", self.max_runtime_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJobDefinition:
+    """The template of every training job.
+
+    training_image: absolute path of a local program or script, a built-in algorithm's name, or an image URI
+    of one. hyperparameters: the static ones, texts. output_path: a local directory or `s3://` URI that
+    receives `<training job name>/output/model.tar.gz`, or None to leave the model where it was written.
+    max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how often one whose
+    infrastructure failed is started again. spot: it may run on capacity that can be withdrawn, and is started
+    again whenever that happens; then max_wait_seconds bounds its time from creation to end, waiting included.
+    """
+
+    training_image: str
+    space: SearchSpace
+    objective: Objective
+    name: str | None = None
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    metric_definitions: tuple[MetricDefinition, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    output_path: str | None = None
+    checkpoint_uri: str | None = None
+    checkpoint_local_path: str = "/opt/ml/checkpoints/"
+    max_runtime_seconds: float | None = None
+    grace_seconds: float = DEFAULT_GRACE_SECONDS
+    instance_type: str = "local"
+    instance_count: int = 1
+    retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
+    spot: bool = False
+    max_wait_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        check_text("training_image", self.training_image)
+        if not isinstance(self.space, SearchSpace):
+            raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
+        check_texts("hyperparameters", self.hyperparameters)
+        check_texts("environment", self.environment)
+        tuned = {parameter.name for parameter in self.space.parameters}
+        for name in self.hyperparameters:
+            if name in tuned:
+                raise InputError(
+                    f"hyperparameter {name!r} is static and has a range as well; keep one of them"
+                )
+        check_unique("metric", [metric.name for metric in self.metric_definitions])
+        check_unique("channel", [channel.name for channel in self.channels])
+        check_seconds("max_runtime_seconds", self.max_runtime_seconds)
+        if not is_number(self.grace_seconds) or self.grace_seconds < 0:
+            raise InputError(
+                f"grace_seconds {self.grace_seconds!r} is not a number of 0 or more; give seconds"
+            )
+        check_count("instance_count", self.instance_count)
+        check_count("retry_attempts", self.retry_attempts)
+        check_seconds("max_wait_seconds", self.max_wait_seconds)
+        if self.max_wait_seconds is not None and not self.spot:
+            raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class HyperbandConfig:
+    """What `SuccessiveHalving` is told. The resource of a training job is the number of values of the
+    objective metric that it has printed. model_based: a Gaussian process proposes the configurations, as
+    `ModelHyperbandStrategy` tells; otherwise they are random, as the service's are. stops_at_max: as
+    `SuccessiveHalving`; not where max_resource is the number of epochs, after which models are saved.
+    """
+
+    max_resource: int
+    min_resource: int = 1
+    eta: float = DEFAULT_FACTOR
+    brackets: int = 1
+    model_based: bool = False
+    stops_at_max: bool = True
+
+    def __post_init__(self) -> None:
+        check_count("max_resource", self.max_resource)
+        check_count("min_resource", self.min_resource)
+        self.rule(0)
+
+    def rule(self, seed: int) -> SuccessiveHalving:
+        """The stopping rule of a job with that seed."""
+        return SuccessiveHalving(
+            self.max_resource,
+            self.min_resource,
+            eta=self.eta,
+            brackets=self.brackets,
+            seed=seed,
+            stops_at_max=self.stops_at_max,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """The guards of `MedianRule`. min_trials None: as suits the job's limits."""
+
+    min_trials: int | None = None
+    min_steps: int = MIN_STEPS
+    step_fraction: float = STEP_FRACTION
+
+    def __post_init__(self) -> None:
+        self.rule(None)
+
+    def rule(self, max_jobs: int | None) -> MedianRule:
+        """The stopping rule of a job of so many training jobs."""
+        least = MedianRule.for_jobs(max_jobs).min_trials if self.min_trials is None else self.min_trials
+        return MedianRule(min_trials=least, min_steps=self.min_steps, step_fraction=self.step_fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class TuningJobConfig:
+    """One search: what to run, over which space, under which limits.
+
+    seed: None lets the runner draw one and record it. request: the CreateHyperParameterTuningJob request this
+    configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is
+    made. `strategy` is taken in any case; hyperband is given exactly when it is `Hyperband`. early_stopping:
+    the median rule, or None. completion: what ends the job before its limits do. warm_start: the jobs whose
+    results it begins with.
+
+    definitions: of a job of several algorithms, all of them, each with a name; `definition` is then the
+    first.
+    """
+
+    name: str
+    strategy: str
+    definition: TrainingJobDefinition
+    limits: ResourceLimits
+    seed: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    hyperband: HyperbandConfig | None = None
+    early_stopping: EarlyStopping | None = None
+    completion: CompletionCriteria = field(default_factory=CompletionCriteria)
+    definitions: tuple[TrainingJobDefinition, ...] = ()
+    warm_start: WarmStart | None = None
+
+    @property
+    def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
+        """The definitions of the job, one or several."""
+        return self.definitions or (self.definition,)
+
+    @property
+    def objective_type(self) -> ObjectiveType:
+        """The direction, the same for all definitions."""
+        return self.definition.objective.type
+
+    @property
+    def space(self) -> SearchSpace | dict[str, SearchSpace]:
+        """What is searched: one space, or those of several definitions by name."""
+        if not self.definitions:
+            return self.definition.space
+        return {str(each.name): each.space for each in self.definitions}
+
+    def definition_of(self, name: str | None) -> TrainingJobDefinition:
+        """The definition of a training job that names `name` as its own.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if not self.definitions:
+            return self.definition
+        for each in self.definitions:
+            if each.name == name:
+                return each
+        raise KeyError(name)
+
+    def __post_init__(self) -> None:
+        _check_definitions(self.definition, self.definitions)
+        if not isinstance(self.name, str) or _JOB_NAME.fullmatch(self.name) is None:
+            raise InputError(
+                f"job name {self.name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
+                "with a letter or digit; rename it"
+            )
+        check_text("strategy", self.strategy)
+        known = {strategy.lower(): strategy for strategy in STRATEGIES}
+        object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
+        if self.seed is not None and (type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED):
+            raise InputError(
+                f"seed {self.seed!r} is not a whole number from 0 to 2**64 - 1; give one, or None"
+            )
+        check_texts("tags", self.tags)
+        if (self.hyperband is not None) != (self.strategy == "Hyperband"):
+            fix = "give it" if self.hyperband is None else "leave it out, or use Hyperband"
+            raise InputError(f"hyperband is {self.hyperband!r} with strategy {self.strategy!r}; {fix}")
+        if self.hyperband is not None and self.early_stopping is not None:
+            raise InputError(
+                "early_stopping does not go with Hyperband, which stops training jobs itself; leave it out"
+            )
+        if self.warm_start is not None and self.strategy not in WARM_STRATEGIES:
+            raise InputError(
+                f"warm_start does not go with strategy {self.strategy!r}; use {' or '.join(WARM_STRATEGIES)}"
+            )
+
+
+Place = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One of the `algorithms` of a `tuning_job`. What is left out is as the job has it, said once for all."""
+
+    name: str
+    program: Place | None = None
+    space: SearchSpace | Iterable[Parameter] | None = None
+    metric: str | None = None
+    regex: str | None = None
+    metrics: Mapping[str, str | None] | None = None
+    channels: Mapping[str, Place | Channel] | None = None
+    static: Mapping[str, Value] | None = None
+    max_trial_seconds: int | None = None
+    retries: int | None = None
+    spot: bool | None = None
+    max_wait_seconds: int | None = None
+    environment: Mapping[str, Value] | None = None
+    output: Place | None = None
+    checkpoints: Place | None = None
+
+
+def tuning_job(
+    name: str,
+    *,
+    program: str | os.PathLike[str] | None = None,
+    space: SearchSpace | Iterable[Parameter] | None = None,
+    metric: str | None = None,
+    algorithms: Sequence[Algorithm] = (),
+    objective: str = "Maximize",
+    regex: str | None = None,
+    metrics: Mapping[str, str | None] | None = None,
+    channels: Mapping[str, str | os.PathLike[str] | Channel] | None = None,
+    static: Mapping[str, Value] | None = None,
+    max_jobs: int | None = None,
+    max_parallel_jobs: int = 1,
+    max_runtime_seconds: int | None = None,
+    max_trial_seconds: int | None = None,
+    retries: int | None = None,
+    spot: bool = False,
+    max_wait_seconds: int | None = None,
+    strategy: str | None = None,
+    min_resource: int | None = None,
+    max_resource: int | None = None,
+    early_stopping: str | None = None,
+    target: float | None = None,
+    max_not_improving: int | None = None,
+    complete_on_convergence: bool | None = None,
+    warm_start: WarmStart | str | Sequence[str] | None = None,
+    autotune: bool = False,
+    keep_static: Sequence[str] = (),
+    seed: int | None = None,
+    environment: Mapping[str, Value] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    grace_seconds: float | None = None,
+    base_dir: str | os.PathLike[str] | None = None,
+) -> TuningJobConfig:
+    r"""Describe a tuning job; equal to what the same job gives when it is read from a file.
+
+    >>> job = tuning_job(
+    ...     "mlp-1",
+    ...     program="train.py",
+    ...     space=[ContinuousParameter("lr", 1e-4, 1, "Logarithmic"), IntegerParameter("layers", 1, 4)],
+    ...     metric="accuracy",
+    ...     regex=r"accuracy=(\S+)",
+    ...     channels={"train": "data/train.csv"},
+    ...     max_jobs=30,
+    ...     max_parallel_jobs=3,
+    ... )  # doctest: +SKIP
+
+    program: path of a script or executable, or a built-in algorithm (`"xgboost"`, or its image URI), which
+    brings its metrics along. metric, objective: what is optimised, and whether to `Maximize` or `Minimize`
+    it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
+    further `{name: regex}`, or `{name: None}` for one that the program tells by `hpt.report` or in
+    `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
+    that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric. A
+    job that reaches max_resource is stopped; left out, it is the static epochs, where jobs end by themselves.
+    strategy: Bayesian by default. early_stopping: `Auto` stops training jobs by the median rule. target,
+    max_not_improving and complete_on_convergence end the job early, see `CompletionCriteria`. warm_start:
+    names of tuning jobs that have ended, whose results this one begins with; `WarmStart` says what they have
+    in common with it.
+    max_runtime_seconds bounds the whole job, max_trial_seconds one training job. retries: how often a
+    training job whose infrastructure failed is started again, once by default. spot: take capacity that can
+    be withdrawn; max_wait_seconds then bounds a training job's time from creation to end, and must be given.
+    output: where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped
+    program may take. Relative paths start at `base_dir`, the current folder by default.
+    autotune: have everything chosen that is left out: ranges around the static hyperparameters (but those in
+    `keep_static`), or those a built-in algorithm recommends, the number of training jobs, early stopping,
+    retries, an end at convergence, and the strategy, Hyperband where a number of epochs is given.
+    algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
+    metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early and have a
+    warm start: each algorithm begins with what its own program gave the parents.
+
+    Raises:
+        ValidationError: with every rule the description breaks, by the request's own member names.
+        InputError: an argument has a type that no request could express.
+    """
+    from hpt.sagemaker.request.autotune import hand_over
+    from hpt.sagemaker.request.friendly import (  # the door to the request: it loads the model
+        describe,
+        parts_of,
+    )
+    from hpt.sagemaker.request.parse import parse_request
+
+    criteria: dict[str, object] = {}
+    if target is not None:
+        criteria["TargetObjectiveMetricValue"] = target
+    if max_not_improving is not None:
+        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": max_not_improving}
+    if complete_on_convergence is not None:
+        switch = "Enabled" if complete_on_convergence else "Disabled"
+        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": switch}
+    job = Algorithm(
+        name=name,
+        program=program,
+        space=space,
+        metric=metric,
+        regex=regex,
+        metrics=metrics,
+        channels=channels,
+        static=static,
+        max_trial_seconds=max_trial_seconds,
+        retries=retries,
+        spot=spot,
+        max_wait_seconds=max_wait_seconds,
+        environment=environment,
+        output=output,
+        checkpoints=checkpoints,
+    )
+    needed = ("program", "metric") if autotune else ("program", "space", "metric")
+    if keep_static and not autotune:
+        raise InputError("keep_static is given without autotune; every static hyperparameter stays as it is")
+    request = describe(
+        name=name,
+        parts=parts_of(algorithms, job, objective, grace_seconds, needed),
+        limits={
+            "MaxNumberOfTrainingJobs": max_jobs,
+            "MaxParallelTrainingJobs": max_parallel_jobs,
+            "MaxRuntimeInSeconds": max_runtime_seconds,
+        },
+        strategy=strategy or "Bayesian",
+        seed=seed,
+        tags=tags or {},
+        resources={"MinResource": min_resource, "MaxResource": max_resource},
+        early_stopping=early_stopping,
+        criteria=criteria,
+        warm_start=as_warm_start(warm_start),
+    )
+    if autotune:
+        request = hand_over(request, keep_static, choose_strategy=strategy is None)
+    return parse_request(request, base_dir=base_dir, extended=True)
+
+
+def read_grace(environment: Mapping[str, str]) -> float:
+    """The grace period that an environment asks for, in seconds, else the default.
+
+    Raises:
+        InputError: what it asks for is no number of 0 or more.
+    """
+    text = environment.get(GRACE_VARIABLE)
+    if text is None:
+        return DEFAULT_GRACE_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise InputError(f"{text!r} is not a number of seconds of 0 or more; give one, or leave it out")
+    return seconds
+
+
+def _check_definitions(first: TrainingJobDefinition, definitions: tuple[TrainingJobDefinition, ...]) -> None:
+    if not definitions:
+        return
+    if len(definitions) > MAX_DEFINITIONS:
+        raise InputError(f"{len(definitions)} definitions are more than {MAX_DEFINITIONS}; take some out")
+    if definitions[0] != first:
+        raise InputError("definition is not the first of definitions; give that one")
+    for each in definitions:
+        check_text("the name of a definition among several", each.name)
+        if each.objective.type is not first.objective.type:
+            raise InputError(
+                f"definition {each.name!r}: {each.objective.type} differs from {first.objective.type} of the "
+                "first, and objectives of both could not be ranked together; use one"
+            )
+    check_unique("definition", [str(each.name) for each in definitions])

@@ -1,0 +1,120 @@
+"""A `TuningJobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
+
+The request is not parsed again on a resume: files that moved and rules that changed since must not stop a job
+that was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from hpt.errors import StorageError
+from hpt.job.completion import CompletionCriteria
+from hpt.job.config import (
+    Channel,
+    EarlyStopping,
+    HyperbandConfig,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+)
+from hpt.job.warm_start import WarmStart
+from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.trial import ObjectiveType
+
+FORMAT = 1
+
+
+def to_document(config: TuningJobConfig) -> dict[str, Any]:
+    """JSON data from which `from_document` rebuilds an equal configuration."""
+    document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
+    document["format"] = FORMAT
+    document["limits"] = _plain(config.limits)
+    if config.definitions:
+        document["definitions"] = [_definition_document(each) for each in config.definitions]
+    else:
+        document["definition"] = _definition_document(config.definition)
+    for name in _OPTIONAL:
+        part = getattr(config, name)
+        if part is not None:
+            document[name] = _plain(part)
+    return document
+
+
+def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
+    """The configuration that `to_document` wrote.
+
+    Raises:
+        StorageError: the document was written by a newer version.
+    """
+    if document.get("format") != FORMAT:
+        raise StorageError(
+            f"the stored job has format {document.get('format')!r}, this version reads {FORMAT}: upgrade hpt"
+        )
+    data = {key: value for key, value in document.items() if key != "format"}
+    several = tuple(map(_definition, data.pop("definitions", ())))
+    data |= {
+        "limits": ResourceLimits(**data["limits"]),
+        "definition": several[0] if several else _definition(data["definition"]),
+        "definitions": several,
+        "warnings": tuple(data["warnings"]),
+    }
+    data |= {name: kind(**data[name]) for name, kind in _OPTIONAL.items() if name in data}
+    return TuningJobConfig(**data)
+
+
+def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
+    return _plain(definition, skip=("space", "objective", "metric_definitions", "channels")) | {
+        "space": [_parameter(parameter) for parameter in definition.space.parameters],
+        "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
+        "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
+        "channels": [_plain(channel) for channel in definition.channels],
+    }
+
+
+def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
+    objective = document["objective"]
+    parts = {
+        "space": SearchSpace([_KINDS[kind](*arguments) for kind, arguments in document["space"]]),
+        "objective": Objective(objective["metric"], ObjectiveType(objective["type"])),
+        "metric_definitions": tuple(MetricDefinition(**metric) for metric in document["metric_definitions"]),
+        "channels": tuple(Channel(**channel) for channel in document["channels"]),
+    }
+    return TrainingJobDefinition(**{**document, **parts})
+
+
+_OPTIONAL = {
+    "hyperband": HyperbandConfig,
+    "early_stopping": EarlyStopping,
+    "completion": CompletionCriteria,
+    "warm_start": WarmStart,
+}
+"""Parts that a document may lack: their defaults then hold."""
+
+_KINDS = {kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)}
+
+
+def _parameter(parameter: ContinuousParameter | IntegerParameter | CategoricalParameter) -> list[Any]:
+    if isinstance(parameter, CategoricalParameter):
+        return [type(parameter).__name__, [parameter.name, list(parameter.values)]]
+    return [type(parameter).__name__, [parameter.name, parameter.min, parameter.max, str(parameter.scaling)]]
+
+
+def _plain(record: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A dataclass's fields with mappings and tuples as plain dicts and lists."""
+    data = {}
+    for field in fields(record):
+        if field.name not in skip:
+            value = getattr(record, field.name)
+            data[field.name] = (
+                dict(value)
+                if isinstance(value, Mapping)
+                else list(value)
+                if isinstance(value, tuple)
+                else value
+            )
+    return data

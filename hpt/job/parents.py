@@ -1,0 +1,147 @@
+"""The parents of a tuning job: what each has to give, and the events that a warm start begins with (AMT 9.5).
+
+The results are copied when the job is made. Whatever becomes of a parent later changes nothing in the job.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpt.job.config import TrainingJobDefinition, TuningJobConfig
+from hpt.job.state import JobState, TrainingJob
+from hpt.job.warm_start import Placed, Projection, WarmStartType
+from hpt.search.events import ParentResult
+from hpt.search.trial import ObjectiveStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A tuning job as it stood when it was named a parent. path: of its name in the request."""
+
+    path: str
+    config: TuningJobConfig
+    state: JobState
+
+
+def inherit(
+    config: TuningJobConfig, parents: Sequence[Parent], time: float
+) -> tuple[list[ParentResult], str]:
+    """What a job begins with, and one line for a person on what became of the parents' results.
+
+    Failed training jobs and what the parents had from parents of their own are left out (AMT W7).
+    """
+    assert config.warm_start is not None
+    events: list[ParentResult] = []
+    words = []
+    for parent in parents:
+        found, said = _results(config, parent, time)
+        events += found
+        words += said
+    return events, f"warm start ({config.warm_start.type}): {'; '.join(words)}"
+
+
+def same_program(config: TuningJobConfig, parent: TuningJobConfig) -> str:
+    """What keeps the two from training the same program on the same data, "" if nothing does."""
+    return _difference(config.definition, parent.definition)
+
+
+def _difference(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> str:
+    if _unversioned(mine.training_image) != _unversioned(theirs.training_image):
+        return "program"
+    return "" if set(mine.channels) == set(theirs.channels) else "input data"
+
+
+def _unversioned(image: str) -> str:
+    """A container image without its tag, since another version may train alike (AMT 9.2); else as it is."""
+    return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def heir(config: TuningJobConfig, theirs: TrainingJobDefinition) -> TrainingJobDefinition | None:
+    """The definition that the results of a parent's definition are for: the only one, or that of its program,
+    of several with the same the one of its name.
+    """
+    if not config.definitions:
+        return config.definition
+    heirs = [each for each in config.definitions if _difference(each, theirs) != "program"]
+    return next((each for each in heirs if each.name == theirs.name), heirs[0] if heirs else None)
+
+
+def _results(config: TuningJobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], list[str]]:
+    """The results of a parent, and what became of those of each of its definitions."""
+    identical = config.warm_start is not None and config.warm_start.type is WarmStartType.IDENTICAL
+    found: list[ParentResult] = []
+    words = []
+    for theirs in parent.config.all_definitions:
+        jobs = [
+            job
+            for job in parent.state.jobs.values()
+            if job.objective_status is ObjectiveStatus.SUCCEEDED and job.definition == theirs.name
+        ]
+        name = parent.config.name + (f"/{theirs.name}" if parent.config.definitions else "")
+        mine = heir(config, theirs)
+        if mine is None:
+            nowhere = Placed(None, False)
+            found += [_event(parent.config, theirs, None, job, nowhere, False, time) for job in jobs]
+            words.append(f"{name!r} gives none of {len(jobs)} results, for no definition trains its program")
+            continue
+        projection = Projection(mine.space, mine.hyperparameters, theirs.space, theirs.hyperparameters)
+        differs = _difference(mine, theirs)
+        results, places = [], []
+        for job in jobs:
+            placed = projection.place(job.config)
+            same = identical and not differs and placed.exact
+            results.append(_event(parent.config, theirs, mine.name, job, placed, same, time))
+            places.append(placed)
+        found += results
+        words.append(_said(name, results, places, projection, differs if identical else ""))
+    return found, words
+
+
+def _event(
+    parent: TuningJobConfig,
+    theirs: TrainingJobDefinition,
+    heir: str | None,
+    job: TrainingJob,
+    placed: Placed,
+    same: bool,
+    time: float,
+) -> ParentResult:
+    assert job.value is not None
+    return ParentResult(
+        time,
+        parent.name,
+        job.name,
+        job.value,
+        placed.config,
+        same,
+        theirs.space.format(job.config),
+        job.status,
+        job.created,
+        job.training_start,
+        job.training_end,
+        heir,
+    )
+
+
+def _said(
+    name: str, results: list[ParentResult], places: list[Placed], projection: Projection, differs: str
+) -> str:
+    """`'a' gives 28 of 30 results, 3 moved into the range of 'lr', 2 left out, 'depth' being out of range`"""
+    used = sum(result.config is not None for result in results)
+    said = [f"{name!r} gives {used} of {len(results)} results"]
+    if same := sum(result.same for result in results):
+        said.append(f"{same} of them as this job's own")
+    moved = Counter(name for placed in places for name in placed.moved)
+    said += [f"{count} moved into the range of {name!r}" for name, count in sorted(moved.items())]
+    outside = Counter(placed.outside for placed in places if placed.outside)
+    said += [f"{count} left out, {name!r} being out of range" for name, count in sorted(outside.items())]
+    said += [f"{value!r} stands in for the new {name!r}" for name, value in projection.new.items()]
+    if projection.gone:
+        said.append(f"{', '.join(map(repr, projection.gone))} is not looked at any more")
+    if projection.changed:
+        said.append(f"the static {', '.join(map(repr, projection.changed))} differs")
+    if differs:
+        said.append(f"the {differs} differs")
+    return ", ".join(said)

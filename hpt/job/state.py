@@ -1,0 +1,328 @@
+"""The state of a tuning job: the fold of its events, nothing more.
+
+`JobState.apply` is called once per event, in recorded order, by the live runner and by a resume alike, so
+both hold the same state. Counters are kept by increments: an event costs the same however many trials have
+ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import isfinite
+from typing import Any
+
+from hpt.errors import StorageError
+from hpt.job.completion import Improvement
+from hpt.job.lifecycle import check_training_job, check_tuning_job
+from hpt.search import events as ev
+from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
+
+
+class JobStatus(StrEnum):
+    """Status of a tuning job (AMT 12.1)."""
+
+    IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+    @property
+    def ended(self) -> bool:
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED)
+
+
+STOP_REQUESTED = "StopRequested"
+"""The criterion of a stop that a user asked for; it alone ends a tuning job as `Stopped`."""
+
+
+@dataclass(slots=True)
+class Transition:
+    """A secondary status and when it was entered."""
+
+    secondary: str
+    start: float
+    message: str = ""
+
+
+@dataclass(slots=True)
+class TrainingJob:
+    """One training job as its events tell it. Times are seconds since the epoch.
+
+    metrics: last value of each metric and its time. cursor: log offset consumed in the present attempt.
+    live: the present attempt was created and has not ended. lost: attempts the infrastructure lost;
+    preempted: those whose Spot capacity was withdrawn; interrupted: those put down because the tuner was to
+    pause. ran: seconds of training in attempts that were lost or preempted. paused: seconds between being put
+    down and going on.
+    sequence: the place of its creation among the events of the tuning job, from 1.
+    """
+
+    number: int
+    name: str
+    config: Config
+    created: float
+    definition: str | None = None
+    sequence: int = 0
+    status: TrialStatus = TrialStatus.IN_PROGRESS
+    secondary: str = "Starting"
+    transitions: list[Transition] = field(default_factory=list)
+    attempt: int = 0
+    live: bool = False
+    lost: int = 0
+    interrupted: int = 0
+    preempted: int = 0
+    ran: float = 0.0
+    paused: float = 0.0
+    paused_at: float | None = None
+    lost_reason: str = ""
+    cursor: int = 0
+    reports: int = 0
+    metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
+    value: float | None = None
+    stop_reason: str = ""
+    failure_reason: str = ""
+    retryable: bool = False
+    model: str = ""
+    training_start: float | None = None
+    training_end: float | None = None
+
+    @property
+    def objective_status(self) -> ObjectiveStatus:
+        if not self.status.ended:
+            return ObjectiveStatus.PENDING
+        return ObjectiveStatus.SUCCEEDED if self.value is not None else ObjectiveStatus.FAILED
+
+    @property
+    def counter(self) -> str:
+        """The member of TrainingJobStatusCounters this job counts under (AMT 12.3)."""
+        if self.status is TrialStatus.FAILED:
+            return "RetryableError" if self.retryable else "NonRetryableError"
+        return "InProgress" if not self.status.ended else str(self.status)
+
+    def entered(self, secondary: str) -> bool:
+        """Whether the present attempt has been in this secondary status."""
+        for transition in reversed(self.transitions):
+            if transition.secondary == secondary:
+                return True
+            if transition.secondary == "Starting":
+                break
+        return False
+
+    def start(self, time: float) -> None:
+        """Another attempt, the first included."""
+        if self.paused_at is not None:
+            self.paused += max(0.0, time - self.paused_at)
+            self.paused_at = None
+        if not self.transitions:
+            self.transitions.append(Transition(self.secondary, time))
+        elif self.secondary != "Starting":
+            self.enter(TrialStatus.IN_PROGRESS, "Starting", time)
+
+    def leave(self, time: float) -> None:
+        """The present attempt is over and took its training time with it."""
+        for transition in reversed(self.transitions):
+            if transition.secondary == "Training":
+                self.ran += max(0.0, time - transition.start)
+            if transition.secondary in ("Training", "Starting"):
+                break
+
+    def enter(self, status: TrialStatus, secondary: str, time: float, message: str = "") -> None:
+        """Go on to a status and secondary status. Raises StorageError where no way leads there.
+
+        What is learned late, or from another clock, does not begin before what came before it.
+        """
+        if self.transitions:
+            time = max(time, self.transitions[-1].start)
+        check_training_job((self.status, self.secondary), (status, secondary), self.name)
+        self.status = status
+        self.secondary = secondary
+        self.transitions.append(Transition(secondary, time, message))
+        if secondary == "Training" and self.training_start is None:
+            self.training_start = time
+
+
+class JobState:
+    """Everything known of one tuning job."""
+
+    def __init__(self, objective: ObjectiveType, created: float) -> None:
+        self.objective = objective
+        self.created = created
+        self.modified = created
+        self.ended: float | None = None
+        self.status = JobStatus.IN_PROGRESS
+        self.criterion = ""
+        self.failure_reason = ""
+        self.jobs: dict[int, TrainingJob] = {}
+        self.running: dict[int, TrainingJob] = {}
+        self.best: TrainingJob | None = None
+        self.parents: dict[str, int] = {}  # results that each parent of a warm start had to give
+        self.parents_best: ev.ParentResult | None = None
+        self.improvement = Improvement()
+        self.longest_not_improving = 0
+        self.converged: float | None = None
+        self.events = 0
+        self.training_counters = dict.fromkeys(
+            ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0
+        )
+        self.objective_counters = dict.fromkeys(("Succeeded", "Pending", "Failed"), 0)
+
+    @property
+    def launched(self) -> int:
+        return len(self.jobs)
+
+    @classmethod
+    def fold(cls, objective: ObjectiveType, created: float, events: Iterable[ev.Event]) -> JobState:
+        state = cls(objective, created)
+        for event in events:
+            state.apply(event)
+        return state
+
+    def apply(self, event: ev.Event) -> None:
+        """Take one recorded event into the state."""
+        self.events += 1
+        self.modified = max(self.modified, event.time)
+        match event:
+            case ev.ParentResult():
+                self.parents[event.parent] = self.parents.get(event.parent, 0) + 1
+                if self.parents_best is None or self._better(event.value, self.parents_best.value):
+                    self.parents_best = event
+            case ev.TrialCreated():
+                self._create(event)
+            case ev.AttemptCreated():
+                job = self._job(event.number)
+                job.attempt, job.live, job.cursor = event.attempt, True, 0
+                job.start(event.time)
+            case ev.StatusChanged():
+                job = self._job(event.number)
+                job.enter(job.status, event.secondary, event.time, event.message)
+            case ev.MetricLogged():
+                job = self._job(event.number)
+                job.metrics[event.metric] = (event.value, event.time)
+                job.cursor = max(job.cursor, event.cursor)
+            case ev.Reported():
+                self._job(event.number).reports += 1
+            case ev.StopDecided():
+                job = self._job(event.number)
+                job.stop_reason = event.reason
+                if event.reason != ev.INTERRUPTED:  # an interrupted one goes on later
+                    job.enter(TrialStatus.STOPPING, "Stopping", event.time, event.reason)
+            case ev.AttemptEnded():
+                self._end_attempt(event)
+            case ev.TrialEnded():
+                self._end_trial(event)
+            case ev.ConvergenceDetected():
+                self.converged = event.time
+            case ev.JobStopRequested():
+                self.criterion = event.criterion
+                if event.criterion == STOP_REQUESTED:
+                    self._become(JobStatus.STOPPING)
+            case ev.JobEnded():
+                self._become(JobStatus(event.status))
+                self.criterion, self.failure_reason, self.ended = (
+                    event.criterion,
+                    event.failure_reason,
+                    event.time,
+                )
+            case _:
+                pass
+
+    def summary(self) -> dict[str, Any]:
+        """The small document that listings show without reading any event."""
+        best = self.best
+        return {
+            "status": str(self.status),
+            "modified": self.modified,
+            "ended": self.ended,
+            "criterion": self.criterion,
+            "training_counters": self.training_counters,
+            "objective_counters": self.objective_counters,
+            "best": None if best is None else {"name": best.name, "value": best.value},
+        }
+
+    def _become(self, status: JobStatus) -> None:
+        check_tuning_job(self.status, status)
+        if status.ended and self.running:
+            raise StorageError(
+                f"the event log ends the tuning job while {len(self.running)} training jobs run; damaged"
+            )
+        self.status = status
+
+    def _job(self, number: int) -> TrainingJob:
+        try:
+            return self.running[number]
+        except KeyError:
+            raise StorageError(
+                f"the event log speaks of trial {number}, which is not running; it is damaged"
+            ) from None
+
+    def _create(self, event: ev.TrialCreated) -> None:
+        if event.number in self.jobs:
+            raise StorageError(f"the event log creates trial {event.number} twice; it is damaged")
+        job = TrainingJob(event.number, event.name, event.config, event.time, event.definition, self.events)
+        self.jobs[event.number] = self.running[event.number] = job
+        self.training_counters["InProgress"] += 1
+        self.objective_counters["Pending"] += 1
+
+    def _end_attempt(self, event: ev.AttemptEnded) -> None:
+        job = self._job(event.number)
+        job.live = False
+        if job.stop_reason == ev.INTERRUPTED:
+            job.stop_reason = ""
+        secondary = ""
+        if event.outcome == "Lost":
+            job.lost += 1
+            job.leave(event.time)
+            secondary, job.lost_reason = "Restarting", event.message
+        elif event.outcome == ev.PREEMPTED:
+            job.preempted += 1
+            job.leave(event.time)
+            secondary = "Interrupted"
+        elif event.outcome == ev.INTERRUPTED:
+            job.interrupted += 1
+            job.paused_at = event.time
+            secondary = "Interrupted"
+        if secondary and job.status is TrialStatus.IN_PROGRESS:  # what is being stopped does not go on
+            job.enter(job.status, secondary, event.time, event.message)
+
+    def _end_trial(self, event: ev.TrialEnded) -> None:
+        job = self._job(event.number)
+        if event.status is TrialStatus.STOPPED and job.status is TrialStatus.IN_PROGRESS:
+            job.enter(TrialStatus.STOPPING, "Stopping", event.time)  # by its deadline, or before its start
+        secondary = event.secondary or str(event.status)
+        job.enter(event.status, secondary, event.time, event.failure_reason)
+        del self.running[event.number]
+        job.live = False
+        job.failure_reason, job.retryable, job.model = event.failure_reason, event.retryable, event.model
+        usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
+        job.value = event.value if usable else None
+        job.training_end = event.time
+        self.training_counters["InProgress"] -= 1
+        self.training_counters[job.counter] += 1
+        self.objective_counters["Pending"] -= 1
+        self.objective_counters[str(job.objective_status)] += 1
+        if job.value is not None:
+            self.improvement = self.improvement.after(job.value, self.objective)
+            self.longest_not_improving = max(self.longest_not_improving, self.improvement.count)
+        if self._beats_best(job):
+            self.best = job
+
+    def _beats_best(self, job: TrainingJob) -> bool:
+        if job.value is None:
+            return False
+        if self.best is None or self.best.value is None:
+            return True
+        if job.value == self.best.value:  # a tie goes to the earlier launch (AMT 6.6)
+            return job.number < self.best.number
+        return self._better(job.value, self.best.value)
+
+    def _better(self, value: float, other: float) -> bool:
+        return value > other if self.objective is ObjectiveType.MAXIMIZE else value < other
+
+    @property
+    def overall_best(self) -> TrainingJob | ev.ParentResult | None:
+        """The best of this job and its parents; of equals a parent's, which was there first."""
+        own, theirs = self.best, self.parents_best
+        if own is None or own.value is None or theirs is None:
+            return own or theirs
+        return own if self._better(own.value, theirs.value) else theirs

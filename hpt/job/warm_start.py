@@ -1,0 +1,188 @@
+"""Warm start: what a search is told of earlier ones, and where their results lie in its own space (AMT 9)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from hpt.errors import InputError
+from hpt.search.parameters import (
+    CategoricalParameter,
+    ContinuousParameter,
+    IntegerParameter,
+    Parameter,
+    value_text,
+)
+from hpt.search.scaling import Scaling, read_float
+from hpt.search.space import SearchSpace
+from hpt.search.trial import Config, Value, parse_enum
+
+MAX_PARENTS = 5
+
+MARGIN = 0.1
+"""A value outside its range by at most this share of it, on its scale, is moved to the nearer end."""
+
+
+class WarmStartType(StrEnum):
+    """What the parents have in common with the job."""
+
+    IDENTICAL = "IdenticalDataAndAlgorithm"
+    TRANSFER = "TransferLearning"
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class WarmStart:
+    """The tuning jobs whose results a job begins with, its parents.
+
+    parents: their names, one or several. type: `TransferLearning` heeds how their results are ordered as far
+    as that agrees with the job's own; `IdenticalDataAndAlgorithm` takes results of the same program, data and
+    static hyperparameters for results of the job's own objective. In any case; the first word will do.
+
+    Raises:
+        InputError: there are no names, more than five or two equal ones, or the type is not known.
+    """
+
+    parents: tuple[str, ...]
+    type: WarmStartType
+
+    def __init__(self, parents: str | Iterable[str], type: str = WarmStartType.TRANSFER) -> None:
+        names = (parents,) if isinstance(parents, str) else tuple(parents)
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise InputError(f"parent {name!r} is not the name of a tuning job; give texts")
+        if not 1 <= len(names) <= MAX_PARENTS:
+            raise InputError(f"{len(names)} parents are given; a warm start takes 1 to {MAX_PARENTS}")
+        for name in names:
+            if sum(name.lower() == other.lower() for other in names) > 1:
+                raise InputError(f"the parent {name!r} is named twice; name it once")
+        short = {"identical": WarmStartType.IDENTICAL, "transfer": WarmStartType.TRANSFER}
+        known = short.get(type.lower(), type) if isinstance(type, str) else type
+        object.__setattr__(self, "parents", names)
+        object.__setattr__(self, "type", parse_enum(WarmStartType, known, "warm start type"))
+
+
+def as_warm_start(given: WarmStart | str | Iterable[str] | None) -> WarmStart | None:
+    """A warm start as people write one: the name of a parent, several, or a `WarmStart`.
+
+    Raises:
+        InputError: as `WarmStart`.
+    """
+    return given if given is None or isinstance(given, WarmStart) else WarmStart(given)
+
+
+class Placed(NamedTuple):
+    """A configuration of another search in the space of this one.
+
+    config: None if it has no place there. exact: it is the same training job that this search would launch.
+    moved: names whose values were moved into their ranges. outside: the name whose value kept it out.
+    """
+
+    config: dict[str, Value] | None
+    exact: bool
+    moved: tuple[str, ...] = ()
+    outside: str = ""
+
+
+class Projection:
+    """From the space and the static hyperparameters of another search to those of this one.
+
+    A hyperparameter is taken from wherever the other search had it, tuned or static. One that it did not have
+    gets the middle of its range, or the first of its values. new: those, with what stands in for them. gone:
+    hyperparameters of the other search that this one does not have. changed: static ones of both that differ.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        statics: Mapping[str, str],
+        other: SearchSpace,
+        other_statics: Mapping[str, str],
+    ) -> None:
+        self._space, self._statics = space, statics
+        self._tuned = {parameter.name: parameter for parameter in other.parameters}
+        self._fixed = other_statics
+        mine = {parameter.name for parameter in space.parameters}
+        theirs = self._tuned.keys() | other_statics.keys()
+        self.new = {each.name: _middle(each) for each in space.parameters if each.name not in theirs}
+        self.gone = tuple(sorted(theirs - mine - statics.keys()))
+        self.changed = tuple(
+            sorted(
+                name
+                for name, text in statics.items()
+                if name not in self._tuned and other_statics.get(name) != text
+            )
+        )
+
+    def place(self, config: Config) -> Placed:
+        """Where a configuration of the other search lies."""
+        placed: dict[str, Value] = {}
+        moved = []
+        exact = not (self.new or self.gone or self.changed)
+        for parameter in self._space.parameters:
+            name = parameter.name
+            if name in self.new:
+                placed[name] = self.new[name]
+                continue
+            text = value_text(config[name]) if name in self._tuned else self._fixed[name]
+            try:
+                placed[name] = parameter.parse(text)
+            except InputError:
+                near = _nearest(parameter, text)
+                if near is None:
+                    return Placed(None, False, outside=name)
+                placed[name] = near
+                moved.append(name)
+        for name, parameter in self._tuned.items():
+            if name in self._statics and not _is(parameter, config[name], self._statics[name]):
+                exact = False
+        return Placed(placed, exact and not moved, tuple(moved))
+
+
+def _middle(parameter: Parameter) -> Value:
+    return parameter.values[0] if isinstance(parameter, CategoricalParameter) else parameter.decode(0.5)
+
+
+def _is(parameter: Parameter, value: Value, text: str) -> bool:
+    """Whether a static hyperparameter of that text has the value of a parameter."""
+    try:
+        return parameter.parse(text) == value
+    except InputError:
+        return False
+
+
+def _nearest(parameter: Parameter, text: str) -> Value | None:
+    """The value of a numeric range that is nearest to a number outside it, if that is not far away."""
+    if isinstance(parameter, CategoricalParameter):
+        return None
+    try:
+        number = read_float(text, parameter.name)
+    except InputError:
+        return None
+    low, high = _on_scale(parameter, float(parameter.min)), _on_scale(parameter, float(parameter.max))
+    at = _on_scale(parameter, number)
+    # Where floats do not tell the ends of a range of large integers apart, a number is at both or far away.
+    place = (at - low) / (high - low) if low < high else (0.0 if at == low else math.inf)
+    if not -MARGIN <= place <= 1 + MARGIN:  # NaN fails it too
+        return None
+    if isinstance(parameter, ContinuousParameter):
+        return min(max(number, parameter.min), parameter.max)
+    return min(max(_whole(text, number), parameter.min), parameter.max)
+
+
+def _whole(text: str, number: float) -> int:
+    """The nearest whole number, exact where the text is one."""
+    try:
+        return int(text)
+    except ValueError:
+        return math.floor(number + 0.5)
+
+
+def _on_scale(parameter: ContinuousParameter | IntegerParameter, number: float) -> float:
+    if parameter.scaling is Scaling.LOGARITHMIC:
+        return math.log(number) if number > 0 else -math.inf
+    if parameter.scaling is Scaling.REVERSE_LOGARITHMIC:
+        return -math.log1p(-number) if number < 1 else math.inf
+    return number

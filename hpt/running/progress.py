@@ -1,0 +1,106 @@
+"""A running job in words: what the plain progress lines and the live display both say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from hpt.job.state import TrainingJob
+from hpt.running.runner import TuningJobRunner
+from hpt.search import events as ev
+from hpt.search.trial import Config
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:40`, `3:05:09`."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def number(value: float | None) -> str:
+    """A metric value for reading: six significant digits."""
+    return "-" if value is None else f"{value:.6g}"
+
+
+def hyperparameters(config: Config, width: int = 1000) -> str:
+    """`eta=0.31 max_depth=4`, cut at `width` characters."""
+    words = " ".join(f"{name}={f'{v:.4g}' if isinstance(v, float) else v}" for name, v in config.items())
+    return words if len(words) <= width else words[: width - 1] + "…"
+
+
+def time_left(runner: TuningJobRunner, now: float) -> float | None:
+    """Expected seconds to the end of the job: mean run time of ended trials times what is left, or None."""
+    state, limits = runner.state, runner.config.limits
+    by_clock = (
+        None if limits.max_runtime_seconds is None else state.created + limits.max_runtime_seconds - now
+    )
+    done = [job for job in state.jobs.values() if job.status.ended and job.training_end is not None]
+    if not done or limits.max_jobs is None:
+        return by_clock
+    mean = sum((job.training_end or 0.0) - job.created for job in done) / len(done)
+    running = sum(max(0.0, mean - (now - job.created)) for job in state.running.values())
+    work = running + mean * (limits.max_jobs - state.launched)
+    left = work / min(limits.max_parallel_jobs, max(1, limits.max_jobs - len(done)))
+    return left if by_clock is None else min(left, by_clock)
+
+
+def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
+    """One ended training job in a line."""
+    metric = runner.config.definition_of(job.definition).objective.metric
+    words = f"{job.name}  {job.secondary}"
+    if job.value is not None:
+        words += f"  {metric} {number(job.value)}"
+        if runner.state.best is job:
+            words += " (best so far)"
+    if job.failure_reason:
+        words += f"  {' '.join(job.failure_reason.split())[:200]}"
+    return words
+
+
+class PlainProgress:
+    """One line per happening, for pipes and log files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown = 0.0
+
+    def update(self, runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
+        later = sum(isinstance(event, ev.TrialEnded) for event in events)
+        for event in events:
+            later -= isinstance(event, ev.TrialEnded)
+            words = self._words(runner, event, later)
+            if words:
+                self._shown = max(self._shown, event.time)  # a log's times may trail those of the tuner
+                elapsed = duration(self._shown - runner.state.created)
+                print(f"{elapsed:>8}  {words}", file=self._stream, flush=True)
+
+    def tick(self, runner: TuningJobRunner) -> None:
+        pass
+
+    def say(self, words: str) -> None:
+        print(f"hpt: {words}", file=self._stream, flush=True)
+
+    @staticmethod
+    def _words(runner: TuningJobRunner, event: ev.Event, later: int) -> str:
+        """What `event` is to a person, "" for nothing. `later`: how many ends follow it in the same step."""
+        jobs = runner.state.jobs
+        match event:
+            case ev.AttemptCreated() if event.attempt == 1:
+                job = jobs[event.number]
+                which = "" if job.definition is None else f"{job.definition}  "
+                return f"{job.name}  started  {which}{hyperparameters(job.config)}"
+            case ev.AttemptCreated():
+                return f"{jobs[event.number].name}  started again (attempt {event.attempt})"
+            case ev.StopDecided():
+                return f"{jobs[event.number].name}  being stopped ({event.reason})"
+            case ev.AttemptEnded():
+                return f"{jobs[event.number].name}  {event.outcome.lower()} {event.message}".rstrip()
+            case ev.TrialEnded():
+                ended = runner.state.launched - len(runner.state.running) - later
+                total = runner.config.limits.max_jobs
+                return f"{outcome(runner, jobs[event.number])}  [{ended}{f'/{total}' if total else ''}]"
+            case ev.JobStopRequested():
+                return f"stopping the tuning job ({event.criterion})"
+            case _:
+                return ""

@@ -1,0 +1,462 @@
+"""Runs a tuning job: decide, record, then act.
+
+One `step` reads what happened, lets the tuner decide, commits every event in one transaction, and only then
+stops and starts training programs. Killed between any two lines, a job resumes from its events: an attempt
+that was recorded but never started is submitted again (submitting is idempotent), one that runs is attached
+to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time as _time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from hpt.errors import ExecutorError
+from hpt.executors.base import Executor, Exit, Handle, Submission, Update
+from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
+from hpt.job.decisions import make_search
+from hpt.job.lifecycle import PHASES
+from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.pace import Pace
+from hpt.metrics.tail import LogTail
+from hpt.search import events as ev
+from hpt.search.convergence import Convergence
+from hpt.search.history import History
+from hpt.search.trial import Decision, TrialStatus
+from hpt.search.tuner import Tuner
+from hpt.storage.base import Lease, Storage
+
+FAILURES_WITHOUT_SUCCESS = 5
+"""So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
+
+STOP_TRAINING_JOB = "StopTrainingJob"
+"""The member of a note that asks for the training job of that number to be stopped."""
+
+EXHAUSTED = "SearchSpaceExhausted"
+MAX_JOBS = "MaxNumberOfTrainingJobs"
+MAX_RUNTIME = "MaxRuntimeInSeconds"
+NO_SUCCESS = "NoTrainingJobSucceeded"
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A live attempt as this process sees it: how to reach it and how far its log was read."""
+
+    handle: Handle
+    tail: LogTail
+    offset: int
+
+
+class TuningJobRunner:
+    """Drives one tuning job whose lease this process holds.
+
+    observe: called with the events of each committed step. boundary: called with a name at every point
+    between deciding, recording and acting; whatever is killed there must resume. Both may raise to end it.
+    pace: how long one step may read logs, the rest being left for the next; None: until all is read.
+    """
+
+    def __init__(
+        self,
+        config: TuningJobConfig,
+        created: float,
+        events: Sequence[ev.Event],
+        storage: Storage,
+        lease: Lease,
+        executor: Executor,
+        *,
+        clock: Callable[[], float] = _time.time,
+        observe: Callable[[Sequence[ev.Event]], None] = lambda events: None,
+        boundary: Callable[[str], None] = lambda name: None,
+        pace: Pace | None = None,
+    ) -> None:
+        if config.seed is None:
+            raise ValueError("the seed of a stored job is always recorded")
+        self.config = config
+        self.state = JobState(config.objective_type, created)
+        strategy, rule = make_search(config)
+        self._tuner = Tuner(
+            config.space, config.objective_type, strategy, seed=config.seed, stopping_rule=rule
+        )
+        self._convergence = Convergence(config.seed)
+        self._storage, self._lease, self._executor = storage, lease, executor
+        self._clock, self.observe, self._boundary = clock, observe, boundary
+        self._definitions = {
+            each.name: CompiledDefinitions(each.metric_definitions) for each in config.all_definitions
+        }
+        for compiled in self._definitions.values():
+            compiled.prepare()
+        self._pace = pace
+        self._turn = 0  # the trial whose log is read first
+        self._behind = False  # whether something is left to read
+        self._attempts: dict[int, _Attempt] = {}
+        self._events: list[ev.Event] = []
+        self._to_stop: list[int] = []
+        self._heeded = 0
+        self._exhausted = False
+        self._attached = self._interrupting = False
+        for event in events:
+            self.state.apply(event)
+            self._tuner.apply(event)
+
+    @property
+    def history(self) -> History:
+        """The search's view of the job, as it stands."""
+        return self._tuner.history
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do: the job is terminal, or paused with every trial put down."""
+        return self.state.status.ended or (self._interrupting and not self._attempts)
+
+    def step(self) -> bool:
+        """One round of poll, decide, commit, act. True if anything happened."""
+        self._attach()
+        attempts = list(self._attempts.items())
+        attempts.sort(key=lambda entry: entry[0] < self._turn)
+        updates = self._executor.poll([(attempt.handle, attempt.offset) for _, attempt in attempts])
+        self._behind, self._turn = False, 0
+        if self._pace is not None:
+            self._pace.begin()
+        for (number, attempt), update in zip(attempts, updates, strict=True):
+            if self._pace is not None and self._pace.spent:
+                self._behind, self._turn = True, number
+                break
+            self._absorb(number, attempt, update)
+        if not self.state.status.ended:
+            self._heed()
+            self._watch_waits()
+            self._settle()
+            self._conclude()
+            self._launch()
+        return self._commit_and_act()
+
+    def run(
+        self, *, sleep: Callable[[float], None] = _time.sleep, shortest: float = 0.01, longest: float = 0.25
+    ) -> None:
+        """Step until the job has ended or was interrupted, pausing longer while nothing happens."""
+        pause = shortest
+        while not self.finished:
+            pause = shortest if self.step() else min(longest, pause * 1.5)
+            if not self.finished:
+                sleep(pause)
+
+    def interrupt(self, *, now: bool = False) -> None:
+        """Put every running trial down, with grace unless `now`, so that a resume continues it.
+
+        The job stays InProgress; step until `finished`.
+        """
+        self._interrupting = True
+        self._attach()
+        for number, attempt in self._attempts.items():
+            if not self.state.running[number].stop_reason:
+                self._emit(ev.StopDecided(self._clock(), number, ev.INTERRUPTED))
+                self._to_stop.append(number)
+            elif now:
+                self._executor.stop(attempt.handle, now=True)
+        if now:
+            self._commit_and_act(now=True)
+
+    def request_stop(self) -> None:
+        """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
+        if not self.state.status.ended and self.state.criterion != STOP_REQUESTED:
+            self._stop_job(STOP_REQUESTED)
+
+    # -- deciding
+
+    def _emit(self, event: ev.Event) -> None:
+        self._events.append(event)
+        self.state.apply(event)
+        self._tuner.apply(event)
+
+    def _attach(self) -> None:
+        """Take up every attempt that was recorded as created: running ones, and ones never started."""
+        if self._attached:
+            return
+        self._attached = True
+        for job in list(self.state.running.values()):
+            if job.live:
+                self._submit(job)
+                if job.stop_reason:
+                    self._to_stop.append(job.number)
+
+    def _absorb(self, number: int, attempt: _Attempt, update: Update) -> None:
+        job = self.state.running[number]
+        self._follow(job, update)
+        tail = attempt.tail
+        if tail.behind:
+            self._take(job, tail.go_on(self._pace))
+        if update.log.data and not tail.behind:
+            self._boundary("mid-scan")
+            attempt.offset = update.log.start + len(update.log.data)
+            self._take(job, tail.feed(update.log, self._pace))
+        if update.exit is not None and not tail.behind:
+            self._take(job, tail.finish(self._pace))
+        if tail.behind or update.more:
+            self._behind = True
+        elif update.exit is not None:
+            del self._attempts[number]
+            self._end(job, update.exit)
+
+    def _follow(self, job: TrainingJob, update: Update) -> None:
+        """Record the phases the attempt went through since it was last looked at.
+
+        Once it is to stop, an earlier phase is not recorded any more. That it stops though nobody asked means
+        that its time is up.
+        """
+        for phase, time in sorted(update.times.items(), key=lambda entry: entry[1]):
+            stopping = job.status is TrialStatus.STOPPING
+            if phase == "Stopping" and not job.stop_reason:
+                self._emit(ev.StopDecided(time, job.number, ev.STOPPED_BY_DEADLINE))
+            elif phase not in PHASES or phase == "Stopping" or job.entered(phase):
+                continue
+            elif phase == "Uploading" or not stopping:
+                self._emit(ev.StatusChanged(time, job.number, phase))
+
+    def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
+        """Record (metric, value, offset after its line, time) and let the stopping rule judge."""
+        objective = self.config.definition_of(job.definition).objective.metric
+        for metric, value, cursor, time in values:
+            self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
+            if metric != objective:
+                continue
+            self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
+            if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
+                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_RULE))
+                self._to_stop.append(job.number)
+
+    def _end(self, job: TrainingJob, exit: Exit) -> None:
+        now = exit.ended if exit.ended is not None else self._clock()
+        if exit.outcome == "Lost":
+            self._lose(job, now, exit.reason)
+            return
+        if exit.outcome == ev.PREEMPTED:
+            self._emit(ev.AttemptEnded(now, job.number, job.attempt, ev.PREEMPTED, None, exit.reason))
+            return
+        if exit.stopped and not exit.timed_out and job.stop_reason == ev.INTERRUPTED:
+            self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Interrupted", exit.exit_code))
+            return
+        if exit.timed_out:
+            status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
+        elif exit.stopped:
+            status, secondary = TrialStatus.STOPPED, _stopped(job)
+        else:
+            status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
+            secondary = str(status)
+        reason = exit.reason if status is TrialStatus.FAILED else ""
+        self._end_trial(job, now, status, secondary, reason, exit=exit)
+
+    def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
+        """The infrastructure failed under an attempt; what becomes of the trial is settled next."""
+        self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Lost", None, reason))
+
+    def _heed(self) -> None:
+        """Stop the training jobs that notes left for this job ask to stop."""
+        notes = self._storage.notes(self._lease.name)
+        for note in notes[self._heeded :]:
+            job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
+            if job is not None and job.stop_reason in ("", ev.INTERRUPTED):
+                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_USER))
+                if job.live:
+                    self._to_stop.append(job.number)
+        self._heeded = len(notes)
+
+    def _watch_waits(self) -> None:
+        """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
+        now = self._clock()
+        for job in self.state.running.values():
+            limit = self.config.definition_of(job.definition).max_wait_seconds
+            if limit is None:
+                continue
+            late = job.paused_at is None and now - job.created - job.paused >= limit
+            if late and job.stop_reason in ("", ev.INTERRUPTED):
+                self._emit(ev.StopDecided(now, job.number, ev.STOPPED_BY_WAIT))
+                if job.live:
+                    self._to_stop.append(job.number)
+
+    def _settle(self) -> None:
+        """End every trial that has no attempt and will get none."""
+        for job in list(self.state.running.values()):
+            if job.live:
+                continue
+            definition = self.config.definition_of(job.definition)
+            limit = definition.max_runtime_seconds
+            if job.stop_reason or self.state.criterion:
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, _stopped(job))
+            elif limit is not None and job.ran >= limit:
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, ev.STOPPED_BY_DEADLINE)
+            elif job.lost > definition.retry_attempts:
+                reason = f"the infrastructure failed {job.lost} times; the last time: {job.lost_reason}"
+                self._end_trial(job, self._clock(), TrialStatus.FAILED, "Failed", reason, retryable=True)
+
+    def _end_trial(
+        self,
+        job: TrainingJob,
+        now: float,
+        status: TrialStatus,
+        secondary: str,
+        reason: str = "",
+        *,
+        retryable: bool = False,
+        exit: Exit | None = None,
+    ) -> None:
+        metric = self.config.definition_of(job.definition).objective.metric
+        value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
+        if status is TrialStatus.FAILED:
+            value = None
+        elif value is None:
+            reason = self._without_value(job, metric, exit)
+        elif not isfinite(value):
+            reason, value = f"the last value of the objective metric {metric!r} was {value}", None
+        model = (exit and exit.model) or ""
+        self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
+
+    def _without_value(self, job: TrainingJob, metric: str, exit: Exit | None) -> str:
+        """Why a training job that did not fail has no value, with the command that looks into it."""
+        if job.training_start is None and (exit is None or exit.started is None):
+            return "stopped before the program started"
+        words = f"printed no value of the objective metric {metric!r}"
+        if exit is None or exit.log is None:
+            return f"{words}; check its regular expression against the log"
+        definitions = self.config.definition_of(job.definition).metric_definitions
+        tried = [f"--metric={each.name}={each.regex}" for each in definitions if each.name == metric]
+        return f"{words}; try: {shlex.join(['hpt', 'check-metric', exit.log, *tried])}"
+
+    def _conclude(self) -> None:
+        """Test what ends the whole job; emit its end once nothing runs any more."""
+        state, limits = self.state, self.config.limits
+        if state.criterion != STOP_REQUESTED and self._storage.stop_requested(self._lease.name):
+            self._stop_job(STOP_REQUESTED)
+        if not state.criterion:
+            met = self._completion()
+            if met:
+                self._stop_job(met)
+            elif (
+                limits.max_runtime_seconds is not None
+                and self._clock() - state.created >= limits.max_runtime_seconds
+            ):
+                self._stop_job(MAX_RUNTIME)
+        if state.running:
+            return
+        if state.criterion:
+            self._end_job(state.criterion)
+        elif self._hopeless():
+            self._end_job(NO_SUCCESS)
+        elif limits.max_jobs is not None and state.launched >= limits.max_jobs:
+            self._end_job(MAX_JOBS)
+        elif self._exhausted:
+            self._end_job(EXHAUSTED)
+
+    def _completion(self) -> str:
+        """The completion criterion that holds, "" if none does. Convergence is recorded when it is seen."""
+        criteria, state = self.config.completion, self.state
+        looking = criteria.complete_on_convergence is not None and state.converged is None
+        if looking and self._convergence.holds(self._tuner.history):
+            self._emit(ev.ConvergenceDetected(self._clock()))
+        best = None if state.best is None else state.best.value
+        return criteria.met(state.objective, best, state.longest_not_improving, state.converged is not None)
+
+    def _stop_job(self, criterion: str) -> None:
+        self._emit(ev.JobStopRequested(self._clock(), criterion))
+        for job in list(self.state.running.values()):
+            if job.live and job.stop_reason in ("", ev.INTERRUPTED):
+                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_JOB))
+                self._to_stop.append(job.number)
+        self._settle()
+
+    def _end_job(self, criterion: str) -> None:
+        status, reason = JobStatus.COMPLETED, ""
+        if criterion == STOP_REQUESTED:
+            status = JobStatus.STOPPED
+        elif criterion == NO_SUCCESS or self._all_failed():
+            status = JobStatus.FAILED
+            failed = self.state.objective_counters["Failed"]
+            last = next(
+                (job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), ""
+            )
+            reason = f"no training job succeeded after {failed} attempts" + (
+                f"; the last one: {last}" if last else ""
+            )
+        self._emit(ev.JobEnded(self._clock(), str(status), criterion, reason[:1024]))
+
+    def _hopeless(self) -> bool:
+        counters = self.state.objective_counters
+        return counters["Failed"] >= FAILURES_WITHOUT_SUCCESS and not counters["Succeeded"]
+
+    def _all_failed(self) -> bool:
+        """Whether nothing came of any training job, and none was merely stopped before it could report."""
+        state = self.state
+        stopped, succeeded = state.training_counters["Stopped"], state.objective_counters["Succeeded"]
+        return state.launched > 0 and not succeeded and not stopped
+
+    def _launch(self) -> None:
+        """Fill free slots: first trials that were put down or lost, then new ones."""
+        state, limits = self.state, self.config.limits
+        if self._interrupting or state.criterion or state.status.ended:
+            return
+        for job in state.running.values():
+            if not job.live and job.number not in self._attempts:
+                self._emit(ev.AttemptCreated(self._clock(), job.number, job.attempt + 1))
+        free = limits.max_parallel_jobs - len(state.running)
+        if limits.max_jobs is not None:
+            free = min(free, limits.max_jobs - state.launched)
+        if free <= 0 or self._exhausted or self._hopeless():
+            return
+        proposals = self._tuner.propose(free)
+        self._exhausted = len(proposals) < free
+        for proposal in proposals:
+            now = self._clock()
+            name = training_job_name(self.config.name, proposal.number, self.config.seed or 0, state.created)
+            self._emit(ev.TrialCreated(now, proposal.number, proposal.config, name, proposal.definition))
+            self._emit(ev.AttemptCreated(now, proposal.number, 1))
+
+    # -- recording, then acting
+
+    def _commit_and_act(self, *, now: bool = False) -> bool:
+        """One transaction, then stops and submissions. An append that fails leaves the world untouched."""
+        events, self._events = self._events, []
+        to_stop, self._to_stop = self._to_stop, []
+        if events:
+            self._boundary("before-commit")
+            self._storage.append(self._lease, events, self.state.summary())
+            self._boundary("after-commit")
+            self.observe(events)
+        for number in to_stop:
+            if number in self._attempts:
+                self._executor.stop(self._attempts[number].handle, now=now)
+                self._boundary("mid-stop")
+        for event in events:
+            if isinstance(event, ev.AttemptCreated) and event.number in self.state.running:
+                self._boundary("before-submit")
+                self._submit(self.state.running[event.number])
+                self._boundary("after-submit")
+        return bool(events or to_stop or self._behind)
+
+    def _submit(self, job: TrainingJob) -> None:
+        definition = self.config.definition_of(job.definition)
+        texts = {**definition.hyperparameters, **definition.space.format(job.config)}
+        texts[OBJECTIVE_METRIC_KEY] = definition.objective.metric
+        parallel = self.config.limits.max_parallel_jobs
+        try:
+            submission = Submission(job.name, job.attempt, texts, definition, parallel, job.ran)
+            handle = self._executor.submit(submission)
+        except ExecutorError as error:
+            self._lose(job, self._clock(), str(error))
+            return
+        tail = LogTail(self._definitions[definition.name], job.cursor)
+        self._attempts[job.number] = _Attempt(handle, tail, job.cursor)
+
+
+def _stopped(job: TrainingJob) -> str:
+    """The last secondary status of a training job that was stopped."""
+    return ev.STOPPED_BY_WAIT if job.stop_reason == ev.STOPPED_BY_WAIT else "Stopped"
+
+
+def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
+    """`<tuning job name>-<ordinal>-<8 hex digits>` (AMT 4.1); the digits are a function of the job alone."""
+    digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
+    return f"{job_name}-{number:03d}-{digest}"

@@ -1,0 +1,321 @@
+"""What Describe and List answer about a tuning job: the member names and meanings of AMT 12 and 13.
+
+Pure functions of the job's description and state. Times are seconds since the epoch with a fraction, as on
+the wire. Metric values are rounded to 32-bit floats here and nowhere else. Members that do not apply are left
+out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor, inf, isfinite
+from struct import pack, unpack
+from typing import Any
+
+from hpt.job.billing import billable_seconds, training_seconds
+from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TrainingJobDefinition, TuningJobConfig
+from hpt.job.state import JobState, TrainingJob
+from hpt.job.warm_start import WarmStartType
+from hpt.sagemaker.request.convert import bodies, to_request
+from hpt.sagemaker.request.facts import CONFIG
+from hpt.sagemaker.request.relaxations import DEFAULT_CHECKPOINT_PATH, DEFAULT_MAX_RUNTIME, LOCAL_ROLE
+from hpt.search.events import ParentResult
+
+MAX_REASON = 1024
+MAX_METRICS = 40
+_DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """In whose name resources are given: the parts of every ARN."""
+
+    region: str = "local"
+    number: str = "000000000000"
+    partition: str = "aws"
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of the `training-job` or `hyper-parameter-tuning-job` of that name."""
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.number}:{kind}/{name.lower()}"
+
+
+LOCAL_ACCOUNT = Account()
+
+
+def describe_response(
+    config: TuningJobConfig,
+    state: JobState,
+    *,
+    now: float | None = None,
+    default_output: str = "",
+    account: Account = LOCAL_ACCOUNT,
+) -> dict[str, Any]:
+    """The answer of DescribeHyperParameterTuningJob.
+
+    now: seconds since the epoch, for the run time of a job that goes on; its last change if not given.
+    default_output: shown as the output path of a job that named none.
+    """
+    request = _echo(config, default_output)
+    end = state.ended if state.ended is not None else max(state.modified, now or 0.0)
+    response: dict[str, Any] = {
+        "HyperParameterTuningJobName": config.name,
+        "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
+        CONFIG: request[CONFIG],
+        **{form: request[form] for form in (_DEFINITION, _DEFINITIONS) if form in request},
+        "HyperParameterTuningJobStatus": str(state.status),
+        "CreationTime": state.created,
+        "LastModifiedTime": state.modified,
+        "TrainingJobStatusCounters": dict(state.training_counters),
+        "ObjectiveStatusCounters": dict(state.objective_counters),
+        "ConsumedResources": {"RuntimeInSeconds": max(0, floor(end - state.created))},
+    }
+    if state.ended is not None:
+        response["HyperParameterTuningEndTime"] = state.ended
+    if state.best is not None:
+        response["BestTrainingJob"] = training_job_summary(config, state.best, account=account)
+    overall = overall_best(config, state, account=account)
+    if overall is not None:
+        response["OverallBestTrainingJob"] = overall
+    response |= {member: request[member] for member in ("WarmStartConfig", "Autotune") if member in request}
+    if state.failure_reason:
+        response["FailureReason"] = state.failure_reason[:MAX_REASON]
+    details = completion_details(state)
+    if details:
+        response["TuningJobCompletionDetails"] = details
+    return response
+
+
+def overall_best(
+    config: TuningJobConfig, state: JobState, *, account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any] | None:
+    """The best of a job and of parents with the same data and algorithm, and whose it is (AMT 9.6)."""
+    best = state.overall_best
+    if config.warm_start is None or config.warm_start.type is not WarmStartType.IDENTICAL or best is None:
+        return None
+    if isinstance(best, TrainingJob):
+        return training_job_summary(config, best, account=account) | {"TuningJobName": config.name}
+    summary: dict[str, Any] = {
+        "TrainingJobName": best.name,
+        "TrainingJobArn": account.arn("training-job", best.name),
+        "TuningJobName": best.parent,
+        "CreationTime": best.created,
+        "TrainingJobStatus": str(best.status),
+        "TunedHyperParameters": dict(best.hyperparameters),
+        "ObjectiveStatus": "Succeeded",
+        "FinalHyperParameterTuningJobObjectiveMetric": {
+            "MetricName": config.definition.objective.metric,
+            "Value": as_float32(best.value),
+        },
+    }
+    _add_times(summary, best)
+    return summary
+
+
+def completion_details(state: JobState) -> dict[str, Any]:
+    """How far the completion criteria have come (AMT 8.6); empty before the first final objective."""
+    details: dict[str, Any] = {}
+    if state.improvement.best is not None:
+        details["NumberOfTrainingJobsObjectiveNotImproving"] = state.improvement.count
+    if state.converged is not None:
+        details["ConvergenceDetectedTime"] = state.converged
+    return details
+
+
+def tuning_job_summary(
+    config: TuningJobConfig, created: float, summary: Mapping[str, Any], *, account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any]:
+    """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave, or is empty for
+    a job that has not begun."""
+    summary = summary or JobState(config.objective_type, created).summary()
+    entry: dict[str, Any] = {
+        "HyperParameterTuningJobName": config.name,
+        "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
+        "HyperParameterTuningJobStatus": summary["status"],
+        "Strategy": config.strategy,
+        "CreationTime": created,
+        "LastModifiedTime": summary["modified"],
+        "TrainingJobStatusCounters": dict(summary["training_counters"]),
+        "ObjectiveStatusCounters": dict(summary["objective_counters"]),
+        "ResourceLimits": _echo(config, "")[CONFIG]["ResourceLimits"],
+    }
+    if summary["ended"] is not None:
+        entry["HyperParameterTuningEndTime"] = summary["ended"]
+    return entry
+
+
+def training_job_summary(
+    config: TuningJobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any]:
+    """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as texts."""
+    definition = config.definition_of(job.definition)
+    summary: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": account.arn("training-job", job.name),
+        "CreationTime": job.created,
+        "TrainingJobStatus": str(job.status),
+        "TunedHyperParameters": definition.space.format(job.config),
+        "ObjectiveStatus": str(job.objective_status),
+    }
+    if config.definitions:
+        summary["TrainingJobDefinitionName"] = job.definition
+    _add_times(summary, job)
+    if job.failure_reason:
+        summary["FailureReason"] = job.failure_reason[:MAX_REASON]
+    if job.value is not None:
+        kind = {"Type": str(definition.objective.type)} if config.definitions else {}
+        summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
+            **kind,
+            "MetricName": definition.objective.metric,
+            "Value": as_float32(job.value),
+        }
+    return summary
+
+
+def training_job_entry(job: TrainingJob, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any]:
+    """One entry of ListTrainingJobs (AMT 13.6)."""
+    entry: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": account.arn("training-job", job.name),
+        "CreationTime": job.created,
+        "LastModifiedTime": last_modified(job),
+        "TrainingJobStatus": str(job.status),
+    }
+    if job.training_end is not None:
+        entry["TrainingEndTime"] = job.training_end
+    return entry
+
+
+def last_modified(job: TrainingJob) -> float:
+    """When a training job last changed its status, in seconds since the epoch."""
+    return job.transitions[-1].start if job.transitions else job.created
+
+
+def training_job_description(
+    config: TuningJobConfig, job: TrainingJob, *, default_output: str = "", account: Account = LOCAL_ACCOUNT
+) -> dict[str, Any]:
+    """The answer of DescribeTrainingJob for one training job of a tuning job (AMT 13.6).
+
+    Metrics whose last value is NaN or infinite have no place in a reply and are left out.
+    """
+    definition = config.definition_of(job.definition)
+    body = bodies(_echo(config, default_output))[config.all_definitions.index(definition)]
+    description: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": account.arn("training-job", job.name),
+        "TuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
+        "ModelArtifacts": {"S3ModelArtifacts": job.model},
+        "TrainingJobStatus": str(job.status),
+        "SecondaryStatus": job.secondary,
+        "HyperParameters": {**body["StaticHyperParameters"], **definition.space.format(job.config)},
+        "CreationTime": job.created,
+        "LastModifiedTime": last_modified(job),
+        "SecondaryStatusTransitions": _transitions(job),
+        "FinalMetricDataList": [
+            {"MetricName": name, "Value": as_float32(value), "Timestamp": time}
+            for name, (value, time) in job.metrics.items()
+            if isfinite(value) and name != RESULT_METRIC
+        ][:MAX_METRICS],
+    }
+    for member in _SHARED:
+        if member in body:
+            description[member] = body[member]
+    if "CheckpointConfig" in body:
+        uri = f"{body['CheckpointConfig']['S3Uri'].rstrip('/')}/{job.name}"  # one place for each training job
+        description["CheckpointConfig"] = {**body["CheckpointConfig"], "S3Uri": uri}
+    _add_times(description, job)
+    if job.training_start is not None and job.training_end is not None:
+        seconds = billable_seconds(training_seconds(job.transitions))
+        description |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+    if job.failure_reason:
+        description["FailureReason"] = job.failure_reason[:MAX_REASON]
+    return description
+
+
+_SHARED = (
+    "AlgorithmSpecification",
+    "RoleArn",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "ResourceConfig",
+    "VpcConfig",
+    "StoppingCondition",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "Environment",
+    "RetryStrategy",
+)
+"""Members of a definition that each of its training jobs repeats."""
+
+
+def as_float32(value: float) -> float:
+    """The nearest 32-bit float: 0.9 becomes 0.8999999761581421. What is too large becomes infinite."""
+    try:
+        rounded: float = unpack("<f", pack("<f", value))[0]
+    except OverflowError:
+        return inf if value > 0 else -inf
+    return rounded
+
+
+def _echo(config: TuningJobConfig, default_output: str) -> dict[str, Any]:
+    """The request as Describe shows it: with every member that clients read, whatever was given."""
+    request = copy.deepcopy(dict(config.request)) if config.request else to_request(config)
+    if config.seed is not None:
+        request[CONFIG]["RandomSeed"] = config.seed
+    for definition, body in zip(config.all_definitions, bodies(request), strict=True):
+        _echo_definition(definition, body, default_output)
+    return request
+
+
+def _echo_definition(definition: TrainingJobDefinition, body: dict[str, Any], default_output: str) -> None:
+    body["StaticHyperParameters"][OBJECTIVE_METRIC_KEY] = definition.objective.metric
+    body.setdefault("RoleArn", LOCAL_ROLE)
+    body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
+    output = body.setdefault("OutputDataConfig", {})
+    output.setdefault("S3OutputPath", default_output)
+    output.setdefault("KmsKeyId", "")
+    _give_both_resource_configs(body)
+    if "CheckpointConfig" in body:
+        body["CheckpointConfig"].setdefault("LocalPath", DEFAULT_CHECKPOINT_PATH)
+
+
+_INSTANCE = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
+_LOCAL_COMPUTE = {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1}
+
+
+def _give_both_resource_configs(body: dict[str, Any]) -> None:
+    """Whichever form was given; some clients read the one, some the other. The first choice counts."""
+    plain, choices = body.get("ResourceConfig"), body.get("HyperParameterTuningResourceConfig")
+    if plain is None:
+        chosen = dict(choices or {})
+        chosen |= next(iter(chosen.pop("InstanceConfigs", [])), {})
+        chosen.pop("AllocationStrategy", None)
+        body["ResourceConfig"] = _LOCAL_COMPUTE | chosen
+    elif "InstanceGroups" not in plain:
+        body["ResourceConfig"] = _LOCAL_COMPUTE | plain
+    if choices is None or not (choices.keys() & {*_INSTANCE, "InstanceConfigs"}):
+        compute = body["ResourceConfig"]
+        body["HyperParameterTuningResourceConfig"] = {
+            member: compute[member] for member in (*_INSTANCE, "VolumeKmsKeyId") if member in compute
+        }
+
+
+def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
+    entries = []
+    for i, transition in enumerate(job.transitions):
+        entry: dict[str, Any] = {"Status": transition.secondary, "StartTime": transition.start}
+        if i + 1 < len(job.transitions):
+            entry["EndTime"] = job.transitions[i + 1].start
+        if transition.message:
+            entry["StatusMessage"] = transition.message
+        entries.append(entry)
+    return entries
+
+
+def _add_times(target: dict[str, Any], job: TrainingJob | ParentResult) -> None:
+    if job.training_start is not None:
+        target["TrainingStartTime"] = job.training_start
+    if job.training_end is not None:
+        target["TrainingEndTime"] = job.training_end

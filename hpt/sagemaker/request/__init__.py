@@ -1,0 +1,1 @@
+"""From a CreateHyperParameterTuningJob request to the description of a job."""

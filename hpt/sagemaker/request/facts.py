@@ -1,0 +1,243 @@
+"""A request as the cross-field rules look at it: its definitions, their ranges and objectives, with their
+paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple, Protocol
+
+from hpt.errors import InputError
+from hpt.job.catalog.description import RecommendedRange
+from hpt.sagemaker.request.relaxations import Limits
+from hpt.search.scaling import read_float, read_int
+
+CONFIG = "HyperParameterTuningJobConfig"
+KINDS = ("Continuous", "Integer", "Categorical")
+"""The kinds of ranges, in the order in which a space lists its parameters."""
+EPOCH_KEYS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
+"""Static hyperparameters that tell how many reports a training job makes; the first that is given counts."""
+
+
+class Metric(Protocol):
+    """A metric of a built-in algorithm."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def regex(self) -> str: ...
+    @property
+    def direction(self) -> str: ...
+
+
+class Algorithm(Protocol):
+    """What the description of a job needs to know of a built-in algorithm."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metric_definitions(self) -> Iterable[Metric]: ...
+    @property
+    def checkpoint_support(self) -> bool: ...
+    @property
+    def required_hyperparameters(self) -> Iterable[str]: ...
+    @property
+    def epoch_resource(self) -> str | None: ...
+    @property
+    def recommended_ranges(self) -> Iterable[RecommendedRange]: ...
+
+
+FindAlgorithm = Callable[[str], Algorithm | None]
+
+
+class Range(NamedTuple):
+    """One declared range: its kind, its path in the request and its members."""
+
+    kind: str
+    path: str
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.body["Name"])
+
+    @property
+    def scaling(self) -> str:
+        return str(self.body.get("ScalingType", "Auto"))
+
+    def bound(self, member: str) -> float | int:
+        """`MinValue` or `MaxValue` as a number. Raises InputError where it is none."""
+        text = self.body[member]
+        return read_int(text, member) if self.kind == "Integer" else read_float(text, member)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Both bounds of a numeric range that has two."""
+        if self.kind == "Categorical":
+            return None
+        try:
+            return self.bound("MinValue"), self.bound("MaxValue")
+        except InputError:
+            return None
+
+    @property
+    def size(self) -> int | None:
+        """How many values it has; None for infinitely many or where its bounds make no sense."""
+        if self.kind == "Categorical":
+            return len(set(self.body["Values"]))
+        bounds = self.bounds
+        if self.kind == "Continuous" or bounds is None or bounds[0] > bounds[1]:
+            return None
+        return int(bounds[1]) - int(bounds[0]) + 1
+
+
+class Definition(NamedTuple):
+    """A training job definition with the objective and the ranges that apply to it, wherever they stand."""
+
+    path: str
+    body: Mapping[str, Any]
+    ranges_path: str
+    ranges_body: Mapping[str, Any]
+    objective_path: str
+    objective: Mapping[str, Any]
+
+    @property
+    def ranges(self) -> list[Range]:
+        return [
+            Range(kind, f"{self.ranges_path}.{kind}ParameterRanges[{i}]", body)
+            for kind in KINDS
+            for i, body in enumerate(self.ranges_body.get(f"{kind}ParameterRanges", ()))
+        ]
+
+    @property
+    def statics(self) -> Mapping[str, str]:
+        statics: Mapping[str, str] = self.body.get("StaticHyperParameters", {})
+        return statics
+
+    @property
+    def epochs(self) -> tuple[str, str] | None:
+        """Name and text of the static hyperparameter that tells the number of epochs."""
+        return next(((key, self.statics[key]) for key in EPOCH_KEYS if key in self.statics), None)
+
+    @property
+    def image(self) -> str:
+        return str(self.body["AlgorithmSpecification"].get("TrainingImage", ""))
+
+    @property
+    def metrics(self) -> list[Mapping[str, str]]:
+        return list(self.body["AlgorithmSpecification"].get("MetricDefinitions", ()))
+
+    @property
+    def combinations(self) -> int | None:
+        """The size of its space, None if infinite."""
+        counts = [declared.size for declared in self.ranges]
+        return None if None in counts else prod(count for count in counts if count is not None)
+
+    def uris(self) -> Iterator[tuple[str, str]]:
+        """(path, URI) of every channel, of the output and of the checkpoints."""
+        for i, channel in enumerate(self.body.get("InputDataConfig", ())):
+            if "S3DataSource" in channel["DataSource"]:
+                path = f"{self.path}.InputDataConfig[{i}].DataSource.S3DataSource.S3Uri"
+                yield path, channel["DataSource"]["S3DataSource"]["S3Uri"]
+        if "S3OutputPath" in self.body.get("OutputDataConfig", {}):
+            yield f"{self.path}.OutputDataConfig.S3OutputPath", self.body["OutputDataConfig"]["S3OutputPath"]
+        if "CheckpointConfig" in self.body:
+            yield f"{self.path}.CheckpointConfig.S3Uri", self.body["CheckpointConfig"]["S3Uri"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A request whose shapes are right, and what else the rules need.
+
+    paths: whether local paths may stand for images and URIs. find_algorithm: the built-in that an image
+    names, or None. algorithms: the names of all built-ins.
+    """
+
+    request: Mapping[str, Any]
+    limits: Limits
+    paths: bool
+    find_algorithm: FindAlgorithm
+    algorithms: tuple[str, ...]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        config: Mapping[str, Any] = self.request[CONFIG]
+        return config
+
+    @property
+    def strategy(self) -> str:
+        return str(self.config["Strategy"])
+
+    @property
+    def hyperband(self) -> Mapping[str, int]:
+        """`HyperbandStrategyConfig` as given."""
+        config: Mapping[str, int] = self.config.get("StrategyConfig", {}).get("HyperbandStrategyConfig", {})
+        return config
+
+    @property
+    def max_resource(self) -> int | None:
+        """The most reports of a training job under Hyperband: as given, else the definitions' largest number
+        of epochs; None where neither makes sense.
+        """
+        if "MaxResource" in self.hyperband:
+            return self.hyperband["MaxResource"]
+        try:
+            epochs = [read_int(each.epochs[1], each.epochs[0]) for each in self.definitions if each.epochs]
+        except InputError:
+            return None
+        return max(epochs) if epochs and min(epochs) >= 1 else None
+
+    @property
+    def resource_limits(self) -> Mapping[str, Any]:
+        limits: Mapping[str, Any] = self.config["ResourceLimits"]
+        return limits
+
+    @property
+    def is_multi(self) -> bool:
+        return "TrainingJobDefinitions" in self.request
+
+    @property
+    def is_auto(self) -> bool:
+        return "Autotune" in self.request
+
+    @property
+    def definitions(self) -> list[Definition]:
+        found = []
+        if "TrainingJobDefinition" in self.request:
+            found.append(
+                Definition(
+                    "TrainingJobDefinition",
+                    self.request["TrainingJobDefinition"],
+                    f"{CONFIG}.ParameterRanges",
+                    self.config.get("ParameterRanges", {}),
+                    f"{CONFIG}.HyperParameterTuningJobObjective",
+                    self.config.get("HyperParameterTuningJobObjective", {}),
+                )
+            )
+        for i, body in enumerate(self.request.get("TrainingJobDefinitions", ())):
+            path = f"TrainingJobDefinitions[{i}]"
+            found.append(
+                Definition(
+                    path,
+                    body,
+                    f"{path}.HyperParameterRanges",
+                    body.get("HyperParameterRanges", {}),
+                    f"{path}.TuningObjective",
+                    body.get("TuningObjective", {}),
+                )
+            )
+        return found
+
+    @property
+    def combinations(self) -> int | None:
+        """The size of the whole search: the sum over the definitions; None if infinite."""
+        counts = [definition.combinations for definition in self.definitions]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    def algorithm(self, definition: Definition) -> Algorithm | None:
+        """The built-in algorithm of a definition, None for a program of the user's own."""
+        if not self.paths and "/" not in definition.image:  # a service knows images by their URI only
+            return None
+        return self.find_algorithm(definition.image)

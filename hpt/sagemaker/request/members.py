@@ -1,0 +1,292 @@
+"""What becomes of every member of a CreateHyperParameterTuningJob request: one table, one row a member.
+
+honoured: it does what the service documents. stored: it is kept and shown again, and has no effect here; one
+warning names all such members of a request. refused: it is not supported yet, and is never silently ignored.
+
+A row may name the values it is about; a member of a `refused` row may still be given empty, which asks for
+nothing. A member below a refused one needs no row of its own. Paths are spelt as `shapes.members` spells
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hpt.errors import Violation
+from hpt.sagemaker.request.shapes import CODE, show
+
+RULE = "unsupported"
+_CONFIG = "HyperParameterTuningJobConfig"
+_DEFINITION = "TrainingJobDefinition"
+_DEFINITIONS = "TrainingJobDefinitions[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """status: what becomes of the member. only: the values honoured (of others the row's `fix` speaks).
+
+    quiet: values of a stored member that ask for nothing and cause no warning. fix: what to do about a
+    refusal.
+    """
+
+    status: Literal["honoured", "stored", "refused"]
+    only: tuple[object, ...] = ()
+    quiet: tuple[object, ...] = ()
+    fix: str = ""
+
+
+HONOURED = Row("honoured")
+STORED = Row("stored")
+FLAG = Row("stored", quiet=(False,))
+
+
+def _only(*values: object, fix: str) -> Row:
+    return Row("honoured", only=values, fix=fix)
+
+
+def _refused(fix: str) -> Row:
+    return Row("refused", fix=fix)
+
+
+_LEAVE_OUT = "leave it out"
+_ONE_INSTANCE = "use one instance for each training job"
+_S3_PREFIX = "name a folder or file with S3DataType S3Prefix"
+_SINGLE = "it belongs to TrainingJobDefinitions; give it under HyperParameterTuningJobConfig"
+
+
+def _rows(prefix: str, rows: Mapping[str, Row]) -> Iterator[tuple[str, Row]]:
+    for member, row in rows.items():
+        yield f"{prefix}.{member}" if member else prefix, row
+
+
+_RANGES = {
+    "": HONOURED,
+    **{
+        f"{kind}{member}": HONOURED
+        for kind in ("IntegerParameterRanges", "ContinuousParameterRanges")
+        for member in ("", "[].Name", "[].MinValue", "[].MaxValue", "[].ScalingType")
+    },
+    **{f"CategoricalParameterRanges{member}": HONOURED for member in ("", "[].Name", "[].Values")},
+    **{f"AutoParameters{member}": HONOURED for member in ("", "[].Name", "[].ValueHint")},
+}
+
+_TUNING = {
+    "": HONOURED,
+    "Strategy": HONOURED,
+    "StrategyConfig": HONOURED,
+    "StrategyConfig.HyperbandStrategyConfig": HONOURED,
+    "StrategyConfig.HyperbandStrategyConfig.MinResource": HONOURED,
+    "StrategyConfig.HyperbandStrategyConfig.MaxResource": HONOURED,
+    "HyperParameterTuningJobObjective": HONOURED,
+    "HyperParameterTuningJobObjective.Type": HONOURED,
+    "HyperParameterTuningJobObjective.MetricName": HONOURED,
+    "ResourceLimits": HONOURED,
+    "ResourceLimits.MaxNumberOfTrainingJobs": HONOURED,
+    "ResourceLimits.MaxParallelTrainingJobs": HONOURED,
+    "ResourceLimits.MaxRuntimeInSeconds": HONOURED,
+    "TrainingJobEarlyStoppingType": HONOURED,
+    "TuningJobCompletionCriteria": HONOURED,
+    "TuningJobCompletionCriteria.TargetObjectiveMetricValue": HONOURED,
+    "TuningJobCompletionCriteria.BestObjectiveNotImproving": HONOURED,
+    "TuningJobCompletionCriteria.BestObjectiveNotImproving.MaxNumberOfTrainingJobsNotImproving": HONOURED,
+    "TuningJobCompletionCriteria.ConvergenceDetected": HONOURED,
+    "TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence": HONOURED,
+    "RandomSeed": HONOURED,
+}
+
+_CHANNEL = {
+    "": HONOURED,
+    "[].ChannelName": HONOURED,
+    "[].DataSource": HONOURED,
+    "[].DataSource.S3DataSource": HONOURED,
+    "[].DataSource.S3DataSource.S3DataType": _only("S3Prefix", fix=_S3_PREFIX),
+    "[].DataSource.S3DataSource.S3Uri": HONOURED,
+    "[].DataSource.S3DataSource.S3DataDistributionType": _only("FullyReplicated", fix="use FullyReplicated"),
+    "[].DataSource.S3DataSource.AttributeNames": _refused(_S3_PREFIX),
+    "[].DataSource.S3DataSource.InstanceGroupNames": _refused(_ONE_INSTANCE),
+    "[].DataSource.S3DataSource.ModelAccessConfig": _refused(_S3_PREFIX),
+    "[].DataSource.S3DataSource.HubAccessConfig": _refused(_S3_PREFIX),
+    "[].DataSource.FileSystemDataSource": _refused("mount the file system and give its path as S3Uri"),
+    "[].DataSource.DatasetSource": _refused("copy the data set and give its place as S3DataSource"),
+    "[].ContentType": HONOURED,
+    "[].CompressionType": _only("None", fix="use None; programs read gzip files as they are"),
+    "[].RecordWrapperType": _only("None", fix="use None, with files that are in RecordIO form already"),
+    "[].InputMode": _only("File", fix="use File"),
+    "[].ShuffleConfig": _refused("shuffle in the training program"),
+}
+
+_RESOURCES = {
+    "": HONOURED,
+    "InstanceType": STORED,
+    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "VolumeSizeInGB": STORED,
+    "VolumeKmsKeyId": Row("stored", quiet=("",)),
+    "KeepAlivePeriodInSeconds": Row("stored", quiet=(0,)),
+    "InstanceGroups": _refused(_ONE_INSTANCE),
+    "TrainingPlanArn": STORED,
+    "InstancePlacementConfig": _refused(_LEAVE_OUT),
+    "InstancePreferences": _refused("give InstanceType and InstanceCount"),
+    "SelectedInstanceType": _refused("it is part of replies only; leave it out"),
+    "SelectedInstanceCount": _refused("it is part of replies only; leave it out"),
+}
+
+_JOB = {
+    "DefinitionName": HONOURED,
+    "StaticHyperParameters": HONOURED,
+    "AlgorithmSpecification": HONOURED,
+    "AlgorithmSpecification.TrainingImage": HONOURED,
+    "AlgorithmSpecification.TrainingInputMode": _only("File", fix="use File"),
+    "AlgorithmSpecification.AlgorithmName": _refused(
+        "give TrainingImage: a built-in algorithm or a local program"
+    ),
+    "AlgorithmSpecification.MetricDefinitions": HONOURED,
+    "AlgorithmSpecification.MetricDefinitions[].Name": HONOURED,
+    "AlgorithmSpecification.MetricDefinitions[].Regex": HONOURED,
+    "RoleArn": STORED,
+    "VpcConfig": STORED,
+    "VpcConfig.SecurityGroupIds": STORED,
+    "VpcConfig.Subnets": STORED,
+    "OutputDataConfig": HONOURED,
+    "OutputDataConfig.S3OutputPath": HONOURED,
+    "OutputDataConfig.KmsKeyId": Row("stored", quiet=("",)),
+    "OutputDataConfig.CompressionType": _only("GZIP", fix="use GZIP or leave it out"),
+    "StoppingCondition": HONOURED,
+    "StoppingCondition.MaxRuntimeInSeconds": HONOURED,
+    "StoppingCondition.MaxWaitTimeInSeconds": HONOURED,
+    "StoppingCondition.MaxPendingTimeInSeconds": STORED,
+    "EnableNetworkIsolation": FLAG,
+    "EnableInterContainerTrafficEncryption": FLAG,
+    "EnableManagedSpotTraining": HONOURED,
+    "CheckpointConfig": HONOURED,
+    "CheckpointConfig.S3Uri": HONOURED,
+    "CheckpointConfig.LocalPath": HONOURED,
+    "RetryStrategy": HONOURED,
+    "RetryStrategy.MaximumRetryAttempts": HONOURED,
+    "Environment": HONOURED,
+}
+
+_TUNING_RESOURCES = {
+    "": HONOURED,
+    "InstanceType": STORED,
+    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "VolumeSizeInGB": STORED,
+    "VolumeKmsKeyId": Row("stored", quiet=("",)),
+    "AllocationStrategy": _refused("give InstanceType and InstanceCount"),
+    "InstanceConfigs": _refused("give InstanceType and InstanceCount"),
+}
+
+
+def _definition_rows(prefix: str) -> dict[str, Row]:
+    """The rows of the members that a definition has in either form."""
+    return {
+        **dict(_rows(prefix, _JOB)),
+        **{f"{prefix}.InputDataConfig{member}": row for member, row in _CHANNEL.items()},
+        **dict(_rows(f"{prefix}.ResourceConfig", _RESOURCES)),
+        **dict(_rows(f"{prefix}.HyperParameterTuningResourceConfig", _TUNING_RESOURCES)),
+    }
+
+
+TABLE: Mapping[str, Row] = {
+    "HyperParameterTuningJobName": HONOURED,
+    **dict(_rows(_CONFIG, _TUNING)),
+    **dict(_rows(f"{_CONFIG}.ParameterRanges", _RANGES)),
+    _DEFINITION: HONOURED,
+    **_definition_rows(_DEFINITION),
+    f"{_DEFINITION}.TuningObjective": _refused(_SINGLE),
+    f"{_DEFINITION}.HyperParameterRanges": _refused(_SINGLE),
+    "TrainingJobDefinitions": HONOURED,
+    **_definition_rows(_DEFINITIONS),
+    f"{_DEFINITIONS}.TuningObjective": HONOURED,
+    f"{_DEFINITIONS}.TuningObjective.Type": HONOURED,
+    f"{_DEFINITIONS}.TuningObjective.MetricName": HONOURED,
+    **dict(_rows(f"{_DEFINITIONS}.HyperParameterRanges", _RANGES)),
+    "WarmStartConfig": HONOURED,
+    "WarmStartConfig.ParentHyperParameterTuningJobs": HONOURED,
+    "WarmStartConfig.ParentHyperParameterTuningJobs[].HyperParameterTuningJobName": HONOURED,
+    "WarmStartConfig.WarmStartType": HONOURED,
+    "Tags": HONOURED,
+    "Tags[].Key": HONOURED,
+    "Tags[].Value": HONOURED,
+    "Autotune": HONOURED,
+    "Autotune.Mode": HONOURED,
+}
+"""Every member of the request, by path."""
+
+NEWER_THAN_OLDEST_BOTOCORE = frozenset(
+    f"{prefix}.{member}"
+    for prefix in (_DEFINITION, _DEFINITIONS)
+    for member in (
+        "InputDataConfig[].DataSource.DatasetSource",
+        "InputDataConfig[].DataSource.S3DataSource.HubAccessConfig",
+        "InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig",
+        "ResourceConfig.InstancePlacementConfig",
+        "ResourceConfig.InstancePreferences",
+        "ResourceConfig.SelectedInstanceCount",
+        "ResourceConfig.SelectedInstanceType",
+        "ResourceConfig.TrainingPlanArn",
+    )
+)
+"""Rows whose members the oldest botocore that is supported does not know."""
+
+
+def unsupported(request: Mapping[str, Any], table: Mapping[str, Row] = TABLE) -> tuple[Violation, ...]:
+    """One violation for each part of the request that its row refuses, or that has no row."""
+    return tuple(
+        Violation(CODE, path, RULE, message)
+        for path, generic, value in _present(request, table)
+        if (message := _refusal(table.get(generic), value))
+    )
+
+
+def stored_only(request: Mapping[str, Any], table: Mapping[str, Row] = TABLE) -> tuple[str, ...]:
+    """The paths of members that are kept but have no effect here, outermost only."""
+    found: list[str] = []
+    for path, generic, value in _present(request, table):
+        row = table.get(generic)
+        if row is None or row.status != "stored" or value in row.quiet:
+            continue
+        if not any(path.startswith(f"{outer}.") for outer in found):
+            found.append(path)
+    return tuple(found)
+
+
+def _present(value: Mapping[str, Any], table: Mapping[str, Row]) -> Iterator[tuple[str, str, Any]]:
+    """(path, path as in the table, value) of every member given, not looking inside refused ones."""
+
+    def below(value: Any, path: str, generic: str) -> Iterator[tuple[str, str, Any]]:
+        entries: Iterable[tuple[str, str, Any]]
+        if isinstance(value, list):
+            for i, inner in enumerate(value):
+                yield from below(inner, f"{path}[{i}]", f"{generic}[]")
+            return
+        if not isinstance(value, Mapping) or generic in _MAPS:
+            return
+        dot = "." if path else ""
+        entries = ((f"{path}{dot}{key}", f"{generic}{dot}{key}", inner) for key, inner in value.items())
+        for inner_path, inner_generic, inner in entries:
+            yield inner_path, inner_generic, inner
+            row = table.get(inner_generic)
+            if row is not None and row.status != "refused":
+                yield from below(inner, inner_path, inner_generic)
+
+    yield from below(value, "", "")
+
+
+_MAPS = frozenset(
+    f"{prefix}.{member}"
+    for prefix in (_DEFINITION, _DEFINITIONS)
+    for member in ("StaticHyperParameters", "Environment")
+)
+
+
+def _refusal(row: Row | None, value: object) -> str:
+    """What to say of a member given as `value`, "" if nothing."""
+    if row is None:
+        return "is not known to this version of hpt, which must not ignore it; leave it out"
+    if row.status == "refused":
+        return "" if value in ({}, []) else f"is not supported yet; {row.fix}"
+    if row.only and value not in row.only:
+        return f"{show(value)} is not supported yet; {row.fix}"
+    return ""

@@ -1,0 +1,212 @@
+"""What the service asks of the parents of a warm start (AMT 9.2, 9.3, 2.12 V29).
+
+One table, as in `rules`. W1 and W11 need no stored job and are there, under V28. W7 (grandparents give
+nothing) is kept by `hpt.job.parents`; W9 concerns jobs of 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from hpt.errors import Violation
+from hpt.job.config import TrainingJobDefinition, TuningJobConfig
+from hpt.job.parents import Parent, heir, same_program
+from hpt.job.warm_start import WarmStartType
+from hpt.sagemaker.request.facts import CONFIG
+from hpt.sagemaker.request.range_rules import Broken
+from hpt.sagemaker.request.rules import LIMIT_EXCEEDED
+from hpt.sagemaker.request.shapes import CODE
+from hpt.search.parameters import CategoricalParameter, Parameter, value_text
+
+MAX_CHANGES = 10
+PARENTS = "WarmStartConfig.ParentHyperParameterTuningJobs"
+NOT_FOUND = "ResourceNotFound"
+
+Find = Callable[[TuningJobConfig, Parent], Iterator[Broken]]
+
+
+class ParentRule(NamedTuple):
+    """`find` yields each place where one parent breaks the rule. always: also where nothing but this
+    implementation limits what a parent may be."""
+
+    id: str
+    find: Find
+    always: bool = False
+
+
+def path_of(place: int) -> str:
+    """Of the name of the parent at `place`, from 0."""
+    return f"{PARENTS}[{place}].HyperParameterTuningJobName"
+
+
+def missing(place: int, name: str) -> Violation:
+    """V29."""
+    return Violation(
+        NOT_FOUND,
+        path_of(place),
+        "V29",
+        f"no tuning job is named {name!r}; name one that exists and has not been deleted",
+    )
+
+
+def _ended(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    if not parent.state.status.ended:
+        yield (
+            parent.path,
+            f"{parent.config.name!r} is {parent.state.status}, and a parent must be Completed, Stopped or "
+            "Failed; wait for it, or stop it",
+        )
+
+
+def _single(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    if parent.config.definitions:
+        yield (
+            parent.path,
+            f"{parent.config.name!r} has TrainingJobDefinitions, and a parent must have a single one; name "
+            "another",
+        )
+
+
+def _objective(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    path = f"{CONFIG}.HyperParameterTuningJobObjective"
+    for definition in parent.config.all_definitions:
+        mine = heir(config, definition)
+        if mine is None:
+            continue
+        if config.definitions:
+            path = f"TrainingJobDefinitions[{config.definitions.index(mine)}].TuningObjective"
+        own, theirs = mine.objective, definition.objective
+        for member, one, other in (
+            ("MetricName", own.metric, theirs.metric),
+            ("Type", own.type, theirs.type),
+        ):
+            if one != other:
+                yield (
+                    f"{path}.{member}",
+                    f"{str(one)!r} differs from {str(other)!r} of the parent {parent.config.name!r}; use "
+                    "that, or another parent",
+                )
+
+
+def _names(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    mine, theirs = (_hyperparameters(each.definition) for each in (config, parent.config))
+    only = [
+        f"only {where} has {', '.join(map(repr, sorted(names)))}"
+        for where, names in (("the parent", theirs - mine), ("this job", mine - theirs))
+        if names
+    ]
+    if only:
+        yield (
+            parent.path,
+            f"the names of all hyperparameters, static and tunable, must be those of {parent.config.name!r}: "
+            f"{'; '.join(only)}; add them where they are missing, as static hyperparameters say",
+        )
+
+
+def _hyperparameters(definition: TrainingJobDefinition) -> set[str]:
+    return {*definition.hyperparameters, *(each.name for each in definition.space.parameters)}
+
+
+def _kinds(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    theirs = {each.name: each for each in parent.config.definition.space.parameters}
+    for mine in config.definition.space.parameters:
+        other = theirs.get(mine.name)
+        if other is not None and type(other) is not type(mine):
+            yield (
+                f"{CONFIG}.ParameterRanges.{_kind(mine)}ParameterRanges",
+                f"{mine.name!r} is {_kind(mine)} here and {_kind(other)} in the parent "
+                f"{parent.config.name!r}; keep its kind",
+            )
+
+
+def _kind(parameter: Parameter) -> str:
+    return type(parameter).__name__.removesuffix("Parameter")
+
+
+def changes(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> dict[str, int]:
+    """What counts as changes of each hyperparameter concerned: the distinct values that the parent and the
+    job had for it, if the job has it static and differently; a range of numbers counts as one (AMT 9.4).
+    """
+    counted = {}
+    tuned = {each.name: each for each in theirs.space.parameters}
+    for name, text in mine.hyperparameters.items():
+        before = tuned.get(name)
+        if isinstance(before, CategoricalParameter):
+            counted[name] = len({text, *map(value_text, before.values)})
+        elif before is not None:
+            counted[name] = 1
+        elif theirs.hyperparameters.get(name, text) != text:
+            counted[name] = 2
+    return counted
+
+
+def _changes(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    counted = changes(config.definition, parent.config.definition)
+    total = sum(counted.values())
+    if total > MAX_CHANGES:
+        listed = ", ".join(f"{name!r} {count}" for name, count in sorted(counted.items()))
+        yield (
+            parent.path,
+            f"{total} changes of static hyperparameters since {parent.config.name!r} are more than the "
+            f"{MAX_CHANGES} that are allowed: {listed}; keep more of them as they were",
+        )
+
+
+def _identical(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+    assert config.warm_start is not None
+    differs = same_program(config, parent.config)
+    if config.warm_start.type is WarmStartType.IDENTICAL and differs:
+        member = {"program": "AlgorithmSpecification.TrainingImage", "input data": "InputDataConfig"}[differs]
+        yield (
+            f"TrainingJobDefinition.{member}",
+            f"the {differs} differs from that of the parent {parent.config.name!r}, which "
+            f"{WarmStartType.IDENTICAL} does not allow; use {WarmStartType.TRANSFER}",
+        )
+
+
+PARENT_RULES: tuple[ParentRule, ...] = (
+    ParentRule("W2", _ended, always=True),
+    ParentRule("W10", _single),
+    ParentRule("W3", _objective, always=True),
+    ParentRule("W4", _names),
+    ParentRule("W5", _kinds),
+    ParentRule("W6", _changes),
+    ParentRule("identical", _identical),
+)
+"""In the order in which they are checked. V29 comes before them, W8 after."""
+
+
+def check_parents(
+    config: TuningJobConfig,
+    parents: Sequence[Parent],
+    most_jobs: int | None,
+    rules: Iterable[ParentRule] = PARENT_RULES,
+) -> Violation | None:
+    """The first broken rule, or None.
+
+    most_jobs: of the parents and the job together, as the service has it. None: what the service alone asks
+    for is not asked for; results are then placed as well as they can be.
+    """
+    for rule in rules:
+        for parent in parents:
+            if most_jobs is not None or rule.always:
+                for path, message in rule.find(config, parent):
+                    return Violation(CODE, path, rule.id, message)
+    return None if most_jobs is None else too_many_jobs(config, parents, most_jobs)
+
+
+def too_many_jobs(config: TuningJobConfig, parents: Sequence[Parent], most: int) -> Violation | None:
+    """W8. A job that names no number of training jobs asks for none here."""
+    launched = sum(parent.state.launched for parent in parents)
+    asked = config.request.get(CONFIG, {}).get("ResourceLimits", {}).get("MaxNumberOfTrainingJobs", 0)
+    if launched + asked <= most:
+        return None
+    return Violation(
+        LIMIT_EXCEEDED,
+        f"{CONFIG}.ResourceLimits.MaxNumberOfTrainingJobs",
+        "W8",
+        f"the limit on training jobs of a tuning job and its parents together is {most}, with present use of "
+        f"{launched} and a requested increment of {asked}; ask for {max(0, most - launched)} or fewer, or "
+        "name fewer parents",
+    )

@@ -1,0 +1,108 @@
+"""From a CreateHyperParameterTuningJob request to a `TuningJobConfig`: the door that loads the model and
+looks around.
+
+The order is shapes (all violations at once), then the first broken cross-field rule together with everything
+that is not supported yet and every local path that cannot be used, and last, since it takes time, the `s3://`
+URIs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hpt.errors import ValidationError, Violation
+from hpt.job.catalog import ALGORITHMS, find_algorithm
+from hpt.job.config import TuningJobConfig
+from hpt.sagemaker.request.autotune import autotune
+from hpt.sagemaker.request.convert import fill_in, to_config, to_request
+from hpt.sagemaker.request.facts import Definition, Facts
+from hpt.sagemaker.request.members import unsupported
+from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
+from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE, Limits, is_image, is_s3, resolve_uri
+from hpt.sagemaker.request.rules import EXTENDED_RULES, RULES, check_rules
+from hpt.sagemaker.request.shapes import CODE, check_shape
+from hpt.sagemaker.request.surroundings import CheckS3, Surroundings
+
+__all__ = ["parse_request", "to_request"]
+
+
+def parse_request(
+    request: Mapping[str, Any],
+    *,
+    base_dir: str | os.PathLike[str] | None = None,
+    strict: bool = False,
+    limits: Limits | None = None,
+    check_s3: CheckS3 | None = None,
+    check_paths: bool = True,
+    extended: bool = False,
+) -> TuningJobConfig:
+    """The tuning job that a request describes.
+
+    base_dir: where relative paths start, the current folder by default. strict: read it as the service would,
+    without local paths, defaults and limits. limits: these in place of the mode's own. check_s3: asked about
+    every `s3://` URI. check_paths: whether local programs and data must be there. extended:
+    allow what the service does not: early stopping and a warm start in a job of several algorithms.
+
+    Raises:
+        ValidationError: with every violation that was found; nothing was changed.
+    """
+    mode = STRICT_MODE if strict else LOCAL_MODE
+    limits = mode.limits if limits is None else limits
+    plain, violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
+    if violations:
+        raise ValidationError(violations)
+    names = tuple(algorithm.name for algorithm in ALGORITHMS)
+    facts = Facts(plain, limits, mode.paths, find_algorithm, names)
+    if facts.is_auto:
+        plain = autotune(facts)
+        facts = replace(facts, request=plain)
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
+    base = str(Path(base_dir if base_dir is not None else ".").absolute())
+    broken = check_rules(facts, EXTENDED_RULES if extended else RULES)
+    found = [broken] if broken is not None else []
+    found += unsupported(plain)
+    if check_paths:
+        found += _look_around(facts, base, home, Surroundings())
+    if not found and check_s3 is not None:
+        found += _look_around(facts, base, home, Surroundings(check_s3))
+    if found:
+        raise ValidationError(found)
+    filled = fill_in(facts, base, home)
+    return to_config(filled, Facts(filled, limits, mode.paths, find_algorithm, names))
+
+
+def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings) -> Iterator[Violation]:
+    """Violations of programs, data and places that are not there, each naming the path that was tried."""
+    remote = surroundings.check_s3 is not None
+    for definition in facts.definitions:
+        if not remote and facts.paths:
+            reason = _cannot_run(facts, definition, base, home, surroundings)
+            if reason is not None:
+                path = f"{definition.path}.AlgorithmSpecification.TrainingImage"
+                yield Violation(CODE, path, "program", f"{definition.image!r}: {reason}")
+        for path, uri in definition.uris():
+            tried = resolve_uri(uri, base, home)
+            if tried is None or is_s3(tried) != remote:
+                continue
+            check = surroundings.data if "InputDataConfig" in path else surroundings.destination
+            reason = check(tried)
+            if reason is not None:
+                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}")
+
+
+def _cannot_run(
+    facts: Facts, definition: Definition, base: str, home: str, surroundings: Surroundings
+) -> str | None:
+    """Why the training image cannot run here, None if it can or if the rules have a word on it."""
+    image = definition.image
+    algorithm = find_algorithm(image) if image else None
+    if algorithm is not None:
+        return surroundings.library(algorithm)
+    if not image or is_image(image):
+        return None
+    reason = surroundings.program(resolve_uri(image, base, home) or image)
+    return None if reason is None else f"{reason}; built-in algorithms are {', '.join(facts.algorithms)}"

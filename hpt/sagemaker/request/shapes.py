@@ -1,0 +1,311 @@
+"""A walk over a value and the service model's shapes side by side: types, required, min, max, pattern, enum.
+
+The model is botocore's, handed in as plain data (`model` loads it). botocore's own validator
+checks no pattern, no maximum and no enum, so this is ours; every violation is collected, none stops the walk.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpt.errors import Violation
+from hpt.sagemaker.request.patterns import matches
+from hpt.search.space import value_text
+
+Shapes = Mapping[str, Mapping[str, Any]]
+"""The `shapes` of a botocore service model, by name."""
+
+CODE = "ValidationException"
+RULE = "shape"
+_INTEGERS = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """A number, truth value or null of a job file, with the text it was written as.
+
+    Where the model wants a text, an overlay may take `text` as it stands (`0.10`, `1e-3`); elsewhere `value`
+    counts.
+    """
+
+    text: str
+    value: float | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Named relaxations of the model.
+
+    optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
+    name, in place of the model's. free: shapes of which neither pattern nor enum is checked. scalars_as_text:
+    take numbers and truth values where a text is wanted.
+    """
+
+    name: str
+    optional: frozenset[str] = frozenset()
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+    scalars_as_text: bool = False
+
+
+STRICT = Overlay("strict")
+
+
+def check_shape(
+    shapes: Shapes, root: str, value: object, overlay: Overlay = STRICT
+) -> tuple[Any, tuple[Violation, ...]]:
+    """The value as plain data (every `SourceText` resolved, mappings and sequences copied) and its
+    violations.
+
+    The plain data is complete only if there are no violations.
+    """
+    walk = _Walk(shapes, overlay)
+    plain = walk.visit(value, root, "")
+    return plain, tuple(walk.violations)
+
+
+def members(shapes: Shapes, root: str) -> Iterator[str]:
+    """The path of every member reachable from `root`: `[]` marks a list's entries, `{}` a map's."""
+
+    def below(name: str, path: str) -> Iterator[str]:
+        shape = shapes[name]
+        if shape["type"] == "structure":
+            for member, target in shape["members"].items():
+                inner = f"{path}.{member}" if path else member
+                yield inner
+                yield from below(target["shape"], inner)
+        elif shape["type"] == "list":
+            yield from below(shape["member"]["shape"], f"{path}[]")
+        elif shape["type"] == "map":
+            yield from below(shape["value"]["shape"], f"{path}{{}}")
+
+    yield from below(root, "")
+
+
+def show(value: object) -> str:
+    """A value for a message: its repr, cut short."""
+    try:
+        text = repr(value.text if isinstance(value, SourceText) else value)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """`; did you mean 'x'?` where something known resembles `name`, else nothing."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or [
+        other for other in known if other.lower() == name.lower() or (name and other.startswith(name))
+    ]
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class _Walk:
+    def __init__(self, shapes: Shapes, overlay: Overlay) -> None:
+        self.shapes = shapes
+        self.overlay = overlay
+        self.violations: list[Violation] = []
+
+    def fail(self, path: str, message: str) -> None:
+        self.violations.append(Violation(CODE, path, RULE, message))
+
+    def visit(self, value: object, name: str, path: str) -> Any:
+        if value is None or (isinstance(value, SourceText) and value.value is None):
+            self.fail(path, "is null; leave the member out, or give it a value (a text 'null' in quotes)")
+            return None
+        kind = self.shapes[name]["type"]
+        match kind:
+            case "structure":
+                return self.structure(value, name, path)
+            case "list":
+                return self.sequence(value, name, path)
+            case "map":
+                return self.mapping(value, name, path)
+            case "string":
+                return self.string(value, name, path)
+            case "integer" | "long":
+                return self.integer(value, name, path)
+            case "float" | "double" | "timestamp":  # seconds since the epoch, as on the wire
+                return self.real(value, path)
+            case "boolean":
+                return self.boolean(value, path)
+        raise RuntimeError(f"shape {name} has type {kind!r}, which this walk does not know")
+
+    def structure(self, value: object, name: str, path: str) -> Any:
+        if not isinstance(value, Mapping):
+            self.fail(path, f"{show(value)} is {_kind(value)}; give an object with members")
+            return None
+        shape = self.shapes[name]
+        known = shape["members"]
+        for member in shape.get("required", ()):
+            if member not in value and f"{name}.{member}" not in self.overlay.optional:
+                self.fail(_join(path, member), f"is missing and is required; add {member}")
+        plain = {}
+        for key, inner in value.items():
+            member = key.text if isinstance(key, SourceText) else key
+            if member in known:
+                plain[member] = self.visit(inner, known[member]["shape"], _join(path, member))
+            else:
+                hint = closest(str(member), list(known)) or f"; it takes {', '.join(known)}"
+                self.fail(_join(path, str(member)), f"is not a member of {path or 'the request'}{hint}")
+        return plain
+
+    def sequence(self, value: object, name: str, path: str) -> Any:
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            self.fail(path, f"{show(value)} is {_kind(value)}; give a list")
+            return None
+        self.check_size(len(value), name, path, "entries", "entry")
+        entry = self.shapes[name]["member"]["shape"]
+        return [self.visit(inner, entry, f"{path}[{i}]") for i, inner in enumerate(value)]
+
+    def mapping(self, value: object, name: str, path: str) -> Any:
+        if not isinstance(value, Mapping):
+            self.fail(path, f"{show(value)} is {_kind(value)}; give an object of names and values")
+            return None
+        self.check_size(len(value), name, path, "entries", "entry")
+        shape = self.shapes[name]
+        plain = {}
+        for key, inner in value.items():
+            shown = key.text if isinstance(key, SourceText) else str(key)
+            text = self.string(key, shape["key"]["shape"], _join(path, shown))
+            plain[text] = self.visit(inner, shape["value"]["shape"], _join(path, shown))
+        return plain
+
+    def string(self, value: object, name: str, path: str) -> Any:
+        text = self.text(value, path)
+        if text is None:
+            return None
+        if "\0" in text or not _is_unicode(text):
+            # neither can be handed to a program as an argument, in its environment or in a file
+            self.fail(path, f"{show(text)} contains a NUL character or half a surrogate pair; take it out")
+            return None
+        shape = self.shapes[name]
+        if not self.check_size(len(text), name, path, "characters", "character", text):
+            return text  # its pattern would only repeat the complaint, and hostile lengths are never matched
+        if name in self.overlay.free:
+            return text
+        if "enum" in shape and text not in shape["enum"]:
+            hint = f"; use one of {', '.join(shape['enum'])}"
+            if len(shape["enum"]) > 10:
+                hint = closest(text, shape["enum"]) or f"; it takes one of {len(shape['enum'])} known names"
+            self.fail(path, f"{show(text)} is not known{hint}")
+        elif "pattern" in shape and not matches(shape["pattern"], text):
+            self.fail(path, _pattern_message(text, shape["pattern"]))
+        return text
+
+    def text(self, value: object, path: str) -> str | None:
+        if isinstance(value, str):
+            return value
+        scalar = value.value if isinstance(value, SourceText) else value
+        if isinstance(scalar, bool | int | float):
+            if self.overlay.scalars_as_text:
+                return (
+                    value.text
+                    if isinstance(value, SourceText)
+                    else show(scalar)
+                    if _is_huge(scalar)
+                    else value_text(scalar)
+                )
+            self.fail(path, f"{show(value)} is {_kind(scalar)} where a text is required; put it in quotes")
+        else:
+            self.fail(path, f"{show(value)} is {_kind(value)}; give a text")
+        return None
+
+    def integer(self, value: object, name: str, path: str) -> int | None:
+        number = value.value if isinstance(value, SourceText) else value
+        if isinstance(number, bool) or not isinstance(number, int):
+            fix = "write it without quotes" if _is_integer_text(number) else "give a whole number"
+            self.fail(path, f"{show(value)} is {_kind(number)} where an integer is required; {fix}")
+            return None
+        low, high = self.bounds(name, _INTEGERS[self.shapes[name]["type"]])
+        if number < low:
+            self.fail(path, f"{show(number)} is below the minimum {low}; raise it to {low} or more")
+        elif number > high:
+            self.fail(path, f"{show(number)} is above the maximum {high}; lower it to {high} or less")
+        return number
+
+    def real(self, value: object, path: str) -> float | None:
+        number = value.value if isinstance(value, SourceText) else value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            self.fail(path, f"{show(value)} is {_kind(number)} where a number is required; give a number")
+            return None
+        try:
+            real = float(number)
+        except OverflowError:
+            real = math.inf
+        if not math.isfinite(real):
+            self.fail(path, f"{show(value)} is not a finite number; give one that is")
+        return real
+
+    def boolean(self, value: object, path: str) -> bool | None:
+        truth = value.value if isinstance(value, SourceText) else value
+        if not isinstance(truth, bool):
+            self.fail(path, f"{show(value)} is {_kind(truth)}; write true or false, without quotes")
+            return None
+        return truth
+
+    def bounds(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
+        if name in self.overlay.bounds:
+            return self.overlay.bounds[name]
+        shape = self.shapes[name]
+        return int(shape.get("min", default[0])), int(shape.get("max", default[1]))
+
+    def check_size(
+        self, size: int, name: str, path: str, unit: str, one: str, value: str | None = None
+    ) -> bool:
+        low, high = self.bounds(name, (0, 2**31 - 1))
+        what = "has" if value is None else f"{show(value)} has"
+        count = f"{size} {one if size == 1 else unit}"
+        if size < low:
+            self.fail(path, f"{what} {count}, fewer than the minimum of {low}; add to it")
+        elif size > high:
+            fix = "shorten it" if value is not None else "take some out"
+            self.fail(path, f"{what} {count}, more than the maximum of {high}; {fix}")
+        return low <= size <= high
+
+
+def _join(path: str, member: str) -> str:
+    return f"{path}.{member}" if path else member
+
+
+def _pattern_message(text: str, pattern: str) -> str:
+    if pattern in (".*", ".+"):
+        return f"{show(text)} contains a line break, which is not allowed here; take it out"
+    return f"{show(text)} does not match the required form {pattern}; change it to fit"
+
+
+def _is_huge(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > 10_000
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_integer_text(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lstrip("+-").isdecimal()
+
+
+def _kind(value: object) -> str:
+    match value:
+        case SourceText():
+            return _kind(value.value)
+        case bool():
+            return "a truth value"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case Mapping():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+    return f"a Python {type(value).__name__}"

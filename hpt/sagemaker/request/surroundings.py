@@ -1,0 +1,89 @@
+"""What this machine says of the programs, data and places that a request names: I/O, so an adapter."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from importlib.util import find_spec
+from pathlib import Path
+
+from hpt.job.catalog import BuiltInAlgorithm
+
+CheckS3 = Callable[[str], str | None]
+"""Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
+
+
+def _looking(check: Callable[[Surroundings, str], str | None]) -> Callable[[Surroundings, str], str | None]:
+    """The check, which answers also where the system will not even look: a folder on the way that may not be
+    searched, too long a name.
+    """
+
+    @wraps(check)
+    def answer(self: Surroundings, path: str) -> str | None:
+        try:
+            return check(self, path)
+        except OSError as error:
+            return (
+                f"{path} cannot be looked at ({error.strerror}); correct the path, or the permissions on the "
+                "way to it"
+            )
+
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Each method answers None if the path is usable, else what is wrong and how to mend it.
+
+    check_s3: None leaves `s3://` URIs unchecked.
+    """
+
+    check_s3: CheckS3 | None = None
+
+    @_looking
+    def program(self, path: str) -> str | None:
+        program = Path(path)
+        if not program.exists():
+            return f"no program is at {path}; correct the path (relative ones start at the job file)"
+        if program.is_dir():
+            return f"{path} is a folder; name the program in it"
+        if not os.access(program, os.R_OK):
+            return f"{path} may not be read; change its permissions: chmod u+r {path}"
+        if program.suffix != ".py" and not os.access(program, os.X_OK):
+            return f"{path} is neither executable nor a .py file; make it executable: chmod +x {path}"
+        return None
+
+    def library(self, algorithm: BuiltInAlgorithm) -> str | None:
+        if find_spec(algorithm.library) is None:
+            pip = f"{shlex.quote(sys.executable)} -m pip"  # that of the environment which lacks it
+            return f"{algorithm.library} is not installed; run: {pip} install 'hpt[{algorithm.extra}]'"
+        return None
+
+    @_looking
+    def data(self, uri: str) -> str | None:
+        if uri.startswith("s3://"):
+            return self.check_s3(uri) if self.check_s3 is not None else None
+        path = Path(uri)
+        if not path.exists():
+            return f"nothing is at {uri}; correct the path (relative ones start at the job file)"
+        if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+            return f"{uri} may not be read; change its permissions"
+        return None
+
+    @_looking
+    def destination(self, uri: str) -> str | None:
+        if uri.startswith("s3://"):
+            bucket = "/".join(uri.split("/")[:3])  # what lies below is still to be written
+            return self.check_s3(bucket) if self.check_s3 is not None else None
+        path = Path(uri)
+        if path.exists() and not path.is_dir():
+            return f"{uri} is a file; name a folder"
+        while not path.exists():
+            path = path.parent
+        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+            return f"{uri} cannot be made: {path} is not a folder one may write in; name another place"
+        return None

@@ -1,0 +1,1 @@
+"""The library, pure: spaces, trials, histories, the tuner, strategies and stopping rules."""

@@ -1,0 +1,380 @@
+"""What a strategy and a stopping rule may know: an immutable view of everything that has happened.
+
+n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
+m   trials still running                          pending: (m, d)       in trial order
+f   trials that ended without a usable objective  failed: (f, d)        in completion order
+r   observations of one related search            related: X (r, d), y (r,)   in the order they were added
+d   parameters of the space; 0 in the joint view of several definitions, whose own are `History.of(name)`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpt.errors import InputError
+from hpt.search.trial import Config, ObjectiveType, Report, Trial, TrialStatus
+
+if TYPE_CHECKING:
+    from hpt.search.space import SearchSpace
+
+Float64Array = NDArray[np.float64]
+
+
+class _Rows:
+    """A matrix that grows by appending; views of earlier lengths stay valid and unchanged."""
+
+    def __init__(self, width: int) -> None:
+        self._data = np.empty((16, width))
+        self.count = 0
+
+    def append(self, row: Float64Array) -> None:
+        if self.count == len(self._data):
+            grown = np.empty((2 * self.count, self._data.shape[1]))
+            grown[: self.count] = self._data
+            self._data = grown
+        self._data[self.count] = row
+        self.count += 1
+
+    def view(self, count: int) -> Float64Array:
+        view = self._data[:count]
+        view.flags.writeable = False
+        return view
+
+
+class Observations(NamedTuple):
+    """Of one search: encoded configurations, (r, d), and objectives, (r,), always minimised; read-only."""
+
+    X: Float64Array
+    y: Float64Array
+
+
+class _Prefix(Sequence[Report]):
+    """The first `count` entries of a list that only ever grows."""
+
+    __slots__ = ("_count", "_items")
+
+    def __init__(self, items: list[Report], count: int) -> None:
+        self._items = items
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Report: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Report]: ...
+    def __getitem__(self, index: int | slice) -> Report | Sequence[Report]:
+        if isinstance(index, slice):
+            return [self._items[i] for i in range(*index.indices(self._count))]
+        position = index + self._count if index < 0 else index
+        if not 0 <= position < self._count:
+            raise IndexError(f"report {index} of {self._count}")
+        return self._items[position]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class HistoryLog:
+    """The growing record behind every `History`: append-only, so that views of the past stay true.
+
+    Each configuration is encoded once. `snapshot` costs O(m), whatever the number of trials ended. Of several
+    definitions, given as spaces by name, each has a log of its own besides, which numbers its trials from 1.
+    """
+
+    def __init__(self, space: SearchSpace | Mapping[str, SearchSpace], objective: ObjectiveType) -> None:
+        self.objective = objective
+        self.parts: dict[str, HistoryLog] = {}
+        self.owners: list[int] = []  # the place of the definition of each observation
+        self.local: dict[int, int] = {}  # trial number -> its number in the log of its definition
+        self._space: SearchSpace | None = None
+        if isinstance(space, Mapping):
+            self.parts = {name: HistoryLog(each, objective) for name, each in space.items()}
+            self._place = {name: place for place, name in enumerate(self.parts)}
+        else:
+            self._space = space
+        d = 0 if self._space is None else len(self._space.parameters)
+        self.X = _Rows(d)
+        self.y = _Rows(1)
+        self.failed = _Rows(d)
+        self.related: dict[str, tuple[_Rows, _Rows]] = {}  # X and y of related searches by name
+        self.added = 0  # observations that are no trial's
+        self.ended: list[Trial] = []
+        self.position: dict[int, int] = {}  # trial number -> index in `ended`
+        self.running: dict[int, Trial] = {}
+        self.reports: dict[int, list[Report]] = {}
+        self.rows: dict[int, Float64Array] = {}  # encoded configurations of running trials, each (d,)
+        self.seen: dict[Hashable, int] = {}  # configuration key -> how many keys came before it
+        self.last_number = 0
+        self.version = 0  # grows with every change
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the only definition."""
+        if self._space is None:
+            raise InputError(f"{_SEVERAL} {', '.join(self.parts)}; ask history.of(name) for its space")
+        return self._space
+
+    def part(self, definition: str | None) -> HistoryLog:
+        """The log of a definition of several; this one where there is but one, whatever it is called."""
+        if not self.parts:
+            return self
+        if definition not in self.parts:
+            raise InputError(f"{_SEVERAL} {', '.join(self.parts)}; {definition!r} is none of them: name one")
+        return self.parts[definition]
+
+    def key(self, config: Config, definition: str | None) -> Hashable:
+        """What tells a configuration from others."""
+        part = self.part(definition)
+        return part.space.key(config) if part is self else (definition, part.space.key(config))
+
+    def encode(self, config: Config) -> Float64Array:
+        """The row of a configuration, (d,)."""
+        return np.empty(0) if self.parts else self.space.encode([config])[0]
+
+    def _see(self, config: Config, definition: str | None) -> None:
+        self.seen.setdefault(self.key(config, definition), len(self.seen))
+
+    def _minimised(self, value: float) -> Float64Array:
+        return np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value])
+
+    def _observe(self, row: Float64Array, value: float, definition: str | None) -> None:
+        self.X.append(row)
+        self.y.append(self._minimised(value))
+        if self.parts and definition is not None:
+            self.owners.append(self._place[definition])
+
+    def add(
+        self, config: Config, value: float, definition: str | None = None, source: str | None = None
+    ) -> None:
+        """An observation from elsewhere; with a `source`, of the related search of that name."""
+        self.version += 1
+        if self.parts:
+            self.part(definition).add(config, value, source=source)
+        row = self.encode(config)
+        if source is not None:
+            X, y = self.related.setdefault(source, (_Rows(len(row)), _Rows(1)))
+            X.append(row)
+            y.append(self._minimised(value))
+            return
+        self._see(config, definition)
+        self.added += 1
+        self._observe(row, value, definition)
+
+    def create(self, number: int, config: Config, definition: str | None = None) -> None:
+        self._see(config, definition)
+        self.version += 1
+        if self.parts:
+            part = self.part(definition)
+            self.local[number] = part.last_number + 1
+            part.create(self.local[number], config, definition)
+        self.rows[number] = self.encode(config)
+        self.reports[number] = []
+        self.running[number] = Trial(
+            number, config, reports=_Prefix(self.reports[number], 0), definition=definition
+        )
+        self.last_number = max(self.last_number, number)
+
+    def report(self, number: int, report: Report) -> None:
+        self.version += 1
+        reports = self.reports[number]
+        reports.append(report)
+        trial = self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
+        if self.parts:
+            self.part(trial.definition).report(self.local[number], report)
+
+    def mark_stopping(self, number: int) -> None:
+        self.version += 1
+        trial = self.running[number]
+        after = len(trial.reports) if trial.stopped_after is None else trial.stopped_after
+        self.running[number] = replace(trial, status=TrialStatus.STOPPING, stopped_after=after)
+        if self.parts:
+            self.part(trial.definition).mark_stopping(self.local[number])
+
+    def end(self, number: int, status: TrialStatus, value: float | None) -> None:
+        self.version += 1
+        row = self.rows.pop(number)
+        usable = status is not TrialStatus.FAILED and value is not None and isfinite(value)
+        trial = replace(self.running.pop(number), status=status, value=value if usable else None)
+        self.position[number] = len(self.ended)
+        self.ended.append(trial)
+        if usable and value is not None:
+            self._observe(row, value, trial.definition)
+        else:
+            self.failed.append(row)
+        if self.parts:
+            self.part(trial.definition).end(self.local[number], status, value)
+
+    def snapshot(self) -> History:
+        return History(self, dict(sorted(self.running.items())))
+
+
+_SEVERAL = "this is a search over several definitions:"
+
+
+class History(Sequence[Trial]):
+    """An immutable view: the trials that ended, in completion order, then the running ones by number."""
+
+    def __init__(self, log: HistoryLog, running: dict[int, Trial]) -> None:
+        self._log = log
+        self._running = running
+        self._ended = len(log.ended)
+        self._n = log.X.count
+        self._failed = log.failed.count
+        self._related = {name: X.count for name, (X, _) in log.related.items()}
+        self.added_count = log.added
+        self._seen = len(log.seen)
+        self._extra_keys: frozenset[Hashable] = frozenset()
+        self._pending = [log.rows[number] for number in running]
+        self.last_number = log.last_number
+        self._version = log.version
+        self._parts = {name: part.snapshot() for name, part in log.parts.items()}
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """The names of the definitions of a job of several algorithms, in their order; else empty."""
+        return tuple(self._parts)
+
+    def of(self, definition: str) -> History:
+        """The history as a search over that definition alone would have it: its trials are numbered from 1.
+
+        Raises:
+            KeyError: there is no definition of that name.
+        """
+        return self._parts[definition]
+
+    @property
+    def owners(self) -> NDArray[np.intp]:
+        """Of several definitions, which of `definitions` each observation belongs to, (n,)."""
+        return np.array(self._log.owners[: self._n], dtype=np.intp)
+
+    @property
+    def source(self) -> object:
+        """What this is a view of. Of two views of one source, the later contains the earlier as it was."""
+        return self._log
+
+    @property
+    def version(self) -> int:
+        """How many changes of its source had been made when this view was taken."""
+        return self._version
+
+    @property
+    def ended_count(self) -> int:
+        """How many trials have ended: those at `history[i]` for i below it, each at the same cost."""
+        return self._ended
+
+    @property
+    def space(self) -> SearchSpace:
+        return self._log.space
+
+    @property
+    def objective(self) -> ObjectiveType:
+        return self._log.objective
+
+    @property
+    def X(self) -> Float64Array:
+        """Encoded configurations of the observations, (n, d), read-only, in completion order."""
+        return self._log.X.view(self._n)
+
+    @property
+    def y(self) -> Float64Array:
+        """Objectives of the observations, (n,), read-only, always minimised."""
+        return self._log.y.view(self._n)[:, 0]
+
+    @property
+    def pending(self) -> Float64Array:
+        """Encoded configurations of the running trials, (m, d), in trial order."""
+        d = 0 if self._parts else len(self.space.parameters)
+        return np.array(self._pending, dtype=np.float64).reshape(len(self._pending), d)
+
+    @property
+    def failed(self) -> Float64Array:
+        """Encoded configurations that ended without a usable objective, (f, d), in completion order."""
+        return self._log.failed.view(self._failed)
+
+    @property
+    def related(self) -> dict[str, Observations]:
+        """What was observed in related searches, by name, in the order in which they were first spoken of."""
+        return {
+            name: Observations(self._log.related[name][0].view(r), self._log.related[name][1].view(r)[:, 0])
+            for name, r in self._related.items()
+        }
+
+    @property
+    def running(self) -> Sequence[Trial]:
+        return tuple(self._running.values())
+
+    @property
+    def ended(self) -> Sequence[Trial]:
+        return self._log.ended[: self._ended]
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct configurations were launched or added."""
+        return self._seen + len(self._extra_keys)
+
+    def contains(self, config: Config) -> bool:
+        """Whether this configuration was launched (running, ended or failed) or added before."""
+        return self.contains_key(self.space.key(config))
+
+    def contains_key(self, key: Hashable) -> bool:
+        """The same for a configuration given by its `SearchSpace.key`."""
+        return self._log.seen.get(key, self._seen) < self._seen or key in self._extra_keys
+
+    def trial(self, number: int) -> Trial:
+        """The trial of that number as it stood when this view was taken; KeyError if there was none."""
+        if number in self._running:
+            return self._running[number]
+        position = self._log.position[number]
+        if position >= self._ended:
+            raise KeyError(number)
+        return self._log.ended[position]
+
+    def with_pending(self, configs: Sequence[Config], definition: str | None = None) -> History:
+        """This history with further trials running, numbered on: `ask(8)` is 8 x `ask(1)`."""
+        start = self.last_number + 1
+        extra = [Trial(start + i, config, definition=definition) for i, config in enumerate(configs)]
+        view = History.__new__(History)
+        view.__dict__.update(self.__dict__)
+        view._running = self._running | {trial.number: trial for trial in extra}
+        keys = {self._log.key(trial.config, definition) for trial in extra}
+        view._extra_keys = self._extra_keys | {key for key in keys if not self.contains_key(key)}
+        view._pending = self._pending + [self._log.encode(trial.config) for trial in extra]
+        if self._parts and definition is not None:
+            view._parts = self._parts | {
+                definition: self._parts[definition].with_pending(configs, definition)
+            }
+        view.last_number = self.last_number + len(extra)
+        return view
+
+    def __len__(self) -> int:
+        return self._ended + len(self._running)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
+        if isinstance(index, slice):
+            return (*self.ended, *self._running.values())[index]
+        position = index + len(self) if index < 0 else index
+        if 0 <= position < self._ended:
+            return self._log.ended[position]
+        return tuple(self._running.values())[position - self._ended if position >= 0 else len(self)]
+
+    def __iter__(self) -> Iterator[Trial]:
+        yield from self.ended
+        yield from self._running.values()

@@ -1,0 +1,331 @@
+"""The parameters of a search space: what values each may take, and where they lie in the unit interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from hpt.errors import InputError
+from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, is_number, read_float, read_int
+from hpt.search.trial import Value, parse_enum
+
+MAX_VALUES = 1000
+MAX_NAME = 256
+MAX_INTEGER_RANGE = 2**52
+MAX_LOGARITHMIC_INTEGER = 2**44
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """What the model knows of a parameter: one column of `SearchSpace.encode`.
+
+    min, max: the bounds as declared, also of an integer, whose unit interval spans [min - 0.5, max + 0.5];
+    0 and K - 1 for a categorical. count: values of an integer or a categorical, 0 for a continuous one.
+    """
+
+    kind: Literal["continuous", "integer", "categorical"]
+    scale: Literal["linear", "logarithmic", "reverselogarithmic"]
+    min: float
+    max: float
+    count: int
+
+
+_SCALES: dict[Scaling, Literal["linear", "logarithmic", "reverselogarithmic"]] = {
+    Scaling.AUTO: "linear",  # the Bayesian strategy may lay it out logarithmically (strategies/auto_scale.py)
+    Scaling.LINEAR: "linear",
+    Scaling.LOGARITHMIC: "logarithmic",
+    Scaling.REVERSE_LOGARITHMIC: "reverselogarithmic",
+}
+
+
+def _check_name(kind: str, name: object) -> str:
+    if not isinstance(name, str):
+        raise InputError(f"{kind} name {name!r} is not a text; name it as the training program does")
+    if not 1 <= len(name) <= MAX_NAME:
+        raise InputError(f"{kind} name {name!r} has {len(name)} characters; use 1 to {MAX_NAME}")
+    return name
+
+
+def _check_order(label: str, low: float, high: float) -> None:
+    if low == high:
+        raise InputError(
+            f"{label}: min and max are both {low}; a range needs min below max: make a constant static"
+        )
+    if low > high:
+        raise InputError(f"{label}: max {high} is below min {low}; swap them")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ContinuousParameter:
+    """Real numbers from `min` to `max`, both included.
+
+    `min` and `max` may be given as numbers or as texts. `scaling` (in any case) is `Auto`, `Linear`,
+    `Logarithmic` (0 < min) or `ReverseLogarithmic` (0 <= min, max < 1).
+
+    Raises:
+        InputError: a bound is no number, min is not below max, or the scaling does not allow them.
+    """
+
+    name: str
+    min: float
+    max: float
+    scaling: Scaling
+    _map: Map = field(repr=False, compare=False)
+
+    def __init__(self, name: str, min: float | str, max: float | str, scaling: str = "Auto") -> None:
+        label = f"ContinuousParameter {_check_name('ContinuousParameter', name)!r}"
+        low, high = read_float(min, f"{label}: min"), read_float(max, f"{label}: max")
+        _check_order(label, low, high)
+        chosen = parse_enum(Scaling, scaling, f"{label}: scaling")
+        if chosen is Scaling.LOGARITHMIC and low <= 0:
+            raise InputError(
+                f"{label}: min {low} is not above 0, as Logarithmic scaling needs; raise it or use Linear"
+            )
+        if chosen is Scaling.REVERSE_LOGARITHMIC and not (low >= 0 and high < 1):
+            raise InputError(
+                f"{label}: {low} to {high} is not within 0 <= min, max < 1, as ReverseLogarithmic scaling "
+                "needs; narrow it or use Linear"
+            )
+        fill(self, name=name, min=low, max=high, scaling=chosen, _map=MAPS[chosen](low, high))
+
+    @property
+    def coordinate(self) -> Coordinate:
+        return Coordinate("continuous", _SCALES[self.scaling], self.min, self.max, 0)
+
+    @property
+    def count(self) -> None:
+        """How many values there are: None, as good as infinitely many."""
+        return None
+
+    def check(self, value: object) -> float:
+        """The value as a float of the range; InputError if it is none."""
+        if type(value) is not float:
+            if not is_number(value):
+                raise InputError(
+                    f"{self.name!r}: {value!r} is not a number; give one from {self.min} to {self.max}"
+                )
+            value = read_float(value, f"{self.name!r}:")
+        if not self.min <= value <= self.max:  # NaN fails it too
+            raise InputError(
+                f"{self.name!r}: {value!r} is out of range; give a number from {self.min} to {self.max}"
+            )
+        return value + 0.0
+
+    def encode(self, value: Value) -> float:
+        return self._map.encode(self.check(value))
+
+    def decode(self, u: float) -> float:
+        return self._map.decode(u)
+
+    def format(self, value: Value) -> str:
+        """The shortest decimal that reads back to the same float (`1.3494417573713629e-08`, `100.0`)."""
+        return repr(self.check(value))
+
+    def parse(self, text: str) -> float:
+        return self.check(read_float(text, f"{self.name!r}:"))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class IntegerParameter:
+    """Whole numbers from `min` to `max`, both included; each has the same share under linear scaling.
+
+    `min` and `max` may be given as numbers or as texts (`10`, `1e3`). `scaling` (in any case) is `Auto`,
+    `Linear` or `Logarithmic` (0 < min). At most 2**52 + 1 values, and none above 2**44 on a logarithmic
+    scale: beyond, a 64-bit place in [0, 1] no longer tells neighbours apart.
+
+    Raises:
+        InputError: a bound is no whole number, min is not below max, the range is too wide, or the scaling
+            does not allow it.
+    """
+
+    name: str
+    min: int
+    max: int
+    scaling: Scaling
+    _map: Map = field(repr=False, compare=False)
+
+    def __init__(self, name: str, min: int | str, max: int | str, scaling: str = "Auto") -> None:
+        label = f"IntegerParameter {_check_name('IntegerParameter', name)!r}"
+        low, high = read_int(min, f"{label}: min"), read_int(max, f"{label}: max")
+        _check_order(label, low, high)
+        chosen = parse_enum(Scaling, scaling, f"{label}: scaling")
+        if chosen is Scaling.REVERSE_LOGARITHMIC:
+            raise InputError(
+                f"{label}: ReverseLogarithmic scaling is for continuous parameters only; use Linear"
+            )
+        if high - low > MAX_INTEGER_RANGE:
+            raise InputError(
+                f"{label}: the range {low} to {high} is wider than 2**52, beyond which neighbours cannot be "
+                "told apart; narrow it or use a ContinuousParameter"
+            )
+        if chosen is Scaling.LOGARITHMIC:
+            if low <= 0:
+                raise InputError(
+                    f"{label}: min {low} is not above 0, as Logarithmic scaling needs; raise it or use Linear"
+                )
+            if high > MAX_LOGARITHMIC_INTEGER:
+                raise InputError(
+                    f"{label}: max {high} is above 2**44, beyond which Logarithmic scaling cannot tell "
+                    "neighbours apart; lower it, use Linear or a ContinuousParameter"
+                )
+            mapping: Map = Logarithmic(low - 0.5, high + 0.5)
+        else:
+            mapping = Linear(low - 0.5, high + 0.5)
+        fill(self, name=name, min=low, max=high, scaling=chosen, _map=mapping)
+
+    @property
+    def coordinate(self) -> Coordinate:
+        return Coordinate("integer", _SCALES[self.scaling], float(self.min), float(self.max), self.count)
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self.max - self.min + 1
+
+    def check(self, value: object) -> int:
+        """The value as an int of the range; InputError if it is none. A whole float is one."""
+        if type(value) is not int:
+            if not (isinstance(value, Integral) or is_number(value)) or isinstance(value, bool):
+                raise InputError(
+                    f"{self.name!r}: {value!r} is not a number; give one from {self.min} to {self.max}"
+                )
+            value = read_int(value, f"{self.name!r}:")
+        if not self.min <= value <= self.max:
+            raise InputError(
+                f"{self.name!r}: {value!r} is out of range; give one from {self.min} to {self.max}"
+            )
+        return value
+
+    def encode(self, value: Value) -> float:
+        whole = self.check(value)
+        if self.scaling is Scaling.LOGARITHMIC:
+            return self._map.encode(whole)
+        return (2 * (whole - self.min) + 1) / (2 * self.count)  # integers: the quotient is rounded only once
+
+    def decode(self, u: float) -> int:
+        """The value whose share of [0, 1] holds `u`, on a border the one farther from zero."""
+        if self.scaling is Scaling.LOGARITHMIC:
+            whole = math.floor(self._map.decode(u) + 0.5)
+        else:
+            numerator, denominator = u.as_integer_ratio()
+            steps, rest = divmod(numerator * self.count, denominator)
+            whole = self.min + steps
+            if rest == 0 and whole <= 0:
+                whole -= 1
+        return min(max(whole, self.min), self.max)
+
+    def format(self, value: Value) -> str:
+        """Plain digits."""
+        return str(self.check(value))
+
+    def parse(self, text: str) -> int:
+        return self.check(read_int(text, f"{self.name!r}:"))
+
+
+def value_text(value: Value) -> str:
+    """What a training program receives for a value: texts as they are, `repr` of numbers, `true` and `false`.
+
+    The truth values are spelt as JSON spells them: programs that read their hyperparameters as JSON, as the
+    SageMaker framework containers do, then get booleans, where `False` would arrive as a text that is true.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else repr(value)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class CategoricalParameter:
+    """One of several unordered values, each a text, a number or a truth value.
+
+    Raises:
+        InputError: there are no values, too many, one of another type, two equal ones, or two printed alike.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    _index: Mapping[Value, int] = field(repr=False, compare=False)
+
+    def __init__(self, name: str, values: Iterable[Value]) -> None:
+        label = f"CategoricalParameter {_check_name('CategoricalParameter', name)!r}"
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise InputError(f"{label}: values {values!r} is not a list; write it as a list of values")
+        plain = tuple(_plain(label, value) for value in values)
+        if not 1 <= len(plain) <= MAX_VALUES:
+            raise InputError(f"{label}: {len(plain)} values are given; give 1 to {MAX_VALUES}")
+        texts: dict[str, Value] = {}
+        index: dict[Value, int] = {}
+        for position, value in enumerate(plain):
+            twin = plain[index[value]] if value in index else texts.get(value_text(value))
+            if twin is not None:
+                raise InputError(
+                    f"{label}: the values {twin!r} and {value!r} are equal or print alike; drop or rename one"
+                )
+            index[value] = position
+            texts[value_text(value)] = value
+        fill(self, name=name, values=plain, _index=index)
+
+    @property
+    def coordinate(self) -> Coordinate:
+        return Coordinate("categorical", "linear", 0.0, float(len(self.values) - 1), len(self.values))
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def _position(self, value: object) -> int:
+        plain = value.item() if isinstance(value, np.generic) else value
+        position = self._index.get(plain, -1) if isinstance(plain, (str, int, float)) else -1
+        if position < 0 or isinstance(plain, bool) is not isinstance(self.values[position], bool):
+            raise InputError(
+                f"{self.name!r}: {value!r} is not one of its values; give one of {self._listed()}"
+            )
+        return position
+
+    def _listed(self) -> str:
+        shown = ", ".join(repr(value) for value in self.values[:10])
+        return shown if len(self.values) <= 10 else f"{shown}, ... ({len(self.values)} values)"
+
+    def check(self, value: object) -> Value:
+        """The value as declared; InputError if it is not one of them."""
+        return self.values[self._position(value)]
+
+    def encode(self, value: Value) -> float:
+        return float(self._position(value))
+
+    def decode(self, u: float) -> Value:
+        return self.values[min(max(math.floor(u + 0.5), 0), len(self.values) - 1)]
+
+    def format(self, value: Value) -> str:
+        return value_text(self.check(value))
+
+    def parse(self, text: str) -> Value:
+        for value in self.values:
+            if value_text(value) == text:
+                return value
+        raise InputError(f"{self.name!r}: {text!r} is not one of its values; give one of {self._listed()}")
+
+
+def _plain(label: str, value: object) -> Value:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, (str, int, float)):
+        raise InputError(
+            f"{label}: the value {value!r} is not a text, number or truth value; write it as a text"
+        )
+    if isinstance(plain, float) and not math.isfinite(plain):
+        raise InputError(f"{label}: the value {value!r} is not finite; write it as a text")
+    return plain
+
+
+def fill(record: object, **fields: object) -> None:
+    """Set the fields of a frozen record that is being made."""
+    for name, value in fields.items():
+        object.__setattr__(record, name, value)
+
+
+Parameter: TypeAlias = ContinuousParameter | IntegerParameter | CategoricalParameter

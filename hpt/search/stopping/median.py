@@ -1,0 +1,141 @@
+"""The median rule: a trial worse than the average course of its predecessors is stopped (AMT 7)."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from math import inf, isfinite
+
+from hpt.errors import InputError
+from hpt.search.history import History
+from hpt.search.stopping.successive_halving import minimised
+from hpt.search.trial import Decision, ObjectiveType, Trial
+
+FEW_JOBS = 20
+"""Up to so many planned training jobs the rule is active from FEW_BEFORE ended ones on, else from BEFORE."""
+FEW_BEFORE, BEFORE = 5, 10
+MIN_STEPS = 2
+STEP_FRACTION = 0.1
+
+
+class MedianRule:
+    """Stops a trial whose latest value, at its step e, is strictly worse than the median over its
+    predecessors of the average of their values at steps 1 to e (Golovin et al., "Google Vizier", KDD 2017).
+
+    Predecessors ended with a usable objective and have e values or more; in a job of several algorithms, the
+    trial's own one was theirs too. NaN and infinity are worse than any number, and so is an average with one
+    of them in it; equal values go on.
+
+    min_trials: predecessors of whatever length that must have ended before any trial is stopped. min_steps
+    and step_fraction: no trial is stopped before step `max(min_steps, step_fraction * median length of the
+    predecessors)`. `MedianRule.plain()` has no such guards.
+
+    Averages are a function of the history; what is kept of them between calls is a cache, never state.
+    """
+
+    def __init__(
+        self, *, min_trials: int = BEFORE, min_steps: int = MIN_STEPS, step_fraction: float = STEP_FRACTION
+    ) -> None:
+        for what, count in (("min_trials", min_trials), ("min_steps", min_steps)):
+            if type(count) is not int or count < 1:
+                raise InputError(f"{what} {count!r} is not a whole number of 1 or more; give one")
+        if not isinstance(step_fraction, int | float) or not 0 <= step_fraction <= 1:
+            raise InputError(f"step_fraction {step_fraction!r} is not a number from 0 to 1; give one")
+        self.min_trials, self.min_steps, self.step_fraction = min_trials, min_steps, float(step_fraction)
+        self._cache: _Averages | None = None
+
+    @classmethod
+    def plain(cls) -> MedianRule:
+        """The rule as AMT documents it, without guards."""
+        return cls(min_trials=1, min_steps=1, step_fraction=0.0)
+
+    @classmethod
+    def for_jobs(cls, max_jobs: int | None) -> MedianRule:
+        """With the guards that suit a tuning job of so many training jobs (AMT 7.2)."""
+        return cls(min_trials=FEW_BEFORE if max_jobs is not None and max_jobs <= FEW_JOBS else BEFORE)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_cache": None}
+
+    def decide(self, history: History, number: int) -> Decision:
+        """Whether trial `number` goes on after its latest report."""
+        trial = history.trial(number)
+        step = len(trial.reports)
+        if step == 0 or trial.status.ended:
+            return Decision.CONTINUE
+        averages = self._up_to(history)
+        lengths = averages.lengths.get(trial.definition, [])
+        if len(lengths) < self.min_trials:
+            return Decision.CONTINUE
+        if step < max(self.min_steps, self.step_fraction * median(lengths)):
+            return Decision.CONTINUE
+        others = averages.at_step.get((trial.definition, step))
+        y = minimised(trial.reports[-1].value, history.objective)
+        return Decision.STOP if others and y > median(others) else Decision.CONTINUE
+
+    def _up_to(self, history: History) -> _Averages:
+        """The cache brought up to this view; a new one if it is of another history or has seen more."""
+        cache = self._cache
+        if cache is None or cache.source is not history.source or cache.ended > history.ended_count:
+            cache = self._cache = _Averages(history.source, history.objective)
+        for i in range(cache.ended, history.ended_count):
+            cache.take(history[i])
+        return cache
+
+
+class _Averages:
+    """Running averages of trials that ended with a usable objective, minimised, sorted.
+
+    at_step: by (definition, step). lengths: how many values each such trial has, sorted, by definition.
+    """
+
+    def __init__(self, source: object, objective: ObjectiveType) -> None:
+        self.source, self.objective = source, objective
+        self.ended = 0
+        self.at_step: defaultdict[tuple[str | None, int], list[float]] = defaultdict(list)
+        self.lengths: defaultdict[str | None, list[float]] = defaultdict(list)
+
+    def take(self, trial: Trial) -> None:
+        self.ended += 1
+        if trial.value is None:
+            return
+        insort(self.lengths[trial.definition], float(len(trial.reports)))
+        values = [minimised(report.value, self.objective) for report in trial.reports]
+        for step, average in enumerate(running_averages(values), 1):
+            insort(self.at_step[trial.definition, step], average)
+
+
+_SHIFT = 1074
+"""Every float is a whole multiple of 2**-1074."""
+
+
+def running_averages(values: list[float]) -> list[float]:
+    """The average of the first 1, 2, ... values, each correctly rounded; infinite from the first infinity on.
+
+    Rounded sums would let a constant series differ from its own average, and a tie must stay one:
+
+    >>> running_averages([0.1, 0.1, 0.1])
+    [0.1, 0.1, 0.1]
+    """
+    averages: list[float] = []
+    total = 0  # the sum so far, in units of 2**-1074
+    for count, value in enumerate(values, 1):
+        if not isfinite(value):
+            return averages + [inf] * (len(values) - len(averages))
+        numerator, denominator = value.as_integer_ratio()
+        total += numerator << (_SHIFT + 1 - denominator.bit_length())
+        averages.append(total / (count << _SHIFT))
+    return averages
+
+
+def median(values: list[float]) -> float:
+    """Of sorted values, at least one; the mean of the middle two of an even number.
+
+    >>> median([0.8, 0.85, 0.9, 1.0])
+    0.875
+    """
+    middle = len(values) // 2
+    if len(values) % 2:
+        return values[middle]
+    low, high = values[middle - 1], values[middle]
+    return low if low == high else low / 2 + high / 2

@@ -1,0 +1,72 @@
+"""Search strategies by name. A new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from hpt.errors import InputError
+from hpt.search.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from hpt.search.space import SearchSpace
+
+STRATEGIES: dict[str, str] = {
+    "Grid": "hpt.search.strategies.grid:GridStrategy",
+    "Random": "hpt.search.strategies.random:RandomStrategy",
+    "Bayesian": "hpt.search.strategies.bayesian:BayesianStrategy",
+    "Hyperband": "hpt.search.strategies.hyperband:HyperbandStrategy",
+}
+"""Module and class of each strategy, imported when it is first asked for."""
+
+
+def canonical_name(name: str) -> str:
+    """The strategy's name as the registry spells it; `name` may be in any case.
+
+    Raises:
+        InputError: there is no such strategy.
+    """
+    for known in STRATEGIES:
+        if isinstance(name, str) and name.lower() == known.lower():
+            return known
+    known_names = ", ".join(STRATEGIES)
+    raise InputError(f"strategy {name!r} is not known; use one of {known_names}")
+
+
+def make_strategy(name: str, **options: object) -> Strategy:
+    """A new strategy of that name, in any case; `options` are what its class takes.
+
+    Raises:
+        InputError: there is no such strategy, or an option that it needs is missing.
+    """
+    module, _, kind = STRATEGIES[canonical_name(name)].partition(":")
+    return cast(Strategy, getattr(import_module(module), kind)(**options))
+
+
+def make_strategy_of_several(name: str, **options: object) -> Strategy:
+    """A new strategy of that name, in any case, for a search over several definitions.
+
+    options: what `make_strategy` takes, and for `Bayesian` also `max_jobs`, how many trials there will be.
+
+    Raises:
+        InputError: as `make_strategy`.
+    """
+    from hpt.search.strategies import multi_algorithm as several
+
+    name = canonical_name(name)
+    if name == "Bayesian":
+        return several.BayesianOfSeveral(**options)  # type: ignore[arg-type]
+    make_strategy(name, **options)  # what is missing is said now
+    kinds = {"Grid": several.OneAfterAnother, "Hyperband": several.HyperbandOfSeveral}
+    return kinds.get(name, several.RoundRobin)(lambda: make_strategy(name, **options))
+
+
+def check_space(strategy: Strategy, space: SearchSpace) -> None:
+    """Refuse a space that the strategy cannot search: one that its own method `check_space`, if any, refuses.
+
+    Raises:
+        InputError: the strategy has no use for such a space.
+    """
+    check = getattr(strategy, "check_space", None)
+    if check is not None:
+        check(space)

@@ -1,0 +1,57 @@
+"""The one method of a search strategy, and what its options are checked by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from hpt.errors import InputError
+from hpt.search.history import History
+from hpt.search.trial import Config
+
+Seed = int
+"""A whole number from 0 to 2**64 - 1. Randomness for trial k is drawn from a generator keyed by (seed, k)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A configuration to try next; `definition` names its algorithm in a job of several."""
+
+    config: Config
+    definition: str | None = None
+
+
+class Strategy(Protocol):
+    """A pure function of recorded history. Whatever it keeps between calls is a cache, never state."""
+
+    def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        """At most `count` configurations for the trials numbered on from `history.last_number`.
+
+        Fewer, down to none, when every configuration of the space was tried. Asking for eight equals asking
+        eight times for one, each suggestion pending when the next is made (`History.with_pending`).
+        """
+        ...
+
+
+def one_by_one(
+    choose: Callable[[History, Seed], Config | Suggestion | None], history: History, count: int, seed: Seed
+) -> list[Suggestion]:
+    """At most `count` suggestions, each pending when `choose` makes the next; None ends them."""
+    suggestions: list[Suggestion] = []
+    for _ in range(count):
+        chosen = choose(history, seed)
+        if chosen is None:
+            break
+        suggestion = chosen if isinstance(chosen, Suggestion) else Suggestion(chosen)
+        suggestions.append(suggestion)
+        history = history.with_pending([suggestion.config], suggestion.definition)
+    return suggestions
+
+
+def check_whole(count: object, name: str, least: int, advice: str) -> None:
+    """InputError unless it is a whole number of at least `least`."""
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
+        raise InputError(f"{name} {count!r} is not a whole number from {least} on; {advice}")

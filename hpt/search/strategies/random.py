@@ -1,0 +1,66 @@
+"""Random search: every configuration is drawn independently of all results (AMT 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from itertools import islice, product
+
+import numpy as np
+
+from hpt.search.history import History
+from hpt.search.space import ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.strategies.base import Seed, Suggestion
+from hpt.search.strategies.randomness import SAMPLE, generator
+from hpt.search.trial import Config, Value
+
+DRAWS = 64
+"""Draws that may hit tried configurations before the untried ones of a finite space are counted out."""
+
+
+class RandomStrategy:
+    """Uniform in scaled coordinates for numbers and over the values of categoricals, without repeats.
+
+    The configuration of trial k depends on (seed, k) and on which configurations were launched or added
+    before it, never on results, their order or the time. A finite space is used up to its last configuration:
+    when `DRAWS` draws in a row were tried before, the choice is uniform among those that were not.
+    """
+
+    def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+        space, size = history.space, history.space.size
+        taken: set[Hashable] = set()
+        suggestions: list[Suggestion] = []
+        for number in range(history.last_number + 1, history.last_number + 1 + count):
+            left = None if size is None else size - history.distinct - len(taken)
+            if left is not None and left <= 0:
+                break
+            config = _draw(history, taken, generator(seed, number, SAMPLE), left)
+            taken.add(space.key(config))
+            suggestions.append(Suggestion(config))
+        return suggestions
+
+
+def _draw(history: History, taken: set[Hashable], rng: np.random.Generator, left: int | None) -> Config:
+    space = history.space
+    for _ in range(DRAWS):
+        [config] = space.sample(1, rng)
+        if space.key(config) not in taken and not history.contains(config):
+            return config
+    if left is None:  # floats so close together that draws coincide: there is no list to count out
+        return config
+    untried = (
+        values for values in _product(space) if values not in taken and not history.contains_key(values)
+    )
+    values = next(islice(untried, int(rng.integers(left)), None))
+    return {parameter.name: value for parameter, value in zip(space.parameters, values, strict=True)}
+
+
+def _product(space: SearchSpace) -> Iterator[tuple[Value, ...]]:
+    """Every configuration of a finite space, as its key."""
+    axes: list[range | tuple[Value, ...]] = []
+    for parameter in space.parameters:
+        assert not isinstance(parameter, ContinuousParameter), "only a finite space can be listed"
+        if isinstance(parameter, IntegerParameter):
+            axes.append(range(parameter.min, parameter.max + 1))
+        else:
+            axes.append(parameter.values)
+    return product(*axes)

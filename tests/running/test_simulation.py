@@ -1,0 +1,241 @@
+"""Whole jobs on learning curves: runner, storage, strategies and stopping rules as they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock, metric_definition
+from hpt.job.completion import CompletionCriteria
+from hpt.job.config import (
+    EarlyStopping,
+    HyperbandConfig,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    TuningJobConfig,
+)
+from hpt.job.decisions import make_search
+from hpt.job.state import JobState
+from hpt.running.runner import TuningJobRunner
+from hpt.running.simulation import simulate
+from hpt.search import events as ev
+from hpt.search.space import ContinuousParameter, SearchSpace
+from hpt.search.trial import Config, Decision, ObjectiveType
+from hpt.search.tuner import Tuner
+from hpt.storage.memory import MemoryStorage
+
+SPACE = SearchSpace([ContinuousParameter("x", 0, 1), ContinuousParameter("y", 0, 1)])
+
+
+def curves(config: Config) -> Curve:
+    """Falls towards (x - 0.3)^2 + (y - 0.6)^2; what looks good early mostly is."""
+    x, y = float(config["x"]), float(config["y"])
+    floor = (x - 0.3) ** 2 + (y - 0.6) ** 2
+    return Curve([floor + 0.5 / (step + 10 * x) for step in range(1, 82)], 10.0 + 5 * y)
+
+
+def config(
+    strategy: str = "Random", *, jobs: int = 100, parallel: int = 10, **changes: object
+) -> TuningJobConfig:
+    definition = TrainingJobDefinition(
+        "train.py",
+        SPACE,
+        Objective("loss", ObjectiveType.MINIMIZE),
+        metric_definitions=(MetricDefinition("loss", "loss=(.*)"),),
+    )
+    limits = ResourceLimits(jobs, parallel)
+    return TuningJobConfig("sim", strategy, definition, limits, seed=5, **changes)  # type: ignore[arg-type]
+
+
+def run(config: TuningJobConfig, trouble: Trouble | None = None) -> tuple[TuningJobRunner, list[ev.Event]]:
+    recorded: list[ev.Event] = []
+
+    def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
+        recorded.extend(events)
+
+    return simulate(config, curves, trouble=trouble or Trouble(), observe=observe), recorded
+
+
+def assert_replays(config: TuningJobConfig, recorded: list[ev.Event]) -> None:
+    """A tuner that knows nothing but the events before decides the same at every point."""
+    strategy, rule = make_search(config)
+    tuner = Tuner(SPACE, "Minimize", strategy, seed=config.seed, stopping_rule=rule)
+    told: set[int] = set()
+    for event, following in zip(recorded, [*recorded[1:], None], strict=True):
+        if isinstance(event, ev.TrialCreated):
+            [proposal] = tuner.propose(1)
+            assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
+        tuner.apply(event)
+        if isinstance(event, ev.StopDecided):
+            told.add(event.number)
+        if isinstance(event, ev.Reported) and event.number not in told:
+            stops = isinstance(following, ev.StopDecided) and following.reason == ev.STOPPED_BY_RULE
+            assert (tuner.judge(event.number) is Decision.STOP) == stops
+
+
+def test_a_thousand_trials_of_hyperband_take_seconds() -> None:
+    job = config("Hyperband", jobs=1000, parallel=32, hyperband=HyperbandConfig(81))
+    started = time.process_time()
+    runner, recorded = run(job)
+    assert time.process_time() - started < 30  # a few; hours if the clock were not simulated
+    state = runner.state
+    assert (str(state.status), state.criterion) == ("Completed", "MaxNumberOfTrainingJobs")
+    reports = [job.reports for job in state.jobs.values()]
+    assert 0 < sum(count == 81 for count in reports) < 100
+    for each in state.jobs.values():  # the program ends with its 81st value, before a stop can reach it
+        assert str(each.status) == ("Completed" if each.reports == 81 else "Stopped")
+    assert sum(count == 1 for count in reports) > 400
+    assert {*reports} <= {1, 3, 9, 27, 81}
+    assert state.ended is not None and state.ended > 3600
+    assert_replays(job, recorded)
+    assert JobState.fold(ObjectiveType.MINIMIZE, 0.0, recorded).jobs == state.jobs
+
+
+def test_the_median_rule_spares_reports_and_keeps_the_best() -> None:
+    plain, _ = run(config())
+    job = config(early_stopping=EarlyStopping())
+    stopping, recorded = run(job)
+
+    def reports(runner: TuningJobRunner) -> int:
+        return sum(job.reports for job in runner.state.jobs.values())
+
+    assert plain.state.training_counters["Completed"] == 100
+    assert reports(plain) == 8100
+    assert reports(stopping) < 5500
+    assert plain.state.best is not None and stopping.state.best is not None
+    assert stopping.state.best.value == plain.state.best.value
+    assert any(isinstance(event, ev.StopDecided) for event in recorded)
+    assert_replays(job, recorded)
+
+
+def test_brackets_give_some_trials_more_time() -> None:
+    one, _ = run(config("Hyperband", hyperband=HyperbandConfig(81)))
+    several, recorded = run(config("Hyperband", hyperband=HyperbandConfig(81, brackets=5)))
+    first = [job.reports for job in one.state.jobs.values()]
+    other = [job.reports for job in several.state.jobs.values()]
+    assert sum(count == 1 for count in other) < sum(count == 1 for count in first)
+    assert sum(other) > sum(first)
+    assert_replays(config("Hyperband", hyperband=HyperbandConfig(81, brackets=5)), recorded)
+
+
+def test_trouble_comes_from_the_seed() -> None:
+    trouble = Trouble(failures=0.2, losses=0.2, stragglers=0.2, startup=30.0, shutdown=15.0)
+    job = config("Hyperband", jobs=200, hyperband=HyperbandConfig(81))
+    first, recorded = run(job, trouble)
+    again, same = run(job, trouble)
+    assert recorded == same
+    other, _ = run(replace(job, seed=6), trouble)
+    assert other.state.training_counters != first.state.training_counters
+    lost = sum(job.lost for job in first.state.jobs.values())
+    assert lost > 3
+    assert first.state.training_counters["NonRetryableError"] > 3
+    assert sum(first.state.training_counters.values()) == sum(first.state.objective_counters.values()) == 200
+    assert_replays(job, recorded)
+    late = [job for job in first.state.jobs.values() if job.reports not in (1, 3, 9, 27, 81)]
+    assert late  # values printed while a program was being stopped, and those of programs that ended badly
+    assert all(job.training_start == job.created + 30.0 for job in again.state.jobs.values() if not job.lost)
+
+
+def test_a_program_that_prints_nothing_fails_the_job() -> None:
+    runner = simulate(
+        config("Hyperband", hyperband=HyperbandConfig(9), parallel=1), lambda config: Curve([], 1.0)
+    )
+    assert (str(runner.state.status), runner.state.criterion) == ("Failed", "NoTrainingJobSucceeded")
+    assert "printed no value of the objective metric 'loss'" in runner.state.failure_reason
+
+
+def test_a_program_that_goes_on_beyond_max_resource_keeps_its_last_value() -> None:
+    runner = simulate(
+        config("Hyperband", hyperband=HyperbandConfig(3, 3), jobs=1, parallel=1),
+        lambda config: Curve([5.0, 4.0, 3.0, 2.0, 1.0, 0.0]),
+        trouble=Trouble(shutdown=2.0),
+    )
+    [job] = runner.state.jobs.values()
+    assert (str(job.status), job.reports, job.value) == ("Stopped", 5, 1.0)
+    assert job.stop_reason == ev.STOPPED_BY_RULE
+
+
+@pytest.mark.parametrize(
+    ("epochs", "status", "reports"), [(2, "Completed", 2), (3, "Completed", 3), (6, "Stopped", 4)]
+)
+def test_a_program_that_may_end_by_itself_is_stopped_only_beyond_max_resource(
+    epochs: int, status: str, reports: int
+) -> None:
+    runner = simulate(
+        config("Hyperband", hyperband=HyperbandConfig(3, 3, stops_at_max=False), jobs=1, parallel=1),
+        lambda config: Curve([float(value) for value in range(epochs)]),
+    )
+    [job] = runner.state.jobs.values()
+    assert (str(job.status), job.reports) == (status, reports)
+
+
+@pytest.mark.parametrize("parallel", [1, 7])
+def test_a_job_limit_on_time_is_met_to_the_second(parallel: int) -> None:
+    job = replace(config(), limits=ResourceLimits(None, parallel, 5000.0))
+    runner, _ = run(job)
+    assert (runner.state.ended, runner.state.criterion) == (5000.0, "MaxRuntimeInSeconds")
+
+
+def test_the_deadline_of_a_training_job() -> None:
+    job = config(jobs=3)
+    job = replace(job, definition=replace(job.definition, max_runtime_seconds=60.0))
+    runner, _ = run(job)
+    for each in runner.state.jobs.values():
+        assert (str(each.status), each.secondary) == ("Stopped", "MaxRuntimeExceeded")
+        assert 4 <= each.reports <= 6
+        assert each.value is not None
+
+
+FEATURES = [
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, brackets=2)),
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, model_based=True)),
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(27, stops_at_max=False)),
+    config(
+        "Hyperband",
+        jobs=25,
+        parallel=1,
+        hyperband=HyperbandConfig(27, model_based=True, stops_at_max=False),
+    ),
+    config(
+        jobs=25,
+        parallel=1,
+        early_stopping=EarlyStopping(min_trials=3),
+        completion=CompletionCriteria(max_not_improving=8),
+    ),
+    config("Bayesian", jobs=25, parallel=1, completion=CompletionCriteria(target=0.02)),
+    config("Bayesian", jobs=25, parallel=1, completion=CompletionCriteria(complete_on_convergence=False)),
+]
+
+
+@pytest.mark.parametrize("job", FEATURES)
+def test_a_job_cut_after_any_commit_goes_on_to_the_same_results(job: TuningJobConfig) -> None:
+    commits: list[list[ev.Event]] = []
+    original = simulate(job, curves, observe=lambda runner, events: commits.append(list(events))).state
+    trials = [(each.config, each.value, each.reports, each.status) for each in original.jobs.values()]
+    definition = replace(job.definition, metric_definitions=(metric_definition("loss"),))
+    for cut in range(0, len(commits), max(1, len(commits) // 12)):
+        events = [event for commit in commits[:cut] for event in commit]
+        clock = VirtualClock(max((event.time for event in events), default=0.0))
+        storage = MemoryStorage()
+        storage.create(job.name, {}, 0.0)
+        executor = SimulatedExecutor(curves, clock, seed=job.seed or 0)
+        runner = TuningJobRunner(
+            replace(job, definition=definition),
+            0.0,
+            events,
+            storage,
+            storage.acquire(job.name),
+            executor,
+            clock=clock,
+        )
+        runner.run(sleep=executor.sleep)
+        resumed = runner.state
+        assert [(e.config, e.value, e.reports, e.status) for e in resumed.jobs.values()] == trials, cut
+        assert (resumed.status, resumed.criterion) == (original.status, original.criterion)
+        assert resumed.improvement == original.improvement
+        assert (resumed.converged is None) == (original.converged is None)

@@ -1,0 +1,195 @@
+"""What Autotune chooses, and what it keeps (AMT 2.6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpt.errors import InputError, ValidationError
+from hpt.job.catalog import find_algorithm
+from hpt.job.config import TuningJobConfig, tuning_job
+from hpt.sagemaker.request.autotune import hand_over, range_around
+from hpt.sagemaker.request.parse import parse_request
+from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
+
+AUTO = {"Autotune": {"Mode": "Enabled"}}
+XGBOOST = find_algorithm("xgboost")
+
+
+def parsed(**changes: Any) -> TuningJobConfig:
+    request = edit(single(), {**AUTO, **{name.replace("__", "."): value for name, value in changes.items()}})
+    return parse_request(request, check_paths=False)
+
+
+def changed(changes: dict[str, Any], base: Any = single) -> TuningJobConfig:
+    return parse_request(edit(base(), {**AUTO, **changes}), check_paths=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint", "kind", "low", "high", "scaling"),
+    [
+        ("learning_rate", "0.02", "Continuous", 0.002, 0.2, "Logarithmic"),
+        ("learning_rate", "3e-4", "Continuous", 3e-5, 3e-3, "Logarithmic"),
+        ("weight", "2.5", "Continuous", 0.25, 25.0, "Logarithmic"),
+        ("hidden", "64", "Integer", 16, 256, "Logarithmic"),
+        ("layers", "1", "Integer", 1, 4, "Logarithmic"),
+        ("layers", "3", "Integer", 1, 12, "Logarithmic"),
+        ("dropout", "0.3", "Continuous", 0.05, 0.95, "Linear"),
+        ("Feature_Fraction", "0.99", "Continuous", 0.05, 0.99, "Linear"),
+        ("dropout", "2.0", "Continuous", 0.2, 20.0, "Logarithmic"),
+    ],
+)
+def test_a_range_is_built_around_a_hint(
+    name: str, hint: str, kind: str, low: float, high: float, scaling: str
+) -> None:
+    found = range_around(name, hint, None)
+    assert found is not None
+    assert (found.kind, found.min, found.max, found.scaling) == (kind, low, high, scaling)
+
+
+@pytest.mark.parametrize(
+    "hint", ["0", "0.0", "-1", "-0.5", "adam", "true", "", "nan", "inf", "1e400", "0x10"]
+)
+def test_what_cannot_be_scaled_stays_as_it_is(hint: str) -> None:
+    assert range_around("x", hint, None) is None
+
+
+@pytest.mark.parametrize("name", ["epochs", "n_epochs", "num-epochs".replace("num-", "n-")])
+def test_a_number_of_epochs_stays_as_it_is(name: str) -> None:
+    assert range_around(name, "10", None) is None
+
+
+def test_a_range_stays_within_the_one_an_algorithm_recommends() -> None:
+    eta = range_around("eta", "0.2", XGBOOST)
+    assert eta is not None
+    assert (eta.kind, eta.min, eta.max) == ("Continuous", 0.1, 0.5)
+    depth = range_around("max_depth", "6", XGBOOST)
+    assert depth is not None
+    assert (depth.kind, depth.min, depth.max) == ("Integer", 1, 10)
+    whole = range_around("min_child_weight", "10", XGBOOST)  # continuous there, whatever the hint looks like
+    assert whole is not None
+    assert (whole.kind, whole.min, whole.max) == ("Continuous", 1.0, 100.0)
+    outside = range_around("eta", "0.001", XGBOOST)  # known to work all the same
+    assert outside is not None
+    assert (outside.min, outside.max) == (0.0001, 0.01)
+    assert range_around("max_depth", "6.5", XGBOOST) is None
+    assert range_around("num_round", "100", XGBOOST) is None
+
+
+def test_everything_left_out_is_chosen_and_reported() -> None:
+    hints = [{"Name": "eta", "ValueHint": "0.2"}, {"Name": "booster", "ValueHint": "dart"}]
+    config = changed({f"{RANGES}": {"AutoParameters": hints}, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE})
+    assert [parameter.name for parameter in config.definition.space.parameters] == ["eta"]
+    assert config.definition.hyperparameters["booster"] == "dart"
+    assert config.limits.max_jobs == 20
+    assert config.early_stopping is not None
+    assert config.completion.complete_on_convergence is True
+    assert config.definition.retry_attempts == 3
+    told = config.request
+    assert told["Autotune"] == {"Mode": "Enabled"}
+    assert "AutoParameters" not in told[CONFIG]["ParameterRanges"]
+    assert told[CONFIG]["ParameterRanges"]["ContinuousParameterRanges"][0]["Name"] == "eta"
+    assert told[CONFIG]["TrainingJobEarlyStoppingType"] == "Auto"
+    assert told[JOB]["RetryStrategy"] == {"MaximumRetryAttempts": 3}
+    assert parse_request(told, check_paths=False) == config
+
+
+def test_without_ranges_and_hints_a_built_in_gets_the_ranges_it_recommends() -> None:
+    config = changed({RANGES: GONE, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE})
+    assert XGBOOST is not None
+    names = [parameter.name for parameter in config.definition.space.parameters]
+    assert sorted(names) == sorted(r.name for r in XGBOOST.recommended_ranges if r.name != "num_round")
+    assert config.limits.max_jobs == 10 * len(names)
+
+
+def test_what_the_caller_gave_is_kept() -> None:
+    config = changed(
+        {
+            f"{CONFIG}.TrainingJobEarlyStoppingType": "Off",
+            f"{CONFIG}.TuningJobCompletionCriteria": {
+                "ConvergenceDetected": {"CompleteOnConvergence": "Disabled"}
+            },
+            f"{JOB}.RetryStrategy": {"MaximumRetryAttempts": 7},
+        }
+    )
+    assert config.limits.max_jobs == 20
+    assert config.early_stopping is None
+    assert config.completion.complete_on_convergence is False
+    assert config.definition.retry_attempts == 7
+    assert [parameter.name for parameter in config.definition.space.parameters] == ["eta", "max_depth"]
+
+
+def test_a_limit_on_time_is_an_end_too() -> None:
+    config = changed({f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 3600})
+    assert "MaxNumberOfTrainingJobs" not in config.request[CONFIG]["ResourceLimits"]
+
+
+def test_a_finite_space_bounds_the_number_of_training_jobs() -> None:
+    ranges = {"IntegerParameterRanges": [{"Name": "max_depth", "MinValue": "1", "MaxValue": "7"}]}
+    config = changed({RANGES: ranges, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE})
+    assert config.limits.max_jobs == 7
+
+
+def test_hyperband_and_jobs_of_several_algorithms_are_not_stopped_by_the_median_rule() -> None:
+    resources = {"HyperbandStrategyConfig": {"MaxResource": 9}}
+    config = changed({f"{CONFIG}.Strategy": "Hyperband", f"{CONFIG}.StrategyConfig": resources})
+    assert config.early_stopping is None
+    several = changed({f"{LIMITS}.MaxNumberOfTrainingJobs": GONE}, multi)
+    assert several.early_stopping is None
+    assert several.limits.max_jobs == 10 * sum(len(each.space.parameters) for each in several.all_definitions)
+
+
+def test_a_grid_takes_categories_only() -> None:
+    hints = [{"Name": "lambda", "ValueHint": "0.5"}]
+    request = {f"{CONFIG}.Strategy": "Grid", RANGES: {"AutoParameters": hints}}
+    with pytest.raises(ValidationError, match="holds no range"):
+        changed({**request, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE})
+
+
+def test_a_hint_beside_a_range_of_that_name_breaks_a_rule() -> None:
+    with pytest.raises(ValidationError, match="'eta' has two ranges"):
+        changed({f"{RANGES}.AutoParameters": [{"Name": "eta", "ValueHint": "0.2"}]})
+
+
+class TestHandedOver:
+    """The friendly way: static hyperparameters become hints, as the service's client library has it."""
+
+    def job(self, tmp_path: Path, **options: Any) -> TuningJobConfig:
+        program = tmp_path / "train.py"
+        program.write_text("")
+        static = {"learning_rate": 0.01, "optimizer": "adam", "hidden": 64}
+        arguments: dict[str, Any] = {"static": static, "metric": "loss", "regex": "loss=(.*)", **options}
+        return tuning_job("auto", program=program, autotune=True, **arguments)
+
+    def test_static_hyperparameters_become_ranges(self, tmp_path: Path) -> None:
+        config = self.job(tmp_path, keep_static=["hidden"])
+        assert [each.name for each in config.definition.space.parameters] == ["learning_rate"]
+        assert config.definition.hyperparameters == {"optimizer": "adam", "hidden": "64"}
+        assert config.strategy == "Bayesian"
+
+    def test_epochs_call_for_hyperband(self, tmp_path: Path) -> None:
+        static = {"learning_rate": 0.01, "epochs": 27}
+        config = self.job(tmp_path, static=static)
+        assert (config.strategy, config.early_stopping) == ("Hyperband", None)
+        assert config.hyperband is not None
+        assert config.hyperband.max_resource == 27
+        assert self.job(tmp_path, static=static, strategy="Random").strategy == "Random"
+
+    def test_the_list_of_what_stays_is_checked(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="names 'hidden' 2 times"):
+            self.job(tmp_path, keep_static=["hidden", "hidden"])
+        with pytest.raises(
+            InputError, match="'depth', which is not a static hyperparameter; they are hidden"
+        ):
+            self.job(tmp_path, keep_static=["depth"])
+        with pytest.raises(InputError, match="keep_static is given without autotune"):
+            tuning_job("plain", program="xgboost", space=[], metric="m", keep_static=["a"])
+
+    def test_definitions_of_several_algorithms(self) -> None:
+        request = hand_over(multi(), ["eval_metric"])
+        for body in request["TrainingJobDefinitions"]:
+            assert body["StaticHyperParameters"] == {"eval_metric": "auc"}
+            [hint] = body["HyperParameterRanges"]["AutoParameters"]
+            assert hint == {"Name": "num_round", "ValueHint": "100"}
