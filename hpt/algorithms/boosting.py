@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hpt.algorithms import program
 from hpt.algorithms.channels import CATEGORIES, Table, read_channel
 from hpt.algorithms.container import Channel, UserError
-from hpt.job.catalog import program
 
 if TYPE_CHECKING:
     import numpy as np

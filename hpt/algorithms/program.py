@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hpt.algorithms import container
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import write_atomically
 from hpt.algorithms.container import Channel, Folders, StopRequest, UserError
-from hpt.job.catalog import container, find_algorithm
+from hpt.job.catalog import find_algorithm
 from hpt.job.catalog.description import BuiltInAlgorithm
 
 _SCIKIT_LEARN_NEEDS_NOT = ("pandas", "pyarrow", "polars", "matplotlib", "dask")

@@ -12,12 +12,13 @@ import pytest
 from sklearn import linear_model
 from sklearn import metrics as reference
 
+from hpt.algorithms import program
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.linear_learner import metrics, training
 from hpt.algorithms.linear_learner.hyperparameters import LOSSES, Settings, read
-from hpt.job.catalog import find_algorithm, program
+from hpt.job.catalog import find_algorithm
 
 from .conftest import DATA, Box
 

@@ -10,9 +10,9 @@ import os
 import sys
 from types import ModuleType
 
+from hpt.algorithms import boosting, container, program
 from hpt.algorithms.catboost import hyperparameters
 from hpt.algorithms.container import Folders, StopRequest, UserError
-from hpt.job.catalog import boosting, container, program
 from hpt.job.catalog.catboost import CATBOOST
 
 MODEL = "catboost-model.cbm"

@@ -6,11 +6,11 @@ Channels `train` (required) and `test`: rows of features, without labels; the mo
 
 from __future__ import annotations
 
+from hpt.algorithms import container, program
 from hpt.algorithms.channels import Table, read_channel
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Channel, Folders, StopRequest
 from hpt.algorithms.kmeans import hyperparameters
-from hpt.job.catalog import container, program
 from hpt.job.catalog.kmeans import KMEANS
 
 MODEL = "kmeans-model.npz"

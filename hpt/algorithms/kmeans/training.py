@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hpt.algorithms import program
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import Checkpoints, Pace
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.kmeans.hyperparameters import Settings
-from hpt.job.catalog import program
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ searched, their labels and how to search. Nothing is iterated, so there are no c
 
 from __future__ import annotations
 
+from hpt.algorithms import container, program
 from hpt.algorithms.channels import read_channel
 from hpt.algorithms.container import Folders, StopRequest
 from hpt.algorithms.knn import hyperparameters
-from hpt.job.catalog import container, program
 from hpt.job.catalog.knn import KNN
 
 MODEL = "knn-model.npz"

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpt.algorithms import program
 from hpt.algorithms.channels import Table
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.knn.hyperparameters import Settings
-from hpt.job.catalog import program
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
+from hpt.algorithms import boosting, container, program
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Folders, StopRequest, UserError
 from hpt.algorithms.lightgbm import hyperparameters
-from hpt.job.catalog import boosting, container, program
 from hpt.job.catalog.lightgbm import LIGHTGBM
 
 MODEL = "lightgbm-model.txt"

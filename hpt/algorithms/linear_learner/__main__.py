@@ -6,11 +6,11 @@ Channels `train` (required), `validation` and `test`, label first; the model goe
 
 from __future__ import annotations
 
+from hpt.algorithms import container, program
 from hpt.algorithms.channels import read_channel
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Folders, StopRequest
 from hpt.algorithms.linear_learner import hyperparameters
-from hpt.job.catalog import container, program
 from hpt.job.catalog.linear_learner import LINEAR_LEARNER
 
 MODEL = "linear-learner-model.npz"

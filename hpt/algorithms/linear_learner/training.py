@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hpt.algorithms import program
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import Checkpoints, Pace
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.linear_learner.hyperparameters import Settings
 from hpt.algorithms.linear_learner.metrics import Value, evaluate, objective, threshold
-from hpt.job.catalog import program
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hpt.algorithms import container, program
 from hpt.algorithms.channels import Table, read_channel
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Channel, Folders, StopRequest, UserError
 from hpt.algorithms.xgboost import hyperparameters
 from hpt.algorithms.xgboost.hyperparameters import Settings
-from hpt.job.catalog import container, program
 from hpt.job.catalog.xgboost import XGBOOST
 
 MODEL = "xgboost-model"
