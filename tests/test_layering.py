@@ -57,7 +57,7 @@ def violations(module: str, source: str) -> Iterator[str]:
 
 
 def imports(module: str, source: str) -> Iterator[tuple[str, bool]]:
-    """Every name imported outside `if TYPE_CHECKING:`, and whether it is imported when the module is loaded."""
+    """Every name imported outside `if TYPE_CHECKING:`, and whether that happens as the module is loaded."""
 
     def walk(node: ast.AST, at_top: bool) -> Iterator[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):
