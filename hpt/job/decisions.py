@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpt.job.config import TuningJobConfig
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.strategies import make_strategy, make_strategy_of_several
+from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
 from hpt.search.strategies.base import Strategy
 
 
@@ -28,12 +28,12 @@ def _search_of_several(config: TuningJobConfig) -> tuple[Strategy, StoppingRule 
         rule = config.hyperband.rule(config.seed or 0)
         if config.hyperband.model_based:
             from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
-            from hpt.search.strategies.multi_algorithm import HyperbandOfSeveral
+            from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
 
-            return HyperbandOfSeveral(lambda: ModelHyperbandStrategy(rule=rule)), None
-        return make_strategy_of_several(config.strategy, rule=rule), None
+            return MultiAlgorithmHyperband(lambda: ModelHyperbandStrategy(rule=rule)), None
+        return make_multi_algorithm_strategy(config.strategy, rule=rule), None
     options = {"max_jobs": config.limits.max_jobs} if config.strategy == "Bayesian" else {}
-    return make_strategy_of_several(config.strategy, **options), _early_stopping(config)
+    return make_multi_algorithm_strategy(config.strategy, **options), _early_stopping(config)
 
 
 def _early_stopping(config: TuningJobConfig) -> StoppingRule | None:
