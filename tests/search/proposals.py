@@ -24,13 +24,13 @@ import scipy
 import threadpoolctl
 
 import hpt
-import hpt.trial
+import hpt.search.trial
 from hpt import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.stopping.median import MedianRule
-from hpt.strategies.bayesian import BayesianStrategy
-from hpt.strategies.hyperband import HyperbandStrategy
-from hpt.strategies.model_hyperband import ModelHyperbandStrategy
-from hpt.strategies.multi_algorithm import HyperbandOfSeveral
+from hpt.search.stopping.median import MedianRule
+from hpt.search.strategies.bayesian import BayesianStrategy
+from hpt.search.strategies.hyperband import HyperbandStrategy
+from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
 
 TABLE = Path(__file__).with_name("proposals.json")
 FIRST = 12
@@ -59,11 +59,13 @@ AUTO = SearchSpace(
     ]
 )
 FINITE = SearchSpace([CategoricalParameter("kind", ["a", "b", "c"]), IntegerParameter("depth", 1, 6)])
-VALUES = SearchSpace([CategoricalParameter("kind", ["a", "b"]), CategoricalParameter("depth", ["2", "4", "8"])])
+VALUES = SearchSpace(
+    [CategoricalParameter("kind", ["a", "b"]), CategoricalParameter("depth", ["2", "4", "8"])]
+)
 SEVERAL = {"mixed": MIXED, "plain": PLAIN, "finite": FINITE}
 
 
-def objective(config: hpt.trial.Config, best: float = 0.3) -> float:
+def objective(config: hpt.search.trial.Config, best: float = 0.3) -> float:
     """To be minimised; of sums, products and quotients alone, which every machine rounds the same way."""
     value = 0.0
     for name, scale in (("x", 1.0), ("y", 1.3), ("z", 0.7)):
@@ -174,20 +176,18 @@ CASES: dict[str, Callable[[], list[list[Any]]]] = {
     ),
     "grid": lambda: search(_tuner(VALUES, "Grid"), 10, batch=4),
     "grid/several": lambda: search(_tuner({"one": VALUES, "two": VALUES}, "Grid"), 20),
-    "hyperband": lambda: search(
-        _tuner(MIXED, HyperbandStrategy(27)), 60, batch=4, running=4, reports=27
-    ),
+    "hyperband": lambda: search(_tuner(MIXED, HyperbandStrategy(27)), 60, batch=4, running=4, reports=27),
     "hyperband/brackets": lambda: search(
         _tuner(PLAIN, HyperbandStrategy(27, 2, eta=2.5, brackets=3, seed=3)), 60, running=6, reports=27
     ),
     "hyperband/several": lambda: search(
-        _tuner(SEVERAL, HyperbandOfSeveral(lambda: HyperbandStrategy(9))), 40, running=3, reports=9
+        _tuner(SEVERAL, MultiAlgorithmHyperband(lambda: HyperbandStrategy(9))), 40, running=3, reports=9
     ),
     "hyperband/model": lambda: search(
         _tuner(MIXED, ModelHyperbandStrategy(27)), 25, batch=2, running=3, reports=27
     ),
     "hyperband/model/several": lambda: search(
-        _tuner({"mixed": MIXED, "plain": PLAIN}, HyperbandOfSeveral(lambda: ModelHyperbandStrategy(9))),
+        _tuner({"mixed": MIXED, "plain": PLAIN}, MultiAlgorithmHyperband(lambda: ModelHyperbandStrategy(9))),
         24,
         running=3,
         reports=9,
@@ -327,7 +327,9 @@ def write_table(*, add: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--add", action="store_true", help="keep the table and add this platform to it")
     write_table(add=parser.parse_args().add)
     print(f"{TABLE.name}: {len(CASES)} searches, {platform_key()}")
