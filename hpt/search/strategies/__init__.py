@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -58,7 +59,7 @@ def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
         return multi_algorithm.MultiAlgorithmBayesian(**options)  # type: ignore[arg-type]
     make_strategy(name, **options)  # what is missing is said now
     kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": multi_algorithm.MultiAlgorithmHyperband}
-    return kinds.get(name, multi_algorithm.RoundRobin)(lambda: make_strategy(name, **options))
+    return kinds.get(name, multi_algorithm.RoundRobin)(partial(make_strategy, name, **options))
 
 
 def check_space(strategy: Strategy, space: SearchSpace) -> None:
