@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from hpt.jobfile import load_job_file
+
 from hpt.sagemaker.request import parse_request
 
 ROOT = Path(__file__).resolve().parents[1]

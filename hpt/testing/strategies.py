@@ -37,7 +37,8 @@ Spaces = SearchSpace | Mapping[str, SearchSpace]
 class StrategySuite:
     """The contract of `hpt.search.strategies.base.Strategy`.
 
-    spaces: what is searched. finite: a small space, or None if the strategy repeats configurations. trials: how many trials a test runs.
+    spaces: what is searched. finite: a small space, or None if the strategy repeats configurations. trials:
+    how many trials a test runs.
     """
 
     spaces: Spaces = MIXED

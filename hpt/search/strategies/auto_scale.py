@@ -107,7 +107,7 @@ NewFit = Callable[
 
 
 def best_fit(space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None, new_fit: NewFit) -> Fit:
-    """The fit of highest posterior density: scales as at the start, or of one kind, then changed one by one."""
+    """The fit of highest density: scales as at the start, or of one kind, then changed one by one."""
     columns = eligible(space)
 
     def fit_on(logarithmic: Columns, begin: Fit | None) -> Fit:
