@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from hpt.jobfile import load_job_file
 
-from hpt.sagemaker.request import parse_request
+from hpt.sagemaker.request.job_file import load_job_file
+from hpt.sagemaker.request.parse import parse_request
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
