@@ -1,11 +1,11 @@
-"""What searches propose, as a table: the same seeds give the same proposals, to the bit, from version to version.
+"""What searches propose, as a table: the same seeds give the same proposals, to the bit, in every version.
 
-    python -m tests.search.proposals           after a change that is meant to change proposals: write the table
-    python -m tests.search.proposals --add     on another machine: check the table and add this platform's hashes
+    python -m tests.search.proposals         after a change that is meant to change proposals: write the table
+    python -m tests.search.proposals --add   on another machine: check the table, add this platform's hashes
 
-The last bits of a proposal depend on the kernels of the BLAS, on the vector instructions, on the C library and on
-the compiler. `platform_key` names these, and the table has exact hashes for each platform it was written on. On
-any other one the first proposals of each search are compared as numbers.
+The last bits of a proposal depend on the kernels of the BLAS, the vector instructions, the C library and the
+compiler. `platform_key` names these; the table has exact hashes for each platform it was written on. On any
+other one the first proposals of each search are compared as numbers.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ FIRST = 12
 DIGITS = 10
 """Significant digits of these numbers."""
 OF_POINTS, OF_MODELS = 1e-9, 1e-3
-"""By which numbers may differ from platform to platform, as a share of them. An acquisition is flat at its maximum:
-with other BLAS kernels, a proposal after a thousand observations has been 5e-5 off."""
+"""By which numbers may differ from platform to platform, as a share of them. An acquisition is flat at its
+maximum: with other BLAS kernels, a proposal after a thousand observations has been 5e-5 off."""
 
 PLAIN = SearchSpace([ContinuousParameter(name, -1, 1, "Linear") for name in ("x", "y", "z")])
 MIXED = SearchSpace(
@@ -59,7 +59,9 @@ AUTO = SearchSpace(
     ]
 )
 FINITE = SearchSpace([CategoricalParameter("kind", ["a", "b", "c"]), IntegerParameter("depth", 1, 6)])
-VALUES = SearchSpace([CategoricalParameter("kind", ["a", "b"]), CategoricalParameter("depth", ["2", "4", "8"])])
+VALUES = SearchSpace(
+    [CategoricalParameter("kind", ["a", "b"]), CategoricalParameter("depth", ["2", "4", "8"])]
+)
 SEVERAL = {"mixed": MIXED, "plain": PLAIN, "finite": FINITE}
 
 
@@ -174,9 +176,7 @@ CASES: dict[str, Callable[[], list[list[Any]]]] = {
     ),
     "grid": lambda: search(_tuner(VALUES, "Grid"), 10, batch=4),
     "grid/several": lambda: search(_tuner({"one": VALUES, "two": VALUES}, "Grid"), 20),
-    "hyperband": lambda: search(
-        _tuner(MIXED, HyperbandStrategy(27)), 60, batch=4, running=4, reports=27
-    ),
+    "hyperband": lambda: search(_tuner(MIXED, HyperbandStrategy(27)), 60, batch=4, running=4, reports=27),
     "hyperband/brackets": lambda: search(
         _tuner(PLAIN, HyperbandStrategy(27, 2, eta=2.5, brackets=3, seed=3)), 60, running=6, reports=27
     ),
@@ -327,7 +327,9 @@ def write_table(*, add: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--add", action="store_true", help="keep the table and add this platform to it")
     write_table(add=parser.parse_args().add)
     print(f"{TABLE.name}: {len(CASES)} searches, {platform_key()}")

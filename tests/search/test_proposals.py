@@ -14,7 +14,9 @@ def test_the_same_seeds_give_the_same_proposals(case: str) -> None:
     found = proposals.CASES[case]()
     assert list(proposals.differences(case, found, table)) == []
     if key in table["platforms"]:
-        assert proposals.digest(found) == table["platforms"][key][case], f"the bits of {case} changed on {key}"
+        assert proposals.digest(found) == table["platforms"][key][case], (
+            f"the bits of {case} changed on {key}"
+        )
 
 
 def test_the_table_is_of_these_searches() -> None:
