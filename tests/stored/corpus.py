@@ -45,7 +45,7 @@ def build(version: str, state: Path, jobs: Iterable[str]) -> None:
         [job] = [row["job"] for row in rows if "job" in row]
         directory = state / job.get("folder", name)
         directory.mkdir(parents=True)
-        _write_database(version, directory / "job.sqlite", rows, events)
+        _write_database(version, directory / "job.sqlite", job.get("journal", "wal"), rows, events)
         for row in rows:
             if "file" in row:
                 file = directory / row["file"]
@@ -88,11 +88,15 @@ def _placed(text: str, version: str, state: Path) -> str:
 
 
 def _write_database(
-    version: str, path: Path, rows: list[dict[str, Any]], events: list[tuple[str, dict[str, Any]]]
+    version: str,
+    path: Path,
+    journal: str,
+    rows: list[dict[str, Any]],
+    events: list[tuple[str, dict[str, Any]]],
 ) -> None:
     """Rows as version 0.1.0 wrote them: JSON with the separators that it used in each column."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(f"PRAGMA journal_mode = {journal}")
         database.executescript((HERE / version / "schema.sql").read_text(encoding="utf-8"))
         execute = database.execute
         execute("BEGIN")
