@@ -25,6 +25,15 @@ def number(text: str | None) -> float | None:
         return None
 
 
+def piece_end(data: bytes, begin: int, stop: int, longest: int) -> int:
+    """The offset after the line from `begin` on, or after as much of it as makes a piece of `longest`."""
+    end = begin + longest
+    for byte in b"\r\n":
+        found = data.find(byte, begin, min(end + 1, stop))
+        end = found if found >= 0 else end
+    return min(end + 1 if end < stop and data[end] in b"\r\n" else end, stop)
+
+
 def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
     """The values of one definition on one line without its end, in order.
 

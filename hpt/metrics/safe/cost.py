@@ -12,12 +12,12 @@ from math import inf
 from re import _constants  # type: ignore[attr-defined]
 from typing import Any
 
-from hpt.metrics import machine
-from hpt.metrics.plan import PatternPlan
+from hpt.metrics.fast import machine
+from hpt.metrics.fast.plan import PatternPlan
 from hpt.metrics.syntax import parse
 
 INSTANT = 2e4
-"""So many steps are nothing to speak of."""
+"""So many steps take no time to speak of."""
 
 HARMLESS = 4e6
 """So many steps are a matter of some tens of milliseconds."""
@@ -26,7 +26,7 @@ MANY = 8  # a repeat with so much freedom counts
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class SearchCost:
     """A bound on the steps of one search: weight * length ** degree, or no bound at all."""
 
     degree: float
@@ -40,25 +40,32 @@ class Effort:
         """For a line of that length."""
         return inf if self.unbounded else self.weight * float(length + 1) ** self.degree
 
-    def instant(self, length: int) -> bool:
-        """Whether a line of that length is certainly done with at once."""
-        return self.steps(length) <= INSTANT
+    @property
+    def instant(self) -> float:
+        """Lines up to this length are certainly done with at once."""
+        return self._longest(INSTANT)
 
-    def harmless(self, length: int) -> bool:
-        """Whether a line of that length is certainly done with quickly."""
-        return self.steps(length) <= HARMLESS
+    @property
+    def harmless(self) -> float:
+        """Lines up to this length are certainly done with quickly."""
+        return self._longest(HARMLESS)
+
+    def _longest(self, steps: float) -> float:
+        if self.unbounded or self.weight > steps:
+            return -1.0
+        return inf if self.degree == 0 else (steps / self.weight) ** (1 / self.degree) - 1
 
 
-def effort(one: PatternPlan) -> Effort:
+def search_cost(plan: PatternPlan) -> SearchCost:
     """What `re` may need for the pattern of a plan."""
-    tree, _ = parse(one.pattern)
+    tree, _ = parse(plan.pattern)
     degree, weight = _walk(tree)
-    if degree < inf and one.program is not None:
-        rows = one.program.rows
+    if degree < inf and plan.program is not None:
+        rows = plan.program.rows
         free = [row for row in rows if row[0] in (machine.GREEDY, machine.LAZY) and not row[5]]
         degree = float(sum(row[3] < 0 or row[3] - row[2] >= MANY for row in free))
-    begins = one.literals is not None and all(literal.prefix for literal in one.literals)
-    return Effort(degree + (not begins), weight)
+    begins = plan.literals is not None and all(literal.prefix for literal in plan.literals)
+    return SearchCost(degree + (not begins), weight)
 
 
 def _walk(nodes: Any) -> tuple[float, float]:
