@@ -14,7 +14,7 @@ from hpt.job import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.fast.plan import plan_pattern
 from hpt.metrics.line import TAB_AS_TEXT, decode, number
-from hpt.metrics.safe.cost import search_cost
+from hpt.metrics.safe.cost import INSTANT, search_cost
 from hpt.metrics.scanner import MetricScanner
 
 CHUNK = 1 << 20
@@ -153,7 +153,7 @@ def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
     for line in reversed(_last_lines(path)):
         texts = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
         for text in texts:
-            if len(text) > cost.instant:
+            if cost.steps(text.encode("utf-8", "surrogateescape")) > INSTANT:
                 continue  # such a pattern is not for `re`
             for match in pattern.finditer(text):
                 whole = _NUMBER.match(text, match.start(1)) if match[1] else None

@@ -44,7 +44,7 @@ class CompiledDefinitions:
 
     @cached_property
     def _plain(self) -> PlainReader:
-        return PlainReader([one.literals for one in self.plan.patterns])
+        return PlainReader(self.patterns, self.plan.patterns, self.lines.costs)
 
     def prepare(self) -> None:
         """Plan now what would else be planned when the first line is read."""

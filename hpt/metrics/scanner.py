@@ -15,7 +15,7 @@ from hpt.metrics.pace import Pace
 MAX_LINE = 16 * 2**20
 """A longer line is cut into pieces of so many bytes, each matched as a line of its own."""
 
-LINES = 64
+LINES = 32
 """So many lines are read with `re` before others may have a turn."""
 
 Work = Generator[list[Match] | futures.Future[list[float]], None, None]
@@ -137,26 +137,26 @@ class MetricScanner:
 
     def _read(self, batch: Batch) -> Work:
         """The matches of a batch, its lines read."""
-        reader = self._definitions.lines
+        reader, lines = self._definitions.lines, batch.lines
         matches: list[Match] = []
-        taken = 0
-        for number, (place, index, line, after) in enumerate(batch.lines, 1):
-            if place > taken:
-                matches += batch.matches[taken:place]
-                taken = place
-            values = reader.at_once(index, line)
-            if values is None or number % LINES == 0:
-                # Only whole lines are given out, so that the cursor may stand behind them.
-                whole = bisect_left(matches, after, key=lambda match: match[2])
-                self.cursor = matches[whole - 1][2] if whole else self.cursor
-                yield matches[:whole]
-                del matches[:whole]
-            if values is None:
+        number = 0
+        while number < len(lines):
+            end = min(number + LINES, len(lines))
+            number = reader.read_at_once(batch, number, end, matches)
+            if number == len(lines):
+                break
+            # Only whole lines are given out, so that the cursor may stand behind them.
+            _, index, line, after = lines[number]
+            whole = bisect_left(matches, after, key=lambda match: match[2])
+            self.cursor = matches[whole - 1][2] if whole else self.cursor
+            yield matches[:whole]
+            del matches[:whole]
+            if number < end:
                 values = yield from self._read_slowly(index, line)
-            for value in values:
-                matches.append((index, value, after))
+                matches += [(index, value, after) for value in values]
+                number += 1
         self.cursor = batch.done
-        yield matches + batch.matches[taken:]
+        yield matches + batch.matches[lines[-1][0] :]
 
     def _read_slowly(
         self, index: int, line: bytes

@@ -27,7 +27,7 @@ from hpt.metrics.fast.simd import skip, to_bytes, to_ints, to_words, trailing_ze
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
-_WORK = 2**23  # steps of the machine in one call: some tens of milliseconds
+_WORK = 2**22  # steps of the machine in one call: some tens of milliseconds
 
 _NOT_A_NUMBER, _NUMBER = decimal_number.NOT_A_NUMBER, decimal_number.NUMBER
 _MATCHED, _GAVE_UP = machine.MATCHED, machine.GAVE_UP

@@ -7,6 +7,7 @@ refuses, and so it does a repeat of what may be empty: there the corners of `re`
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from re import _constants  # type: ignore[attr-defined]
 from typing import Any
@@ -44,6 +45,29 @@ class Program:
     rows: list[list[int]] = field(default_factory=list)
     sets: list[bytes] = field(default_factory=list)
     first: bytes | None = None
+
+    def beginning(self) -> bytes:
+        """The characters that every match begins with."""
+        rows = itertools.takewhile(lambda row: row[0] in (m.CHAR, m.SAVE), self.rows)
+        return bytes(a for op, a, *_ in rows if op == m.CHAR)
+
+    def always_matches(self, pc: int) -> bool:
+        """Whether from that instruction on there is a way that nothing in the line can end."""
+        seen: set[int] = set()
+        waiting = [pc]
+        while waiting:
+            pc = waiting.pop()
+            if pc in seen:
+                continue
+            seen.add(pc)
+            op, a, b, *_ = self.rows[pc]
+            if op == m.MATCH:
+                return True
+            if op in (m.SPLIT, m.JUMP):
+                waiting += [a, b] if op == m.SPLIT else [a]
+            elif op == m.SAVE or (op in (m.GREEDY, m.LAZY) and b == 0):
+                waiting.append(pc + 1)
+        return False
 
 
 def compile_program(pattern: str) -> Program:

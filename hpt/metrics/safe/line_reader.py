@@ -9,9 +9,10 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
+from hpt.metrics.batch import Batch, Match
 from hpt.metrics.fast.plan import PatternPlan
 from hpt.metrics.line import decode, values_on_line
-from hpt.metrics.safe.cost import SearchCost, search_cost
+from hpt.metrics.safe.cost import HARMLESS, SearchCost, search_cost
 from hpt.metrics.safe.isolated import LIMIT, IsolatedMatcher, TooSlowError
 
 RE2_WORK = 2e6
@@ -46,47 +47,58 @@ class LineReader:
             _re2(pattern) if cost.unbounded and plan.program is not None else None
             for pattern, cost, plan in zip(patterns, self.costs, plans, strict=True)
         ]
-        self._instant = [cost.instant for cost in self.costs]
+        self._instant = [(cost.instant, cost.instant_once, cost.beginning) for cost in self.costs]
         self._matcher = IsolatedMatcher()
         self.failed: dict[int, str] = {}
 
-    def at_once(self, index: int, line: bytes) -> list[float] | None:
-        """The values of definition `index` on a line without its end; None if that may take a moment."""
-        if len(line) * (4 if b"\t" in line else 1) <= self._instant[index]:
-            return values_on_line(self._patterns[index], decode(line))
-        return None
+    def read_at_once(self, batch: Batch, begin: int, end: int, matches: list[Match]) -> int:
+        """Append to `matches` those of the batch up to its lines from number `begin` to `end`, but stop at a
+        line that may take a moment; its number.
+        """
+        former = batch.lines[begin - 1][0] if begin else 0
+        for number in range(begin, end):
+            place, index, line, after = batch.lines[number]
+            if place > former:
+                matches += batch.matches[former:place]
+                former = place
+            limit, limit_once, beginning = self._instant[index]
+            length = 4 * len(line) if b"\t" in line else len(line)
+            if length > limit and (length > limit_once or line.count(beginning) > 1):
+                return number
+            for value in values_on_line(self._patterns[index], str(line, "utf-8", "surrogateescape")):
+                matches.append((index, value, after))
+        return end
 
     def read(self, index: int, line: bytes) -> Reading:
         """The values of definition `index` on a line without its end, in pieces of work of some tens of
         milliseconds.
         """
         pattern, cost = self._patterns[index], self.costs[index]
-        length = len(line) * (4 if b"\t" in line else 1)
+        steps = cost.steps(line)
         yield None
-        if length <= cost.harmless:
+        if steps <= HARMLESS:
             return values_on_line(pattern, decode(line))
         if index in self.failed:
             return []
         re2 = self._re2[index]
-        short = length * len(pattern.pattern) <= RE2_WORK
+        short = 4 * len(line) * len(pattern.pattern) <= RE2_WORK
         if re2 is not None and short and (line.isascii() or not _asks_about_letters(pattern.pattern)):
             try:
                 return values_on_line(re2, decode(line))
             except UnicodeEncodeError:
                 pass  # RE2 wants UTF-8
-        return (yield from self._isolated(index, line, cost.steps(length)))
+        return (yield from self._isolated(index, line, steps))
 
     def values(self, index: int, line: bytes) -> list[float]:
         """The same without pause."""
-        values = self.at_once(index, line)
         reading = self.read(index, line)
-        while values is None:
+        while True:
             try:
                 if (waiting := next(reading)) is not None:
                     wait([waiting])
             except StopIteration as end:
-                values = end.value
-        return values
+                values: list[float] = end.value
+                return values
 
     def _isolated(self, index: int, line: bytes, steps: float) -> Reading:
         """In a process that can be killed."""

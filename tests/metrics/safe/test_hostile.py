@@ -14,7 +14,7 @@ from hpt.metrics.fast.loader import Loader
 from hpt.metrics.fast.plan import plan_pattern
 from hpt.metrics.line import values_on_line
 from hpt.metrics.pace import Pace
-from hpt.metrics.safe.cost import search_cost
+from hpt.metrics.safe.cost import HARMLESS, search_cost
 from hpt.metrics.safe.isolated import IsolatedMatcher, TooSlowError
 from hpt.metrics.scanner import MetricScanner
 from tests.reference import metrics as reference
@@ -156,7 +156,7 @@ def test_an_answer_nobody_waits_for_holds_up_no_other() -> None:
 def test_what_surely_ends_may_take_long_in_the_other_process() -> None:
     definitions = CompiledDefinitions([MetricDefinition("m", r"bb(.*?)!")], Loader(10**18))
     line = b"xbb" + b" " * 5_000_000 + b"3!"
-    assert not definitions.lines.costs[0].harmless >= len(line)
+    assert not definitions.lines.costs[0].steps(line) <= HARMLESS
     assert definitions.lines.values(0, line) == [3.0]
 
 
@@ -200,8 +200,10 @@ def test_costs() -> None:
     unbounded = ["(a+)+$", "(?:ab|b)*(1)", r"(\w+\s?)+$", "(?=(a+)+$)(1)", "(?:a|ab){1,20}(x)"]
     assert [p for p in bounded if search_cost(plan_pattern(p)).unbounded] == []
     assert [p for p in unbounded if not search_cost(plan_pattern(p)).unbounded] == []
-    assert search_cost(plan_pattern("loss=(.*?);")).harmless >= 1_000_000
-    assert not search_cost(plan_pattern("(.*)x(.*)y")).harmless >= 1_000_000
+    line = b"loss=" + b" " * 1_000_000
+    assert search_cost(plan_pattern("loss=(.*?);")).steps(line) <= HARMLESS
+    assert search_cost(plan_pattern("loss=(.*?);")).steps(b"loss=" * 200_000) > HARMLESS
+    assert search_cost(plan_pattern("(.*)x(.*)y")).steps(line) > HARMLESS
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set")
