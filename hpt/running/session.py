@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Protocol
 
 from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
@@ -54,7 +55,9 @@ class Session:
         self.root = state_directory(state)
         self._ephemeral = ephemeral
         try:
-            is_file = self.root.exists() and not self.root.is_dir()
+            is_file = not S_ISDIR(self.root.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_file = False
         except OSError as error:
             raise InputError(
                 f"the state directory {self.root} cannot be looked at ({error.strerror}); "
