@@ -17,7 +17,7 @@ from tests.sagemaker.broken_rules import (
     many,
     without_checkpoints,
 )
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
 
 HINT = {"Name": "lambda", "ValueHint": "1"}
 
