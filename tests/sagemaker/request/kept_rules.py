@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sagemaker.broken_rules import (
+from tests.sagemaker.request.broken_rules import (
     CATEGORICAL,
     CONTINUOUS,
     HYPER,
