@@ -1,11 +1,11 @@
-"""What searches propose, as a table: the same seeds give the same proposals, to the bit, from version to version.
+"""What searches propose, as a table: the same seeds give the same proposals, to the bit, in every version.
 
-    python -m tests.search.proposals           after a change that is meant to change proposals: write the table
-    python -m tests.search.proposals --add     on another machine: check the table and add this platform's hashes
+    python -m tests.search.proposals         after a change that is meant to change proposals: write the table
+    python -m tests.search.proposals --add   on another machine: check the table and add its platform's hashes
 
-The last bits of a proposal depend on the kernels of the BLAS, on the vector instructions, on the C library and on
-the compiler. `platform_key` names these, and the table has exact hashes for each platform it was written on. On
-any other one the first proposals of each search are compared as numbers.
+The last bits of a proposal depend on the kernels of the BLAS, on the vector instructions, on the C library
+and on the compiler. `platform_key` names these, and the table has exact hashes for each platform it was
+written on. On any other one the first proposals of each search are compared as numbers.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ FIRST = 12
 DIGITS = 10
 """Significant digits of these numbers."""
 OF_POINTS, OF_MODELS = 1e-9, 1e-3
-"""By which numbers may differ from platform to platform, as a share of them. An acquisition is flat at its maximum:
-with other BLAS kernels, a proposal after a thousand observations has been 5e-5 off."""
+"""By which numbers may differ from platform to platform, as a share of them. An acquisition is flat at its
+maximum: with other BLAS kernels, a proposal after a thousand observations has been 5e-5 off."""
 
 PLAIN = SearchSpace([ContinuousParameter(name, -1, 1, "Linear") for name in ("x", "y", "z")])
 MIXED = SearchSpace(
