@@ -1,11 +1,11 @@
 """What searches propose, as a table: the same seeds give the same proposals, to the bit, in every version.
 
     python -m tests.search.proposals         after a change that is meant to change proposals: write the table
-    python -m tests.search.proposals --add   on another machine: check the table and add its platform's hashes
+    python -m tests.search.proposals --add   on another machine: check the table, add this platform's hashes
 
-The last bits of a proposal depend on the kernels of the BLAS, on the vector instructions, on the C library
-and on the compiler. `platform_key` names these, and the table has exact hashes for each platform it was
-written on. On any other one the first proposals of each search are compared as numbers.
+The last bits of a proposal depend on the kernels of the BLAS, the vector instructions, the C library and the
+compiler. `platform_key` names these; the table has exact hashes for each platform it was written on. On any
+other one the first proposals of each search are compared as numbers.
 """
 
 from __future__ import annotations
