@@ -27,7 +27,18 @@ NAMED = {
 def nodes() -> list[str]:
     """Every test of the files that the table names."""
     files = sorted({name.partition("::")[0] for name in NAMED})
-    command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-m",
+        "",
+        "-p",
+        "no:cacheprovider",
+    ]
     run = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return [line for line in run.stdout.splitlines() if "::" in line]

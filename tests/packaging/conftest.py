@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.packaging.environment import ROOT, run
+from tests.prerequisites import needs
 
 Install = Callable[[str], Path]
 
@@ -20,6 +21,9 @@ Install = Callable[[str], Path]
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tree's versioned and new files; what is generated stays behind."""
+    needs("git", "it says which files are the tree's")
+    if not (ROOT / ".git").exists():
+        pytest.skip("this tree is not a clone; git does not say which files are its own")
     copy = tmp_path_factory.mktemp("tree")
     listed = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT)
     for name in filter(None, listed.split("\0")):
