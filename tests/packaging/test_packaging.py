@@ -62,7 +62,7 @@ from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.scanner import MetricScanner
 scanner = MetricScanner(CompiledDefinitions([MetricDefinition("loss", r"loss=(\S+)")]))
 [match] = [*scanner.feed(b"epoch 1\nloss=0.5\n"), *scanner.finish()]
-print(match[-1])
+print(match[1])
 """
 
 REFUSED = """
