@@ -11,12 +11,15 @@ HptError
 │   ├── StorageError                the state could not be written or read (full disk, permissions)
 │   └── ExecutorError               a training program could not be started or reached
 ├── JobOwnedError                   another living process runs this job; `.pid` names it
-└── LeaseLostError                  another process took this job over; give up
+├── LeaseLostError                  another process took this job over; give up
+└── MissingDependencyError (ImportError)    libraries of the optional part `.extra` are not installed
 NotPositiveDefiniteError (HptError, ArithmeticError)    a covariance could not be factored
 """
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -96,6 +99,22 @@ class JobOwnedError(HptError):
 
 class LeaseLostError(HptError):
     """Another process took the tuning job over; nothing further may be written."""
+
+
+class MissingDependencyError(HptError, ImportError):
+    """An optional part of `hpt` is not installed.
+
+    what: the command, function or module that needs it. extra: its name, `jobs` for `hpt[jobs]`. libraries:
+    the distributions it lacks, by the names they are installed by.
+    """
+
+    def __init__(self, what: str, extra: str, libraries: Iterable[str]) -> None:
+        self.what, self.extra, self.libraries = what, extra, tuple(libraries)
+        pip = f"{shlex.quote(sys.executable or 'python')} -m pip"  # that of the environment which lacks them
+        super().__init__(
+            f"{what} needs hpt[{extra}], of which {', '.join(self.libraries)} "
+            f"{'is' if len(self.libraries) == 1 else 'are'} not installed; run: {pip} install 'hpt[{extra}]'"
+        )
 
 
 class NotPositiveDefiniteError(HptError, ArithmeticError):

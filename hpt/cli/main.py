@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hpt.errors import HptError, InputError, JobOwnedError
+from hpt.running.dependencies import require_jobs
 from hpt.running.output import for_progress, for_results
 
 DESCRIPTION = """\
@@ -38,7 +39,8 @@ exit codes:
   1    the tuning job failed: no training job succeeded (check-metric: a definition read no value)
   2    bad input, or the job belongs to another living process; nothing was changed
   3    the tuning job was stopped for good
-  4    the surroundings failed (disk full, permissions); mend them and `hpt resume`
+  4    the surroundings failed (disk full, permissions); fix them and `hpt resume`.
+       Also where hpt is installed without what runs jobs: pip install 'hpt[jobs]'
   130  interrupted; `hpt resume` goes on
 """
 
@@ -179,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    require_jobs(f"hpt {options.command}")
     from hpt.cli import commands
 
     return int(commands.COMMANDS[options.command](options))

@@ -29,6 +29,7 @@ from hpt.job.config import (
     TrainingJobDefinition,
     TuningJobConfig,
 )
+from hpt.running.dependencies import require_jobs
 from hpt.search.trial import Config, ObjectiveType, Trial, parse_enum
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def tune(
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
         JobExistsError: `name` is that of a job with other arguments. JobOwnedError: another living process
             runs it. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
     from hpt.job.warm_start import as_warm_start
@@ -118,6 +120,7 @@ def tune(
             "hpt.tune was called while a worker imports your script; "
             'put the call under `if __name__ == "__main__":`'
         )
+    require_jobs("hpt.tune")
     pickled, main_script = _pickle(train, space)
     if max_jobs is None and max_runtime_seconds is None and space.size is None:
         raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
@@ -193,8 +196,10 @@ def run(
         InputError: an `s3://` place of a new job cannot be reached; nothing was started.
         JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
             runs it. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
+    require_jobs("hpt.run")
     from hpt.running.s3_places import check_places
     from hpt.running.session import Session
 
