@@ -130,12 +130,12 @@ class Session:
             return record
         try:
             from_document(record.document)
-            read_summary(record.summary, record.created)
+            summary = read_summary(record.summary, record.created) if record.summary else {}
             if logs:
                 self.load(record.name)
         except (StorageError, InputError) as error:
             return replace(record, problem=str(error))
-        return record
+        return replace(record, summary=summary)
 
     def config(self, name: str) -> TuningJobConfig:
         return from_document(self.storage.read(name)[0].document)

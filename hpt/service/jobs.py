@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hpt.errors import JobNotFoundError, StorageError
 from hpt.job.config import TuningJobConfig
 from hpt.job.document import from_document
-from hpt.job.state import JobState, TrainingJob
+from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.search.events import Event
 from hpt.storage.base import JobRecord
@@ -109,6 +109,7 @@ class Jobs:
         job = None if held is None else self._renew(held)
         if job is None:
             record, events = storage.read(name)
+            read_summary(record.summary, record.created)
             config = from_document(record.document)
             state = JobState.fold(config.objective_type, record.created, events)
             job = Job(config, record, state, storage, name.lower(), events[-1] if events else None)
@@ -125,6 +126,7 @@ class Jobs:
         """
         known = job.state.events
         record, events = job.storage.read(job.key, max(0, known - 1))
+        read_summary(record.summary, record.created)
         if record.created != job.record.created or (known and (not events or events[0] != job.last)):
             return None
         for event in events[1 if known else 0 :]:
