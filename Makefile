@@ -34,7 +34,7 @@ test-sanitized: $(VENV)/.test
 	HPT_SANITIZE=1 $(BIN)/python setup.py -q build --build-lib $(SANITIZED)
 	cp -r pyproject.toml tests $(SANITIZED)
 	$(CHECKED) -c 'from hpt import _core; assert "$(SANITIZED)" in _core.__file__, _core.__file__'
-	$(CHECKED) -m pytest -n "$$(nproc)" --dist loadfile tests/core tests/strategies tests/search/test_tuner.py tests/search/test_space.py
+	$(CHECKED) -m pytest -n "$$(nproc)" --dist loadfile tests/search/core tests/search/strategies tests/search/test_tuner.py tests/search/test_space.py
 	$(CHECKED) -m tests.search.strategies.fuzz_spaces --spaces 200
 
 cpp-test: $(VENV)/.core

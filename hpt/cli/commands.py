@@ -19,7 +19,8 @@ from hpt.errors import InputError, JobExistsError, JobOwnedError, StorageError
 from hpt.job.config import TuningJobConfig
 from hpt.job.lifecycle import PRIMARY
 from hpt.job.notes import STOP
-from hpt.job.state import JobStatus, TrainingJob
+from hpt.job.state import JobStatus
+from hpt.job.view import JobView, TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.progress import PlainProgress
 from hpt.running.session import Progress, Session, differences, drive
@@ -97,31 +98,32 @@ def list_jobs(options: Namespace) -> int:
 def describe(options: Namespace) -> int:
     session = Session(options.state)
     config, record, state = session.load(options.name)
-    show.job(config, record, state, session.job_directory(config.name), as_json=options.json)
+    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
     return codes.COMPLETED
 
 
 def trials(options: Namespace) -> int:
     session = Session(options.state)
     config, _, state = session.load(options.name)
-    chosen = list(state.jobs.values())
+    view = JobView(config, state)
+    chosen = view.trials
     if options.status is not None:
-        known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *state.training_counters)}
+        known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
         wanted = known.get(options.status.lower())
         if wanted is None:
             raise InputError(
                 f"status {options.status!r} is not known; use one of {', '.join(sorted(known.values()))}"
             )
-        chosen = [job for job in chosen if wanted in _statuses(job)]
+        chosen = [trial for trial in chosen if wanted in _statuses(trial)]
     if options.sort == "value":
-        chosen = show.best_first(state, chosen)
-    show.trials(config, chosen, as_json=options.json)
+        chosen = view.best_first(chosen)
+    show.trials(view, chosen, as_json=options.json)
     return codes.COMPLETED
 
 
-def _statuses(job: TrainingJob) -> set[str]:
+def _statuses(trial: TrialView) -> set[str]:
     """The words for how a training job stands: its two statuses, and once it has ended its counter."""
-    return {str(job.status), job.secondary, *([job.counter] if job.status.ended else [])}
+    return {str(trial.status), trial.secondary, *([trial.counter] if trial.status.ended else [])}
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
@@ -251,7 +253,7 @@ def _run(session: Session, name: str, options: Namespace) -> int:
 
 def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:
     config, record, state = session.load(name)
-    show.job(config, record, state, session.job_directory(config.name), as_json=options.json)
+    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
     return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpt.errors import StorageError
 from hpt.job.completion import Improvement
@@ -48,11 +48,32 @@ class Transition:
     message: str = ""
 
 
+class Point(NamedTuple):
+    """A value of a metric, when it was logged and in which attempt."""
+
+    time: float
+    value: float
+    attempt: int
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt of a training job. ended: None while it runs. outcome: how it ended, "" while it runs: the
+    status of the training job where that ended with it, else what ended the attempt alone.
+    """
+
+    number: int
+    created: float
+    ended: float | None = None
+    outcome: str = ""
+
+
 @dataclass(slots=True)
 class TrainingJob:
     """One training job as its events tell it. Times are seconds since the epoch.
 
-    metrics: last value of each metric and its time. cursor: log offset consumed in the present attempt.
+    metrics: last value of each metric and its time. curves: every value of each metric. attempts: all,
+    in order. cursor: log offset consumed in the present attempt.
     live: the present attempt was created and has not ended. lost: attempts the infrastructure lost;
     preempted: those whose Spot capacity was withdrawn; interrupted: those put down because the tuner was to
     pause. ran: seconds of training in attempts that were lost or preempted. paused: seconds between being put
@@ -81,6 +102,8 @@ class TrainingJob:
     cursor: int = 0
     reports: int = 0
     metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
+    curves: dict[str, list[Point]] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
     value: float | None = None
     stop_reason: str = ""
     failure_reason: str = ""
@@ -194,6 +217,7 @@ class JobState:
             case ev.AttemptCreated():
                 job = self._job(event.number)
                 job.attempt, job.live, job.cursor = event.attempt, True, 0
+                job.attempts.append(Attempt(event.attempt, event.time))
                 job.start(event.time)
             case ev.StatusChanged():
                 job = self._job(event.number)
@@ -201,6 +225,8 @@ class JobState:
             case ev.MetricLogged():
                 job = self._job(event.number)
                 job.metrics[event.metric] = (event.value, event.time)
+                point = Point(event.time, event.value, event.attempt)
+                job.curves.setdefault(event.metric, []).append(point)
                 job.cursor = max(job.cursor, event.cursor)
             case ev.Reported():
                 self._job(event.number).reports += 1
@@ -269,6 +295,8 @@ class JobState:
     def _end_attempt(self, event: ev.AttemptEnded) -> None:
         job = self._job(event.number)
         job.live = False
+        if job.attempts:
+            job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.outcome)
         if job.stop_reason == StopReason.INTERRUPTED:
             job.stop_reason = ""
         secondary = ""
@@ -295,6 +323,8 @@ class JobState:
         secondary = event.secondary or str(event.status)
         job.enter(event.status, secondary, event.time, event.failure_reason)
         del self.running[event.number]
+        if job.live and job.attempts:
+            job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.status)
         job.live = False
         job.failure_reason, job.retryable, job.model = event.failure_reason, event.retryable, event.model
         usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)

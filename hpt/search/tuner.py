@@ -31,8 +31,8 @@ from hpt.search.history import History, HistoryLog
 from hpt.search.scaling import is_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.strategies import check_space, make_strategy, make_strategy_of_several
-from hpt.search.strategies.base import Strategy, check_whole
+from hpt.search.strategies import check_space, make_multi_algorithm_strategy, make_strategy
+from hpt.search.strategies.base import Strategy, check_integer
 from hpt.search.strategies.randomness import check_seed
 from hpt.search.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
 
@@ -109,7 +109,7 @@ class Tuner:
             self._strategy = self._make(self._strategy_name)
 
     def _make(self, name: str) -> Strategy:
-        return make_strategy_of_several(name) if self._several else make_strategy(name)
+        return make_multi_algorithm_strategy(name) if self._several else make_strategy(name)
 
     def __copy__(self) -> Tuner:
         return deepcopy(self)  # two tuners must not append to one log
@@ -235,7 +235,7 @@ class Tuner:
         Raises:
             InputError: `count` is not a whole number from 1 on, or the strategy broke its contract.
         """
-        check_whole(count, "count", 1, "ask for at least one trial")
+        check_integer(count, "count", 1, "ask for at least one trial")
         suggestions = self._strategy.suggest(self.history, int(count), self.seed)
         if len(suggestions) > count:
             raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")

@@ -24,9 +24,9 @@ class Held:
     without: Tests
 
 
-_RULES = "tests/sagemaker/test_rules.py"
-_STORED = "tests/amt/test_2_12_stored_rules.py"
-_WARM = "tests/amt/test_9_warm_start.py"
+_RULES = "tests/sagemaker/request/test_rules.py"
+_STORED = "tests/behaviour/test_rules_about_stored_jobs.py"
+_WARM = "tests/behaviour/test_warm_start.py"
 
 
 def _by_case(rule: str) -> Held:
@@ -76,14 +76,14 @@ RULES: Mapping[str, Held] = {
 }
 """The numbered rules of sections 2.12 (V) and 9.3 (W)."""
 
-_WORKED = "tests/amt/test_worked_examples.py"
-_HYPERBAND = "tests/amt/test_4_4_hyperband.py"
-_EARLY = "tests/amt/test_7_early_stopping.py"
-_COMPLETION = "tests/amt/test_8_completion.py"
-_SPOT = "tests/amt/test_11_spot.py"
-_LIFE = "tests/amt/test_12_lifecycles.py"
+_WORKED = "tests/behaviour/test_worked_examples.py"
+_HYPERBAND = "tests/behaviour/test_hyperband.py"
+_EARLY = "tests/behaviour/test_early_stopping.py"
+_COMPLETION = "tests/behaviour/test_completion.py"
+_SPOT = "tests/behaviour/test_spot.py"
+_LIFE = "tests/behaviour/test_lifecycles.py"
 _CLIENT = "tests/client/test_client.py"
-_GP = "tests/core/test_gaussian_process.py"
+_GP = "tests/search/core/test_gaussian_process.py"
 
 STATEMENTS: Mapping[str, Tests] = {
     "2.1 reply and ARN": (f"{_CLIENT}::test_a_program_written_for_boto3_runs",),
@@ -120,7 +120,7 @@ STATEMENTS: Mapping[str, Tests] = {
     "4.1 failed jobs are not replaced": (f"{_WORKED}::test_4_1_failed_jobs_use_up_the_count",),
     "4.2 optimizer x batch": (f"{_WORKED}::test_4_2_the_grid_of_the_example",),
     "4.3 no repeats in a finite space": (
-        "tests/strategies/test_random.py::test_a_finite_space_is_used_up_without_repeats",
+        "tests/search/strategies/test_random.py::test_a_finite_space_is_used_up_without_repeats",
     ),
     "4.4 worked example": (
         f"{_HYPERBAND}::test_worked_example_minimize*",
@@ -134,21 +134,21 @@ STATEMENTS: Mapping[str, Tests] = {
     "4.4 epoch keys": (f"{_HYPERBAND}::test_max_resource_is_read_from_the_first_epoch_key*",),
     "4.4 entries of failed jobs stay": (f"{_HYPERBAND}::test_entries_of_a_job_that_fails_later_stay",),
     "4.5 the first point is the middle": (
-        "tests/strategies/test_bayesian.py::test_the_first_point_is_the_middle_of_every_range",
+        "tests/search/strategies/test_bayesian.py::test_the_first_point_is_the_middle_of_every_range",
     ),
     "4.6 random configurations depend on the seed alone": (
         f"{_WORKED}::test_4_6_neither_count_nor_parallelism_changes_random_configurations",
     ),
     "5.2 kernel": (f"{_GP}::test_published_kernel_values",),
     "5.3 warping": (f"{_GP}::test_published_warping_values*",),
-    "5.5 expected improvement": ("tests/core/test_acquisition.py::test_published_values",),
+    "5.5 expected improvement": ("tests/search/core/test_acquisition.py::test_published_values",),
     "5.6 failed configurations are excluded": (
-        "tests/strategies/test_bayesian.py::test_failed_configurations_are_not_proposed_again",
+        "tests/search/strategies/test_bayesian.py::test_failed_configurations_are_not_proposed_again",
     ),
     "5.7 worked posterior": (f"{_GP}::test_worked_posterior",),
     "6.1 extraction": ("tests/metrics/test_scanner.py::test_worked_examples*",),
     "6.2 values are shown as 32-bit floats": (
-        "tests/sagemaker/test_response.py::test_values_are_shown_as_32_bit_floats*",
+        "tests/sagemaker/reply/test_response.py::test_values_are_shown_as_32_bit_floats*",
     ),
     "6.3 the last value counts": (f"{_WORKED}::test_6_3_the_last_value_is_the_final_objective",),
     "6.4 objective status": (f"{_WORKED}::test_6_4_objective_status*",),
@@ -218,7 +218,7 @@ STATEMENTS: Mapping[str, Tests] = {
     "11.3 checkpoints": (
         f"{_SPOT}::TestCheckpoints::test_with_checkpoints_a_job_goes_on_where_it_was",
         f"{_SPOT}::TestCheckpoints::test_without_them_it_restarts_from_zero",
-        "tests/sagemaker/test_response.py::TestTrainingJob::test_checkpoints_lie_in_a_place_of_their_own",
+        "tests/sagemaker/reply/test_response.py::TestTrainingJob::test_checkpoints_lie_in_a_place_of_their_own",
     ),
     "11.4 savings": (f"{_SPOT}::TestTimesAndSavings::test_savings*",),
     "11.4 times": (
@@ -254,16 +254,16 @@ STATEMENTS: Mapping[str, Tests] = {
         f"{_CLIENT}::TestLists::test_orders_and_filters_of_training_jobs",
     ),
     "13.5 paging": (
-        "tests/sagemaker/test_paging.py::test_pages_together_are_the_sorted_list*",
-        "tests/sagemaker/test_paging.py::test_entries_that_come_meanwhile_neither_repeat_nor_hide_others*",
-        "tests/sagemaker/test_paging.py::test_a_token_continues_one_list_only",
+        "tests/sagemaker/reply/test_paging.py::test_pages_together_are_the_sorted_list*",
+        "tests/sagemaker/reply/test_paging.py::test_entries_that_come_meanwhile_neither_repeat_nor_hide_others*",
+        "tests/sagemaker/reply/test_paging.py::test_a_token_continues_one_list_only",
     ),
     "13.6 training jobs": (f"{_CLIENT}::TestLists::test_all_training_jobs",),
     "13.7 search": (
         f"{_CLIENT}::TestLists::test_search",
         "tests/service/test_expressions.py::test_conditions*",
     ),
-    "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/test_tags.py::test_merging"),
+    "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
 }

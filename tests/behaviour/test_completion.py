@@ -12,13 +12,14 @@ from hpt.executors.simulated import Curve
 from hpt.job.completion import CompletionCriteria, Improvement, not_improving, reaches
 from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
 from hpt.job.state import JobStatus
+from hpt.job.view import JobView
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import simulate
-from hpt.sagemaker.reply.response import completion_details
+from hpt.sagemaker.reply.document import completion_details
 from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.convergence import beta
 from hpt.search.trial import ObjectiveType
-from tests.sagemaker.samples import CONFIG, LIMITS, edit, single
+from tests.sagemaker.request.samples import CONFIG, LIMITS, edit, single
 from tests.search.stopping.courses import SPACE
 
 FINALS = [0.800, 0.804, 0.810, 0.812, 0.795, 0.830, 0.829, 0.835]
@@ -224,14 +225,17 @@ def test_equal_objectives_converge_whatever_their_size(value: float) -> None:
 
 def test_details_can_be_read_while_the_job_runs_and_after() -> None:
     runner = job(FINALS)
-    assert completion_details(runner.state) == {"NumberOfTrainingJobsObjectiveNotImproving": 2}
+    assert completion_details(JobView(runner.config, runner.state)) == {
+        "NumberOfTrainingJobsObjectiveNotImproving": 2
+    }
     runner = job([1.0] * 20, complete_on_convergence=True)
     state = runner.state
-    assert completion_details(state) == {
+    assert completion_details(JobView(runner.config, state)) == {
         "NumberOfTrainingJobsObjectiveNotImproving": state.launched - 1,
         "ConvergenceDetectedTime": state.converged,
     }
-    assert completion_details(job([None]).state) == {}
+    runner = job([None])
+    assert completion_details(JobView(runner.config, runner.state)) == {}
 
 
 # -- the request
@@ -265,7 +269,7 @@ def test_every_criterion_is_read_and_told_again() -> None:
 )
 def test_a_job_without_a_count_needs_a_criterion(criteria: dict[str, Any], ends: bool) -> None:
     from hpt.errors import ValidationError
-    from tests.sagemaker.samples import GONE
+    from tests.sagemaker.request.samples import GONE
 
     changes = {
         f"{LIMITS}.MaxNumberOfTrainingJobs": GONE,

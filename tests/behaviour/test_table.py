@@ -58,5 +58,5 @@ def test_every_test_that_is_named_exists(nodes: list[str]) -> None:
 
 
 def test_a_name_that_finds_no_test_is_noticed(nodes: list[str]) -> None:
-    gone = {"tests/amt/test_table.py::test_gone", "tests/sagemaker/test_rules.py::test_gone*"}
+    gone = {"tests/behaviour/test_table.py::test_gone", "tests/sagemaker/request/test_rules.py::test_gone*"}
     assert missing(gone | NAMED, nodes) == sorted(gone)

@@ -24,13 +24,13 @@ import scipy
 import threadpoolctl
 
 import hpt
-import hpt.trial
+import hpt.search.trial
 from hpt import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.stopping.median import MedianRule
-from hpt.strategies.bayesian import BayesianStrategy
-from hpt.strategies.hyperband import HyperbandStrategy
-from hpt.strategies.model_hyperband import ModelHyperbandStrategy
-from hpt.strategies.multi_algorithm import HyperbandOfSeveral
+from hpt.search.stopping.median import MedianRule
+from hpt.search.strategies.bayesian import BayesianStrategy
+from hpt.search.strategies.hyperband import HyperbandStrategy
+from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
 
 TABLE = Path(__file__).with_name("proposals.json")
 FIRST = 12
@@ -65,7 +65,7 @@ VALUES = SearchSpace(
 SEVERAL = {"mixed": MIXED, "plain": PLAIN, "finite": FINITE}
 
 
-def objective(config: hpt.trial.Config, best: float = 0.3) -> float:
+def objective(config: hpt.search.trial.Config, best: float = 0.3) -> float:
     """To be minimised; of sums, products and quotients alone, which every machine rounds the same way."""
     value = 0.0
     for name, scale in (("x", 1.0), ("y", 1.3), ("z", 0.7)):
@@ -181,13 +181,13 @@ CASES: dict[str, Callable[[], list[list[Any]]]] = {
         _tuner(PLAIN, HyperbandStrategy(27, 2, eta=2.5, brackets=3, seed=3)), 60, running=6, reports=27
     ),
     "hyperband/several": lambda: search(
-        _tuner(SEVERAL, HyperbandOfSeveral(lambda: HyperbandStrategy(9))), 40, running=3, reports=9
+        _tuner(SEVERAL, MultiAlgorithmHyperband(lambda: HyperbandStrategy(9))), 40, running=3, reports=9
     ),
     "hyperband/model": lambda: search(
         _tuner(MIXED, ModelHyperbandStrategy(27)), 25, batch=2, running=3, reports=27
     ),
     "hyperband/model/several": lambda: search(
-        _tuner({"mixed": MIXED, "plain": PLAIN}, HyperbandOfSeveral(lambda: ModelHyperbandStrategy(9))),
+        _tuner({"mixed": MIXED, "plain": PLAIN}, MultiAlgorithmHyperband(lambda: ModelHyperbandStrategy(9))),
         24,
         running=3,
         reports=9,
