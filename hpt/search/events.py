@@ -256,18 +256,18 @@ def from_json(kind: str, body: str) -> Event:
         known: dict[str, Any] = json.loads(body)
         version = known.pop(_VERSION, 1)
     except (ValueError, AttributeError, TypeError) as error:
-        raise damaged(f"a {kind} event is {body!r:.60}") from error
+        raise damaged(f"an event of kind {kind} is {body!r:.60}") from error
     if version != 1 or kind in _STEPS:
-        known = upgraded(known, version, _STEPS.get(kind, ()), f"a {kind} event")
+        known = upgraded(known, version, _STEPS.get(kind, ()), f"an event of kind {kind}")
     if kind in _ENUMS:
         name, values = _ENUMS[kind]
         try:
             known[name] = values(known[name])
         except ValueError as error:
-            raise newer(f"a {kind} event has the unknown {name} {known[name]!r}") from error
+            raise newer(f"an event of kind {kind} has the unknown {name} {known[name]!r}") from error
         except KeyError as error:
-            raise damaged(f"a {kind} event lacks its {name}") from error
+            raise damaged(f"an event of kind {kind} lacks its {name}") from error
     try:
         return _KINDS[kind](**known)
     except TypeError:
-        return build(_KINDS[kind], known, f"a {kind} event")  # which says what is wrong
+        return build(_KINDS[kind], known, f"an event of kind {kind}")  # which says what is wrong

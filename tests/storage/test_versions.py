@@ -194,9 +194,9 @@ SET = "UPDATE event SET body = json_set(body, ?, ?) WHERE seq = 1"
     ("statement", "values", "what"),
     [
         (INSERT, ("Teleported", "{}"), "the event kind 'Teleported' is not known here"),
-        (SET, ("$.speed", 3), "a Reported event has the unknown field 'speed'"),
-        (SET, ("$.v", 2), "a Reported event has version 2, and 1 is the latest known here"),
-        (SET, ("$.v", "two"), "a Reported event has version 'two', and 1 is the latest known here"),
+        (SET, ("$.speed", 3), "an event of kind Reported has the unknown field 'speed'"),
+        (SET, ("$.v", 2), "an event of kind Reported has version 2, and 1 is the latest known here"),
+        (SET, ("$.v", "two"), "an event of kind Reported has version 'two', and 1 is the latest known here"),
         ("UPDATE owner SET identity = ?", ("a/1/2/3/new",), "'a/1/2/3/new'.*of an unknown form"),
         ("PRAGMA user_version = 3", (), "has schema 3, and 2 is the latest known here"),
     ],
