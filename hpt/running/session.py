@@ -121,7 +121,7 @@ class Session:
     def jobs(self, *, logs: bool = False) -> list[JobRecord]:
         """Every stored job, by name; one that this version cannot read has its `problem`.
 
-        logs: read every event too, as `load` would; otherwise what a listing shows is read and no more.
+        logs: look at every event and note too, as `load` would; otherwise only at what a listing shows.
         """
         return [self._checked(record, logs) for record in self.storage.jobs()]
 
@@ -132,7 +132,8 @@ class Session:
             from_document(record.document)
             summary = read_summary(record.summary, record.created) if record.summary else {}
             if logs:
-                self.load(record.name)
+                self.storage.check(record.name)
+                check_notes(self.storage.notes(record.name))
         except (StorageError, InputError) as error:
             return replace(record, problem=str(error))
         return replace(record, summary=summary)

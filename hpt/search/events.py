@@ -13,6 +13,7 @@ that meets what it does not know refuses it (`stored.newer`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -228,6 +229,14 @@ _STEPS: dict[str, Sequence[Step]] = {}
 _VERSION = "v"
 """The member of a body that names the version of its kind, where that is not 1."""
 
+_VALUE = r'(?:[^{}\[\]":,]+|"(?:[^"\\]|\\.)*")'
+_USUAL = {
+    kind.__name__: re.compile("{" + ",".join(f'"{name}":{_VALUE}' for name in names) + "}")
+    for kind, names in _NAMES.items()
+    if kind.__name__ not in _ENUMS
+}
+"""Bodies with the fields of this version and no others, where all their values are plain."""
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -271,3 +280,10 @@ def from_json(kind: str, body: str) -> Event:
         return _KINDS[kind](**known)
     except TypeError:
         return build(_KINDS[kind], known, f"an event of kind {kind}")  # which says what is wrong
+
+
+def check_json(kind: str, body: str) -> None:
+    """Raises StorageError where `from_json` would, in a fraction of its time for the bulk of a log."""
+    usual = _USUAL.get(kind)
+    if usual is None or usual.fullmatch(body) is None:
+        from_json(kind, body)

@@ -31,7 +31,7 @@ from hpt.errors import (
     LeaseLostError,
     StorageError,
 )
-from hpt.search.events import Event, from_json, to_json
+from hpt.search.events import Event, check_json, from_json, to_json
 from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
@@ -208,16 +208,31 @@ class SQLiteStorage:
             database.last += len(rows)
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
+        record, rows = self._read(name, after)
+        with self._located(name):
+            return record, [from_json(kind, body) for kind, body in rows]
+
+    def check(self, name: str) -> None:
+        """Raises StorageError if `read` would, which takes several times as long."""
+        _, rows = self._read(name, 0)
+        with self._located(name):
+            for kind, body in rows:
+                check_json(kind, body)
+
+    def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
         select = "SELECT kind, body FROM event WHERE seq > ? ORDER BY seq"
         with (
             self._exclusive(),
             self._existing(name) as database,
             database.snapshot("the job could not be read") as execute,
         ):
-            record = self._record(database, execute)
-            rows = execute(select, (after,)).fetchall()
+            return self._record(database, execute), execute(select, (after,)).fetchall()
+
+    @contextlib.contextmanager
+    def _located(self, name: str) -> Iterator[None]:
+        """Has a refusal of an event say where it is."""
         try:
-            return record, [from_json(kind, body) for kind, body in rows]
+            yield
         except StorageError as error:
             raise StorageError(f"{self.path(name) / DATABASE}: {error}") from error
 

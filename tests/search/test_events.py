@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from hpt.errors import StorageError
 from hpt.search import events as ev
-from hpt.search.events import from_json, to_json
+from hpt.search.events import check_json, from_json, to_json
 from hpt.testing.storage import EVERY_EVENT
 
 NEWER = "written by a newer hpt, upgrade$"
@@ -207,3 +209,47 @@ def test_a_log_of_a_later_field_is_refused_by_this_version(
     monkeypatch.undo()
     with pytest.raises(StorageError, match=f"of kind AttemptCreated has the unknown field 'gpu'.*{NEWER}"):
         from_json(*written)
+
+
+# -- the quick look
+
+
+def bodies() -> list[tuple[str, str]]:
+    """Events as they are written, and each of them changed in every place."""
+    written = [to_json(event) for event in EVERY_EVENT]
+    written += [(kind, json.dumps(body, separators=(",", ":"))) for kind, body in VERSION_1.items()]
+    changed = []
+    for kind, body in written:
+        known = json.loads(body)
+        for name in known:
+            changed.append((kind, {**known, name: {"nested": known[name], "later": [1]}}))
+            changed.append((kind, {**known, name: 'a","later":"b'}))
+            changed.append((kind, {("later" if key == name else key): value for key, value in known.items()}))
+            changed.append((kind, {key: value for key, value in known.items() if key != name}))
+        changed += [(kind, {**known, "later": 1}), (kind, {"v": 2, **known}), (kind, {**known, "v": 1})]
+        changed.append((kind + "s", known))
+    return written + [(kind, json.dumps(body, separators=(",", ":"))) for kind, body in changed]
+
+
+def said(call: Callable[[str, str], object], kind: str, body: str) -> str:
+    try:
+        call(kind, body)
+    except StorageError as error:
+        return str(error)
+    return ""
+
+
+def test_the_quick_look_refuses_what_reading_does() -> None:
+    for kind, body in bodies():
+        assert said(check_json, kind, body) == said(from_json, kind, body), (kind, body)
+
+
+def test_the_quick_look_is_quick_for_the_bulk_of_a_log() -> None:
+    for event in (
+        ev.MetricLogged(1764528188.25, 1, 1, 'validation:"auc" {x}', -math.inf, 123),
+        ev.Reported(1764528188.25, 1, math.nan, 3.0),
+        ev.StatusChanged(3.0, 1, "Downloading", "a\nb: \\ c"),
+        ev.AttemptCreated(3.0, 1, 2),
+    ):
+        kind, body = to_json(event)
+        assert ev._USUAL[kind].fullmatch(body), body
