@@ -15,9 +15,10 @@ from pathlib import Path
 from hpt.cli import check_metric, show, simulate
 from hpt.cli import main as codes
 from hpt.cli.checked import checked
-from hpt.errors import InputError, JobExistsError, JobOwnedError
+from hpt.errors import InputError, JobExistsError, JobOwnedError, StorageError
 from hpt.job.config import TuningJobConfig
 from hpt.job.lifecycle import PRIMARY
+from hpt.job.notes import STOP
 from hpt.job.state import JobStatus
 from hpt.job.view import JobView, TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
@@ -61,7 +62,7 @@ def stop(options: Namespace) -> int:
     config, record, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to stop")
-    session.storage.request_stop(config.name)
+    session.storage.leave(config.name, STOP)
     if options.no_wait and record.owner_pid is not None:
         _say(options, f"process {record.owner_pid} is stopping tuning job {config.name}")
         return codes.COMPLETED
@@ -90,7 +91,7 @@ def _until_stopped(session: Session, name: str, options: Namespace) -> int:
 
 def list_jobs(options: Namespace) -> int:
     session = Session(options.state)
-    show.jobs(session.storage.jobs(), session.root, as_json=options.json)
+    show.jobs(session.jobs(logs=True), session.root, as_json=options.json)
     return codes.COMPLETED
 
 
@@ -207,13 +208,15 @@ def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, 
     Raises:
         JobExistsError: the unfinished job was described otherwise.
     """
-    taken = {record.name.lower(): record for record in session.storage.jobs()}
+    taken = {record.name.lower(): record for record in session.jobs()}
     for ordinal in count(1):
         suffix = "" if ordinal == 1 else f"-{ordinal}"
         name = config.name[: 32 - len(suffix)].rstrip("-") + suffix
         record = taken.get(name.lower())
         if record is None:
             return replace(config, name=name), False
+        if record.problem is not None:
+            raise StorageError(f"tuning job {record.name!r} cannot be read: {record.problem}")
         if not JobStatus(record.summary.get("status", "InProgress")).ended:
             if changed := differences(session.config(name), config):
                 raise JobExistsError(

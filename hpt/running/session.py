@@ -18,8 +18,9 @@ from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageErro
 from hpt.executors.local import LocalExecutor
 from hpt.job.config import TuningJobConfig
 from hpt.job.document import from_document, to_document
+from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
-from hpt.job.state import JobState
+from hpt.job.state import JobState, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
@@ -120,12 +121,34 @@ class Session:
         """Whether a job of that name, in any case, is stored."""
         return name.lower() in {record.name.lower() for record in self.storage.jobs()}
 
+    def jobs(self, *, logs: bool = False) -> list[JobRecord]:
+        """Every stored job, by name; one that this version cannot read has its `problem`.
+
+        logs: look at every event and note too, as `load` would; otherwise only at what a listing shows.
+        """
+        return [self._checked(record, logs) for record in self.storage.jobs()]
+
+    def _checked(self, record: JobRecord, logs: bool) -> JobRecord:
+        if record.problem is not None:
+            return record
+        try:
+            from_document(record.document)
+            summary = read_summary(record.summary, record.created) if record.summary else {}
+            if logs:
+                self.storage.check(record.name)
+                check_notes(self.storage.notes(record.name))
+        except (StorageError, InputError) as error:
+            return replace(record, problem=str(error))
+        return replace(record, summary=summary)
+
     def config(self, name: str) -> TuningJobConfig:
         return from_document(self.storage.read(name)[0].document)
 
     def load(self, name: str) -> tuple[TuningJobConfig, JobRecord, JobState]:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
+        check_notes(self.storage.notes(name))
+        read_summary(record.summary, record.created)
         config = from_document(record.document)
         return config, record, JobState.fold(config.objective_type, record.created, events)
 

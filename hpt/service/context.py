@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from hpt.errors import JobNotFoundError
+from hpt.job.notes import stop_requested
 from hpt.job.state import JobStatus, TrainingJob
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
@@ -62,7 +63,7 @@ class Context:
         response = replies.describe_response(
             job.config, job.state, now=time.time(), default_output=self._output(job), account=self.account
         )
-        if job.state.status is JobStatus.IN_PROGRESS and self.storage.stop_requested(job.config.name):
+        if job.state.status is JobStatus.IN_PROGRESS and stop_requested(self.storage.notes(job.config.name)):
             response["HyperParameterTuningJobStatus"] = str(JobStatus.STOPPING)  # its runner is about to know
         return response
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from hpt.job.document import from_document
+from hpt.job.notes import stop_requested
 from hpt.job.state import JobState, JobStatus, TrainingJob
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.paging import SortKey, take_page
@@ -22,7 +23,7 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
     entries = []
     for record in context.jobs.records():
         summary = record.summary or _unbegun(record)
-        if not JobStatus(summary["status"]).ended and context.storage.stop_requested(record.name):
+        if not JobStatus(summary["status"]).ended and stop_requested(context.storage.notes(record.name)):
             summary = {**summary, "status": str(JobStatus.STOPPING)}
         entries.append((record, summary))
     chosen = [

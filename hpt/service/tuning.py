@@ -8,8 +8,8 @@ from typing import Any
 
 from hpt.errors import HptError, JobExistsError, JobNotFoundError, JobOwnedError, ValidationError
 from hpt.job.config import TuningJobConfig
+from hpt.job.notes import STOP, STOP_TRAINING_JOB
 from hpt.job.state import JobStatus
-from hpt.running.runner import STOP_TRAINING_JOB
 from hpt.running.s3_places import check_s3
 from hpt.sagemaker.request.parse import parse_request
 from hpt.search.trial import TrialStatus
@@ -94,7 +94,7 @@ def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
             VALIDATION,
             f"The request was rejected because the hyper parameter tuning job is in status {status}.",
         )
-    context.storage.request_stop(name)
+    context.storage.leave(name, STOP)
     if job.record.owner_pid is None:
         context.launcher.start(name, context.session.job_directory(name))
     return {}

@@ -90,6 +90,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
     from dataclasses import replace
 
     from hpt.executors.simulated import SimulatedExecutor, Trouble, VirtualClock, metric_definition
+    from hpt.job.notes import STOP
     from hpt.storage.memory import MemoryStorage
 
     config = job([0.5], target=0.9).config
@@ -107,7 +108,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
         executor.sleep(1)
         runner.step()
     assert runner.state.status is JobStatus.IN_PROGRESS  # until the training jobs in flight have ended
-    storage.request_stop("job")
+    storage.leave("job", STOP)
     runner.step()
     assert runner.state.status is JobStatus.STOPPING
     runner.run(sleep=executor.sleep)
