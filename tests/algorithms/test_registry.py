@@ -11,7 +11,7 @@ from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
 from hpt.sagemaker.request.parse import parse_request
 from hpt.sagemaker.request.rules import check_rules
 from hpt.search.trial import ObjectiveType
-from tests.sagemaker.samples import CONFIG, JOB, edit, facts, single
+from tests.sagemaker.request.samples import CONFIG, JOB, edit, facts, single
 
 LINE = "[12]\ttrain-auc:0.99\ttrain-logloss:0.05\tvalidation-auc:0.975\tvalidation-logloss:-3.25e-05"
 

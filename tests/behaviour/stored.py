@@ -12,7 +12,7 @@ from hpt.running.session import Session
 from hpt.sagemaker.request.parse import parse_request
 from hpt.search import events as ev
 from hpt.search.trial import Config, TrialStatus
-from tests.sagemaker.samples import CONFIG, JOB, RANGES, edit
+from tests.sagemaker.request.samples import CONFIG, JOB, RANGES, edit
 
 PROGRAM = Path(__file__).parent.parent / "programs" / "counted.py"
 STATICS = f"{JOB}.StaticHyperParameters"

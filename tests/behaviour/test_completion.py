@@ -18,7 +18,7 @@ from hpt.sagemaker.reply.response import completion_details
 from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.convergence import beta
 from hpt.search.trial import ObjectiveType
-from tests.sagemaker.samples import CONFIG, LIMITS, edit, single
+from tests.sagemaker.request.samples import CONFIG, LIMITS, edit, single
 from tests.search.stopping.courses import SPACE
 
 FINALS = [0.800, 0.804, 0.810, 0.812, 0.795, 0.830, 0.829, 0.835]
@@ -264,7 +264,7 @@ def test_every_criterion_is_read_and_told_again() -> None:
 )
 def test_a_job_without_a_count_needs_a_criterion(criteria: dict[str, Any], ends: bool) -> None:
     from hpt.errors import ValidationError
-    from tests.sagemaker.samples import GONE
+    from tests.sagemaker.request.samples import GONE
 
     changes = {
         f"{LIMITS}.MaxNumberOfTrainingJobs": GONE,

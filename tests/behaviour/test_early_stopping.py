@@ -9,7 +9,7 @@ from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.stopping.median import MedianRule, running_averages
 from hpt.search.trial import Decision, ObjectiveStatus, TrialStatus
 from hpt.search.tuner import Tuner
-from tests.sagemaker.samples import CONFIG, edit, single
+from tests.sagemaker.request.samples import CONFIG, edit, single
 from tests.search.stopping.courses import SPACE
 
 COURSES = {

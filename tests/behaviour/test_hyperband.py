@@ -13,7 +13,7 @@ from hpt.search.stopping.successive_halving import SuccessiveHalving, bracket_st
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.trial import Decision, ObjectiveStatus, TrialStatus
 from hpt.search.tuner import Tuner
-from tests.sagemaker.samples import CONFIG, JOB, edit, single
+from tests.sagemaker.request.samples import CONFIG, JOB, edit, single
 from tests.search.stopping.courses import SPACE
 
 RESOURCES = f"{CONFIG}.StrategyConfig.HyperbandStrategyConfig"

@@ -14,7 +14,7 @@ from hpt.sagemaker.request.parse import parse_request
 from hpt.service import tuning
 from hpt.service.api import Service
 from hpt.service.errors import ServiceError
-from tests.sagemaker.samples import CONFIG, JOB
+from tests.sagemaker.request.samples import CONFIG, JOB
 
 PROGRAM = Path(__file__).parent.parent / "programs" / "counted.py"
 

@@ -22,7 +22,7 @@ from hpt.search import events as ev
 from hpt.service.api import Service
 from hpt.service.errors import ServiceError
 from tests.behaviour.stored import CATEGORICAL, CONTINUOUS, INTEGER, NAME, STATICS, request, store, warm
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, definition, edit, objective, ranges
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, definition, edit, objective, ranges
 
 CREATE = "CreateHyperParameterTuningJob"
 IDENTICAL = "IdenticalDataAndAlgorithm"

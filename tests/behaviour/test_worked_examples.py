@@ -20,7 +20,7 @@ from hpt.search.space import CategoricalParameter, ContinuousParameter, SearchSp
 from hpt.search.strategies.grid import GridStrategy
 from hpt.search.trial import Config, ObjectiveType
 from hpt.search.tuner import Tuner
-from tests.sagemaker.samples import CONFIG, JOB, LIMITS, RANGES, edit, facts, single
+from tests.sagemaker.request.samples import CONFIG, JOB, LIMITS, RANGES, edit, facts, single
 
 SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 Values = Callable[[Config], Sequence[float]]

@@ -24,7 +24,7 @@ from hpt.sagemaker.reply.response import (
 from hpt.sagemaker.request.parse import parse_request
 from hpt.search import events as ev
 from hpt.search.trial import ObjectiveType, TrialStatus
-from tests.sagemaker.samples import CONFIG, GONE, JOB, edit, multi, single
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, edit, multi, single
 
 MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 

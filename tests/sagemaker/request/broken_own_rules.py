@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.sagemaker.broken_rules import AUC, INTEGER, NAMES, OWN, PROGRAM, SPECIFICATION, TIMES, Case
-from tests.sagemaker.samples import GONE, JOB, RANGES, multi
+from tests.sagemaker.request.broken_rules import AUC, INTEGER, NAMES, OWN, PROGRAM, SPECIFICATION, TIMES, Case
+from tests.sagemaker.request.samples import GONE, JOB, RANGES, multi
 
 BROKEN_OTHERS = [
     Case(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, grid, multi, single
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, grid, multi, single
 
 CONTINUOUS = f"{RANGES}.ContinuousParameterRanges"
 INTEGER = f"{RANGES}.IntegerParameterRanges"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sagemaker.broken_rules import (
+from tests.sagemaker.request.broken_rules import (
     CATEGORICAL,
     CONTINUOUS,
     HYPER,
@@ -17,7 +17,7 @@ from tests.sagemaker.broken_rules import (
     many,
     without_checkpoints,
 )
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
 
 HINT = {"Name": "lambda", "ValueHint": "1"}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hpt.errors import ValidationError
 from hpt.sagemaker.request.parse import parse_request, to_request
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, local
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, local
 
 WHERE = [
     "HyperParameterTuningJobName",

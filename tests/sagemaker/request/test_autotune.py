@@ -12,7 +12,7 @@ from hpt.job.catalog import find_algorithm
 from hpt.job.config import TuningJobConfig, tuning_job
 from hpt.sagemaker.request.autotune import hand_over, range_around
 from hpt.sagemaker.request.parse import parse_request
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
 
 AUTO = {"Autotune": {"Mode": "Enabled"}}
 XGBOOST = find_algorithm("xgboost")

@@ -9,7 +9,7 @@ from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL, is_image, resolve_uri
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import Surroundings
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, edit, single
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, edit, single
 
 
 def test_the_overlay_speaks_only_of_shapes_that_exist() -> None:

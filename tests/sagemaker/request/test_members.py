@@ -8,7 +8,7 @@ from hpt.errors import Violation
 from hpt.sagemaker.request.members import NEWER_THAN_OLDEST_BOTOCORE, TABLE, Row, stored_only, unsupported
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.shapes import members
-from tests.sagemaker.samples import CONFIG, GONE, JOB, RANGES, channel, edit, multi, single
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, RANGES, channel, edit, multi, single
 
 MEMBERS = set(members(load_shapes(), CREATE_TUNING_JOB))
 

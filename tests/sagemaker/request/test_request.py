@@ -15,8 +15,8 @@ from hpt.sagemaker.request.convert import ranges_of
 from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
-from tests.sagemaker.broken_rules import NAMES, SECOND
-from tests.sagemaker.samples import (
+from tests.sagemaker.request.broken_rules import NAMES, SECOND
+from tests.sagemaker.request.samples import (
     CONFIG,
     GONE,
     IMAGE,

@@ -11,10 +11,10 @@ import pytest
 
 from hpt.errors import Violation
 from hpt.sagemaker.request.rules import RULES, check_rules
-from tests.sagemaker.broken_own_rules import BROKEN_OTHERS
-from tests.sagemaker.broken_rules import BROKEN_NUMBERS, Case
-from tests.sagemaker.kept_rules import KEPT
-from tests.sagemaker.samples import RANGES, edit, facts, grid, multi, single
+from tests.sagemaker.request.broken_own_rules import BROKEN_OTHERS
+from tests.sagemaker.request.broken_rules import BROKEN_NUMBERS, Case
+from tests.sagemaker.request.kept_rules import KEPT
+from tests.sagemaker.request.samples import RANGES, edit, facts, grid, multi, single
 
 BROKEN = [*BROKEN_NUMBERS, *BROKEN_OTHERS]
 

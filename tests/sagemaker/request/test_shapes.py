@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL
 from hpt.sagemaker.request.shapes import STRICT, Overlay, SourceText, check_shape, members
-from tests.sagemaker.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
 
 ETA = f"{RANGES}.ContinuousParameterRanges[0]"
 
