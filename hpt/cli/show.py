@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.job.state import JobState, TrainingJob
 from hpt.running.progress import duration, hyperparameters, number
 from hpt.running.runner import TuningJobRunner
@@ -71,9 +71,7 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
     _table(("NAME", "STATUS", "JOBS", "BEST", "CREATED", "PROCESS"), rows)
 
 
-def job(
-    config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path, *, as_json: bool
-) -> None:
+def job(config: JobConfig, record: JobRecord, state: JobState, directory: Path, *, as_json: bool) -> None:
     """One tuning job: how it stands, what ended it, its best training job and where the model lies."""
     if as_json:
         print_json(describe_document(config, record, state, directory))
@@ -122,7 +120,7 @@ def job(
     print(f"  directory {directory / 'trials' / best.name}")
 
 
-def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: bool) -> None:
+def trials(config: JobConfig, chosen: Sequence[TrainingJob], *, as_json: bool) -> None:
     if as_json:
         print_json([trial_document(config, trial) for trial in chosen])
         return
@@ -147,7 +145,7 @@ def trials(config: TuningJobConfig, chosen: Sequence[TrainingJob], *, as_json: b
     _table(("TRAINING JOB", *which, "STATUS", objective, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
 
 
-def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any]:
+def trial_document(config: JobConfig, trial: TrainingJob) -> dict[str, Any]:
     """A training job as JSON data, in the service's words; beyond them `Model`, `Attempts`, `Metrics`."""
     definition = config.definition_of(trial.definition)
     document: dict[str, Any] = {
@@ -176,7 +174,7 @@ def trial_document(config: TuningJobConfig, trial: TrainingJob) -> dict[str, Any
 
 
 def describe_document(
-    config: TuningJobConfig, record: JobRecord, state: JobState, directory: Path
+    config: JobConfig, record: JobRecord, state: JobState, directory: Path
 ) -> dict[str, Any]:
     """A tuning job as JSON data, in the service's words; beyond them its seed, criterion and directory."""
     document: dict[str, Any] = {

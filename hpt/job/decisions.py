@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_strategy, make_strategy_of_several
 from hpt.search.strategies.base import Strategy
 
 
-def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
+def make_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The strategy and the stopping rule, if any, of a job whose seed is known."""
     if config.definitions:
         return _search_of_several(config)
@@ -22,7 +22,7 @@ def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]
     return make_strategy(config.strategy), _early_stopping(config)
 
 
-def _search_of_several(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
+def _search_of_several(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The rules of both kinds compare a trial with those of its own definition only."""
     if config.hyperband is not None:
         rule = config.hyperband.rule(config.seed or 0)
@@ -36,5 +36,5 @@ def _search_of_several(config: TuningJobConfig) -> tuple[Strategy, StoppingRule 
     return make_strategy_of_several(config.strategy, **options), _early_stopping(config)
 
 
-def _early_stopping(config: TuningJobConfig) -> StoppingRule | None:
+def _early_stopping(config: JobConfig) -> StoppingRule | None:
     return None if config.early_stopping is None else config.early_stopping.rule(config.limits.max_jobs)

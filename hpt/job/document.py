@@ -1,4 +1,4 @@
-"""A `TuningJobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
+"""A `JobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
 
 The request is not parsed again on a resume: files that moved and rules that changed since must not stop a job
 that was accepted.
@@ -16,11 +16,11 @@ from hpt.job.config import (
     Channel,
     EarlyStopping,
     HyperbandConfig,
+    JobConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
 )
 from hpt.job.warm_start import WarmStart
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
@@ -29,10 +29,15 @@ from hpt.search.trial import ObjectiveType
 FORMAT = 1
 
 
-def to_document(config: TuningJobConfig) -> dict[str, Any]:
-    """JSON data from which `from_document` rebuilds an equal configuration."""
+def to_document(config: JobConfig, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """JSON data from which `from_document` rebuilds an equal configuration.
+
+    request: the one that the configuration was read from, kept beside it for Describe to echo.
+    """
     document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
     document["format"] = FORMAT
+    if request:
+        document["request"] = dict(request)
     document["limits"] = _plain(config.limits)
     if config.definitions:
         document["definitions"] = [_definition_document(each) for each in config.definitions]
@@ -45,7 +50,7 @@ def to_document(config: TuningJobConfig) -> dict[str, Any]:
     return document
 
 
-def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
+def from_document(document: Mapping[str, Any]) -> JobConfig:
     """The configuration that `to_document` wrote.
 
     Raises:
@@ -55,16 +60,21 @@ def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
         raise StorageError(
             f"the stored job has format {document.get('format')!r}, this version reads {FORMAT}: upgrade hpt"
         )
-    data = {key: value for key, value in document.items() if key != "format"}
+    data = {key: value for key, value in document.items() if key not in ("format", *_BESIDE)}
     several = tuple(map(_definition, data.pop("definitions", ())))
     data |= {
         "limits": ResourceLimits(**data["limits"]),
         "definition": several[0] if several else _definition(data["definition"]),
         "definitions": several,
-        "warnings": tuple(data["warnings"]),
     }
     data |= {name: kind(**data[name]) for name, kind in _OPTIONAL.items() if name in data}
-    return TuningJobConfig(**data)
+    return JobConfig(**data)
+
+
+def request_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request that is kept beside a stored job; empty where there was none."""
+    request: Mapping[str, Any] = document.get("request", {})
+    return request
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
@@ -86,6 +96,9 @@ def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
     }
     return TrainingJobDefinition(**{**document, **parts})
 
+
+_BESIDE = ("request", "warnings")
+"""Members of a document that are no part of the configuration. Version 0.1.0 wrote warnings too."""
 
 _OPTIONAL = {
     "hyperband": HyperbandConfig,
