@@ -11,13 +11,16 @@ HptError
 │   ├── StorageError                the state could not be written or read (full disk, permissions)
 │   └── ExecutorError               a training program could not be started or reached
 ├── JobOwnedError                   another living process runs this job; `.pid` names it
-└── LeaseLostError                  another process took this job over; give up
+├── LeaseLostError                  another process took this job over; give up
+└── MissingDependencyError (ImportError)    libraries of the optional part `.extra` are not installed
 NotPositiveDefiniteError (HptError, ArithmeticError)    a covariance could not be factored
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -71,7 +74,25 @@ class JobNotFoundError(InputError):
 
 
 class JobExistsError(InputError):
-    """The name of the tuning job is taken (names are compared without regard to case)."""
+    """The name of the tuning job is taken (names are compared without regard to case).
+
+    name: that of the stored job. root: the state directory that holds it, "" where there is none.
+    unfinished: whether it is known to be one that can go on. differences: what the two descriptions disagree
+    on, one string a member, where they were compared.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "",
+        root: str = "",
+        unfinished: bool = False,
+        differences: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.name, self.root = name, root
+        self.unfinished, self.differences = unfinished, tuple(differences)
 
 
 class RetryableError(HptError):
@@ -96,6 +117,22 @@ class JobOwnedError(HptError):
 
 class LeaseLostError(HptError):
     """Another process took the tuning job over; nothing further may be written."""
+
+
+class MissingDependencyError(HptError, ImportError):
+    """An optional part of `hpt` is not installed.
+
+    what: the command, function or module that needs it. extra: its name, `jobs` for `hpt[jobs]`. libraries:
+    the distributions it lacks, by the names they are installed by.
+    """
+
+    def __init__(self, what: str, extra: str, libraries: Iterable[str]) -> None:
+        self.what, self.extra, self.libraries = what, extra, tuple(libraries)
+        pip = f"{shlex.quote(sys.executable or 'python')} -m pip"  # that of the environment which lacks them
+        super().__init__(
+            f"{what} needs hpt[{extra}], of which {', '.join(self.libraries)} "
+            f"{'is' if len(self.libraries) == 1 else 'are'} not installed; run: {pip} install 'hpt[{extra}]'"
+        )
 
 
 class NotPositiveDefiniteError(HptError, ArithmeticError):

@@ -1,4 +1,4 @@
-"""A `TuningJobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
+"""A `JobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
 
 The request is not parsed again on a resume: files that moved and rules that changed since must not stop a job
 that was accepted. Documents of earlier versions are read for ever, as `hpt.search.stored` says: a new field
@@ -17,11 +17,11 @@ from hpt.job.config import (
     Channel,
     EarlyStopping,
     HyperbandConfig,
+    JobConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
 )
 from hpt.job.moved import present_name
 from hpt.job.warm_start import WarmStart
@@ -34,10 +34,15 @@ _STEPS: Sequence[Step] = ()
 FORMAT = 1 + len(_STEPS)
 
 
-def to_document(config: TuningJobConfig) -> dict[str, Any]:
-    """JSON data from which `from_document` rebuilds an equal configuration."""
+def to_document(config: JobConfig, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """JSON data from which `from_document` rebuilds an equal configuration.
+
+    request: the one that the configuration was read from, kept beside it for Describe to echo.
+    """
     document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
     document["format"] = FORMAT
+    if request:
+        document["request"] = dict(request)
     document["limits"] = _plain(config.limits)
     if config.definitions:
         document["definitions"] = [_definition_document(each) for each in config.definitions]
@@ -50,14 +55,14 @@ def to_document(config: TuningJobConfig) -> dict[str, Any]:
     return document
 
 
-def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
+def from_document(document: Mapping[str, Any]) -> JobConfig:
     """The configuration that `to_document` wrote, in this version or an earlier one.
 
     Raises:
         StorageError: the document was written by a newer version, or is damaged.
     """
     what = "the stored tuning job"
-    data = dict(document)
+    data = {key: value for key, value in document.items() if key not in _BESIDE}
     data = upgraded(data, data.pop("format", None), _STEPS, what)
     try:
         several = tuple(map(_definition, data.pop("definitions", ())))
@@ -65,14 +70,19 @@ def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
             "limits": build(ResourceLimits, data["limits"], f"the limits of {what}"),
             "definition": several[0] if several else _definition(data["definition"]),
             "definitions": several,
-            "warnings": tuple(data.get("warnings", ())),
         }
     except (KeyError, TypeError) as error:
         raise damaged(f"{what} cannot be read ({error!r})") from error
     for name, kind in _OPTIONAL.items():
         if name in data:
             data[name] = build(kind, data[name], f"the {name} of {what}")
-    return build(TuningJobConfig, data, what)
+    return build(JobConfig, data, what)
+
+
+def request_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request that is kept beside a stored job; empty where there was none."""
+    request: Mapping[str, Any] = document.get("request", {})
+    return request
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
@@ -121,6 +131,9 @@ def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
             raise newer(f"the stored search space has a {kind} of {arguments!r}") from error
     return SearchSpace(parameters)
 
+
+_BESIDE = ("request", "warnings")
+"""Members of a document that are no part of the configuration. Version 0.1.0 wrote warnings too."""
 
 _OPTIONAL = {
     "hyperband": HyperbandConfig,

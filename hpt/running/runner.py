@@ -17,7 +17,7 @@ from math import isfinite
 
 from hpt.errors import ExecutorError
 from hpt.executors.base import Executor, Exit, Handle, Submission, Update
-from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
+from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.lifecycle import PHASES
 from hpt.job.notes import STOP_TRAINING_JOB, check_notes, stop_requested
@@ -61,7 +61,7 @@ class TuningJobRunner:
 
     def __init__(
         self,
-        config: TuningJobConfig,
+        config: JobConfig,
         created: float,
         events: Sequence[ev.Event],
         storage: Storage,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hpt.errors import JobNotFoundError, StorageError
-from hpt.job.config import TuningJobConfig
-from hpt.job.document import from_document
+from hpt.job.config import JobConfig
+from hpt.job.document import from_document, request_of
 from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.search.events import Event
@@ -26,12 +27,17 @@ _TRAINING_JOB = re.compile(r"(?P<job>.+)-\d{3,}-[0-9a-f]{8}")
 class Job:
     """A tuning job as it stands. storage: where it is; key: its name there."""
 
-    config: TuningJobConfig
+    config: JobConfig
     record: JobRecord
     state: JobState
     storage: SQLiteStorage
     key: str
     last: Event | None = None
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The request of which it was made; empty where there was none."""
+        return request_of(self.record.document)
 
     @property
     def deleted(self) -> bool:

@@ -238,7 +238,7 @@ class SQLiteStorage:
 
     def jobs(self) -> list[JobRecord]:
         try:
-            names = sorted(entry.name for entry in self._state.iterdir() if (entry / DATABASE).exists())
+            names = sorted(entry.name for entry in self._state.iterdir() if _is_there(entry / DATABASE))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -336,7 +336,7 @@ class SQLiteStorage:
             return
         directory = self._state / key
         try:
-            if not (directory / DATABASE).exists():
+            if not _is_there(directory / DATABASE):
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
@@ -359,6 +359,19 @@ class SQLiteStorage:
         except ValueError as error:
             raise damaged(f"{database.path} holds a document that is no JSON ({error})") from error
         return JobRecord(name, created, *documents, pid if lives else None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` also denies what it cannot look at.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _rows(events: Sequence[Event]) -> list[tuple[float, str, str]]:

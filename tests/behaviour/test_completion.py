@@ -10,7 +10,7 @@ import pytest
 
 from hpt.executors.simulated import Curve
 from hpt.job.completion import CompletionCriteria, Improvement, not_improving, reaches
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobStatus
 from hpt.job.view import JobView
 from hpt.running.runner import TuningJobRunner
@@ -46,7 +46,7 @@ def job(
         values = [] if final is None else final if isinstance(final, list) else [final]
         return Curve(values, 100.0)
 
-    config = TuningJobConfig(
+    config = JobConfig(
         name="job",
         strategy="Random",
         seed=1,

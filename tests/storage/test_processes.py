@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import resource
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,6 +21,7 @@ from hpt.search.events import Reported, StatusChanged
 from hpt.storage.base import Lease
 from hpt.storage.sqlite import SQLiteStorage
 from hpt.testing.storage import events
+from tests import prerequisites
 
 WRITER = """
 import sys
@@ -222,17 +221,8 @@ def fill_until_refused(storage: SQLiteStorage, match: str) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB."""
-    point = tmp_path / "disk"
-    point.mkdir()
-    mount = shutil.which("mount")
-    if os.getuid() != 0 or mount is None:
-        pytest.skip("mounting a small file system takes a superuser")
-    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(point)]
-    mounted = subprocess.run(command, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.strip()}")
-    yield point
-    subprocess.run(["umount", "-l", point], check=True)
+    with prerequisites.small_disk(tmp_path / "disk", "size=2m") as place:
+        yield place
 
 
 def test_a_full_disk_refuses_appends_and_nothing_else(small_disk: Path) -> None:
