@@ -9,7 +9,7 @@ import pytest
 
 from hpt.errors import StorageError
 from hpt.executors.simulated import Curve, SimulatedExecutor, VirtualClock, metric_definition
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.notes import STOP, STOP_TRAINING_JOB, stop_requested
 from hpt.job.state import JobStatus
 from hpt.running.runner import TuningJobRunner
@@ -20,7 +20,7 @@ from hpt.storage.base import Storage
 from hpt.storage.memory import MemoryStorage
 from hpt.storage.sqlite import SQLiteStorage
 
-CONFIG = TuningJobConfig(
+CONFIG = JobConfig(
     "job",
     "Random",
     TrainingJobDefinition(
