@@ -224,7 +224,10 @@ class Database:
         except sqlite3.Error as error:
             raise self._failure(error, "the job could not be read") from error
         if version > SCHEMA_VERSION:
-            raise newer(f"{self.path} has schema {version}, and {SCHEMA_VERSION} is the latest known here")
+            raise newer(
+                f"tuning job {self.directory.name!r} has schema {version}, and {SCHEMA_VERSION} is the "
+                "latest known here"
+            )
         return version > 0
 
     def set_journal(self, mode: str) -> None:

@@ -230,11 +230,11 @@ class SQLiteStorage:
 
     @contextlib.contextmanager
     def _located(self, name: str) -> Iterator[None]:
-        """Has a refusal of an event say where it is."""
+        """Has a refusal of an event say whose it is."""
         try:
             yield
         except StorageError as error:
-            raise StorageError(f"{self.path(name) / DATABASE}: {error}") from error
+            raise StorageError(f"tuning job {name!r}: {error}") from error
 
     def jobs(self) -> list[JobRecord]:
         try:
@@ -357,7 +357,9 @@ class SQLiteStorage:
         try:
             documents = json.loads(document), json.loads(summary)
         except ValueError as error:
-            raise damaged(f"{database.path} holds a document that is no JSON ({error})") from error
+            raise damaged(
+                f"tuning job {database.directory.name!r} has a document that is no JSON ({error})"
+            ) from error
         return JobRecord(name, created, *documents, pid if lives else None)
 
 
