@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from hpt.errors import ValidationError as ValidationError
     from hpt.errors import Violation as Violation
     from hpt.functions.reporting import report as report
-    from hpt.functions.tune import TuningResult as TuningResult
     from hpt.functions.tune import run as run
     from hpt.functions.tune import tune as tune
+    from hpt.running.result import TuningResult as TuningResult
     from hpt.search.history import History as History
     from hpt.search.space import CategoricalParameter as CategoricalParameter
     from hpt.search.space import ContinuousParameter as ContinuousParameter
@@ -73,7 +73,8 @@ _HOMES = {
     "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.search.strategies.base": ("Suggestion",),
     "hpt.search.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
-    "hpt.functions.tune": ("TuningResult", "run", "tune"),
+    "hpt.functions.tune": ("run", "tune"),
+    "hpt.running.result": ("TuningResult",),
     "hpt.search.tuner": ("Tuner",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

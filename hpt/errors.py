@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -74,7 +74,25 @@ class JobNotFoundError(InputError):
 
 
 class JobExistsError(InputError):
-    """The name of the tuning job is taken (names are compared without regard to case)."""
+    """The name of the tuning job is taken (names are compared without regard to case).
+
+    name: that of the stored job. root: the state directory that holds it, "" where there is none.
+    unfinished: whether it is known to be one that can go on. differences: what the two descriptions disagree
+    on, one string a member, where they were compared.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "",
+        root: str = "",
+        unfinished: bool = False,
+        differences: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.name, self.root = name, root
+        self.unfinished, self.differences = unfinished, tuple(differences)
 
 
 class RetryableError(HptError):

@@ -20,9 +20,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from hpt.client.transport import connect
+from hpt.job.limits import DEFAULT_LIMITS, Limits
 from hpt.running.dependencies import require_jobs
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
-from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS, Limits
 from hpt.service.api import Service
 
 __all__ = ["DEFAULT_LIMITS", "Account", "Limits", "SageMakerClient", "client"]

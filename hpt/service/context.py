@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from hpt.errors import JobNotFoundError
+from hpt.job.limits import Limits
+from hpt.job.notes import stop_requested
 from hpt.job.state import JobStatus, TrainingJob
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.response import Account
-from hpt.sagemaker.request.relaxations import Limits
 from hpt.service.errors import NOT_FOUND, ServiceError
 from hpt.service.jobs import Job, Jobs
 from hpt.service.launcher import Launcher
@@ -60,16 +61,25 @@ class Context:
     def describe(self, job: Job) -> dict[str, Any]:
         """The answer of DescribeHyperParameterTuningJob."""
         response = replies.describe_response(
-            job.config, job.state, now=time.time(), default_output=self._output(job), account=self.account
+            job.config,
+            job.state,
+            request=job.request,
+            now=time.time(),
+            default_output=self._output(job),
+            account=self.account,
         )
-        if job.state.status is JobStatus.IN_PROGRESS and self.storage.stop_requested(job.config.name):
+        if job.state.status is JobStatus.IN_PROGRESS and stop_requested(self.storage.notes(job.config.name)):
             response["HyperParameterTuningJobStatus"] = str(JobStatus.STOPPING)  # its runner is about to know
         return response
 
     def describe_training_job(self, job: Job, training_job: TrainingJob) -> dict[str, Any]:
         """The answer of DescribeTrainingJob."""
         return replies.training_job_description(
-            job.config, training_job, default_output=self._output(job), account=self.account
+            job.config,
+            training_job,
+            request=job.request,
+            default_output=self._output(job),
+            account=self.account,
         )
 
     def _output(self, job: Job) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from hpt.errors import JobNotFoundError
-from hpt.job.config import TuningJobConfig
-from hpt.job.document import from_document
-from hpt.job.state import JobState, TrainingJob
+from hpt.errors import JobNotFoundError, StorageError
+from hpt.job.config import JobConfig
+from hpt.job.document import from_document, request_of
+from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.search.events import Event
 from hpt.storage.base import JobRecord
@@ -26,12 +27,17 @@ _TRAINING_JOB = re.compile(r"(?P<job>.+)-\d{3,}-[0-9a-f]{8}")
 class Job:
     """A tuning job as it stands. storage: where it is; key: its name there."""
 
-    config: TuningJobConfig
+    config: JobConfig
     record: JobRecord
     state: JobState
     storage: SQLiteStorage
     key: str
     last: Event | None = None
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The request of which it was made; empty where there was none."""
+        return request_of(self.record.document)
 
     @property
     def deleted(self) -> bool:
@@ -58,18 +64,20 @@ class Jobs:
 
     def records(self) -> list[JobRecord]:
         """Every tuning job that can be read, as a listing needs it."""
-        return [record for record in self.session.storage.jobs() if record.problem is None]
+        return [record for record in self.session.jobs() if record.problem is None]
 
     def all(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every tuning job, folded; with `deleted`, also those of which only training jobs are left."""
-        for record in self.records():
-            try:
-                yield self.find(record.name)
-            except JobNotFoundError:
-                continue
+        """Every tuning job that can be read, folded; with `deleted`, also those of which only training jobs
+        are left.
+        """
+        places = [(self.session.storage, record.name) for record in self.session.storage.jobs()]
         if deleted:
-            for key in self._deleted_keys():
-                yield self._load(self._archive, key)
+            places += [(self._archive, key) for key in self._deleted_keys()]
+        for storage, name in places:
+            try:
+                yield self._load(storage, name)
+            except (JobNotFoundError, StorageError):
+                continue
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob] | None:
         """The training job of that name and its tuning job, which may be deleted."""
@@ -81,14 +89,20 @@ class Jobs:
         candidates += [
             (self._archive, key) for key in self._deleted_keys() if key.rpartition(".")[0] == owner
         ]
+        unreadable: StorageError | None = None
         for storage, key in candidates:
             try:
                 job = self._load(storage, key)
             except JobNotFoundError:
                 continue
+            except StorageError as error:  # another of that name may hold it
+                unreadable = error
+                continue
             found = job.training_job(name)
             if found is not None:
                 return job, found
+        if unreadable is not None:
+            raise unreadable
         return None
 
     def _deleted_keys(self) -> list[str]:
@@ -101,6 +115,7 @@ class Jobs:
         job = None if held is None else self._renew(held)
         if job is None:
             record, events = storage.read(name)
+            read_summary(record.summary, record.created)
             config = from_document(record.document)
             state = JobState.fold(config.objective_type, record.created, events)
             job = Job(config, record, state, storage, name.lower(), events[-1] if events else None)
@@ -117,6 +132,7 @@ class Jobs:
         """
         known = job.state.events
         record, events = job.storage.read(job.key, max(0, known - 1))
+        read_summary(record.summary, record.created)
         if record.created != job.record.created or (known and (not events or events[0] != job.last)):
             return None
         for event in events[1 if known else 0 :]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from hpt.job.document import from_document
+from hpt.job.document import from_document, request_of
+from hpt.job.notes import stop_requested
 from hpt.job.state import JobState, JobStatus, TrainingJob
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.paging import SortKey, take_page
@@ -22,7 +23,7 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
     entries = []
     for record in context.jobs.records():
         summary = record.summary or _unbegun(record)
-        if not JobStatus(summary["status"]).ended and context.storage.stop_requested(record.name):
+        if not JobStatus(summary["status"]).ended and stop_requested(context.storage.notes(record.name)):
             summary = {**summary, "status": str(JobStatus.STOPPING)}
         entries.append((record, summary))
     chosen = [
@@ -47,7 +48,11 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
     )
     summaries = [
         replies.tuning_job_summary(
-            from_document(record.document), record.created, summary, account=context.account
+            from_document(record.document),
+            record.created,
+            summary,
+            request=request_of(record.document),
+            account=context.account,
         )
         for record, summary in page
     ]

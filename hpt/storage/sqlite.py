@@ -4,7 +4,6 @@
     summary  one row: the small document of the last append
     event    seq (from 1, no gaps), time, kind, body                only ever grows
     owner    one row: token, pid, identity                          who may append
-    control  one row: stop                                          any process may write it
     note     seq, after, body                                       any process may add to it
 
 A job exists when its row is committed; a directory without one is what a killed `create` left behind. A
@@ -32,17 +31,18 @@ from hpt.errors import (
     LeaseLostError,
     StorageError,
 )
-from hpt.search.events import Event, from_json, to_json
+from hpt.search.events import Event, check_json, from_json, to_json
+from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
-    NOTE,
     SCHEMA,
-    SCHEMA_VERSION,
     Database,
     Execute,
+    add_note,
     fsync_directory,
     storage_error,
+    upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.owner import ProcessIdentity
@@ -116,7 +116,7 @@ class SQLiteStorage:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
             # mode.
             with database.transaction("the job could not be stored") as execute:
-                if database.schema_version() != 0:
+                if database.holds_job():
                     taken = execute("SELECT name FROM job").fetchone()[0]
                     raise JobExistsError(
                         f"a tuning job named {taken!r} exists in {self._state}; choose another name"
@@ -150,9 +150,10 @@ class SQLiteStorage:
             identity = self._identity
             update = "UPDATE owner SET token = ?, pid = ?, identity = ?"
             execute(update, (token + 1, identity.pid, str(identity)))
+            upgrade_schema(execute)
             last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
         database.take_lock()
-        database.last = last
+        database.last, database.known_notes = last, None
         return Lease(name, token + 1)
 
     def _refuse_living_owner(self, name: str, database: Database, identity: str | None) -> None:
@@ -207,15 +208,37 @@ class SQLiteStorage:
             database.last += len(rows)
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
-        with self._exclusive(), self._existing(name) as database:
-            with database.snapshot("the job could not be read") as execute:
-                record = self._record(database, execute)
-                rows = execute("SELECT kind, body FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+        record, rows = self._read(name, after)
+        with self._located(name):
             return record, [from_json(kind, body) for kind, body in rows]
+
+    def check(self, name: str) -> None:
+        """Raises StorageError if `read` would, which takes several times as long."""
+        _, rows = self._read(name, 0)
+        with self._located(name):
+            for kind, body in rows:
+                check_json(kind, body)
+
+    def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
+        select = "SELECT kind, body FROM event WHERE seq > ? ORDER BY seq"
+        with (
+            self._exclusive(),
+            self._existing(name) as database,
+            database.snapshot("the job could not be read") as execute,
+        ):
+            return self._record(database, execute), execute(select, (after,)).fetchall()
+
+    @contextlib.contextmanager
+    def _located(self, name: str) -> Iterator[None]:
+        """Has a refusal of an event say where it is."""
+        try:
+            yield
+        except StorageError as error:
+            raise StorageError(f"{self.path(name) / DATABASE}: {error}") from error
 
     def jobs(self) -> list[JobRecord]:
         try:
-            names = sorted(entry.name for entry in self._state.iterdir() if (entry / DATABASE).exists())
+            names = sorted(entry.name for entry in self._state.iterdir() if _is_there(entry / DATABASE))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -235,28 +258,16 @@ class SQLiteStorage:
                 records.append(JobRecord(name, 0.0, {}, {}, problem=str(error)))
         return records
 
-    def request_stop(self, name: str) -> None:
-        with self._exclusive(), self._existing(name) as database:
-            with database.transaction("the request to stop could not be stored") as execute:
-                execute("UPDATE control SET stop = 1")
-            database.control = None
-
-    def stop_requested(self, name: str) -> bool:
-        with self._exclusive(), self._existing(name) as database:
-            return database.words()[0]
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         text = _encodable(json.dumps(body))
         with self._exclusive(), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
-                execute(NOTE)
-                last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
-                execute("INSERT INTO note (after, body) VALUES (?, ?)", (last, text))
-            database.control = None
+                add_note(execute, text)
+            database.known_notes = None
 
     def notes(self, name: str) -> Sequence[Note]:
         with self._exclusive(), self._existing(name) as database:
-            return database.words()[1]
+            return database.notes()
 
     def delete(self, name: str) -> None:
         """Move the job's database to `.deleted`; nothing else in its directory is touched."""
@@ -325,19 +336,13 @@ class SQLiteStorage:
             return
         directory = self._state / key
         try:
-            if not (directory / DATABASE).exists():
+            if not _is_there(directory / DATABASE):
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
         with Database(directory, "rw", self._busy) as database:
-            version = database.schema_version()
-            if version == 0:
+            if not database.holds_job():
                 raise missing
-            if version > SCHEMA_VERSION:
-                raise StorageError(
-                    f"{directory / DATABASE} has schema {version}, written by a newer version of hpt "
-                    f"(this one knows {SCHEMA_VERSION}); upgrade hpt"
-                )
             yield database
 
     def _record(self, database: Database, execute: Execute) -> JobRecord:
@@ -349,7 +354,24 @@ class SQLiteStorage:
             lives = ProcessIdentity.parse(identity).lives()
             if lives is None:
                 lives = database.is_locked()
-        return JobRecord(name, created, json.loads(document), json.loads(summary), pid if lives else None)
+        try:
+            documents = json.loads(document), json.loads(summary)
+        except ValueError as error:
+            raise damaged(f"{database.path} holds a document that is no JSON ({error})") from error
+        return JobRecord(name, created, *documents, pid if lives else None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` also denies what it cannot look at.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _rows(events: Sequence[Event]) -> list[tuple[float, str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpt.executors.simulated import Curve, Trouble
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import simulate
@@ -26,14 +26,12 @@ SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 Values = Callable[[Config], Sequence[float]]
 
 
-def job(*, jobs: int = 5, parallel: int = 1, objective: str = "Maximize") -> TuningJobConfig:
+def job(*, jobs: int = 5, parallel: int = 1, objective: str = "Maximize") -> JobConfig:
     definition = TrainingJobDefinition("train.py", SPACE, Objective("auc", ObjectiveType(objective)))
-    return TuningJobConfig("worked", "Random", definition, ResourceLimits(jobs, parallel), seed=3)
+    return JobConfig("worked", "Random", definition, ResourceLimits(jobs, parallel), seed=3)
 
 
-def run(
-    config: TuningJobConfig, values: Values, trouble: Trouble | None = None
-) -> tuple[JobState, list[ev.Event]]:
+def run(config: JobConfig, values: Values, trouble: Trouble | None = None) -> tuple[JobState, list[ev.Event]]:
     recorded: list[ev.Event] = []
 
     def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:

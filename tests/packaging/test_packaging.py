@@ -47,13 +47,13 @@ assert heavy.isdisjoint(sys.modules), heavy & set(sys.modules)
 
 DESCRIBE = """
 import hpt
-from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, JobConfig
 from hpt.search.trial import ObjectiveType
 space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
 loss = MetricDefinition("loss", "loss=(.*)")
 objective = Objective("loss", ObjectiveType.MINIMIZE)
 definition = TrainingJobDefinition("./train.sh", space, objective, metric_definitions=(loss,))
-job = TuningJobConfig("described", "Random", definition, ResourceLimits(3, 1))
+job = JobConfig("described", "Random", definition, ResourceLimits(3, 1))
 """
 
 READ = r"""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobOwnedError, StorageError
+from hpt.job.notes import stop_requested
 from hpt.search.events import Reported, StatusChanged
 from hpt.storage.base import Lease
 from hpt.storage.sqlite import SQLiteStorage
@@ -187,13 +188,14 @@ def test_a_stop_request_of_another_process_is_seen(tmp_path: Path) -> None:
     storage = SQLiteStorage(tmp_path)
     storage.create("job", {}, 1.0)
     lease = storage.acquire("job")
-    assert not storage.stop_requested("job")
+    assert not stop_requested(storage.notes("job"))
     program = (
         "import sys; from pathlib import Path; from hpt.storage.sqlite import SQLiteStorage;"
-        "SQLiteStorage(Path(sys.argv[1])).request_stop('JOB')"
+        "from hpt.job.notes import STOP;"
+        "SQLiteStorage(Path(sys.argv[1])).leave('JOB', STOP)"
     )
     assert start(program, tmp_path).wait(timeout=60) == 0
-    assert storage.stop_requested("job")
+    assert stop_requested(storage.notes("job"))
     storage.append(lease, events(0, 1), {})
 
 
@@ -213,7 +215,7 @@ def fill_until_refused(storage: SQLiteStorage, match: str) -> None:
             storage.append(lease, [BIG] * 100, {"count": -1})
     record, recorded = storage.read("job")
     assert len(recorded) == count == record.summary["count"]
-    assert not storage.stop_requested("job")
+    assert not stop_requested(storage.notes("job"))
 
 
 @pytest.fixture
