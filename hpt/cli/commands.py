@@ -15,16 +15,16 @@ from pathlib import Path
 from hpt.cli import check_metric, show, simulate
 from hpt.cli import main as codes
 from hpt.cli.checked import checked
+from hpt.cli.hints import HintedView, command
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job.config import TuningJobConfig
 from hpt.job.lifecycle import PRIMARY
 from hpt.job.state import JobStatus
-from hpt.job.view import JobView, TrialView
+from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.progress import PlainProgress
 from hpt.running.session import Progress, Session, differences, drive
 from hpt.search.strategies import canonical_name
-from hpt.storage.place import command
 
 
 def tune(options: Namespace) -> int:
@@ -97,14 +97,19 @@ def list_jobs(options: Namespace) -> int:
 def describe(options: Namespace) -> int:
     session = Session(options.state)
     config, record, state = session.load(options.name)
-    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return codes.COMPLETED
 
 
 def trials(options: Namespace) -> int:
     session = Session(options.state)
     config, _, state = session.load(options.name)
-    view = JobView(config, state)
+    view = HintedView(config, state, session.root)
     chosen = view.trials
     if options.status is not None:
         known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
@@ -177,10 +182,8 @@ def _create(session: Session, config: TuningJobConfig, options: Namespace) -> Tu
         return session.create(config, warm_start_jobs=_warm_start_jobs(options))
     except JobExistsError as error:
         ended = session.load(config.name)[2].status.ended
-        go_on = "" if ended else f"go on with it by `{command(f'resume {config.name}', session.root)}`, "
         raise JobExistsError(
-            f"a tuning job named {config.name!r} exists in {session.root}; "
-            f"{go_on}choose another name with --name, or use --again"
+            str(error), name=config.name, root=str(session.root), unfinished=not ended
         ) from error
 
 
@@ -218,9 +221,10 @@ def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, 
             if changed := differences(session.config(name), config):
                 raise JobExistsError(
                     f"tuning job {record.name!r} is unfinished and was described otherwise: "
-                    f"{'; '.join(changed)}. Go on with it as it is by "
-                    f"`{command(f'resume {record.name}', session.root)}`, end it by "
-                    f"`{command(f'stop {record.name}', session.root)}`, or choose another name with --name"
+                    f"{'; '.join(changed)}",
+                    name=record.name,
+                    root=str(session.root),
+                    differences=changed,
                 )
             return replace(config, name=name), True
     raise AssertionError("unreachable")
@@ -250,7 +254,12 @@ def _run(session: Session, name: str, options: Namespace) -> int:
 
 def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:
     config, record, state = session.load(name)
-    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
 
 

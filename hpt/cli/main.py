@@ -162,12 +162,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # here, where a failure can still be told
-    except (InputError, JobOwnedError) as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return BAD_INPUT
     except HptError as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return SURROUNDINGS
+        from hpt.cli.hints import explain
+
+        print(f"hpt: {explain(error)}", file=sys.stderr)
+        return BAD_INPUT if isinstance(error, InputError | JobOwnedError) else SURROUNDINGS
     except KeyboardInterrupt as interrupt:
         print(f"hpt: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED

@@ -13,7 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
+from hpt.errors import (
+    JobExistsError,
+    JobNotFoundError,
+    StateDirectoryError,
+    StorageError,
+    ValidationError,
+)
 from hpt.executors.local import LocalExecutor
 from hpt.job.config import TuningJobConfig
 from hpt.job.document import from_document, to_document
@@ -56,14 +62,10 @@ class Session:
         try:
             is_file = self.root.exists() and not self.root.is_dir()
         except OSError as error:
-            raise InputError(
-                f"the state directory {self.root} cannot be looked at ({error.strerror}); "
-                "name another with --state or $HPT_HOME"
-            ) from error
+            reason = f"cannot be looked at ({error.strerror})"
+            raise StateDirectoryError(str(self.root), reason) from error
         if is_file:
-            raise InputError(
-                f"the state directory {self.root} is a file; name another with --state or $HPT_HOME"
-            )
+            raise StateDirectoryError(str(self.root), "is a file")
         self.storage = SQLiteStorage(self.root)
 
     def close(self) -> None:
@@ -185,7 +187,10 @@ class Session:
         elif changed := differences(self.config(config.name), config):
             raise JobExistsError(
                 f"a tuning job named {config.name!r} exists in {self.root} and was described otherwise: "
-                f"{'; '.join(changed)}. Give what it was started with, or choose another name"
+                f"{'; '.join(changed)}. Give what it was started with, or choose another name",
+                name=config.name,
+                root=str(self.root),
+                differences=changed,
             )
         with self.take(config.name, progress=progress) as runner:
             if not created:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt.storage.place import command
+from hpt.cli.hints import command
 from tests.cli.test_cli import Command, wait_until
 
 HINT = re.compile(r"(?:: |`)hpt ([^`,\n]+)")

@@ -14,7 +14,7 @@ from hpt.sagemaker.request.parse import parse_request
 from hpt.search import events as ev
 from hpt.search.trial import TrialStatus
 from hpt.service.api import Service
-from hpt.service.jobs import KEPT, Jobs
+from hpt.service.jobs import Jobs
 from tests.client.conftest import Desk
 
 
@@ -96,12 +96,19 @@ def test_events_that_were_taken_back_are_forgotten(session: Session, tmp_path: P
     assert job.state.jobs[2].value is None and job.state.events == 5
 
 
-def test_more_jobs_than_are_held(session: Session, tmp_path: Path) -> None:
-    for i in range(KEPT + 3):
+def test_more_training_jobs_than_are_held(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpt.service.jobs.MOST_TRAINING_JOBS", 5)
+    for i in range(4):
         create(session, f"job{i}", tmp_path)
+        lease = session.storage.acquire(f"job{i}")
+        session.storage.append(lease, trial(1, 0.5) + trial(2, 0.5), {})
+        session.storage.release(lease)
     jobs = Jobs(session)
-    assert len(list(jobs.all())) == KEPT + 3
-    assert len(jobs._held) == KEPT
+    for _ in range(2):
+        assert [job.state.launched for job in jobs.all()] == [2] * 4
+        assert [job.key for job in jobs._held.values()] == ["job2", "job3"] and jobs._size == 4
 
 
 def test_several_threads_may_ask(session: Session, tmp_path: Path) -> None:
