@@ -5,8 +5,8 @@ HptError
 │   InputError (ValueError)
 │   ├── ValidationError             a job request broke rules; `.violations` lists each one
 │   ├── StateDirectoryError         jobs cannot be kept at `.path`
-│   ├── UnknownTrialError           no trial has that number
-│   ├── TrialStateError             the trial is not in a state that allows the call
+│   ├── UnknownTrialError           no trial has the number `.number`
+│   ├── TrialStateError             trial `.number` is not in a state that allows the call
 │   ├── JobNotFoundError            no tuning job is named `.name` in `.root`
 │   └── JobExistsError              `.name` is taken in `.root`; go on with that job, or choose another name
 ├── retry, once the surroundings are fixed
@@ -29,10 +29,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class HptError(Exception):
-    """Base of every deliberate exception of `hpt`."""
+    """Base of every deliberate exception of `hpt`. All of them can be pickled, facts included."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[HptError], args: tuple[object, ...], facts: Mapping[str, object]) -> HptError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
 
 
 class InputError(HptError, ValueError):
@@ -85,11 +96,19 @@ class StateDirectoryError(InputError):
 
 
 class UnknownTrialError(InputError):
-    """No trial has that number."""
+    """No trial has that number. number: what was given for it."""
+
+    def __init__(self, message: str, *, number: object = None) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class TrialStateError(InputError):
-    """The trial is not in a state that allows the call; nothing was changed."""
+    """The trial is not in a state that allows the call; nothing was changed. number: of the trial."""
+
+    def __init__(self, message: str, *, number: int | None = None) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class JobNotFoundError(InputError):

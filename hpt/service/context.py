@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from hpt.errors import ExecutorError, HptError, JobNotFoundError
+from hpt.errors import HptError, JobNotFoundError, RetryableError
 from hpt.job.state import JobStatus, TrainingJob
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
@@ -81,7 +81,7 @@ class Context:
         if record.owner_pid is None and not _ended(record):
             directory = self.session.job_directory(record.name)
             if self.launcher.manages(directory, record.created):
-                with suppress(ExecutorError):
+                with suppress(RetryableError):
                     self.start(record)
 
     def see_to_all(self) -> None:

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from hpt.errors import InputError, JobNotFoundError, StorageError
+from hpt.errors import JobNotFoundError, StorageError
 from hpt.job.config import TuningJobConfig
 from hpt.job.document import from_document
-from hpt.job.state import JobState, TrainingJob
+from hpt.job.state import JobState, JobStatus, TrainingJob
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account, last_modified, training_job_entry
 from hpt.search.events import Event
@@ -25,8 +25,8 @@ from hpt.storage.owner import ProcessIdentity
 from hpt.storage.sqlite import DELETED, SQLiteStorage
 from hpt.storage.stamp import Stamp
 
-MOST_TRAINING_JOBS = 100_000
-"""How many training jobs are held with the states of their tuning jobs: about 3 kB each."""
+MOST_EVENTS = 1_000_000
+"""How many events the states that are held may come from, all together: at about 200 bytes each."""
 
 _TRAINING_JOB = re.compile(r"(?P<job>.+)-\d{3,}-[0-9a-f]{8}")
 
@@ -69,9 +69,10 @@ class Job:
     @property
     def notes(self) -> Sequence[Note]:
         """What was said to the job."""
-        if self._notes is None:
-            self._notes = self.storage.notes(self.key)
-        return self._notes
+        notes = self._notes  # which another thread may forget
+        if notes is None:
+            notes = self._notes = self.storage.notes(self.key)
+        return notes
 
     def training_job(self, name: str) -> TrainingJob | None:
         return next((job for job in self.state.jobs.values() if job.name.lower() == name.lower()), None)
@@ -118,7 +119,7 @@ class Jobs:
         self._archive = SQLiteStorage(session.root / DELETED)
         self._held: OrderedDict[tuple[bool, str], Job] = OrderedDict()
         self._listed: dict[str, Listed] = {}
-        self._size = 0  # training jobs in `_held`
+        self._size = 0  # events behind the states in `_held`
         self._lock = threading.Lock()  # of the three above, never held while anything is read
 
     def close(self) -> None:
@@ -134,7 +135,7 @@ class Jobs:
         for key in self.session.storage.names():
             try:
                 found[key] = self._look(key)
-            except (JobNotFoundError, StorageError, InputError):
+            except (StorageError, ValueError):  # gone meanwhile, damaged, or of a newer version
                 continue
         with self._lock:
             self._listed = found
@@ -149,6 +150,7 @@ class Jobs:
             if record is not None:
                 return replace(known, record=record)
         record = storage.record(key)
+        JobStatus(record.summary.get("status", JobStatus.IN_PROGRESS))  # ValueError: of a newer version
         stopping = storage.stop_requested(key)
         if known is not None and known.record.document == record.document:
             return replace(known, record=record, stopping=stopping, stamp=stamp)
@@ -163,7 +165,7 @@ class Jobs:
             for key in storage.names():
                 try:
                     yield self._load(storage, key)
-                except (JobNotFoundError, StorageError, InputError):
+                except (StorageError, ValueError):  # gone meanwhile, damaged, or of a newer version
                     continue
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob] | None:
@@ -196,7 +198,8 @@ class Jobs:
                 with job.lock:
                     current = self._renew(job)
             except JobNotFoundError:
-                self._drop(place)
+                with self._lock:
+                    self._drop(place)
                 raise
             if current:
                 self._keep(place, job)
@@ -211,19 +214,19 @@ class Jobs:
         return job
 
     def _drop(self, place: tuple[bool, str]) -> None:
-        with self._lock:
-            former = self._held.pop(place, None)
-            if former is not None:
-                self._size -= former.held
+        """Let go of a job. The lock is held."""
+        former = self._held.pop(place, None)
+        if former is not None:
+            self._size -= former.held
 
     def _keep(self, place: tuple[bool, str], job: Job) -> None:
         """Hold a job; let go of those that were not asked for the longest where they are too many."""
-        self._drop(place)
         with self._lock:
-            job.held = len(job.state.jobs)
+            self._drop(place)
+            job.held = job.state.events
             self._held[place] = job
             self._size += job.held
-            while self._size > MOST_TRAINING_JOBS and len(self._held) > 1:
+            while self._size > MOST_EVENTS and len(self._held) > 1:
                 self._size -= self._held.popitem(last=False)[1].held
 
     def _renew(self, job: Job) -> bool:

@@ -96,10 +96,8 @@ def test_events_that_were_taken_back_are_forgotten(session: Session, tmp_path: P
     assert job.state.jobs[2].value is None and job.state.events == 5
 
 
-def test_more_training_jobs_than_are_held(
-    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hpt.service.jobs.MOST_TRAINING_JOBS", 5)
+def test_more_than_is_held(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpt.service.jobs.MOST_EVENTS", 15)
     for i in range(4):
         create(session, f"job{i}", tmp_path)
         lease = session.storage.acquire(f"job{i}")
@@ -108,7 +106,7 @@ def test_more_training_jobs_than_are_held(
     jobs = Jobs(session)
     for _ in range(2):
         assert [job.state.launched for job in jobs.all()] == [2] * 4
-        assert [job.key for job in jobs._held.values()] == ["job2", "job3"] and jobs._size == 4
+        assert [job.key for job in jobs._held.values()] == ["job2", "job3"] and jobs._size == 12
 
 
 def test_several_threads_may_ask(session: Session, tmp_path: Path) -> None:
