@@ -18,6 +18,7 @@ HptError
 └── give up
     LeaseLostError                  another process took the job `.name` over
     DependencyError                 the library `.library` is missing, or is not what it should be
+    MissingDependencyError (ImportError)    libraries of the optional part `.extra` are not installed
 NotPositiveDefiniteError (HptError, ArithmeticError)    a covariance could not be factored
 
 Errors carry facts as attributes. Their messages give the value, the rule and the fix in terms of the library
@@ -26,6 +27,8 @@ alone. What a person can type about it, a command adds; which code a client is a
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -186,6 +189,13 @@ class StorageError(RetryableError):
         self.trouble, self.name, self.root = trouble, name, root
         super().__init__(self.told(fix))
 
+    def at(self, path: str) -> StorageError:
+        """The same about the file `path`, which then begins the message."""
+        facts = {"reason": self.reason, "fix": self.fix, "name": self.name, "root": self.root}
+        error = StorageError(self.what, path=path, trouble=self.trouble, **facts)
+        error.args = (f"{path}: {self}",)
+        return error
+
     def told(self, fix: str) -> str:
         """The message with another fix."""
         head = ": ".join(part for part in (self.what, self.path, self.reason) if part)
@@ -227,6 +237,22 @@ class DependencyError(HptError):
     def __init__(self, message: str, *, library: str, path: str = "") -> None:
         super().__init__(message)
         self.library, self.path = library, path
+
+
+class MissingDependencyError(HptError, ImportError):
+    """An optional part of `hpt` is not installed.
+
+    what: the command, function or module that needs it. extra: its name, `jobs` for `hpt[jobs]`. libraries:
+    the distributions it lacks, by the names they are installed by.
+    """
+
+    def __init__(self, what: str, extra: str, libraries: Iterable[str]) -> None:
+        self.what, self.extra, self.libraries = what, extra, tuple(libraries)
+        pip = f"{shlex.quote(sys.executable or 'python')} -m pip"  # that of the environment which lacks them
+        super().__init__(
+            f"{what} needs hpt[{extra}], of which {', '.join(self.libraries)} "
+            f"{'is' if len(self.libraries) == 1 else 'are'} not installed; run: {pip} install 'hpt[{extra}]'"
+        )
 
 
 class NotPositiveDefiniteError(HptError, ArithmeticError):

@@ -72,6 +72,7 @@ MADE = [
     errors.JobOwnedError("no", 7, name="a", reachable=True),
     errors.LeaseLostError("no", name="a"),
     errors.DependencyError("no", library="boto3"),
+    errors.MissingDependencyError("hpt.tune", "jobs", ["boto3"]),
     errors.NotPositiveDefiniteError("no", 3, 0.1),
 ]
 

@@ -22,7 +22,7 @@ from hpt.errors import (
     Violation,
 )
 from hpt.executors.record import LOG
-from hpt.job.config import RESULT_METRIC, TuningJobConfig
+from hpt.job.config import RESULT_METRIC, JobConfig
 from hpt.job.state import JobState
 from hpt.job.view import JobView, TrialView
 from hpt.search.trial import TrialStatus
@@ -122,7 +122,7 @@ class HintedView(JobView):
     root: the state directory that holds it.
     """
 
-    def __init__(self, config: TuningJobConfig, state: JobState, root: Path) -> None:
+    def __init__(self, config: JobConfig, state: JobState, root: Path) -> None:
         super().__init__(config, state)
         self._trials_root = root / config.name.lower() / "trials"
         last = next((job for job in reversed(state.jobs.values()) if job.failure_reason), None)

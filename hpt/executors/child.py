@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-_RESET = (
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-)  # Python ignores these, and what is ignored would stay so across exec
+_RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+"""What is ignored stays so across exec: Python ignores SIGPIPE and SIGXFSZ, `nohup` and background jobs of a
+script SIGHUP and SIGINT, and a parent of the tuner might ignore any other."""
 
 
 class LaunchError(Exception):

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpt.errors import InputError
-
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
-
-    from hpt.job.config import TrainingJobDefinition
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
@@ -63,22 +59,6 @@ def check_s3(uri: str) -> str | None:
     if prefix and not found.get("KeyCount", 0):
         return f"no object lies under {uri}; correct the prefix"
     return None
-
-
-def check_places(definition: TrainingJobDefinition) -> None:
-    """Ask about every `s3://` place of a definition.
-
-    Raises:
-        InputError: naming every place that cannot be used, with the reason and the fix.
-    """
-    places = [(f"channel {channel.name!r}", channel.uri) for channel in definition.channels]
-    for what, uri in (("output", definition.output_path), ("checkpoints", definition.checkpoint_uri)):
-        if uri is not None:  # only its bucket: what lies below is still to be written
-            places.append((what, "/".join(uri.split("/")[:3]) if uri.startswith("s3://") else uri))
-    asked = [(what, uri, check_s3(uri)) for what, uri in places if uri.startswith("s3://")]
-    refused = [f"{what} at {uri}: {reason}" for what, uri, reason in asked if reason is not None]
-    if refused:
-        raise InputError("\n  ".join(refused))
 
 
 def _client() -> Any:

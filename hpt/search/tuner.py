@@ -18,13 +18,12 @@ import numpy as np
 
 from hpt.errors import InputError, TrialStateError, UnknownTrialError
 from hpt.search.events import (
-    INTERRUPTED,
-    STOPPED_BY_RULE,
     Event,
     ObservationAdded,
     ParentResult,
     Reported,
     StopDecided,
+    StopReason,
     TrialCreated,
     TrialEnded,
 )
@@ -184,7 +183,7 @@ class Tuner:
             return Decision.STOP
         decision = self.judge(number)
         if decision is Decision.STOP:
-            self.apply(StopDecided(_NO_CLOCK, number, STOPPED_BY_RULE))
+            self.apply(StopDecided(_NO_CLOCK, number, StopReason.RULE))
         return decision
 
     def tell(self, number: int, value: float | None = None, *, status: str = TrialStatus.COMPLETED) -> None:
@@ -292,7 +291,7 @@ class Tuner:
                 log.report(self._running(event.number), Report(event.resource, event.value))
             case StopDecided():
                 number = self._running(event.number)
-                if event.reason != INTERRUPTED:  # an interrupted trial goes on later
+                if event.reason != StopReason.INTERRUPTED:  # an interrupted trial goes on later
                     log.mark_stopping(number)
             case TrialEnded():
                 log.end(self._running(event.number), event.status, event.value)

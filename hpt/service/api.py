@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hpt.errors import HptError, ValidationError
+from hpt.job.limits import DEFAULT_LIMITS, Limits
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
 from hpt.sagemaker.request.model import load_shapes
-from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS, LOCAL_MODE, STRICT_MODE, Limits
+from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.service import lists, tagging, tuning
 from hpt.service.context import Context

@@ -9,11 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from hpt.errors import HptError, JobNotFoundError, RetryableError
+from hpt.job.limits import Limits
+from hpt.job.notes import stop_requested
 from hpt.job.state import JobStatus, TrainingJob
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.response import Account
-from hpt.sagemaker.request.relaxations import Limits
 from hpt.service.errors import as_refusal, not_found
 from hpt.service.jobs import Job, Jobs
 from hpt.service.launcher import RUNNER, Launcher
@@ -114,10 +115,15 @@ class Context:
         """The answer of DescribeHyperParameterTuningJob."""
         with job.lock:
             response = replies.describe_response(
-                job.config, job.state, now=time.time(), default_output=self._output(job), account=self.account
+                job.config,
+                job.state,
+                request=job.request,
+                now=time.time(),
+                default_output=self._output(job),
+                account=self.account,
             )
             status = job.state.status
-        if status is JobStatus.IN_PROGRESS and self.storage.stop_requested(job.config.name):
+        if status is JobStatus.IN_PROGRESS and stop_requested(job.notes):
             response["HyperParameterTuningJobStatus"] = str(JobStatus.STOPPING)  # its runner is about to know
         return response
 
@@ -125,7 +131,11 @@ class Context:
         """The answer of DescribeTrainingJob."""
         with job.lock:
             return replies.training_job_description(
-                job.config, training_job, default_output=self._output(job), account=self.account
+                job.config,
+                training_job,
+                request=job.request,
+                default_output=self._output(job),
+                account=self.account,
             )
 
     def _output(self, job: Job) -> str:

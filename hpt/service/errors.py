@@ -13,6 +13,7 @@ from hpt.errors import (
     JobExistsError,
     JobNotFoundError,
     JobOwnedError,
+    MissingDependencyError,
     StateDirectoryError,
     StorageError,
     Trouble,
@@ -58,9 +59,13 @@ def as_refusal(error: HptError) -> ServiceError:
             )
         case StorageError():
             head = f"{error.what}: {error.reason}" if error.reason else error.what
+            if error.trouble is Trouble.DAMAGED and "damaged" not in head:
+                head += "; what is stored is damaged"
             return ServiceError(INTERNAL, head + _TROUBLES.get(error.trouble, ""))
         case StateDirectoryError():
             return ServiceError(INTERNAL, f"the state directory {error.reason}")
+        case MissingDependencyError():
+            return ServiceError(INTERNAL, f"{error.what} needs hpt[{error.extra}], which the service lacks")
         case DependencyError() | ExecutorError():
             return ServiceError(INTERNAL, str(error))
         case InputError():
@@ -73,8 +78,6 @@ _TROUBLES = {
     Trouble.WRITING: "; the disk of the service fails",
     Trouble.BUSY: "; it is being written; send the request again",
     Trouble.FORBIDDEN: "; the service lacks the permission",
-    Trouble.DAMAGED: "; what is stored is damaged",
-    Trouble.NEWER: "; the service must be upgraded",
 }
 
 

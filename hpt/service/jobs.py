@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from hpt.errors import JobNotFoundError, StorageError
-from hpt.job.config import TuningJobConfig
-from hpt.job.document import from_document
-from hpt.job.state import JobState, JobStatus, TrainingJob
+from hpt.job.config import JobConfig
+from hpt.job.document import from_document, request_of
+from hpt.job.notes import stop_requested
+from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account, last_modified, training_job_entry
 from hpt.search.events import Event
@@ -49,7 +50,7 @@ class Job:
     lock: to be held while `state` is read, which other threads bring up to date.
     """
 
-    config: TuningJobConfig
+    config: JobConfig
     record: JobRecord
     state: JobState
     storage: SQLiteStorage
@@ -61,6 +62,11 @@ class Job:
     _notes: Sequence[Note] | None = None
     _entries: dict[int, Entry] = field(default_factory=dict)
     _shown: list[Entry] | None = None
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The request of which it was made; empty where there was none."""
+        return request_of(self.record.document)
 
     @property
     def deleted(self) -> bool:
@@ -105,7 +111,7 @@ class Listed:
 
     record: JobRecord
     stopping: bool
-    config: TuningJobConfig
+    config: JobConfig
     stamp: Stamp | None
 
 
@@ -135,7 +141,7 @@ class Jobs:
         for key in self.session.storage.names():
             try:
                 found[key] = self._look(key)
-            except (StorageError, ValueError):  # gone meanwhile, damaged, or of a newer version
+            except (JobNotFoundError, StorageError):
                 continue
         with self._lock:
             self._listed = found
@@ -150,8 +156,9 @@ class Jobs:
             if record is not None:
                 return replace(known, record=record)
         record = storage.record(key)
-        JobStatus(record.summary.get("status", JobStatus.IN_PROGRESS))  # ValueError: of a newer version
-        stopping = storage.stop_requested(key)
+        if record.summary:
+            record = replace(record, summary=read_summary(record.summary, record.created))
+        stopping = stop_requested(storage.notes(key))
         if known is not None and known.record.document == record.document:
             return replace(known, record=record, stopping=stopping, stamp=stamp)
         return Listed(record, stopping, from_document(record.document), stamp)
@@ -165,7 +172,7 @@ class Jobs:
             for key in storage.names():
                 try:
                     yield self._load(storage, key)
-                except (StorageError, ValueError):  # gone meanwhile, damaged, or of a newer version
+                except (JobNotFoundError, StorageError):
                     continue
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob] | None:
@@ -178,15 +185,21 @@ class Jobs:
         candidates += [
             (self._archive, key) for key in self._archive.names() if key.rpartition(".")[0] == owner
         ]
+        unreadable: StorageError | None = None
         for storage, key in candidates:
             try:
                 job = self._load(storage, key)
             except JobNotFoundError:
                 continue
+            except StorageError as error:  # another of that name may hold it
+                unreadable = error
+                continue
             with job.lock:
                 found = job.training_job(name)
             if found is not None:
                 return job, found
+        if unreadable is not None:
+            raise unreadable
         return None
 
     def _load(self, storage: SQLiteStorage, name: str) -> Job:
@@ -206,6 +219,7 @@ class Jobs:
                 return job
         stamp = storage.stamp(name)
         record, events = storage.read(name)
+        read_summary(record.summary, record.created)
         config = from_document(record.document)
         state = JobState.fold(config.objective_type, record.created, events)
         last = events[-1] if events else None
@@ -243,6 +257,7 @@ class Jobs:
                 return True
         known = job.state.events
         record, events = job.storage.read(job.key, max(0, known - 1))
+        read_summary(record.summary, record.created)
         if record.created != job.record.created or (known and (not events or events[0] != job.last)):
             return False
         job.forget()

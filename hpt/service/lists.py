@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from hpt.job.document import request_of
 from hpt.job.state import JobState, JobStatus
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.paging import SortKey, take_page
@@ -47,7 +48,13 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
         question={"Operation": "ListHyperParameterTuningJobs", **request},
     )
     summaries = [
-        replies.tuning_job_summary(listed.config, listed.record.created, summary, account=context.account)
+        replies.tuning_job_summary(
+            listed.config,
+            listed.record.created,
+            summary,
+            request=request_of(listed.record.document),
+            account=context.account,
+        )
         for listed, summary in page
     ]
     return _paged("HyperParameterTuningJobSummaries", summaries, token)

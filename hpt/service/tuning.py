@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpt.errors import HptError, JobExistsError, JobNotFoundError, JobOwnedError, ValidationError
-from hpt.job.config import TuningJobConfig
+from hpt.job.notes import STOP, STOP_TRAINING_JOB
 from hpt.job.state import JobStatus
-from hpt.running.runner import STOP_TRAINING_JOB
 from hpt.running.s3_places import check_s3
-from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.parse import JobRequest, read_request
 from hpt.search.trial import TrialStatus
 from hpt.service.context import Context
 from hpt.service.errors import LIMIT_EXCEEDED, VALIDATION, ServiceError, as_refusal, refusal
@@ -23,13 +22,13 @@ DELETE_SECONDS = 10.0
 
 def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     """Validate, store, and start a process that runs the job. A rejected request leaves nothing behind."""
-    config = _read(context, request)
+    config, filled, _ = _read(context, request)
     _refuse_taken(context, config.name)
     most = context.limits.warm_start_jobs
     context.session.inherit(config, time.time(), warm_start_jobs=most)  # parents come before limits
     with context.creating:
         _refuse_too_many(context)
-        config = context.session.create(config, warm_start_jobs=most)
+        config = context.session.create(config, request=filled, warm_start_jobs=most)
     try:
         context.start(context.storage.record(config.name))
     except HptError:
@@ -39,9 +38,9 @@ def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     return {"HyperParameterTuningJobArn": arn}
 
 
-def _read(context: Context, request: Request) -> TuningJobConfig:
+def _read(context: Context, request: Request) -> JobRequest:
     try:
-        return parse_request(
+        return read_request(
             request,
             strict=context.strict,
             limits=context.limits,
@@ -89,7 +88,7 @@ def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
             VALIDATION,
             f"The request was rejected because the hyper parameter tuning job is in status {status}.",
         )
-    context.storage.request_stop(job.config.name)
+    context.storage.leave(job.config.name, STOP)
     if job.record.owner_pid is None:
         context.start(job.record)
     return {}

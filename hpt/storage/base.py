@@ -97,14 +97,12 @@ class Storage(Protocol):
         """Every stored job, by name."""
         ...
 
-    def request_stop(self, name: str) -> None:
-        """Leave word for the owner that the job is to stop; durable, idempotent."""
-        ...
-
-    def stop_requested(self, name: str) -> bool: ...
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
-        """Leave a note for whoever runs or shows the job; durable. Raises JobNotFoundError."""
+        """Leave a note for whoever runs or shows the job; durable. Raises JobNotFoundError.
+
+        What notes can say is told by `hpt.job.notes`, a request to stop among it. One that repeats the last
+        note adds nothing.
+        """
         ...
 
     def notes(self, name: str) -> Sequence[Note]:

@@ -23,7 +23,6 @@ class _Job:
     events: list[tuple[str, str]] = field(default_factory=list)
     token: int = 0
     owned: bool = False
-    stop: bool = False
     notes: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -90,19 +89,12 @@ class MemoryStorage:
         with self._lock:
             return [_record(job) for _, job in sorted(self._jobs.items())]
 
-    def request_stop(self, name: str) -> None:
-        with self._lock:
-            self._job(name).stop = True
-
-    def stop_requested(self, name: str) -> bool:
-        with self._lock:
-            return self._job(name).stop
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         text = json.dumps(body)
         with self._lock:
             job = self._job(name)
-            job.notes.append((len(job.events), text))
+            if not job.notes or job.notes[-1][1] != text:
+                job.notes.append((len(job.events), text))
 
     def notes(self, name: str) -> Sequence[Note]:
         with self._lock:

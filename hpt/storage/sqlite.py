@@ -4,7 +4,6 @@
     summary  one row: the small document of the last append
     event    seq (from 1, no gaps), time, kind, body                only ever grows
     owner    one row: token, pid, identity                          who may append
-    control  one row: stop                                          any process may write it
     note     seq, after, body                                       any process may add to it
 
 A job exists when its row is committed; a directory without one is what a killed `create` left behind. A
@@ -31,19 +30,19 @@ from hpt.errors import (
     JobOwnedError,
     LeaseLostError,
     StorageError,
-    Trouble,
 )
-from hpt.search.events import Event, from_json, to_json
+from hpt.search.events import Event, check_json, from_json, to_json
+from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
-    NOTE,
     SCHEMA,
-    SCHEMA_VERSION,
     Database,
     Execute,
+    add_note,
     fsync_directory,
     storage_error,
+    upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.owner import ProcessIdentity
@@ -139,7 +138,7 @@ class SQLiteStorage:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
             # mode.
             with database.transaction("the job could not be stored") as execute:
-                if database.schema_version() != 0:
+                if database.holds_job():
                     taken = execute("SELECT name FROM job").fetchone()[0]
                     raise JobExistsError(
                         f"a tuning job named {taken!r} exists in {self._state}; choose another name",
@@ -175,9 +174,10 @@ class SQLiteStorage:
             identity = self._identity
             update = "UPDATE owner SET token = ?, pid = ?, identity = ?"
             execute(update, (token + 1, identity.pid, str(identity)))
+            upgrade_schema(execute)
             last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
         database.take_lock()
-        database.last = last
+        database.last, database.known_notes = last, None
         return Lease(name, token + 1)
 
     def _refuse_living_owner(self, name: str, database: Database, identity: str | None) -> None:
@@ -236,11 +236,32 @@ class SQLiteStorage:
             database.last += len(rows)
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
-        with self._looking(name) as database:
-            with database.snapshot("the job could not be read") as execute:
-                record = self._record(database, execute)
-                rows = execute("SELECT kind, body FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+        record, rows = self._read(name, after)
+        with self._located(name):
             return record, [from_json(kind, body) for kind, body in rows]
+
+    def check(self, name: str) -> None:
+        """Raises StorageError if `read` would, which takes several times as long."""
+        _, rows = self._read(name, 0)
+        with self._located(name):
+            for kind, body in rows:
+                check_json(kind, body)
+
+    def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
+        select = "SELECT kind, body FROM event WHERE seq > ? ORDER BY seq"
+        with (
+            self._looking(name) as database,
+            database.snapshot("the job could not be read") as execute,
+        ):
+            return self._record(database, execute), execute(select, (after,)).fetchall()
+
+    @contextlib.contextmanager
+    def _located(self, name: str) -> Iterator[None]:
+        """Has a refusal of an event say where it is."""
+        try:
+            yield
+        except StorageError as error:
+            raise error.at(str(self.path(name) / DATABASE)) from error
 
     def names(self) -> list[str]:
         """The names of every stored job, in lower case and in order, and perhaps of some that is not."""
@@ -274,28 +295,16 @@ class SQLiteStorage:
                 records.append(JobRecord(name, 0.0, {}, {}, problem=str(error)))
         return records
 
-    def request_stop(self, name: str) -> None:
-        with self._exclusive(name), self._existing(name) as database:
-            with database.transaction("the request to stop could not be stored") as execute:
-                execute("UPDATE control SET stop = 1")
-            database.control = None
-
-    def stop_requested(self, name: str) -> bool:
-        with self._looking(name) as database:
-            return database.words()[0]
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         text = _encodable(json.dumps(body))
         with self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
-                execute(NOTE)
-                last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
-                execute("INSERT INTO note (after, body) VALUES (?, ?)", (last, text))
-            database.control = None
+                add_note(execute, text)
+            database.known_notes = None
 
     def notes(self, name: str) -> Sequence[Note]:
         with self._looking(name) as database:
-            return database.words()[1]
+            return database.notes()
 
     def delete(self, name: str) -> None:
         """Move the job's database to `.deleted`; nothing else in its directory is touched."""
@@ -370,23 +379,13 @@ class SQLiteStorage:
         except InputError:
             raise missing from None
         try:
-            if not (directory / DATABASE).exists():
+            if not _is_there(directory / DATABASE):
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
         with Database(directory, "rw", self._busy) as database:
-            version = database.schema_version()
-            if version == 0:
+            if not database.holds_job():
                 raise missing
-            if version > SCHEMA_VERSION:
-                raise StorageError(
-                    "the job could not be read",
-                    path=str(directory / DATABASE),
-                    reason=f"it has schema {version}, written by a newer version of hpt (this one knows "
-                    f"{SCHEMA_VERSION})",
-                    fix="upgrade hpt",
-                    trouble=Trouble.NEWER,
-                )
             yield database
 
     def _record(self, database: Database, execute: Execute) -> JobRecord:
@@ -398,10 +397,12 @@ class SQLiteStorage:
             lives = ProcessIdentity.parse(identity).lives()
             if lives is None:
                 lives = database.is_locked()
-        texts = json.loads(document), json.loads(summary)
-        return JobRecord(
-            name, created, *texts, owner_pid=pid if lives else None, owner=identity if lives else None
-        )
+        try:
+            documents = json.loads(document), json.loads(summary)
+        except ValueError as error:
+            raise damaged(f"a stored document is no JSON ({error})").at(str(database.path)) from error
+        alive = {"owner_pid": pid, "owner": identity} if lives else {}
+        return JobRecord(name, created, *documents, **alive)
 
 
 def _may_exist(path: str) -> bool:
@@ -412,6 +413,19 @@ def _may_exist(path: str) -> bool:
         return False
     except OSError:
         pass
+    return True
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` also denies what it cannot look at.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     return True
 
 

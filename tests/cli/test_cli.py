@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shlex
 import signal
 import subprocess
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import prerequisites
 
 COUNTED = Path(__file__).parent.parent / "programs" / "counted.py"
 
@@ -324,7 +325,7 @@ def test_a_bad_job_file_names_every_shape_error_and_stores_nothing(hpt: Command)
 
 
 def test_live_progress_on_a_terminal(hpt: Command) -> None:
-    leader, follower = pty.openpty()
+    leader, follower = prerequisites.terminal()
     process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.3)), stderr=follower)
     os.close(follower)
     shown = b""

@@ -18,6 +18,7 @@ from hpt.errors import StorageError
 from hpt.executors import process
 from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
+from tests import prerequisites
 from tests.executors.conftest import (
     DAEMON,
     REPOSITORY,
@@ -231,13 +232,8 @@ def _fill(directory: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=200", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system takes root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with prerequisites.small_disk(tmp_path / "disk", "size=1m,nr_inodes=200") as place:
+        yield place
 
 
 def test_a_directory_that_cannot_be_written_is_the_hosts_failure(workshop: Workshop) -> None:

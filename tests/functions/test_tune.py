@@ -16,7 +16,7 @@ import pytest
 
 import hpt
 from hpt.errors import InputError
-from hpt.job.config import tuning_job
+from hpt.job.build import tuning_job
 from hpt.job.warm_start import WarmStart
 
 SPACE = hpt.SearchSpace(
@@ -318,8 +318,8 @@ def test_run_refuses_s3_without_credentials_before_anything_starts(
     )
     with pytest.raises(InputError, match="no AWS credentials") as caught:
         hpt.run(config, state=tmp_path / "state")
-    assert "channel 'train' at s3://bucket/data" in str(caught.value)
-    assert "output at s3://other" in str(caught.value)
+    assert "definition.channels['train']: 's3://bucket/data': no AWS" in str(caught.value)
+    assert "definition.output_path: 's3://other/models': no AWS" in str(caught.value)
     assert not (tmp_path / "state").exists()
 
 

@@ -58,9 +58,9 @@ def test_only_what_is_new_is_read(session: Session, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(session.storage, "read", noted)
     for number in range(1, 4):
-        session.storage.append(lease, trial(number, number / 10), {"n": number})
+        session.storage.append(lease, trial(number, number / 10), {"modified": float(number)})
         job = jobs.find("JOB")
-        assert job.state.launched == number and job.record.summary == {"n": number}
+        assert job.state.launched == number and job.record.summary == {"modified": float(number)}
         fresh = session.load("job")[2]
         assert fresh.jobs == job.state.jobs and fresh.summary() == job.state.summary()
     assert [after for after in asked if after] == [2, 5]

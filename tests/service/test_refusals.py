@@ -18,11 +18,12 @@ import pytest
 
 import hpt
 from hpt.errors import DependencyError, JobExistsError
+from hpt.job.limits import DEFAULT_LIMITS
+from hpt.job.notes import STOP
 from hpt.job.state import JobState
 from hpt.running.session import Session
 from hpt.sagemaker.request import model, surroundings
 from hpt.sagemaker.request.parse import parse_request
-from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS
 from hpt.search import events as ev
 from hpt.search.trial import ObjectiveType, TrialStatus
 from hpt.service import errors
@@ -220,7 +221,7 @@ def test_stored_jobs_in_the_way(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> 
     def taken(*_: object, **__: object) -> None:  # by another service, between the look and the storing
         raise JobExistsError("taken", name="late", root=str(walk.state))
 
-    walk.session.storage.request_stop("one")
+    walk.session.storage.leave("one", STOP)
     walk.service._context.session.create = taken  # type: ignore[method-assign, assignment]
     roomy = Service(walk.state)
     roomy._context.session.create = taken  # type: ignore[method-assign, assignment]

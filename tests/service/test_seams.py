@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hpt.job.limits import DEFAULT_LIMITS
 from hpt.running.session import Session
 from hpt.sagemaker.request.parse import parse_request
 from hpt.search import events as ev
@@ -141,10 +143,6 @@ def test_a_job_whose_database_is_locked(calls: Calls) -> None:
 
 
 def test_threads_may_create_no_more_jobs_than_are_allowed(calls: Calls) -> None:
-    from dataclasses import replace
-
-    from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS
-
     calls.service._context.limits = replace(DEFAULT_LIMITS, open_jobs=3)  # one is open
     answers = [calls.begin("CreateHyperParameterTuningJob", **calls.request(f"new-{i}")) for i in range(6)]
     for thread in calls.threads:

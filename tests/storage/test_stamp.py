@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hpt.job.notes import STOP
 from hpt.search.events import StatusChanged
 from hpt.storage.base import Lease
 from hpt.storage.sqlite import SQLiteStorage
@@ -40,7 +41,7 @@ def test_every_change_shows(storage: SQLiteStorage) -> None:
     lease = Lease("job", 1)
     for change in (
         lambda: storage.leave("job", {}),
-        lambda: storage.request_stop("job"),
+        lambda: storage.leave("job", STOP),
         lambda: storage.acquire("job"),
         lambda: storage.append(lease, [EVENT], {}),
         lambda: storage.leave("job", {}),

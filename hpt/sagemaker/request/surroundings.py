@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISDIR
 
 from hpt.job.catalog import BuiltInAlgorithm
 
@@ -34,6 +35,14 @@ def _looking(check: Callable[[Surroundings, str, str], str | None]) -> Callable[
     return answer
 
 
+def _mode(path: str | Path) -> int | None:
+    """The mode of what is at `path`; None if nothing is. `Path.exists` hides what it cannot look at."""
+    try:
+        return Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: no path holds a null byte
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Each method answers None if the path is usable, else what is wrong and how to fix it, with the path
@@ -46,10 +55,10 @@ class Surroundings:
 
     @_looking
     def program(self, path: str, shown: str) -> str | None:
-        program = Path(path)
-        if not program.exists():
+        program, mode = Path(path), _mode(path)
+        if mode is None:
             return f"no program is at {shown}; correct the path (relative ones start at the job file)"
-        if program.is_dir():
+        if S_ISDIR(mode):
             return f"{shown} is a folder; name the program in it"
         if not os.access(program, os.R_OK):
             return f"{shown} may not be read; change its permissions"
@@ -66,10 +75,10 @@ class Surroundings:
     def data(self, uri: str, shown: str) -> str | None:
         if uri.startswith("s3://"):
             return self.check_s3(uri) if self.check_s3 is not None else None
-        path = Path(uri)
-        if not path.exists():
+        mode = _mode(uri)
+        if mode is None:
             return f"nothing is at {shown}; correct the path (relative ones start at the job file)"
-        if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        if not os.access(uri, os.R_OK | os.X_OK if S_ISDIR(mode) else os.R_OK):
             return f"{shown} may not be read; change its permissions"
         return None
 
@@ -78,12 +87,13 @@ class Surroundings:
         if uri.startswith("s3://"):
             bucket = "/".join(uri.split("/")[:3])  # what lies below is still to be written
             return self.check_s3(bucket) if self.check_s3 is not None else None
-        path = Path(uri)
-        if path.exists() and not path.is_dir():
+        path, mode = Path(uri), _mode(uri)
+        if mode is not None and not S_ISDIR(mode):
             return f"{shown} is a file; name a folder"
-        while not path.exists():
+        while mode is None:
             path = path.parent
-        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+            mode = _mode(path)
+        if not S_ISDIR(mode) or not os.access(path, os.W_OK | os.X_OK):
             above = str(path) if shown.startswith(str(path)) else "what it would lie in"
             return f"{shown} cannot be made: {above} is not a folder one may write in; name another place"
         return None

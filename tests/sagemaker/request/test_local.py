@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hpt.job.places import is_image, resolve_uri
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
-from hpt.sagemaker.request.relaxations import LOCAL, is_image, resolve_uri
+from hpt.sagemaker.request.relaxations import LOCAL
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import Surroundings
 from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, edit, single

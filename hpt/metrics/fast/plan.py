@@ -1,12 +1,12 @@
-"""How each pattern of a job is to be matched, as arrays for the kernel: plans are data, never code.
+"""How each pattern of a job is to be matched, as arrays for the inner loop: plans are data, never code.
 
 d   definitions        l  literals       s  character sets       r  instructions of all programs
 
-definitions  (d, 6) int64: kind, first row and end of its program, 1 if a literal begins every match,
+definitions  (d, 5) int64: kind, first row and end of its program, 1 if a literal begins every match,
              1 if it is to be tried on every line
-program      (r, 6) int64; sets (s, 128) uint8; first (d, 129) uint8: see `hpt.metrics.machine`
-literals     (l, 5) int64: start and length in `letters`, offset of its fingerprint, definition, any fold
-letters      (2, n) uint8: bytes (folded) and masks of all literals
+program      (r, 6) int64; sets (s, 128) uint8; first (d, 129) uint8: see `hpt.metrics.fast.machine`
+literals     (l, 4) int64: start and length in `letters`, offset of its fingerprint, definition
+letters      (n,) uint8: bytes of all literals, folded; folds (n,) uint8: the bits set before comparing
 buckets      (9,) int64 into `members` (l,) int64: the literals of each of 8 fingerprint buckets
 tables       (6, 64) uint8: which buckets allow a low or high nibble as byte 0, 1 or 2 of a fingerprint, each
              table of 16 entries four times over (Teddy, in Hyperscan: Wang et al., NSDI 2019, section 4.3)
@@ -21,16 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpt.metrics import machine
+from hpt.metrics.fast import machine
+from hpt.metrics.fast.program import NotExpressibleError, Program, compile_program
 from hpt.metrics.literals import Literal, rarity, required_literals
-from hpt.metrics.syntax import NotExpressibleError, Program, compile_program
 
 MACHINE, REGEX = 0, 1
-"""Kinds of plan: run by the kernel's machine, or confirmed by `re` on the lines the kernel picks."""
+"""Kinds of plan: run by the machine, or by `re` on the lines that hold a literal."""
 
 WINDOW = 3  # bytes of a fingerprint
 BUCKETS = 8
-_BLOCK = 32  # bytes that may be read from the start of a literal on
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,8 @@ class PatternPlan:
             texts = sorted({literal.text.decode("utf-8", "replace") for literal in self.literals})
             find = "lines with " + " or ".join(repr(text) for text in texts)
         if self.program is None:
-            return f"{find}; confirmed by re: {self.reason}"
-        return f"{find}; matched by the kernel in {len(self.program.rows)} instructions"
+            return f"{find}; read with re: {self.reason}"
+        return f"{find}; matched by the compiled reader in {len(self.program.rows)} instructions"
 
 
 def plan_pattern(pattern: str) -> PatternPlan:
@@ -77,6 +76,7 @@ class Plan:
     first: UInt8Array
     literals: Int64Array
     letters: UInt8Array
+    folds: UInt8Array
     buckets: Int64Array
     members: Int64Array
     tables: UInt8Array
@@ -90,14 +90,14 @@ class Plan:
 def plan(patterns: Sequence[re.Pattern[str]]) -> Plan:
     """The plan of a job's patterns."""
     plans = tuple(plan_pattern(pattern.pattern) for pattern in patterns)
-    definitions = np.zeros((len(plans), 6), np.int64)
+    definitions = np.zeros((len(plans), 5), np.int64)
     first = np.zeros((len(plans), 129), np.uint8)
     rows: list[list[int]] = []
     sets: list[bytes] = []
     for index, one in enumerate(plans):
         prefix = one.literals is not None and all(literal.prefix for literal in one.literals)
         kind = MACHINE if one.program else REGEX
-        definitions[index, :5] = kind, len(rows), len(rows), prefix, one.literals is None
+        definitions[index] = kind, len(rows), len(rows), prefix, one.literals is None
         if one.program is None:
             continue
         for op, a, *rest in one.program.rows:
@@ -121,19 +121,18 @@ def plan(patterns: Sequence[re.Pattern[str]]) -> Plan:
 
 def _pack_literals(
     plans: tuple[PatternPlan, ...],
-) -> tuple[Int64Array, UInt8Array, Int64Array, Int64Array, UInt8Array]:
+) -> tuple[Int64Array, UInt8Array, UInt8Array, Int64Array, Int64Array, UInt8Array]:
     literals = [(index, literal) for index, one in enumerate(plans) for literal in one.literals or ()]
     windows = [_window(literal) for _, literal in literals]
-    table = np.zeros((len(literals), 5), np.int64)
+    table = np.zeros((len(literals), 4), np.int64)
     start = 0
     for row, (index, literal) in enumerate(literals):
-        table[row] = start, len(literal.text), windows[row][0], index, any(literal.fold)
+        table[row] = start, len(literal.text), windows[row][0], index
         start += len(literal.text)
-    text = b"".join(bytes(x | y for x, y in zip(l.text, l.fold, strict=True)) for _, l in literals)
-    folds = b"".join(l.fold for _, l in literals)
-    letters = np.frombuffer(text + bytes(_BLOCK) + folds + bytes(_BLOCK), np.uint8).reshape(2, -1).copy()
-    order = sorted(range(len(literals)), key=lambda row: windows[row][1])
-    buckets, members = _share_out(order, windows)
+    folds = np.frombuffer(b"".join(l.fold for _, l in literals), np.uint8)
+    letters = np.frombuffer(b"".join(l.text for _, l in literals), np.uint8) | folds
+    members = sorted(range(len(literals)), key=lambda row: windows[row][1])  # equal fingerprints together
+    buckets = np.array([len(members) * bucket // BUCKETS for bucket in range(BUCKETS + 1)], np.int64)
     tables = np.zeros((2 * WINDOW, 16), np.uint8)
     for bucket in range(BUCKETS):
         for row in members[buckets[bucket] : buckets[bucket + 1]]:
@@ -141,7 +140,8 @@ def _pack_literals(
                 for byte in choices:
                     tables[2 * place, byte & 15] |= 1 << bucket
                     tables[2 * place + 1, byte >> 4] |= 1 << bucket
-    return table, letters, buckets, members, np.ascontiguousarray(np.tile(tables, (1, 4)))
+    members_array = np.array(members, np.int64)
+    return table, letters, folds, buckets, members_array, np.ascontiguousarray(np.tile(tables, (1, 4)))
 
 
 _Window = tuple[int, tuple[tuple[int, ...], ...]]
@@ -158,20 +158,3 @@ def _window(literal: Literal) -> _Window:
         for byte, mask in zip(text[best : best + width], fold[best : best + width], strict=True)
     ]
     return best, (*choices, *[tuple(range(256))] * (WINDOW - width))
-
-
-def _share_out(order: list[int], windows: list[_Window]) -> tuple[Int64Array, Int64Array]:
-    """Literals into buckets: equal fingerprints together, neighbours in order next."""
-    groups: list[list[int]] = []
-    for row in order:
-        if groups and windows[groups[-1][0]][1] == windows[row][1]:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    buckets = np.zeros(BUCKETS + 1, np.int64)
-    members: list[int] = []
-    for bucket in range(BUCKETS):
-        for group in groups[len(groups) * bucket // BUCKETS : len(groups) * (bucket + 1) // BUCKETS]:
-            members.extend(group)
-        buckets[bucket + 1] = len(members)
-    return buckets, np.array(members, np.int64)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpt.metrics import machine
+from hpt.metrics.fast import machine
+from hpt.metrics.fast.plan import MACHINE, plan, plan_pattern
 from hpt.metrics.literals import required_literals
-from hpt.metrics.plan import MACHINE, plan, plan_pattern
 
 ATOMS = st.sampled_from([
     "a", "b", "0", "1", "#", r"\t", "=", "x", ".", "[ab]", "[^a]", r"\d", r"\S", r"\w", r"\s", r"\.", "loss",
@@ -69,20 +69,19 @@ def matches(pattern: str, line: str, memo: bool) -> list[tuple[int, int, str | N
     program, sets, first = (
         array.reshape(-1).tolist() for array in (packed.program, packed.sets, packed.first)
     )
-    state, stack = [100_000, 0, 0, 0, 0], [0] * machine.STACK
+    state, stack = [100_000, 0, 0, 0, 0, 0], [0] * machine.STACK
     text, end = line.encode(), len(line)
     found: list[tuple[int, int, str | None]] = []
     start, advance = 0, False
     while start <= end:
         failed = bytearray(len(packed.program) * (end + 1) // 8 + 1)
-        outcome = machine.search(
-            program, 0, sets, first, 0, text, 0, end, start, end, advance, stack, failed, memo, state
-        )
+        table = program, sets, first, stack, failed, state
+        outcome = machine.search(table, 0, 0, text, 0, end, start, end, advance, memo)
         if outcome == machine.GAVE_UP:
             return None
         if outcome != machine.MATCHED:
             break
-        _, begin, start, group_start, group_end = state
+        _, begin, start, group_start, group_end, _ = state
         group = line[group_start:group_end] if group_start >= 0 and group_end >= 0 else None
         found.append((begin, start, group))
         advance = begin == start
@@ -160,10 +159,10 @@ def test_what_the_machine_cannot_run_is_said(pattern: str, reason: str) -> None:
     one = plan_pattern(pattern)
     assert one.program is None
     assert reason in one.describe()
-    assert "confirmed by re" in one.describe()
+    assert "read with re" in one.describe()
 
 
-def test_the_published_patterns_run_in_the_kernel_alone() -> None:
+def test_the_published_patterns_run_in_the_machine_alone() -> None:
     for pattern in (
         "loss=(.*?);",
         r"auc:([0-9\.]+)",
@@ -172,7 +171,7 @@ def test_the_published_patterns_run_in_the_kernel_alone() -> None:
     ):
         packed = plan([re.compile(pattern)])
         assert packed.definitions[0, 0] == MACHINE
-        assert "matched by the kernel" in packed.patterns[0].describe()
+        assert "matched by the compiled reader" in packed.patterns[0].describe()
 
 
 def test_work_is_bounded_on_patterns_that_hang_re() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import Loader
-from hpt.metrics.hostile import effort
-from hpt.metrics.isolated import IsolatedMatcher, TooSlowError
+from hpt.metrics.fast.loader import Loader
+from hpt.metrics.fast.plan import plan_pattern
 from hpt.metrics.line import values_on_line
 from hpt.metrics.pace import Pace
-from hpt.metrics.plan import plan_pattern
+from hpt.metrics.safe.cost import HARMLESS, search_cost
+from hpt.metrics.safe.isolated import IsolatedMatcher, TooSlowError
 from hpt.metrics.scanner import MetricScanner
 from tests.reference import metrics as reference
 
@@ -31,11 +31,11 @@ HOSTILE = [
 LINES = [b"a" * 26 + b"!", b"a" * 1000 + b"!", b"aaaa aaaa " * 8 + b"!"]
 
 
-@pytest.mark.parametrize("with_kernel", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("pattern", HOSTILE)
-def test_a_hostile_pattern_does_not_stall(pattern: str, with_kernel: bool) -> None:
+def test_a_hostile_pattern_does_not_stall(pattern: str, compiled: bool) -> None:
     loader = Loader(10**18)
-    loader.kernel = Loader().wait() if with_kernel else None
+    loader.reader = Loader().wait() if compiled else None
     definitions = CompiledDefinitions([MetricDefinition("bad", pattern)], loader)
     definitions.lines.values(0, b"a")  # what is made at the first use is not the point
     for line in LINES:
@@ -49,10 +49,10 @@ def test_a_hostile_pattern_does_not_stall(pattern: str, with_kernel: bool) -> No
 
 def test_forty_at_once_do_not_stall() -> None:
     loader = Loader(10**18)
-    loader.kernel = Loader().wait()
+    loader.reader = Loader().wait()
     patterns = [f"({'a' * (i % 5 + 1)}+)+{'b' * (i // 5)}$" for i in range(40)]
     definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
-    assert len(definitions.lines.efforts) == 40
+    assert len(definitions.lines.costs) == 40
     scanner = MetricScanner(definitions)
     start = time.thread_time()
     scanner.feed(b"a" * 26 + b"!\n" + b"a" * 60 + b"!\n")
@@ -75,11 +75,11 @@ FORTY = [
 ]
 
 
-@pytest.mark.parametrize("with_kernel", [False, True])
-def test_forty_of_every_kind_leave_the_loop_its_turns(with_kernel: bool) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_forty_of_every_kind_leave_the_loop_its_turns(compiled: bool) -> None:
     """No turn takes longer than 0.1 s, and in the end all is read, that which can be read rightly."""
     loader = Loader(10**18)
-    loader.kernel = Loader().wait() if with_kernel else None
+    loader.reader = Loader().wait() if compiled else None
     patterns = [*FORTY, "loss=([0-9.]+)"]
     definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
     definitions.prepare()
@@ -113,10 +113,10 @@ class Spent(Pace):
         return True
 
 
-@pytest.mark.parametrize("with_kernel", [False, True])
-def test_reading_in_pieces_finds_the_same_and_may_be_taken_over_anywhere(with_kernel: bool) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_reading_in_pieces_finds_the_same_and_may_be_taken_over_anywhere(compiled: bool) -> None:
     loader = Loader(10**18)
-    loader.kernel = Loader().wait() if with_kernel else None
+    loader.reader = Loader().wait() if compiled else None
     patterns = [r"(\w)\1x=(\d)", r"x=(\d)", r"(?:a|(\d)\b)+\1", "y=([0-9.]+)", r"(?=.*y)(\d)"]
     definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
     log = b"x=1 y=2\n" + "é x=3 y=4 44x=5\n".encode() + b"\nbbx=6 11 y=7\r\nx=8 a22" * 3
@@ -132,7 +132,7 @@ def test_reading_in_pieces_finds_the_same_and_may_be_taken_over_anywhere(with_ke
         assert seen + other.feed(log[scanner.cursor :]) + other.finish() == expected
         seen += scanner.go_on(pace)
         turns += 1
-    assert turns > (1 if with_kernel else 5)
+    assert turns > (1 if compiled else 5)
     scanner.feed(log, pace)
     with pytest.raises(ValueError, match="go on with that first"):
         scanner.feed(b"x=1\n")
@@ -142,16 +142,12 @@ def test_an_answer_nobody_waits_for_holds_up_no_other() -> None:
     matcher = IsolatedMatcher()
     try:
         slow, dropped, last = (matcher.ask(p, b"a" * 60 + b"!1") for p in (r"(a+)+\1$", r"(\w)", r"(\d)"))
-        matcher.drop(dropped)
-        while not last.ended:
-            matcher.work(0.05)
-        assert slow.error.startswith("no end within")
-        assert (dropped.values, last.values) == (None, [1.0])
+        assert dropped.cancel()
+        assert last.result(5.0) == [1.0]
+        assert str(slow.exception()).startswith("no end within")
         first, second = matcher.ask(r"(a+)+\1$", b"a" * 60 + b"!"), matcher.ask(r"(\d)", b"2")
-        matcher.drop(first)
-        while not second.ended:
-            matcher.work(0.05)
-        assert second.values == [2.0]
+        first.cancel()
+        assert second.result(5.0) == [2.0]
         assert matcher.values(r"x=(\d)", b"y" * 5_000_000 + b"x=7") == [7.0]
     finally:
         matcher.close()
@@ -160,7 +156,7 @@ def test_an_answer_nobody_waits_for_holds_up_no_other() -> None:
 def test_what_surely_ends_may_take_long_in_the_other_process() -> None:
     definitions = CompiledDefinitions([MetricDefinition("m", r"bb(.*?)!")], Loader(10**18))
     line = b"xbb" + b" " * 5_000_000 + b"3!"
-    assert not definitions.lines.efforts[0].harmless(len(line))
+    assert not definitions.lines.costs[0].steps(line) <= HARMLESS
     assert definitions.lines.values(0, line) == [3.0]
 
 
@@ -199,13 +195,15 @@ def test_the_isolated_matcher_answers_is_killed_and_comes_back() -> None:
         matcher.close()
 
 
-def test_efforts() -> None:
+def test_costs() -> None:
     bounded = ["loss=(.*?);", r"auc:([0-9\.]+)", "Loss = (.*?);", r"^(\d+) .* x$", "(?:ab){3}(c)"]
     unbounded = ["(a+)+$", "(?:ab|b)*(1)", r"(\w+\s?)+$", "(?=(a+)+$)(1)", "(?:a|ab){1,20}(x)"]
-    assert [p for p in bounded if effort(plan_pattern(p)).unbounded] == []
-    assert [p for p in unbounded if not effort(plan_pattern(p)).unbounded] == []
-    assert effort(plan_pattern("loss=(.*?);")).harmless(1_000_000)
-    assert not effort(plan_pattern("(.*)x(.*)y")).harmless(1_000_000)
+    assert [p for p in bounded if search_cost(plan_pattern(p)).unbounded] == []
+    assert [p for p in unbounded if not search_cost(plan_pattern(p)).unbounded] == []
+    line = b"loss=" + b" " * 1_000_000
+    assert search_cost(plan_pattern("loss=(.*?);")).steps(line) <= HARMLESS
+    assert search_cost(plan_pattern("loss=(.*?);")).steps(b"loss=" * 200_000) > HARMLESS
+    assert search_cost(plan_pattern("(.*)x(.*)y")).steps(line) > HARMLESS
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set")
@@ -217,5 +215,5 @@ def test_where_re2_means_something_else_it_is_not_asked() -> None:
         (r"(?:\w+)+=(\d)", "é=1 ٣=٤".encode()),
     ):
         definitions = CompiledDefinitions([MetricDefinition("m", pattern)], Loader(10**18))
-        assert effort(plan_pattern(pattern)).unbounded
+        assert search_cost(plan_pattern(pattern)).unbounded
         assert definitions.lines.values(0, line) == values_on_line(re.compile(pattern), line.decode())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpt.metrics import decimal_number as number
+from hpt.metrics.fast import decimal_number as number
 
 POWERS = number.powers_of_five().tolist()
 

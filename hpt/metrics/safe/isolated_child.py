@@ -1,8 +1,8 @@
-"""Matches patterns for another process, which may kill it: see `hpt.metrics.isolated`.
+"""Matches patterns for another process, which may kill it: see `hpt.metrics.safe.isolated`.
 
-Runs as a script, with the standard library and `line.py` beside it. A request is a line of JSON, [pattern,
-seconds of CPU time, length], and so many bytes of a log; an answer is a line of JSON, a list of values. A
-request that takes too long ends the process, by its own alarm.
+Runs as a script, with the standard library and `line.py` of the folder above. A request is a line of JSON,
+[pattern, seconds of CPU time, length], and so many bytes of a log; an answer is a line of JSON, a list of
+values. A request that takes too long ends the process, by its own alarm.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    sys.path.append(str(Path(__file__).parent))
+    sys.path.append(str(Path(__file__).parents[1]))
     line = importlib.import_module("line")
     warnings.simplefilter("ignore")
     while request := sys.stdin.buffer.readline():

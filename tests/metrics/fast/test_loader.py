@@ -1,4 +1,4 @@
-"""The kernel is loaded when it pays, cached where that is possible, and never needed."""
+"""The compiled reader is loaded when it pays, cached where that is possible, and never needed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 
 import hpt
 from hpt.job.config import MetricDefinition
-from hpt.metrics.cache import cache_directory
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import Loader
+from hpt.metrics.fast.cache import cache_directory
+from hpt.metrics.fast.loader import Loader
 from hpt.metrics.scanner import MetricScanner
 
 LOSS = [MetricDefinition("loss", "loss=([0-9.]+);")]
@@ -28,13 +28,13 @@ import sys, warnings
 warnings.simplefilter("always")
 from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import Loader
+from hpt.metrics.fast.loader import Loader
 from hpt.metrics.scanner import MetricScanner
 loader = Loader()
-kernel = loader.wait()
+reader = loader.wait()
 scanner = MetricScanner(CompiledDefinitions([MetricDefinition("loss", "loss=([0-9.]+);")], loader))
 assert scanner.feed(b"x loss=0.5; y\\nloss=2;\\n") == [(0, 0.5, 14), (0, 2.0, 22)], scanner
-print("kernel" if kernel else loader.failure)
+print("compiled" if reader else loader.failure)
 """
 
 
@@ -89,7 +89,7 @@ def compiled_files(directory: Path) -> list[Path]:
 def test_a_log_that_is_short_never_loads_numba() -> None:
     program = (
         "import sys\n"
-        "from hpt.job import MetricDefinition\n"
+        "from hpt.job.config import MetricDefinition\n"
         "from hpt.metrics.definitions import CompiledDefinitions\n"
         "from hpt.metrics.scanner import MetricScanner\n"
         "scanner = MetricScanner(CompiledDefinitions([MetricDefinition('loss', 'loss=([0-9.]+);')]))\n"
@@ -100,7 +100,7 @@ def test_a_log_that_is_short_never_loads_numba() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_kernel_takes_over_while_reading_goes_on() -> None:
+def test_the_compiled_reader_takes_over_while_reading_goes_on() -> None:
     loader = Loader(worth=0.01)
     scanner = MetricScanner(CompiledDefinitions(LOSS, loader))
     line = b"noise loss=0.25; and so on\n"
@@ -114,7 +114,7 @@ def test_the_kernel_takes_over_while_reading_goes_on() -> None:
 
 def test_several_threads_scan_at_once() -> None:
     loader = Loader(10**18)
-    loader.kernel = Loader().wait()
+    loader.reader = Loader().wait()
     definitions = CompiledDefinitions(LOSS, loader)
     logs = [b"".join(b"step %d loss=%d.5;\n" % (i, i * k) for i in range(5000)) for k in range(4)]
     found: dict[int, list[tuple[int, float, int]]] = {}
@@ -144,7 +144,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    assert [process.communicate(timeout=300) for process in processes] == [("kernel\n", "")] * 2
+    assert [process.communicate(timeout=300) for process in processes] == [("compiled\n", "")] * 2
     return directory
 
 
@@ -152,7 +152,7 @@ def test_compiled_code_is_cached_and_found_again(cache: Path) -> None:
     files = {path: path.stat().st_mtime_ns for path in compiled_files(cache)}
     assert len(files) == 2
     again = run({"NUMBA_CACHE_DIR": str(cache)})
-    assert (again.stdout, again.stderr) == ("kernel\n", "")
+    assert (again.stdout, again.stderr) == ("compiled\n", "")
     assert {path: path.stat().st_mtime_ns for path in compiled_files(cache)} == files
 
 
@@ -162,18 +162,8 @@ def test_a_damaged_cache_is_done_without(cache: Path, tmp_path: Path) -> None:
     for path in [*compiled_files(damaged), *damaged.rglob("*.nbi")]:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     done = run({"NUMBA_CACHE_DIR": str(damaged)})
-    assert done.stdout == "kernel\n", done.stderr
+    assert done.stdout == "compiled\n", done.stderr
     assert "cannot be used" in done.stderr
-
-
-def test_a_version_of_numba_without_the_quick_compiler_compiles_all_the_same(tmp_path: Path) -> None:
-    program = f"import sys; sys.modules['hpt.metrics.quick_compiler'] = None\n{READ}"
-    done = run({"NUMBA_CACHE_DIR": str(tmp_path)}, program)
-    assert done.stdout == "kernel\n", done.stderr
-    assert "cannot be used" in done.stderr
-    assert len(compiled_files(tmp_path)) == 2
-    again = run({"NUMBA_CACHE_DIR": str(tmp_path)})
-    assert (again.stdout, again.stderr) == ("kernel\n", "")
 
 
 def test_the_order_of_cache_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +203,7 @@ def test_a_read_only_installation_is_cached_in_the_users_home(installation: Path
     program = f"{READ}\nimport hpt; assert hpt.__file__.startswith({str(installation)!r}), hpt.__file__"
     for _ in range(2):
         done = run({"HOME": str(home)}, program, installation)
-        assert (done.stdout, done.stderr) == ("kernel\n", "")
+        assert (done.stdout, done.stderr) == ("compiled\n", "")
     assert len(compiled_files(home / ".cache" / "hpt")) == 2
 
 
@@ -224,7 +214,7 @@ def test_with_a_read_only_home_the_cache_is_private_among_temporary_files(
     temporary.mkdir()
     environment = {"HOME": read_only(tmp_path / "home"), "TMPDIR": str(temporary)}
     done = run(environment, READ, installation)
-    assert (done.stdout, done.stderr) == ("kernel\n", "")
+    assert (done.stdout, done.stderr) == ("compiled\n", "")
     assert len(compiled_files(temporary / f"hpt-cache-{os.getuid()}")) == 2
 
 
@@ -234,17 +224,35 @@ def test_where_nothing_can_be_written_it_is_compiled_with_one_warning(
     closed = read_only(tmp_path / "closed")
     program = f"import tempfile; tempfile.tempdir = {closed!r}\n{READ}"
     done = run({"HOME": closed, "NUMBA_CACHE_DIR": closed}, program, installation)
-    assert done.stdout == "kernel\n"
+    assert done.stdout == "compiled\n"
     assert done.stderr.count("compiled code cannot be cached") == 1
 
 
-def test_without_compiling_the_scanner_reads_all_the_same() -> None:
-    """The kernel interpreted, over the worked examples and the property test."""
-    tests = str(Path(__file__).with_name("test_scanner.py"))
-    chosen = "kernel and not endless and not longest and not full"
+WITHOUT = {
+    "compiling disabled": ({"NUMBA_DISABLE_JIT": "1"}, ""),
+    "no Numba installed": ({}, "import sys; sys.modules.update(numba=None, llvmlite=None)\n"),
+}
+
+
+@pytest.mark.parametrize("way", WITHOUT)
+def test_without_compiling_all_is_read_and_nothing_said(way: str, tmp_path: Path) -> None:
+    """The reason is the user's choice, which is nothing to warn of."""
+    environment, preparation = WITHOUT[way]
+    done = run({"HOME": str(tmp_path), **environment}, preparation + READ)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "NUMBA_DISABLE_JIT" in done.stdout or "numba" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", WITHOUT)
+def test_without_compiling_the_scanner_reads_all_the_same(way: str) -> None:
+    """Over the worked examples and the property test."""
+    environment, preparation = WITHOUT[way]
+    tests = str(Path(__file__).parents[1] / "test_scanner.py")
+    options = ["-q", "-p", "no:cacheprovider", "-k", "plain", tests]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, tests],
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "HPT_TEST_EXAMPLES": "100"},
+        [sys.executable, "-c", f"{preparation}import pytest, sys\nsys.exit(pytest.main({options!r}))"],
+        env={**os.environ, **environment, "HPT_TEST_EXAMPLES": "100"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -252,8 +260,9 @@ def test_without_compiling_the_scanner_reads_all_the_same() -> None:
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_with_compiling_disabled_the_kernel_is_not_loaded_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_compiling_disabled_a_long_log_is_read_by_re(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     loader = Loader(worth=0)
     assert MetricScanner(CompiledDefinitions(LOSS, loader)).feed(b"loss=1;\n") == [(0, 1.0, 8)]
-    assert loader.kernel is None
+    assert loader.wait() is None
+    assert "NUMBA_DISABLE_JIT" in str(loader.failure)

@@ -12,53 +12,78 @@ from math import inf
 from re import _constants  # type: ignore[attr-defined]
 from typing import Any
 
-from hpt.metrics import machine
-from hpt.metrics.plan import PatternPlan
+from hpt.metrics.fast import machine
+from hpt.metrics.fast.plan import PatternPlan
+from hpt.metrics.fast.program import Program
+from hpt.metrics.line import TAB_AS_TEXT
 from hpt.metrics.syntax import parse
 
-INSTANT = 2e4
-"""So many steps are nothing to speak of."""
+INSTANT = 1e5
+"""So many steps take no time to speak of."""
 
 HARMLESS = 4e6
 """So many steps are a matter of some tens of milliseconds."""
+
+_TAB_AS_TEXT = TAB_AS_TEXT.encode()
 
 MANY = 8  # a repeat with so much freedom counts
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """A bound on the steps of one search: weight * length ** degree, or no bound at all."""
+class SearchCost:
+    """A bound on the steps of one search: starts * weight * length ** degree, or no bound at all.
+
+    beginning: what every match begins with; a search starts where it stands.
+    """
 
     degree: float
     weight: float
+    beginning: bytes
 
     @property
     def unbounded(self) -> bool:
         return self.degree == inf
 
-    def steps(self, length: int) -> float:
-        """For a line of that length."""
-        return inf if self.unbounded else self.weight * float(length + 1) ** self.degree
+    @property
+    def instant(self) -> float:
+        """Lines up to this length, a TAB counting as four, are certainly done with at once."""
+        return -1.0 if self.unbounded else float((INSTANT / self.weight) ** (1 / (self.degree + 1)) - 1)
 
-    def instant(self, length: int) -> bool:
-        """Whether a line of that length is certainly done with at once."""
-        return self.steps(length) <= INSTANT
+    @property
+    def instant_once(self) -> float:
+        """The same of lines where a match can begin in one place at most, as far as that can be counted."""
+        if self.unbounded or not self.beginning or set(self.beginning) & set(_TAB_AS_TEXT):
+            return -1.0
+        return float((INSTANT / self.weight) ** (1 / max(1.0, self.degree)) - 1)
 
-    def harmless(self, length: int) -> bool:
-        """Whether a line of that length is certainly done with quickly."""
-        return self.steps(length) <= HARMLESS
+    def steps(self, line: bytes) -> float:
+        """For that line, and for what it is with its TABs as text."""
+        line = line.replace(b"\t", _TAB_AS_TEXT)
+        return self.steps_at_most(line.decode("latin-1"), len(line))
+
+    def steps_at_most(self, text: str, width: int) -> float:
+        """For many lines at once, the longest of that width."""
+        if self.unbounded:
+            return inf
+        starts = text.count(self.beginning.decode()) if self.beginning else len(text) + 1
+        return float(len(text) + starts * self.weight * (width + 1) ** self.degree)
 
 
-def effort(one: PatternPlan) -> Effort:
+def search_cost(plan: PatternPlan) -> SearchCost:
     """What `re` may need for the pattern of a plan."""
-    tree, _ = parse(one.pattern)
+    tree, _ = parse(plan.pattern)
     degree, weight = _walk(tree)
-    if degree < inf and one.program is not None:
-        rows = one.program.rows
-        free = [row for row in rows if row[0] in (machine.GREEDY, machine.LAZY) and not row[5]]
-        degree = float(sum(row[3] < 0 or row[3] - row[2] >= MANY for row in free))
-    begins = one.literals is not None and all(literal.prefix for literal in one.literals)
-    return Effort(degree + (not begins), weight)
+    if degree < inf and plan.program is not None:
+        degree = float(sum(_is_free(plan.program, pc) for pc in range(len(plan.program.rows))))
+    return SearchCost(degree, weight, b"" if plan.program is None else plan.program.beginning())
+
+
+def _is_free(program: Program, pc: int) -> bool:
+    """Whether a repeat of one character set may have to be tried in many ways."""
+    op, _, least, most, _, closed = program.rows[pc]
+    if op not in (machine.GREEDY, machine.LAZY) or closed or 0 <= most < least + MANY:
+        return False
+    return not program.always_matches(pc + 1)
 
 
 def _walk(nodes: Any) -> tuple[float, float]:
