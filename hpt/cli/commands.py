@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 from hpt.cli import check_metric, show, simulate
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
-from hpt.errors import InputError, JobExistsError, JobOwnedError
+from hpt.cli.hints import HintedView, command
+from hpt.errors import InputError, JobOwnedError
 from hpt.job.lifecycle import PRIMARY
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.state import JobStatus
-from hpt.job.view import JobView, TrialView
+from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.progress import PlainProgress
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Progress, Session
 from hpt.search.strategies import canonical_name
-from hpt.storage.place import command
 
 if TYPE_CHECKING:
     from hpt.sagemaker.request.parse import JobRequest
@@ -41,16 +41,13 @@ def tune(options: Namespace) -> int:
         checked(read._replace(warnings=(*read.warnings, *notes)), as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
-        try:
-            run = session.start(
-                read.config,
-                again=Again.NEXT if options.again else Again.NEVER,
-                request=read.request,
-                notes=read.warnings,
-                warm_start_jobs=most,
-            )
-        except JobExistsError as error:
-            raise _exists(error) from error
+        run = session.start(
+            read.config,
+            again=Again.NEXT if options.again else Again.NEVER,
+            request=read.request,
+            notes=read.warnings,
+            warm_start_jobs=most,
+        )
     with _interruptible(session, run.name):
         for note in run.notes:
             print(f"hpt: note: {note}", file=sys.stderr)
@@ -108,14 +105,19 @@ def list_jobs(options: Namespace) -> int:
 def describe(options: Namespace) -> int:
     session = Session(options.state)
     config, record, state = session.load(options.name)
-    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return codes.COMPLETED
 
 
 def trials(options: Namespace) -> int:
     session = Session(options.state)
     config, _, state = session.load(options.name)
-    view = JobView(config, state)
+    view = HintedView(config, state, session.root)
     chosen = view.trials
     if options.status is not None:
         known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
@@ -177,22 +179,6 @@ def _read_job(options: Namespace) -> JobRequest:
     )
 
 
-def _exists(error: JobExistsError) -> JobExistsError:
-    """The error with what can be typed about it."""
-    if error.differences:
-        return JobExistsError(
-            f"tuning job {error.name!r} is unfinished and was described otherwise: "
-            f"{'; '.join(error.differences)}. Go on with it as it is by "
-            f"`{command(f'resume {error.name}', Path(error.root))}`, end it by "
-            f"`{command(f'stop {error.name}', Path(error.root))}`, or choose another name with --name"
-        )
-    go_on = f"go on with it by `{command(f'resume {error.name}', Path(error.root))}`, "
-    return JobExistsError(
-        f"a tuning job named {error.name!r} exists in {error.root}; {go_on if error.unfinished else ''}"
-        "choose another name with --name, or use --again"
-    )
-
-
 @contextmanager
 def _interruptible(session: Session, name: str) -> Iterator[None]:
     """Gives a Ctrl-C that meets the job outside the runner's loop, which sees to its own, words on what is
@@ -236,7 +222,12 @@ def _follow(session: Session, run: Run, options: Namespace) -> int:
 
 def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:
     config, record, state = session.load(name)
-    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
 
 

@@ -152,12 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # here, where a failure can still be told
-    except (InputError, JobOwnedError) as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return exit_codes.BAD_INPUT
     except HptError as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return exit_codes.SURROUNDINGS
+        from hpt.cli.hints import explain
+
+        print(f"hpt: {explain(error)}", file=sys.stderr)
+        bad_input = isinstance(error, InputError | JobOwnedError)
+        return exit_codes.BAD_INPUT if bad_input else exit_codes.SURROUNDINGS
     except KeyboardInterrupt as interrupt:
         print(f"hpt: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return exit_codes.INTERRUPTED

@@ -9,7 +9,8 @@
 A program that reads `import boto3` runs with that line changed to `import hpt.client as boto3`. Methods,
 arguments, answers, paginators, waiters and exceptions are botocore's own, built from its model of the
 service; only the sending is replaced. Each job runs in a process that outlives the caller, and is the same
-job that `hpt list`, `hpt describe` and `hpt stop` see.
+job that `hpt list`, `hpt describe` and `hpt stop` see. If that process dies, another one takes its place as
+soon as anybody looks at the job.
 """
 
 from __future__ import annotations

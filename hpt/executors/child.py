@@ -108,7 +108,7 @@ def explain(program: str, number: int, directory: str) -> str:
         if os.path.isdir(path):
             return f"the program {program} is a directory; name the file to run"
         if os.path.exists(path) and not os.access(path, os.X_OK):
-            return f"the program {program} is not executable; allow it with: chmod +x {program}"
+            return f"the program {program} is not executable; make it so"
         return f"the program {program} cannot run: permission denied"
     if number == errno.ENOEXEC:
         return (

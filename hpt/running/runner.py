@@ -9,7 +9,6 @@ to.
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time as _time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -323,15 +322,10 @@ class TuningJobRunner:
         self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
 
     def _without_value(self, job: TrainingJob, metric: str, exit: Exit | None) -> str:
-        """Why a training job that did not fail has no value, with the command that looks into it."""
+        """Why a training job that did not fail has no value."""
         if job.training_start is None and (exit is None or exit.started is None):
             return "stopped before the program started"
-        words = f"printed no value of the objective metric {metric!r}"
-        if exit is None or exit.log is None:
-            return f"{words}; check its regular expression against the log"
-        definitions = self.config.definition_of(job.definition).metric_definitions
-        tried = [f"--metric={each.name}={each.regex}" for each in definitions if each.name == metric]
-        return f"{words}; try: {shlex.join(['hpt', 'check-metric', exit.log, *tried])}"
+        return f"printed no value of the objective metric {metric!r}"
 
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""

@@ -16,7 +16,14 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
+from hpt.errors import (
+    InputError,
+    JobExistsError,
+    JobNotFoundError,
+    StateDirectoryError,
+    StorageError,
+    ValidationError,
+)
 from hpt.executors.local import LocalExecutor
 from hpt.job.advice import advice
 from hpt.job.complete import check_config, completed
@@ -80,14 +87,10 @@ class Session:
         except (FileNotFoundError, NotADirectoryError):
             is_file = False
         except OSError as error:
-            raise InputError(
-                f"the state directory {self.root} cannot be looked at ({error.strerror}); "
-                "name another with --state or $HPT_HOME"
-            ) from error
+            reason = f"cannot be looked at ({error.strerror})"
+            raise StateDirectoryError(str(self.root), reason) from error
         if is_file:
-            raise InputError(
-                f"the state directory {self.root} is a file; name another with --state or $HPT_HOME"
-            )
+            raise StateDirectoryError(str(self.root), "is a file")
         self.storage = SQLiteStorage(self.root)
 
     def close(self) -> None:
@@ -165,7 +168,7 @@ class Session:
             if record is None:
                 return name, False
             if record.problem is not None:
-                raise StorageError(f"tuning job {record.name!r} cannot be read: {record.problem}")
+                raise StorageError(f"tuning job {record.name!r} cannot be read", reason=record.problem)
             ended = JobStatus(record.summary.get("status", "InProgress")).ended
             if again is Again.SAME or not ended:
                 if changed := differences(self.config(name), config, in_request=in_request):

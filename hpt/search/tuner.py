@@ -282,7 +282,9 @@ class Tuner:
                     log.add(config, event.value, event.definition, None if event.same else event.parent)
             case TrialCreated():
                 if event.number != log.last_number + 1:
-                    raise TrialStateError(f"trial {event.number} does not follow trial {log.last_number}")
+                    raise TrialStateError(
+                        f"trial {event.number} does not follow trial {log.last_number}", number=event.number
+                    )
                 config = log.part(event.definition).space.validate(event.config)
                 log.create(event.number, config, event.definition)
             case Reported():
@@ -301,19 +303,22 @@ class Tuner:
         """The number, if it is a running trial's."""
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
             raise UnknownTrialError(
-                f"trial {number!r} is unknown; give the number of a trial, such as trial.number"
+                f"trial {number!r} is unknown; give the number of a trial, such as trial.number",
+                number=number,
             )
         if number in self._log.running:
             return int(number)
         if number in self._log.position:
             status = self._log.ended[self._log.position[number]].status
             raise TrialStateError(
-                f"trial {number} has ended as {status}; only a running trial can be changed"
+                f"trial {number} has ended as {status}; only a running trial can be changed",
+                number=number,
             )
         last = self._log.last_number
         raise UnknownTrialError(
             f"trial {number} is unknown; "
-            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first")
+            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first"),
+            number=number,
         )
 
     def _consider(self, trial: Trial) -> None:

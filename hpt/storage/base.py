@@ -31,7 +31,8 @@ class JobRecord:
     name: as given. created: seconds since the epoch. document: the job's description as JSON data (whatever
     `create` was given). summary: the small JSON document of the last append, for listings. owner_pid: the
     living process that runs it, or None. problem: why the job cannot be read (`jobs` lists such a job all
-    the same, with an empty document), or None.
+    the same, with an empty document), or None. owner: who the process `owner_pid` is, as a `ProcessIdentity`
+    is written.
     """
 
     name: str
@@ -40,6 +41,7 @@ class JobRecord:
     summary: Mapping[str, Any]
     owner_pid: int | None = None
     problem: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

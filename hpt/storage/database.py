@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from hpt.errors import StorageError
+from hpt.errors import StorageError, Trouble
 from hpt.job.notes import STOP, stop_requested
 from hpt.search.stored import newer
 from hpt.storage.base import Note
-from hpt.storage.place import command
 
 DATABASE = "job.sqlite"
 LOCK = "owner.lock"
@@ -46,29 +45,41 @@ next taken over: its owner may be of an earlier version, which looks for the fla
 
 Execute = Callable[..., sqlite3.Cursor]
 
-_FIXES = {
-    sqlite3.SQLITE_FULL: "free space on its file system, then {again}",
-    sqlite3.SQLITE_IOERR: "check its disk, quota and file-size limit, then {again}",
-    sqlite3.SQLITE_BUSY: "another process is writing it; try again when that one is done",
-    sqlite3.SQLITE_READONLY: "make it writable, or choose another state directory with --state",
-    sqlite3.SQLITE_PERM: "make it writable, or choose another state directory with --state",
-    sqlite3.SQLITE_CANTOPEN: "make it readable and writable, or choose another state directory with --state",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a copy, or delete its directory",
-    sqlite3.SQLITE_NOTADB: "the file is damaged: restore it from a copy, or delete its directory",
+_RESTORE = "the file is damaged: restore it from a copy, or delete its directory"
+_TROUBLES = {
+    sqlite3.SQLITE_FULL: (Trouble.FULL, "free space on its file system"),
+    sqlite3.SQLITE_IOERR: (Trouble.WRITING, "check its disk, quota and file-size limit"),
+    sqlite3.SQLITE_BUSY: (
+        Trouble.BUSY,
+        "another process is writing it; try again when that one is done",
+    ),
+    sqlite3.SQLITE_READONLY: (Trouble.FORBIDDEN, "make it writable"),
+    sqlite3.SQLITE_PERM: (Trouble.FORBIDDEN, "make it writable"),
+    sqlite3.SQLITE_CANTOPEN: (Trouble.FORBIDDEN, "make it readable and writable"),
+    sqlite3.SQLITE_CORRUPT: (
+        Trouble.DAMAGED,
+        "the file is damaged: restore it from a copy, or delete its directory",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        Trouble.DAMAGED,
+        "the file is damaged: restore it from a copy, or delete its directory",
+    ),
 }
 _NO_WRITING = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
 _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY))
 
 
-def storage_error(error: Exception, path: Path, what: str, again: str = "try again") -> StorageError:
-    """The failure with its path, cause and fix. again: what to do once the surroundings are mended."""
+def storage_error(error: Exception, path: Path, what: str, name: str = "", root: str = "") -> StorageError:
+    """The failure with its path, cause and fix. name, root: the stored job that it interrupted, if any."""
     if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        fix = _FIXES[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN]
-        return StorageError(f"{what}: {path}: {error.strerror or error}; {fix.format(again=again)}")
-    fix = _FIXES.get(_primary_code(error), "check the file and its file system")
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StorageError(f"{what}: {path}: {error} ({name}); {fix.format(again=again)}")
+        code = sqlite3.SQLITE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else sqlite3.SQLITE_CANTOPEN
+        reason = error.strerror or str(error)
+    else:
+        code = _primary_code(error)
+        reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+    trouble, fix = _TROUBLES.get(code, (Trouble.OTHER, "check the file and its file system"))
+    facts = {"path": str(path), "name": name, "root": root or str(path.parent)}
+    return StorageError(what, reason=reason, fix=fix, trouble=trouble, **facts)
 
 
 def _primary_code(error: Exception) -> int:
@@ -134,9 +145,8 @@ class Database:
             raise self._failure(error, "the job's state could not be opened") from error
 
     def _failure(self, error: Exception, what: str) -> StorageError:
-        job = f"resume {self.directory.name}"
-        again = "try again" if self._new else f"`{command(job, self.directory.parent)}`"
-        return storage_error(error, self.path, what, again)
+        name = "" if self._new else self.directory.name
+        return storage_error(error, self.path, what, name, str(self.directory.parent))
 
     def _connect(self, mode: str, busy_seconds: float) -> sqlite3.Connection:
         attempts = [f"mode={mode}", "mode=ro"] if mode == "rw" else [f"mode={mode}"]
@@ -224,10 +234,8 @@ class Database:
         except sqlite3.Error as error:
             raise self._failure(error, "the job could not be read") from error
         if version > SCHEMA_VERSION:
-            raise newer(
-                f"tuning job {self.directory.name!r} has schema {version}, and {SCHEMA_VERSION} is the "
-                "latest known here"
-            )
+            told = f"the job has schema {version}, and {SCHEMA_VERSION} is the latest known here"
+            raise newer(told).at(str(self.path))
         return version > 0
 
     def set_journal(self, mode: str) -> None:
@@ -243,8 +251,11 @@ class Database:
                 current = self._try_journal(mode) or current
             if current.upper() != mode == "DELETE":
                 raise StorageError(
-                    f"{self.path} is in use and lies on a network file system, where SQLite's log "
-                    "is not safe; end the processes that use it, or choose a local directory with --state"
+                    "the journal's mode could not be set",
+                    path=str(self.path),
+                    reason="it is in use and lies on a network file system, where SQLite's log is not safe",
+                    fix="end the processes that use it, or keep it in a local directory",
+                    trouble=Trouble.UNSAFE,
                 )
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if current == 'wal' else 'EXTRA'}")
         except sqlite3.Error as error:

@@ -37,7 +37,7 @@ class MemoryStorage:
         try:
             return self._jobs[job_key(name)]
         except (KeyError, InputError):
-            raise JobNotFoundError(f"no tuning job named {name!r} in memory") from None
+            raise JobNotFoundError(f"no tuning job named {name!r} in memory", name=name) from None
 
     def create(
         self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
@@ -46,7 +46,8 @@ class MemoryStorage:
         with self._lock:
             taken = self._jobs.setdefault(job_key(name), job)
         if taken is not job:
-            raise JobExistsError(f"a tuning job named {taken.name!r} exists in memory; choose another name")
+            message = f"a tuning job named {taken.name!r} exists in memory; choose another name"
+            raise JobExistsError(message, name=taken.name)
 
     def acquire(self, name: str) -> Lease:
         with self._lock:
@@ -54,7 +55,7 @@ class MemoryStorage:
             if job.owned:
                 pid = os.getpid()
                 message = f"tuning job {name!r} is run by this very process (pid {pid}); release it first"
-                raise JobOwnedError(message, pid)
+                raise JobOwnedError(message, pid, name=name)
             job.owned = True
             job.token += 1
             return Lease(name, job.token)
@@ -72,7 +73,8 @@ class MemoryStorage:
             if not job.owned or job.token != lease.token:
                 raise LeaseLostError(
                     f"tuning job {lease.name!r} was taken over (token {job.token}, ours {lease.token}); "
-                    "its former owner must not run it any further"
+                    "its former owner must not run it any further",
+                    name=lease.name,
                 )
             job.events.extend(rows)
             job.summary = text
@@ -102,7 +104,8 @@ class MemoryStorage:
         with self._lock:
             if self._job(name).owned:
                 pid = os.getpid()
-                raise JobOwnedError(f"tuning job {name!r} is run by this very process (pid {pid})", pid)
+                message = f"tuning job {name!r} is run by this very process (pid {pid})"
+                raise JobOwnedError(message, pid, name=name)
             del self._jobs[job_key(name)]
 
 

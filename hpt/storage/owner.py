@@ -34,6 +34,12 @@ class ProcessIdentity:
         return ProcessIdentity(_boot_id(), _namespace(), os.getpid(), start)
 
     @staticmethod
+    def of(pid: int) -> ProcessIdentity | None:
+        """The process of that id in this namespace; None if none runs."""
+        start = _start_time(pid)
+        return None if start is None else ProcessIdentity(_boot_id(), _namespace(), pid, start)
+
+    @staticmethod
     def parse(text: str) -> ProcessIdentity:
         """The identity that `str` wrote.
 

@@ -74,7 +74,7 @@ def test_programs_that_cannot_run_say_why(workshop: Workshop) -> None:
         str(workshop.directory / "programs/absent"): "is not found",
         str(workshop.directory / "nowhere/absent.py"): "is not found",
         str(workshop.directory / "programs/absent.py"): "is not found",
-        str(plain): f"is not executable; allow it with: chmod +x {plain}",
+        str(plain): "is not executable; make it so",
         str(headless): "a script needs a first line",
         str(
             workshop.script("#!/no/such/interpreter\n", "orphan")

@@ -249,7 +249,7 @@ def test_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     storage = SQLiteStorage(tmp_path / "file" / "state")
     assert storage.jobs() == []
-    with pytest.raises(StorageError, match=r"file.*--state"):
+    with pytest.raises(StorageError, match=r"file.*make it readable"):
         storage.create("job", {}, 1.0)
 
 
