@@ -39,8 +39,8 @@ class Workspace:
         )  # fmt: skip
         work = (
             plan.program, plan.sets, plan.first, np.zeros(STACK, np.int64), np.zeros(MEMO, np.uint8),
-            np.zeros(6, np.int64), plan.definitions, count, int(plan.idle), powers_of_ten(), self.hits, self.rows, self.values, rows,
-            np.full(2 * count, -1, np.int64), np.zeros(ROOM, np.uint8),
+            np.zeros(6, np.int64), plan.definitions, count, int(plan.idle), powers_of_ten(), self.hits,
+            self.rows, self.values, rows, np.full(2 * count, -1, np.int64), np.zeros(ROOM, np.uint8),
         )  # fmt: skip
         addresses = [np.array([_address(one) for one in group], np.int64) for group in (finder, work)]
         self.finder_at, self.work_at = (_address(array) for array in addresses)
