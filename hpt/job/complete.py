@@ -20,9 +20,9 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, DraftMetric, draft_of
-from hpt.job.places import MODULE_PREFIX, is_image, resolve_uri
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
+from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
 from hpt.job.warm_start import WarmStart
 from hpt.job.words import Words, field_words
 from hpt.search.space import SearchSpace

@@ -128,7 +128,7 @@ class Session:
         JobExistsError
             The name is that of another job, or of one that was described otherwise; nothing was changed.
         """
-        from hpt.running.places import check_places
+        from hpt.running.presence import check_places
         from hpt.running.run import Run
 
         if request is None:

@@ -19,7 +19,7 @@ from hpt.job.advice import advice
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
 from hpt.job.limits import Limits
-from hpt.job.places import is_image, is_s3, resolve_uri
+from hpt.job.uris import is_image, is_s3, resolve_uri
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.autotune import autotune, hand_over
 from hpt.sagemaker.request.convert import (

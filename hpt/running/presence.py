@@ -8,8 +8,8 @@ from hpt.errors import ValidationError, Violation
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import JobConfig
 from hpt.job.draft import DraftDefinition, draft_of
-from hpt.job.places import MODULE_PREFIX, is_s3
 from hpt.job.rules import INVALID
+from hpt.job.uris import MODULE_PREFIX, is_s3
 from hpt.job.words import Place, field_words
 from hpt.running.s3_places import check_s3
 from hpt.sagemaker.request.surroundings import Surroundings
