@@ -22,7 +22,7 @@ import numpy as np
 
 import hpt
 from hpt.job.build import Algorithm, tuning_job
-from hpt.search.strategies.multi_algorithm import BayesianOfSeveral
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmBayesian
 
 SPACES = {
     "best": hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1), hpt.ContinuousParameter("y", 0, 1)]),
@@ -49,7 +49,7 @@ def invented(name: str, config: hpt.search.trial.Config, noise: float) -> float:
 
 def run_invented(spaces: dict[str, hpt.SearchSpace], trials: int, seed: int) -> tuple[float, Counter[str]]:
     """The best value without its noise, and how many trials each function got."""
-    tuner = hpt.Tuner(spaces, "Minimize", BayesianOfSeveral(max_jobs=trials), seed=seed)
+    tuner = hpt.Tuner(spaces, "Minimize", MultiAlgorithmBayesian(max_jobs=trials), seed=seed)
     rng = np.random.default_rng(seed)
     best, counts = np.inf, Counter[str]()
     for _ in range(trials):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hpt.errors import JobNotFoundError as JobNotFoundError
     from hpt.errors import JobOwnedError as JobOwnedError
     from hpt.errors import LeaseLostError as LeaseLostError
+    from hpt.errors import MissingDependencyError as MissingDependencyError
     from hpt.errors import NotPositiveDefiniteError as NotPositiveDefiniteError
     from hpt.errors import RetryableError as RetryableError
     from hpt.errors import StorageError as StorageError
@@ -58,6 +59,7 @@ _HOMES = {
         "JobNotFoundError",
         "JobOwnedError",
         "LeaseLostError",
+        "MissingDependencyError",
         "NotPositiveDefiniteError",
         "RetryableError",
         "StorageError",

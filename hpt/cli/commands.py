@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 from hpt.cli import check_metric, show, simulate
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
-from hpt.errors import InputError, JobExistsError, JobOwnedError
+from hpt.cli.hints import HintedView, command
+from hpt.errors import InputError, JobOwnedError
 from hpt.job.lifecycle import PRIMARY
 from hpt.job.limits import STRICT_LIMITS
-from hpt.job.state import JobStatus, TrainingJob
+from hpt.job.state import JobStatus
+from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.progress import PlainProgress
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Progress, Session
 from hpt.search.strategies import canonical_name
-from hpt.storage.place import command
 
 if TYPE_CHECKING:
     from hpt.sagemaker.request.parse import JobRequest
@@ -40,16 +41,13 @@ def tune(options: Namespace) -> int:
         checked(read._replace(warnings=(*read.warnings, *notes)), as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
-        try:
-            run = session.start(
-                read.config,
-                again=Again.NEXT if options.again else Again.NEVER,
-                request=read.request,
-                notes=read.warnings,
-                warm_start_jobs=most,
-            )
-        except JobExistsError as error:
-            raise _exists(error) from error
+        run = session.start(
+            read.config,
+            again=Again.NEXT if options.again else Again.NEVER,
+            request=read.request,
+            notes=read.warnings,
+            warm_start_jobs=most,
+        )
     with _interruptible(session, run.name):
         for note in run.notes:
             print(f"hpt: note: {note}", file=sys.stderr)
@@ -100,38 +98,44 @@ def _until_stopped(session: Session, run: Run, options: Namespace) -> int:
 
 def list_jobs(options: Namespace) -> int:
     session = Session(options.state)
-    show.jobs(session.storage.jobs(), session.root, as_json=options.json)
+    show.jobs(session.jobs(logs=True), session.root, as_json=options.json)
     return codes.COMPLETED
 
 
 def describe(options: Namespace) -> int:
     session = Session(options.state)
     config, record, state = session.load(options.name)
-    show.job(config, record, state, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return codes.COMPLETED
 
 
 def trials(options: Namespace) -> int:
     session = Session(options.state)
     config, _, state = session.load(options.name)
-    chosen = list(state.jobs.values())
+    view = HintedView(config, state, session.root)
+    chosen = view.trials
     if options.status is not None:
-        known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *state.training_counters)}
+        known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
         wanted = known.get(options.status.lower())
         if wanted is None:
             raise InputError(
                 f"status {options.status!r} is not known; use one of {', '.join(sorted(known.values()))}"
             )
-        chosen = [job for job in chosen if wanted in _statuses(job)]
+        chosen = [trial for trial in chosen if wanted in _statuses(trial)]
     if options.sort == "value":
-        chosen = show.best_first(state, chosen)
-    show.trials(config, chosen, as_json=options.json)
+        chosen = view.best_first(chosen)
+    show.trials(view, chosen, as_json=options.json)
     return codes.COMPLETED
 
 
-def _statuses(job: TrainingJob) -> set[str]:
+def _statuses(trial: TrialView) -> set[str]:
     """The words for how a training job stands: its two statuses, and once it has ended its counter."""
-    return {str(job.status), job.secondary, *([job.counter] if job.status.ended else [])}
+    return {str(trial.status), trial.secondary, *([trial.counter] if trial.status.ended else [])}
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
@@ -172,22 +176,6 @@ def _read_job(options: Namespace) -> JobRequest:
         check_s3=check_s3,
         extended=options.extended,
         overrides=overrides,
-    )
-
-
-def _exists(error: JobExistsError) -> JobExistsError:
-    """The error with what can be typed about it."""
-    if error.differences:
-        return JobExistsError(
-            f"tuning job {error.name!r} is unfinished and was described otherwise: "
-            f"{'; '.join(error.differences)}. Go on with it as it is by "
-            f"`{command(f'resume {error.name}', Path(error.root))}`, end it by "
-            f"`{command(f'stop {error.name}', Path(error.root))}`, or choose another name with --name"
-        )
-    go_on = f"go on with it by `{command(f'resume {error.name}', Path(error.root))}`, "
-    return JobExistsError(
-        f"a tuning job named {error.name!r} exists in {error.root}; {go_on if error.unfinished else ''}"
-        "choose another name with --name, or use --again"
     )
 
 
@@ -234,7 +222,12 @@ def _follow(session: Session, run: Run, options: Namespace) -> int:
 
 def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:
     config, record, state = session.load(name)
-    show.job(config, record, state, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from hpt.cli import exit_codes
 from hpt.errors import HptError, InputError, JobOwnedError
+from hpt.running.dependencies import require_jobs
 from hpt.running.output import for_progress, for_results
 
 DESCRIPTION = """\
@@ -151,12 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # here, where a failure can still be told
-    except (InputError, JobOwnedError) as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return exit_codes.BAD_INPUT
     except HptError as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return exit_codes.SURROUNDINGS
+        from hpt.cli.hints import explain
+
+        print(f"hpt: {explain(error)}", file=sys.stderr)
+        bad_input = isinstance(error, InputError | JobOwnedError)
+        return exit_codes.BAD_INPUT if bad_input else exit_codes.SURROUNDINGS
     except KeyboardInterrupt as interrupt:
         print(f"hpt: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return exit_codes.INTERRUPTED
@@ -168,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    require_jobs(f"hpt {options.command}")
     from hpt.cli import commands
 
     return int(commands.COMMANDS[options.command](options))

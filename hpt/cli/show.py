@@ -10,21 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpt.job.config import JobConfig
-from hpt.job.state import JobState, TrainingJob
+from hpt.cli.hints import command
+from hpt.job.view import JobView, TrialView
 from hpt.running.progress import duration, hyperparameters, number
 from hpt.running.runner import TuningJobRunner
-from hpt.sagemaker.reply.response import completion_details, overall_best
-from hpt.sagemaker.request.convert import warm_start_request
-from hpt.search.trial import ObjectiveType
+from hpt.sagemaker.reply.document import full_training_job_document, tuning_job_document
+from hpt.sagemaker.reply.response import overall_best
 from hpt.storage.base import JobRecord
-from hpt.storage.place import command
-
-
-def best_first(state: JobState, jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
-    """By final objective, best first; those without one last, in launch order."""
-    sign = -1.0 if state.objective is ObjectiveType.MAXIMIZE else 1.0
-    return sorted(jobs, key=lambda job: (job.value is None, sign * (job.value or 0.0), job.number))
 
 
 def banner(runner: TuningJobRunner, root: Path) -> None:
@@ -71,128 +63,95 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
     _table(("NAME", "STATUS", "JOBS", "BEST", "CREATED", "PROCESS"), rows)
 
 
-def job(config: JobConfig, record: JobRecord, state: JobState, directory: Path, *, as_json: bool) -> None:
+def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> None:
     """One tuning job: how it stands, what ended it, its best training job and where the model lies."""
     if as_json:
-        print_json(describe_document(config, record, state, directory))
+        print_json(describe_document(view, record, directory))
         return
-    root = directory.parent
-    end = state.ended if state.ended is not None else time.time()
-    counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)
-    print(f"tuning job  {config.name}  {state.status}" + (f" ({state.criterion})" if state.criterion else ""))
-    if state.failure_reason:
-        print(f"reason      {state.failure_reason}")
-    print(f"ran for     {duration(end - state.created)}")
-    print(f"trained     {state.launched} training jobs: {counters or 'none'}")
+    config, root = view.config, directory.parent
+    end = view.ended if view.ended is not None else time.time()
+    print(f"tuning job  {view.name}  {view.status}" + (f" ({view.criterion})" if view.criterion else ""))
+    if view.failure_reason:
+        print(f"reason      {view.failure_reason}")
+    print(f"ran for     {duration(end - view.created)}")
+    print(f"trained     {view.launched} training job{'s' * (view.launched != 1)}: {counters(view) or 'none'}")
     if config.warm_start is not None:
-        given = ", ".join(f"{state.parents.get(name, 0)} of {name}" for name in config.warm_start.parents)
+        given = ", ".join(
+            f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
+        )
         print(f"warm start  results of parents, {config.warm_start.type}: {given}")
-    if state.improvement.count:
-        print(f"            the last {state.improvement.count} did not improve the best by 1 % or more")
-    if state.converged is not None:
-        when = datetime.fromtimestamp(state.converged).strftime("%Y-%m-%d %H:%M:%S")
+    if view.not_improving:
+        print(f"            the last {view.not_improving} did not improve the best by 1 % or more")
+    if view.converged is not None:
+        when = datetime.fromtimestamp(view.converged).strftime("%Y-%m-%d %H:%M:%S")
         print(f"converged   {when}; further gains of more than 1 % are unlikely")
     for each in config.definitions:
-        own = [job for job in state.jobs.values() if job.definition == each.name]
-        reached = next((number(job.value) for job in best_first(state, own)), "-")
-        print(f"  {each.name}: {len(own)} training jobs, best {each.objective.metric} {reached}")
-    unusable = state.objective_counters["Failed"]
+        own = [trial for trial in view.trials if trial.definition == each.name]
+        reached = next((number(trial.value) for trial in view.best_first(own)), "-")
+        jobs = f"{len(own)} training job{'s' * (len(own) != 1)}"
+        print(f"  {each.name}: {jobs}, best {each.objective.metric} {reached}")
+    unusable = view.objective_counters["Failed"]
     if unusable:
         look = command(f"trials {config.name}", root)
         print(f"            {unusable} without a usable objective; see: {look}")
-    if record.owner_pid is not None and not state.status.ended:
+    if record.owner_pid is not None and not view.status.ended:
         print(f"process     {record.owner_pid}")
-    elif not state.status.ended:
+    elif not view.status.ended:
         print(f"            nobody runs it; go on with: {command(f'resume {config.name}', root)}")
-    best = state.best
-    if best is None:
+    if view.best is None:
         print("best        none yet")
         print(f"directory   {directory / 'trials'}")
         return
-    definition = config.definition_of(best.definition)
+    best_trial(view.best)
+    print(f"  model     {view.best.model or 'this training job left no model'}")
+    print(f"  directory {directory / 'trials' / view.best.name}")
+
+
+def counters(view: JobView) -> str:
+    """`3 Completed, 1 Stopped`."""
+    return ", ".join(f"{count} {name}" for name, count in view.training_counters.items() if count)
+
+
+def best_trial(best: TrialView) -> None:
+    """Its name, its objective and its hyperparameters."""
     print(f"best        {best.name}")
-    if config.definitions:
-        print(f"  definition {definition.name}")
-    print(f"  {definition.objective.metric} = {best.value!r}")
-    for name, text in definition.space.format(best.config).items():
+    if best.definition is not None:
+        print(f"  definition {best.definition}")
+    print(f"  {best.metric} = {best.value!r}")
+    for name, text in best.hyperparameters.items():
         print(f"  {name} = {text}")
-    print(f"  model     {best.model or 'this training job left no model'}")
-    print(f"  directory {directory / 'trials' / best.name}")
 
 
-def trials(config: JobConfig, chosen: Sequence[TrainingJob], *, as_json: bool) -> None:
+def trials(view: JobView, chosen: Sequence[TrialView], *, as_json: bool) -> None:
+    """A table of training jobs, or their documents."""
     if as_json:
-        print_json([trial_document(config, trial) for trial in chosen])
+        print_json([full_training_job_document(trial) for trial in chosen])
         return
+    several = bool(view.config.definitions)
     rows = []
     for trial in chosen:
         start, end = trial.training_start or trial.created, trial.training_end or time.time()
-        note = " ".join(trial.failure_reason.split())
         rows.append(
             (
                 trial.name,
-                *((trial.definition or "-",) if config.definitions else ()),
+                *((trial.definition or "-",) if several else ()),
                 trial.secondary,
                 number(trial.value),
                 duration(end - start),
                 hyperparameters(trial.config),
-                note,
+                " ".join(trial.failure_reason.split()),
             )
         )
-    metrics = {each.objective.metric for each in config.all_definitions}
+    metrics = {each.objective.metric for each in view.config.all_definitions}
     objective = metrics.pop() if len(metrics) == 1 else "OBJECTIVE"
-    which = ("DEFINITION",) if config.definitions else ()
+    which = ("DEFINITION",) if several else ()
     _table(("TRAINING JOB", *which, "STATUS", objective, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
 
 
-def trial_document(config: JobConfig, trial: TrainingJob) -> dict[str, Any]:
-    """A training job as JSON data, in the service's words; beyond them `Model`, `Attempts`, `Metrics`."""
-    definition = config.definition_of(trial.definition)
-    document: dict[str, Any] = {
-        "TrainingJobName": trial.name,
-        "TrainingJobDefinitionName": trial.definition if config.definitions else None,
-        "TrainingJobStatus": str(trial.status),
-        "SecondaryStatus": trial.secondary,
-        "ObjectiveStatus": str(trial.objective_status),
-        "TunedHyperParameters": definition.space.format(trial.config),
-        "CreationTime": trial.created,
-        "TrainingStartTime": trial.training_start,
-        "TrainingEndTime": trial.training_end,
-        "FailureReason": trial.failure_reason or None,
-        "Model": trial.model or None,
-        "Attempts": trial.attempt,
-        "Metrics": {name: value for name, (value, _) in trial.metrics.items()},
-    }
-    if trial.value is not None:
-        kind = {"Type": str(definition.objective.type)} if config.definitions else {}
-        document["FinalHyperParameterTuningJobObjectiveMetric"] = {
-            **kind,
-            "MetricName": definition.objective.metric,
-            "Value": trial.value,
-        }
-    return {key: value for key, value in document.items() if value is not None}
-
-
-def describe_document(
-    config: JobConfig, record: JobRecord, state: JobState, directory: Path
-) -> dict[str, Any]:
-    """A tuning job as JSON data, in the service's words; beyond them its seed, criterion and directory."""
-    document: dict[str, Any] = {
-        "HyperParameterTuningJobName": config.name,
-        "HyperParameterTuningJobStatus": str(state.status),
-        "Strategy": config.strategy,
-        "RandomSeed": config.seed,
-        "CreationTime": state.created,
-        "LastModifiedTime": state.modified,
-        "HyperParameterTuningEndTime": state.ended,
-        "TrainingJobStatusCounters": state.training_counters,
-        "ObjectiveStatusCounters": state.objective_counters,
-        "WarmStartConfig": None if config.warm_start is None else warm_start_request(config.warm_start),
-        "CompletionCriterion": state.criterion or None,
-        "TuningJobCompletionDetails": completion_details(state) or None,
-        "FailureReason": state.failure_reason or None,
-        "BestTrainingJob": trial_document(config, state.best) if state.best is not None else None,
-        "OverallBestTrainingJob": overall_best(config, state),
+def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict[str, Any]:
+    """A tuning job as JSON data, and where it lies and who runs it."""
+    document = tuning_job_document(view) | {
+        "OverallBestTrainingJob": overall_best(view),
         "Directory": str(directory),
         "OwnerPid": record.owner_pid,
     }

@@ -15,6 +15,7 @@ from hpt.errors import InputError
 
 if TYPE_CHECKING:
     from hpt.job.config import JobConfig
+    from hpt.job.view import JobView
     from hpt.running.runner import TuningJobRunner
     from hpt.search.events import ParentResult
 
@@ -114,78 +115,59 @@ def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
 
 
 def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
-    """What came of a simulated job, as JSON data in the service's words, and marked as simulated."""
-    from hpt.sagemaker.reply.response import completion_details
+    """What came of a simulated job, as JSON data in the service's words, and marked as simulated.
 
-    state, best = runner.state, runner.state.best
-    found: dict[str, Any] = {
-        "Simulated": True,
-        "HyperParameterTuningJobName": runner.config.name,
-        "HyperParameterTuningJobStatus": str(state.status),
-        "Strategy": runner.config.strategy,
-        "RandomSeed": runner.config.seed,
-        "CompletionCriterion": state.criterion,
-        "TuningJobCompletionDetails": completion_details(state),
-        "TrainingJobStatusCounters": state.training_counters,
-        "ObjectiveStatusCounters": state.objective_counters,
-        "SimulatedSeconds": state.ended,
-        "SimulatedReports": _reports(runner),
+    price: of a second on Spot capacity, as a share of the full one.
+    """
+    from hpt.job.view import JobView
+    from hpt.sagemaker.reply.document import tuning_job_document
+
+    view = JobView(runner.config, runner.state)
+    training, billable = charges(view, price)
+    document = {"Simulated": True} | tuning_job_document(view)
+    if view.best is not None:
+        document["BestTrainingJob"]["Value"] = view.best.value
+    return document | {
+        "SimulatedSeconds": view.ended,
+        "SimulatedReports": _reports(view),
+        "TrainingTimeInSeconds": training,
+        "BillableTimeInSeconds": billable,
     }
-    training, billable = charges(runner, price)
-    found |= {"TrainingTimeInSeconds": training, "BillableTimeInSeconds": billable}
-    if state.failure_reason:
-        found["FailureReason"] = state.failure_reason
-    if best is not None:
-        found["BestTrainingJob"] = {
-            "TrainingJobName": best.name,
-            **({"TrainingJobDefinitionName": best.definition} if runner.config.definitions else {}),
-            "TunedHyperParameters": runner.config.definition_of(best.definition).space.format(best.config),
-            "Value": best.value,
-        }
-    return found
 
 
-def charges(runner: TuningJobRunner, price: float) -> tuple[float, int]:
+def charges(view: JobView, price: float) -> tuple[float, int]:
     """Seconds of training and of what is charged for them, over all training jobs that ended."""
-    from hpt.job.billing import billable_seconds, training_seconds
-
-    times, billable = 0.0, 0
-    for job in runner.state.jobs.values():
-        if job.status.ended:
-            seconds = training_seconds(job.transitions)
-            spot = runner.config.definition_of(job.definition).spot
-            times, billable = times + seconds, billable + billable_seconds(seconds, price if spot else 1.0)
-    return times, billable
+    ended = [trial for trial in view.trials if trial.status.ended]
+    return (
+        sum((trial.training_seconds for trial in ended), 0.0),
+        sum(trial.billable_seconds(price) for trial in ended),
+    )
 
 
 def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
+    from hpt.cli.show import best_trial, counters
     from hpt.job.billing import savings_percent
+    from hpt.job.view import JobView
     from hpt.running.progress import duration
 
-    state = runner.state
-    counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)
-    print(f"simulated   {runner.config.name}  {state.status} ({state.criterion})")
-    if state.failure_reason:
-        print(f"reason      {state.failure_reason}")
-    print(f"would take  {duration(state.ended or 0.0)}; simulated in {seconds:.1f} s")
-    print(f"would train {state.launched} training jobs, {_reports(runner)} reports: {counters or 'none'}")
-    training, billable = charges(runner, price)
-    if any(each.spot for each in runner.config.all_definitions) and training:
-        preempted = sum(job.preempted for job in state.jobs.values())
+    view = JobView(runner.config, runner.state)
+    print(f"simulated   {view.name}  {view.status} ({view.criterion})")
+    if view.failure_reason:
+        print(f"reason      {view.failure_reason}")
+    print(f"would take  {duration(view.ended or 0.0)}; simulated in {seconds:.1f} s")
+    jobs = f"{view.launched} training job{'s' * (view.launched != 1)}"
+    print(f"would train {jobs}, {_reports(view)} reports: {counters(view) or 'none'}")
+    training, billable = charges(view, price)
+    if any(each.spot for each in view.config.all_definitions) and training:
+        preempted = sum(trial.preempted for trial in view.trials)
         saved = savings_percent(billable, training)
         print(
-            f"on spot     {preempted} interruptions; {billable} s charged of {training:.0f}, "
-            f"{saved:.0f} % saved"
+            f"on spot     {preempted} interruption{'s' * (preempted != 1)}; {billable} s charged of "
+            f"{training:.0f}, {saved:.0f} % saved"
         )
-    if state.best is not None:
-        definition = runner.config.definition_of(state.best.definition)
-        print(f"best        {state.best.name}")
-        if runner.config.definitions:
-            print(f"  definition {definition.name}")
-        print(f"  {definition.objective.metric} = {state.best.value!r}")
-        for name, text in definition.space.format(state.best.config).items():
-            print(f"  {name} = {text}")
+    if view.best is not None:
+        best_trial(view.best)
 
 
-def _reports(runner: TuningJobRunner) -> int:
-    return sum(job.reports for job in runner.state.jobs.values())
+def _reports(view: JobView) -> int:
+    return sum(len(trial.curves.get(trial.metric, ())) for trial in view.trials)

@@ -29,6 +29,7 @@ from hpt.job.config import (
 )
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import as_warm_start
+from hpt.running.dependencies import require_jobs
 from hpt.running.result import TuningResult
 from hpt.search.trial import ObjectiveType, parse_enum
 
@@ -82,6 +83,7 @@ def tune(
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
         JobExistsError: `name` is that of a job with other arguments. JobOwnedError: another living process
             runs it. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
     from hpt.job.complete import make
@@ -95,6 +97,7 @@ def tune(
             "hpt.tune was called while a worker imports your script; "
             'put the call under `if __name__ == "__main__":`'
         )
+    require_jobs("hpt.tune")
     pickled, main_script = _pickle(train, space)
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
@@ -184,8 +187,10 @@ def run(
             reached; nothing was started.
         JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
             runs it. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
+    require_jobs("hpt.run")
     from hpt.running.session import Again, Session
 
     session = Session(state)

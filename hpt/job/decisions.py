@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hpt.job.config import JobConfig
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.strategies import make_strategy, make_strategy_of_several
+from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
 from hpt.search.strategies.base import Strategy
 
 
 def make_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The strategy and the stopping rule, if any, of a job whose seed is known."""
     if config.definitions:
-        return _search_of_several(config)
+        return _multi_algorithm_search(config)
     if config.hyperband is not None:
         rule = config.hyperband.rule(config.seed or 0)
         if config.hyperband.model_based:
@@ -22,18 +24,18 @@ def make_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     return make_strategy(config.strategy), _early_stopping(config)
 
 
-def _search_of_several(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
+def _multi_algorithm_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The rules of both kinds compare a trial with those of its own definition only."""
     if config.hyperband is not None:
         rule = config.hyperband.rule(config.seed or 0)
         if config.hyperband.model_based:
             from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
-            from hpt.search.strategies.multi_algorithm import HyperbandOfSeveral
+            from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
 
-            return HyperbandOfSeveral(lambda: ModelHyperbandStrategy(rule=rule)), None
-        return make_strategy_of_several(config.strategy, rule=rule), None
+            return MultiAlgorithmHyperband(partial(ModelHyperbandStrategy, rule=rule)), None
+        return make_multi_algorithm_strategy(config.strategy, rule=rule), None
     options = {"max_jobs": config.limits.max_jobs} if config.strategy == "Bayesian" else {}
-    return make_strategy_of_several(config.strategy, **options), _early_stopping(config)
+    return make_multi_algorithm_strategy(config.strategy, **options), _early_stopping(config)
 
 
 def _early_stopping(config: JobConfig) -> StoppingRule | None:

@@ -6,16 +6,18 @@ ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpt.errors import StorageError
 from hpt.job.completion import Improvement
 from hpt.job.lifecycle import check_training_job, check_tuning_job
 from hpt.search import events as ev
+from hpt.search.events import AttemptOutcome, StopReason
+from hpt.search.stored import newer, refuse_unknown
 from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
 
 
@@ -46,11 +48,32 @@ class Transition:
     message: str = ""
 
 
+class Point(NamedTuple):
+    """A value of a metric, when it was logged and in which attempt."""
+
+    time: float
+    value: float
+    attempt: int
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt of a training job. ended: None while it runs. outcome: how it ended, "" while it runs: the
+    status of the training job where that ended with it, else what ended the attempt alone.
+    """
+
+    number: int
+    created: float
+    ended: float | None = None
+    outcome: str = ""
+
+
 @dataclass(slots=True)
 class TrainingJob:
     """One training job as its events tell it. Times are seconds since the epoch.
 
-    metrics: last value of each metric and its time. cursor: log offset consumed in the present attempt.
+    metrics: last value of each metric and its time. curves: every value of each metric. attempts: all,
+    in order. cursor: log offset consumed in the present attempt.
     live: the present attempt was created and has not ended. lost: attempts the infrastructure lost;
     preempted: those whose Spot capacity was withdrawn; interrupted: those put down because the tuner was to
     pause. ran: seconds of training in attempts that were lost or preempted. paused: seconds between being put
@@ -79,6 +102,8 @@ class TrainingJob:
     cursor: int = 0
     reports: int = 0
     metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
+    curves: dict[str, list[Point]] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
     value: float | None = None
     stop_reason: str = ""
     failure_reason: str = ""
@@ -192,6 +217,7 @@ class JobState:
             case ev.AttemptCreated():
                 job = self._job(event.number)
                 job.attempt, job.live, job.cursor = event.attempt, True, 0
+                job.attempts.append(Attempt(event.attempt, event.time))
                 job.start(event.time)
             case ev.StatusChanged():
                 job = self._job(event.number)
@@ -199,13 +225,15 @@ class JobState:
             case ev.MetricLogged():
                 job = self._job(event.number)
                 job.metrics[event.metric] = (event.value, event.time)
+                point = Point(event.time, event.value, event.attempt)
+                job.curves.setdefault(event.metric, []).append(point)
                 job.cursor = max(job.cursor, event.cursor)
             case ev.Reported():
                 self._job(event.number).reports += 1
             case ev.StopDecided():
                 job = self._job(event.number)
                 job.stop_reason = event.reason
-                if event.reason != ev.INTERRUPTED:  # an interrupted one goes on later
+                if event.reason != StopReason.INTERRUPTED:  # an interrupted one goes on later
                     job.enter(TrialStatus.STOPPING, "Stopping", event.time, event.reason)
             case ev.AttemptEnded():
                 self._end_attempt(event)
@@ -218,7 +246,7 @@ class JobState:
                 if event.criterion == STOP_REQUESTED:
                     self._become(JobStatus.STOPPING)
             case ev.JobEnded():
-                self._become(JobStatus(event.status))
+                self._become(_status(event.status))
                 self.criterion, self.failure_reason, self.ended = (
                     event.criterion,
                     event.failure_reason,
@@ -228,7 +256,7 @@ class JobState:
                 pass
 
     def summary(self) -> dict[str, Any]:
-        """The small document that listings show without reading any event."""
+        """The small document that listings show without reading any event; `read_summary` checks it."""
         best = self.best
         return {
             "status": str(self.status),
@@ -267,21 +295,24 @@ class JobState:
     def _end_attempt(self, event: ev.AttemptEnded) -> None:
         job = self._job(event.number)
         job.live = False
-        if job.stop_reason == ev.INTERRUPTED:
+        if job.attempts:
+            job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.outcome)
+        if job.stop_reason == StopReason.INTERRUPTED:
             job.stop_reason = ""
         secondary = ""
-        if event.outcome == "Lost":
-            job.lost += 1
-            job.leave(event.time)
-            secondary, job.lost_reason = "Restarting", event.message
-        elif event.outcome == ev.PREEMPTED:
-            job.preempted += 1
-            job.leave(event.time)
-            secondary = "Interrupted"
-        elif event.outcome == ev.INTERRUPTED:
-            job.interrupted += 1
-            job.paused_at = event.time
-            secondary = "Interrupted"
+        match event.outcome:
+            case AttemptOutcome.LOST:
+                job.lost += 1
+                job.leave(event.time)
+                secondary, job.lost_reason = "Restarting", event.message
+            case AttemptOutcome.PREEMPTED:
+                job.preempted += 1
+                job.leave(event.time)
+                secondary = "Interrupted"
+            case AttemptOutcome.INTERRUPTED:
+                job.interrupted += 1
+                job.paused_at = event.time
+                secondary = "Interrupted"
         if secondary and job.status is TrialStatus.IN_PROGRESS:  # what is being stopped does not go on
             job.enter(job.status, secondary, event.time, event.message)
 
@@ -292,6 +323,8 @@ class JobState:
         secondary = event.secondary or str(event.status)
         job.enter(event.status, secondary, event.time, event.failure_reason)
         del self.running[event.number]
+        if job.live and job.attempts:
+            job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.status)
         job.live = False
         job.failure_reason, job.retryable, job.model = event.failure_reason, event.retryable, event.model
         usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
@@ -326,3 +359,29 @@ class JobState:
         if own is None or own.value is None or theirs is None:
             return own or theirs
         return own if self._better(own.value, theirs.value) else theirs
+
+
+SUMMARY: Mapping[str, Any] = JobState(ObjectiveType.MAXIMIZE, 0.0).summary()
+"""The summary of a job at its beginning: its members, each with what holds where it was not stored."""
+
+
+def read_summary(summary: Mapping[str, Any], created: float) -> dict[str, Any]:
+    """A stored summary, of this version or an earlier one, with every member.
+
+    Raises:
+        StorageError: it was written by a newer version.
+    """
+    refuse_unknown(summary, _SUMMARY_MEMBERS, "the summary of the tuning job")
+    found = {**SUMMARY, "modified": created, **summary}
+    found["status"] = str(_status(found["status"]))
+    return found
+
+
+_SUMMARY_MEMBERS = frozenset(SUMMARY)
+
+
+def _status(text: str) -> JobStatus:
+    try:
+        return JobStatus(text)
+    except ValueError:
+        raise newer(f"the tuning job has the unknown status {text!r}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hpt.job.notes import STOP
 from hpt.running.result import TuningResult, result_of
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Progress, Session, drive
@@ -52,7 +53,7 @@ class Run:
 
     def stop(self) -> None:
         """Ask for its end, for good, of whoever runs it."""
-        self._session.storage.request_stop(self.name)
+        self._session.storage.leave(self.name, STOP)
 
     def result(self) -> TuningResult:
         """What came of it, as far as this process has followed it; a job that was not is followed first."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
-_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run: aws configure"
+_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or configure a profile"
 _REASONS = {
     "NoSuchBucket": "bucket {bucket!r} does not exist; correct the name or create it",
     "404": "bucket {bucket!r} does not exist; correct the name or create it",
@@ -32,6 +32,8 @@ def check_s3(uri: str) -> str | None:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
+        ConfigNotFound,
+        ConfigParseError,
         EndpointConnectionError,
         HTTPClientError,
         NoCredentialsError,
@@ -50,6 +52,8 @@ def check_s3(uri: str) -> str | None:
         return _client_reason(error, bucket)
     except (EndpointConnectionError, HTTPClientError) as error:
         return f"S3 cannot be reached ({error}); check the network, or AWS_ENDPOINT_URL if you set it"
+    except (ConfigNotFound, ConfigParseError) as error:  # names a file of this machine
+        return f"the AWS configuration cannot be read ({type(error).__name__}); correct it"
     except (BotoCoreError, ValueError) as error:
         return f"{error}; correct the URI or the AWS settings"
     if prefix and not found.get("KeyCount", 0):

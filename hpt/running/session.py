@@ -13,16 +13,25 @@ from dataclasses import replace
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
+from hpt.errors import (
+    InputError,
+    JobExistsError,
+    JobNotFoundError,
+    StateDirectoryError,
+    StorageError,
+    ValidationError,
+)
 from hpt.executors.local import LocalExecutor
 from hpt.job.advice import advice
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.document import from_document, to_document
+from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
-from hpt.job.state import JobState, JobStatus
+from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
@@ -81,16 +90,14 @@ class Session:
         self.root = state_directory(state)
         self._ephemeral = ephemeral
         try:
-            is_file = self.root.exists() and not self.root.is_dir()
+            is_file = not S_ISDIR(self.root.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_file = False
         except OSError as error:
-            raise InputError(
-                f"the state directory {self.root} cannot be looked at ({error.strerror}); "
-                "name another with --state or $HPT_HOME"
-            ) from error
+            reason = f"cannot be looked at ({error.strerror})"
+            raise StateDirectoryError(str(self.root), reason) from error
         if is_file:
-            raise InputError(
-                f"the state directory {self.root} is a file; name another with --state or $HPT_HOME"
-            )
+            raise StateDirectoryError(str(self.root), "is a file")
         self.storage = SQLiteStorage(self.root)
 
     def close(self) -> None:
@@ -160,13 +167,15 @@ class Session:
         """
         if again is Again.NEVER:
             return config.name, False
-        taken = {record.name.lower(): record for record in self.storage.jobs()}
+        taken = {record.name.lower(): record for record in self.jobs()}
         for ordinal in count(1):
             suffix = "" if ordinal == 1 else f"-{ordinal}"
             name = config.name[: 32 - len(suffix)].rstrip("-") + suffix
             record = taken.get(name.lower())
             if record is None:
                 return name, False
+            if record.problem is not None:
+                raise StorageError(f"tuning job {record.name!r} cannot be read", reason=record.problem)
             ended = JobStatus(record.summary.get("status", "InProgress")).ended
             if again is Again.SAME or not ended:
                 if changed := differences(self.config(name), config, in_request=in_request):
@@ -245,12 +254,34 @@ class Session:
         """Whether a job of that name, in any case, is stored."""
         return name.lower() in {record.name.lower() for record in self.storage.jobs()}
 
+    def jobs(self, *, logs: bool = False) -> list[JobRecord]:
+        """Every stored job, by name; one that this version cannot read has its `problem`.
+
+        logs: look at every event and note too, as `load` would; otherwise only at what a listing shows.
+        """
+        return [self._checked(record, logs) for record in self.storage.jobs()]
+
+    def _checked(self, record: JobRecord, logs: bool) -> JobRecord:
+        if record.problem is not None:
+            return record
+        try:
+            from_document(record.document)
+            summary = read_summary(record.summary, record.created) if record.summary else {}
+            if logs:
+                self.storage.check(record.name)
+                check_notes(self.storage.notes(record.name))
+        except (StorageError, InputError) as error:
+            return replace(record, problem=str(error))
+        return replace(record, summary=summary)
+
     def config(self, name: str) -> JobConfig:
         return from_document(self.storage.read(name)[0].document)
 
     def load(self, name: str) -> tuple[JobConfig, JobRecord, JobState]:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
+        check_notes(self.storage.notes(name))
+        read_summary(record.summary, record.created)
         config = from_document(record.document)
         return config, record, JobState.fold(config.objective_type, record.created, events)
 

@@ -18,13 +18,12 @@ import numpy as np
 
 from hpt.errors import InputError, TrialStateError, UnknownTrialError
 from hpt.search.events import (
-    INTERRUPTED,
-    STOPPED_BY_RULE,
     Event,
     ObservationAdded,
     ParentResult,
     Reported,
     StopDecided,
+    StopReason,
     TrialCreated,
     TrialEnded,
 )
@@ -32,8 +31,8 @@ from hpt.search.history import History, HistoryLog
 from hpt.search.scaling import is_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.strategies import check_space, make_strategy, make_strategy_of_several
-from hpt.search.strategies.base import Strategy, check_whole
+from hpt.search.strategies import check_space, make_multi_algorithm_strategy, make_strategy
+from hpt.search.strategies.base import Strategy, check_integer
 from hpt.search.strategies.randomness import check_seed
 from hpt.search.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
 
@@ -110,7 +109,7 @@ class Tuner:
             self._strategy = self._make(self._strategy_name)
 
     def _make(self, name: str) -> Strategy:
-        return make_strategy_of_several(name) if self._several else make_strategy(name)
+        return make_multi_algorithm_strategy(name) if self._several else make_strategy(name)
 
     def __copy__(self) -> Tuner:
         return deepcopy(self)  # two tuners must not append to one log
@@ -184,7 +183,7 @@ class Tuner:
             return Decision.STOP
         decision = self.judge(number)
         if decision is Decision.STOP:
-            self.apply(StopDecided(_NO_CLOCK, number, STOPPED_BY_RULE))
+            self.apply(StopDecided(_NO_CLOCK, number, StopReason.RULE))
         return decision
 
     def tell(self, number: int, value: float | None = None, *, status: str = TrialStatus.COMPLETED) -> None:
@@ -236,7 +235,7 @@ class Tuner:
         Raises:
             InputError: `count` is not a whole number from 1 on, or the strategy broke its contract.
         """
-        check_whole(count, "count", 1, "ask for at least one trial")
+        check_integer(count, "count", 1, "ask for at least one trial")
         suggestions = self._strategy.suggest(self.history, int(count), self.seed)
         if len(suggestions) > count:
             raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")
@@ -283,14 +282,16 @@ class Tuner:
                     log.add(config, event.value, event.definition, None if event.same else event.parent)
             case TrialCreated():
                 if event.number != log.last_number + 1:
-                    raise TrialStateError(f"trial {event.number} does not follow trial {log.last_number}")
+                    raise TrialStateError(
+                        f"trial {event.number} does not follow trial {log.last_number}", number=event.number
+                    )
                 config = log.part(event.definition).space.validate(event.config)
                 log.create(event.number, config, event.definition)
             case Reported():
                 log.report(self._running(event.number), Report(event.resource, event.value))
             case StopDecided():
                 number = self._running(event.number)
-                if event.reason != INTERRUPTED:  # an interrupted trial goes on later
+                if event.reason != StopReason.INTERRUPTED:  # an interrupted trial goes on later
                     log.mark_stopping(number)
             case TrialEnded():
                 log.end(self._running(event.number), event.status, event.value)
@@ -302,19 +303,22 @@ class Tuner:
         """The number, if it is a running trial's."""
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
             raise UnknownTrialError(
-                f"trial {number!r} is unknown; give the number of a trial, such as trial.number"
+                f"trial {number!r} is unknown; give the number of a trial, such as trial.number",
+                number=number,
             )
         if number in self._log.running:
             return int(number)
         if number in self._log.position:
             status = self._log.ended[self._log.position[number]].status
             raise TrialStateError(
-                f"trial {number} has ended as {status}; only a running trial can be changed"
+                f"trial {number} has ended as {status}; only a running trial can be changed",
+                number=number,
             )
         last = self._log.last_number
         raise UnknownTrialError(
             f"trial {number} is unknown; "
-            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first")
+            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first"),
+            number=number,
         )
 
     def _consider(self, trial: Trial) -> None:

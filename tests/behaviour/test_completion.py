@@ -12,9 +12,10 @@ from hpt.executors.simulated import Curve
 from hpt.job.completion import CompletionCriteria, Improvement, not_improving, reaches
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobStatus
+from hpt.job.view import JobView
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import simulate
-from hpt.sagemaker.reply.response import completion_details
+from hpt.sagemaker.reply.document import completion_details
 from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.convergence import beta
 from hpt.search.trial import ObjectiveType
@@ -89,6 +90,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
     from dataclasses import replace
 
     from hpt.executors.simulated import SimulatedExecutor, Trouble, VirtualClock, metric_definition
+    from hpt.job.notes import STOP
     from hpt.storage.memory import MemoryStorage
 
     config = job([0.5], target=0.9).config
@@ -106,7 +108,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
         executor.sleep(1)
         runner.step()
     assert runner.state.status is JobStatus.IN_PROGRESS  # until the training jobs in flight have ended
-    storage.request_stop("job")
+    storage.leave("job", STOP)
     runner.step()
     assert runner.state.status is JobStatus.STOPPING
     runner.run(sleep=executor.sleep)
@@ -223,14 +225,17 @@ def test_equal_objectives_converge_whatever_their_size(value: float) -> None:
 
 def test_details_can_be_read_while_the_job_runs_and_after() -> None:
     runner = job(FINALS)
-    assert completion_details(runner.state) == {"NumberOfTrainingJobsObjectiveNotImproving": 2}
+    assert completion_details(JobView(runner.config, runner.state)) == {
+        "NumberOfTrainingJobsObjectiveNotImproving": 2
+    }
     runner = job([1.0] * 20, complete_on_convergence=True)
     state = runner.state
-    assert completion_details(state) == {
+    assert completion_details(JobView(runner.config, state)) == {
         "NumberOfTrainingJobsObjectiveNotImproving": state.launched - 1,
         "ConvergenceDetectedTime": state.converged,
     }
-    assert completion_details(job([None]).state) == {}
+    runner = job([None])
+    assert completion_details(JobView(runner.config, runner.state)) == {}
 
 
 # -- the request

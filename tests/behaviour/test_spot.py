@@ -122,7 +122,7 @@ class TestCourses:
             state.apply(event)
             assert len(state.running) <= 3
             if isinstance(event, ev.AttemptEnded):
-                assert event.outcome == ev.PREEMPTED
+                assert event.outcome == ev.AttemptOutcome.PREEMPTED
                 assert (state.running[event.number].secondary, str(state.running[event.number].status)) == (
                     "Interrupted",
                     "InProgress",

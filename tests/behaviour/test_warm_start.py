@@ -188,9 +188,7 @@ def test_the_identical_type_keeps_the_program(tmp_path: Path) -> None:
     ("launched", "asked", "most", "kept"),
     [((200, 150), 200, 500, False), ((200, 150), 200, 750, True), ((100,), 400, 500, True)],
 )
-def test_9_3_w8_examples(
-    tmp_path: Path, launched: tuple[int, ...], asked: int, most: int, kept: bool
-) -> None:
+def test_w8_examples(tmp_path: Path, launched: tuple[int, ...], asked: int, most: int, kept: bool) -> None:
     """Failed training jobs count as launched ones."""
     for i, count in enumerate(launched):
         results = [({"x": 0.5, "kind": "a"}, 1.0 if n % 2 else None) for n in range(count)]
@@ -296,7 +294,7 @@ class TestW10:
         ({"range": ("0", "1")}, {"range": ("0", "2")}, 0),
     ],
 )
-def test_9_4_counting_changes(before: Any, after: Any, count: int) -> None:
+def test_counting_changes(before: Any, after: Any, count: int) -> None:
     def job(given: Any) -> JobConfig:
         if isinstance(given, str):
             return parse_request(request("x", {f"{STATICS}.h": given}))
@@ -384,7 +382,8 @@ class TestResults:
 
 def run(root: Path, body: dict[str, Any]) -> TuningJobRunner:
     session = Session(root)
-    events, _ = session.inherit(parse_request(body), 0.0)
+    config = parse_request(body)
+    events, _ = session.inherit(config, 0.0)
     session.close()
     return simulate(config, lambda values: Curve([float(values["x"])]), given=events)
 

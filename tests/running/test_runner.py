@@ -92,7 +92,7 @@ def test_a_stopping_rule_stops_and_later_values_still_count(tmp_path: Path, conf
     runner.run()
     [job] = runner.state.jobs.values()
     assert str(job.status) in ("Stopped", "Completed")
-    assert job.stop_reason == ev.STOPPED_BY_RULE
+    assert job.stop_reason == ev.StopReason.RULE
     assert job.value == job.metrics["loss"][0]
 
 
@@ -104,7 +104,7 @@ def test_one_stopped_before_its_program_started_says_so(tmp_path: Path, config: 
     events = [
         ev.TrialCreated(created, 1, trial, "job-001"),
         ev.AttemptCreated(created, 1, 1),
-        ev.AttemptEnded(created, 1, 1, "Lost", None, "the host was restarted"),
+        ev.AttemptEnded(created, 1, 1, ev.AttemptOutcome.LOST, None, "the host was restarted"),
     ]
     storage.append(lease := storage.acquire(config.name), events, {})
     executor = LocalExecutor(tmp_path / "trials")

@@ -72,7 +72,7 @@ def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
         if isinstance(event, ev.StopDecided):
             told.add(event.number)
         if isinstance(event, ev.Reported) and event.number not in told:
-            stops = isinstance(following, ev.StopDecided) and following.reason == ev.STOPPED_BY_RULE
+            stops = isinstance(following, ev.StopDecided) and following.reason == ev.StopReason.RULE
             assert (tuner.judge(event.number) is Decision.STOP) == stops
 
 
@@ -155,7 +155,7 @@ def test_a_program_that_goes_on_beyond_max_resource_keeps_its_last_value() -> No
     )
     [job] = runner.state.jobs.values()
     assert (str(job.status), job.reports, job.value) == ("Stopped", 5, 1.0)
-    assert job.stop_reason == ev.STOPPED_BY_RULE
+    assert job.stop_reason == ev.StopReason.RULE
 
 
 @pytest.mark.parametrize(

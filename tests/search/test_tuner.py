@@ -146,7 +146,7 @@ def test_ask_is_empty_when_the_space_is_used_up():
 @pytest.mark.parametrize("count", [0, -1, 1.0, "2", True, None])
 def test_bad_counts(count):
     tuner = new_tuner()
-    with pytest.raises(InputError, match="is not a whole number from 1 on"):
+    with pytest.raises(InputError, match="is not an integer of at least 1"):
         tuner.ask(count)
     assert tuner.trials == []
 

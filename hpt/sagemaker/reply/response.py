@@ -24,11 +24,12 @@ from hpt.job.config import (
     TrainingJobDefinition,
 )
 from hpt.job.state import JobState, TrainingJob
+from hpt.job.view import JobView, TrialView, trial_view
 from hpt.job.warm_start import WarmStartType
+from hpt.sagemaker.reply.document import completion_details, training_job_document
 from hpt.sagemaker.request.convert import bodies, resource_limits, to_request
 from hpt.sagemaker.request.facts import CONFIG
 from hpt.sagemaker.request.relaxations import LOCAL_ROLE
-from hpt.search.events import ParentResult
 
 MAX_REASON = 1024
 MAX_METRICS = 40
@@ -70,6 +71,7 @@ def describe_response(
     default_output: shown as the output path of a job that named none.
     account: in whose name ARNs are given.
     """
+    job = JobView(config, state)
     request = _echo(config, request, default_output)
     end = state.ended if state.ended is not None else max(state.modified, now or 0.0)
     response: dict[str, Any] = {
@@ -86,54 +88,43 @@ def describe_response(
     }
     if state.ended is not None:
         response["HyperParameterTuningEndTime"] = state.ended
-    if state.best is not None:
-        response["BestTrainingJob"] = training_job_summary(config, state.best, account=account)
-    overall = overall_best(config, state, account=account)
+    if job.best is not None:
+        response["BestTrainingJob"] = _summary(job.best, account)
+    overall = overall_best(job, account=account)
     if overall is not None:
         response["OverallBestTrainingJob"] = overall
     response |= {member: request[member] for member in ("WarmStartConfig", "Autotune") if member in request}
     if state.failure_reason:
         response["FailureReason"] = state.failure_reason[:MAX_REASON]
-    details = completion_details(state)
+    details = completion_details(job)
     if details:
         response["TuningJobCompletionDetails"] = details
     return response
 
 
-def overall_best(
-    config: JobConfig, state: JobState, *, account: Account = LOCAL_ACCOUNT
-) -> dict[str, Any] | None:
+def overall_best(job: JobView, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any] | None:
     """The best of a job and of parents with the same data and algorithm, and whose it is (AMT 9.6)."""
-    best = state.overall_best
-    if config.warm_start is None or config.warm_start.type is not WarmStartType.IDENTICAL or best is None:
+    best, warm_start = job.overall_best, job.config.warm_start
+    if warm_start is None or warm_start.type is not WarmStartType.IDENTICAL or best is None:
         return None
-    if isinstance(best, TrainingJob):
-        return training_job_summary(config, best, account=account) | {"TuningJobName": config.name}
+    if isinstance(best, TrialView):
+        return _summary(best, account) | {"TuningJobName": job.name}
     summary: dict[str, Any] = {
         "TrainingJobName": best.name,
         "TrainingJobArn": account.arn("training-job", best.name),
         "TuningJobName": best.parent,
         "CreationTime": best.created,
+        "TrainingStartTime": best.training_start,
+        "TrainingEndTime": best.training_end,
         "TrainingJobStatus": str(best.status),
         "TunedHyperParameters": dict(best.hyperparameters),
         "ObjectiveStatus": "Succeeded",
         "FinalHyperParameterTuningJobObjectiveMetric": {
-            "MetricName": config.definition.objective.metric,
+            "MetricName": job.config.definition.objective.metric,
             "Value": as_float32(best.value),
         },
     }
-    _add_times(summary, best)
-    return summary
-
-
-def completion_details(state: JobState) -> dict[str, Any]:
-    """How far the completion criteria have come (AMT 8.6); empty before the first final objective."""
-    details: dict[str, Any] = {}
-    if state.improvement.best is not None:
-        details["NumberOfTrainingJobsObjectiveNotImproving"] = state.improvement.count
-    if state.converged is not None:
-        details["ConvergenceDetectedTime"] = state.converged
-    return details
+    return {member: value for member, value in summary.items() if value is not None}
 
 
 def tuning_job_summary(
@@ -166,28 +157,17 @@ def tuning_job_summary(
 def training_job_summary(
     config: JobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
 ) -> dict[str, Any]:
-    """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as texts."""
-    definition = config.definition_of(job.definition)
-    summary: dict[str, Any] = {
-        "TrainingJobName": job.name,
-        "TrainingJobArn": account.arn("training-job", job.name),
-        "CreationTime": job.created,
-        "TrainingJobStatus": str(job.status),
-        "TunedHyperParameters": definition.space.format(job.config),
-        "ObjectiveStatus": str(job.objective_status),
-    }
-    if config.definitions:
-        summary["TrainingJobDefinitionName"] = job.definition
-    _add_times(summary, job)
-    if job.failure_reason:
-        summary["FailureReason"] = job.failure_reason[:MAX_REASON]
-    if job.value is not None:
-        kind = {"Type": str(definition.objective.type)} if config.definitions else {}
-        summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
-            **kind,
-            "MetricName": definition.objective.metric,
-            "Value": as_float32(job.value),
-        }
+    """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as strings."""
+    return _summary(trial_view(config, job), account)
+
+
+def _summary(trial: TrialView, account: Account) -> dict[str, Any]:
+    summary = training_job_document(trial) | {"TrainingJobArn": account.arn("training-job", trial.name)}
+    if trial.failure_reason:
+        summary["FailureReason"] = trial.failure_reason[:MAX_REASON]
+    final = summary.get("FinalHyperParameterTuningJobObjectiveMetric")
+    if final is not None:
+        final["Value"] = as_float32(final["Value"])
     return summary
 
 
@@ -338,7 +318,7 @@ def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
     return entries
 
 
-def _add_times(target: dict[str, Any], job: TrainingJob | ParentResult) -> None:
+def _add_times(target: dict[str, Any], job: TrainingJob) -> None:
     if job.training_start is not None:
         target["TrainingStartTime"] = job.training_start
     if job.training_end is not None:

@@ -36,8 +36,8 @@ def single_form_parts(facts: Facts) -> Iterator[Broken]:
     ranges = facts.config.get("ParameterRanges", {})
     if not any(ranges.get(f"{kind}ParameterRanges") for kind in KINDS):
         wanted = (
-            "a hint that is a number to its AutoParameters, or let --autotune (autotune=True) take the "
-            "StaticHyperParameters for such hints"
+            "a hint that is a number to its AutoParameters, or let autotune take the StaticHyperParameters "
+            "for such hints"
             if facts.is_auto
             else "a continuous, integer or categorical range"
         )

@@ -155,33 +155,35 @@ def read_request(
 
 
 def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings) -> Iterator[Violation]:
-    """Violations of programs, data and places that are not there, each naming the path that was tried."""
+    """Violations of programs, data and places that are not there, with the path that was tried as a fact."""
     remote = surroundings.check_s3 is not None
     for definition in facts.definitions:
         if not remote and facts.paths:
-            reason = _cannot_run(facts, definition, base, home, surroundings)
-            if reason is not None:
-                path = f"{definition.path}.AlgorithmSpecification.TrainingImage"
-                yield Violation(CODE, path, "program", f"{definition.image!r}: {reason}")
+            yield from _cannot_run(facts, definition, base, home, surroundings)
         for path, uri in definition.uris():
             tried = resolve_uri(uri, base, home)
             if tried is None or is_s3(tried) != remote:
                 continue
             check = surroundings.data if "InputDataConfig" in path else surroundings.destination
-            reason = check(tried)
+            reason = check(tried, uri)
             if reason is not None:
-                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}")
+                where = {} if remote else {"tried": tried}
+                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}", where)
 
 
 def _cannot_run(
     facts: Facts, definition: Definition, base: str, home: str, surroundings: Surroundings
-) -> str | None:
-    """Why the training image cannot run here, None if it can or if the rules have a word on it."""
-    image = definition.image
+) -> Iterator[Violation]:
+    """Why the training image cannot run here; nothing if it can or if the rules have a word on it."""
+    image, path = definition.image, f"{definition.path}.AlgorithmSpecification.TrainingImage"
     algorithm = find_algorithm(image) if image else None
     if algorithm is not None:
-        return surroundings.library(algorithm)
-    if not image or is_image(image):
-        return None
-    reason = surroundings.program(resolve_uri(image, base, home) or image)
-    return None if reason is None else f"{reason}; built-in algorithms are {', '.join(facts.algorithms)}"
+        reason = surroundings.library(algorithm)
+        if reason is not None:
+            yield Violation(CODE, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
+    elif image and not is_image(image):
+        tried = resolve_uri(image, base, home) or image
+        reason = surroundings.program(tried, image)
+        if reason is not None:
+            known = f"built-in algorithms are {', '.join(facts.algorithms)}"
+            yield Violation(CODE, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})

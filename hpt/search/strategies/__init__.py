@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -43,7 +44,7 @@ def make_strategy(name: str, **options: object) -> Strategy:
     return cast(Strategy, getattr(import_module(module), kind)(**options))
 
 
-def make_strategy_of_several(name: str, **options: object) -> Strategy:
+def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
     """A new strategy of that name, in any case, for a search over several definitions.
 
     options: what `make_strategy` takes, and for `Bayesian` also `max_jobs`, how many trials there will be.
@@ -51,14 +52,14 @@ def make_strategy_of_several(name: str, **options: object) -> Strategy:
     Raises:
         InputError: as `make_strategy`.
     """
-    from hpt.search.strategies import multi_algorithm as several
+    from hpt.search.strategies import multi_algorithm
 
     name = canonical_name(name)
     if name == "Bayesian":
-        return several.BayesianOfSeveral(**options)  # type: ignore[arg-type]
+        return multi_algorithm.MultiAlgorithmBayesian(**options)  # type: ignore[arg-type]
     make_strategy(name, **options)  # what is missing is said now
-    kinds = {"Grid": several.OneAfterAnother, "Hyperband": several.HyperbandOfSeveral}
-    return kinds.get(name, several.RoundRobin)(lambda: make_strategy(name, **options))
+    kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": multi_algorithm.MultiAlgorithmHyperband}
+    return kinds.get(name, multi_algorithm.RoundRobin)(partial(make_strategy, name, **options))
 
 
 def check_space(strategy: Strategy, space: SearchSpace) -> None:

@@ -26,6 +26,7 @@ from hpt.search.parameters import (
 )
 from hpt.search.scaling import Scaling
 from hpt.search.space import SearchSpace
+from hpt.search.trial import Config
 
 RATIO = 1000
 """From max / min = 1000 on, a linear scale gives a tenth of a percent of the range to the lowest decade."""
@@ -66,6 +67,11 @@ class ScaledSpace:
             for j, each in enumerate(self._original.parameters)
         )
 
+    def config(self, row: Float64Array) -> Config:
+        """The configuration of a point of `space`, (d,)."""
+        [config] = self.space.decode(row[np.newaxis])
+        return config
+
     def place(self, X: Float64Array) -> Float64Array:
         """Rows encoded by the original space, (n, d), as `space` encodes the same configurations."""
         if not self.logarithmic:
@@ -100,8 +106,8 @@ NewFit = Callable[
 """A fit of observations of typed coordinates, which may begin from an earlier one."""
 
 
-def densest(space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None, new_fit: NewFit) -> Fit:
-    """The densest fit: scales as at the start, or all of one kind, then changed one by one."""
+def best_fit(space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None, new_fit: NewFit) -> Fit:
+    """The fit of highest density: scales as at the start, or of one kind, then changed one by one."""
     columns = eligible(space)
 
     def fit_on(logarithmic: Columns, begin: Fit | None) -> Fit:

@@ -51,7 +51,7 @@ def one_by_one(
     return suggestions
 
 
-def check_whole(count: object, name: str, least: int, advice: str) -> None:
-    """InputError unless it is a whole number of at least `least`."""
+def check_integer(count: object, name: str, least: int, advice: str) -> None:
+    """InputError unless it is an integer of at least `least`."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
-        raise InputError(f"{name} {count!r} is not a whole number from {least} on; {advice}")
+        raise InputError(f"{name} {count!r} is not an integer of at least {least}; {advice}")

@@ -1,30 +1,14 @@
-"""Bayesian search: a Gaussian process of all results so far chooses each configuration (AMT 4.5).
-
-n   observations            X: (n, d)   encoded configurations      y: (n,)   objectives, minimised
-a   anchor, a <= n          the first a observations decide the kernel's hyperparameters
-"""
+"""Bayesian search: a Gaussian process of all results so far chooses each configuration (AMT 4.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf
+from typing import Any
 
-import numpy as np
-
-from hpt.errors import InputError
-from hpt.search import core
-from hpt.search.history import Float64Array, History
-from hpt.search.parameters import Coordinate
-from hpt.search.space import SearchSpace
-from hpt.search.strategies.auto_scale import Fit, densest, for_first_point
-from hpt.search.strategies.base import Seed, Suggestion, check_whole, one_by_one
-from hpt.search.strategies.feasibility import Feasibility
-from hpt.search.strategies.related import FEW, Advice, Transfer
-from hpt.search.strategies.schedule import milestones
+from hpt.search.history import History
+from hpt.search.strategies.base import Seed, Suggestion, check_integer, one_by_one
+from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
+from hpt.search.strategies.related import FEW
 from hpt.search.trial import Config
-
-NOISY = 0.01
-"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
 
 
 class BayesianStrategy:
@@ -39,7 +23,7 @@ class BayesianStrategy:
     (`feasibility`), and a finite space is never repeated while untried configurations remain.
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
     (`auto_scale`); every other first point is logarithmic in them.
-    Related searches are heeded as far as they agree with this one (`transfer`).
+    Related searches count as far as they agree with this one (`RelatedSearches`).
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
     in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
@@ -47,119 +31,34 @@ class BayesianStrategy:
     handful of fits. What is kept between calls is a cache: dropping it changes no bit.
     """
 
-    def __init__(
-        self,
-        *,
-        tail: float = core.TAIL,
-        warping: bool = True,
-        first: int | None = None,
-        doubling: float = core.DOUBLING,
-        acquisition: str | None = None,
-        samples: int = 0,
-        sampled_until: int = 30,
-        threads: int = 1,
-    ) -> None:
-        """tail, warping: as `core.fit` takes them. first: how many first points there are. doubling,
-        acquisition, samples: as `core.Model.propose` takes them, doubling for trials of odd number,
-        samples while there are fewer than `sampled_until` observations; without an acquisition the fit
-        decides (`acquisition_for`). threads: of the core; they change no bit.
-        """
-        if not tail > 0:
-            raise InputError(f"tail {tail} is not above 0; give 2, or infinity to only standardise")
-        if not doubling > 0:
-            raise InputError(f"doubling {doubling} is not above 0; give 50, or infinity to widen nothing")
-        check_whole(samples, "samples", 0, "give 0 for one fit, or how many draws to average")
-        check_whole(sampled_until, "sampled_until", 0, "give how many observations")
-        check_whole(threads, "threads", 1, "give 1, or how many cores are free")
+    def __init__(self, *, first: int | None = None, **options: Any) -> None:
+        """first: how many first points there are; None: as suits the space. options: of `ModelOptions`."""
         if first is not None:
-            check_whole(first, "first", 0, "give how many points the model shall wait for, or None")
-        self._samples, self._sampled_until = samples, sampled_until
-        self._acquisition = None if acquisition is None else core.check_acquisition(acquisition)
-        self._tail = tail
-        self._warping = warping
+            check_integer(first, "first", 0, "give how many points the model shall wait for, or None")
         self._first = first
-        self._doubling = doubling
-        self._threads = threads
-        self._fits: dict[tuple[object, ...], Fit] = {}
-        self._feasibility = Feasibility()
-        self._transfer = Transfer(self._first_fit)
+        self._search = ModelSearch(ModelOptions(**options))
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
 
     def _next(self, history: History, seed: Seed) -> Config | None:
-        space, number = history.space, history.last_number + 1
+        space, number, y = history.space, history.last_number + 1, history.y
         if space.size is not None and history.distinct >= space.size:
             return None
-        X, y, pending, failed = history.X, history.y, history.pending, history.failed
-        advice = self._transfer.advise(history) if history.related else None
-        if len(y) < 3 or len(y) + len(pending) + len(failed) < self._first_points(history, advice):
-            if advice is not None:
-                point = advice.point(history) if number % 2 else None
+        related = self._search.related.trusted(history) if history.related else None
+        most = first_points(len(space.parameters)) if self._first is None else self._first
+        if related is not None:
+            most = min(FEW, most)
+        if len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most:
+            if related is not None:
+                point = related.point(history) if number % 2 else None
                 if point is not None:
                     return point
                 number = (number + 1) // 2  # the middle of the space comes early here too
-            scaled = for_first_point(space, number)
-            tried = scaled.place(np.concatenate([X, pending, failed]))
-            row = core.design_point(scaled.space.coordinates, tried, seed, number)
-        else:
-            fit = self._fit(history) if advice is None or advice.fit is None else advice.fit
-            scaled, place = fit.scaled, fit.scaled.place
-            model = core.Model(scaled.space.coordinates, place(X), y, fit.at, self._threads)
-            labels = self._feasibility.model(scaled.space.coordinates, place(X), y, place(failed))
-            row = model.propose(
-                place(pending),
-                place(failed),
-                seed,
-                number,
-                doubling=doubling_for(number, self._doubling),
-                labels=labels,
-                acquisition=self._acquisition or acquisition_for(fit.at),
-                samples=self._samples if len(y) < self._sampled_until else 0,
-            )
-        return None if row is None else scaled.space.decode(row[np.newaxis])[0]
-
-    def _first_points(self, history: History, advice: Advice | None) -> int:
-        most = first_points(len(history.space.parameters)) if self._first is None else self._first
-        return most if advice is None else min(FEW, most)
-
-    def _fit(self, history: History) -> Fit:
-        X, y, space = history.X, history.y, history.space
-        fits: dict[tuple[object, ...], Fit] = {}
-        fit: Fit | None = None
-        for a in milestones(len(y)):
-            key = (space, X[:a].tobytes(), y[:a].tobytes())
-            kept = self._fits.get(key)
-            fit = fits[key] = densest(space, X[:a], y[:a], fit, self._new_fit) if kept is None else kept
-        assert fit is not None, "the model takes over with three observations"
-        self._fits = fits
-        return fit
-
-    def _first_fit(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
-        return densest(space, X, y, None, self._new_fit)
-
-    def _new_fit(
-        self,
-        coordinates: Sequence[Coordinate],
-        X: Float64Array,
-        y: Float64Array,
-        start: core.Hyperparameters | None,
-    ) -> core.Hyperparameters:
-        return core.fit(
-            coordinates, X, y, start, warping=self._warping, threads=self._threads, tail=self._tail
-        )
-
-
-def first_points(d: int) -> int:
-    """How many configurations are launched or added before the model chooses."""
-    return max(3, min(10, d + 2))
-
-
-def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
-    """What `core.Model.propose` takes for trial `number`: a search explores and exploits by turns."""
-    return doubling if number % 2 else inf
-
-
-def acquisition_for(at: core.Hyperparameters) -> str:
-    """Which improvement a search maximises with this fit: under noise, the augmented one."""
-    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
+            return self._search.first_point(history, seed, number, number)
+        fit = None if related is None else related.fit
+        if fit is None:
+            fit = self._search.fit(history, lambda a: y[:a], transformed=False)
+        model = self._search.model(history, fit, y)
+        row = self._search.propose(history, fit, model, seed, number)
+        return None if row is None else fit.scaled.config(row)

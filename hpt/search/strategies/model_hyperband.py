@@ -17,9 +17,9 @@ from hpt.search.history import Float64Array, History
 from hpt.search.space import Coordinate
 from hpt.search.stopping.successive_halving import SuccessiveHalving, minimised
 from hpt.search.strategies.base import Seed, Suggestion, one_by_one
-from hpt.search.strategies.bayesian import first_points
 from hpt.search.strategies.candidates import near, sampled
 from hpt.search.strategies.hyperband import HyperbandStrategy
+from hpt.search.strategies.model_search import first_points
 from hpt.search.strategies.randomness import CANDIDATES, generator
 from hpt.search.strategies.schedule import anchor
 from hpt.search.trial import Config, ObjectiveType, Trial, TrialStatus

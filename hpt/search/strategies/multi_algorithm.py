@@ -10,24 +10,20 @@ and its seed drawn from the job's: what it proposes does not depend on how the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import inf
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from hpt.errors import InputError
 from hpt.search import core
 from hpt.search.history import Float64Array, History
-from hpt.search.parameters import Coordinate
 from hpt.search.space import SearchSpace
 from hpt.search.strategies import check_space
-from hpt.search.strategies.auto_scale import Fit, ScaledSpace, densest, for_first_point
-from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_whole, one_by_one
-from hpt.search.strategies.bayesian import acquisition_for, doubling_for, first_points
-from hpt.search.strategies.feasibility import Feasibility
+from hpt.search.strategies.auto_scale import Fit
+from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_integer, one_by_one
+from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
 from hpt.search.strategies.randomness import seed_of
-from hpt.search.strategies.related import Transfer
-from hpt.search.strategies.schedule import milestones
 from hpt.search.trial import Decision
 
 MIN_FIRST, MAX_FIRST = 3, 5
@@ -36,7 +32,7 @@ FLOOR_PERIOD = 10
 """Every definition gets one of so many trials, or of 4 K if that is more."""
 
 
-def check_several(strategy: Strategy, history: History) -> None:
+def check_multi_algorithm(strategy: Strategy, history: History) -> None:
     """InputError where there is one space, and not several by name."""
     if not history.definitions:
         raise InputError(
@@ -62,7 +58,7 @@ class RoundRobin:
         check_space(self._make(), space)
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
-        check_several(self, history)
+        check_multi_algorithm(self, history)
         return one_by_one(self._next, history, count, seed)
 
     def _order(self, history: History) -> list[int]:
@@ -90,7 +86,7 @@ class OneAfterAnother(RoundRobin):
         return list(range(len(history.definitions)))
 
 
-class HyperbandOfSeveral(RoundRobin):
+class MultiAlgorithmHyperband(RoundRobin):
     """Hyperband, which starts the definitions in turn and compares trials with those of their own only."""
 
     def __init__(self, make: Callable[[], Strategy]) -> None:
@@ -108,7 +104,7 @@ def fewest_first(history: History) -> list[int]:
     return sorted(range(len(launched)), key=lambda place: launched[place])
 
 
-class BayesianOfSeveral:
+class MultiAlgorithmBayesian:
     """Bayesian search that chooses algorithm and configuration together.
 
     Every definition first gets some points that fill its space, in turn. Then each has a Gaussian process of
@@ -122,7 +118,7 @@ class BayesianOfSeveral:
     (`auto_scale`).
 
     Of a warm start, results of the same objective count like a definition's own, and every other first point
-    is a good configuration of a related search, as in `transfer`.
+    is a good configuration of a related search, as in `RelatedSearches`.
 
     max_jobs: how many trials there will be, if known: at most a third of them are first points, unless that
     leaves less than `MIN_FIRST` to each definition, and then at most half.
@@ -131,19 +127,19 @@ class BayesianOfSeveral:
     `BayesianStrategy`. What is kept between calls is a cache.
     """
 
-    def __init__(self, *, max_jobs: int | None = None) -> None:
+    def __init__(self, *, max_jobs: int | None = None, **options: Any) -> None:
+        """options: of `ModelOptions`, for the models of all definitions."""
         if max_jobs is not None:
-            check_whole(max_jobs, "max_jobs", 1, "give how many trials there will be, or None")
+            check_integer(max_jobs, "max_jobs", 1, "give how many trials there will be, or None")
         self._max_jobs = max_jobs
-        self._fits: dict[str, dict[tuple[object, ...], Fit]] = {}
-        self._feasibility: dict[str, Feasibility] = {}
-        self._transfers: dict[str, Transfer] = {}
+        self._options = ModelOptions(**options)
+        self._searches: dict[str, ModelSearch] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_fits": {}, "_feasibility": {}, "_transfers": {}}
+        return self.__dict__ | {"_searches": {}}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
-        check_several(self, history)
+        check_multi_algorithm(self, history)
         return one_by_one(self._next, history, count, seed)
 
     def _next(self, history: History, seed: Seed) -> Suggestion | None:
@@ -153,10 +149,16 @@ class BayesianOfSeveral:
         fewest, K = places[0], len(history.definitions)
         for place in places:
             if _part(history, place).last_number < self._first_points(_part(history, place), K):
-                return self._design(history, place, seed)
+                return self._first_point(history, place, seed)
         behind = _part(history, fewest).last_number < history.last_number // max(FLOOR_PERIOD, 4 * K)
         asked = [place for place in ([fewest] if behind else places) if len(_part(history, place).y)]
-        return (self._best(history, asked, seed) if asked else None) or self._design(history, fewest, seed)
+        return (self._best(history, asked, seed) if asked else None) or self._first_point(
+            history, fewest, seed
+        )
+
+    def _search(self, history: History, place: int) -> ModelSearch:
+        """The model search of one definition."""
+        return self._searches.setdefault(history.definitions[place], ModelSearch(self._options))
 
     def _first_points(self, part: History, K: int) -> int:
         """How many trials of a definition are first points."""
@@ -166,89 +168,58 @@ class BayesianOfSeveral:
         share = max(min(MIN_FIRST, self._max_jobs // (2 * K)), self._max_jobs // (3 * K))
         return max(1, min(most, share))
 
-    def _design(self, history: History, place: int, seed: Seed) -> Suggestion | None:
-        part, name = _part(history, place), history.definitions[place]
-        if part.related and part.last_number % 2 == 0:
-            advice = self._transfers.setdefault(name, Transfer(_related_fit)).advise(part)
-            point = None if advice is None else advice.point(part)
+    def _first_point(self, history: History, place: int, seed: Seed) -> Suggestion | None:
+        part, name, search = _part(history, place), history.definitions[place], self._search(history, place)
+        number = part.last_number + 1
+        if part.related and number % 2:
+            trusted = search.related.trusted(part)
+            point = None if trusted is None else trusted.point(part)
             if point is not None:
                 return Suggestion(point, name)
-        number = part.last_number + 1
-        scaled = for_first_point(part.space, (number + 1) // 2 if part.related else number)
-        tried = scaled.place(np.concatenate([part.X, part.pending, part.failed]))
-        row = core.design_point(scaled.space.coordinates, tried, seed_of(seed, place), number)
-        return None if row is None else _suggestion(name, scaled, row)
+        scale = (number + 1) // 2 if part.related else number
+        config = search.first_point(part, seed_of(seed, place), number, scale)
+        return None if config is None else Suggestion(config, name)
 
     def _best(self, history: History, asked: list[int], seed: Seed) -> Suggestion | None:
         """Of the proposals of the definitions that are asked, the one that promises most."""
         transform = core.target_transform(history.y)
-        parts = [(place, _part(history, place)) for place in range(len(history.definitions))]
-        fits = {place: self._fit(history, place) for place, part in parts if len(part.y)}
+        parts = {
+            place: part for place in range(len(history.definitions)) if len((part := _part(history, place)).y)
+        }
+        fits = {place: self._fit(history, place) for place in parts}
         models = {
-            place: core.Model(
-                fit.scaled.space.coordinates,
-                fit.scaled.place(parts[place][1].X),
-                transform.forward(parts[place][1].y),
-                fit.at,
-            )
-            for place, fit in fits.items()
+            place: self._search(history, place).model(part, fits[place], transform.forward(part.y))
+            for place, part in parts.items()
         }
         incumbent = core.common_incumbent(list(models.values()))
         contenders, proposed = [], {}
         for place, model in models.items():
-            part, own_seed, number = parts[place][1], seed_of(seed, place), parts[place][1].last_number + 1
-            scaled = fits[place].scaled
-            pending, failed = scaled.place(part.pending), scaled.place(part.failed)
-            candidates = part.X[:0]
+            part, fit, own_seed = parts[place], fits[place], seed_of(seed, place)
+            number, candidates = part.last_number + 1, part.X[:0]
             if place in asked:
-                success = self._feasibility.setdefault(history.definitions[place], Feasibility())
-                labels = success.model(scaled.space.coordinates, scaled.place(part.X), part.y, failed)
-                row = model.propose(
-                    pending,
-                    failed,
-                    own_seed,
-                    number,
-                    incumbent,
-                    doubling=doubling_for(number),
-                    labels=labels,
-                    acquisition=acquisition_for(fits[place].at),
-                )
+                search = self._search(history, place)
+                row = search.propose(part, fit, model, own_seed, number, incumbent)
                 if row is not None:
                     candidates = proposed[place] = row[np.newaxis]
+            pending = fit.scaled.place(part.pending)
             contenders.append(core.Contender(model, candidates, pending, own_seed, number))
         scores = dict(zip(models, core.score(contenders), strict=True))
         if not proposed:
             return None
-        chosen = max(proposed, key=lambda place: (scores[place][0], -place))
-        return _suggestion(history.definitions[chosen], fits[chosen].scaled, proposed[chosen][0])
+        best = max(proposed, key=lambda place: (scores[place][0], -place))
+        return Suggestion(fits[best].scaled.config(proposed[best][0]), history.definitions[best])
 
     def _fit(self, history: History, place: int) -> Fit:
         """Of the model of one definition: from the first a of its observations, transformed together with
-        whatever the other definitions had told when the last of those came in.
+        whatever the other definitions had reported when the last of those came in.
         """
-        part, name = _part(history, place), history.definitions[place]
-        X, y, space = part.X, part.y, part.space
-        places_in_order = np.flatnonzero(history.owners == place)  # (n_k,)
-        kept, fits = self._fits.get(name, {}), dict[tuple[object, ...], Fit]()
-        fit: Fit | None = None
-        for a in milestones(len(y)):
-            known = history.y[: places_in_order[a - 1] + 1]
-            z = core.target_transform(known).forward(y[:a])
-            key = (space, X[:a].tobytes(), z.tobytes())
-            fit = fits[key] = kept[key] if key in kept else densest(space, X[:a], z, fit, _standardised_fit)
-        assert fit is not None, "only definitions with observations have models"
-        self._fits[name] = fits
-        return fit
+        part = _part(history, place)
+        order = np.flatnonzero(history.owners == place)  # (n_k,)
 
+        def targets(a: int) -> Float64Array:
+            return core.target_transform(history.y[: order[a - 1] + 1]).forward(part.y[:a])
 
-def _standardised_fit(
-    coordinates: Sequence[Coordinate], X: Float64Array, z: Float64Array, start: core.Hyperparameters | None
-) -> core.Hyperparameters:
-    return core.fit(coordinates, X, z, start, tail=inf)
-
-
-def _related_fit(space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
-    return densest(space, X, y, None, core.fit)
+        return self._search(history, place).fit(part, targets, transformed=True)
 
 
 def _part(history: History, place: int) -> History:
@@ -257,9 +228,3 @@ def _part(history: History, place: int) -> History:
 
 def _is_used_up(part: History) -> bool:
     return part.space.size is not None and part.distinct >= part.space.size
-
-
-def _suggestion(definition: str, scaled: ScaledSpace, row: Float64Array) -> Suggestion:
-    """The configuration of a point, (d,), that is laid out on these scales."""
-    [config] = scaled.space.decode(row[np.newaxis])
-    return Suggestion(config, definition)

@@ -1,7 +1,7 @@
 """What related searches tell a new one: where to begin, and how its objective is likely to vary (AMT 9.5).
 
 n   own observations            X: (n, d)   y: (n,)   of any scale
-r   of a related search         X: (r, d)   y: (r,)   of another scale, so that only their order is heeded
+r   of a related search         X: (r, d)   y: (r,)   of another scale, so that only their order counts
 t   agreement of a related search: Kendall's tau between y and what its model predicts at X, -1 ... 1
 """
 
@@ -52,7 +52,7 @@ class _Related:
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class TrustedSearches:
     """Related searches that are trusted at one point of a search, weighed by their agreement.
 
     fit: that of the one that agrees best, if it has seen more than the search itself.
@@ -85,7 +85,7 @@ class Advice:
         return None
 
 
-class Transfer:
+class RelatedSearches:
     """Related searches are trusted until the search's own results contradict them, and then left alone.
 
     Trusting them, a search begins with half of its first points at their good configurations, far from each
@@ -105,8 +105,8 @@ class Transfer:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_kept": {}}
 
-    def advise(self, history: History) -> Advice | None:
-        """What to heed at this point of a search; None without related searches, or if none is trusted."""
+    def trusted(self, history: History) -> TrustedSearches | None:
+        """Those to take into account at this point of a search; None if there is none."""
         known = self._known(history)
         X, y = history.X, history.y
         weights = np.ones(len(known))
@@ -116,8 +116,8 @@ class Transfer:
             return None
         best = max(range(len(known)), key=lambda i: (weights[i], len(known[i].seen.y), -i))
         has_more = len(y) < min(SETTLED, len(known[best].seen.y))
-        advice = Advice(known, weights, known[best].fit if has_more else None)
-        return None if len(y) >= FEW and agreement(y, advice.predict(X)) < TRUSTED else advice
+        trusted = TrustedSearches(known, weights, known[best].fit if has_more else None)
+        return None if len(y) >= FEW and agreement(y, trusted.predict(X)) < TRUSTED else trusted
 
     def _known(self, history: History) -> tuple[_Related, ...]:
         space = history.space

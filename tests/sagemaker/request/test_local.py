@@ -118,7 +118,7 @@ class TestSurroundings:
         program = tmp_path / "train"
         program.write_text("#!/bin/sh\n")
         assert here.program(str(program)) == (
-            f"{program} is neither executable nor a .py file; make it executable: chmod +x {program}"
+            f"{program} is neither executable nor a .py file; make it executable"
         )
         program.chmod(0o755)
         assert here.program(str(program)) is None

@@ -292,11 +292,11 @@ class TestRefusals:
             ("path", f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
         ]
         assert found[2][3] == (
-            f"'trian.py': no program is at {folder}/trian.py; correct the path (relative ones start at the "
+            f"'trian.py': no program is at trian.py; correct the path (relative ones start at the "
             f"job file); built-in algorithms are {NAMES}"
         )
         assert found[3][3] == (
-            f"'file://data/test.csv': nothing is at {folder}/data/test.csv; correct the path (relative "
+            "'file://data/test.csv': nothing is at file://data/test.csv; correct the path (relative "
             "ones start at the job file)"
         )
 
@@ -308,7 +308,7 @@ class TestRefusals:
         request = edit(local(), {f"{JOB}.OutputDataConfig.S3OutputPath": "train.py"})
         [(_, path, rule, message)] = refused(request, base_dir=folder)
         assert (path, rule) == (f"{JOB}.OutputDataConfig.S3OutputPath", "path")
-        assert message == f"'train.py': {folder}/train.py is a file; name a folder"
+        assert message == "'train.py': train.py is a file; name a folder"
 
     def test_s3_is_asked_last_and_once_for_each_uri(self, folder: Path) -> None:
         asked: list[str] = []

@@ -26,7 +26,7 @@ from hpt.search.space import (
 )
 from hpt.search.strategies.base import Strategy
 from hpt.search.strategies.bayesian import BayesianStrategy
-from hpt.search.strategies.multi_algorithm import BayesianOfSeveral
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmBayesian
 from hpt.search.trial import Trial
 
 LARGEST, TINIEST = float(np.finfo(float).max), 5e-324
@@ -124,7 +124,7 @@ def search(seed: int) -> int:
     )
     if rng.random() < 0.1:
         spaces = {"one": some_space(rng), "two": some_space(rng)}
-        strategy = BayesianOfSeveral()
+        strategy = MultiAlgorithmBayesian()
     tuner = hpt.Tuner(spaces, str(rng.choice(["Minimize", "Maximize"])), strategy, seed=seed)
     kinds = ["normal", "constant", "ties", "huge", "tiny", "any size", "falling"]
     kind, failing = str(rng.choice(kinds)), float(rng.choice([0.0, 0.1, 0.9], p=[0.5, 0.4, 0.1]))

@@ -80,7 +80,7 @@ def test_samples_are_averaged_over_while_observations_are_few(n: int, differ: bo
 @pytest.mark.parametrize("name", ["samples", "sampled_until", "threads", "first"])
 @pytest.mark.parametrize("count", [-1, 1.5, float("nan"), "3", True])
 def test_counts_are_whole_numbers(name: str, count: Any) -> None:
-    with pytest.raises(InputError, match=f"{name} {count!r} is not a whole number from [01] on; give"):
+    with pytest.raises(InputError, match=f"{name} {count!r} is not an integer of at least [01]; give"):
         BayesianStrategy(**{name: count})
 
 

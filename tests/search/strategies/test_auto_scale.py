@@ -17,7 +17,7 @@ from hpt.search.space import (
 )
 from hpt.search.strategies.auto_scale import ScaledSpace, eligible
 from hpt.search.strategies.bayesian import BayesianStrategy
-from hpt.search.strategies.multi_algorithm import BayesianOfSeveral
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmBayesian
 
 PARAMETERS: list[Parameter] = [
     ContinuousParameter("rate", 1e-6, 1),
@@ -72,9 +72,9 @@ def search(scaling: str, goal: float, trials: int, seed: int) -> tuple[hpt.Tuner
     return tuner, strategy, best
 
 
-def search_of_several(scaling: str, seed: int) -> tuple[BayesianOfSeveral, float]:
+def search_of_several(scaling: str, seed: int) -> tuple[MultiAlgorithmBayesian, float]:
     """An algorithm whose rate matters by its decades and its units as they are, beside a poor one."""
-    strategy = BayesianOfSeveral(max_jobs=40)
+    strategy = MultiAlgorithmBayesian(max_jobs=40)
     spaces = {
         "good": SearchSpace(
             [ContinuousParameter("rate", 1e-8, 1, scaling), IntegerParameter("units", 1, 4000, "Auto")]
@@ -94,7 +94,7 @@ def search_of_several(scaling: str, seed: int) -> tuple[BayesianOfSeveral, float
 
 
 def chosen(strategy: BayesianStrategy) -> frozenset[int]:
-    return list(strategy._fits.values())[-1].scaled.logarithmic
+    return list(strategy._search._fits.values())[-1].scaled.logarithmic
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -111,7 +111,10 @@ def test_the_likelihood_finds_the_logarithmic_scale_and_the_search_the_low_decad
 def test_each_algorithm_of_several_has_its_scales_found(seed: int) -> None:
     """As good as with the logarithm declared; a linear scale is worse by orders of magnitude."""
     strategy, best = search_of_several("Auto", seed)
-    scales = {name: list(fits.values())[-1].scaled.logarithmic for name, fits in strategy._fits.items()}
+    scales = {
+        name: list(search._fits.values())[-1].scaled.logarithmic
+        for name, search in strategy._searches.items()
+    }
     assert scales == {"good": {0}, "poor": frozenset()}
     declared, linear = search_of_several("Logarithmic", seed)[1], search_of_several("Linear", seed)[1]
     assert max(best, declared) < 1e-3
@@ -149,7 +152,7 @@ def test_the_choice_depends_on_the_history_alone() -> None:
     forgetful = BayesianStrategy()
     dropped = hpt.Tuner(kept.history.space, objective="Minimize", strategy=forgetful, seed=6)
     for trial in sorted(kept.history.ended, key=lambda each: each.number):
-        forgetful._fits.clear()
+        forgetful._search._fits.clear()
         [again] = dropped.ask()
         assert again.config == trial.config
         assert trial.value is not None

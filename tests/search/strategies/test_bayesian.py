@@ -12,7 +12,8 @@ import pytest
 from hpt.search.history import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.strategies.base import Strategy
-from hpt.search.strategies.bayesian import BayesianStrategy, first_points
+from hpt.search.strategies.bayesian import BayesianStrategy
+from hpt.search.strategies.model_search import first_points
 from hpt.search.strategies.random import RandomStrategy
 from hpt.search.strategies.schedule import anchor
 from hpt.search.trial import Config, ObjectiveType, TrialStatus

@@ -37,7 +37,7 @@ class Heedless(BayesianStrategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self._feasibility.model = lambda *_: None  # type: ignore[method-assign]
+        self._search._feasibility.model = lambda *_: None  # type: ignore[method-assign]
 
 
 def search(strategy: BayesianStrategy, fails: float | None, seed: int, trials: int = 30) -> tuple[float, int]:
@@ -87,7 +87,7 @@ def test_caches_may_be_dropped_and_eight_asked_at_once() -> None:
         at_once = kept.ask(4)
         one_by_one = []
         for _ in range(4):
-            dropped._feasibility = Feasibility()
+            dropped._search._feasibility = Feasibility()
             one_by_one += forgetful.ask()
         assert [trial.config for trial in at_once] == [trial.config for trial in one_by_one]
         for trial in at_once:

@@ -13,9 +13,9 @@ import pytest
 from hpt.errors import InputError, TrialStateError
 from hpt.search import core
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.search.strategies import make_strategy_of_several
+from hpt.search.strategies import make_multi_algorithm_strategy
 from hpt.search.strategies.hyperband import HyperbandStrategy
-from hpt.search.strategies.multi_algorithm import BayesianOfSeveral, HyperbandOfSeveral
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmBayesian, MultiAlgorithmHyperband
 from hpt.search.trial import Decision, Trial, TrialStatus
 from hpt.search.tuner import Tuner
 
@@ -46,7 +46,7 @@ def run(tuner: Tuner, trials: int) -> Counter[str | None]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_better_algorithm_gets_the_trials_and_none_is_given_up(seed: int) -> None:
-    tuner = Tuner(SPACES, "Minimize", BayesianOfSeveral(max_jobs=60), seed=seed)
+    tuner = Tuner(SPACES, "Minimize", MultiAlgorithmBayesian(max_jobs=60), seed=seed)
     shares = run(tuner, 60)
     assert shares["good"] > 30
     assert 59 // 12 <= shares["poor"] < 60 // 5
@@ -57,10 +57,10 @@ def test_the_better_algorithm_gets_the_trials_and_none_is_given_up(seed: int) ->
 
 
 def test_first_points_are_interleaved_and_leave_most_of_few_jobs() -> None:
-    tuner = Tuner(SPACES, "Minimize", BayesianOfSeveral(max_jobs=18), seed=1)
+    tuner = Tuner(SPACES, "Minimize", MultiAlgorithmBayesian(max_jobs=18), seed=1)
     run(tuner, 9)
     assert [trial.definition for trial in tuner.trials] == ["good", "poor", "near"] * 3
-    few = Tuner(SPACES, "Minimize", BayesianOfSeveral(max_jobs=6), seed=1)
+    few = Tuner(SPACES, "Minimize", MultiAlgorithmBayesian(max_jobs=6), seed=1)
     assert run(few, 6)["poor"] <= 2
     assert [trial.definition for trial in few.trials][:3] == ["good", "poor", "near"]
 
@@ -75,7 +75,7 @@ def test_a_bad_start_does_not_exclude_for_good() -> None:
         return 0.0 if x > 0.93 else 5.0 - 0.1 * x
 
     one = SearchSpace([ContinuousParameter("x", 0, 1)])
-    tuner = Tuner({"flat": one, "hidden": one}, "Minimize", BayesianOfSeveral(max_jobs=100), seed=3)
+    tuner = Tuner({"flat": one, "hidden": one}, "Minimize", MultiAlgorithmBayesian(max_jobs=100), seed=3)
     for _ in range(100):
         [trial] = tuner.ask()
         tuner.tell(trial.number, unlucky(trial))
@@ -110,7 +110,7 @@ def test_caches_may_be_dropped_at_any_time(low: float) -> None:
 
 
 def test_a_definition_that_always_fails_keeps_little_more_than_its_floor() -> None:
-    tuner = Tuner(SPACES, "Minimize", BayesianOfSeveral(max_jobs=48), seed=2)
+    tuner = Tuner(SPACES, "Minimize", MultiAlgorithmBayesian(max_jobs=48), seed=2)
     for _ in range(48):
         [trial] = tuner.ask()
         status = TrialStatus.FAILED if trial.definition == "good" else TrialStatus.COMPLETED
@@ -167,7 +167,7 @@ def test_grid_is_one_definition_after_the_other() -> None:
 
 
 def test_hyperband_compares_within_a_definition() -> None:
-    strategy = HyperbandOfSeveral(lambda: HyperbandStrategy(max_resource=9))
+    strategy = MultiAlgorithmHyperband(lambda: HyperbandStrategy(max_resource=9))
     tuner = Tuner(SPACES, "Minimize", strategy, seed=7)
     trials = tuner.ask(12)
     assert Counter(trial.definition for trial in trials) == {"good": 4, "poor": 4, "near": 4}
@@ -202,17 +202,17 @@ def test_what_the_tuner_refuses_of_several_definitions() -> None:
 
 def test_options_are_checked_at_once() -> None:
     with pytest.raises(InputError, match="max_resource"):
-        make_strategy_of_several("Hyperband")
+        make_multi_algorithm_strategy("Hyperband")
     with pytest.raises(InputError, match="not known"):
-        make_strategy_of_several("magic")
+        make_multi_algorithm_strategy("magic")
     for jobs in (-5, 2.5, "x"):
-        with pytest.raises(InputError, match=f"max_jobs {jobs!r} is not a whole number from 1 on"):
-            BayesianOfSeveral(max_jobs=jobs)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=f"max_jobs {jobs!r} is not an integer of at least 1"):
+            MultiAlgorithmBayesian(max_jobs=jobs)  # type: ignore[arg-type]
 
 
 def test_one_space_is_refused() -> None:
-    with pytest.raises(InputError, match="BayesianOfSeveral searches several definitions; give their spaces"):
-        Tuner(SPACES["poor"], strategy=BayesianOfSeveral()).ask()
+    with pytest.raises(InputError, match="MultiAlgorithmBayesian searches several definitions; give their"):
+        Tuner(SPACES["poor"], strategy=MultiAlgorithmBayesian()).ask()
 
 
 def test_targets_are_transformed_together() -> None:
@@ -230,7 +230,7 @@ def test_each_explores_by_turns_and_heeds_noise(monkeypatch: pytest.MonkeyPatch)
         return propose(self, *args, **options)
 
     monkeypatch.setattr(core.Model, "propose", watched)
-    rng, tuner = np.random.default_rng(1), Tuner(SPACES, "Minimize", BayesianOfSeveral(), seed=1)
+    rng, tuner = np.random.default_rng(1), Tuner(SPACES, "Minimize", MultiAlgorithmBayesian(), seed=1)
     for _ in range(60):
         [trial] = tuner.ask()
         noise = 0.1 * rng.normal() if trial.definition == "good" else 0.0

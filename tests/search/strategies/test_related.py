@@ -11,8 +11,9 @@ import pytest
 
 from hpt.search.history import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.search.strategies.bayesian import BayesianStrategy, first_points
-from hpt.search.strategies.related import FEW, MOST, Transfer, _part, agreement
+from hpt.search.strategies.bayesian import BayesianStrategy
+from hpt.search.strategies.model_search import first_points
+from hpt.search.strategies.related import FEW, MOST, _part, agreement
 from hpt.search.trial import Config, ObjectiveType, TrialStatus
 from hpt.search.tuner import Tuner
 
@@ -93,7 +94,7 @@ def test_a_search_that_agrees_has_few_first_points() -> None:
     log = new_log()
     parent(log, related)
     search(log, FEW)
-    advice = Transfer(BayesianStrategy()._first_fit).advise(log.snapshot())
+    advice = BayesianStrategy()._search.related.trusted(log.snapshot())
     assert advice is not None and advice.fit is not None
     assert first_points(len(SPACE.parameters)) > FEW
     without = new_log()
@@ -108,7 +109,7 @@ def test_a_search_that_contradicts_is_left_alone() -> None:
     log = new_log()
     parent(log, lambda config: -loss(config))
     search(log, first_points(len(SPACE.parameters)))
-    assert Transfer(BayesianStrategy()._first_fit).advise(log.snapshot()) is None
+    assert BayesianStrategy()._search.related.trusted(log.snapshot()) is None
     without = new_log()
     for trial in log.snapshot():
         without.create(trial.number, trial.config)
@@ -121,7 +122,7 @@ def test_of_several_the_ones_that_agree_are_heard() -> None:
     parent(log, lambda config: -loss(config), name="contrary")
     parent(log, related, seed=6, name="kind")
     search(log, FEW)
-    advice = Transfer(BayesianStrategy()._first_fit).advise(log.snapshot())
+    advice = BayesianStrategy()._search.related.trusted(log.snapshot())
     assert advice is not None
     assert advice.weights[0] == 0.0 < advice.weights[1]
     assert advice.fit is advice.known[1].fit

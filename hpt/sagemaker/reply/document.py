@@ -1,0 +1,78 @@
+"""A tuning job and its training jobs as JSON data in the service's words: what every writer begins from.
+
+Values are exact and reasons whole; a reply to a client rounds and cuts them (`response`). Members that do not
+apply are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpt.job.view import JobView, TrialView
+from hpt.sagemaker.request.convert import warm_start_request
+
+
+def training_job_document(trial: TrialView) -> dict[str, Any]:
+    """A training job: what the service shows of it."""
+    document: dict[str, Any] = {
+        "TrainingJobName": trial.name,
+        "TrainingJobDefinitionName": trial.definition,
+        "CreationTime": trial.created,
+        "TrainingStartTime": trial.training_start,
+        "TrainingEndTime": trial.training_end,
+        "TrainingJobStatus": str(trial.status),
+        "ObjectiveStatus": str(trial.objective_status),
+        "TunedHyperParameters": dict(trial.hyperparameters),
+        "FailureReason": trial.failure_reason or None,
+    }
+    if trial.value is not None:
+        kind = {} if trial.definition is None else {"Type": str(trial.objective)}
+        document["FinalHyperParameterTuningJobObjectiveMetric"] = {
+            **kind,
+            "MetricName": trial.metric,
+            "Value": trial.value,
+        }
+    return {member: value for member, value in document.items() if value is not None}
+
+
+def full_training_job_document(trial: TrialView) -> dict[str, Any]:
+    """The same, and what the service does not show: model, attempts, the last value of each metric."""
+    document = training_job_document(trial) | {
+        "SecondaryStatus": trial.secondary,
+        "Model": trial.model or None,
+        "Attempts": len(trial.attempts),
+        "Metrics": {name: value for name, (value, _) in trial.latest.items()},
+    }
+    return {member: value for member, value in document.items() if value is not None}
+
+
+def tuning_job_document(job: JobView) -> dict[str, Any]:
+    """A tuning job, its best training job in full; beyond the service's members its seed and criterion."""
+    best, config = job.best, job.config
+    document: dict[str, Any] = {
+        "HyperParameterTuningJobName": job.name,
+        "HyperParameterTuningJobStatus": str(job.status),
+        "Strategy": config.strategy,
+        "RandomSeed": config.seed,
+        "CreationTime": job.created,
+        "LastModifiedTime": job.modified,
+        "HyperParameterTuningEndTime": job.ended,
+        "TrainingJobStatusCounters": job.training_counters,
+        "ObjectiveStatusCounters": job.objective_counters,
+        "WarmStartConfig": None if config.warm_start is None else warm_start_request(config.warm_start),
+        "CompletionCriterion": job.criterion or None,
+        "TuningJobCompletionDetails": completion_details(job) or None,
+        "FailureReason": job.failure_reason or None,
+        "BestTrainingJob": None if best is None else full_training_job_document(best),
+    }
+    return {member: value for member, value in document.items() if value is not None}
+
+
+def completion_details(job: JobView) -> dict[str, Any]:
+    """How far the completion criteria have come (AMT 8.6); empty before the first final objective."""
+    details: dict[str, Any] = {}
+    if job.not_improving is not None:
+        details["NumberOfTrainingJobsObjectiveNotImproving"] = job.not_improving
+    if job.converged is not None:
+        details["ConvergenceDetectedTime"] = job.converged
+    return details

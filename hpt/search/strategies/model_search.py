@@ -1,0 +1,205 @@
+"""Bayesian search of one space, as a part of the strategies that search one space or several.
+
+n   observations            X: (n, d)   encoded configurations      y: (n,)   objectives, minimised
+a   anchor, a <= n          the first a observations decide the kernel's hyperparameters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from hpt.errors import InputError
+from hpt.search import core
+from hpt.search.history import Float64Array, History
+from hpt.search.parameters import Coordinate
+from hpt.search.space import SearchSpace
+from hpt.search.strategies.auto_scale import Fit, best_fit, for_first_point
+from hpt.search.strategies.base import check_integer
+from hpt.search.strategies.feasibility import Feasibility
+from hpt.search.strategies.related import RelatedSearches
+from hpt.search.strategies.schedule import milestones
+from hpt.search.trial import Config
+
+NOISY = 0.01
+"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """How Bayesian search fits its models and what it asks of them.
+
+    Parameters
+    ----------
+    tail, warping
+        As `core.fit` takes them.
+    doubling
+        As `core.Model.propose` takes it, for trials of odd number.
+    acquisition
+        As `core.Model.propose` takes it; None: the fit decides (`acquisition_for`).
+    samples
+        As `core.Model.propose` takes it, while there are fewer than `sampled_until` observations.
+    sampled_until
+        See samples.
+    threads
+        Of the core; they change no bit.
+
+    Raises
+    ------
+    InputError
+        A value breaks its rule.
+    """
+
+    tail: float = core.TAIL
+    warping: bool = True
+    doubling: float = core.DOUBLING
+    acquisition: str | None = None
+    samples: int = 0
+    sampled_until: int = 30
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.tail > 0:
+            raise InputError(f"tail {self.tail} is not above 0; give 2, or infinity to only standardise")
+        if not self.doubling > 0:
+            raise InputError(
+                f"doubling {self.doubling} is not above 0; give 50, or infinity to widen nothing"
+            )
+        check_integer(self.samples, "samples", 0, "give 0 for one fit, or how many draws to average")
+        check_integer(self.sampled_until, "sampled_until", 0, "give how many observations")
+        check_integer(self.threads, "threads", 1, "give 1, or how many cores are free")
+        if self.acquisition is not None:
+            object.__setattr__(self, "acquisition", core.check_acquisition(self.acquisition))
+
+    def fit(
+        self,
+        coordinates: Sequence[Coordinate],
+        X: Float64Array,
+        y: Float64Array,
+        start: core.Hyperparameters | None,
+    ) -> core.Hyperparameters:
+        """Of targets as they are, (n,)."""
+        return core.fit(coordinates, X, y, start, warping=self.warping, threads=self.threads, tail=self.tail)
+
+    def fit_transformed(
+        self,
+        coordinates: Sequence[Coordinate],
+        X: Float64Array,
+        z: Float64Array,
+        start: core.Hyperparameters | None,
+    ) -> core.Hyperparameters:
+        """Of targets that were transformed before, (n,)."""
+        return core.fit(coordinates, X, z, start, warping=self.warping, threads=self.threads, tail=inf)
+
+
+class ModelSearch:
+    """First points, fits, models and proposals of one space.
+
+    What is kept between calls (fits, models of success and of related searches) is a cache: each is keyed by
+    all that it depends on, and dropping it changes no bit.
+    """
+
+    def __init__(self, options: ModelOptions) -> None:
+        self._options = options
+        self._fits: dict[tuple[object, ...], Fit] = {}
+        self._feasibility = Feasibility()
+        self.related = RelatedSearches(self._fit_related)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_options": self._options}
+
+    def __setstate__(self, state: dict[str, ModelOptions]) -> None:
+        ModelSearch.__init__(self, state["_options"])
+
+    def first_point(self, history: History, seed: int, number: int, scale: int) -> Config | None:
+        """A configuration far from what was tried; None if every one was.
+
+        number: of the point, counted from 1. scale: decides how `Auto` numbers are laid out.
+        """
+        scaled = for_first_point(history.space, scale)
+        tried = scaled.place(np.concatenate([history.X, history.pending, history.failed]))
+        row = core.design_point(scaled.space.coordinates, tried, seed, number)
+        return None if row is None else scaled.config(row)
+
+    def fit(self, history: History, targets: Callable[[int], Float64Array], *, transformed: bool) -> Fit:
+        """The fit at the last anchor of n observations, n at least 1.
+
+        targets: of the first a observations, (a,), as they were known when the last of those came in.
+        """
+        X, space, options = history.X, history.space, self._options
+        new_fit = options.fit_transformed if transformed else options.fit
+        fits: dict[tuple[object, ...], Fit] = {}
+        fit: Fit | None = None
+        for a in milestones(len(X)):
+            y = targets(a)
+            key = (space, X[:a].tobytes(), y.tobytes())
+            kept = self._fits.get(key)
+            fit = fits[key] = best_fit(space, X[:a], y, fit, new_fit) if kept is None else kept
+        assert fit is not None, "without observations there is no model"
+        self._fits = fits
+        return fit
+
+    def model(self, history: History, fit: Fit, targets: Float64Array) -> core.Model:
+        """The model of all observations with these targets, (n,)."""
+        scaled = fit.scaled
+        return core.Model(
+            scaled.space.coordinates, scaled.place(history.X), targets, fit.at, self._options.threads
+        )
+
+    def propose(
+        self,
+        history: History,
+        fit: Fit,
+        model: core.Model,
+        seed: int,
+        number: int,
+        incumbent: float = inf,
+    ) -> Float64Array | None:
+        """The point of the scaled space that promises most, (d,); None if every configuration was tried.
+
+        Parameters
+        ----------
+        history
+            Of this space.
+        fit, model
+            Of its observations.
+        seed, number
+            Decide the randomness; trials of odd number explore.
+        incumbent
+            What is to be improved upon, in the model's targets, where that is below its own best.
+        """
+        options, place = self._options, fit.scaled.place
+        failed = place(history.failed)
+        labels = self._feasibility.model(fit.scaled.space.coordinates, place(history.X), history.y, failed)
+        return model.propose(
+            place(history.pending),
+            failed,
+            seed,
+            number,
+            incumbent,
+            doubling=doubling_for(number, options.doubling),
+            labels=labels,
+            acquisition=options.acquisition or acquisition_for(fit.at),
+            samples=options.samples if len(history.y) < options.sampled_until else 0,
+        )
+
+    def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
+        return best_fit(space, X, y, None, self._options.fit)
+
+
+def first_points(d: int) -> int:
+    """How many configurations of d parameters are launched or added before the model chooses."""
+    return max(3, min(10, d + 2))
+
+
+def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
+    """What `core.Model.propose` takes for trial `number`: a search explores and exploits by turns."""
+    return doubling if number % 2 else inf
+
+
+def acquisition_for(at: core.Hyperparameters) -> str:
+    """Which improvement a search maximises with this fit: under noise, the augmented one."""
+    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
