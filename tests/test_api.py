@@ -192,6 +192,6 @@ def test_no_submodule_hides_a_public_name():
 
 def test_tune_refuses_a_space_that_the_strategy_cannot_search(tmp_path):
     space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
-    with pytest.raises(hpt.InputError, match="'Grid' takes categorical parameters only"):
+    with pytest.raises(hpt.InputError, match="Grid takes categorical ranges only"):
         hpt.tune(len, space, strategy="grid", max_jobs=1, name="refused", state=tmp_path)
     assert list(tmp_path.iterdir()) == []

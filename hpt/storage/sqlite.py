@@ -257,7 +257,7 @@ class SQLiteStorage:
 
     @contextlib.contextmanager
     def _located(self, name: str) -> Iterator[None]:
-        """Has a refusal of an event say where it is."""
+        """Has a refusal of an event say whose it is."""
         try:
             yield
         except StorageError as error:

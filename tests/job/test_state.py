@@ -92,6 +92,11 @@ def test_a_damaged_log_is_told_apart(event: ev.Event) -> None:
         JobState(ObjectiveType.MINIMIZE, 0.0).apply(event)
 
 
+def test_an_end_that_this_version_does_not_know_is_refused() -> None:
+    with pytest.raises(StorageError, match=r"unknown status 'Migrated': written by a newer hpt, upgrade$"):
+        JobState(ObjectiveType.MINIMIZE, 0.0).apply(ev.JobEnded(1.0, "Migrated", ""))
+
+
 def test_events_survive_json_exactly() -> None:
     events = [
         ev.TrialCreated(1.5, 1, {"x": 0.1 + 0.2, "n": 2**62, "k": "é\udcff", "b": True}, "n", None),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobOwnedError, StorageError
-from hpt.job.notes import stop_requested
+from hpt.job.notes import STOP, stop_requested
 from hpt.search.events import Reported, StatusChanged
 from hpt.storage.base import Lease
 from hpt.storage.sqlite import SQLiteStorage
@@ -253,6 +253,32 @@ def test_a_full_disk_refuses_new_jobs_and_the_name_stays_free(small_disk: Path) 
     ballast.unlink()
     storage.create("job", {}, 1.0)
     storage.append(storage.acquire("job"), events(0, 1), {})
+
+
+def test_a_full_disk_refuses_notes_and_keeps_those_there_are(small_disk: Path) -> None:
+    storage = SQLiteStorage(small_disk / "state")
+    storage.create("job", {}, 1.0)
+    lease = storage.acquire("job")
+    storage.leave("job", {"n": 0})
+    ballast = small_disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
+        while stream.write(bytes(4096)):
+            pass
+    with contextlib.suppress(StorageError):
+        for count in range(1, 2000):
+            storage.leave("job", {"text": "x" * 20_000, "n": count})
+    before = [note.body["n"] for note in storage.notes("job")]
+    assert before == list(range(len(before)))
+    with pytest.raises(StorageError, match="free space"):
+        storage.leave("job", {"text": "x" * 200_000})
+    assert [note.body["n"] for note in storage.notes("job")] == before
+    ballast.unlink()
+    storage.leave("job", STOP)
+    storage.append(lease, events(0, 1), {})
+    assert [note.body.get("n") for note in SQLiteStorage(small_disk / "state").notes("job")] == [
+        *before,
+        None,
+    ]
 
 
 def test_a_limit_on_file_sizes_refuses_appends_and_passes(tmp_path: Path) -> None:
