@@ -1,7 +1,7 @@
 # make tune   set up an environment, build the C++ core, run the example job on real data, show the best model
 # make test   add what tests need to the same environment and run them all, the C++ ones too
 # make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
-# make lint   ruff, mypy and clang-format
+# make lint   ruff, mypy, clang-format, and the core compiled with warnings as errors
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept)
 
 PYTHON ?= python3
@@ -45,6 +45,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict hpt
 	$(BIN)/clang-format --dry-run --Werror $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp cpp/tests/test_*.cpp src/*.hpp src/*.cpp)
+	$(MAKE) -C cpp -j "$$(nproc)" lint
 
 bench: $(VENV)/.test
 	for bench in benchmarks/bench_*.py; do $(BIN)/python -P $$bench || exit 1; done
