@@ -323,8 +323,16 @@ def test_a_bad_job_file_names_every_shape_error_and_stores_nothing(hpt: Command)
     assert hpt("list")[0].startswith("no tuning jobs")
 
 
+def open_terminal() -> tuple[int, int]:
+    """A pseudo-terminal: the descriptors of its two ends."""
+    try:
+        return pty.openpty()
+    except OSError as error:
+        pytest.skip(f"no pseudo-terminal can be opened: {error.strerror or error}")
+
+
 def test_live_progress_on_a_terminal(hpt: Command) -> None:
-    leader, follower = pty.openpty()
+    leader, follower = open_terminal()
     process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.3)), stderr=follower)
     os.close(follower)
     shown = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -156,8 +157,13 @@ def own_children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]
 
 
+PYTHON = f"#!{sys.executable}"
+"""The first line of a program in Python; a machine may have no `python3` on the path."""
+
 # A daemon by the book: forks twice, leaves the session, closes its outputs; `$1` gets its pid.
-DAEMON = """#!/usr/bin/env python3
+DAEMON = (
+    PYTHON
+    + """
 import os, sys, time
 if os.fork() == 0:
     os.setsid()
@@ -176,6 +182,7 @@ print("ready", flush=True)
 if "SM_HP_STAY" in os.environ:
     time.sleep(60)
 """
+)
 
 
 def supervisor_of(workshop: Workshop, run: Run) -> int:
