@@ -70,11 +70,15 @@ class TestV01:
         store(tmp_path, "Mlp-10")
 
     def test_without_the_rule(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The storage would still keep two jobs out of one place, in words of its own."""
+        """The storage still keeps two jobs out of one place, if later: the check comes before limits."""
         store(tmp_path, "Mlp-1")
         monkeypatch.setattr(tuning, "_refuse_taken", lambda context, name: None)
-        _, message = answer(Service(tmp_path), "CreateHyperParameterTuningJob", request("mLP-1"))
-        assert "must be unique" not in message
+        limits = replace(DEFAULT_LIMITS, open_jobs=1)
+        code, _ = answer(Service(tmp_path, limits=limits), "CreateHyperParameterTuningJob", request("mLP-1"))
+        assert code == "ResourceLimitExceeded"
+        code, _ = answer(Service(tmp_path), "CreateHyperParameterTuningJob", request("mLP-1"))
+        assert code == "ResourceInUse"
+        assert [path.name for path in tmp_path.glob("*/job.sqlite")] == ["job.sqlite"]
 
 
 class TestV32:
