@@ -34,11 +34,17 @@ def test_a_target_ends_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strategy": "hyperband"}, r"give hyperband=HyperbandConfig\(max_resource=...\)"),
-        ({"hyperband": HyperbandConfig(9)}, "leave it out, or use Hyperband"),
+        (
+            {"strategy": "hyperband"},
+            r"hyperband=HyperbandConfig\(max_resource=\.\.\.\): is missing and cannot be",
+        ),
+        (
+            {"hyperband": HyperbandConfig(9)},
+            "hyperband: does not fit strategy Bayesian; leave it out or use Hyperband",
+        ),
         (
             {"strategy": "hyperband", "hyperband": HyperbandConfig(9), "early_stopping": EarlyStopping()},
-            "early_stopping does not go with Hyperband",
+            "early_stopping: it does not go with Hyperband",
         ),
     ],
 )
