@@ -40,7 +40,7 @@ def test_a_target_ends_it() -> None:
         ),
         (
             {"hyperband": HyperbandConfig(9)},
-            "hyperband: does not fit strategy Bayesian; leave it out or use Hyperband",
+            "does not fit strategy Bayesian; leave it out or use Hyperband",
         ),
         (
             {"strategy": "hyperband", "hyperband": HyperbandConfig(9), "early_stopping": EarlyStopping()},
