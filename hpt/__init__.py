@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hpt.errors import DependencyError as DependencyError
     from hpt.errors import ExecutorError as ExecutorError
     from hpt.errors import HptError as HptError
     from hpt.errors import InputError as InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hpt.errors import MissingDependencyError as MissingDependencyError
     from hpt.errors import NotPositiveDefiniteError as NotPositiveDefiniteError
     from hpt.errors import RetryableError as RetryableError
+    from hpt.errors import StateDirectoryError as StateDirectoryError
     from hpt.errors import StorageError as StorageError
     from hpt.errors import TrialStateError as TrialStateError
     from hpt.errors import UnknownTrialError as UnknownTrialError
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "hpt.errors": (
+        "DependencyError",
         "ExecutorError",
         "HptError",
         "InputError",
@@ -62,6 +65,7 @@ _HOMES = {
         "MissingDependencyError",
         "NotPositiveDefiniteError",
         "RetryableError",
+        "StateDirectoryError",
         "StorageError",
         "TrialStateError",
         "UnknownTrialError",

@@ -172,7 +172,7 @@ def test_every_deliberate_error_is_exported():
     own = {
         name
         for name, value in vars(errors).items()
-        if isinstance(value, type) and value.__module__ == "hpt.errors"
+        if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == "hpt.errors"
     }
     assert own <= set(hpt.__all__)
 
