@@ -55,11 +55,12 @@ class InputError(HptError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule of a job request.
+    """One broken rule of a description of a job.
 
     `code` is the service's error code (`ValidationException`, `ResourceInUse`, ...), `path` the offending
-    member in the request's own spelling
-    (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`), `rule` the identifier of the
+    part as its author calls it: a member of a request
+    (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`), an argument of `tuning_job`
+    (`max_parallel_jobs`), a field of a `JobConfig` (`limits.max_parallel_jobs`); `rule` the identifier of the
     rule (`shape`, `V12`, `unsupported`), `message` the value, the rule and the fix, in which places are
     spelled as the request spells them.
 
@@ -78,7 +79,7 @@ class Violation:
 
 
 class ValidationError(InputError):
-    """A request broke one or more rules; nothing was stored and nothing started."""
+    """A description of a job broke one or more rules; nothing was stored and nothing started."""
 
     def __init__(self, violations: Iterable[Violation]) -> None:
         self.violations: tuple[Violation, ...] = tuple(violations)

@@ -34,8 +34,14 @@ def test_a_target_ends_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strategy": "hyperband"}, r"hyperband=HyperbandConfig\(max_resource=...\): is missing"),
-        ({"hyperband": HyperbandConfig(9)}, "does not fit strategy Bayesian; leave it out or use Hyperband"),
+        (
+            {"strategy": "hyperband"},
+            r"hyperband=HyperbandConfig\(max_resource=\.\.\.\): is missing and cannot be",
+        ),
+        (
+            {"hyperband": HyperbandConfig(9)},
+            "does not fit strategy Bayesian; leave it out or use Hyperband",
+        ),
         (
             {"strategy": "hyperband", "hyperband": HyperbandConfig(9), "early_stopping": EarlyStopping()},
             "early_stopping: it does not go with Hyperband",
