@@ -202,7 +202,7 @@ def _numbers(text: bytes, separator: bytes) -> Float32Array:
 
 def _csv_problem(first: bytes, separator: bytes, detail: str) -> str:
     fields = [field.strip(b' "') for field in first.split(None if separator == b" " else separator)]
-    if not any(_is_number(field) for field in fields if field):
+    if not any(_reads_as_number(field) for field in fields if field):
         shown = first[:60].decode("utf-8", "replace")
         return f"the first line looks like a header ({shown!r}); remove it: CSV starts with data, label first"
     changed = re.search(r"number of columns changed from (\d+) to (\d+) at row (\d+)", detail)
@@ -214,7 +214,7 @@ def _csv_problem(first: bytes, separator: bytes, detail: str) -> str:
     return f"does not read as CSV: {detail}"
 
 
-def _is_number(field: bytes) -> bool:
+def _reads_as_number(field: bytes) -> bool:
     try:
         float(field)
     except ValueError:
@@ -283,7 +283,7 @@ def _libsvm_problem(text: bytes) -> str:
             index, _, value = token.partition(b":")
             if token.startswith(b"qid:"):
                 continue
-            if not index.isdigit() or not _is_number(value):
+            if not index.isdigit() or not _reads_as_number(value):
                 return f"line {number}: {token[:40].decode('utf-8', 'replace')!r} is not <index>:<value>"
     return "does not read as libsvm: <label> <index>:<value> ..."
 
@@ -293,9 +293,10 @@ def _check(part: Table, where: str) -> None:
 
     bad = np.flatnonzero(~np.isfinite(part.labels))
     if len(bad):
+        counted = "1 such row" if len(bad) == 1 else f"{len(bad)} such rows"
         raise UserError(
             f"{where}: the label of row {bad[0] + 1} is {part.labels[bad[0]]:g} or missing "
-            f"({len(bad)} such row(s)); every row needs a finite label"
+            f"({counted}); every row needs a finite label"
         )
     if part.weights is not None and not bool((np.isfinite(part.weights) & (part.weights >= 0)).all()):
         raise UserError(f"{where}: weights must be finite and not negative")

@@ -18,8 +18,11 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
+Log = Callable[[str], None]
+"""Prints a line of the log."""
+
 USER_ERROR = 1
-"""Exit code when the user can mend it: data, hyperparameters, a missing package."""
+"""Exit code when the user can fix it: data, hyperparameters, a missing package."""
 ALGORITHM_ERROR = 2
 """Exit code for everything else."""
 
@@ -95,7 +98,7 @@ class StopRequest:
 
 
 def read_hyperparameters(folders: Folders) -> dict[str, str]:
-    """The flat map of texts. Numbers and booleans written by hand are taken as their JSON text."""
+    """The flat map of strings. Numbers and booleans written by hand are taken as their JSON text."""
     path = folders.config / "hyperparameters.json"
     content = _read_json(path, required=True)
     return {
@@ -107,7 +110,7 @@ def read_channels(folders: Folders) -> dict[str, Channel]:
     """The channels of the job by name: those configured, else every folder below `input/data`.
 
     Raises:
-        UserError: a channel is in pipe mode, or the job runs on several hosts.
+        UserError: a channel is in pipe mode, or the job runs on more than one host.
     """
     hosts = _read_json(folders.config / "resourceconfig.json", required=False).get("hosts", [])
     if isinstance(hosts, list) and len(hosts) > 1:
