@@ -1,27 +1,35 @@
 # make tune   set up an environment, build the C++ core, run the example job on real data, show the best model
-# make test   add what tests need to the same environment and run them all, the C++ ones too
+# make test   add what tests need to the same environment and run them, the C++ ones too
+# make test-slow     the longer tests: packaging and installation, fuzzing, statistics
+# make test-faults   kills tuners, supervisors and whole process trees at every boundary
 # make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
 # make lint   ruff, mypy and clang-format
-# Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept)
+# Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept), WORKERS (4: tests at once)
 
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 4
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp src/*)
 export PIP_NO_INPUT := 1
 
-.PHONY: tune test test-faults test-sanitized cpp-test lint bench prerequisites clean
+.PHONY: tune test test-slow test-faults test-sanitized cpp-test lint bench prerequisites clean
 
 tune: $(VENV)/.core
 	$(BIN)/hpt tune examples/breast_cancer/job.json --again
 
+PYTEST = $(BIN)/python -P -m pytest -n $(WORKERS) --dist loadfile
+
 test: $(VENV)/.test cpp-test
-	$(BIN)/python -P -m pytest -n 4 --dist loadfile
+	$(PYTEST)
+
+test-slow: $(VENV)/.test
+	$(PYTEST) -m "slow and not faults"
 
 # Every fault: the tuner, its supervisors and the whole tree killed at every boundary and at random moments.
 test-faults: $(VENV)/.test
-	$(BIN)/python -P -m pytest -n 4 -m "faults or not faults" tests/faults
+	$(BIN)/python -P -m pytest -n $(WORKERS) -m "faults or not faults" tests/faults
 
 # Needs GCC. Python itself is not built so: the checks' runtime goes before it, and what it never frees is no leak.
 SANITIZED := build/sanitized

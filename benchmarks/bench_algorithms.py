@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import hpt
-from hpt.job.config import Algorithm, tuning_job
+from hpt.job.build import Algorithm, tuning_job
 from hpt.search.strategies.multi_algorithm import MultiAlgorithmBayesian
 
 SPACES = {

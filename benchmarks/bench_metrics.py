@@ -26,7 +26,7 @@ from typing import Any
 from hpt.executors.base import LogChunk
 from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import Loader
+from hpt.metrics.fast.loader import Loader
 from hpt.metrics.scanner import MetricScanner
 from hpt.metrics.tail import LogTail
 from hpt.search.events import Event, MetricLogged, Reported
@@ -187,7 +187,7 @@ import numba.core.registry
 target = numba.core.registry.cpu_target  # what Numba puts off to the first use of anything compiled
 target.typing_context.refresh(), target.target_context.refresh()
 begin = time.process_time(), time.perf_counter()
-from hpt.metrics.engine import Loader
+from hpt.metrics.fast.loader import Loader
 assert Loader().wait() is not None
 end = time.process_time(), time.perf_counter()
 imported, used = ([b - a for a, b in zip(*pair)] for pair in ((start, begin), (begin, end)))

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hpt.job.config import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.running.session import Session
 from hpt.search import events as ev
 from hpt.search.space import ContinuousParameter, SearchSpace
@@ -50,7 +50,7 @@ def main() -> int:
 
 def _run(state: Path, program: Path, trials: int, parallel: int) -> list[float]:
     """CPU milliseconds of this process since the start, at the end of each trial."""
-    config = TuningJobConfig(
+    config = JobConfig(
         name="noop",
         strategy="Random",
         seed=1,

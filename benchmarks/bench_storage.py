@@ -1,4 +1,4 @@
-"""What durable state costs: appends, reads, and the look for a stop request.
+"""What durable state costs: appends, reads, and the look for notes.
 
 python benchmarks/bench_storage.py [--events 100000] [--directory DIR]
 """
@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from hpt.job.notes import stop_requested
 from hpt.search.events import MetricLogged
 from hpt.storage.sqlite import SQLiteStorage
 
@@ -55,8 +56,8 @@ def main() -> None:
         count = 20_000
         start = time.perf_counter()
         for _ in range(count):
-            storage.stop_requested("job")
-        print(f"stop_requested, nothing new: {(time.perf_counter() - start) / count * 1e6:.1f} µs")
+            stop_requested(storage.notes("job"))
+        print(f"notes, nothing new: {(time.perf_counter() - start) / count * 1e6:.1f} µs")
         start = time.perf_counter()
         recorded = storage.read("job")[1]
         elapsed = time.perf_counter() - start

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hpt.errors import JobNotFoundError as JobNotFoundError
     from hpt.errors import JobOwnedError as JobOwnedError
     from hpt.errors import LeaseLostError as LeaseLostError
+    from hpt.errors import MissingDependencyError as MissingDependencyError
     from hpt.errors import NotPositiveDefiniteError as NotPositiveDefiniteError
     from hpt.errors import RetryableError as RetryableError
     from hpt.errors import StorageError as StorageError
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from hpt.errors import ValidationError as ValidationError
     from hpt.errors import Violation as Violation
     from hpt.functions.reporting import report as report
-    from hpt.functions.tune import TuningResult as TuningResult
     from hpt.functions.tune import run as run
     from hpt.functions.tune import tune as tune
+    from hpt.running.result import TuningResult as TuningResult
     from hpt.search.history import History as History
     from hpt.search.space import CategoricalParameter as CategoricalParameter
     from hpt.search.space import ContinuousParameter as ContinuousParameter
@@ -58,6 +59,7 @@ _HOMES = {
         "JobNotFoundError",
         "JobOwnedError",
         "LeaseLostError",
+        "MissingDependencyError",
         "NotPositiveDefiniteError",
         "RetryableError",
         "StorageError",
@@ -71,7 +73,8 @@ _HOMES = {
     "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.search.strategies.base": ("Suggestion",),
     "hpt.search.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
-    "hpt.functions.tune": ("TuningResult", "run", "tune"),
+    "hpt.functions.tune": ("run", "tune"),
+    "hpt.running.result": ("TuningResult",),
     "hpt.search.tuner": ("Tuner",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -112,7 +112,7 @@ def test_no_room_holds_a_circle(room):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("hpt.search.space", "from hpt.job.config import TuningJobConfig"),
+        ("hpt.search.space", "from hpt.job.config import JobConfig"),
         ("hpt.search.space", "def f():\n    import hpt.running.runner"),
         ("hpt.search.space", "import hpt"),
         ("hpt.storage.sqlite", "from hpt.executors.base import Executor"),

@@ -4,6 +4,10 @@
 
 #include "hpt/dispatch.hpp"
 
+#ifdef HPT_DISPATCH
+#include <immintrin.h>
+#endif
+
 namespace hpt {
 namespace {
 
@@ -22,12 +26,31 @@ struct Eight {
   Quad low, high;
 };
 
-HPT_INLINE void subtract(Eight& from, double factor, const Eight& what) {
-  from.low -= factor * what.low;
-  from.high -= factor * what.high;
+// from <- from - factor what. An intrinsic where there is one: of the lanes spelled out GCC makes slower
+// code.
+#ifdef HPT_DISPATCH
+__attribute__((target("avx2,fma"))) inline void subtract_fused(Quad& from, double factor, const Quad& what) {
+  from = _mm256_fnmadd_pd(_mm256_set1_pd(factor), what, from);
 }
+#else
+inline void subtract_fused(Quad& from, double factor, const Quad& what) {
+  from = Quad{multiply_add<true>(-factor, what[0], from[0]), multiply_add<true>(-factor, what[1], from[1]),
+              multiply_add<true>(-factor, what[2], from[2]), multiply_add<true>(-factor, what[3], from[3])};
+}
+#endif
+
+template <bool fused>
 HPT_INLINE void subtract(Quad& from, double factor, const Quad& what) {
-  from -= factor * what;
+  if constexpr (fused) {
+    subtract_fused(from, factor, what);
+  } else {
+    from -= factor * what;
+  }
+}
+template <bool fused>
+HPT_INLINE void subtract(Eight& from, double factor, const Eight& what) {
+  subtract<fused>(from.low, factor, what.low);
+  subtract<fused>(from.high, factor, what.high);
 }
 
 HPT_INLINE void divide(Eight& what, double by) {
@@ -39,7 +62,7 @@ HPT_INLINE void divide(Quad& what, double by) {
 }
 
 // Rows k to k + R of Y <- (Y - L Y) / L's diagonal, where the rows before them are done.
-template <Index R, typename Lanes>
+template <bool fused, Index R, typename Lanes>
 HPT_INLINE void settle(const Factor& L, Index k, Lanes* Y) {
   const double* const rows = L.data + k * L.stride;
   const Index stride = L.stride;
@@ -47,84 +70,84 @@ HPT_INLINE void settle(const Factor& L, Index k, Lanes* Y) {
   for (Index r = 0; r < R; ++r) sum[r] = Y[k + r];
   for (Index j = 0; j < k; ++j) {
     const Lanes y = Y[j];
-    for (Index r = 0; r < R; ++r) subtract(sum[r], rows[r * stride + j], y);
+    for (Index r = 0; r < R; ++r) subtract<fused>(sum[r], rows[r * stride + j], y);
   }
   for (Index r = 0; r < R; ++r) {
-    for (Index q = 0; q < r; ++q) subtract(sum[r], rows[r * stride + k + q], sum[q]);
+    for (Index q = 0; q < r; ++q) subtract<fused>(sum[r], rows[r * stride + k + q], sum[q]);
     divide(sum[r], rows[r * stride + k + r]);
     Y[k + r] = sum[r];
   }
 }
 
 // Rows k to k + R of Y <- L'^-1 of them, and what they take off the rows before; the rows after are done.
-template <Index R, typename Lanes>
+template <bool fused, Index R, typename Lanes>
 HPT_INLINE void settle_transposed(const Factor& L, Index k, Lanes* Y) {
   const double* const rows = L.data + k * L.stride;
   const Index stride = L.stride;
   Lanes at[R];
   for (Index r = R - 1; r >= 0; --r) {
     at[r] = Y[k + r];
-    for (Index q = r + 1; q < R; ++q) subtract(at[r], rows[q * stride + k + r], at[q]);
+    for (Index q = r + 1; q < R; ++q) subtract<fused>(at[r], rows[q * stride + k + r], at[q]);
     divide(at[r], rows[r * stride + k + r]);
     Y[k + r] = at[r];
   }
   for (Index j = 0; j < k; ++j) {
     Lanes y = Y[j];
-    for (Index r = 0; r < R; ++r) subtract(y, rows[r * stride + j], at[r]);
+    for (Index r = 0; r < R; ++r) subtract<fused>(y, rows[r * stride + j], at[r]);
     Y[j] = y;
   }
 }
 
-template <typename Lanes>
+template <bool fused, typename Lanes>
 HPT_INLINE void settle_all(const Factor& L, Lanes* Y) {
   Index k = 0;
-  for (; k + block <= L.n; k += block) settle<block>(L, k, Y);
-  for (; k < L.n; ++k) settle<1>(L, k, Y);
+  for (; k + block <= L.n; k += block) settle<fused, block>(L, k, Y);
+  for (; k < L.n; ++k) settle<fused, 1>(L, k, Y);
 }
 
-template <typename Lanes>
+template <bool fused, typename Lanes>
 HPT_INLINE void settle_all_transposed(const Factor& L, Lanes* Y) {
   Index k = L.n;
-  for (; k >= block; k -= block) settle_transposed<block>(L, k - block, Y);
-  for (; k > 0; --k) settle_transposed<1>(L, k - 1, Y);
+  for (; k >= block; k -= block) settle_transposed<fused, block>(L, k - block, Y);
+  for (; k > 0; --k) settle_transposed<fused, 1>(L, k - 1, Y);
 }
 
-HPT_CLONES void solve_eight(const Factor& L, Eight* Y) {
-  settle_all(L, Y);
-}
-HPT_CLONES void solve_four(const Factor& L, Quad* Y) {
-  settle_all(L, Y);
-}
-HPT_CLONES void solve_eight_transposed(const Factor& L, Eight* Y) {
-  settle_all_transposed(L, Y);
-}
-HPT_CLONES void solve_four_transposed(const Factor& L, Quad* Y) {
-  settle_all_transposed(L, Y);
-}
+struct Solve {
+  template <bool fused, typename Lanes>
+  HPT_INLINE static void run(const Factor& L, Lanes* Y) {
+    settle_all<fused>(L, Y);
+  }
+};
+
+struct SolveTransposed {
+  template <bool fused, typename Lanes>
+  HPT_INLINE static void run(const Factor& L, Lanes* Y) {
+    settle_all_transposed<fused>(L, Y);
+  }
+};
 
 // Rows B (rows, n) into the lanes of Y, solved there and back.
-template <typename Lanes, typename Solve>
-void side_by_side(const Factor& L, double* B, Index rows, Index stride, Vector& scratch, Solve solve) {
+template <typename Loop, typename Lanes>
+void side_by_side(const Factor& L, double* B, Index rows, Index stride, Vector& scratch) {
   constexpr Index lanes = sizeof(Lanes) / sizeof(double);
   for (Index i = 0; i < L.n; ++i) {
     for (Index c = 0; c < lanes; ++c)
       scratch[static_cast<std::size_t>(i * lanes + c)] = c < rows ? B[c * stride + i] : 0.0;
   }
-  solve(L, reinterpret_cast<Lanes*>(scratch.data()));
+  dispatch<Loop>(L, reinterpret_cast<Lanes*>(scratch.data()));
   for (Index i = 0; i < L.n; ++i) {
     for (Index c = 0; c < rows; ++c) B[c * stride + i] = scratch[static_cast<std::size_t>(i * lanes + c)];
   }
 }
 
-template <typename SolveEight, typename SolveFour>
-void for_lanes(Factor L, double* B, Index m, Index stride, Vector& scratch, SolveEight eight,
-               SolveFour four) {
+template <typename Loop>
+void for_lanes(const Factor& L, double* B, Index m, Index stride, Vector& scratch) {
   const auto needed = static_cast<std::size_t>(L.n * 8);
   if (scratch.size() < needed) scratch.resize(needed);
   while (m > 0) {
     const Index rows = std::min<Index>(m, 8);
-    rows > 4 ? side_by_side<Eight>(L, B, rows, stride, scratch, eight)
-             : side_by_side<Quad>(L, B, rows, stride, scratch, four);
+    rows > 4 ? side_by_side<Loop, Eight>(L, B, rows, stride, scratch)
+             : side_by_side<Loop, Quad>(L, B, rows, stride, scratch);
     B += rows * stride;
     m -= rows;
   }
@@ -133,11 +156,11 @@ void for_lanes(Factor L, double* B, Index m, Index stride, Vector& scratch, Solv
 }  // namespace
 
 void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch) {
-  for_lanes(L, B, m, stride, scratch, solve_eight, solve_four);
+  for_lanes<Solve>(L, B, m, stride, scratch);
 }
 
 void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vector& scratch) {
-  for_lanes(L, B, m, stride, scratch, solve_eight_transposed, solve_four_transposed);
+  for_lanes<SolveTransposed>(L, B, m, stride, scratch);
 }
 
 int cholesky(SquareMatrix& A, const Team& team) {

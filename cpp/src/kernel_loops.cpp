@@ -19,6 +19,7 @@ HPT_INLINE double add_up(const double (&sum)[lanes]) {
 }
 
 // Squared scaled distances to one block.
+template <bool fused>
 HPT_INLINE void distances_to(Index numeric, const double* point, const double* columns, Index stride,
                              double (&squared)[width]) {
   if (numeric == 0) {
@@ -34,154 +35,229 @@ HPT_INLINE void distances_to(Index numeric, const double* point, const double* c
     const double* column = columns + i * stride;
     for (Index j = 0; j < width; ++j) {
       const double difference = at - column[j];
-      squared[j] += difference * difference;
+      squared[j] = multiply_add<fused>(difference, difference, squared[j]);
     }
   }
 }
 
 // Adds to one block the weights of the categories that differ.
+template <bool fused>
 HPT_INLINE void add_mismatches(Index categorical, const double* weights, const double* point,
                                const double* columns, Index stride, double (&mismatch)[width]) {
   for (Index i = 0; i < categorical; ++i) {
     const double at = point[i], weight = weights[i];
     const double* column = columns + i * stride;
-    for (Index j = 0; j < width; ++j) mismatch[j] += weight * (at != column[j] ? 1.0 : 0.0);
+    for (Index j = 0; j < width; ++j)
+      mismatch[j] = multiply_add<fused>(weight, at != column[j] ? 1.0 : 0.0, mismatch[j]);
   }
 }
+
+struct KernelRowLoop {
+  template <bool fused>
+  HPT_INLINE static void run(const KernelShape& shape, const double* point, const double* columns,
+                             Index stride, Index blocks, const KernelRow& out) {
+    const bool numbers = shape.numeric > 0, categories = shape.categorical > 0;
+    const double s = shape.amplitude;
+    const double sum = numbers && categories ? 0.5 * (1.0 - shape.mixing) : 0.0;
+    const double product = numbers && categories ? shape.mixing : 1.0;
+    for (Index block = 0; block < blocks; ++block) {
+      double kx[width], slope[width], kh[width];
+      const double* first = columns + block * width;
+      distances_to<fused>(shape.numeric, point, first, stride, kx);
+      if (categories) {
+        for (Index j = 0; j < width; ++j) kh[j] = 0.0;
+        add_mismatches<fused>(shape.categorical, shape.inverse, point + shape.numeric,
+                              first + shape.numeric * stride, stride, kh);
+      }
+      for (Index j = 0; j < width; ++j) {
+        const double t = std::sqrt(5.0 * kx[j]);
+        const double decay = exp_of_negative<fused>(-t);
+        kx[j] = multiply_add<fused>(t * t, 1.0 / 3.0, 1.0 + t) * decay;
+        slope[j] = s * (-5.0 / 6.0) * (1.0 + t) * decay;
+      }
+      double* value = out.value + block * width;
+      if (!categories) {
+        for (Index j = 0; j < width; ++j) value[j] = s * kx[j];
+        if (out.numeric != nullptr) {
+          for (Index j = 0; j < width; ++j) out.numeric[block * width + j] = slope[j];
+        }
+        continue;
+      }
+      for (Index j = 0; j < width; ++j) kh[j] = exp_of_negative<fused>(-kh[j]);
+      for (Index j = 0; j < width; ++j)
+        value[j] = s * multiply_add<fused>(sum, kx[j] + kh[j], product * kx[j] * kh[j]);
+      if (out.numeric != nullptr) {
+        for (Index j = 0; j < width; ++j)
+          out.numeric[block * width + j] = multiply_add<fused>(product, kh[j], sum) * slope[j];
+      }
+      if (out.categorical != nullptr) {
+        for (Index j = 0; j < width; ++j)
+          out.categorical[block * width + j] = s * multiply_add<fused>(product, kx[j], sum) * kh[j];
+      }
+      if (out.mixing != nullptr) {
+        for (Index j = 0; j < width; ++j)
+          out.mixing[block * width + j] = s * multiply_add<fused>(kx[j], kh[j], -0.5 * (kx[j] + kh[j]));
+      }
+    }
+  }
+};
+
+struct LowerDistances {
+  template <bool fused>
+  HPT_INLINE static void run(Index numeric, Index categorical, const double* point, const double* columns,
+                             Index stride, double* distances) {
+    constexpr Index most = 256;
+    double ones[most];
+    for (Index i = 0; i < most; ++i) ones[i] = 1.0;
+    for (Index block = 0; block < stride / width; ++block) {
+      double squared[width], mismatch[width];
+      const double* first = columns + block * width;
+      distances_to<fused>(numeric, point, first, stride, squared);
+      for (Index j = 0; j < width; ++j) mismatch[j] = 0.0;
+      for (Index c = 0; c < categorical; c += most) {
+        const Index count = categorical - c < most ? categorical - c : most;
+        add_mismatches<fused>(count, ones, point + numeric + c, first + (numeric + c) * stride, stride,
+                              mismatch);
+      }
+      double* out = distances + block * width;
+      for (Index j = 0; j < width; ++j) {
+        const double distance = squared[j] + mismatch[j];
+        out[j] = distance < out[j] ? distance : out[j];
+      }
+    }
+  }
+};
+
+struct Dot {
+  template <bool fused>
+  HPT_INLINE static double run(const double* a, const double* b, Index blocks) {
+    double sum[lanes] = {};
+    for (Index k = 0; k < blocks * width; k += lanes) {
+      for (Index j = 0; j < lanes; ++j) sum[j] = multiply_add<fused>(a[k + j], b[k + j], sum[j]);
+    }
+    return add_up(sum);
+  }
+};
+
+struct Largest {
+  template <bool fused>
+  HPT_INLINE static double run(const double* a, Index blocks) {
+    double most[lanes] = {};
+    for (Index k = 0; k < blocks * width; k += lanes) {
+      for (Index j = 0; j < lanes; ++j) most[j] = a[k + j] > most[j] ? a[k + j] : most[j];
+    }
+    double out = 0.0;
+    for (const double each : most) out = each > out ? each : out;
+    return out;
+  }
+};
+
+struct Add {
+  template <bool fused>
+  HPT_INLINE static void run(double factor, const double* x, double* y, Index blocks) {
+    for (Index k = 0; k < blocks * width; ++k) y[k] = multiply_add<fused>(factor, x[k], y[k]);
+  }
+};
+
+struct Multiply {
+  template <bool fused>
+  HPT_INLINE static void run(const double* x, double* y, Index blocks) {
+    for (Index k = 0; k < blocks * width; ++k) y[k] *= x[k];
+  }
+};
+
+struct Pull {
+  template <bool fused>
+  HPT_INLINE static double run(double at, const double* column, const double* weight, Index blocks) {
+    double sum[lanes] = {};
+    for (Index k = 0; k < blocks * width; k += lanes) {
+      for (Index j = 0; j < lanes; ++j)
+        sum[j] = multiply_add<fused>(weight[k + j], at - column[k + j], sum[j]);
+    }
+    return add_up(sum);
+  }
+};
+
+struct Weigh {
+  template <bool fused>
+  HPT_INLINE static double run(const WeightRow& row, double* numeric, double* categorical) {
+    double sum[lanes] = {};
+    double w[width];
+    for (Index block = 0; block < blocks_of(row.count); ++block) {
+      const Index first = block * width;
+      for (Index j = 0; j < width; ++j)
+        w[j] = first + j < row.count
+                   ? multiply_add<fused>(row.alpha, row.alphas[first + j], -row.inverse[first + j])
+                   : 0.0;
+      if (numeric != nullptr) {
+        for (Index j = 0; j < width; ++j) numeric[first + j] = w[j] * row.derivatives.numeric[first + j];
+      }
+      if (categorical != nullptr) {
+        for (Index j = 0; j < width; ++j)
+          categorical[first + j] = w[j] * row.derivatives.categorical[first + j];
+      }
+      if (row.derivatives.mixing != nullptr) {
+        for (Index k = 0; k < width; k += lanes) {
+          for (Index j = 0; j < lanes; ++j)
+            sum[j] = multiply_add<fused>(w[k + j], row.derivatives.mixing[first + k + j], sum[j]);
+        }
+      }
+    }
+    return add_up(sum);
+  }
+};
+
+// A factor of 0 or 1 where a choice would read more naturally: GCC 12 miscompiles the sum of a masked choice.
+struct SumUnequal {
+  template <bool fused>
+  HPT_INLINE static double run(double at, const double* column, const double* weight, Index blocks) {
+    double sum[lanes] = {};
+    for (Index k = 0; k < blocks * width; k += lanes) {
+      for (Index j = 0; j < lanes; ++j)
+        sum[j] = multiply_add<fused>(weight[k + j], column[k + j] != at ? 1.0 : 0.0, sum[j]);
+    }
+    return add_up(sum);
+  }
+};
 
 }  // namespace
 
-HPT_CLONES void kernel_row(const KernelShape& shape, const double* point, const double* columns, Index stride,
-                           Index blocks, const KernelRow& out) {
-  const bool numbers = shape.numeric > 0, categories = shape.categorical > 0;
-  const double s = shape.amplitude;
-  const double sum = numbers && categories ? 0.5 * (1.0 - shape.mixing) : 0.0;
-  const double product = numbers && categories ? shape.mixing : 1.0;
-  for (Index block = 0; block < blocks; ++block) {
-    double kx[width], slope[width], kh[width];
-    const double* first = columns + block * width;
-    distances_to(shape.numeric, point, first, stride, kx);
-    if (categories) {
-      for (Index j = 0; j < width; ++j) kh[j] = 0.0;
-      add_mismatches(shape.categorical, shape.inverse, point + shape.numeric, first + shape.numeric * stride,
-                     stride, kh);
-    }
-    for (Index j = 0; j < width; ++j) {
-      const double t = std::sqrt(5.0 * kx[j]);
-      const double decay = exp_of_negative(-t);
-      kx[j] = (1.0 + t + t * t * (1.0 / 3.0)) * decay;
-      slope[j] = s * (-5.0 / 6.0) * (1.0 + t) * decay;
-    }
-    double* value = out.value + block * width;
-    if (!categories) {
-      for (Index j = 0; j < width; ++j) value[j] = s * kx[j];
-      if (out.numeric != nullptr) {
-        for (Index j = 0; j < width; ++j) out.numeric[block * width + j] = slope[j];
-      }
-      continue;
-    }
-    for (Index j = 0; j < width; ++j) kh[j] = exp_of_negative(-kh[j]);
-    for (Index j = 0; j < width; ++j) value[j] = s * (sum * (kx[j] + kh[j]) + product * kx[j] * kh[j]);
-    if (out.numeric != nullptr) {
-      for (Index j = 0; j < width; ++j) out.numeric[block * width + j] = (sum + product * kh[j]) * slope[j];
-    }
-    if (out.categorical != nullptr) {
-      for (Index j = 0; j < width; ++j)
-        out.categorical[block * width + j] = s * (sum + product * kx[j]) * kh[j];
-    }
-    if (out.mixing != nullptr) {
-      for (Index j = 0; j < width; ++j)
-        out.mixing[block * width + j] = s * (kx[j] * kh[j] - 0.5 * (kx[j] + kh[j]));
-    }
-  }
+void kernel_row(const KernelShape& shape, const double* point, const double* columns, Index stride,
+                Index blocks, const KernelRow& out) {
+  dispatch<KernelRowLoop>(shape, point, columns, stride, blocks, out);
 }
 
-HPT_CLONES void lower_distances(Index numeric, Index categorical, const double* point, const double* columns,
-                                Index stride, double* distances) {
-  constexpr Index most = 256;
-  double ones[most];
-  for (Index i = 0; i < most; ++i) ones[i] = 1.0;
-  for (Index block = 0; block < stride / width; ++block) {
-    double squared[width], mismatch[width];
-    const double* first = columns + block * width;
-    distances_to(numeric, point, first, stride, squared);
-    for (Index j = 0; j < width; ++j) mismatch[j] = 0.0;
-    for (Index c = 0; c < categorical; c += most) {
-      const Index count = categorical - c < most ? categorical - c : most;
-      add_mismatches(count, ones, point + numeric + c, first + (numeric + c) * stride, stride, mismatch);
-    }
-    double* out = distances + block * width;
-    for (Index j = 0; j < width; ++j) {
-      const double distance = squared[j] + mismatch[j];
-      out[j] = distance < out[j] ? distance : out[j];
-    }
-  }
+void lower_distances(Index numeric, Index categorical, const double* point, const double* columns,
+                     Index stride, double* distances) {
+  dispatch<LowerDistances>(numeric, categorical, point, columns, stride, distances);
 }
 
-HPT_CLONES double dot(const double* a, const double* b, Index blocks) {
-  double sum[lanes] = {};
-  for (Index k = 0; k < blocks * width; k += lanes) {
-    for (Index j = 0; j < lanes; ++j) sum[j] += a[k + j] * b[k + j];
-  }
-  return add_up(sum);
+double dot(const double* a, const double* b, Index blocks) {
+  return dispatch<Dot>(a, b, blocks);
 }
 
-HPT_CLONES double largest(const double* a, Index blocks) {
-  double most[lanes] = {};
-  for (Index k = 0; k < blocks * width; k += lanes) {
-    for (Index j = 0; j < lanes; ++j) most[j] = a[k + j] > most[j] ? a[k + j] : most[j];
-  }
-  double out = 0.0;
-  for (const double each : most) out = each > out ? each : out;
-  return out;
+double largest(const double* a, Index blocks) {
+  return dispatch<Largest>(a, blocks);
 }
 
-HPT_CLONES void add(double factor, const double* x, double* y, Index blocks) {
-  for (Index k = 0; k < blocks * width; ++k) y[k] += factor * x[k];
+void add(double factor, const double* x, double* y, Index blocks) {
+  dispatch<Add>(factor, x, y, blocks);
 }
 
-HPT_CLONES void multiply(const double* x, double* y, Index blocks) {
-  for (Index k = 0; k < blocks * width; ++k) y[k] *= x[k];
+void multiply(const double* x, double* y, Index blocks) {
+  dispatch<Multiply>(x, y, blocks);
 }
 
-HPT_CLONES double pull(double at, const double* column, const double* weight, Index blocks) {
-  double sum[lanes] = {};
-  for (Index k = 0; k < blocks * width; k += lanes) {
-    for (Index j = 0; j < lanes; ++j) sum[j] += weight[k + j] * (at - column[k + j]);
-  }
-  return add_up(sum);
+double pull(double at, const double* column, const double* weight, Index blocks) {
+  return dispatch<Pull>(at, column, weight, blocks);
 }
 
-HPT_CLONES double weigh(const WeightRow& row, double* numeric, double* categorical) {
-  double sum[lanes] = {};
-  double w[width];
-  for (Index block = 0; block < blocks_of(row.count); ++block) {
-    const Index first = block * width;
-    for (Index j = 0; j < width; ++j)
-      w[j] = first + j < row.count ? row.alpha * row.alphas[first + j] - row.inverse[first + j] : 0.0;
-    if (numeric != nullptr) {
-      for (Index j = 0; j < width; ++j) numeric[first + j] = w[j] * row.derivatives.numeric[first + j];
-    }
-    if (categorical != nullptr) {
-      for (Index j = 0; j < width; ++j)
-        categorical[first + j] = w[j] * row.derivatives.categorical[first + j];
-    }
-    if (row.derivatives.mixing != nullptr) {
-      for (Index k = 0; k < width; k += lanes) {
-        for (Index j = 0; j < lanes; ++j) sum[j] += w[k + j] * row.derivatives.mixing[first + k + j];
-      }
-    }
-  }
-  return add_up(sum);
+double weigh(const WeightRow& row, double* numeric, double* categorical) {
+  return dispatch<Weigh>(row, numeric, categorical);
 }
 
-// A factor of 0 or 1 where a choice would read more naturally: GCC 12 miscompiles the sum of a masked choice.
-HPT_CLONES double sum_unequal(double at, const double* column, const double* weight, Index blocks) {
-  double sum[lanes] = {};
-  for (Index k = 0; k < blocks * width; k += lanes) {
-    for (Index j = 0; j < lanes; ++j) sum[j] += weight[k + j] * (column[k + j] != at ? 1.0 : 0.0);
-  }
-  return add_up(sum);
+double sum_unequal(double at, const double* column, const double* weight, Index blocks) {
+  return dispatch<SumUnequal>(at, column, weight, blocks);
 }
 
 }  // namespace hpt::loops

@@ -21,14 +21,15 @@ struct Parts {
   double value[warp_width];
 };
 
+template <bool fused>
 HPT_INLINE void take_apart(const double* x, const double* a, const double* b, Parts& of) {
   for (Index j = 0; j < warp_width; ++j) {
     double t = x[j] < margin ? margin : x[j];
     t = t > 1.0 - margin ? 1.0 - margin : t;
-    const double log_t = log_of_fraction(t);
-    const Exponential inner = exponential_of_negative(a[j] * log_t);
-    const double log_rest = log_of_fraction(-inner.less_one);
-    const Exponential outer = exponential_of_negative(b[j] * log_rest);
+    const double log_t = log_of_fraction<fused>(t);
+    const Exponential inner = exponential_of_negative<fused>(a[j] * log_t);
+    const double log_rest = log_of_fraction<fused>(-inner.less_one);
+    const Exponential outer = exponential_of_negative<fused>(b[j] * log_rest);
     of.t[j] = t;
     of.log_t[j] = log_t;
     of.power[j] = inner.value;
@@ -39,24 +40,38 @@ HPT_INLINE void take_apart(const double* x, const double* a, const double* b, Pa
   }
 }
 
+struct WarpValues {
+  template <bool fused>
+  HPT_INLINE static void run(const double* x, const double* a, const double* b, double* values) {
+    Parts of;
+    take_apart<fused>(x, a, b, of);
+    std::copy_n(of.value, warp_width, values);
+  }
+};
+
+struct WarpSlopes {
+  template <bool fused>
+  HPT_INLINE static void run(const double* x, const double* a, const double* b, WarpBlock& out) {
+    Parts of;
+    take_apart<fused>(x, a, b, of);
+    for (Index j = 0; j < warp_width; ++j) {
+      const double slope = b[j] * of.rest_power[j] / of.rest[j] * of.power[j];  // b (1 - t^a)^(b-1) t^a
+      out.value[j] = of.value[j];
+      out.dx[j] = slope * a[j] / of.t[j];
+      out.dlog_a[j] = slope * a[j] * of.log_t[j];
+      out.dlog_b[j] = -of.rest_power[j] * b[j] * of.log_rest[j];
+    }
+  }
+};
+
 }  // namespace
 
-HPT_CLONES void warp_values(const double* x, const double* a, const double* b, double* values) {
-  Parts of;
-  take_apart(x, a, b, of);
-  std::copy_n(of.value, warp_width, values);
+void warp_values(const double* x, const double* a, const double* b, double* values) {
+  dispatch<WarpValues>(x, a, b, values);
 }
 
-HPT_CLONES void warp_slopes(const double* x, const double* a, const double* b, WarpBlock& out) {
-  Parts of;
-  take_apart(x, a, b, of);
-  for (Index j = 0; j < warp_width; ++j) {
-    const double slope = b[j] * of.rest_power[j] / of.rest[j] * of.power[j];  // b (1 - t^a)^(b-1) t^a
-    out.value[j] = of.value[j];
-    out.dx[j] = slope * a[j] / of.t[j];
-    out.dlog_a[j] = slope * a[j] * of.log_t[j];
-    out.dlog_b[j] = -of.rest_power[j] * b[j] * of.log_rest[j];
-  }
+void warp_slopes(const double* x, const double* a, const double* b, WarpBlock& out) {
+  dispatch<WarpSlopes>(x, a, b, out);
 }
 
 }  // namespace loops

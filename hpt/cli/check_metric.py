@@ -12,9 +12,9 @@ from typing import Any
 from hpt.errors import InputError
 from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.hostile import effort
+from hpt.metrics.fast.plan import plan_pattern
 from hpt.metrics.line import TAB_AS_TEXT, decode, number
-from hpt.metrics.plan import plan_pattern
+from hpt.metrics.safe.cost import INSTANT, search_cost
 from hpt.metrics.scanner import MetricScanner
 
 CHUNK = 1 << 20
@@ -149,11 +149,11 @@ def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
     """What the group reads of a number that goes on after it, as 4.41 of 4.41e-06, that number and the line;
     the last such in the log. None if there is none.
     """
-    pattern, needed = re.compile(regex), effort(plan_pattern(regex))
+    pattern, cost = re.compile(regex), search_cost(plan_pattern(regex))
     for line in reversed(_last_lines(path)):
         texts = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
         for text in texts:
-            if not needed.instant(len(text)):
+            if cost.steps(text.encode("utf-8", "surrogateescape")) > INSTANT:
                 continue  # such a pattern is not for `re`
             for match in pattern.finditer(text):
                 whole = _NUMBER.match(text, match.start(1)) if match[1] else None

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hpt.cli.show import print_json
 from hpt.job.catalog import find_algorithm
-from hpt.job.config import TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.running.progress import duration, number
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.trial import ObjectiveType
+
+if TYPE_CHECKING:
+    from hpt.sagemaker.request.parse import JobRequest
 
 Line = tuple[str, str]
 """What a line is about, and what it says."""
 
 
-def checked(config: TuningJobConfig, *, as_json: bool) -> None:
+def checked(read: JobRequest, *, as_json: bool) -> None:
     """The meaning of a job file that passed every check."""
     from hpt.job.document import to_document
 
+    config = read.config
     if as_json:
-        print_json(to_document(config))
+        print_json({**to_document(config, read.request), "warnings": list(read.warnings)})
         return
     print(f"{config.name} is a valid tuning job")
     for about, words in (*_search(config), *_ends(config), *_each(config)):
         print(f"  {about:<11} {words}")
-    for warning in config.warnings:
+    for warning in read.warnings:
         print(f"  note        {warning}")
 
 
-def _search(config: TuningJobConfig) -> Iterator[Line]:
+def _search(config: JobConfig) -> Iterator[Line]:
     """How the job goes about it."""
     limits = config.limits
     jobs = f"{limits.max_jobs} jobs" if limits.max_jobs is not None else "no limit of jobs"
     seed = "drawn at the start" if config.seed is None else str(config.seed)
     yield "strategy", f"{config.strategy}, {jobs}, {limits.max_parallel_jobs} at a time, seed {seed}"
-    if "Autotune" in config.request:
+    if config.autotune:
         yield "autotune", "what the file leaves out is chosen: ranges, number of jobs, early stopping, ends"
     if config.warm_start is not None:
         parents = ", ".join(config.warm_start.parents)
@@ -48,7 +53,7 @@ def _search(config: TuningJobConfig) -> Iterator[Line]:
         yield "stops early", f"jobs that fall behind the median, once {first} have ended"
 
 
-def _ends(config: TuningJobConfig) -> Iterator[Line]:
+def _ends(config: JobConfig) -> Iterator[Line]:
     """What else than the number of training jobs ends the job."""
     completion = config.completion
     if config.limits.max_runtime_seconds is not None:
@@ -62,7 +67,7 @@ def _ends(config: TuningJobConfig) -> Iterator[Line]:
         yield "ends", "when the search has converged"
 
 
-def _each(config: TuningJobConfig) -> Iterator[Line]:
+def _each(config: JobConfig) -> Iterator[Line]:
     for definition in config.all_definitions:
         if config.definitions:
             yield "definition", str(definition.name)

@@ -8,43 +8,50 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpt.cli import check_metric, show, simulate
-from hpt.cli import main as codes
+from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
-from hpt.errors import InputError, JobExistsError, JobOwnedError
-from hpt.job.config import TuningJobConfig
+from hpt.cli.hints import HintedView, command
+from hpt.errors import InputError, JobOwnedError
 from hpt.job.lifecycle import PRIMARY
+from hpt.job.limits import STRICT_LIMITS
 from hpt.job.state import JobStatus
-from hpt.job.view import JobView, TrialView
+from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.progress import PlainProgress
-from hpt.running.session import Progress, Session, differences, drive
+from hpt.running.run import Run
+from hpt.running.runner import TuningJobRunner
+from hpt.running.session import Again, Progress, Session
 from hpt.search.strategies import canonical_name
-from hpt.storage.place import command
+
+if TYPE_CHECKING:
+    from hpt.sagemaker.request.parse import JobRequest
 
 
 def tune(options: Namespace) -> int:
-    config = _read_job(options)
-    if options.check:
-        with closing(Session(options.state)) as session:
-            config, _ = session.inherit(config, 0.0, warm_start_jobs=_warm_start_jobs(options))
-        checked(config, as_json=options.json)
-        return codes.COMPLETED
+    read = _read_job(options)
     session = Session(options.state)
-    if options.again:
-        config, resuming = _again(session, config)
-    else:
-        resuming = False
-    with _interruptible(session, config.name):
-        if not resuming:
-            config = _create(session, config, options)
-        for warning in config.warnings:
-            print(f"hpt: note: {warning}", file=sys.stderr)
-        return _run(session, config.name, options)
+    most = STRICT_LIMITS.warm_start_jobs if options.strict else None
+    if options.check:
+        with closing(session):
+            _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
+        checked(read._replace(warnings=(*read.warnings, *notes)), as_json=options.json)
+        return codes.COMPLETED
+    with _interruptible(session, read.config.name):
+        run = session.start(
+            read.config,
+            again=Again.NEXT if options.again else Again.NEVER,
+            request=read.request,
+            notes=read.warnings,
+            warm_start_jobs=most,
+        )
+    with _interruptible(session, run.name):
+        for note in run.notes:
+            print(f"hpt: note: {note}", file=sys.stderr)
+        return _follow(session, run, options)
 
 
 def resume(options: Namespace) -> int:
@@ -53,7 +60,7 @@ def resume(options: Namespace) -> int:
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        return _run(session, config.name, options)
+        return _follow(session, session.run(config.name), options)
 
 
 def stop(options: Namespace) -> int:
@@ -61,12 +68,13 @@ def stop(options: Namespace) -> int:
     config, record, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to stop")
-    session.storage.request_stop(config.name)
+    run = session.run(config.name)
+    run.stop()
     if options.no_wait and record.owner_pid is not None:
         _say(options, f"process {record.owner_pid} is stopping tuning job {config.name}")
         return codes.COMPLETED
     try:
-        return _until_stopped(session, config.name, options)
+        return _until_stopped(session, run, options)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted; the request to stop tuning job {config.name} stays in force: "
@@ -74,37 +82,42 @@ def stop(options: Namespace) -> int:
         ) from None
 
 
-def _until_stopped(session: Session, name: str, options: Namespace) -> int:
+def _until_stopped(session: Session, run: Run, options: Namespace) -> int:
     """Run the job, of which a stop is requested, to its end, or wait for the process that does."""
     while True:
         try:
-            code = _run(session, name, options)
+            code = _follow(session, run, options)
             return codes.COMPLETED if code == codes.STOPPED else code
         except JobOwnedError as owned:  # its owner reads the request within a step
-            _say(options, f"waiting for process {owned.pid} to stop tuning job {name}")
-            while session.storage.read(name)[0].owner_pid is not None:
+            _say(options, f"waiting for process {owned.pid} to stop tuning job {run.name}")
+            while session.storage.read(run.name)[0].owner_pid is not None:
                 time.sleep(0.2)
-        if session.load(name)[2].status.ended:
-            return _finish(session, name, options, stopped=codes.COMPLETED)
+        if session.load(run.name)[2].status.ended:
+            return _finish(session, run.name, options, stopped=codes.COMPLETED)
 
 
 def list_jobs(options: Namespace) -> int:
     session = Session(options.state)
-    show.jobs(session.storage.jobs(), session.root, as_json=options.json)
+    show.jobs(session.jobs(logs=True), session.root, as_json=options.json)
     return codes.COMPLETED
 
 
 def describe(options: Namespace) -> int:
     session = Session(options.state)
     config, record, state = session.load(options.name)
-    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return codes.COMPLETED
 
 
 def trials(options: Namespace) -> int:
     session = Session(options.state)
     config, _, state = session.load(options.name)
-    view = JobView(config, state)
+    view = HintedView(config, state, session.root)
     chosen = view.trials
     if options.status is not None:
         known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
@@ -137,51 +150,33 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _read_job(options: Namespace) -> TuningJobConfig:
+def _read_job(options: Namespace) -> JobRequest:
     from hpt.running.s3_places import check_s3
-    from hpt.sagemaker.request.autotune import hand_over
-    from hpt.sagemaker.request.convert import warm_start_request
     from hpt.sagemaker.request.job_file import load_job_file
-    from hpt.sagemaker.request.parse import parse_request
+    from hpt.sagemaker.request.parse import Overrides, read_request
 
     request, base_dir = load_job_file(Path(options.job))
-    if options.name is not None:
-        request = {**request, "HyperParameterTuningJobName": options.name}
-    tuning = request.get("HyperParameterTuningJobConfig")
-    if options.strategy is not None and isinstance(tuning, dict):
-        tuning = {**tuning, "Strategy": canonical_name(options.strategy)}
-        request = {**request, "HyperParameterTuningJobConfig": tuning}
+    warm_start = None
     if options.warm_start:
         warm_start = WarmStart(options.warm_start, options.warm_start_type or WarmStartType.TRANSFER)
-        request = {**request, "WarmStartConfig": warm_start_request(warm_start)}
     elif options.warm_start_type is not None:
         raise InputError("--warm-start-type is given without parents; add --warm-start NAME")
-    if options.autotune:
-        request = hand_over(request, options.keep_static)
-    elif options.keep_static:
+    if options.keep_static and not options.autotune:
         raise InputError("--keep-static is given without --autotune; add it, or leave this out")
-    return parse_request(
-        request, base_dir=base_dir, strict=options.strict, check_s3=check_s3, extended=options.extended
+    overrides = Overrides(
+        name=options.name,
+        strategy=None if options.strategy is None else canonical_name(options.strategy),
+        warm_start=warm_start,
+        autotune=options.keep_static if options.autotune else None,
     )
-
-
-def _warm_start_jobs(options: Namespace) -> int | None:
-    """As `Session.create` takes it."""
-    from hpt.sagemaker.request.relaxations import STRICT_LIMITS
-
-    return STRICT_LIMITS.warm_start_jobs if options.strict else None
-
-
-def _create(session: Session, config: TuningJobConfig, options: Namespace) -> TuningJobConfig:
-    try:
-        return session.create(config, warm_start_jobs=_warm_start_jobs(options))
-    except JobExistsError as error:
-        ended = session.load(config.name)[2].status.ended
-        go_on = "" if ended else f"go on with it by `{command(f'resume {config.name}', session.root)}`, "
-        raise JobExistsError(
-            f"a tuning job named {config.name!r} exists in {session.root}; "
-            f"{go_on}choose another name with --name, or use --again"
-        ) from error
+    return read_request(
+        request,
+        base_dir=base_dir,
+        strict=options.strict,
+        check_s3=check_s3,
+        extended=options.extended,
+        overrides=overrides,
+    )
 
 
 @contextmanager
@@ -201,56 +196,38 @@ def _interruptible(session: Session, name: str) -> Iterator[None]:
         raise KeyboardInterrupt(f"interrupted; {words}") from None
 
 
-def _again(session: Session, config: TuningJobConfig) -> tuple[TuningJobConfig, bool]:
-    """The configuration under the first name that is free or unfinished, and whether it is the latter.
-
-    Raises:
-        JobExistsError: the unfinished job was described otherwise.
-    """
-    taken = {record.name.lower(): record for record in session.storage.jobs()}
-    for ordinal in count(1):
-        suffix = "" if ordinal == 1 else f"-{ordinal}"
-        name = config.name[: 32 - len(suffix)].rstrip("-") + suffix
-        record = taken.get(name.lower())
-        if record is None:
-            return replace(config, name=name), False
-        if not JobStatus(record.summary.get("status", "InProgress")).ended:
-            if changed := differences(session.config(name), config):
-                raise JobExistsError(
-                    f"tuning job {record.name!r} is unfinished and was described otherwise: "
-                    f"{'; '.join(changed)}. Go on with it as it is by "
-                    f"`{command(f'resume {record.name}', session.root)}`, end it by "
-                    f"`{command(f'stop {record.name}', session.root)}`, or choose another name with --name"
-                )
-            return replace(config, name=name), True
-    raise AssertionError("unreachable")
-
-
-def _run(session: Session, name: str, options: Namespace) -> int:
+def _follow(session: Session, run: Run, options: Namespace) -> int:
     progress = _progress(options)
-    with session.take(name, progress=progress) as runner:
+
+    def begin(runner: TuningJobRunner) -> None:
         if progress is not None:
             show.banner(runner, session.root)
-        try:
-            interrupted = drive(runner, progress)
-        finally:
-            close = getattr(progress, "close", None)
-            if close is not None:
-                close()
+
+    try:
+        interrupted = run.follow(progress, begin)
+    finally:
+        close = getattr(progress, "close", None)
+        if close is not None:
+            close()
     if interrupted:
-        running = len(runner.state.running)
+        running = len(session.load(run.name)[2].running)
         print(
             f"hpt: interrupted; {running} training job{'s' * (running != 1)} put down. "
-            f"Go on with: {command(f'resume {runner.config.name}', session.root)}",
+            f"Go on with: {command(f'resume {run.name}', session.root)}",
             file=sys.stderr,
         )
         return codes.INTERRUPTED
-    return _finish(session, name, options)
+    return _finish(session, run.name, options)
 
 
 def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:
     config, record, state = session.load(name)
-    show.job(JobView(config, state), record, session.job_directory(config.name), as_json=options.json)
+    show.job(
+        HintedView(config, state, session.root),
+        record,
+        session.job_directory(config.name),
+        as_json=options.json,
+    )
     return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
 
 

@@ -1,4 +1,4 @@
-"""The `hpt` command: its words, their help and the exit codes."""
+"""The `hpt` command: its words and their help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from hpt.cli import exit_codes
 from hpt.errors import HptError, InputError, JobOwnedError
+from hpt.running.dependencies import require_jobs
 from hpt.running.output import for_progress, for_results
 
 DESCRIPTION = """\
@@ -31,18 +33,6 @@ Ctrl-C puts the running training jobs down with grace, so that `hpt resume` goes
 a second Ctrl-C does so at once. Grace is SIGTERM and then 120 s to end by itself, or HPT_GRACE_SECONDS in
 the Environment of the training job's definition.
 """
-
-EXIT_CODES = """\
-exit codes:
-  0    the job completed (or the command did what it was asked)
-  1    the tuning job failed: no training job succeeded (check-metric: a definition read no value)
-  2    bad input, or the job belongs to another living process; nothing was changed
-  3    the tuning job was stopped for good
-  4    the surroundings failed (disk full, permissions); mend them and `hpt resume`
-  130  interrupted; `hpt resume` goes on
-"""
-
-COMPLETED, FAILED, BAD_INPUT, STOPPED, SURROUNDINGS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -74,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     root = _Parser(
         prog="hpt",
         description=DESCRIPTION,
-        epilog=EXIT_CODES,
+        epilog=exit_codes.DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     root.add_argument("--version", action="version", version=f"hpt {_version()}")
@@ -162,23 +152,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # here, where a failure can still be told
-    except (InputError, JobOwnedError) as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return BAD_INPUT
     except HptError as error:
-        print(f"hpt: {error}", file=sys.stderr)
-        return SURROUNDINGS
+        from hpt.cli.hints import explain
+
+        print(f"hpt: {explain(error)}", file=sys.stderr)
+        bad_input = isinstance(error, InputError | JobOwnedError)
+        return exit_codes.BAD_INPUT if bad_input else exit_codes.SURROUNDINGS
     except KeyboardInterrupt as interrupt:
         print(f"hpt: {str(interrupt) or 'interrupted'}", file=sys.stderr)
-        return INTERRUPTED
+        return exit_codes.INTERRUPTED
     except OSError as error:  # what no lower layer had words for
         where = "" if error.filename is None else f"{error.filename}: "
         print(f"hpt: {where}{error.strerror or error}; mend that and try again", file=sys.stderr)
-        return SURROUNDINGS
+        return exit_codes.SURROUNDINGS
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    require_jobs(f"hpt {options.command}")
     from hpt.cli import commands
 
     return int(commands.COMMANDS[options.command](options))

@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hpt.cli.hints import command
 from hpt.job.view import JobView, TrialView
 from hpt.running.progress import duration, hyperparameters, number
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.reply.document import full_training_job_document, tuning_job_document
 from hpt.sagemaker.reply.response import overall_best
 from hpt.storage.base import JobRecord
-from hpt.storage.place import command
 
 
 def banner(runner: TuningJobRunner, root: Path) -> None:

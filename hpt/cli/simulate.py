@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpt.errors import InputError
 
 if TYPE_CHECKING:
-    from hpt.job.config import TuningJobConfig
+    from hpt.job.config import JobConfig
     from hpt.job.view import JobView
     from hpt.running.runner import TuningJobRunner
     from hpt.search.events import ParentResult
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Simulate the job of a job file and say what came of it."""
-    from hpt.cli import main as codes
+    from hpt.cli import exit_codes as codes
     from hpt.executors.curves import load_curves
     from hpt.executors.simulated import Market, Trouble
     from hpt.job.state import JobStatus
@@ -74,7 +74,7 @@ def run(options: Namespace) -> int:
     given: list[ParentResult] = []
     if config.warm_start is not None:
         with closing(Session(options.state)) as session:
-            config, given = session.inherit(config, 0.0)
+            given, _ = session.inherit(config, 0.0)
     print(f"hpt: {NOTICE.format(curves=', '.join(options.curves))}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
@@ -93,7 +93,7 @@ def run(options: Namespace) -> int:
     return codes.COMPLETED if runner.state.status is JobStatus.COMPLETED else codes.FAILED
 
 
-def _files(given: list[str], config: TuningJobConfig) -> dict[str | None, Path]:
+def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
     """The file of curves of every definition.
 
     Raises:

@@ -9,7 +9,8 @@
 A program that reads `import boto3` runs with that line changed to `import hpt.client as boto3`. Methods,
 arguments, answers, paginators, waiters and exceptions are botocore's own, built from its model of the
 service; only the sending is replaced. Each job runs in a process that outlives the caller, and is the same
-job that `hpt list`, `hpt describe` and `hpt stop` see.
+job that `hpt list`, `hpt describe` and `hpt stop` see. If that process dies, another one takes its place as
+soon as anybody looks at the job.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from hpt.client.transport import connect
+from hpt.job.limits import DEFAULT_LIMITS, Limits
+from hpt.running.dependencies import require_jobs
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
-from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS, Limits
 from hpt.service.api import Service
 
 __all__ = ["DEFAULT_LIMITS", "Account", "Limits", "SageMakerClient", "client"]
@@ -50,6 +52,7 @@ class SageMakerClient:
         check_s3: bool = True,
         config: Any = None,
     ) -> None:
+        require_jobs("hpt.client")
         region = region_name or LOCAL_ACCOUNT.region
         self._service = Service(
             state, account=Account(region, account), limits=limits, strict=strict, check_s3=check_s3
@@ -87,17 +90,22 @@ def client(
             name: options[name] for name in ("account", "limits", "strict", "check_s3") if name in options
         }
         return SageMakerClient(state, region_name=region_name, config=config, **ours)
+    return _boto3().client(service_name, region_name=region_name, config=config, **options)
+
+
+def _boto3() -> Any:
+    require_jobs("hpt.client")
     import boto3
 
-    return boto3.client(service_name, region_name=region_name, config=config, **options)  # type: ignore[call-overload]
+    return boto3
 
 
 def _session_class() -> Any:
     """boto3's `Session`, whose `client("sagemaker")` is ours."""
-    import boto3
+    base: Any = _boto3().session.Session
 
-    class Session(boto3.session.Session):
-        def client(self, service_name: Any, region_name: Any = None, **options: Any) -> Any:  # type: ignore[override]
+    class Session(base):  # type: ignore[misc]
+        def client(self, service_name: Any, region_name: Any = None, **options: Any) -> Any:
             if service_name == "sagemaker":
                 return client("sagemaker", region_name or self.region_name, **options)
             return super().client(service_name, region_name=region_name, **options)
@@ -113,9 +121,7 @@ def __getattr__(name: str) -> Any:
         return _session_class()
     if name == "session":
         return SimpleNamespace(Session=_session_class())
-    import boto3
-
-    return getattr(boto3, name)
+    return getattr(_boto3(), name)
 
 
 class _Module(ModuleType):

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-_RESET = (
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-)  # Python ignores these, and what is ignored would stay so across exec
+_RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+"""What is ignored stays so across exec: Python ignores SIGPIPE and SIGXFSZ, `nohup` and background jobs of a
+script SIGHUP and SIGINT, and a parent of the tuner might ignore any other."""
 
 
 class LaunchError(Exception):
@@ -109,7 +108,7 @@ def explain(program: str, number: int, directory: str) -> str:
         if os.path.isdir(path):
             return f"the program {program} is a directory; name the file to run"
         if os.path.exists(path) and not os.access(path, os.X_OK):
-            return f"the program {program} is not executable; allow it with: chmod +x {program}"
+            return f"the program {program} is not executable; make it so"
         return f"the program {program} cannot run: permission denied"
     if number == errno.ENOEXEC:
         return (

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import ExecutorError, InputError, StorageError
+from hpt.errors import ExecutorError, InputError, StorageError, Trouble
 from hpt.executors import process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import Handle, Submission, Update
@@ -64,10 +64,13 @@ class LocalExecutor:
                 attempt.file(record.SPEC), specification(submission) | {"owner": self._owner}, durable=False
             )
         except OSError as error:
-            what = f"training job {submission.name} cannot be set up in {attempt.file('')}: {error.strerror}"
+            what, path = f"training job {submission.name} cannot be set up", attempt.file("")
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageError(f"{what}; make room there, then `hpt resume` the job") from None
-            raise ExecutorError(f"{what}; make room or set permissions there") from None
+                facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
+                raise StorageError(what, trouble=Trouble.FULL, **facts) from None
+            raise ExecutorError(
+                f"{what} in {path}: {error.strerror}; make room or set permissions there"
+            ) from None
         attempt.spawn()
         return attempt.handle
 

@@ -89,7 +89,7 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
         tail = f"; the last line of its log: {said}" if said else ""
         reason = contract.failure_text(base) or f"{how}{hint}{tail}"
         if record.is_full(base):
-            return lost(f"the disk is full; make room in {base}. The program ended with: {reason}")
+            return lost(f"the disk is full; make room on it. The program ended with: {reason}")
     return {"outcome": record.PROGRAM_ENDED, "exit_code": code, "reason": reason}
 
 

@@ -12,58 +12,26 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.errors import InputError
 from hpt.functions.worker import REPORT_PREFIX, RESULT_PREFIX
 from hpt.job.completion import CompletionCriteria
-from hpt.job.config import (
-    RESULT_METRIC,
-    EarlyStopping,
-    HyperbandConfig,
-    MetricDefinition,
-    Objective,
-    ResourceLimits,
-    TrainingJobDefinition,
-    TuningJobConfig,
-)
-from hpt.search.trial import Config, ObjectiveType, Trial, parse_enum
+from hpt.job.config import RESULT_METRIC, EarlyStopping, HyperbandConfig, JobConfig, ResourceLimits
+from hpt.job.places import MODULE_PREFIX
+from hpt.job.warm_start import as_warm_start
+from hpt.running.dependencies import require_jobs
+from hpt.running.result import TuningResult
+from hpt.search.trial import ObjectiveType, parse_enum
 
 if TYPE_CHECKING:
     from hpt.job.warm_start import WarmStart
-    from hpt.running.runner import TuningJobRunner
-    from hpt.running.session import Session
+    from hpt.running.run import Run
     from hpt.search.space import SearchSpace
 
 TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class TuningResult:
-    """What a tuning job came to.
-
-    best_trial: None if no trial yielded a usable objective. trials: in launch order, each with a
-    `failure_reason` of its own. completion_reason: what ended the job, `MaxNumberOfTrainingJobs` for one.
-    failure_reason: why the job as a whole failed, or "".
-    """
-
-    name: str
-    status: str
-    best_trial: Trial | None
-    trials: tuple[Trial, ...]
-    completion_reason: str
-    failure_reason: str = ""
-    directory: Path | None = None
-
-    @property
-    def best_config(self) -> Config | None:
-        return None if self.best_trial is None else self.best_trial.config
-
-    @property
-    def best_value(self) -> float | None:
-        return None if self.best_trial is None else self.best_trial.value
 
 
 def tune(
@@ -107,33 +75,27 @@ def tune(
         InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
         JobExistsError: `name` is that of a job with other arguments. JobOwnedError: another living process
             runs it. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
-    from hpt.job.warm_start import as_warm_start
-    from hpt.running.session import Session
-    from hpt.search.strategies import canonical_name, check_space, make_strategy
+    from hpt.job.complete import make
+    from hpt.job.draft import Draft, DraftDefinition, DraftMetric, DraftWarmStart, ranges_of
+    from hpt.job.words import tune_words
+    from hpt.running.session import Again, Session
+    from hpt.search.strategies import canonical_name
 
     if os.environ.get("HPT_FUNCTION"):
         raise InputError(
             "hpt.tune was called while a worker imports your script; "
             'put the call under `if __name__ == "__main__":`'
         )
+    require_jobs("hpt.tune")
     pickled, main_script = _pickle(train, space)
-    if max_jobs is None and max_runtime_seconds is None and space.size is None:
-        raise InputError("hpt.tune has no end: give max_jobs or max_runtime_seconds")
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
         raise InputError(
             "warm_start takes results of jobs that were kept; give this one a name, to be kept too"
         )
-    strategy = canonical_name(strategy)
-    if strategy == "Hyperband" and hyperband is None:
-        raise InputError(
-            "strategy 'Hyperband' needs to know the most reports a trial makes; give hyperband="
-            "HyperbandConfig(max_resource=...), from hpt.job"
-        )
-    if hyperband is None:
-        check_space(make_strategy(strategy), space)
     ephemeral = name is None and state is None
     with ExitStack() as closing:
         root = None
@@ -144,32 +106,44 @@ def tune(
         closing.callback(session.close)
         job_name = name or f"tune-{secrets.token_hex(4)}"
         directory = session.job_directory(job_name)
-        config = TuningJobConfig(
-            name=job_name,
-            strategy=strategy,
-            definition=TrainingJobDefinition(
-                training_image="module:hpt.functions.worker",
-                space=space,
-                objective=Objective(metric, parse_enum(ObjectiveType, objective, "objective")),
-                metric_definitions=(
-                    MetricDefinition(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
-                    MetricDefinition(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
-                ),
-                environment={
-                    **(environment or {}),
-                    "HPT_FUNCTION": str(directory / "function.pickle"),
-                    "HPT_FUNCTION_MAIN": main_script,
-                    "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-                },
-                max_runtime_seconds=max_trial_seconds,
+        ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds)
+        definition = DraftDefinition(
+            training_image=f"{MODULE_PREFIX}hpt.functions.worker",
+            objective=metric,
+            direction=str(parse_enum(ObjectiveType, objective, "objective")),
+            ranges=ranges_of(space.parameters),
+            parameters=space.parameters,
+            metrics=(
+                DraftMetric(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
+                DraftMetric(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
             ),
-            limits=ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds),
+            environment={
+                **(environment or {}),
+                "HPT_FUNCTION": str(directory / "function.pickle"),
+                "HPT_FUNCTION_MAIN": main_script,
+                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            },
+            max_runtime_seconds=max_trial_seconds,
+            unlimited=True,
+        )
+        draft = Draft(
+            name=job_name,
+            strategy=canonical_name(strategy),
+            definitions=(definition,),
+            max_jobs=max_jobs,
+            max_parallel_jobs=max_parallel_jobs,
+            max_runtime_seconds=max_runtime_seconds,
             seed=seed,
+            min_resource=None if hyperband is None else hyperband.min_resource,
+            max_resource=None if hyperband is None else hyperband.max_resource,
             hyperband=hyperband,
+            resources=hyperband is not None,
             early_stopping=early_stopping,
             completion=completion or CompletionCriteria(),
-            warm_start=inherits,
+            warm_start=None if inherits is None else DraftWarmStart(inherits.parents, str(inherits.type)),
+            modules=True,
         )
+        config = make(draft, tune_words(), base_dir="/", home="/")
 
         def save(directory: Path) -> None:
             fresh = directory / "function.pickle.new"
@@ -178,67 +152,47 @@ def tune(
                 directory / "function.pickle"
             )  # a worker that starts right now reads one or the other
 
-        return _run(session, config, save, verbose, None if ephemeral else directory)
+        result = _follow(session.start(config, again=Again.SAME, prepare=save), verbose)
+        return replace(result, directory=None) if ephemeral else result
 
 
 def run(
-    config: TuningJobConfig, *, state: str | os.PathLike[str] | None = None, verbose: bool = False
+    config: JobConfig, *, state: str | os.PathLike[str] | None = None, verbose: bool = False
 ) -> TuningResult:
-    """Run a tuning job made by `hpt.job.tuning_job` or read from a request, to its end.
+    """Run a tuning job made by `hpt.job.tuning_job`, by hand or read from a request, to its end.
 
     The job is kept under `state` (default `$HPT_HOME`, else `~/.hpt`); the same call goes on with it after a
     crash or Ctrl-C, and answers at once when it has ended.
 
     Raises:
-        InputError: an `s3://` place of a new job cannot be reached; nothing was started.
+        ValidationError: a new job breaks a rule, or its program, data or a place is not there or cannot be
+            reached; nothing was started.
         JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
             runs it. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were put down with grace.
     """
-    from hpt.running.s3_places import check_places
-    from hpt.running.session import Session
+    require_jobs("hpt.run")
+    from hpt.running.session import Again, Session
 
     session = Session(state)
     try:
-        if not session.holds(config.name):  # a job that goes on needs no second asking
-            for definition in config.all_definitions:
-                check_places(definition)
-        return _run(session, config, lambda directory: None, verbose, session.job_directory(config.name))
+        return _follow(session.start(config, again=Again.SAME), verbose)
     finally:
         session.close()
 
 
-def _run(
-    session: Session,
-    config: TuningJobConfig,
-    prepare: Callable[[Path], object],
-    verbose: bool,
-    directory: Path | None,
-) -> TuningResult:
+def _follow(run: Run, verbose: bool) -> TuningResult:
     from hpt.running.output import for_progress
     from hpt.running.progress import PlainProgress
-    from hpt.running.session import drive
 
     progress = PlainProgress(for_progress(sys.stderr)) if verbose else None
-    with session.open_or_create(config, prepare=prepare, progress=progress) as runner:
-        interrupted = drive(runner, progress)
-    if interrupted:
-        raise KeyboardInterrupt(f"tuning job {config.name} was interrupted; its trials were put down")
-    return result_of(runner, directory)
-
-
-def result_of(runner: TuningJobRunner, directory: Path | None) -> TuningResult:
-    """The outcome of a job that has ended (or was paused), from its folded state."""
-    state = runner.state
-    trials = {
-        trial.number: replace(trial, failure_reason=state.jobs[trial.number].failure_reason)
-        for trial in runner.history
-    }
-    best = None if state.best is None else trials[state.best.number]
-    ordered = tuple(trials[number] for number in sorted(trials))
-    return TuningResult(
-        runner.config.name, str(state.status), best, ordered, state.criterion, state.failure_reason, directory
-    )
+    if progress is not None:
+        for note in run.notes:
+            progress.say(note)
+    if run.follow(progress):
+        raise KeyboardInterrupt(f"tuning job {run.name} was interrupted; its trials were put down")
+    return run.result()
 
 
 def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:

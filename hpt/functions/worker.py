@@ -16,6 +16,8 @@ from multiprocessing import spawn
 from numbers import Real
 from pathlib import Path
 
+from hpt.job.moved import present_name
+
 REPORT_PREFIX = "[hpt] report="
 RESULT_PREFIX = "[hpt] result="
 
@@ -68,7 +70,14 @@ def _load(path: Path, main_script: str):  # type: ignore[no-untyped-def]  # what
         # The way multiprocessing's spawn does: functions of the user's script are found in `__mp_main__`.
         spawn._fixup_main_from_path(main_script)  # type: ignore[attr-defined]
     with path.open("rb") as file:
-        return pickle.load(file)
+        return _Unpickler(file).load()
+
+
+class _Unpickler(pickle.Unpickler):
+    """Finds classes and functions of `hpt` where they are now: the pickle may be of an earlier version."""
+
+    def find_class(self, module: str, name: str) -> object:
+        return super().find_class(present_name(module), name)
 
 
 TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]

@@ -6,23 +6,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hpt.job.build import Algorithm as Algorithm
+    from hpt.job.build import tuning_job as tuning_job
     from hpt.job.completion import CompletionCriteria as CompletionCriteria
-    from hpt.job.config import Algorithm as Algorithm
     from hpt.job.config import Channel as Channel
     from hpt.job.config import EarlyStopping as EarlyStopping
     from hpt.job.config import HyperbandConfig as HyperbandConfig
+    from hpt.job.config import JobConfig as JobConfig
     from hpt.job.config import MetricDefinition as MetricDefinition
     from hpt.job.config import Objective as Objective
     from hpt.job.config import ResourceLimits as ResourceLimits
     from hpt.job.config import TrainingJobDefinition as TrainingJobDefinition
-    from hpt.job.config import TuningJobConfig as TuningJobConfig
-    from hpt.job.config import tuning_job as tuning_job
     from hpt.job.warm_start import WarmStart as WarmStart
 
 _HOMES = {
+    "hpt.job.build": ("Algorithm", "tuning_job"),
     "hpt.job.completion": ("CompletionCriteria",),
     "hpt.job.config": (
-        "Algorithm",
         "Channel",
         "EarlyStopping",
         "HyperbandConfig",
@@ -30,8 +30,7 @@ _HOMES = {
         "Objective",
         "ResourceLimits",
         "TrainingJobDefinition",
-        "TuningJobConfig",
-        "tuning_job",
+        "JobConfig",
     ),
     "hpt.job.warm_start": ("WarmStart",),
 }

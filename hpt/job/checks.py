@@ -11,6 +11,7 @@ from hpt.search.numbers import is_finite_number
 def check_string(what: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise InputError(f"{what} is {value!r}; give a string that is not empty")
+    _check_carried(what, value)
 
 
 def check_strings(what: str, values: object) -> None:
@@ -19,6 +20,18 @@ def check_strings(what: str, values: object) -> None:
     for name, value in values.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InputError(f"{what}: {name!r} is {value!r}; both the name and the value must be strings")
+        _check_carried(what, name)
+        _check_carried(what, value)
+
+
+def _check_carried(what: str, text: str) -> None:
+    """What a program cannot be handed as an argument, in its environment or in a file is refused."""
+    try:
+        carried = "\0" not in text and text.encode() is not None
+    except UnicodeEncodeError:
+        carried = False
+    if not carried:
+        raise InputError(f"{what}: {text!r} contains a NUL character or half a surrogate pair; take it out")
 
 
 def check_unique(what: str, names: list[str]) -> None:

@@ -1,29 +1,33 @@
-"""The description of a tuning job, as plain validated data.
+"""The description of a tuning job, as plain validated data: its one truth.
 
-Every way to describe one (a CreateHyperParameterTuningJob request as JSON, YAML or TOML, or `tuning_job` from
-Python) ends in a `TuningJobConfig`; the runner, the executors and the responses read nothing else.
+Every way to describe one (a CreateHyperParameterTuningJob request as JSON, YAML or TOML, `tuning_job` and
+`hpt.tune` from Python) ends in a `JobConfig`; what decides, runs and compares reads nothing else.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
-from hpt.job.warm_start import WarmStart, as_warm_start
+from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
-from hpt.search.space import Parameter, SearchSpace
+from hpt.search.space import SearchSpace
 from hpt.search.stopping.median import MIN_STEPS, STEP_FRACTION, MedianRule
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
-from hpt.search.trial import ObjectiveType, Value, parse_enum
+from hpt.search.trial import ObjectiveType, parse_enum
 
 DEFAULT_GRACE_SECONDS = 120.0
+DEFAULT_MAX_RUNTIME = 86_400
+"""Seconds a training job may run where nothing is said about it."""
+
+DEFAULT_CHECKPOINT_PATH = "/opt/ml/checkpoints/"
+"""Where a training program finds its checkpoints, as the container contract has it."""
+
 DEFAULT_RETRY_ATTEMPTS = 1
 """A training job whose infrastructure fails is run once more; a second loss fails it."""
 
@@ -105,11 +109,15 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class ResourceLimits:
-    """Bounds on the whole tuning job. max_jobs None: no bound but the strategy's own (Grid: its product)."""
+    """Bounds on the whole tuning job. max_jobs None: no bound but the strategy's own (Grid: its product).
+
+    max_jobs_is_quota: nobody asked for `max_jobs`; it is the most that a job may have.
+    """
 
     max_jobs: int | None
     max_parallel_jobs: int
     max_runtime_seconds: float | None = None
+    max_jobs_is_quota: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.max_jobs is not None:
@@ -140,7 +148,7 @@ class TrainingJobDefinition:
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
     checkpoint_uri: str | None = None
-    checkpoint_local_path: str = "/opt/ml/checkpoints/"
+    checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     instance_type: str = "local"
@@ -225,17 +233,15 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, slots=True)
-class TuningJobConfig:
+class JobConfig:
     """One search: what to run, over which space, under which limits.
 
-    seed: None lets the runner draw one and record it. request: the CreateHyperParameterTuningJob request this
-    configuration was read from, defaults filled in, for Describe to echo. warnings: said once when the job is
-    made. `strategy` is taken in any case; hyperband is given exactly when it is `Hyperband`. early_stopping:
-    the median rule, or None. completion: what ends the job before its limits do. warm_start: the jobs whose
-    results it begins with.
+    seed: None lets the runner draw one and record it. `strategy` is taken in any case; hyperband is given
+    exactly when it is `Hyperband`. early_stopping: the median rule, or None. completion: what ends the job
+    before its limits do. warm_start: the jobs whose results it begins with. autotune: what its description
+    left out was chosen, not refused.
 
-    definitions: of a job of several algorithms, all of them, each with a name; `definition` is then the
-    first.
+    definitions: of a multi-algorithm job, all of them, each with a name; `definition` is then the first.
     """
 
     name: str
@@ -244,13 +250,12 @@ class TuningJobConfig:
     limits: ResourceLimits
     seed: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    request: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
     hyperband: HyperbandConfig | None = None
     early_stopping: EarlyStopping | None = None
     completion: CompletionCriteria = field(default_factory=CompletionCriteria)
     definitions: tuple[TrainingJobDefinition, ...] = ()
     warm_start: WarmStart | None = None
+    autotune: bool = False
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
@@ -284,16 +289,11 @@ class TuningJobConfig:
 
     def __post_init__(self) -> None:
         _check_definitions(self.definition, self.definitions)
-        if not isinstance(self.name, str) or _JOB_NAME.fullmatch(self.name) is None:
-            raise InputError(
-                f"job name {self.name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
-                "with a letter or digit; rename it"
-            )
+        check_job_name(self.name)
         check_string("strategy", self.strategy)
         known = {strategy.lower(): strategy for strategy in STRATEGIES}
         object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
-        if self.seed is not None and (type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED):
-            raise InputError(f"seed {self.seed!r} is not an integer from 0 to 2**64 - 1; give one, or None")
+        check_seed(self.seed)
         check_strings("tags", self.tags)
         if (self.hyperband is not None) != (self.strategy == "Hyperband"):
             fix = "give it" if self.hyperband is None else "leave it out, or use Hyperband"
@@ -308,161 +308,19 @@ class TuningJobConfig:
             )
 
 
-Place = str | os.PathLike[str]
+def check_job_name(name: object) -> None:
+    """Raises InputError where it cannot be the name of a tuning job."""
+    if not isinstance(name, str) or _JOB_NAME.fullmatch(name) is None:
+        raise InputError(
+            f"job name {name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
+            "with a letter or digit; rename it"
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Algorithm:
-    """One of the `algorithms` of a `tuning_job`. What is left out is as the job has it, said once for all."""
-
-    name: str
-    program: Place | None = None
-    space: SearchSpace | Iterable[Parameter] | None = None
-    metric: str | None = None
-    regex: str | None = None
-    metrics: Mapping[str, str | None] | None = None
-    channels: Mapping[str, Place | Channel] | None = None
-    static: Mapping[str, Value] | None = None
-    max_trial_seconds: int | None = None
-    retries: int | None = None
-    spot: bool | None = None
-    max_wait_seconds: int | None = None
-    environment: Mapping[str, Value] | None = None
-    output: Place | None = None
-    checkpoints: Place | None = None
-
-
-def tuning_job(
-    name: str,
-    *,
-    program: str | os.PathLike[str] | None = None,
-    space: SearchSpace | Iterable[Parameter] | None = None,
-    metric: str | None = None,
-    algorithms: Sequence[Algorithm] = (),
-    objective: str = "Maximize",
-    regex: str | None = None,
-    metrics: Mapping[str, str | None] | None = None,
-    channels: Mapping[str, str | os.PathLike[str] | Channel] | None = None,
-    static: Mapping[str, Value] | None = None,
-    max_jobs: int | None = None,
-    max_parallel_jobs: int = 1,
-    max_runtime_seconds: int | None = None,
-    max_trial_seconds: int | None = None,
-    retries: int | None = None,
-    spot: bool = False,
-    max_wait_seconds: int | None = None,
-    strategy: str | None = None,
-    min_resource: int | None = None,
-    max_resource: int | None = None,
-    early_stopping: str | None = None,
-    target: float | None = None,
-    max_not_improving: int | None = None,
-    complete_on_convergence: bool | None = None,
-    warm_start: WarmStart | str | Sequence[str] | None = None,
-    autotune: bool = False,
-    keep_static: Sequence[str] = (),
-    seed: int | None = None,
-    environment: Mapping[str, Value] | None = None,
-    output: str | os.PathLike[str] | None = None,
-    checkpoints: str | os.PathLike[str] | None = None,
-    tags: Mapping[str, str] | None = None,
-    grace_seconds: float | None = None,
-    base_dir: str | os.PathLike[str] | None = None,
-) -> TuningJobConfig:
-    r"""Describe a tuning job; equal to what the same job gives when it is read from a file.
-
-    >>> job = tuning_job(
-    ...     "mlp-1",
-    ...     program="train.py",
-    ...     space=[ContinuousParameter("lr", 1e-4, 1, "Logarithmic"), IntegerParameter("layers", 1, 4)],
-    ...     metric="accuracy",
-    ...     regex=r"accuracy=(\S+)",
-    ...     channels={"train": "data/train.csv"},
-    ...     max_jobs=30,
-    ...     max_parallel_jobs=3,
-    ... )  # doctest: +SKIP
-
-    program: path of a script or executable, or a built-in algorithm (`"xgboost"`, or its image URI), which
-    brings its metrics along. metric, objective: what is optimised, and whether to `Maximize` or `Minimize`
-    it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
-    further `{name: regex}`, or `{name: None}` for one that the program tells by `hpt.report` or in
-    `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
-    that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric. A
-    job that reaches max_resource is stopped; left out, it is the static epochs, where jobs end by themselves.
-    strategy: Bayesian by default. early_stopping: `Auto` stops training jobs by the median rule. target,
-    max_not_improving and complete_on_convergence end the job early, see `CompletionCriteria`. warm_start:
-    names of tuning jobs that have ended, whose results this one begins with; `WarmStart` says what they have
-    in common with it.
-    max_runtime_seconds bounds the whole job, max_trial_seconds one training job. retries: how often a
-    training job whose infrastructure failed is started again, once by default. spot: take capacity that can
-    be withdrawn; max_wait_seconds then bounds a training job's time from creation to end, and must be given.
-    output: where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped
-    program may take. Relative paths start at `base_dir`, the current folder by default.
-    autotune: have everything chosen that is left out: ranges around the static hyperparameters (but those in
-    `keep_static`), or those a built-in algorithm recommends, the number of training jobs, early stopping,
-    retries, an end at convergence, and the strategy, Hyperband where a number of epochs is given.
-    algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
-    metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early and have a
-    warm start: each algorithm begins with what its own program gave the parents.
-
-    Raises:
-        ValidationError: with every rule the description breaks, by the request's own member names.
-        InputError: an argument has a type that no request could express.
-    """
-    from hpt.sagemaker.request.autotune import hand_over
-    from hpt.sagemaker.request.friendly import (  # the door to the request: it loads the model
-        describe,
-        parts_of,
-    )
-    from hpt.sagemaker.request.parse import parse_request
-
-    criteria: dict[str, object] = {}
-    if target is not None:
-        criteria["TargetObjectiveMetricValue"] = target
-    if max_not_improving is not None:
-        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": max_not_improving}
-    if complete_on_convergence is not None:
-        switch = "Enabled" if complete_on_convergence else "Disabled"
-        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": switch}
-    job = Algorithm(
-        name=name,
-        program=program,
-        space=space,
-        metric=metric,
-        regex=regex,
-        metrics=metrics,
-        channels=channels,
-        static=static,
-        max_trial_seconds=max_trial_seconds,
-        retries=retries,
-        spot=spot,
-        max_wait_seconds=max_wait_seconds,
-        environment=environment,
-        output=output,
-        checkpoints=checkpoints,
-    )
-    needed = ("program", "metric") if autotune else ("program", "space", "metric")
-    if keep_static and not autotune:
-        raise InputError("keep_static is given without autotune; every static hyperparameter stays as it is")
-    request = describe(
-        name=name,
-        parts=parts_of(algorithms, job, objective, grace_seconds, needed),
-        limits={
-            "MaxNumberOfTrainingJobs": max_jobs,
-            "MaxParallelTrainingJobs": max_parallel_jobs,
-            "MaxRuntimeInSeconds": max_runtime_seconds,
-        },
-        strategy=strategy or "Bayesian",
-        seed=seed,
-        tags=tags or {},
-        resources={"MinResource": min_resource, "MaxResource": max_resource},
-        early_stopping=early_stopping,
-        criteria=criteria,
-        warm_start=as_warm_start(warm_start),
-    )
-    if autotune:
-        request = hand_over(request, keep_static, choose_strategy=strategy is None)
-    return parse_request(request, base_dir=base_dir, extended=True)
+def check_seed(seed: object) -> None:
+    """Raises InputError where it is neither a seed nor None."""
+    if seed is not None and (type(seed) is not int or not 0 <= seed <= MAX_SEED):
+        raise InputError(f"seed {seed!r} is not an integer from 0 to 2**64 - 1; give one, or None")
 
 
 def read_grace(environment: Mapping[str, str]) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
 from hpt.search.strategies.base import Strategy
 
 
-def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
+def make_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The strategy and the stopping rule, if any, of a job whose seed is known."""
     if config.definitions:
         return _multi_algorithm_search(config)
@@ -24,7 +24,7 @@ def make_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]
     return make_strategy(config.strategy), _early_stopping(config)
 
 
-def _multi_algorithm_search(config: TuningJobConfig) -> tuple[Strategy, StoppingRule | None]:
+def _multi_algorithm_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
     """The rules of both kinds compare a trial with those of its own definition only."""
     if config.hyperband is not None:
         rule = config.hyperband.rule(config.seed or 0)
@@ -38,5 +38,5 @@ def _multi_algorithm_search(config: TuningJobConfig) -> tuple[Strategy, Stopping
     return make_multi_algorithm_strategy(config.strategy, **options), _early_stopping(config)
 
 
-def _early_stopping(config: TuningJobConfig) -> StoppingRule | None:
+def _early_stopping(config: JobConfig) -> StoppingRule | None:
     return None if config.early_stopping is None else config.early_stopping.rule(config.limits.max_jobs)

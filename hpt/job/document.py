@@ -1,38 +1,48 @@
-"""A `TuningJobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
+"""A `JobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
 
 The request is not parsed again on a resume: files that moved and rules that changed since must not stop a job
-that was accepted.
+that was accepted. Documents of earlier versions are read for ever, as `hpt.search.stored` says: a new field
+of any part has a default, what is not known is refused, and `_STEPS` lead from format to format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from hpt.errors import StorageError
+from hpt.errors import InputError
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     Channel,
     EarlyStopping,
     HyperbandConfig,
+    JobConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
 )
+from hpt.job.moved import present_name
 from hpt.job.warm_start import WarmStart
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
-from hpt.search.trial import ObjectiveType
+from hpt.search.stored import Step, build, damaged, newer, upgraded
 
-FORMAT = 1
+_STEPS: Sequence[Step] = ()
+"""The steps from format to format of the whole document."""
+
+FORMAT = 1 + len(_STEPS)
 
 
-def to_document(config: TuningJobConfig) -> dict[str, Any]:
-    """JSON data from which `from_document` rebuilds an equal configuration."""
+def to_document(config: JobConfig, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """JSON data from which `from_document` rebuilds an equal configuration.
+
+    request: the one that the configuration was read from, kept beside it for Describe to echo.
+    """
     document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
     document["format"] = FORMAT
+    if request:
+        document["request"] = dict(request)
     document["limits"] = _plain(config.limits)
     if config.definitions:
         document["definitions"] = [_definition_document(each) for each in config.definitions]
@@ -45,26 +55,34 @@ def to_document(config: TuningJobConfig) -> dict[str, Any]:
     return document
 
 
-def from_document(document: Mapping[str, Any]) -> TuningJobConfig:
-    """The configuration that `to_document` wrote.
+def from_document(document: Mapping[str, Any]) -> JobConfig:
+    """The configuration that `to_document` wrote, in this version or an earlier one.
 
     Raises:
-        StorageError: the document was written by a newer version.
+        StorageError: the document was written by a newer version, or is damaged.
     """
-    if document.get("format") != FORMAT:
-        raise StorageError(
-            f"the stored job has format {document.get('format')!r}, this version reads {FORMAT}: upgrade hpt"
-        )
-    data = {key: value for key, value in document.items() if key != "format"}
-    several = tuple(map(_definition, data.pop("definitions", ())))
-    data |= {
-        "limits": ResourceLimits(**data["limits"]),
-        "definition": several[0] if several else _definition(data["definition"]),
-        "definitions": several,
-        "warnings": tuple(data["warnings"]),
-    }
-    data |= {name: kind(**data[name]) for name, kind in _OPTIONAL.items() if name in data}
-    return TuningJobConfig(**data)
+    what = "the stored tuning job"
+    data = {key: value for key, value in document.items() if key not in _BESIDE}
+    data = upgraded(data, data.pop("format", None), _STEPS, what)
+    try:
+        several = tuple(map(_definition, data.pop("definitions", ())))
+        data |= {
+            "limits": build(ResourceLimits, data["limits"], f"the limits of {what}"),
+            "definition": several[0] if several else _definition(data["definition"]),
+            "definitions": several,
+        }
+    except (KeyError, TypeError) as error:
+        raise damaged(f"{what} cannot be read ({error!r})") from error
+    for name, kind in _OPTIONAL.items():
+        if name in data:
+            data[name] = build(kind, data[name], f"the {name} of {what}")
+    return build(JobConfig, data, what)
+
+
+def request_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request that is kept beside a stored job; empty where there was none."""
+    request: Mapping[str, Any] = document.get("request", {})
+    return request
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
@@ -77,15 +95,45 @@ def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
 
 
 def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
-    objective = document["objective"]
+    what = "a stored training job definition"
     parts = {
-        "space": SearchSpace([_KINDS[kind](*arguments) for kind, arguments in document["space"]]),
-        "objective": Objective(objective["metric"], ObjectiveType(objective["type"])),
-        "metric_definitions": tuple(MetricDefinition(**metric) for metric in document["metric_definitions"]),
-        "channels": tuple(Channel(**channel) for channel in document["channels"]),
+        "training_image": _present_image(document["training_image"]),
+        "space": _space(document["space"]),
+        "objective": build(Objective, document["objective"], f"the objective of {what}"),
+        "metric_definitions": tuple(
+            build(MetricDefinition, metric, f"a metric definition of {what}")
+            for metric in document["metric_definitions"]
+        ),
+        "channels": tuple(
+            build(Channel, channel, f"a channel of {what}") for channel in document["channels"]
+        ),
     }
-    return TrainingJobDefinition(**{**document, **parts})
+    return build(TrainingJobDefinition, {**document, **parts}, what)
 
+
+def _present_image(image: str) -> str:
+    """A training image, where it is a module of `hpt` by the name that it has now."""
+    prefix, colon, rest = image.partition(":")
+    if prefix != "module":
+        return image
+    module, mark, argument = rest.partition("?")
+    return f"{prefix}{colon}{present_name(module)}{mark}{argument}"
+
+
+def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
+    parameters = []
+    for kind, arguments in document:
+        if kind not in _KINDS:
+            raise newer(f"the stored search space has a parameter of the unknown kind {kind!r}")
+        try:
+            parameters.append(_KINDS[kind](*arguments))
+        except (TypeError, InputError) as error:  # arguments that came later, or values
+            raise newer(f"the stored search space has a {kind} of {arguments!r}") from error
+    return SearchSpace(parameters)
+
+
+_BESIDE = ("request", "warnings")
+"""Members of a document that are no part of the configuration. Version 0.1.0 wrote warnings too."""
 
 _OPTIONAL = {
     "hyperband": HyperbandConfig,

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpt.job.config import TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.state import JobState, TrainingJob
 from hpt.job.warm_start import Projected, Projection, WarmStartType
 from hpt.search.events import ParentResult
@@ -21,13 +21,11 @@ class Parent:
     """A tuning job as it stood when it was named a parent. path: of its name in the request."""
 
     path: str
-    config: TuningJobConfig
+    config: JobConfig
     state: JobState
 
 
-def inherit(
-    config: TuningJobConfig, parents: Sequence[Parent], time: float
-) -> tuple[list[ParentResult], str]:
+def inherit(config: JobConfig, parents: Sequence[Parent], time: float) -> tuple[list[ParentResult], str]:
     """What a job begins with, and one line for a person on what became of the parents' results.
 
     Failed training jobs and what the parents had from parents of their own are left out (AMT W7).
@@ -42,7 +40,7 @@ def inherit(
     return events, f"warm start ({config.warm_start.type}): {'; '.join(words)}"
 
 
-def same_program(config: TuningJobConfig, parent: TuningJobConfig) -> str:
+def same_program(config: JobConfig, parent: JobConfig) -> str:
     """What keeps the two from training the same program on the same data, "" if nothing does."""
     return _difference(config.definition, parent.definition)
 
@@ -58,9 +56,7 @@ def _unversioned(image: str) -> str:
     return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def matching_definition(
-    config: TuningJobConfig, theirs: TrainingJobDefinition
-) -> TrainingJobDefinition | None:
+def matching_definition(config: JobConfig, theirs: TrainingJobDefinition) -> TrainingJobDefinition | None:
     """The definition that the results of a parent's definition are for: the only one, or that of its program,
     if more than one trains it the one of its name.
     """
@@ -70,7 +66,7 @@ def matching_definition(
     return next((each for each in matches if each.name == theirs.name), matches[0] if matches else None)
 
 
-def _results(config: TuningJobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], list[str]]:
+def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], list[str]]:
     """The results of a parent, and what became of those of each of its definitions."""
     identical = config.warm_start is not None and config.warm_start.type is WarmStartType.IDENTICAL
     found: list[ParentResult] = []
@@ -102,7 +98,7 @@ def _results(config: TuningJobConfig, parent: Parent, time: float) -> tuple[list
 
 
 def _event(
-    parent: TuningJobConfig,
+    parent: JobConfig,
     theirs: TrainingJobDefinition,
     definition: str | None,
     job: TrainingJob,

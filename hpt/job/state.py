@@ -6,7 +6,7 @@ ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
@@ -16,6 +16,8 @@ from hpt.errors import StorageError
 from hpt.job.completion import Improvement
 from hpt.job.lifecycle import check_training_job, check_tuning_job
 from hpt.search import events as ev
+from hpt.search.events import AttemptOutcome, StopReason
+from hpt.search.stored import newer, refuse_unknown
 from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
 
 
@@ -231,7 +233,7 @@ class JobState:
             case ev.StopDecided():
                 job = self._job(event.number)
                 job.stop_reason = event.reason
-                if event.reason != ev.INTERRUPTED:  # an interrupted one goes on later
+                if event.reason != StopReason.INTERRUPTED:  # an interrupted one goes on later
                     job.enter(TrialStatus.STOPPING, "Stopping", event.time, event.reason)
             case ev.AttemptEnded():
                 self._end_attempt(event)
@@ -244,7 +246,7 @@ class JobState:
                 if event.criterion == STOP_REQUESTED:
                     self._become(JobStatus.STOPPING)
             case ev.JobEnded():
-                self._become(JobStatus(event.status))
+                self._become(_status(event.status))
                 self.criterion, self.failure_reason, self.ended = (
                     event.criterion,
                     event.failure_reason,
@@ -254,7 +256,7 @@ class JobState:
                 pass
 
     def summary(self) -> dict[str, Any]:
-        """The small document that listings show without reading any event."""
+        """The small document that listings show without reading any event; `read_summary` checks it."""
         best = self.best
         return {
             "status": str(self.status),
@@ -294,22 +296,23 @@ class JobState:
         job = self._job(event.number)
         job.live = False
         if job.attempts:
-            job.attempts[-1].ended, job.attempts[-1].outcome = event.time, event.outcome
-        if job.stop_reason == ev.INTERRUPTED:
+            job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.outcome)
+        if job.stop_reason == StopReason.INTERRUPTED:
             job.stop_reason = ""
         secondary = ""
-        if event.outcome == "Lost":
-            job.lost += 1
-            job.leave(event.time)
-            secondary, job.lost_reason = "Restarting", event.message
-        elif event.outcome == ev.PREEMPTED:
-            job.preempted += 1
-            job.leave(event.time)
-            secondary = "Interrupted"
-        elif event.outcome == ev.INTERRUPTED:
-            job.interrupted += 1
-            job.paused_at = event.time
-            secondary = "Interrupted"
+        match event.outcome:
+            case AttemptOutcome.LOST:
+                job.lost += 1
+                job.leave(event.time)
+                secondary, job.lost_reason = "Restarting", event.message
+            case AttemptOutcome.PREEMPTED:
+                job.preempted += 1
+                job.leave(event.time)
+                secondary = "Interrupted"
+            case AttemptOutcome.INTERRUPTED:
+                job.interrupted += 1
+                job.paused_at = event.time
+                secondary = "Interrupted"
         if secondary and job.status is TrialStatus.IN_PROGRESS:  # what is being stopped does not go on
             job.enter(job.status, secondary, event.time, event.message)
 
@@ -356,3 +359,29 @@ class JobState:
         if own is None or own.value is None or theirs is None:
             return own or theirs
         return own if self._better(own.value, theirs.value) else theirs
+
+
+SUMMARY: Mapping[str, Any] = JobState(ObjectiveType.MAXIMIZE, 0.0).summary()
+"""The summary of a job at its beginning: its members, each with what holds where it was not stored."""
+
+
+def read_summary(summary: Mapping[str, Any], created: float) -> dict[str, Any]:
+    """A stored summary, of this version or an earlier one, with every member.
+
+    Raises:
+        StorageError: it was written by a newer version.
+    """
+    refuse_unknown(summary, _SUMMARY_MEMBERS, "the summary of the tuning job")
+    found = {**SUMMARY, "modified": created, **summary}
+    found["status"] = str(_status(found["status"]))
+    return found
+
+
+_SUMMARY_MEMBERS = frozenset(SUMMARY)
+
+
+def _status(text: str) -> JobStatus:
+    try:
+        return JobStatus(text)
+    except ValueError:
+        raise newer(f"the tuning job has the unknown status {text!r}") from None

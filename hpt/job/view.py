@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from hpt.job.billing import billable_seconds, training_seconds
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.job.state import JobState, JobStatus, Point, TrainingJob, Transition
 from hpt.search.events import ParentResult
 from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
@@ -98,7 +98,7 @@ class JobView:
     when they are first asked for; what happens to them afterwards does not change them.
     """
 
-    def __init__(self, config: TuningJobConfig, state: JobState) -> None:
+    def __init__(self, config: JobConfig, state: JobState) -> None:
         self.config, self._state = config, state
         self.name = config.name
         self.status: JobStatus = state.status
@@ -193,7 +193,7 @@ class JobView:
         return used / available if available > 0 else 0.0
 
 
-def trial_view(config: TuningJobConfig, job: TrainingJob) -> TrialView:
+def trial_view(config: JobConfig, job: TrainingJob) -> TrialView:
     """A training job of a tuning job, as it stands."""
     definition = config.definition_of(job.definition)
     return TrialView(

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from hpt.job.config import MetricDefinition
-from hpt.metrics.confirm import LineReader
-from hpt.metrics.engine import Loader
-from hpt.metrics.plan import Plan, plan
+from hpt.metrics.batch import Batch
+from hpt.metrics.fast.loader import Loader
+from hpt.metrics.fast.plan import Plan, plan
+from hpt.metrics.plain import PlainReader
+from hpt.metrics.safe.line_reader import LineReader
 
 
 class CompiledDefinitions:
     """The metric definitions of one job, in order, ready to be matched by any number of scanners.
 
     names: of each definition. patterns: its regular expression compiled, with at least one group (a
-    `MetricDefinition` without one cannot be built). loader: where the fast reader is to be had from.
+    `MetricDefinition` without one cannot be built). loader: where the compiled reader comes from.
     """
 
     def __init__(self, definitions: Sequence[MetricDefinition], loader: Loader | None = None) -> None:
@@ -38,17 +40,28 @@ class CompiledDefinitions:
     @cached_property
     def lines(self) -> LineReader:
         """What reads a single line exactly."""
-        return LineReader(self.names, self.patterns, self.plan)
+        return LineReader(self.names, self.patterns, self.plan.patterns)
+
+    @cached_property
+    def _plain(self) -> PlainReader:
+        return PlainReader(self.patterns, self.plan.patterns, self.lines.costs)
 
     def prepare(self) -> None:
         """Plan now what would else be planned when the first line is read."""
-        _ = self.lines
+        _ = self.lines, self._plain
 
-    def possible(self, data: bytes, begin: int, stop: int) -> list[int]:
-        """The definitions that may have a match in data[begin:stop], for a text they need stands in it."""
-        return [
-            index
-            for index, one in enumerate(self.plan.patterns)
-            if one.literals is None
-            or any(any(l.fold) or data.find(l.text, begin, stop) >= 0 for l in one.literals)
-        ]
+    def scan(self, data: bytes, begin: int, stop: int, base: int, longest: int) -> Iterator[Batch]:
+        """What data[begin:stop] says, a moment's work at a time, by the compiled reader if it is there.
+
+        Parameters
+        ----------
+        data, begin, stop
+            Whole lines, but for the last of a log.
+        base
+            What is added to places in `data` to make offsets of the log.
+        longest
+            Longer lines are cut into pieces of so many bytes, each read as a line of its own.
+        """
+        if self.loader.reader is not None:
+            return self.loader.reader.scan(self.plan, data, begin, stop, base, longest)
+        return self._plain.scan(data, begin, stop, base, longest)

@@ -17,12 +17,25 @@ def number(text: str | None) -> float | None:
     """The value a group's text stands for: what `float()` reads, underscores excepted; None if it is no
     number.
     """
-    if text is None or "_" in text:
+    if not text or "_" in text:
         return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
     try:
         return float(text.strip())  # `float` trims too, but not all that `strip` does (\x1c to \x1f)
     except ValueError:
         return None
+
+
+def piece_end(data: bytes, begin: int, stop: int, longest: int) -> int:
+    """The offset after the line from `begin` on, or after as much of it as makes a piece of `longest`."""
+    end = begin + longest
+    for byte in b"\r\n":
+        found = data.find(byte, begin, min(end + 1, stop))
+        end = found if found >= 0 else end
+    return min(end + 1 if end < stop and data[end] in b"\r\n" else end, stop)
 
 
 def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
@@ -31,11 +44,14 @@ def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
     Every match is searched anywhere in the line, and its first group read. Where the line as printed gives no
     value, it is searched once more with every TAB written as the four characters `#011`.
     """
-    found = [value for match in pattern.finditer(text) if (value := number(match[1])) is not None]
-    if not found and "\t" in text:
-        return [
-            value
-            for match in pattern.finditer(text.replace("\t", TAB_AS_TEXT))
-            if (value := number(match[1])) is not None
-        ]
-    return found
+    values = _values(pattern, text)
+    if not values and "\t" in text:
+        return _values(pattern, text.replace("\t", TAB_AS_TEXT))
+    return values
+
+
+def _values(pattern: re.Pattern[str], text: str) -> list[float]:
+    groups = pattern.findall(text)  # "" for a group that took no part, which is no number either
+    if pattern.groups > 1:
+        groups = [match[0] for match in groups]
+    return [value for group in groups if (value := number(group)) is not None]

@@ -1,4 +1,4 @@
-"""Texts that a line must hold for a pattern to match it: what is looked for before anything else.
+"""Literals that a line must hold for a pattern to match it: what is looked for before anything else.
 
 A literal is bytes and, for each, a mask of bits that are set before comparing (0x20 where case does not
 matter).

@@ -6,22 +6,20 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Generator
+from concurrent import futures
 
-import numpy as np
-
+from hpt.metrics.batch import Batch, Match
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import LINE, Kernel
-from hpt.metrics.line import decode, number
 from hpt.metrics.pace import Pace
 
 MAX_LINE = 16 * 2**20
 """A longer line is cut into pieces of so many bytes, each matched as a line of its own."""
 
-Match = tuple[int, float, int]
-"""Index of the definition, the value, and the offset after the line it stands on."""
+LINES = 32
+"""So many lines are read with `re` before others may have a turn."""
 
-Work = Generator[list[Match] | None, None, None]
-"""Matches, a moment's work at a time; None: it waits for another process."""
+Work = Generator[list[Match] | futures.Future[list[float]], None, None]
+"""Matches, a moment's work at a time; a future: it waits for another process."""
 
 _LINE_ENDS = re.compile(rb"[\r\n]")
 
@@ -74,14 +72,18 @@ class MetricScanner:
         matches: list[Match] = []
         if self._work is None:
             return matches
+        started = time.perf_counter()
         for found in self._work:
-            if found is not None:
+            waiting = isinstance(found, futures.Future)
+            if not isinstance(found, futures.Future):
                 matches += found
             elif pace is None:
-                self._definitions.lines.wait()
-            if pace is not None and (found is None or pace.spent):
-                return matches
-        self._work = None
+                futures.wait([found])
+            if pace is not None and (waiting or pace.spent):
+                break
+        else:
+            self._work = None
+        self._definitions.loader.charge(time.perf_counter() - started)
         return matches
 
     def _begin(self, work: Work, pace: Pace | None) -> list[Match]:
@@ -125,41 +127,40 @@ class MetricScanner:
 
     def _scan(self, data: bytes, begin: int, stop: int) -> Work:
         """The matches of data[begin:stop], which is whole lines (or the log's end) from the cursor on."""
-        kernel = self._definitions.loader.kernel
-        after = self.cursor + stop - begin
-        if kernel is None:
-            yield from self._scan_with_re(data, begin, stop)
-        else:
-            yield from self._scan_with_kernel(kernel, data, begin, stop)
-        self.cursor = after
-
-    def _scan_with_re(self, data: bytes, begin: int, stop: int) -> Work:
-        started = time.perf_counter()
-        indices = self._definitions.possible(data, begin, stop)
-        lines, loader = self._definitions.lines, self._definitions.loader
         base = self.cursor - begin
-        while begin < stop and indices:
-            ending = _LINE_ENDS.search(data, begin, min(begin + MAX_LINE + 1, stop))
-            if ending:
-                end, after = ending.start(), ending.end()
+        for batch in self._definitions.scan(data, begin, stop, base, MAX_LINE):
+            if batch.lines:
+                yield from self._read(batch)
             else:
-                end = after = min(begin + MAX_LINE, stop)
-            if begin < end:
-                line = data[begin:end]
-                matches: list[Match] = []
-                for index in indices:
-                    values = lines.at_once(index, line)
-                    if values is None:
-                        values = yield from self._read(index, line)
-                    matches += [(index, value, base + after) for value in values]
-                self.cursor = base + after
-                loader.charge(time.perf_counter() - started)
-                yield matches
-                started = time.perf_counter()
-            begin = after
-        loader.charge(time.perf_counter() - started)
+                self.cursor = batch.done
+                yield batch.matches
 
-    def _read(self, index: int, line: bytes) -> Generator[list[Match] | None, None, list[float]]:
+    def _read(self, batch: Batch) -> Work:
+        """The matches of a batch, its lines read."""
+        reader, lines = self._definitions.lines, batch.lines
+        matches: list[Match] = []
+        number = 0
+        while number < len(lines):
+            end = min(number + LINES, len(lines))
+            number = reader.read_at_once(batch, number, end, matches)
+            if number == len(lines):
+                break
+            # Only whole lines are given out, so that the cursor may stand behind them.
+            _, index, line, after = lines[number]
+            whole = bisect_left(matches, after, key=lambda match: match[2])
+            self.cursor = matches[whole - 1][2] if whole else self.cursor
+            yield matches[:whole]
+            del matches[:whole]
+            if number < end:
+                values = yield from self._read_slowly(index, line)
+                matches += [(index, value, after) for value in values]
+                number += 1
+        self.cursor = batch.done
+        yield matches + batch.matches[lines[-1][0] :]
+
+    def _read_slowly(
+        self, index: int, line: bytes
+    ) -> Generator[list[Match] | futures.Future[list[float]], None, list[float]]:
         """The values of a definition on a line where that may take long."""
         reading = self._definitions.lines.read(index, line)
         while True:
@@ -168,39 +169,4 @@ class MetricScanner:
             except StopIteration as end:
                 values: list[float] = end.value
                 return values
-            yield None if waiting else []
-
-    def _scan_with_kernel(self, kernel: Kernel, data: bytes, begin: int, stop: int) -> Work:
-        base = self.cursor - begin
-        lines = self._definitions.lines
-        for done, rows, values in kernel.scan(self._definitions.plan, data, begin, stop, MAX_LINE):
-            if not len(rows):
-                self.cursor = base + done
-                yield []
-                continue
-            indices, ends = rows[:, 0].tolist(), (rows[:, 2] + base).tolist()
-            found = list(zip(indices, values.tolist(), ends, strict=True))
-            special = np.flatnonzero(rows[:, 1])
-            if not len(special):
-                self.cursor = base + done
-                yield found
-                continue
-            matches: list[Match] = []
-            last = 0
-            for row, (index, kind, after, a, b) in zip(special.tolist(), rows[special].tolist(), strict=True):
-                matches += found[last:row]
-                last = row + 1
-                if kind == LINE:
-                    one = lines.at_once(index, data[a:b])
-                    if one is None:
-                        # Only whole lines are given out, so that the cursor may stand behind them.
-                        whole = bisect_left(matches, base + after, key=lambda match: match[2])
-                        self.cursor = matches[whole - 1][2] if whole else self.cursor
-                        yield matches[:whole]
-                        del matches[:whole]
-                        one = yield from self._read(index, data[a:b])
-                    matches += [(index, value, base + after) for value in one]
-                elif (value := number(decode(data[a:b]))) is not None:
-                    matches.append((index, value, base + after))
-            self.cursor = base + done
-            yield matches + found[last:]
+            yield waiting or []

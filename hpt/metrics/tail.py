@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol
 
+from hpt.metrics.batch import Match
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
-from hpt.metrics.scanner import Match, MetricScanner
+from hpt.metrics.scanner import MetricScanner
 
 LoggedValue = tuple[str, float, int, float]
 """Name of the metric, value, offset after its line, and when that line was written (seconds since the epoch).

@@ -9,7 +9,6 @@ to.
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time as _time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,15 +16,17 @@ from math import isfinite
 
 from hpt.errors import ExecutorError
 from hpt.executors.base import Executor, Exit, Handle, Submission, Update
-from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TuningJobConfig
+from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.lifecycle import PHASES
+from hpt.job.notes import STOP_TRAINING_JOB, check_notes, stop_requested
 from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
 from hpt.metrics.tail import LogTail
 from hpt.search import events as ev
 from hpt.search.convergence import Convergence
+from hpt.search.events import AttemptOutcome, StopReason
 from hpt.search.history import History
 from hpt.search.trial import Decision, TrialStatus
 from hpt.search.tuner import Tuner
@@ -33,9 +34,6 @@ from hpt.storage.base import Lease, Storage
 
 FAILURES_WITHOUT_SUCCESS = 5
 """So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
-
-STOP_TRAINING_JOB = "StopTrainingJob"
-"""The member of a note that asks for the training job of that number to be stopped."""
 
 EXHAUSTED = "SearchSpaceExhausted"
 MAX_JOBS = "MaxNumberOfTrainingJobs"
@@ -62,7 +60,7 @@ class TuningJobRunner:
 
     def __init__(
         self,
-        config: TuningJobConfig,
+        config: JobConfig,
         created: float,
         events: Sequence[ev.Event],
         storage: Storage,
@@ -97,6 +95,7 @@ class TuningJobRunner:
         self._events: list[ev.Event] = []
         self._to_stop: list[int] = []
         self._heeded = 0
+        self._to_end = False  # whether a note asks for the tuning job to stop
         self._exhausted = False
         self._attached = self._interrupting = False
         for event in events:
@@ -154,7 +153,7 @@ class TuningJobRunner:
         self._attach()
         for number, attempt in self._attempts.items():
             if not self.state.running[number].stop_reason:
-                self._emit(ev.StopDecided(self._clock(), number, ev.INTERRUPTED))
+                self._emit(ev.StopDecided(self._clock(), number, StopReason.INTERRUPTED))
                 self._to_stop.append(number)
             elif now:
                 self._executor.stop(attempt.handle, now=True)
@@ -211,7 +210,7 @@ class TuningJobRunner:
         for phase, time in sorted(update.times.items(), key=lambda entry: entry[1]):
             stopping = job.status is TrialStatus.STOPPING
             if phase == "Stopping" and not job.stop_reason:
-                self._emit(ev.StopDecided(time, job.number, ev.STOPPED_BY_DEADLINE))
+                self._emit(ev.StopDecided(time, job.number, StopReason.DEADLINE))
             elif phase not in PHASES or phase == "Stopping" or job.entered(phase):
                 continue
             elif phase == "Uploading" or not stopping:
@@ -226,19 +225,23 @@ class TuningJobRunner:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
-                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_RULE))
+                self._emit(ev.StopDecided(self._clock(), job.number, StopReason.RULE))
                 self._to_stop.append(job.number)
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
-        if exit.outcome == "Lost":
+        if exit.outcome == AttemptOutcome.LOST:
             self._lose(job, now, exit.reason)
             return
-        if exit.outcome == ev.PREEMPTED:
-            self._emit(ev.AttemptEnded(now, job.number, job.attempt, ev.PREEMPTED, None, exit.reason))
+        if exit.outcome == AttemptOutcome.PREEMPTED:
+            self._emit(
+                ev.AttemptEnded(now, job.number, job.attempt, AttemptOutcome.PREEMPTED, None, exit.reason)
+            )
             return
-        if exit.stopped and not exit.timed_out and job.stop_reason == ev.INTERRUPTED:
-            self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Interrupted", exit.exit_code))
+        if exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED:
+            self._emit(
+                ev.AttemptEnded(now, job.number, job.attempt, AttemptOutcome.INTERRUPTED, exit.exit_code)
+            )
             return
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
@@ -252,15 +255,18 @@ class TuningJobRunner:
 
     def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
         """The infrastructure failed under an attempt; what becomes of the trial is settled next."""
-        self._emit(ev.AttemptEnded(now, job.number, job.attempt, "Lost", None, reason))
+        self._emit(ev.AttemptEnded(now, job.number, job.attempt, AttemptOutcome.LOST, None, reason))
 
     def _heed(self) -> None:
-        """Stop the training jobs that notes left for this job ask to stop."""
+        """Take new notes into account: stop the training jobs they name, see whether one stops the job."""
         notes = self._storage.notes(self._lease.name)
-        for note in notes[self._heeded :]:
+        fresh = notes[self._heeded :]
+        check_notes(fresh)
+        self._to_end = self._to_end or stop_requested(fresh)
+        for note in fresh:
             job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
-            if job is not None and job.stop_reason in ("", ev.INTERRUPTED):
-                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_USER))
+            if job is not None and job.stop_reason in ("", StopReason.INTERRUPTED):
+                self._emit(ev.StopDecided(self._clock(), job.number, StopReason.USER))
                 if job.live:
                     self._to_stop.append(job.number)
         self._heeded = len(notes)
@@ -273,8 +279,8 @@ class TuningJobRunner:
             if limit is None:
                 continue
             late = job.paused_at is None and now - job.created - job.paused >= limit
-            if late and job.stop_reason in ("", ev.INTERRUPTED):
-                self._emit(ev.StopDecided(now, job.number, ev.STOPPED_BY_WAIT))
+            if late and job.stop_reason in ("", StopReason.INTERRUPTED):
+                self._emit(ev.StopDecided(now, job.number, StopReason.WAIT))
                 if job.live:
                     self._to_stop.append(job.number)
 
@@ -288,7 +294,7 @@ class TuningJobRunner:
             if job.stop_reason or self.state.criterion:
                 self._end_trial(job, self._clock(), TrialStatus.STOPPED, _stopped(job))
             elif limit is not None and job.ran >= limit:
-                self._end_trial(job, self._clock(), TrialStatus.STOPPED, ev.STOPPED_BY_DEADLINE)
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, str(StopReason.DEADLINE))
             elif job.lost > definition.retry_attempts:
                 reason = f"the infrastructure failed {job.lost} times; the last time: {job.lost_reason}"
                 self._end_trial(job, self._clock(), TrialStatus.FAILED, "Failed", reason, retryable=True)
@@ -316,20 +322,15 @@ class TuningJobRunner:
         self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
 
     def _without_value(self, job: TrainingJob, metric: str, exit: Exit | None) -> str:
-        """Why a training job that did not fail has no value, with the command that looks into it."""
+        """Why a training job that did not fail has no value."""
         if job.training_start is None and (exit is None or exit.started is None):
             return "stopped before the program started"
-        words = f"printed no value of the objective metric {metric!r}"
-        if exit is None or exit.log is None:
-            return f"{words}; check its regular expression against the log"
-        definitions = self.config.definition_of(job.definition).metric_definitions
-        tried = [f"--metric={each.name}={each.regex}" for each in definitions if each.name == metric]
-        return f"{words}; try: {shlex.join(['hpt', 'check-metric', exit.log, *tried])}"
+        return f"printed no value of the objective metric {metric!r}"
 
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""
         state, limits = self.state, self.config.limits
-        if state.criterion != STOP_REQUESTED and self._storage.stop_requested(self._lease.name):
+        if state.criterion != STOP_REQUESTED and self._to_end:
             self._stop_job(STOP_REQUESTED)
         if not state.criterion:
             met = self._completion()
@@ -363,8 +364,8 @@ class TuningJobRunner:
     def _stop_job(self, criterion: str) -> None:
         self._emit(ev.JobStopRequested(self._clock(), criterion))
         for job in list(self.state.running.values()):
-            if job.live and job.stop_reason in ("", ev.INTERRUPTED):
-                self._emit(ev.StopDecided(self._clock(), job.number, ev.STOPPED_BY_JOB))
+            if job.live and job.stop_reason in ("", StopReason.INTERRUPTED):
+                self._emit(ev.StopDecided(self._clock(), job.number, StopReason.JOB))
                 self._to_stop.append(job.number)
         self._settle()
 
@@ -453,7 +454,7 @@ class TuningJobRunner:
 
 def _stopped(job: TrainingJob) -> str:
     """The last secondary status of a training job that was stopped."""
-    return ev.STOPPED_BY_WAIT if job.stop_reason == ev.STOPPED_BY_WAIT else "Stopped"
+    return str(StopReason.WAIT) if job.stop_reason == StopReason.WAIT else "Stopped"
 
 
 def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:

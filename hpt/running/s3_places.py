@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpt.errors import InputError
-
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-    from hpt.job.config import TrainingJobDefinition
-
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
-_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run: aws configure"
+_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or configure a profile"
 _REASONS = {
     "NoSuchBucket": "bucket {bucket!r} does not exist; correct the name or create it",
     "404": "bucket {bucket!r} does not exist; correct the name or create it",
@@ -36,6 +32,8 @@ def check_s3(uri: str) -> str | None:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
+        ConfigNotFound,
+        ConfigParseError,
         EndpointConnectionError,
         HTTPClientError,
         NoCredentialsError,
@@ -54,27 +52,13 @@ def check_s3(uri: str) -> str | None:
         return _client_reason(error, bucket)
     except (EndpointConnectionError, HTTPClientError) as error:
         return f"S3 cannot be reached ({error}); check the network, or AWS_ENDPOINT_URL if you set it"
+    except (ConfigNotFound, ConfigParseError) as error:  # names a file of this machine
+        return f"the AWS configuration cannot be read ({type(error).__name__}); correct it"
     except (BotoCoreError, ValueError) as error:
         return f"{error}; correct the URI or the AWS settings"
     if prefix and not found.get("KeyCount", 0):
         return f"no object lies under {uri}; correct the prefix"
     return None
-
-
-def check_places(definition: TrainingJobDefinition) -> None:
-    """Ask about every `s3://` place of a definition.
-
-    Raises:
-        InputError: naming every place that cannot be used, with the reason and the fix.
-    """
-    places = [(f"channel {channel.name!r}", channel.uri) for channel in definition.channels]
-    for what, uri in (("output", definition.output_path), ("checkpoints", definition.checkpoint_uri)):
-        if uri is not None:  # only its bucket: what lies below is still to be written
-            places.append((what, "/".join(uri.split("/")[:3]) if uri.startswith("s3://") else uri))
-    asked = [(what, uri, check_s3(uri)) for what, uri in places if uri.startswith("s3://")]
-    refused = [f"{what} at {uri}: {reason}" for what, uri, reason in asked if reason is not None]
-    if refused:
-        raise InputError("\n  ".join(refused))
 
 
 def _client() -> Any:

@@ -10,22 +10,39 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from enum import StrEnum
+from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from stat import S_ISDIR
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
+from hpt.errors import (
+    InputError,
+    JobExistsError,
+    JobNotFoundError,
+    StateDirectoryError,
+    StorageError,
+    ValidationError,
+)
 from hpt.executors.local import LocalExecutor
-from hpt.job.config import TuningJobConfig
+from hpt.job.advice import advice
+from hpt.job.complete import check_config, completed
+from hpt.job.config import JobConfig
 from hpt.job.document import from_document, to_document
+from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
-from hpt.job.state import JobState
+from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
+from hpt.sagemaker.request.convert import to_request
 from hpt.search.events import Event, ParentResult
 from hpt.storage.base import JobRecord
 from hpt.storage.place import state_directory
 from hpt.storage.sqlite import SQLiteStorage
+
+if TYPE_CHECKING:
+    from hpt.running.run import Run
 
 
 class Progress(Protocol):
@@ -44,6 +61,18 @@ class Progress(Protocol):
         ...
 
 
+class Again(StrEnum):
+    """What to do where the name of a job to start is taken.
+
+    NEVER: refuse. SAME: go on with that job, or show how it ended, if it was described the same; refuse
+    otherwise. NEXT: as SAME if it is unfinished, else run as NAME-2, NAME-3, ...
+    """
+
+    NEVER = "never"
+    SAME = "same"
+    NEXT = "next"
+
+
 class Session:
     """One state directory opened by this process. Looking into it makes nothing; creating a job makes it.
 
@@ -54,16 +83,14 @@ class Session:
         self.root = state_directory(state)
         self._ephemeral = ephemeral
         try:
-            is_file = self.root.exists() and not self.root.is_dir()
+            is_file = not S_ISDIR(self.root.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_file = False
         except OSError as error:
-            raise InputError(
-                f"the state directory {self.root} cannot be looked at ({error.strerror}); "
-                "name another with --state or $HPT_HOME"
-            ) from error
+            reason = f"cannot be looked at ({error.strerror})"
+            raise StateDirectoryError(str(self.root), reason) from error
         if is_file:
-            raise InputError(
-                f"the state directory {self.root} is a file; name another with --state or $HPT_HOME"
-            )
+            raise StateDirectoryError(str(self.root), "is a file")
         self.storage = SQLiteStorage(self.root)
 
     def close(self) -> None:
@@ -72,25 +99,128 @@ class Session:
     def job_directory(self, name: str) -> Path:
         return self.root / name.lower()
 
-    def create(self, config: TuningJobConfig, *, warm_start_jobs: int | None = None) -> TuningJobConfig:
-        """Store a new job, its seed drawn if it has none, with what its parents give. Starts nothing.
+    def start(
+        self,
+        config: JobConfig,
+        *,
+        again: Again = Again.NEVER,
+        request: Mapping[str, Any] | None = None,
+        notes: Sequence[str] | None = None,
+        warm_start_jobs: int | None = None,
+        prepare: Callable[[Path], object] | None = None,
+    ) -> Run:
+        """Begin a tuning job, or take one up. It runs while the `Run` is followed.
 
+        Parameters
+        ----------
+        config: the job. Without a request its rules are checked here, its defaults are filled in, and a new
+            one's programs, data and places are looked for.
+        again: what to do where the name is taken.
+        request: the one that `config` was read from by `read_request`, which has checked all that.
+        notes: what the reader of the request says of it.
         warm_start_jobs: as `inherit` takes it.
+        prepare: given the job's directory before a new job exists, and again before one goes on.
+
+        Raises
+        ------
+        ValidationError
+            A rule is broken, something is not there, or a parent is missing or cannot be one.
+        JobExistsError
+            The name is that of another job, or of one that was described otherwise; nothing was changed.
+        """
+        from hpt.running.places import check_places
+        from hpt.running.run import Run
+
+        if request is None:
+            config = completed(config)
+            notes = advice(config) if notes is None else notes
+        name, exists = self._place(config, again, in_request=request is not None)
+        config = replace(config, name=name)
+        if exists:
+            return Run(self, name, notes=notes or (), prepare=prepare)
+        if request is None:
+            check_config(config)
+            check_places(config)
+        directory = self.job_directory(name)
+        if prepare is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            prepare(directory)  # before the job exists: whoever finds the job finds this done
+        try:
+            config, told = self._create(config, request, warm_start_jobs)
+        except JobExistsError as error:
+            ended = self.load(name)[2].status.ended
+            raise JobExistsError(str(error), name=name, root=str(self.root), unfinished=not ended) from error
+        return Run(self, config.name, notes=(*(notes or ()), *told))
+
+    def _place(self, config: JobConfig, again: Again, *, in_request: bool) -> tuple[str, bool]:
+        """The name under which a job is run, and whether that is a stored job which goes on.
+
+        Raises:
+            JobExistsError: the stored job was described otherwise.
+        """
+        if again is Again.NEVER:
+            return config.name, False
+        taken = {record.name.lower(): record for record in self.jobs()}
+        for ordinal in count(1):
+            suffix = "" if ordinal == 1 else f"-{ordinal}"
+            name = config.name[: 32 - len(suffix)].rstrip("-") + suffix
+            record = taken.get(name.lower())
+            if record is None:
+                return name, False
+            if record.problem is not None:
+                raise StorageError(f"tuning job {record.name!r} cannot be read", reason=record.problem)
+            ended = JobStatus(record.summary.get("status", "InProgress")).ended
+            if again is Again.SAME or not ended:
+                if changed := differences(self.config(name), config, in_request=in_request):
+                    raise JobExistsError(
+                        f"a tuning job named {record.name!r} exists in {self.root} and was described "
+                        f"otherwise: {'; '.join(changed)}. Give what it was started with, or choose another "
+                        "name",
+                        name=record.name,
+                        root=str(self.root),
+                        unfinished=not ended,
+                        differences=changed,
+                    )
+                return record.name, True
+        raise AssertionError("unreachable")
+
+    def run(self, name: str) -> Run:
+        """The stored job of that name, to be followed. Raises JobNotFoundError."""
+        from hpt.running.run import Run
+
+        return Run(self, self.config(name).name)
+
+    def create(
+        self,
+        config: JobConfig,
+        *,
+        request: Mapping[str, Any] | None = None,
+        warm_start_jobs: int | None = None,
+    ) -> JobConfig:
+        """Store a new job that was checked, its seed drawn if it has none, with what its parents give. Starts
+        nothing.
+
+        request: as `start` takes it. warm_start_jobs: as `inherit` takes it.
 
         Raises:
             JobExistsError: the name is taken. ValidationError: as `inherit`.
         """
+        return self._create(config, request, warm_start_jobs)[0]
+
+    def _create(
+        self, config: JobConfig, request: Mapping[str, Any] | None, warm_start_jobs: int | None
+    ) -> tuple[JobConfig, tuple[str, ...]]:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
-        config, events = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
-        self.storage.create(config.name, to_document(config), created, events)
-        return config
+        events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        self.storage.create(config.name, to_document(config, request), created, events)
+        return config, notes
 
     def inherit(
-        self, config: TuningJobConfig, created: float, *, warm_start_jobs: int | None = None
-    ) -> tuple[TuningJobConfig, list[ParentResult]]:
-        """What a warm start begins with, as events of the time `created`, and the job with a note about them.
+        self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
+    ) -> tuple[list[ParentResult], tuple[str, ...]]:
+        """What a warm start begins with, as events of the time `created`, and what is to be said about it.
 
         warm_start_jobs: ask of the parents all that the service does, this being the most training jobs of
         them and the job together. None: whatever of their results has a place in the job's space is taken.
@@ -99,7 +229,7 @@ class Session:
             ValidationError: there is no such parent, or it cannot be one.
         """
         if config.warm_start is None:
-            return config, []
+            return [], ()
         parents = []
         for place, name in enumerate(config.warm_start.parents):
             try:
@@ -111,18 +241,40 @@ class Session:
         if broken is not None:
             raise ValidationError([broken])
         events, note = inherit(config, parents, created)
-        return replace(config, warnings=(*config.warnings, note)), events
+        return events, (note,)
 
     def holds(self, name: str) -> bool:
         """Whether a job of that name, in any case, is stored."""
         return name.lower() in {record.name.lower() for record in self.storage.jobs()}
 
-    def config(self, name: str) -> TuningJobConfig:
+    def jobs(self, *, logs: bool = False) -> list[JobRecord]:
+        """Every stored job, by name; one that this version cannot read has its `problem`.
+
+        logs: look at every event and note too, as `load` would; otherwise only at what a listing shows.
+        """
+        return [self._checked(record, logs) for record in self.storage.jobs()]
+
+    def _checked(self, record: JobRecord, logs: bool) -> JobRecord:
+        if record.problem is not None:
+            return record
+        try:
+            from_document(record.document)
+            summary = read_summary(record.summary, record.created) if record.summary else {}
+            if logs:
+                self.storage.check(record.name)
+                check_notes(self.storage.notes(record.name))
+        except (StorageError, InputError) as error:
+            return replace(record, problem=str(error))
+        return replace(record, summary=summary)
+
+    def config(self, name: str) -> JobConfig:
         return from_document(self.storage.read(name)[0].document)
 
-    def load(self, name: str) -> tuple[TuningJobConfig, JobRecord, JobState]:
+    def load(self, name: str) -> tuple[JobConfig, JobRecord, JobState]:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
+        check_notes(self.storage.notes(name))
+        read_summary(record.summary, record.created)
         config = from_document(record.document)
         return config, record, JobState.fold(config.objective_type, record.created, events)
 
@@ -164,56 +316,36 @@ class Session:
             with suppress(StorageError):  # a lease that cannot be given back ends with this process
                 self.storage.release(lease)
 
-    @contextmanager
-    def open_or_create(
-        self, config: TuningJobConfig, *, prepare: Callable[[Path], object], progress: Progress | None = None
-    ) -> Iterator[TuningJobRunner]:
-        """Take the job up where it was left, or create it. `prepare` is given its directory first.
 
-        Raises:
-            JobExistsError: the name is that of a job described otherwise; nothing was changed.
-            JobOwnedError: another living process runs it; nothing was changed.
-        """
-        directory = self.job_directory(config.name)
-        if created := not self.holds(config.name):
-            directory.mkdir(parents=True, exist_ok=True)
-            prepare(directory)  # before the job exists: whoever finds the job finds this done
-            config = self.create(config)
-            if progress is not None:
-                for note in config.warnings:
-                    progress.say(note)
-        elif changed := differences(self.config(config.name), config):
-            raise JobExistsError(
-                f"a tuning job named {config.name!r} exists in {self.root} and was described otherwise: "
-                f"{'; '.join(changed)}. Give what it was started with, or choose another name"
-            )
-        with self.take(config.name, progress=progress) as runner:
-            if not created:
-                prepare(directory)  # only now: until it was ours, another process may have been using it
-            yield runner
+def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False) -> list[str]:
+    """What two configurations, but for their names, disagree on, one string a member.
 
-
-_NOT_COMPARED = ("name", "warnings", "request", "HyperParameterTuningJobName")
-_SEEDS = ("seed", "HyperParameterTuningJobConfig.RandomSeed")
-
-
-def differences(stored: TuningJobConfig, given: TuningJobConfig) -> list[str]:
-    """What two descriptions of a job, but for its name, disagree on, one text a member.
-
-    In the words of their requests where those differ. A seed left open agrees with any.
+    in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
+    number of training jobs that nobody asked for with none. Autotune only says how a description was made;
+    what it chose is compared.
     """
-    return _differences(stored.request, given.request) or _differences(
-        to_document(stored), to_document(given)
-    )
+    limits = given.limits
+    if limits.max_jobs_is_quota and stored.limits.max_jobs is None:
+        given = replace(given, limits=replace(limits, max_jobs=None))
+    if given.seed is None:
+        given = replace(given, seed=stored.seed)
+    given = replace(given, name=stored.name, autotune=stored.autotune)
+    if in_request and (found := _differences(to_request(stored), to_request(given))):
+        return found
+    return _differences(_compared(stored), _compared(given))
+
+
+def _compared(config: JobConfig) -> dict[str, Any]:
+    limits = replace(config.limits, max_jobs_is_quota=False)
+    return to_document(replace(config, limits=limits))
 
 
 def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:
-    found = []
-    for key in sorted(stored.keys() | given.keys()):
-        if (not path and key in _NOT_COMPARED) or (path + key in _SEEDS and given.get(key) is None):
-            continue
-        found += _disagreements(stored.get(key), given.get(key), path + key)
-    return found
+    return [
+        text
+        for key in sorted(stored.keys() | given.keys())
+        for text in _disagreements(stored.get(key), given.get(key), path + key)
+    ]
 
 
 def _disagreements(old: object, new: object, path: str) -> list[str]:

@@ -16,7 +16,7 @@ from hpt.executors.simulated import (
     VirtualClock,
     metric_definition,
 )
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.job.document import to_document
 from hpt.running.runner import TuningJobRunner
 from hpt.search.events import Event, ParentResult
@@ -24,7 +24,7 @@ from hpt.storage.memory import MemoryStorage
 
 
 def simulate(
-    config: TuningJobConfig,
+    config: JobConfig,
     curves: Curves | Mapping[str, Curves],
     *,
     trouble: Trouble = NO_TROUBLE,

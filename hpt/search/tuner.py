@@ -18,13 +18,12 @@ import numpy as np
 
 from hpt.errors import InputError, TrialStateError, UnknownTrialError
 from hpt.search.events import (
-    INTERRUPTED,
-    STOPPED_BY_RULE,
     Event,
     ObservationAdded,
     ParentResult,
     Reported,
     StopDecided,
+    StopReason,
     TrialCreated,
     TrialEnded,
 )
@@ -184,7 +183,7 @@ class Tuner:
             return Decision.STOP
         decision = self.judge(number)
         if decision is Decision.STOP:
-            self.apply(StopDecided(_NO_CLOCK, number, STOPPED_BY_RULE))
+            self.apply(StopDecided(_NO_CLOCK, number, StopReason.RULE))
         return decision
 
     def tell(self, number: int, value: float | None = None, *, status: str = TrialStatus.COMPLETED) -> None:
@@ -283,14 +282,16 @@ class Tuner:
                     log.add(config, event.value, event.definition, None if event.same else event.parent)
             case TrialCreated():
                 if event.number != log.last_number + 1:
-                    raise TrialStateError(f"trial {event.number} does not follow trial {log.last_number}")
+                    raise TrialStateError(
+                        f"trial {event.number} does not follow trial {log.last_number}", number=event.number
+                    )
                 config = log.part(event.definition).space.validate(event.config)
                 log.create(event.number, config, event.definition)
             case Reported():
                 log.report(self._running(event.number), Report(event.resource, event.value))
             case StopDecided():
                 number = self._running(event.number)
-                if event.reason != INTERRUPTED:  # an interrupted trial goes on later
+                if event.reason != StopReason.INTERRUPTED:  # an interrupted trial goes on later
                     log.mark_stopping(number)
             case TrialEnded():
                 log.end(self._running(event.number), event.status, event.value)
@@ -302,19 +303,22 @@ class Tuner:
         """The number, if it is a running trial's."""
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
             raise UnknownTrialError(
-                f"trial {number!r} is unknown; give the number of a trial, such as trial.number"
+                f"trial {number!r} is unknown; give the number of a trial, such as trial.number",
+                number=number,
             )
         if number in self._log.running:
             return int(number)
         if number in self._log.position:
             status = self._log.ended[self._log.position[number]].status
             raise TrialStateError(
-                f"trial {number} has ended as {status}; only a running trial can be changed"
+                f"trial {number} has ended as {status}; only a running trial can be changed",
+                number=number,
             )
         last = self._log.last_number
         raise UnknownTrialError(
             f"trial {number} is unknown; "
-            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first")
+            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first"),
+            number=number,
         )
 
     def _consider(self, trial: Trial) -> None:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hpt.errors import HptError, InputError, ValidationError
+from hpt.errors import HptError, ValidationError
+from hpt.job.limits import DEFAULT_LIMITS, Limits
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
 from hpt.sagemaker.request.model import load_shapes
-from hpt.sagemaker.request.relaxations import DEFAULT_LIMITS, LOCAL_MODE, STRICT_MODE, Limits
+from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.service import lists, tagging, tuning
 from hpt.service.context import Context
@@ -20,9 +21,8 @@ from hpt.service.errors import (
     INTERNAL,
     THROTTLING,
     UNKNOWN_OPERATION,
-    VALIDATION,
     ServiceError,
-    refusal,
+    as_refusal,
 )
 from hpt.service.throttle import Throttle
 
@@ -50,7 +50,8 @@ OPERATIONS: Mapping[str, tuple[str, Handler]] = {
 
 
 class Service:
-    """SageMaker's tuning operations on one state directory. Safe to call from several threads.
+    """SageMaker's tuning operations on one state directory. Safe to call from several threads, none of which
+    waits for what another one waits for.
 
     account: in whose name ARNs are given. limits: the quotas; those of AMT 15 by default, raised with
     `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`. strict: read requests as the service does, without
@@ -70,8 +71,9 @@ class Service:
     ) -> None:
         self._session = Session(state)
         self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
-        self._lock = threading.RLock()
+        self._admitting = threading.Lock()
         self._throttle = Throttle(limits.requests_per_second, clock)
+        self._context.see_to_all()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer, times in seconds since the epoch.
@@ -84,7 +86,7 @@ class Service:
                 UNKNOWN_OPERATION,
                 f"{operation} is not answered here; these are: {', '.join(sorted(OPERATIONS))}",
             )
-        with self._lock:
+        with self._admitting:
             admitted = self._throttle.admit()
         if not admitted:
             raise ServiceError(
@@ -95,18 +97,18 @@ class Service:
             )
         shape, handler = OPERATIONS[operation]
         mode = STRICT_MODE if self._context.strict else LOCAL_MODE
-        plain, violations = check_shape(load_shapes(), shape, request, mode.overlay)
-        if violations:
-            raise refusal(ValidationError(violations))
         try:
-            with self._lock:
-                return handler(self._context, plain)
+            plain, violations = check_shape(load_shapes(), shape, request, mode.overlay)
+            if violations:
+                raise ValidationError(violations)
+            return handler(self._context, plain)
         except ServiceError:
             raise
-        except InputError as error:
-            raise ServiceError(VALIDATION, str(error)) from error
         except HptError as error:
-            raise ServiceError(INTERNAL, str(error)) from error
+            raise as_refusal(error) from error
+        except OSError as error:  # what no lower layer had words for
+            reason = error.strerror or type(error).__name__
+            raise ServiceError(INTERNAL, f"the machine of the service fails: {reason}") from error
 
     def close(self) -> None:
         """Let go of every file; the jobs go on."""

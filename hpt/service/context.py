@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from hpt.errors import JobNotFoundError
+from hpt.errors import HptError, JobNotFoundError, RetryableError
+from hpt.job.limits import Limits
+from hpt.job.notes import stop_requested
 from hpt.job.state import JobStatus, TrainingJob
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.response import Account
-from hpt.sagemaker.request.relaxations import Limits
-from hpt.service.errors import NOT_FOUND, ServiceError
+from hpt.service.errors import as_refusal, not_found
 from hpt.service.jobs import Job, Jobs
-from hpt.service.launcher import Launcher
+from hpt.service.launcher import RUNNER, Launcher
+from hpt.storage.base import JobRecord
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -27,8 +32,9 @@ class Context:
     ) -> None:
         self.session, self.account, self.limits = session, account, limits
         self.strict, self.check_s3 = strict, check_s3
-        self.jobs = Jobs(session)
+        self.jobs = Jobs(session, account)
         self.launcher = Launcher(session.root)
+        self.creating = threading.Lock()  # held while a job is counted and stored, by which no other waits
 
     @property
     def storage(self) -> SQLiteStorage:
@@ -43,34 +49,98 @@ class Context:
         try:
             job = self.jobs.find(name)
         except JobNotFoundError as error:
-            raise ServiceError(NOT_FOUND, f"Requested resource not found: {error}") from error
-        directory = self.session.job_directory(job.config.name)
-        abandoned = not job.state.status.ended and job.record.owner_pid is None
-        if abandoned and self.launcher.manages(directory):
-            self.launcher.start(job.config.name, directory)
+            raise as_refusal(error) from error
+        self.see_to(job.record)
         return job
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob]:
-        """Raises ServiceError if there is none of that name."""
+        """The training job of that name and its tuning job, as `find` gives it.
+
+        Raises:
+            ServiceError: there is none.
+        """
         found = self.jobs.find_training_job(name)
         if found is None:
-            raise ServiceError(NOT_FOUND, f"Requested resource not found: no training job is named {name!r}")
+            raise not_found(f"no training job is named {name!r}")
+        if not found[0].deleted:
+            self.see_to(found[0].record)
         return found
+
+    def all_jobs(self, *, deleted: bool = False) -> Iterator[Job]:
+        """Every tuning job, as `find` gives it; with `deleted`, also those of which only training jobs are
+        left.
+        """
+        for job in self.jobs.all(deleted=deleted):
+            if not job.deleted:
+                self.see_to(job.record)
+            yield job
+
+    def see_to(self, record: JobRecord) -> None:
+        """Start a runner for a job of the service's whose last one died. Where that fails, the next request
+        tries again.
+        """
+        if record.owner_pid is None and not _ended(record):
+            directory = self.session.job_directory(record.name)
+            if self.launcher.manages(directory, record.created):
+                with suppress(RetryableError):
+                    self.start(record)
+
+    def see_to_all(self) -> None:
+        """Start a runner for every job of the service's whose last one died."""
+        with suppress(HptError, OSError):  # what cannot be read is said to whoever asks for it
+            for key in self.storage.names():
+                with suppress(HptError, OSError):
+                    if (self.session.root / key / RUNNER).exists():
+                        self.see_to(self.storage.record(key))
+
+    def start(self, record: JobRecord) -> None:
+        """Start a runner for a job, unless it has one.
+
+        Raises:
+            ExecutorError: no process could be started.
+        """
+
+        def needed() -> bool:
+            try:
+                now = self.storage.record(record.name)
+            except JobNotFoundError:
+                return False
+            return now.owner_pid is None and now.created == record.created and not _ended(now)
+
+        modified = record.summary.get("modified", record.created)
+        directory = self.session.job_directory(record.name)
+        self.launcher.start(record.name, directory, record.created, modified, needed)
 
     def describe(self, job: Job) -> dict[str, Any]:
         """The answer of DescribeHyperParameterTuningJob."""
-        response = replies.describe_response(
-            job.config, job.state, now=time.time(), default_output=self._output(job), account=self.account
-        )
-        if job.state.status is JobStatus.IN_PROGRESS and self.storage.stop_requested(job.config.name):
+        with job.lock:
+            response = replies.describe_response(
+                job.config,
+                job.state,
+                request=job.request,
+                now=time.time(),
+                default_output=self._output(job),
+                account=self.account,
+            )
+            status = job.state.status
+        if status is JobStatus.IN_PROGRESS and stop_requested(job.notes):
             response["HyperParameterTuningJobStatus"] = str(JobStatus.STOPPING)  # its runner is about to know
         return response
 
     def describe_training_job(self, job: Job, training_job: TrainingJob) -> dict[str, Any]:
         """The answer of DescribeTrainingJob."""
-        return replies.training_job_description(
-            job.config, training_job, default_output=self._output(job), account=self.account
-        )
+        with job.lock:
+            return replies.training_job_description(
+                job.config,
+                training_job,
+                request=job.request,
+                default_output=self._output(job),
+                account=self.account,
+            )
 
     def _output(self, job: Job) -> str:
         return str(self.session.job_directory(job.config.name) / "trials")
+
+
+def _ended(record: JobRecord) -> bool:
+    return JobStatus(record.summary.get("status", JobStatus.IN_PROGRESS)).ended

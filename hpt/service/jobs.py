@@ -1,75 +1,179 @@
-"""Finds stored jobs by name, and holds their folded states so that asking again costs only what is new."""
+"""Finds stored jobs by name, and holds what it read of them so that asking again costs only what is new.
+
+Whether something is new shows in the times of a job's files, see `hpt.storage.stamp`. That the process which
+runs it has died does not, and is asked each time.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from hpt.errors import JobNotFoundError
-from hpt.job.config import TuningJobConfig
-from hpt.job.document import from_document
-from hpt.job.state import JobState, TrainingJob
+from hpt.errors import JobNotFoundError, StorageError
+from hpt.job.config import JobConfig
+from hpt.job.document import from_document, request_of
+from hpt.job.notes import stop_requested
+from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
+from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account, last_modified, training_job_entry
 from hpt.search.events import Event
-from hpt.storage.base import JobRecord
+from hpt.storage.base import JobRecord, Note
+from hpt.storage.owner import ProcessIdentity
 from hpt.storage.sqlite import DELETED, SQLiteStorage
+from hpt.storage.stamp import Stamp
 
-KEPT = 32
-"""How many folded states are held."""
+MOST_EVENTS = 1_000_000
+"""How many events the states that are held may come from, all together: at about 200 bytes each."""
 
 _TRAINING_JOB = re.compile(r"(?P<job>.+)-\d{3,}-[0-9a-f]{8}")
 
 
+class Entry(NamedTuple):
+    """A training job as lists sort, filter and show it."""
+
+    name: str
+    created: float
+    modified: float
+    status: str
+    value: float | None
+    shown: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Job:
-    """A tuning job as it stands. storage: where it is; key: its name there."""
+    """A tuning job as it stands. storage: where it is; key: its name there.
 
-    config: TuningJobConfig
+    lock: to be held while `state` is read, which other threads bring up to date.
+    """
+
+    config: JobConfig
     record: JobRecord
     state: JobState
     storage: SQLiteStorage
     key: str
     last: Event | None = None
+    stamp: Stamp | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    held: int = 0
+    _notes: Sequence[Note] | None = None
+    _entries: dict[int, Entry] = field(default_factory=dict)
+    _shown: list[Entry] | None = None
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The request of which it was made; empty where there was none."""
+        return request_of(self.record.document)
 
     @property
     def deleted(self) -> bool:
         return self.key != self.record.name.lower()
 
+    @property
+    def notes(self) -> Sequence[Note]:
+        """What was said to the job."""
+        notes = self._notes  # which another thread may forget
+        if notes is None:
+            notes = self._notes = self.storage.notes(self.key)
+        return notes
+
     def training_job(self, name: str) -> TrainingJob | None:
         return next((job for job in self.state.jobs.values() if job.name.lower() == name.lower()), None)
 
+    def entries(self, account: Account) -> list[Entry]:
+        """Its training jobs as lists show them. The lists of one `Jobs` are for one account."""
+        with self.lock:
+            if self._shown is None:
+                for number, job in self.state.jobs.items():
+                    if number not in self._entries:
+                        self._entries[number] = _entry(job, account)
+                self._shown = list(self._entries.values())
+            return self._shown
+
+    def forget(self) -> None:
+        """What was derived, as far as it can change with more events."""
+        self._notes = self._shown = None
+        for number in self.state.running:
+            self._entries.pop(number, None)
+
+
+def _entry(job: TrainingJob, account: Account) -> Entry:
+    shown = training_job_entry(job, account=account)
+    return Entry(job.name, job.created, last_modified(job), str(job.status), job.value, shown)
+
+
+@dataclass(slots=True)
+class Listed:
+    """A tuning job as the lists of them need it, its events unread. stopping: whether it is asked to stop."""
+
+    record: JobRecord
+    stopping: bool
+    config: JobConfig
+    stamp: Stamp | None
+
 
 class Jobs:
-    """The jobs of a session, deleted ones included where their training jobs are asked for."""
+    """The jobs of a session, deleted ones included where their training jobs are asked for. Safe to use from
+    several threads.
+    """
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session, account: Account = LOCAL_ACCOUNT) -> None:
+        self.session, self.account = session, account
         self._archive = SQLiteStorage(session.root / DELETED)
         self._held: OrderedDict[tuple[bool, str], Job] = OrderedDict()
+        self._listed: dict[str, Listed] = {}
+        self._size = 0  # events behind the states in `_held`
+        self._lock = threading.Lock()  # of the three above, never held while anything is read
 
     def close(self) -> None:
         self._archive.close()
 
     def find(self, name: str) -> Job:
-        """Raises JobNotFoundError."""
+        """The job, up to date. Raises JobNotFoundError."""
         return self._load(self.session.storage, name)
 
-    def records(self) -> list[JobRecord]:
-        """Every tuning job that can be read, as a listing needs it."""
-        return [record for record in self.session.storage.jobs() if record.problem is None]
+    def listed(self) -> list[Listed]:
+        """Every tuning job that can be read."""
+        found = {}
+        for key in self.session.storage.names():
+            try:
+                found[key] = self._look(key)
+            except (JobNotFoundError, StorageError):
+                continue
+        with self._lock:
+            self._listed = found
+        return list(found.values())
+
+    def _look(self, key: str) -> Listed:
+        storage = self.session.storage
+        stamp = storage.stamp(key)
+        known = self._listed.get(key)
+        if known is not None and _holds(known.stamp, stamp):
+            record = _current(known.record)
+            if record is not None:
+                return replace(known, record=record)
+        record = storage.record(key)
+        if record.summary:
+            record = replace(record, summary=read_summary(record.summary, record.created))
+        stopping = stop_requested(storage.notes(key))
+        if known is not None and known.record.document == record.document:
+            return replace(known, record=record, stopping=stopping, stamp=stamp)
+        return Listed(record, stopping, from_document(record.document), stamp)
 
     def all(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every tuning job, folded; with `deleted`, also those of which only training jobs are left."""
-        for record in self.records():
-            try:
-                yield self.find(record.name)
-            except JobNotFoundError:
-                continue
-        if deleted:
-            for key in self._deleted_keys():
-                yield self._load(self._archive, key)
+        """Every tuning job that can be read, folded; with `deleted`, also those of which only training jobs
+        are left.
+        """
+        storages = [self.session.storage, self._archive] if deleted else [self.session.storage]
+        for storage in storages:
+            for key in storage.names():
+                try:
+                    yield self._load(storage, key)
+                except (JobNotFoundError, StorageError):
+                    continue
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob] | None:
         """The training job of that name and its tuning job, which may be deleted."""
@@ -79,48 +183,100 @@ class Jobs:
         owner = parts["job"].lower()
         candidates = [(self.session.storage, owner)]
         candidates += [
-            (self._archive, key) for key in self._deleted_keys() if key.rpartition(".")[0] == owner
+            (self._archive, key) for key in self._archive.names() if key.rpartition(".")[0] == owner
         ]
+        unreadable: StorageError | None = None
         for storage, key in candidates:
             try:
                 job = self._load(storage, key)
             except JobNotFoundError:
                 continue
-            found = job.training_job(name)
+            except StorageError as error:  # another of that name may hold it
+                unreadable = error
+                continue
+            with job.lock:
+                found = job.training_job(name)
             if found is not None:
                 return job, found
+        if unreadable is not None:
+            raise unreadable
         return None
-
-    def _deleted_keys(self) -> list[str]:
-        root = self.session.root / DELETED
-        return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
 
     def _load(self, storage: SQLiteStorage, name: str) -> Job:
         place = (storage is self._archive, name.lower())
-        held = self._held.pop(place, None)
-        job = None if held is None else self._renew(held)
-        if job is None:
-            record, events = storage.read(name)
-            config = from_document(record.document)
-            state = JobState.fold(config.objective_type, record.created, events)
-            job = Job(config, record, state, storage, name.lower(), events[-1] if events else None)
-        self._held[place] = job
-        while len(self._held) > KEPT:
-            self._held.popitem(last=False)
+        with self._lock:
+            job = self._held.get(place)
+        if job is not None:
+            try:
+                with job.lock:
+                    current = self._renew(job)
+            except JobNotFoundError:
+                with self._lock:
+                    self._drop(place)
+                raise
+            if current:
+                self._keep(place, job)
+                return job
+        stamp = storage.stamp(name)
+        record, events = storage.read(name)
+        read_summary(record.summary, record.created)
+        config = from_document(record.document)
+        state = JobState.fold(config.objective_type, record.created, events)
+        last = events[-1] if events else None
+        job = Job(config, record, state, storage, name.lower(), last, stamp)
+        self._keep(place, job)
         return job
 
-    def _renew(self, job: Job) -> Job | None:
-        """The held job with what was appended since; None if it must be read from the start.
+    def _drop(self, place: tuple[bool, str]) -> None:
+        """Let go of a job. The lock is held."""
+        former = self._held.pop(place, None)
+        if former is not None:
+            self._size -= former.held
+
+    def _keep(self, place: tuple[bool, str], job: Job) -> None:
+        """Hold a job; let go of those that were not asked for the longest where they are too many."""
+        with self._lock:
+            self._drop(place)
+            job.held = job.state.events
+            self._held[place] = job
+            self._size += job.held
+            while self._size > MOST_EVENTS and len(self._held) > 1:
+                self._size -= self._held.popitem(last=False)[1].held
+
+    def _renew(self, job: Job) -> bool:
+        """Bring a held job up to date; False if it must be read from the start.
 
         Its last event is read once more: another in its place means that the log is not the one that was read
         (the job was deleted and made anew, or an append whose caller was told it failed was taken back).
         """
+        stamp = job.storage.stamp(job.key)
+        if _holds(job.stamp, stamp):
+            record = _current(job.record)
+            if record is not None:
+                job.record = record
+                return True
         known = job.state.events
         record, events = job.storage.read(job.key, max(0, known - 1))
+        read_summary(record.summary, record.created)
         if record.created != job.record.created or (known and (not events or events[0] != job.last)):
-            return None
+            return False
+        job.forget()
         for event in events[1 if known else 0 :]:
             job.state.apply(event)
             job.last = event
-        job.record = record
-        return job
+        job.record, job.stamp = record, stamp
+        return True
+
+
+def _holds(former: Stamp | None, now: Stamp | None) -> bool:
+    return former is not None and now is not None and former.holds(now)
+
+
+def _current(record: JobRecord) -> JobRecord | None:
+    """What was read, if it is true that its owner lives or is known to have died since; else None."""
+    if record.owner is None:
+        return record
+    lives = ProcessIdentity.parse(record.owner).lives()
+    if lives is None:
+        return None
+    return record if lives else replace(record, owner_pid=None, owner=None)

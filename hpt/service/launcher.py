@@ -1,78 +1,185 @@
-"""Starts the process that runs a tuning job: detached, so that it outlives whoever asked for the job."""
+"""Starts the process that runs a tuning job: detached, so that it outlives whoever asked for the job.
+
+The job's directory holds what its runners said (`runner.log`) and who the last one is (`runner.json`). A job
+that has the latter was started by a service, which starts another runner when that one died.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import hpt.errors
 from hpt.errors import ExecutorError
-from hpt.storage.place import command
+from hpt.running import detached
+from hpt.storage.owner import ProcessIdentity
 
 LOG = "runner.log"
-"""In the job's directory: what its runner said. A job that has one was started by a service."""
+RUNNER = "runner.json"
+LOCK = "runner.lock"
 
-START_SECONDS = 30.0
-"""A runner started this recently is taken to be on its way."""
+FREE_RESTARTS = 3
+"""So many runners in a row that changed nothing are replaced at once; the next ones after a growing pause."""
+LONGEST_PAUSE = 60.0
 
-_RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hpt.cli.main import main; sys.exit(main())"
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """The last process that was started to run a job.
+
+    created: the job's time of creation, since a directory may serve another job of that name later. identity:
+    who it is, "" until known. started: seconds since the epoch. modified: when the job had last changed by
+    then. idle: how many runners in a row, before it, died without having changed anything.
+    """
+
+    created: float
+    identity: str
+    started: float
+    modified: float
+    idle: int = 0
+
+    @property
+    def lives(self) -> bool:
+        return bool(self.identity) and ProcessIdentity.parse(self.identity).lives() is True
+
+    @property
+    def pause(self) -> float:
+        """Seconds that the next one is to be started after this one, if this one changes nothing either."""
+        return 0.0 if self.idle < FREE_RESTARTS else min(LONGEST_PAUSE, 2.0 ** (self.idle - FREE_RESTARTS))
 
 
 class Launcher:
-    """Starts runners for the jobs of one state directory. Ended ones are waited for now and then."""
+    """Starts runners for the jobs of one state directory, from any thread. Ended ones are waited for now and
+    then.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._started: list[subprocess.Popen[bytes]] = []
+        self._unwritten: dict[Path, Runner] = {}  # of directories that take no file any more
+        self._lock = threading.Lock()  # of the two above
 
-    def manages(self, directory: Path) -> bool:
-        """Whether a service once started a runner for the job in `directory`."""
-        return (directory / LOG).exists()
+    def manages(self, directory: Path, created: float) -> bool:
+        """Whether a service once started a runner for the job in `directory`, created at that time."""
+        runner = self._last(directory)
+        return runner is not None and runner.created == created
 
-    def start(self, name: str, directory: Path, *, again: bool = True) -> None:
-        """Run `hpt resume NAME` in a session of its own, unless one was started a moment ago.
+    def start(
+        self, name: str, directory: Path, created: float, modified: float, needed: Callable[[], bool]
+    ) -> None:
+        """Run a job in a process of its own, unless one is on its way.
 
-        again: False starts one in any case.
+        Parameters
+        ----------
+        name
+            The job's.
+        directory
+            Where it is kept.
+        created
+            When it was created, in seconds since the epoch.
+        modified
+            When it last changed.
+        needed
+            Whether nobody runs the job, asked when no other service or thread can start a runner any more.
 
-        Raises:
-            ExecutorError: no process could be started.
+        Raises
+        ------
+        ExecutorError
+            No process could be started.
         """
-        self._started = [process for process in self._started if process.poll() is None]
-        log = directory / LOG
-        with contextlib.suppress(FileNotFoundError):
-            if again and time.time() - log.stat().st_mtime < START_SECONDS:
+        with _alone(directory / LOCK) as alone:
+            if not alone:
+                return  # whoever is at it starts one
+            last = self._last(directory)
+            if last is not None and last.created != created:
+                last = None
+            if last is not None and last.lives:
                 return
-        package = Path(hpt.errors.__file__).parent.parent
-        words = [
-            sys.executable,
-            "-c",
-            _RUN,
-            str(package),
-            "resume",
-            name,
-            "--quiet",
-            "--state",
-            str(self._root),
-        ]
+            idle = last.idle + 1 if last is not None and last.modified == modified else 0
+            now = time.time()
+            if last is not None and idle and 0.0 <= now - last.started < last.pause:
+                return
+            if not needed():
+                return
+            runner = Runner(created, "", now, modified, idle)
+            self._write(directory, runner)  # whoever finds the job from here on sees to it
+            who = ProcessIdentity.of(self._spawn(name, directory))
+            self._write(directory, Runner(created, "" if who is None else str(who), now, modified, idle))
+
+    def _spawn(self, name: str, directory: Path) -> int:
+        words = [sys.executable, "-P", str(detached.__file__), str(self._root), name]
         try:
-            with log.open("ab") as output:
-                os.utime(output.fileno())
-                self._started.append(
-                    subprocess.Popen(
-                        words,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=output,
-                        cwd=self._root,
-                        start_new_session=True,
-                    )
+            with (directory / LOG).open("ab") as output:
+                process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=self._root,
+                    start_new_session=True,
                 )
         except OSError as error:
             raise ExecutorError(
-                f"no process could be started to run tuning job {name}: {error.strerror}; "
-                f"start it with: {command(f'resume {name}', self._root)}"
+                f"no process could be started to run tuning job {name!r}: {error.strerror}"
             ) from error
+        with self._lock:
+            self._started = [each for each in self._started if each.poll() is None]
+            self._started.append(process)
+        return process.pid
+
+    def _last(self, directory: Path) -> Runner | None:
+        """The runner that was started last, if it is known."""
+        with self._lock:
+            unwritten = self._unwritten.get(directory)
+        if unwritten is not None:
+            return unwritten
+        try:
+            document = json.loads((directory / RUNNER).read_text(encoding="utf-8"))
+            return Runner(**{field.name: document[field.name] for field in fields(Runner)})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _write(self, directory: Path, runner: Runner) -> None:
+        temporary = directory / f"{RUNNER}.new"
+        try:
+            temporary.write_text(json.dumps(asdict(runner)), encoding="utf-8")
+            temporary.replace(directory / RUNNER)
+        except OSError:  # a full disk must not keep a job from being ended
+            with self._lock:
+                self._unwritten[directory] = runner
+        else:
+            with self._lock:
+                self._unwritten.pop(directory, None)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether this thread is the only one, of all processes, that has come so far; never waits."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:  # a directory that takes no file: the lease is left to decide between two runners
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:  # a file system without locks
+            yield True
+            return
+        try:
+            yield True
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for copies of it that a forked child may have
+    finally:
+        os.close(descriptor)

@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from hpt.job.document import from_document
-from hpt.job.state import JobState, JobStatus, TrainingJob
+from hpt.job.document import request_of
+from hpt.job.state import JobState, JobStatus
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.paging import SortKey, take_page
 from hpt.sagemaker.reply.tags import as_list, tags_of
 from hpt.service.context import Context
 from hpt.service.errors import VALIDATION, ServiceError
 from hpt.service.expressions import check_expression, fits, look_up
-from hpt.storage.base import JobRecord
+from hpt.service.jobs import Entry, Listed
 
 Request = Mapping[str, Any]
 
 
 def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
     entries = []
-    for record in context.jobs.records():
-        summary = record.summary or _unbegun(record)
-        if not JobStatus(summary["status"]).ended and context.storage.stop_requested(record.name):
+    for listed in context.jobs.listed():
+        context.see_to(listed.record)
+        summary = listed.record.summary or _unbegun(listed)
+        if not JobStatus(summary["status"]).ended and listed.stopping:
             summary = {**summary, "status": str(JobStatus.STOPPING)}
-        entries.append((record, summary))
+        entries.append((listed, summary))
     chosen = [
-        (record, summary)
-        for record, summary in entries
-        if _named(record.name, request)
+        (listed, summary)
+        for listed, summary in entries
+        if _named(listed.record.name, request)
         and request.get("StatusEquals", summary["status"]) == summary["status"]
-        and _in_time(request, "CreationTime", record.created)
+        and _in_time(request, "CreationTime", listed.record.created)
         and _in_time(request, "LastModifiedTime", summary["modified"])
     ]
-    orders: dict[str, Callable[[tuple[JobRecord, Mapping[str, Any]]], SortKey]] = {
-        "Name": lambda entry: entry[0].name,
+    orders: dict[str, Callable[[tuple[Listed, Mapping[str, Any]]], SortKey]] = {
+        "Name": lambda entry: entry[0].record.name,
         "Status": lambda entry: str(entry[1]["status"]),
-        "CreationTime": lambda entry: entry[0].created,
+        "CreationTime": lambda entry: entry[0].record.created,
     }
     page, token = take_page(
         chosen,
         key=orders[request.get("SortBy", "Name")],
-        name=lambda entry: entry[0].name,
+        name=lambda entry: entry[0].record.name,
         descending=_descending(request),
         question={"Operation": "ListHyperParameterTuningJobs", **request},
     )
     summaries = [
         replies.tuning_job_summary(
-            from_document(record.document), record.created, summary, account=context.account
+            listed.config,
+            listed.record.created,
+            summary,
+            request=request_of(listed.record.document),
+            account=context.account,
         )
-        for record, summary in page
+        for listed, summary in page
     ]
     return _paged("HyperParameterTuningJobSummaries", summaries, token)
 
@@ -57,47 +63,60 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
 def list_training_jobs_of_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     job = context.find(request["HyperParameterTuningJobName"])
     sort_by = request.get("SortBy", "Name")
-    chosen = _of_status(request, job.state.jobs.values())
-    if sort_by == "FinalObjectiveMetricValue":
-        chosen = [each for each in chosen if each.value is not None]
-    page, token = take_page(
-        chosen,
-        key=_TRAINING_JOB_ORDERS[sort_by],
-        name=lambda each: each.name,
-        descending=_descending(request),
-        question={"Operation": "ListTrainingJobsForHyperParameterTuningJob", **request},
-    )
-    summaries = [replies.training_job_summary(job.config, each, account=context.account) for each in page]
+    with job.lock:
+        chosen = [each for each in job.state.jobs.values() if _of_status(str(each.status), request)]
+        if sort_by == "FinalObjectiveMetricValue":
+            chosen = [each for each in chosen if each.value is not None]
+        page, token = take_page(
+            chosen,
+            key=_TRAINING_JOB_ORDERS[sort_by],
+            name=attrgetter("name"),
+            descending=_descending(request),
+            question={"Operation": "ListTrainingJobsForHyperParameterTuningJob", **request},
+        )
+        summaries = [replies.training_job_summary(job.config, each, account=context.account) for each in page]
     return _paged("TrainingJobSummaries", summaries, token)
 
 
-_TRAINING_JOB_ORDERS: dict[str, Callable[[TrainingJob], SortKey]] = {
-    "Name": lambda job: job.name,
-    "CreationTime": lambda job: job.created,
+_TRAINING_JOB_ORDERS: dict[str, Callable[[Any], SortKey]] = {
+    "Name": attrgetter("name"),
+    "CreationTime": attrgetter("created"),
     "Status": lambda job: str(job.status),
     "FinalObjectiveMetricValue": lambda job: 0.0 if job.value is None else job.value,
 }
+"""Of a TrainingJob or an Entry."""
 
 
 def list_training_jobs(context: Context, request: Request) -> dict[str, Any]:
-    jobs = (each for job in context.jobs.all(deleted=True) for each in job.state.jobs.values())
-    chosen = [
-        each
-        for each in _of_status(request, jobs)
-        if _named(each.name, request)
-        and _in_time(request, "CreationTime", each.created)
-        and _in_time(request, "LastModifiedTime", replies.last_modified(each))
-        and not {"WarmPoolStatusEquals", "TrainingPlanArnEquals"} & request.keys()  # no job here has either
-    ]
+    chosen: list[Entry] = []
+    for job in context.all_jobs(deleted=True):
+        chosen += job.entries(context.account)
+    if _FILTERS & request.keys():
+        chosen = [each for each in chosen if _passes(each, request)]
     page, token = take_page(
         chosen,
         key=_TRAINING_JOB_ORDERS[request.get("SortBy", "CreationTime")],
-        name=lambda each: each.name,
+        name=attrgetter("name"),
         descending=_descending(request),
         question={"Operation": "ListTrainingJobs", **request},
     )
-    entries = [replies.training_job_entry(each, account=context.account) for each in page]
-    return _paged("TrainingJobSummaries", entries, token)
+    return _paged("TrainingJobSummaries", [dict(each.shown) for each in page], token)
+
+
+_FILTERS = {
+    *("NameContains", "StatusEquals", "WarmPoolStatusEquals", "TrainingPlanArnEquals"),
+    *("CreationTimeAfter", "CreationTimeBefore", "LastModifiedTimeAfter", "LastModifiedTimeBefore"),
+}
+
+
+def _passes(entry: Entry, request: Request) -> bool:
+    return (
+        _of_status(entry.status, request)
+        and _named(entry.name, request)
+        and _in_time(request, "CreationTime", entry.created)
+        and _in_time(request, "LastModifiedTime", entry.modified)
+        and not {"WarmPoolStatusEquals", "TrainingPlanArnEquals"} & request.keys()  # no job here has either
+    )
 
 
 class _Found(NamedTuple):
@@ -139,19 +158,21 @@ def search(context: Context, request: Request) -> dict[str, Any]:
 
 
 def _tuning_jobs(context: Context) -> Iterator[_Found]:
-    for job in context.jobs.all():
+    for job in context.all_jobs():
         record = context.describe(job)
-        record["Tags"] = as_list(tags_of(job.config.tags, job.storage.notes(job.key)))
+        record["Tags"] = as_list(tags_of(job.config.tags, job.notes))
         yield _Found(job.config.name, record)
 
 
 def _training_jobs(context: Context) -> Iterator[_Found]:
-    for job in context.jobs.all(deleted=True):
-        notes = job.storage.notes(job.key)
-        for each in job.state.jobs.values():
-            record = context.describe_training_job(job, each)
-            record["Tags"] = as_list(tags_of(job.config.tags, notes, each))
-            yield _Found(each.name, record)
+    for job in context.all_jobs(deleted=True):
+        with job.lock:
+            found = [
+                (context.describe_training_job(job, each), tags_of(job.config.tags, job.notes, each))
+                for each in job.state.jobs.values()
+            ]
+        for record, tags in found:
+            yield _Found(record["TrainingJobName"], {**record, "Tags": as_list(tags)})
 
 
 def _first(values: list[Any]) -> Any:
@@ -163,9 +184,8 @@ def _paged(member: str, entries: list[dict[str, Any]], token: str | None) -> dic
     return {member: entries} if token is None else {member: entries, "NextToken": token}
 
 
-def _unbegun(record: JobRecord) -> Mapping[str, Any]:
-    config = from_document(record.document)
-    return JobState(config.objective_type, record.created).summary()
+def _unbegun(listed: Listed) -> Mapping[str, Any]:
+    return JobState(listed.config.objective_type, listed.record.created).summary()
 
 
 def _descending(request: Request) -> bool:
@@ -186,6 +206,5 @@ def _in_time(request: Request, member: str, time: float) -> bool:
     return (after is None or time > after) and (before is None or time < before)
 
 
-def _of_status(request: Request, jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
-    wanted = request.get("StatusEquals")
-    return [job for job in jobs if wanted is None or str(job.status) == wanted]
+def _of_status(status: str, request: Request) -> bool:
+    return bool(request.get("StatusEquals", status) == status)

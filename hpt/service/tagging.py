@@ -10,7 +10,7 @@ from hpt.job.state import TrainingJob
 from hpt.sagemaker.reply.paging import take_page
 from hpt.sagemaker.reply.tags import MAX_TAGS, as_list, change, merged, tags_of
 from hpt.service.context import Context
-from hpt.service.errors import NOT_FOUND, ServiceError
+from hpt.service.errors import not_found
 from hpt.service.jobs import Job
 
 Request = Mapping[str, Any]
@@ -51,16 +51,14 @@ def delete_tags(context: Context, request: Request) -> dict[str, Any]:
 
 
 def _tags(job: Job, training_job: TrainingJob | None) -> dict[str, str]:
-    return tags_of(job.config.tags, job.storage.notes(job.key), training_job)
+    return tags_of(job.config.tags, job.notes, training_job)
 
 
 def _resource(context: Context, arn: str) -> tuple[Job, TrainingJob | None]:
     """What an ARN names, in whatever region and account: one state directory is all of them."""
     parts = _ARN.fullmatch(arn)
     if parts is None:
-        raise ServiceError(
-            NOT_FOUND, f"Requested resource not found: {arn!r} names no tuning or training job"
-        )
+        raise not_found(f"{arn!r} names no tuning or training job")
     if parts[1] == "training-job":
         return context.find_training_job(parts[2])
     return context.find(parts[2]), None

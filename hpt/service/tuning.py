@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpt.errors import HptError, JobExistsError, JobNotFoundError, JobOwnedError, ValidationError
-from hpt.job.config import TuningJobConfig
+from hpt.job.notes import STOP, STOP_TRAINING_JOB
 from hpt.job.state import JobStatus
-from hpt.running.runner import STOP_TRAINING_JOB
 from hpt.running.s3_places import check_s3
-from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.parse import JobRequest, read_request
 from hpt.search.trial import TrialStatus
 from hpt.service.context import Context
-from hpt.service.errors import IN_USE, LIMIT_EXCEEDED, VALIDATION, ServiceError, refusal
+from hpt.service.errors import LIMIT_EXCEEDED, VALIDATION, ServiceError, as_refusal, refusal
 
 Request = Mapping[str, Any]
 DELETE_SECONDS = 10.0
@@ -23,19 +22,15 @@ DELETE_SECONDS = 10.0
 
 def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     """Validate, store, and start a process that runs the job. A rejected request leaves nothing behind."""
-    config = _read(context, request)
+    config, filled, _ = _read(context, request)
     _refuse_taken(context, config.name)
     most = context.limits.warm_start_jobs
-    try:
-        context.session.inherit(config, time.time(), warm_start_jobs=most)  # parents come before limits
+    context.session.inherit(config, time.time(), warm_start_jobs=most)  # parents come before limits
+    with context.creating:
         _refuse_too_many(context)
-        config = context.session.create(config, warm_start_jobs=most)
-    except JobExistsError as error:
-        raise ServiceError(IN_USE, str(error)) from error
-    except ValidationError as error:
-        raise refusal(error) from error
+        config = context.session.create(config, request=filled, warm_start_jobs=most)
     try:
-        context.launcher.start(config.name, context.session.job_directory(config.name), again=False)
+        context.start(context.storage.record(config.name))
     except HptError:
         context.storage.delete(config.name)
         raise
@@ -43,9 +38,9 @@ def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     return {"HyperParameterTuningJobArn": arn}
 
 
-def _read(context: Context, request: Request) -> TuningJobConfig:
+def _read(context: Context, request: Request) -> JobRequest:
     try:
-        return parse_request(
+        return read_request(
             request,
             strict=context.strict,
             limits=context.limits,
@@ -60,18 +55,17 @@ def _read(context: Context, request: Request) -> TuningJobConfig:
 
 def _refuse_taken(context: Context, name: str) -> None:
     try:
-        taken = context.jobs.find(name).config.name
+        taken = context.storage.record(name).name
     except JobNotFoundError:
         return
-    raise ServiceError(
-        IN_USE, f"Hyper parameter tuning job names must be unique, and {taken!r} exists; choose another name"
-    )
+    raise as_refusal(JobExistsError("the name is taken", name=taken))
 
 
 def _refuse_too_many(context: Context) -> None:
     most = context.limits.open_jobs
     present = sum(
-        not JobStatus(record.summary.get("status", "InProgress")).ended for record in context.jobs.records()
+        not JobStatus(listed.record.summary.get("status", "InProgress")).ended
+        for listed in context.jobs.listed()
     )
     if present >= most:
         raise ServiceError(
@@ -88,15 +82,15 @@ def describe_tuning_job(context: Context, request: Request) -> dict[str, Any]:
 def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     """Leave word for the job's runner; start one where none lives."""
     job = context.find(request["HyperParameterTuningJobName"])
-    name, status = job.config.name, job.state.status
+    status = job.state.status
     if status.ended:
         raise ServiceError(
             VALIDATION,
             f"The request was rejected because the hyper parameter tuning job is in status {status}.",
         )
-    context.storage.request_stop(name)
+    context.storage.leave(job.config.name, STOP)
     if job.record.owner_pid is None:
-        context.launcher.start(name, context.session.job_directory(name))
+        context.start(job.record)
     return {}
 
 
@@ -114,9 +108,9 @@ def delete_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     while True:
         try:
             context.storage.delete(name)
-        except JobOwnedError as error:  # its runner is about to end
+        except JobOwnedError:  # its runner is about to end
             if time.monotonic() > deadline:
-                raise ServiceError(IN_USE, str(error)) from error
+                raise
             time.sleep(0.05)
         else:
             return {}

@@ -31,7 +31,8 @@ class JobRecord:
     name: as given. created: seconds since the epoch. document: the job's description as JSON data (whatever
     `create` was given). summary: the small JSON document of the last append, for listings. owner_pid: the
     living process that runs it, or None. problem: why the job cannot be read (`jobs` lists such a job all
-    the same, with an empty document), or None.
+    the same, with an empty document), or None. owner: who the process `owner_pid` is, as a `ProcessIdentity`
+    is written.
     """
 
     name: str
@@ -40,6 +41,7 @@ class JobRecord:
     summary: Mapping[str, Any]
     owner_pid: int | None = None
     problem: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,12 @@ class Storage(Protocol):
         """Every stored job, by name."""
         ...
 
-    def request_stop(self, name: str) -> None:
-        """Leave word for the owner that the job is to stop; durable, idempotent."""
-        ...
-
-    def stop_requested(self, name: str) -> bool: ...
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
-        """Leave a note for whoever runs or shows the job; durable. Raises JobNotFoundError."""
+        """Leave a note for whoever runs or shows the job; durable. Raises JobNotFoundError.
+
+        What notes can say is told by `hpt.job.notes`, a request to stop among it. One that repeats the last
+        note adds nothing.
+        """
         ...
 
     def notes(self, name: str) -> Sequence[Note]:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from hpt.errors import StorageError
+from hpt.errors import StorageError, Trouble
+from hpt.job.notes import STOP, stop_requested
+from hpt.search.stored import newer
 from hpt.storage.base import Note
-from hpt.storage.place import command
 
 DATABASE = "job.sqlite"
 LOCK = "owner.lock"
-SCHEMA_VERSION = 1
-NOTE = "CREATE TABLE IF NOT EXISTS note (seq INTEGER PRIMARY KEY, after INTEGER NOT NULL, body TEXT NOT NULL)"
-"""Made when the first note is left: jobs of earlier versions lack the table."""
+SCHEMA_VERSION = 2
+_NOTE = (
+    "CREATE TABLE IF NOT EXISTS note (seq INTEGER PRIMARY KEY, after INTEGER NOT NULL, body TEXT NOT NULL)"
+)
 SCHEMA = (
     "CREATE TABLE job (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL, created REAL NOT NULL,"
     " document TEXT NOT NULL)",
@@ -31,38 +33,53 @@ SCHEMA = (
     " body TEXT NOT NULL)",
     "CREATE TABLE owner (id INTEGER PRIMARY KEY CHECK (id = 1), token INTEGER NOT NULL, pid INTEGER,"
     " identity TEXT)",
-    "CREATE TABLE control (id INTEGER PRIMARY KEY CHECK (id = 1), stop INTEGER NOT NULL)",
+    _NOTE,
     "INSERT INTO summary VALUES (1, '{}')",
     "INSERT INTO owner VALUES (1, 0, NULL, NULL)",
-    "INSERT INTO control VALUES (1, 0)",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
+"""Schema 2. In schema 1 a request to stop was a flag, `stop` in the one row of a table `control`, and the
+table of notes was made with the first of them. Such a database is read and written as it is until the job is
+next taken over: its owner may be of an earlier version, which looks for the flag.
+"""
 
 Execute = Callable[..., sqlite3.Cursor]
 
-_FIXES = {
-    sqlite3.SQLITE_FULL: "free space on its file system, then {again}",
-    sqlite3.SQLITE_IOERR: "check its disk, quota and file-size limit, then {again}",
-    sqlite3.SQLITE_BUSY: "another process is writing it; try again when that one is done",
-    sqlite3.SQLITE_READONLY: "make it writable, or choose another state directory with --state",
-    sqlite3.SQLITE_PERM: "make it writable, or choose another state directory with --state",
-    sqlite3.SQLITE_CANTOPEN: "make it readable and writable, or choose another state directory with --state",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a copy, or delete its directory",
-    sqlite3.SQLITE_NOTADB: "the file is damaged: restore it from a copy, or delete its directory",
+_RESTORE = "the file is damaged: restore it from a copy, or delete its directory"
+_TROUBLES = {
+    sqlite3.SQLITE_FULL: (Trouble.FULL, "free space on its file system"),
+    sqlite3.SQLITE_IOERR: (Trouble.WRITING, "check its disk, quota and file-size limit"),
+    sqlite3.SQLITE_BUSY: (
+        Trouble.BUSY,
+        "another process is writing it; try again when that one is done",
+    ),
+    sqlite3.SQLITE_READONLY: (Trouble.FORBIDDEN, "make it writable"),
+    sqlite3.SQLITE_PERM: (Trouble.FORBIDDEN, "make it writable"),
+    sqlite3.SQLITE_CANTOPEN: (Trouble.FORBIDDEN, "make it readable and writable"),
+    sqlite3.SQLITE_CORRUPT: (
+        Trouble.DAMAGED,
+        "the file is damaged: restore it from a copy, or delete its directory",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        Trouble.DAMAGED,
+        "the file is damaged: restore it from a copy, or delete its directory",
+    ),
 }
 _NO_WRITING = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
 _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY))
 
 
-def storage_error(error: Exception, path: Path, what: str, again: str = "try again") -> StorageError:
-    """The failure with its path, cause and fix. again: what to do once the surroundings are mended."""
+def storage_error(error: Exception, path: Path, what: str, name: str = "", root: str = "") -> StorageError:
+    """The failure with its path, cause and fix. name, root: the stored job that it interrupted, if any."""
     if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        fix = _FIXES[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN]
-        return StorageError(f"{what}: {path}: {error.strerror or error}; {fix.format(again=again)}")
-    fix = _FIXES.get(_primary_code(error), "check the file and its file system")
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StorageError(f"{what}: {path}: {error} ({name}); {fix.format(again=again)}")
+        code = sqlite3.SQLITE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else sqlite3.SQLITE_CANTOPEN
+        reason = error.strerror or str(error)
+    else:
+        code = _primary_code(error)
+        reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+    trouble, fix = _TROUBLES.get(code, (Trouble.OTHER, "check the file and its file system"))
+    facts = {"path": str(path), "name": name, "root": root or str(path.parent)}
+    return StorageError(what, reason=reason, fix=fix, trouble=trouble, **facts)
 
 
 def _primary_code(error: Exception) -> int:
@@ -78,12 +95,38 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def add_note(execute: Execute, text: str) -> None:
+    """Add a note of that JSON text, within a transaction; one that repeats the last note adds nothing."""
+    if _has_flag(execute):
+        execute(_NOTE)
+        if json.loads(text) == STOP:
+            execute("UPDATE control SET stop = 1")
+    if execute("SELECT body FROM note ORDER BY seq DESC LIMIT 1").fetchone() != (text,):
+        execute("INSERT INTO note (after, body) SELECT coalesce(max(seq), 0), ? FROM event", (text,))
+
+
+def upgrade_schema(execute: Execute) -> None:
+    """Bring a database of an earlier schema to the present one, within the transaction of a new owner."""
+    if not _has_flag(execute):
+        return
+    if execute("SELECT stop FROM control").fetchone()[0]:
+        add_note(execute, json.dumps(STOP))
+    execute(_NOTE)
+    execute("DROP TABLE control")
+    execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _has_flag(execute: Execute) -> bool:
+    """Whether the database is of schema 1, where a flag requests a stop."""
+    return int(execute("PRAGMA user_version").fetchone()[0]) == 1
+
+
 class Database:
     """An open job database. As a context manager it is closed on leaving, unless `kept`.
 
     usable: False once a failure made the connection doubtful; open another. last: the number of the last
-    event known to be recorded, None where not yet known. control: whether a stop was requested, and the
-    notes, as last looked at; None to look again.
+    event known to be recorded, None where not yet known. known_notes: the notes as last looked at; None to
+    look again.
     """
 
     def __init__(self, directory: Path, mode: str, busy_seconds: float) -> None:
@@ -92,7 +135,7 @@ class Database:
         self.kept = False
         self.usable = True
         self.last: int | None = None
-        self.control: tuple[bool, tuple[Note, ...]] | None = None
+        self.known_notes: tuple[Note, ...] | None = None
         self._version = -1
         self._lock: int | None = None
         self._new = mode == "rwc"  # there is no job to resume yet
@@ -102,9 +145,8 @@ class Database:
             raise self._failure(error, "the job's state could not be opened") from error
 
     def _failure(self, error: Exception, what: str) -> StorageError:
-        job = f"resume {self.directory.name}"
-        again = "try again" if self._new else f"`{command(job, self.directory.parent)}`"
-        return storage_error(error, self.path, what, again)
+        name = "" if self._new else self.directory.name
+        return storage_error(error, self.path, what, name, str(self.directory.parent))
 
     def _connect(self, mode: str, busy_seconds: float) -> sqlite3.Connection:
         attempts = [f"mode={mode}", "mode=ro"] if mode == "rw" else [f"mode={mode}"]
@@ -181,12 +223,20 @@ class Database:
                 self.usable = False
             raise self._failure(error, what) from error
 
-    def schema_version(self) -> int:
-        """The version of the stored schema; 0 where no job was ever committed."""
+    def holds_job(self) -> bool:
+        """Whether a job was ever committed.
+
+        Raises:
+            StorageError: the database has a schema that this version does not know.
+        """
         try:
-            return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
+            version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
         except sqlite3.Error as error:
             raise self._failure(error, "the job could not be read") from error
+        if version > SCHEMA_VERSION:
+            told = f"the job has schema {version}, and {SCHEMA_VERSION} is the latest known here"
+            raise newer(told).at(str(self.path))
+        return version > 0
 
     def set_journal(self, mode: str) -> None:
         """Switch the file between `WAL` and `DELETE` (the rollback journal), which takes a moment without
@@ -201,8 +251,11 @@ class Database:
                 current = self._try_journal(mode) or current
             if current.upper() != mode == "DELETE":
                 raise StorageError(
-                    f"{self.path} is in use and lies on a network file system, where SQLite's log "
-                    "is not safe; end the processes that use it, or choose a local directory with --state"
+                    "the journal's mode could not be set",
+                    path=str(self.path),
+                    reason="it is in use and lies on a network file system, where SQLite's log is not safe",
+                    fix="end the processes that use it, or keep it in a local directory",
+                    trouble=Trouble.UNSAFE,
                 )
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if current == 'wal' else 'EXTRA'}")
         except sqlite3.Error as error:
@@ -221,22 +274,28 @@ class Database:
         finally:
             self.connection.execute(f"PRAGMA busy_timeout = {patience}")
 
-    def words(self) -> tuple[bool, tuple[Note, ...]]:
-        """Whether a stop was requested, and every note, at the cost of a glance while nothing was written."""
+    def notes(self) -> tuple[Note, ...]:
+        """Every note, at the cost of a glance while nothing was written."""
         execute = self.connection.execute
         try:
             version = execute("PRAGMA data_version").fetchone()[0]
-            if self.control is None or version != self._version:
-                stop = bool(execute("SELECT stop FROM control").fetchone()[0])
-                rows: list[tuple[int, str]] = []
-                if execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone():
-                    rows = execute("SELECT after, body FROM note ORDER BY seq").fetchall()
-                self.control = stop, tuple(Note(after, json.loads(body)) for after, body in rows)
+            if self.known_notes is None or version != self._version:
+                with self.snapshot("the notes could not be read"):
+                    self.known_notes = self._read_notes()
                 self._version = version
-            return self.control
+            return self.known_notes
         except sqlite3.Error as error:
             self.usable = False
-            raise self._failure(error, "what was said to the job could not be read") from error
+            raise self._failure(error, "the notes could not be read") from error
+
+    def _read_notes(self) -> tuple[Note, ...]:
+        execute = self.connection.execute
+        rows: list[tuple[int, str]] = []
+        if execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone():
+            rows = execute("SELECT after, body FROM note ORDER BY seq").fetchall()
+        notes = tuple(Note(after, json.loads(body)) for after, body in rows)
+        flagged = _has_flag(execute) and execute("SELECT stop FROM control").fetchone()[0]
+        return (*notes, Note(0, STOP)) if flagged and not stop_requested(notes) else notes
 
     def take_lock(self, patience: float = 0.0) -> bool:
         """Lock the owner's file for as long as it is held; False where another holds it. The kernel lets

@@ -23,7 +23,6 @@ class _Job:
     events: list[tuple[str, str]] = field(default_factory=list)
     token: int = 0
     owned: bool = False
-    stop: bool = False
     notes: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -38,7 +37,7 @@ class MemoryStorage:
         try:
             return self._jobs[job_key(name)]
         except (KeyError, InputError):
-            raise JobNotFoundError(f"no tuning job named {name!r} in memory") from None
+            raise JobNotFoundError(f"no tuning job named {name!r} in memory", name=name) from None
 
     def create(
         self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
@@ -47,7 +46,8 @@ class MemoryStorage:
         with self._lock:
             taken = self._jobs.setdefault(job_key(name), job)
         if taken is not job:
-            raise JobExistsError(f"a tuning job named {taken.name!r} exists in memory; choose another name")
+            message = f"a tuning job named {taken.name!r} exists in memory; choose another name"
+            raise JobExistsError(message, name=taken.name)
 
     def acquire(self, name: str) -> Lease:
         with self._lock:
@@ -55,7 +55,7 @@ class MemoryStorage:
             if job.owned:
                 pid = os.getpid()
                 message = f"tuning job {name!r} is run by this very process (pid {pid}); release it first"
-                raise JobOwnedError(message, pid)
+                raise JobOwnedError(message, pid, name=name)
             job.owned = True
             job.token += 1
             return Lease(name, job.token)
@@ -73,7 +73,8 @@ class MemoryStorage:
             if not job.owned or job.token != lease.token:
                 raise LeaseLostError(
                     f"tuning job {lease.name!r} was taken over (token {job.token}, ours {lease.token}); "
-                    "its former owner must not run it any further"
+                    "its former owner must not run it any further",
+                    name=lease.name,
                 )
             job.events.extend(rows)
             job.summary = text
@@ -88,19 +89,12 @@ class MemoryStorage:
         with self._lock:
             return [_record(job) for _, job in sorted(self._jobs.items())]
 
-    def request_stop(self, name: str) -> None:
-        with self._lock:
-            self._job(name).stop = True
-
-    def stop_requested(self, name: str) -> bool:
-        with self._lock:
-            return self._job(name).stop
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         text = json.dumps(body)
         with self._lock:
             job = self._job(name)
-            job.notes.append((len(job.events), text))
+            if not job.notes or job.notes[-1][1] != text:
+                job.notes.append((len(job.events), text))
 
     def notes(self, name: str) -> Sequence[Note]:
         with self._lock:
@@ -110,7 +104,8 @@ class MemoryStorage:
         with self._lock:
             if self._job(name).owned:
                 pid = os.getpid()
-                raise JobOwnedError(f"tuning job {name!r} is run by this very process (pid {pid})", pid)
+                message = f"tuning job {name!r} is run by this very process (pid {pid})"
+                raise JobOwnedError(message, pid, name=name)
             del self._jobs[job_key(name)]
 
 

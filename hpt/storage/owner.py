@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpt.search.stored import newer
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
@@ -32,10 +34,23 @@ class ProcessIdentity:
         return ProcessIdentity(_boot_id(), _namespace(), os.getpid(), start)
 
     @staticmethod
+    def of(pid: int) -> ProcessIdentity | None:
+        """The process of that id in this namespace; None if none runs."""
+        start = _start_time(pid)
+        return None if start is None else ProcessIdentity(_boot_id(), _namespace(), pid, start)
+
+    @staticmethod
     def parse(text: str) -> ProcessIdentity:
-        """The identity that `str` wrote."""
-        boot, namespace, pid, start = text.split("/")
-        return ProcessIdentity(boot, int(namespace), int(pid), int(start))
+        """The identity that `str` wrote.
+
+        Raises:
+            StorageError: a newer version wrote another form of it.
+        """
+        try:
+            boot, namespace, pid, start = text.split("/")
+            return ProcessIdentity(boot, int(namespace), int(pid), int(start))
+        except ValueError:
+            raise newer(f"the process {text!r} that runs the job is of an unknown form") from None
 
     def __str__(self) -> str:
         return f"{self.boot}/{self.namespace}/{self.pid}/{self.start}"

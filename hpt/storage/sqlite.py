@@ -4,7 +4,6 @@
     summary  one row: the small document of the last append
     event    seq (from 1, no gaps), time, kind, body                only ever grows
     owner    one row: token, pid, identity                          who may append
-    control  one row: stop                                          any process may write it
     note     seq, after, body                                       any process may add to it
 
 A job exists when its row is committed; a directory without one is what a killed `create` left behind. A
@@ -32,21 +31,22 @@ from hpt.errors import (
     LeaseLostError,
     StorageError,
 )
-from hpt.search.events import Event, from_json, to_json
+from hpt.search.events import Event, check_json, from_json, to_json
+from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
-    NOTE,
     SCHEMA,
-    SCHEMA_VERSION,
     Database,
     Execute,
+    add_note,
     fsync_directory,
     storage_error,
+    upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.owner import ProcessIdentity
-from hpt.storage.place import command
+from hpt.storage.stamp import Stamp, take_stamp
 
 DELETED = ".deleted"
 """The folder of deleted jobs: itself the state directory of a storage."""
@@ -57,7 +57,7 @@ class SQLiteStorage:
 
     Appends are fenced: taking a job over gives a greater token, and an append checks its token and its
     process within its own transaction. No connection is used by a forked child. Safe to call from several
-    threads.
+    threads: what one does to a job is waited for by those that write to the same job, and by no others.
 
     state_dir: holds a directory a job; made when the first job is. busy_seconds: how long to wait for another
     process that is writing before giving up with StorageError.
@@ -67,6 +67,7 @@ class SQLiteStorage:
         self._state = Path(state_dir).absolute()
         self._busy = busy_seconds
         self._open: dict[str, Database] = {}  # jobs this process owns or polls
+        self._shared: bool | None = None  # whether it lies on a shared file system, once asked
         self._start_process()
         storage = weakref.ref(self)
 
@@ -86,15 +87,36 @@ class SQLiteStorage:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(database.connection))
             database.drop_lock()
         self._open = {}
-        self._lock = threading.RLock()
+        self._locks: weakref.WeakValueDictionary[str, _Lock] = weakref.WeakValueDictionary()
+        self._guard = threading.Lock()  # of the locks themselves
         self._identity = ProcessIdentity.current()
 
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
+    def _lock_of(self, name: str) -> _Lock:
+        """The lock of the job's writers, which lives as long as anybody holds it."""
         if self._identity.pid != os.getpid():  # forked without Python's knowledge
             self._start_process()
-        with self._lock:
+        with self._guard:
+            return self._locks.setdefault(name.lower(), _Lock())
+
+    @contextlib.contextmanager
+    def _exclusive(self, name: str) -> Iterator[None]:
+        lock = self._lock_of(name)
+        with lock.held:
             yield
+
+    @contextlib.contextmanager
+    def _looking(self, name: str) -> Iterator[Database]:
+        """The job's database to read from: the one kept open, unless another thread is at it."""
+        lock = self._lock_of(name)
+        if not lock.held.acquire(blocking=False):
+            with self._opened(name) as database:
+                yield database
+            return
+        try:
+            with self._existing(name) as database:
+                yield database
+        finally:
+            lock.held.release()
 
     def path(self, name: str) -> Path:
         """The directory of the job of that name, whether it exists or not."""
@@ -112,14 +134,16 @@ class SQLiteStorage:
                     fsync_directory(level.parent)
         except OSError as error:
             raise storage_error(error, directory, "the job's directory could not be made") from error
-        with self._exclusive(), Database(directory, "rwc", self._busy) as database:
+        with self._exclusive(name), Database(directory, "rwc", self._busy) as database:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
             # mode.
             with database.transaction("the job could not be stored") as execute:
-                if database.schema_version() != 0:
+                if database.holds_job():
                     taken = execute("SELECT name FROM job").fetchone()[0]
                     raise JobExistsError(
-                        f"a tuning job named {taken!r} exists in {self._state}; choose another name"
+                        f"a tuning job named {taken!r} exists in {self._state}; choose another name",
+                        name=taken,
+                        root=str(self._state),
                     )
                 for statement in SCHEMA:
                     execute(statement)
@@ -128,7 +152,7 @@ class SQLiteStorage:
             fsync_directory(directory)
 
     def acquire(self, name: str) -> Lease:
-        with self._exclusive():
+        with self._exclusive(name):
             key = job_key(name)
             fresh = key not in self._open
             database = self._keep(name)
@@ -150,9 +174,10 @@ class SQLiteStorage:
             identity = self._identity
             update = "UPDATE owner SET token = ?, pid = ?, identity = ?"
             execute(update, (token + 1, identity.pid, str(identity)))
+            upgrade_schema(execute)
             last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
         database.take_lock()
-        database.last = last
+        database.last, database.known_notes = last, None
         return Lease(name, token + 1)
 
     def _refuse_living_owner(self, name: str, database: Database, identity: str | None) -> None:
@@ -163,18 +188,21 @@ class SQLiteStorage:
         if owner == self._identity:
             who, fix = f"this very process (pid {owner.pid})", "release it first"
         elif lives:
-            who, fix = (
-                f"process {owner.pid}",
-                f"wait for it, or end it with `{command(f'stop {name}', self._state)}`",
-            )
+            who, fix = f"process {owner.pid}", "wait for it"
         elif lives is None and not database.take_lock(patience=0.2):
             who, fix = f"process {owner.pid} of another host or container", "stop it there"
         else:
             return
-        raise JobOwnedError(f"tuning job {name!r} is run by {who}; {fix}", owner.pid)
+        raise JobOwnedError(
+            f"tuning job {name!r} is run by {who}; {fix}",
+            owner.pid,
+            name=name,
+            root=str(self._state),
+            reachable=bool(lives) and owner != self._identity,
+        )
 
     def release(self, lease: Lease) -> None:
-        with self._exclusive():
+        with self._exclusive(lease.name):
             key = job_key(lease.name)
             if key not in self._open:
                 return
@@ -188,14 +216,15 @@ class SQLiteStorage:
     def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
         rows = _rows(events)
         text = _encodable(json.dumps(summary, separators=(",", ":")))
-        with self._exclusive():
+        with self._exclusive(lease.name):
             database = self._keep(lease.name)
             with database.transaction("events could not be appended") as execute:
                 token, identity = execute("SELECT token, identity FROM owner").fetchone()
                 if token != lease.token or identity != str(self._identity):
                     raise LeaseLostError(
                         f"tuning job {lease.name!r} was taken over (token {token}, ours {lease.token}); "
-                        "this process must not run it any further"
+                        "this process must not run it any further",
+                        name=lease.name,
                     )
                 if database.last is None:
                     database.last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
@@ -207,60 +236,79 @@ class SQLiteStorage:
             database.last += len(rows)
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
-        with self._exclusive(), self._existing(name) as database:
-            with database.snapshot("the job could not be read") as execute:
-                record = self._record(database, execute)
-                rows = execute("SELECT kind, body FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+        record, rows = self._read(name, after)
+        with self._located(name):
             return record, [from_json(kind, body) for kind, body in rows]
 
-    def jobs(self) -> list[JobRecord]:
+    def check(self, name: str) -> None:
+        """Raises StorageError if `read` would, which takes several times as long."""
+        _, rows = self._read(name, 0)
+        with self._located(name):
+            for kind, body in rows:
+                check_json(kind, body)
+
+    def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
+        select = "SELECT kind, body FROM event WHERE seq > ? ORDER BY seq"
+        with (
+            self._looking(name) as database,
+            database.snapshot("the job could not be read") as execute,
+        ):
+            return self._record(database, execute), execute(select, (after,)).fetchall()
+
+    @contextlib.contextmanager
+    def _located(self, name: str) -> Iterator[None]:
+        """Has a refusal of an event say whose it is."""
         try:
-            names = sorted(entry.name for entry in self._state.iterdir() if (entry / DATABASE).exists())
+            yield
+        except StorageError as error:
+            raise error.at(str(self.path(name) / DATABASE)) from error
+
+    def names(self) -> list[str]:
+        """The names of every stored job, in lower case and in order, and perhaps of some that is not."""
+        try:
+            names = sorted(entry.name for entry in self._state.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise storage_error(error, self._state, "the jobs could not be listed") from error
+        return [name for name in names if _may_exist(f"{self._state}/{name}/{DATABASE}")]
+
+    def stamp(self, name: str) -> Stamp | None:
+        """How the job's files look from outside; None where that says nothing about their contents."""
+        if self._shared is None:
+            self._shared = is_shared(filesystem_kind(self._state))
+        return None if self._shared else take_stamp(f"{self._state}/{name.lower()}/{DATABASE}")
+
+    def record(self, name: str) -> JobRecord:
+        """The job without its events. Raises JobNotFoundError."""
+        with self._looking(name) as database, database.snapshot("the job could not be read") as execute:
+            return self._record(database, execute)
+
+    def jobs(self) -> list[JobRecord]:
         records = []
-        for name in names:
+        for name in self.names():
             try:
-                with (
-                    self._exclusive(),
-                    self._existing(name) as database,
-                    database.snapshot("the job could not be read") as execute,
-                ):
-                    records.append(self._record(database, execute))
+                records.append(self.record(name))
             except JobNotFoundError:
                 continue
             except (StorageError, InputError) as error:
                 records.append(JobRecord(name, 0.0, {}, {}, problem=str(error)))
         return records
 
-    def request_stop(self, name: str) -> None:
-        with self._exclusive(), self._existing(name) as database:
-            with database.transaction("the request to stop could not be stored") as execute:
-                execute("UPDATE control SET stop = 1")
-            database.control = None
-
-    def stop_requested(self, name: str) -> bool:
-        with self._exclusive(), self._existing(name) as database:
-            return database.words()[0]
-
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         text = _encodable(json.dumps(body))
-        with self._exclusive(), self._existing(name) as database:
+        with self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
-                execute(NOTE)
-                last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
-                execute("INSERT INTO note (after, body) VALUES (?, ?)", (last, text))
-            database.control = None
+                add_note(execute, text)
+            database.known_notes = None
 
     def notes(self, name: str) -> Sequence[Note]:
-        with self._exclusive(), self._existing(name) as database:
-            return database.words()[1]
+        with self._looking(name) as database:
+            return database.notes()
 
     def delete(self, name: str) -> None:
         """Move the job's database to `.deleted`; nothing else in its directory is touched."""
-        with self._exclusive():
+        with self._exclusive(name):
             with self._existing(name):
                 self.release(self.acquire(name))  # nobody runs it
             with self._existing(name) as database:
@@ -289,9 +337,10 @@ class SQLiteStorage:
 
     def close(self) -> None:
         """Close every file; leases stay recorded until released or until this process ends."""
-        with self._exclusive():
-            for key in list(self._open):
-                self._forget(key)
+        for key in list(self._open):
+            with self._exclusive(key):
+                if key in self._open:
+                    self._forget(key)
 
     def _keep(self, name: str) -> Database:
         """The job's database, opened and kept open until released."""
@@ -312,32 +361,31 @@ class SQLiteStorage:
     @contextlib.contextmanager
     def _existing(self, name: str) -> Iterator[Database]:
         """The job's database: the one kept open, or else one for the moment. Raises JobNotFoundError."""
+        kept = self._open.get(name.lower())
+        if kept is not None and kept.usable:
+            yield kept
+            return
+        with self._opened(name) as database:
+            yield database
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[Database]:
+        """The job's database, opened anew. Raises JobNotFoundError."""
         missing = JobNotFoundError(
-            f"no tuning job named {name!r} in {self._state}; "
-            f"`{command('list', self._state)}` shows those there are"
+            f"no tuning job named {name!r} in {self._state}", name=name, root=str(self._state)
         )
         try:
-            key = job_key(name)
+            directory = self._state / job_key(name)
         except InputError:
             raise missing from None
-        if key in self._open and self._open[key].usable:
-            yield self._open[key]
-            return
-        directory = self._state / key
         try:
-            if not (directory / DATABASE).exists():
+            if not _is_there(directory / DATABASE):
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
         with Database(directory, "rw", self._busy) as database:
-            version = database.schema_version()
-            if version == 0:
+            if not database.holds_job():
                 raise missing
-            if version > SCHEMA_VERSION:
-                raise StorageError(
-                    f"{directory / DATABASE} has schema {version}, written by a newer version of hpt "
-                    f"(this one knows {SCHEMA_VERSION}); upgrade hpt"
-                )
             yield database
 
     def _record(self, database: Database, execute: Execute) -> JobRecord:
@@ -349,7 +397,43 @@ class SQLiteStorage:
             lives = ProcessIdentity.parse(identity).lives()
             if lives is None:
                 lives = database.is_locked()
-        return JobRecord(name, created, json.loads(document), json.loads(summary), pid if lives else None)
+        try:
+            documents = json.loads(document), json.loads(summary)
+        except ValueError as error:
+            raise damaged(f"a stored document is no JSON ({error})").at(str(database.path)) from error
+        alive = {"owner_pid": pid, "owner": identity} if lives else {}
+        return JobRecord(name, created, *documents, **alive)
+
+
+def _may_exist(path: str) -> bool:
+    """Whether a file is there, or cannot be looked for."""
+    try:
+        os.stat(path)  # noqa: PTH116 (asked of every job: a Path costs more than the look)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` also denies what it cannot look at.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+class _Lock:
+    """A lock that may be held weakly."""
+
+    def __init__(self) -> None:
+        self.held = threading.RLock()
 
 
 def _rows(events: Sequence[Event]) -> list[tuple[float, str, str]]:

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from hpt.errors import InputError, JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError
+from hpt.job.notes import STOP, stop_requested
 from hpt.search.events import (
     AttemptCreated,
     AttemptEnded,
+    AttemptOutcome,
     Event,
     JobEnded,
     JobStopRequested,
@@ -30,6 +32,7 @@ from hpt.search.events import (
     Reported,
     StatusChanged,
     StopDecided,
+    StopReason,
     TrialCreated,
     TrialEnded,
 )
@@ -54,8 +57,8 @@ EVERY_EVENT: tuple[Event, ...] = (
     MetricLogged(4.1, 1, 1, "validation:auc", 0.1 + 0.2, 2**40),
     MetricLogged(4.1, 1, 1, "loss", -math.inf, 2**40),
     Reported(4.2, 1, -0.0, 1.0),
-    StopDecided(5.0, 1, "EarlyStopped"),
-    AttemptEnded(6.0, 1, 1, "Exited", -9, "killed"),
+    StopDecided(5.0, 1, StopReason.RULE),
+    AttemptEnded(6.0, 1, 1, AttemptOutcome.EXITED, -9, "killed"),
     TrialEnded(6.0, 1, TrialStatus.STOPPED, 0.5, "Stopped", "", True),
     JobStopRequested(7.0, "MaxNumberOfTrainingJobs"),
     JobEnded(8.0, "Completed", "MaxNumberOfTrainingJobs"),
@@ -110,8 +113,8 @@ class StorageSuite:
 
     def test_an_unknown_job_is_not_found(self, storage: Storage) -> None:
         calls = (
-            *(storage.read, storage.acquire, storage.request_stop, storage.stop_requested),
-            *(storage.notes, storage.delete, lambda name: storage.leave(name, {})),
+            *(storage.read, storage.acquire, storage.notes, storage.delete),
+            *(lambda name: storage.leave(name, {}), lambda name: storage.leave(name, STOP)),
         )
         for call in calls:
             with pytest.raises(JobNotFoundError, match="nobody"):
@@ -268,20 +271,46 @@ class StorageSuite:
         storage.create("Job", {}, 1.0)
         storage.create("other", {}, 1.0)
         lease = storage.acquire("Job")
-        assert not storage.stop_requested("job")
-        self.open(tmp_path).request_stop("JOB")
-        assert storage.stop_requested("job")
-        storage.request_stop("job")
+        assert not stop_requested(storage.notes("job"))
+        self.open(tmp_path).leave("JOB", STOP)
+        assert stop_requested(storage.notes("job"))
+        storage.leave("job", STOP)
         storage.append(lease, events(0, 1), {})
-        assert storage.stop_requested("job")
-        assert not storage.stop_requested("other")
-        assert self.open(tmp_path).stop_requested("job")
+        assert stop_requested(storage.notes("job"))
+        assert not stop_requested(storage.notes("other"))
+        assert stop_requested(self.open(tmp_path).notes("job"))
+
+    def test_a_note_that_repeats_the_last_one_adds_nothing(self, storage: Storage, tmp_path: Path) -> None:
+        storage.create("job", {}, 1.0)
+        lease = storage.acquire("job")
+        for _ in range(3):
+            storage.leave("job", STOP)
+            self.open(tmp_path).leave("job", STOP)
+            storage.append(lease, events(0, 1), {})
+        assert [(note.after, note.body) for note in storage.notes("job")] == [(0, STOP)]
+        storage.leave("job", {"n": 1})
+        storage.leave("job", STOP)
+        assert [note.body for note in storage.notes("job")] == [STOP, {"n": 1}, STOP]
+
+    def test_notes_stay_where_they_are_as_others_come(self, storage: Storage) -> None:
+        """Whoever follows them counts how many it has seen."""
+        storage.create("job", {}, 1.0)
+        seen: list[Any] = []
+        for body in ({"n": 1}, STOP, {"n": 2}, {"n": 3}):
+            storage.leave("job", body)
+            notes = storage.notes("job")
+            assert [note.body for note in notes[: len(seen)]] == seen
+            seen = [note.body for note in notes]
+        lease = storage.acquire("job")
+        storage.append(lease, events(0, 1), {})
+        storage.release(lease)
+        assert [note.body for note in storage.notes("job")] == seen == [{"n": 1}, STOP, {"n": 2}, {"n": 3}]
 
     def test_ones_own_stop_request_is_seen_at_once(self, storage: Storage) -> None:
         storage.create("job", {}, 1.0)
-        assert not storage.stop_requested("job")
-        storage.request_stop("job")
-        assert storage.stop_requested("job")
+        assert not stop_requested(storage.notes("job"))
+        storage.leave("job", STOP)
+        assert stop_requested(storage.notes("job"))
 
     def test_jobs_are_listed_by_name_with_their_summaries(self, storage: Storage) -> None:
         assert storage.jobs() == []
@@ -317,7 +346,7 @@ class StorageSuite:
                     storage.append(lease, events(i, 1), {"count": i})
                     assert len(storage.read(name)[1]) == i + 1
                     storage.jobs()
-                    assert not storage.stop_requested(name)
+                    assert not stop_requested(storage.notes(name))
                 storage.release(lease)
             except BaseException as error:
                 failures.append(error)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
-from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.parse import read_request
 from hpt.sagemaker.request.rules import check_rules
 from hpt.search.trial import ObjectiveType
 from tests.sagemaker.request.samples import CONFIG, JOB, edit, facts, single
@@ -240,5 +240,5 @@ def test_maximising_a_loss_as_the_published_table_says_is_warned_of(image: str, 
         },
     )
     request[JOB].pop("InputDataConfig", None)
-    [warning] = [text for text in parse_request(request, check_paths=False).warnings if "better" in text]
+    [warning] = [text for text in read_request(request, check_paths=False).warnings if "better" in text]
     assert warning.endswith(f"but of {metric} the smaller value is the better one")

@@ -74,7 +74,7 @@ RULES: Mapping[str, Held] = {
         (f"{_RULES}::test_without_the_rule_the_request_would_pass[V28-2]",),
     ),
 }
-"""The numbered rules of sections 2.12 (V) and 9.3 (W)."""
+"""The numbered rules of sections 2.9 (V) and 9.3 (W) of docs/behaviour.md."""
 
 _WORKED = "tests/behaviour/test_worked_examples.py"
 _HYPERBAND = "tests/behaviour/test_hyperband.py"
@@ -94,9 +94,9 @@ STATEMENTS: Mapping[str, Tests] = {
     "2.2 a taken name comes before limits": (
         "tests/client/test_refusals.py::test_a_taken_name_comes_before_limits",
     ),
-    "2.5 more in parallel than in all": (f"{_WORKED}::test_2_5_more_in_parallel_than_in_all_is_accepted",),
-    "2.12 V16: 3 x 4 x 10 = 120": (f"{_WORKED}::test_2_12_v16_120_combinations*",),
-    "2.12 the minimal valid request": (f"{_WORKED}::test_2_12_the_minimal_valid_request",),
+    "2.5 more in parallel than in all": (f"{_WORKED}::test_more_in_parallel_than_in_all_is_accepted",),
+    "2.9 V16: 3 x 4 x 10 = 120": (f"{_WORKED}::test_three_by_four_by_ten_are_120_combinations*",),
+    "2.9 the minimal valid request": (f"{_WORKED}::test_the_minimal_valid_request",),
     "3.1 texts of bounds are echoed": (f"{_CLIENT}::TestDescribe::test_what_describe_answers",),
     "3.2 reading bounds": (
         "tests/search/test_scaling.py::test_float_bounds_as_text*",
@@ -107,7 +107,7 @@ STATEMENTS: Mapping[str, Tests] = {
     "3.3 decoded values are clamped": (
         "tests/search/test_scaling.py::test_ends_are_exact_where_the_plain_formula_misses_them",
     ),
-    "3.3 nine tenths of a linear range": (f"{_WORKED}::test_3_3_a_linear_range_is_mostly_its_last_decade",),
+    "3.3 nine tenths of a linear range": (f"{_WORKED}::test_a_linear_range_is_mostly_its_last_decade",),
     "3.4 shares of integers": (
         "tests/search/test_space.py::test_integers_have_equal_shares_on_a_linear_scale",
         "tests/search/test_space.py::test_integer_shares_on_a_logarithmic_scale",
@@ -116,9 +116,9 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/search/test_space.py::test_texts_a_training_program_receives",
     ),
     "4.1 names of training jobs": ("tests/running/test_runner.py::test_names_are_a_function_of_the_job",),
-    "4.1 five failures and no success": (f"{_WORKED}::test_4_1_five_failures_and_no_success*",),
-    "4.1 failed jobs are not replaced": (f"{_WORKED}::test_4_1_failed_jobs_use_up_the_count",),
-    "4.2 optimizer x batch": (f"{_WORKED}::test_4_2_the_grid_of_the_example",),
+    "4.1 five failures and no success": (f"{_WORKED}::test_five_failures_and_no_success*",),
+    "4.1 failed jobs are not replaced": (f"{_WORKED}::test_failed_jobs_use_up_the_count",),
+    "4.2 optimizer x batch": (f"{_WORKED}::test_the_grid_of_the_example",),
     "4.3 no repeats in a finite space": (
         "tests/search/strategies/test_random.py::test_a_finite_space_is_used_up_without_repeats",
     ),
@@ -137,7 +137,7 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/search/strategies/test_bayesian.py::test_the_first_point_is_the_middle_of_every_range",
     ),
     "4.6 random configurations depend on the seed alone": (
-        f"{_WORKED}::test_4_6_neither_count_nor_parallelism_changes_random_configurations",
+        f"{_WORKED}::test_neither_count_nor_parallelism_changes_random_configurations",
     ),
     "5.2 kernel": (f"{_GP}::test_published_kernel_values",),
     "5.3 warping": (f"{_GP}::test_published_warping_values*",),
@@ -150,9 +150,9 @@ STATEMENTS: Mapping[str, Tests] = {
     "6.2 values are shown as 32-bit floats": (
         "tests/sagemaker/reply/test_response.py::test_values_are_shown_as_32_bit_floats*",
     ),
-    "6.3 the last value counts": (f"{_WORKED}::test_6_3_the_last_value_is_the_final_objective",),
-    "6.4 objective status": (f"{_WORKED}::test_6_4_objective_status*",),
-    "6.5 NaN and infinity": (f"{_WORKED}::test_6_5_a_last_value_that_is_no_number_fails_the_objective*",),
+    "6.3 the last value counts": (f"{_WORKED}::test_the_last_value_is_the_final_objective",),
+    "6.4 objective status": (f"{_WORKED}::test_objective_status*",),
+    "6.5 NaN and infinity": (f"{_WORKED}::test_a_last_value_that_is_no_number_fails_the_objective*",),
     "6.6 best and ties": ("tests/job/test_state.py::test_best_and_ties*",),
     "7.1 who is a predecessor": (
         f"{_EARLY}::test_only_jobs_that_ended_with_an_objective_and_are_long_enough_are_predecessors",
@@ -161,14 +161,14 @@ STATEMENTS: Mapping[str, Tests] = {
         f"{_EARLY}::test_guard_on_the_number_of_ended_jobs*",
         f"{_EARLY}::test_guard_on_the_steps_is_a_tenth_of_the_median_length",
     ),
-    "7.3 worked example": (
+    "7.1 worked example": (
         f"{_EARLY}::test_running_averages_of_the_table*",
         f"{_EARLY}::test_j6_is_stopped_after_step_4_and_keeps_its_last_value",
         f"{_EARLY}::test_j7_goes_on_when_equal_and_is_stopped_when_worse",
         f"{_EARLY}::test_of_an_even_number_the_mean_of_the_middle_two*",
     ),
     "8.1 any one criterion": (f"{_COMPLETION}::test_any_one_of_several_criteria_ends_the_job",),
-    "8.1 compute for planning": (f"{_WORKED}::test_8_1_upper_bound_on_compute",),
+    "8.1 compute for planning": (f"{_WORKED}::test_upper_bound_on_compute",),
     "8.2 what runs is stopped, the job is Completed": (
         f"{_COMPLETION}::test_a_criterion_stops_what_runs_and_the_job_ends_completed",
     ),
@@ -191,8 +191,8 @@ STATEMENTS: Mapping[str, Tests] = {
     "9.3 W2: any end": (f"{_WARM}::test_a_parent_may_have_ended_in_any_way*",),
     "9.3 W3: direction": (f"{_WARM}::test_a_parent_has_the_same_direction",),
     "9.3 W7: grandparents are not used": (f"{_WARM}::TestResults::test_results_of_grandparents_are_not",),
-    "9.3 W8: examples": (f"{_WARM}::test_9_3_w8_examples*",),
-    "9.4 counting changes": (f"{_WARM}::test_9_4_counting_changes*",),
+    "9.3 W8: examples": (f"{_WARM}::test_w8_examples*",),
+    "9.4 counting changes": (f"{_WARM}::test_counting_changes*",),
     "9.5 results that are taken": (
         f"{_WARM}::TestResults::test_those_that_succeeded_are_given_with_where_they_are_from",
         f"{_WARM}::TestResults::test_static_and_tunable_may_change_places",
@@ -267,4 +267,4 @@ STATEMENTS: Mapping[str, Tests] = {
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
 }
-"""Worked examples and statements, by section."""
+"""Worked examples and statements, by section of docs/behaviour.md."""

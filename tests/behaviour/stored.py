@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.job.state import JobState
 from hpt.running.session import Session
 from hpt.sagemaker.request.parse import parse_request
@@ -69,7 +69,7 @@ def store(
     *,
     results: Sequence[tuple[Config, float | None]] = RESULTS,
     end: str | None = "Completed",
-) -> TuningJobConfig:
+) -> JobConfig:
     """A tuning job with these results; end: its status, None if it goes on."""
     session = Session(root)
     config = session.create(parse_request(request(name, changes)))

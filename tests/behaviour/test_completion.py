@@ -10,7 +10,7 @@ import pytest
 
 from hpt.executors.simulated import Curve
 from hpt.job.completion import CompletionCriteria, Improvement, not_improving, reaches
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobStatus
 from hpt.job.view import JobView
 from hpt.running.runner import TuningJobRunner
@@ -46,7 +46,7 @@ def job(
         values = [] if final is None else final if isinstance(final, list) else [final]
         return Curve(values, 100.0)
 
-    config = TuningJobConfig(
+    config = JobConfig(
         name="job",
         strategy="Random",
         seed=1,
@@ -90,6 +90,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
     from dataclasses import replace
 
     from hpt.executors.simulated import SimulatedExecutor, Trouble, VirtualClock, metric_definition
+    from hpt.job.notes import STOP
     from hpt.storage.memory import MemoryStorage
 
     config = job([0.5], target=0.9).config
@@ -107,7 +108,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
         executor.sleep(1)
         runner.step()
     assert runner.state.status is JobStatus.IN_PROGRESS  # until the training jobs in flight have ended
-    storage.request_stop("job")
+    storage.leave("job", STOP)
     runner.step()
     assert runner.state.status is JobStatus.STOPPING
     runner.run(sleep=executor.sleep)

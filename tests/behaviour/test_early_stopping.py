@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpt.job.config import EarlyStopping
-from hpt.sagemaker.request.parse import parse_request, to_request
+from hpt.sagemaker.request.parse import parse_request, read_request, to_request
 from hpt.search.stopping.median import MedianRule, running_averages
 from hpt.search.trial import Decision, ObjectiveStatus, TrialStatus
 from hpt.search.tuner import Tuner
@@ -117,6 +117,6 @@ def test_auto_is_the_rule_and_off_is_none() -> None:
     assert on.early_stopping == EarlyStopping()
     assert to_request(on)[CONFIG]["TrainingJobEarlyStoppingType"] == "Auto"
     for changes in ({switch: "Off"}, {}):
-        off = parse_request(edit(single(), changes), strict=True)
+        off, echo, _ = read_request(edit(single(), changes), strict=True)
         assert off.early_stopping is None
-        assert off.request[CONFIG]["TrainingJobEarlyStoppingType"] == "Off"
+        assert echo[CONFIG]["TrainingJobEarlyStoppingType"] == "Off"

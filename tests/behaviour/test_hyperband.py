@@ -8,7 +8,7 @@ import pytest
 
 from hpt.errors import ValidationError
 from hpt.job.config import HyperbandConfig
-from hpt.sagemaker.request.parse import parse_request, to_request
+from hpt.sagemaker.request.parse import parse_request, read_request, to_request
 from hpt.search.stopping.successive_halving import SuccessiveHalving, bracket_starts, quantile, rung_levels
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.trial import Decision, ObjectiveStatus, TrialStatus
@@ -100,12 +100,13 @@ def test_entries_of_a_job_that_fails_later_stay() -> None:
     ],
 )
 def test_max_resource_is_read_from_the_first_epoch_key(statics: dict[str, str], expected: int) -> None:
-    config = parse_request(edit(single(), {**HYPERBAND, STATICS: {"num_round": "9", **statics}}), strict=True)
+    request = edit(single(), {**HYPERBAND, STATICS: {"num_round": "9", **statics}})
+    config, echo, _ = read_request(request, strict=True)
     assert config.hyperband is not None
     assert config.hyperband == HyperbandConfig(expected, 1, stops_at_max=False)
-    told = config.request[CONFIG]["StrategyConfig"]
+    told = echo[CONFIG]["StrategyConfig"]
     assert told == {"HyperbandStrategyConfig": {"MinResource": 1}}
-    for same in (config.request, to_request(config)):  # given, it would stop who reaches it
+    for same in (echo, to_request(config)):  # given, it would stop who reaches it
         assert parse_request(same, strict=True).hyperband == config.hyperband
 
 

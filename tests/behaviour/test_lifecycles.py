@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hpt.executors.simulated import Curve, Trouble
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig, tuning_job
+from hpt.job.build import tuning_job
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Session
@@ -22,14 +23,14 @@ from hpt.search.trial import ObjectiveType
 SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 
 
-def job(*, jobs: int = 40, parallel: int = 4, **changes: Any) -> TuningJobConfig:
+def job(*, jobs: int = 40, parallel: int = 4, **changes: Any) -> JobConfig:
     definition = TrainingJobDefinition(
         "train.py", SPACE, Objective("loss", ObjectiveType.MINIMIZE), **changes
     )
-    return TuningJobConfig("retries", "Random", definition, ResourceLimits(jobs, parallel), seed=2)
+    return JobConfig("retries", "Random", definition, ResourceLimits(jobs, parallel), seed=2)
 
 
-def run(config: TuningJobConfig, trouble: Trouble) -> tuple[JobState, list[ev.Event]]:
+def run(config: JobConfig, trouble: Trouble) -> tuple[JobState, list[ev.Event]]:
     """Each training job prints four values, one in 10 s."""
     recorded: list[ev.Event] = []
 

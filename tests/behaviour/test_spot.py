@@ -11,7 +11,7 @@ import pytest
 from hpt.errors import InputError
 from hpt.executors.simulated import Curve, Market, Trouble
 from hpt.job.billing import billable_seconds, savings_percent, training_seconds
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState, TrainingJob
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import simulate
@@ -23,13 +23,13 @@ SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 EPOCHS = 10
 
 
-def job(*, jobs: int = 1, parallel: int = 1, **changes: Any) -> TuningJobConfig:
+def job(*, jobs: int = 1, parallel: int = 1, **changes: Any) -> JobConfig:
     given = {"spot": True, "max_wait_seconds": 1e9, **changes}
     definition = TrainingJobDefinition("train.py", SPACE, Objective("loss", ObjectiveType.MINIMIZE), **given)
-    return TuningJobConfig("spot", "Random", definition, ResourceLimits(jobs, parallel), seed=11)
+    return JobConfig("spot", "Random", definition, ResourceLimits(jobs, parallel), seed=11)
 
 
-def run(config: TuningJobConfig, market: Market, *, startup: float = 5.0) -> tuple[JobState, list[ev.Event]]:
+def run(config: JobConfig, market: Market, *, startup: float = 5.0) -> tuple[JobState, list[ev.Event]]:
     """Each training job prints ten values, one in 100 s."""
     recorded: list[ev.Event] = []
 
@@ -122,7 +122,7 @@ class TestCourses:
             state.apply(event)
             assert len(state.running) <= 3
             if isinstance(event, ev.AttemptEnded):
-                assert event.outcome == ev.PREEMPTED
+                assert event.outcome == ev.AttemptOutcome.PREEMPTED
                 assert (state.running[event.number].secondary, str(state.running[event.number].status)) == (
                     "Interrupted",
                     "InProgress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from itertools import chain
@@ -26,7 +27,18 @@ NAMED = {
 def nodes() -> list[str]:
     """Every test of the files that the table names."""
     files = sorted({name.partition("::")[0] for name in NAMED})
-    command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-m",
+        "",
+        "-p",
+        "no:cacheprovider",
+    ]
     run = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return [line for line in run.stdout.splitlines() if "::" in line]
@@ -47,6 +59,11 @@ def test_every_numbered_rule_has_tests_on_every_side() -> None:
     assert [
         rule for rule, held in RULES.items() if not (held.rejects and held.accepts and held.without)
     ] == []
+
+
+def test_every_section_that_is_named_is_in_the_documents() -> None:
+    sections = set(re.findall(r'^#+ <a id="([0-9.]+)">', (ROOT / "docs/behaviour.md").read_text(), re.M))
+    assert {statement.split()[0] for statement in STATEMENTS} - sections == set()
 
 
 def test_every_statement_has_tests() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from hpt.errors import ValidationError, Violation
 from hpt.executors.simulated import Curve
-from hpt.job.config import TuningJobConfig
+from hpt.job.config import JobConfig
 from hpt.job.parents import Parent
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Session
@@ -188,9 +188,7 @@ def test_the_identical_type_keeps_the_program(tmp_path: Path) -> None:
     ("launched", "asked", "most", "kept"),
     [((200, 150), 200, 500, False), ((200, 150), 200, 750, True), ((100,), 400, 500, True)],
 )
-def test_9_3_w8_examples(
-    tmp_path: Path, launched: tuple[int, ...], asked: int, most: int, kept: bool
-) -> None:
+def test_w8_examples(tmp_path: Path, launched: tuple[int, ...], asked: int, most: int, kept: bool) -> None:
     """Failed training jobs count as launched ones."""
     for i, count in enumerate(launched):
         results = [({"x": 0.5, "kind": "a"}, 1.0 if n % 2 else None) for n in range(count)]
@@ -296,8 +294,8 @@ class TestW10:
         ({"range": ("0", "1")}, {"range": ("0", "2")}, 0),
     ],
 )
-def test_9_4_counting_changes(before: Any, after: Any, count: int) -> None:
-    def job(given: Any) -> TuningJobConfig:
+def test_counting_changes(before: Any, after: Any, count: int) -> None:
+    def job(given: Any) -> JobConfig:
         if isinstance(given, str):
             return parse_request(request("x", {f"{STATICS}.h": given}))
         if "values" in given:
@@ -314,9 +312,9 @@ def test_9_4_counting_changes(before: Any, after: Any, count: int) -> None:
 def given(root: Path, body: dict[str, Any]) -> tuple[list[ev.ParentResult], str]:
     """What a job begins with, and what is said of it."""
     session = Session(root)
-    config, events = session.inherit(parse_request(body), 7.0)
+    events, [note] = session.inherit(parse_request(body), 7.0)
     session.close()
-    return events, config.warnings[-1]
+    return events, note
 
 
 class TestResults:
@@ -438,5 +436,6 @@ def test_a_job_file_is_strict_only_if_asked(tmp_path: Path) -> None:
     session = Session(tmp_path)
     with pytest.raises(ValidationError, match="only the parent has 'momentum'"):
         session.create(parse_request(body), warm_start_jobs=750)
-    assert session.create(parse_request(body)).warnings[-1].endswith("'momentum' is not looked at any more")
+    run = session.start(parse_request(body))
+    assert run.notes[-1].endswith("'momentum' is not looked at any more")
     session.close()

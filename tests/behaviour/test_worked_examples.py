@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpt.executors.simulated import Curve, Trouble
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import simulate
@@ -26,14 +26,12 @@ SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 Values = Callable[[Config], Sequence[float]]
 
 
-def job(*, jobs: int = 5, parallel: int = 1, objective: str = "Maximize") -> TuningJobConfig:
+def job(*, jobs: int = 5, parallel: int = 1, objective: str = "Maximize") -> JobConfig:
     definition = TrainingJobDefinition("train.py", SPACE, Objective("auc", ObjectiveType(objective)))
-    return TuningJobConfig("amt", "Random", definition, ResourceLimits(jobs, parallel), seed=3)
+    return JobConfig("worked", "Random", definition, ResourceLimits(jobs, parallel), seed=3)
 
 
-def run(
-    config: TuningJobConfig, values: Values, trouble: Trouble | None = None
-) -> tuple[JobState, list[ev.Event]]:
+def run(config: JobConfig, values: Values, trouble: Trouble | None = None) -> tuple[JobState, list[ev.Event]]:
     recorded: list[ev.Event] = []
 
     def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
@@ -48,7 +46,7 @@ def run(
 # -- 2 and 3: the request and its ranges
 
 
-def test_2_5_more_in_parallel_than_in_all_is_accepted() -> None:
+def test_more_in_parallel_than_in_all_is_accepted() -> None:
     request = edit(single(), {f"{LIMITS}.MaxNumberOfTrainingJobs": 3, f"{LIMITS}.MaxParallelTrainingJobs": 9})
     assert check_rules(facts(request, strict=True)) is None
     state, _ = run(job(jobs=3, parallel=9), lambda config: [0.5])
@@ -56,7 +54,7 @@ def test_2_5_more_in_parallel_than_in_all_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("jobs", [120, 121])
-def test_2_12_v16_120_combinations(jobs: int) -> None:
+def test_three_by_four_by_ten_are_120_combinations(jobs: int) -> None:
     ranges = {
         "IntegerParameterRanges": [
             {"Name": "a", "MinValue": "1", "MaxValue": "3"},
@@ -75,14 +73,14 @@ def test_2_12_v16_120_combinations(jobs: int) -> None:
         assert "120.0" in found.message and "121" in found.message
 
 
-def test_2_12_the_minimal_valid_request() -> None:
+def test_the_minimal_valid_request() -> None:
     request = single()
     assert request[CONFIG]["HyperParameterTuningJobObjective"]["MetricName"] == "validation:auc"
     assert set(request[JOB]) >= {"AlgorithmSpecification", "OutputDataConfig", "StoppingCondition"}
     assert check_rules(facts(request, strict=True)) is None
 
 
-def test_3_3_a_linear_range_is_mostly_its_last_decade() -> None:
+def test_a_linear_range_is_mostly_its_last_decade() -> None:
     draws = ContinuousParameter("x", 0.0001, 1)
     above = [draws.decode(u) >= 0.1 for u in np.linspace(0, 1, 10_001)]
     assert np.mean(above) == pytest.approx(0.9, abs=1e-3)
@@ -92,7 +90,7 @@ def test_3_3_a_linear_range_is_mostly_its_last_decade() -> None:
 
 
 @pytest.mark.parametrize(("parallel", "failed"), [(1, 5), (4, 8)])
-def test_4_1_five_failures_and_no_success(parallel: int, failed: int) -> None:
+def test_five_failures_and_no_success(parallel: int, failed: int) -> None:
     """Those that run when the fifth one fails end as well: eight, with four at once."""
     state, _ = run(job(jobs=20, parallel=parallel), lambda config: [0.1, 0.2, 0.3], Trouble(failures=1.0))
     assert (str(state.status), state.launched) == ("Failed", failed)
@@ -100,7 +98,7 @@ def test_4_1_five_failures_and_no_success(parallel: int, failed: int) -> None:
     assert state.failure_reason.startswith(f"no training job succeeded after {failed} attempts")
 
 
-def test_4_1_failed_jobs_use_up_the_count() -> None:
+def test_failed_jobs_use_up_the_count() -> None:
     state, _ = run(job(jobs=30, parallel=2), lambda config: [0.1, 0.2], Trouble(failures=0.3))
     counters = state.training_counters
     assert str(state.status) == "Completed"
@@ -108,7 +106,7 @@ def test_4_1_failed_jobs_use_up_the_count() -> None:
     assert counters["Completed"] + counters["NonRetryableError"] == state.launched == 30
 
 
-def test_4_2_the_grid_of_the_example() -> None:
+def test_the_grid_of_the_example() -> None:
     space = SearchSpace(
         [
             CategoricalParameter("optimizer", ["sgd", "adam"]),
@@ -126,7 +124,7 @@ def test_4_2_the_grid_of_the_example() -> None:
     ]
 
 
-def test_4_6_neither_count_nor_parallelism_changes_random_configurations() -> None:
+def test_neither_count_nor_parallelism_changes_random_configurations() -> None:
     def configurations(**limits: int) -> list[Config]:
         state, _ = run(job(**limits), lambda config: [0.5])
         return [each.config for each in state.jobs.values()]
@@ -139,7 +137,7 @@ def test_4_6_neither_count_nor_parallelism_changes_random_configurations() -> No
 # -- 6: metrics
 
 
-def test_6_3_the_last_value_is_the_final_objective() -> None:
+def test_the_last_value_is_the_final_objective() -> None:
     state, _ = run(job(jobs=1), lambda config: [0.71, 0.78, 0.76])
     assert state.jobs[1].value == 0.76
 
@@ -152,7 +150,7 @@ def test_6_3_the_last_value_is_the_final_objective() -> None:
         ([0.5, 0.6], Trouble(failures=1.0), "Failed", "Failed"),
     ],
 )
-def test_6_4_objective_status(values: list[float], trouble: Trouble, training: str, objective: str) -> None:
+def test_objective_status(values: list[float], trouble: Trouble, training: str, objective: str) -> None:
     state, recorded = run(job(jobs=1), lambda config: values, trouble)
     assert (str(state.jobs[1].status), str(state.jobs[1].objective_status)) == (training, objective)
     assert state.objective_counters[objective] == sum(state.objective_counters.values()) == 1
@@ -160,7 +158,7 @@ def test_6_4_objective_status(values: list[float], trouble: Trouble, training: s
     assert str(at_first.jobs[1].objective_status) == "Pending"
 
 
-def test_6_4_objective_status_of_a_job_stopped_by_its_time() -> None:
+def test_objective_status_of_a_job_stopped_by_its_time() -> None:
     config = job(jobs=2)
     config = replace(config, definition=replace(config.definition, max_runtime_seconds=2.5))
     state, _ = run(config, lambda config: [0.1, 0.2, 0.3, 0.4])
@@ -169,7 +167,7 @@ def test_6_4_objective_status_of_a_job_stopped_by_its_time() -> None:
 
 
 @pytest.mark.parametrize("last", [nan, inf, -inf])
-def test_6_5_a_last_value_that_is_no_number_fails_the_objective(last: float) -> None:
+def test_a_last_value_that_is_no_number_fails_the_objective(last: float) -> None:
     def values(config: Config) -> list[float]:
         return [0.1, last] if float(config["x"]) < 0.5 else [last, 0.3]
 
@@ -185,7 +183,7 @@ def test_6_5_a_last_value_that_is_no_number_fails_the_objective(last: float) -> 
 # -- 8: completion
 
 
-def test_8_1_upper_bound_on_compute() -> None:
+def test_upper_bound_on_compute() -> None:
     """A tuning job of 7200 s with four training jobs at once uses no more than 4 x 7200 s of them."""
     config = replace(job(jobs=1000, parallel=4), limits=ResourceLimits(1000, 4, 7200))
     state, _ = run(config, lambda config: np.linspace(0, 1, 1000).tolist())

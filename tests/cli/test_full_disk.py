@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import prerequisites
 from tests.cli.test_cli import Command
 
 FLOODS = """
@@ -21,12 +22,8 @@ print("loss=0.5;")
 @pytest.fixture
 def hpt(tmp_path: Path) -> Iterator[Command]:
     command = Command(tmp_path)
-    command.state.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(command.state)]
-    if subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system takes root")
-    yield command
-    subprocess.run(["umount", "-l", str(command.state)], check=True)
+    with prerequisites.small_disk(command.state, "size=4m"):
+        yield command
 
 
 def test_training_jobs_that_found_no_room_run_again_once_there_is_some(hpt: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt.storage.place import command
+import hpt as hpt_package
+from hpt.cli.hints import command
 from tests.cli.test_cli import Command, wait_until
 
 HINT = re.compile(r"(?:: |`)hpt ([^`,\n]+)")
@@ -57,3 +59,26 @@ def test_the_usual_state_directory_needs_no_naming(monkeypatch: pytest.MonkeyPat
     assert command("resume a", tmp_path / "b c") == f"hpt resume a --state '{tmp_path}/b c'"
     monkeypatch.delenv("HPT_HOME")
     assert command("list", Path(os.path.expanduser("~/.hpt"))) == "hpt list"  # noqa: PTH111
+
+
+PACKAGE = Path(hpt_package.__file__).parent
+WORDS = re.compile(
+    r"\bhpt (tune|resume|list|describe|trials|stop|check-metric|simulate)\b|(?<!\S)--[a-z]|HPT_HOME"
+)
+
+
+def test_layers_below_the_command_do_not_know_its_words() -> None:
+    """Strings but for docstrings; built-in algorithms are programs, with words of their own."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in ("cli", "algorithms"):
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        documents = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        strings = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in documents]
+        found += [
+            (path.name, node.value)
+            for node in strings
+            if isinstance(node.value, str) and WORDS.search(node.value) and node.value != "HPT_HOME"
+        ]
+    assert found == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import prerequisites
 from tests.cli.test_cli import Command
-
-UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
-"""A superuser is refused nothing as long as it keeps its capabilities."""
 
 
 @pytest.fixture
@@ -26,8 +23,7 @@ def hpt(tmp_path: Path) -> Command:
 @pytest.fixture
 def locked(hpt: Command) -> Iterator[Path]:
     """A folder that may not be searched."""
-    if os.getuid() == 0 and shutil.which("setpriv") is None:
-        pytest.skip("a superuser needs setpriv to be refused anything")
+    prerequisites.unprivileged()
     folder = hpt.root / "locked"
     folder.mkdir(mode=0o000)
     yield folder
@@ -36,9 +32,8 @@ def locked(hpt: Command) -> Iterator[Path]:
 
 def refused(hpt: Command, *words: str, code: int = 2) -> str:
     """What the command says on stderr, without the rights of a superuser."""
-    drop = UNPRIVILEGED if os.getuid() == 0 else []
     done = subprocess.run(
-        [*drop, sys.executable, "-m", "hpt.cli.main", *words],
+        [*prerequisites.unprivileged(), sys.executable, "-m", "hpt.cli.main", *words],
         cwd=hpt.root,
         env={**os.environ, "HPT_HOME": str(hpt.state)},
         capture_output=True,

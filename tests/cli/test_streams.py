@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import hpt as library
+from tests import prerequisites
 from tests.cli.test_cli import Command, wait_until
 
 FULL = Path("/dev/full")
@@ -38,7 +38,7 @@ def test_a_job_outlives_the_reader_of_its_progress(hpt: Command) -> None:
 
 
 def test_a_job_outlives_the_terminal_of_its_display(hpt: Command) -> None:
-    leader, follower = pty.openpty()
+    leader, follower = prerequisites.terminal()
     process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.3)), stderr=follower)
     os.close(follower)
     wait_until(lambda: hpt.runs.exists())

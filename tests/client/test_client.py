@@ -218,8 +218,7 @@ class TestStopping:
         assert desk.wait("orphan")["HyperParameterTuningJobStatus"] == "Stopped"
 
 
-def test_a_job_outlives_its_caller_and_a_dead_runner_is_replaced(desk: Desk, monkeypatch: Any) -> None:
-    monkeypatch.setattr("hpt.service.launcher.START_SECONDS", 0.5)
+def test_a_job_outlives_its_caller_and_a_dead_runner_is_replaced(desk: Desk) -> None:
     source = (
         "import sys, json, hpt.client\n"
         "hpt.client.SageMakerClient(sys.argv[1]).create_hyper_parameter_tuning_job(**json.load(sys.stdin))\n"

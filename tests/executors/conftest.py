@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -55,8 +56,11 @@ class Workshop:
         (directory / "programs").mkdir()
 
     def script(self, text: str, name: str = "train.sh") -> Path:
-        """An executable program; `text` without a first line of its own is a shell script."""
+        """An executable program; `text` without a first line of its own is a shell script. One for Python is
+        run by the Python of these tests, whether or not there is a `python3` on the path.
+        """
         path = self.directory / "programs" / name
+        text = text.replace("#!/usr/bin/env python3", f"#!{sys.executable}", 1)
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -73,7 +74,7 @@ def test_programs_that_cannot_run_say_why(workshop: Workshop) -> None:
         str(workshop.directory / "programs/absent"): "is not found",
         str(workshop.directory / "nowhere/absent.py"): "is not found",
         str(workshop.directory / "programs/absent.py"): "is not found",
-        str(plain): f"is not executable; allow it with: chmod +x {plain}",
+        str(plain): "is not executable; make it so",
         str(headless): "a script needs a first line",
         str(
             workshop.script("#!/no/such/interpreter\n", "orphan")
@@ -285,6 +286,23 @@ def test_the_program_does_not_hold_files_or_signals_of_the_tuner(workshop: Works
     assert lines[0] == "0"
     assert int(lines[2], 16) == 0
     assert int(lines[4], 16) & 0x7FFFFFFF == 0  # the C library keeps 32 and 33 to itself
+
+
+def test_the_program_has_the_default_signal_dispositions_whatever_the_tuner_ignores(
+    workshop: Workshop,
+) -> None:
+    names = ("HUP", "INT", "QUIT", "USR1", "USR2", "PIPE", "ALRM", "TERM", "CHLD", "RTMIN", "RTMAX")
+    numbers = [signal.Signals[f"SIG{name}"] for name in names]
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        run = workshop.run(workshop.script("grep -E '^Sig(Blk|Ign)' /proc/self/status"))
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    of_the_c_library = 1 << 32 - 1 | 1 << 33 - 1
+    blocked, ignored = (int(word, 16) for word in run.log.decode().split()[1::2])
+    assert blocked == 0
+    assert ignored & ~of_the_c_library == 0
 
 
 def test_supervisors_leave_the_sessions_of_the_tuner_and_of_one_another(workshop: Workshop) -> None:

@@ -17,11 +17,11 @@ import psutil
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     EarlyStopping,
+    JobConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
 )
 from hpt.job.decisions import make_search
 from hpt.job.state import JobState, JobStatus
@@ -72,7 +72,7 @@ class FaultJob:
             retry_attempts=2 if everything else 1,
         )
         several = tuple(replace(definition, name=name) for name in algorithms)
-        self.config = TuningJobConfig(
+        self.config = JobConfig(
             name=self.name,
             strategy=strategy,
             seed=7,
@@ -169,7 +169,7 @@ class FaultJob:
             tuner.apply(event)
 
 
-def _store_parent(session: Session, config: TuningJobConfig) -> None:
+def _store_parent(session: Session, config: JobConfig) -> None:
     """A job that ended with ten results, though nothing ran."""
     session.create(config)
     lease = session.storage.acquire(config.name)

@@ -160,6 +160,7 @@ def test_whole_tree_killed(tmp_path: Path, undisturbed: object, moment: int) -> 
 def test_tuner_killed_while_stopping(tmp_path: Path, count: int, again: int) -> None:
     """Killed in the middle of stopping trials: the resumed tuner stops the rest and ends the job."""
     job = FaultJob(tmp_path / "job", parallel=2, pause=2.0)
+    from hpt.job.notes import STOP
     from hpt.running.session import Session
 
     tuner = job.start("mid-stop", count)
@@ -168,7 +169,7 @@ def test_tuner_killed_while_stopping(tmp_path: Path, count: int, again: int) -> 
         assert time.monotonic() < deadline
         time.sleep(0.02)
     session = Session(job.root)
-    session.storage.request_stop(job.name)
+    session.storage.leave(job.name, STOP)
     session.close()
     assert tuner.wait(30) == KILLED
     assert job.run() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -16,50 +15,22 @@ import pytest
 
 import hpt
 from hpt.errors import InputError
-from hpt.job.config import tuning_job
+from hpt.job.build import tuning_job
 from hpt.job.warm_start import WarmStart
+from tests.functions.functions import (
+    fails,
+    not_a_number,
+    only_reports,
+    quadratic,
+    reports_then_returns,
+    returns_text,
+    says_nothing,
+    some_fail,
+)
 
 SPACE = hpt.SearchSpace(
     [hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])]
 )
-
-
-def quadratic(config, report):  # type: ignore[no-untyped-def]
-    return -(config["x"] ** 2) - (config["kind"] == "bad")
-
-
-def reports_then_returns(config, report):  # type: ignore[no-untyped-def]
-    report(1.0)
-    report(2.0)
-    return 5.0
-
-
-def only_reports(config, report):  # type: ignore[no-untyped-def]
-    print("chatter", end="")  # an unfinished line of the function's own
-    report(1.0)
-    report(0.5)
-
-
-def some_fail(config, report):  # type: ignore[no-untyped-def]
-    if config["kind"] == "bad":
-        raise RuntimeError("out of crackers")
-    return 1.0
-
-
-def not_a_number(config, report):  # type: ignore[no-untyped-def]
-    return math.nan if config["kind"] == "bad" else 1.0
-
-
-def fails(config, report):  # type: ignore[no-untyped-def]
-    raise RuntimeError("out of cheese")
-
-
-def returns_text(config, report):  # type: ignore[no-untyped-def]
-    return "0.9"
-
-
-def says_nothing(config: dict[str, object], report: object) -> None:
-    pass
 
 
 def test_finds_the_best_of_a_function() -> None:
@@ -318,8 +289,8 @@ def test_run_refuses_s3_without_credentials_before_anything_starts(
     )
     with pytest.raises(InputError, match="no AWS credentials") as caught:
         hpt.run(config, state=tmp_path / "state")
-    assert "channel 'train' at s3://bucket/data" in str(caught.value)
-    assert "output at s3://other" in str(caught.value)
+    assert "definition.channels['train']: 's3://bucket/data': no AWS" in str(caught.value)
+    assert "definition.output_path: 's3://other/models': no AWS" in str(caught.value)
     assert not (tmp_path / "state").exists()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 import hpt
@@ -11,18 +9,9 @@ from hpt.errors import InputError
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import EarlyStopping, HyperbandConfig
 from hpt.search.trial import TrialStatus
+from tests.functions.functions import quick, slow
 
 SPACE = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
-
-
-def slow(config, report):  # type: ignore[no-untyped-def]
-    for epoch in range(1, 28):
-        report(config["x"] + 1 / epoch)
-        time.sleep(0.1)
-
-
-def quick(config, report):  # type: ignore[no-untyped-def]
-    return 0.5
 
 
 def test_hyperband_stops_functions() -> None:

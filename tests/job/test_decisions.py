@@ -10,10 +10,10 @@ from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     EarlyStopping,
     HyperbandConfig,
+    JobConfig,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
 )
 from hpt.job.decisions import make_search
 from hpt.job.document import from_document, to_document
@@ -27,9 +27,9 @@ from hpt.search.tuner import Tuner
 SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 
 
-def config(strategy: str = "Random", **changes: object) -> TuningJobConfig:
+def config(strategy: str = "Random", **changes: object) -> JobConfig:
     definition = TrainingJobDefinition("train.py", SPACE, Objective("m", ObjectiveType.MAXIMIZE))
-    return TuningJobConfig("job", strategy, definition, ResourceLimits(30, 2), seed=9, **changes)  # type: ignore[arg-type]
+    return JobConfig("job", strategy, definition, ResourceLimits(30, 2), seed=9, **changes)  # type: ignore[arg-type]
 
 
 FULL = [
@@ -42,7 +42,7 @@ FULL = [
 
 
 @pytest.mark.parametrize("job", FULL)
-def test_a_stored_job_is_rebuilt_with_what_no_request_can_say(job: TuningJobConfig) -> None:
+def test_a_stored_job_is_rebuilt_with_what_no_request_can_say(job: JobConfig) -> None:
     assert from_document(json.loads(json.dumps(to_document(job)))) == job
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from hpt.errors import InputError, ValidationError
+from hpt.job.build import tuning_job
 from hpt.job.config import (
     Channel,
+    JobConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
     read_grace,
-    tuning_job,
 )
 from hpt.sagemaker.request.parse import parse_request
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
@@ -160,27 +160,48 @@ class TestFriendly:
                 base_dir=folder,
             )
         assert [violation.path for violation in caught.value.violations] == [
-            "HyperParameterTuningJobName",
-            "HyperParameterTuningJobConfig.Strategy",
-            "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.Type",
-            "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs",
-            "HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs",
+            *("name", "strategy", "objective", "max_jobs", "max_parallel_jobs")
         ]
 
     @pytest.mark.parametrize(
-        ("changes", "rule"),
+        ("changes", "rule", "path"),
         [
-            ({"regex": None}, "V05"),
-            ({"regex": "no group"}, "metrics"),
-            ({"static": {"lr": 1}}, "V08"),
-            ({"max_jobs": None}, "end"),
-            ({"program": "gone.py"}, "program"),
-            ({"channels": {"train": "gone.csv"}}, "path"),
-            ({"grace_seconds": -1}, "grace"),
-            ({"strategy": "Hyperband"}, "V18"),
+            ({"regex": None}, "V05", "metric"),
+            ({"regex": "no group"}, "metrics", "metrics['auc']"),
+            ({"static": {"lr": 1}}, "V08", "space['lr']"),
+            ({"max_jobs": None}, "end", "max_jobs"),
+            ({"grace_seconds": -1}, "grace", "environment['HPT_GRACE_SECONDS']"),
+            ({"strategy": "Hyperband"}, "V18", "max_resource"),
+            ({"space": []}, "V03", "space"),
+            ({"strategy": "grid", "max_jobs": None}, "V14", "space['lr']"),
+            ({"space": [IntegerParameter("n", 1, 3)], "max_jobs": 4}, "V16", "max_jobs"),
+            (
+                {"strategy": "Hyperband", "max_resource": 9, "early_stopping": "auto"},
+                *("V17", "early_stopping"),
+            ),
+            ({"strategy": "Hyperband", "max_resource": 3, "min_resource": 4}, "V19", "min_resource"),
+            ({"max_resource": 3}, "V20", "min_resource and max_resource"),
+            ({"max_wait_seconds": 60}, "V21", "max_wait_seconds"),
+            ({"spot": True}, "V22", "max_wait_seconds"),
+            (
+                {"spot": True, "max_wait_seconds": 60, "max_trial_seconds": 61},
+                *("V23", "max_wait_seconds"),
+            ),
+            ({"strategy": "Hyperband", "max_resource": 3, "warm_start": "a"}, "V28", "warm_start"),
+            ({"environment": {f"A{i}": "" for i in range(49)}}, "V30", "environment"),
+            ({"channels": {"train": "gs://bucket"}}, "uri", "channels['train']"),
+            ({"program": "knn", "metric": "test:mse", "regex": None}, "required", "static['feature_dim']"),
+            ({"max_trial_seconds": 2**31}, "time", "max_trial_seconds"),
+            ({"max_parallel_jobs": 1001}, "V31", "max_parallel_jobs"),
+            ({"program": "registry.example.com/team/trainer:1"}, "image", "program"),
+            ({"program": "module:json.tool"}, "image", "program"),
+            (
+                {"channels": {"train": Channel("train", "/data", input_mode="Pipe")}},
+                *("unsupported", "channels['train']"),
+            ),
         ],
     )
-    def test_rules(self, folder: Path, changes: dict[str, Any], rule: str) -> None:
+    def test_rules(self, folder: Path, changes: dict[str, Any], rule: str, path: str) -> None:
         arguments: dict[str, Any] = {
             "program": "train.py",
             "space": SPACE,
@@ -192,7 +213,8 @@ class TestFriendly:
         tuning_job("a", **arguments)
         with pytest.raises(ValidationError) as caught:
             tuning_job("a", **{**arguments, **changes})
-        assert caught.value.violations[0].rule == rule
+        [violation] = caught.value.violations
+        assert (violation.rule, violation.path) == (rule, path)
 
     def test_metrics_name_the_metric_that_a_program_tells(self, folder: Path) -> None:
         arguments: dict[str, Any] = {
@@ -203,7 +225,7 @@ class TestFriendly:
             "base_dir": folder,
         }
         with pytest.raises(
-            ValidationError, match=r"its Name alone \(metrics=\{'auc': None\}\) if the program"
+            ValidationError, match=r"give regex=, or metrics=\{'auc': None\} if the program calls hpt.repo"
         ):
             tuning_job("a", **arguments)
         with pytest.raises(
@@ -279,9 +301,9 @@ def definition(**changes: Any) -> TrainingJobDefinition:
     )
 
 
-def config(**changes: Any) -> TuningJobConfig:
+def config(**changes: Any) -> JobConfig:
     plain = {"name": "a", "strategy": "Random", "definition": definition(), "limits": ResourceLimits(1, 1)}
-    return TuningJobConfig(**{**plain, **changes})
+    return JobConfig(**{**plain, **changes})
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("2.5", 2.5), (" 30 ", 30.0)])

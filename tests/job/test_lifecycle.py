@@ -20,8 +20,9 @@ from hpt.job.lifecycle import (
     check_training_job,
     check_tuning_job,
 )
+from hpt.job.notes import STOP_TRAINING_JOB
 from hpt.job.state import STOP_REQUESTED, JobState, JobStatus
-from hpt.running.runner import STOP_TRAINING_JOB, TuningJobRunner
+from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request.model import load_shapes
 from hpt.search import events as ev
 from hpt.search.trial import ObjectiveType, TrialStatus
@@ -152,8 +153,8 @@ def test_what_is_stopped_was_stopping_before_and_what_is_lost_then_is_not_restar
         "MaxRuntimeExceeded",
     ]
     state = begun(
-        ev.StopDecided(2.0, 1, ev.STOPPED_BY_USER),
-        ev.AttemptEnded(3.0, 1, 1, "Lost", None, "gone"),
+        ev.StopDecided(2.0, 1, ev.StopReason.USER),
+        ev.AttemptEnded(3.0, 1, 1, ev.AttemptOutcome.LOST, None, "gone"),
         ev.TrialEnded(3.0, 1, TrialStatus.STOPPED),
     )
     assert [entry.secondary for entry in state.jobs[1].transitions] == ["Starting", "Stopping", "Stopped"]
@@ -178,7 +179,7 @@ def test_one_training_job_is_stopped_by_a_note_and_the_tuning_job_goes_on(tmp_pa
     first = runner.state.jobs[1]
     assert (str(first.status), first.stop_reason, first.secondary) == (
         "Stopped",
-        ev.STOPPED_BY_USER,
+        ev.StopReason.USER,
         "Stopped",
     )
     assert first.value is not None and str(first.objective_status) == "Succeeded"

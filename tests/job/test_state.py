@@ -60,13 +60,13 @@ def test_lost_and_interrupted_attempts_are_counted_apart() -> None:
     state = JobState(ObjectiveType.MINIMIZE, 0.0)
     for event in created(1):
         state.apply(event)
-    state.apply(ev.StopDecided(2.0, 1, ev.INTERRUPTED))
-    state.apply(ev.AttemptEnded(3.0, 1, 1, "Interrupted"))
+    state.apply(ev.StopDecided(2.0, 1, ev.StopReason.INTERRUPTED))
+    state.apply(ev.AttemptEnded(3.0, 1, 1, ev.AttemptOutcome.INTERRUPTED))
     job = state.jobs[1]
     assert (job.lost, job.interrupted, job.live, job.stop_reason) == (0, 1, False, "")
     assert job.status is TrialStatus.IN_PROGRESS
     state.apply(ev.AttemptCreated(4.0, 1, 2))
-    state.apply(ev.AttemptEnded(5.0, 1, 2, "Lost", None, "host restarted"))
+    state.apply(ev.AttemptEnded(5.0, 1, 2, ev.AttemptOutcome.LOST, None, "host restarted"))
     assert (job.lost, job.interrupted, job.attempt) == (1, 1, 2)
     state.apply(ev.AttemptCreated(6.0, 1, 3))
     state.apply(ev.TrialEnded(7.0, 1, TrialStatus.FAILED, None, retryable=True))
@@ -90,6 +90,11 @@ def test_only_a_users_stop_ends_as_stopped() -> None:
 def test_a_damaged_log_is_told_apart(event: ev.Event) -> None:
     with pytest.raises(StorageError, match="damaged"):
         JobState(ObjectiveType.MINIMIZE, 0.0).apply(event)
+
+
+def test_an_end_that_this_version_does_not_know_is_refused() -> None:
+    with pytest.raises(StorageError, match=r"unknown status 'Migrated': written by a newer hpt, upgrade$"):
+        JobState(ObjectiveType.MINIMIZE, 0.0).apply(ev.JobEnded(1.0, "Migrated", ""))
 
 
 def test_events_survive_json_exactly() -> None:

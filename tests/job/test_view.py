@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt.job.config import Objective, ResourceLimits, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState, Point
 from hpt.job.view import AttemptView, JobView, Span
 from hpt.search import events as ev
@@ -10,7 +10,7 @@ from hpt.search.space import ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.trial import ObjectiveType, TrialStatus
 
 SPACE = SearchSpace([ContinuousParameter("x", 0, 1), IntegerParameter("n", 1, 9)])
-CONFIG = TuningJobConfig(
+CONFIG = JobConfig(
     "job",
     "Random",
     TrainingJobDefinition("/bin/true", SPACE, Objective("loss", ObjectiveType.MINIMIZE), spot=True),

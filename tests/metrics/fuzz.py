@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import Loader
+from hpt.metrics.fast.loader import Loader
 from hpt.metrics.scanner import MetricScanner
-from tests.metrics.test_machine import PATTERNS, patience
+from tests.metrics.fast.test_machine import PATTERNS, patience
 from tests.metrics.test_scanner import FRAGMENTS
 from tests.metrics.test_scanner import PATTERNS as PUBLISHED
 from tests.reference import metrics as reference
@@ -87,12 +87,12 @@ def run(seconds: float, examples: int, loader: Loader) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3600)
-    parser.add_argument("--reader", choices=["kernel", "re"], default="kernel")
+    parser.add_argument("--reader", choices=["compiled", "plain"], default="compiled")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     loader = Loader(10**18)
-    if arguments.reader == "kernel":
-        loader.kernel = Loader().wait()
+    if arguments.reader == "compiled":
+        loader.reader = Loader().wait()
     rounds = run(arguments.seconds, 1000, loader)
     print(f"no difference in {rounds} rounds of 1,000 examples")
 

@@ -6,15 +6,15 @@ import random
 
 import pytest
 
-from hpt.metrics.engine import Loader
+from hpt.metrics.fast.loader import Loader
 from tests.metrics import fuzz
 from tests.metrics.test_scanner import FRAGMENTS, PATTERNS
 
 
-@pytest.fixture(scope="module", params=["re", "kernel"])
+@pytest.fixture(scope="module", params=["plain", "compiled"])
 def loader(request: pytest.FixtureRequest) -> Loader:
     loader = Loader(10**18)
-    loader.kernel = Loader().wait() if request.param == "kernel" else None
+    loader.reader = Loader().wait() if request.param == "compiled" else None
     return loader
 
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from hpt.job.config import MetricDefinition
 from hpt.metrics import scanner as scanner_module
+from hpt.metrics.batch import Match
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.engine import Loader
-from hpt.metrics.scanner import MAX_LINE, Match, MetricScanner
+from hpt.metrics.fast.loader import Loader
+from hpt.metrics.scanner import MAX_LINE, MetricScanner
 from tests.reference import metrics as reference
 
 PATTERNS = (
@@ -33,14 +34,14 @@ PATTERNS = (
 )
 
 
-@pytest.fixture(params=["re", "kernel"], autouse=True, scope="module")
+@pytest.fixture(params=["plain", "compiled"], autouse=True, scope="module")
 def loader(request: pytest.FixtureRequest) -> Iterator[Loader]:
     """Every test runs with each way of reading."""
     global LOADER
     LOADER = Loader(10**18)
-    if request.param == "kernel":
-        LOADER.kernel = Loader().wait()
-        assert LOADER.kernel is not None
+    if request.param == "compiled":
+        LOADER.reader = Loader().wait()
+        assert LOADER.reader is not None
     yield LOADER
     LOADER = Loader(10**18)
 

@@ -1,84 +1,128 @@
-"""What is shipped: a source archive from which a wheel builds, and a wheel that works once installed."""
+"""What is shipped: a source archive from which a wheel builds, and what an installation of the wheel can do:
+one of `hpt` alone, one of `hpt[jobs]`.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import json
 import tarfile
-import venv
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
+from hpt.running.dependencies import JOBS
+from tests.packaging.conftest import Install
+from tests.packaging.environment import ROOT, run, start
+from tests.prerequisites import needs
+
+slow = pytest.mark.slow
 
 SEARCH = """
-import hpt, sys
+import sys
+import hpt
+from hpt.search.stopping.median import MedianRule
 assert hpt.__file__.startswith(sys.prefix), hpt.__file__
 space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1), hpt.CategoricalParameter("c", ["a", "b"])])
-tuner = hpt.Tuner(space, objective="minimize", strategy="Bayesian", seed=1)
-values = []
-for _ in range(15):
-    [trial] = tuner.ask()
-    values.append((trial.config["x"] - 0.3) ** 2 + (trial.config["c"] == "a"))
-    tuner.tell(trial.number, values[-1])
-assert min(values) < 1e-2, values
+for strategy in ("Bayesian", "Random"):
+    tuner = hpt.Tuner(space, objective="minimize", strategy=strategy, seed=1, stopping_rule=MedianRule())
+    for _ in range(15):
+        [trial] = tuner.ask()
+        value = (trial.config["x"] - 0.3) ** 2 + (trial.config["c"] == "a")
+        tuner.report(trial.number, value, 1)
+        tuner.tell(trial.number, value)
+    assert tuner.best_value < 1e-1, tuner.best_value
+assert {"numba", "boto3", "yaml", "rich", "psutil", "cloudpickle"}.isdisjoint(sys.modules)
 print("searched")
 """
 
+LAZY = """
+import sys
+import hpt
+heavy = {"numpy", "scipy", "numba", "boto3", "yaml", "rich", "sqlite3", "hpt._core", "hpt._blas"}
+assert heavy.isdisjoint(sys.modules), heavy & set(sys.modules)
+"""
 
-def run(*command: str | Path, cwd: Path) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HPT_"))}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return done.stdout
+DESCRIBE = """
+import hpt
+from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, JobConfig
+from hpt.search.trial import ObjectiveType
+space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
+loss = MetricDefinition("loss", "loss=(.*)")
+objective = Objective("loss", ObjectiveType.MINIMIZE)
+definition = TrainingJobDefinition("./train.sh", space, objective, metric_definitions=(loss,))
+job = JobConfig("described", "Random", definition, ResourceLimits(3, 1))
+"""
+
+READ = r"""
+from hpt.job import MetricDefinition
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.scanner import MetricScanner
+scanner = MetricScanner(CompiledDefinitions([MetricDefinition("loss", r"loss=(\S+)")]))
+[match] = [*scanner.feed(b"epoch 1\nloss=0.5\n"), *scanner.finish()]
+print(match[1])
+"""
+
+REFUSED = """
+calls = {
+    "hpt.tune": lambda: hpt.tune(len, space, max_jobs=1),
+    "hpt.run": lambda: hpt.run(job),
+    "hpt.client": lambda: hpt.client("sagemaker"),
+}
+for name, call in calls.items():
+    try:
+        call()
+    except hpt.MissingDependencyError as error:
+        assert isinstance(error, ImportError)
+        assert (error.what, error.extra) == (name, "jobs"), error
+        print(error)
+"""
+
+FUNCTION = """
+import hpt
+
+def train(config, report):
+    report(config["x"])
+    return config["x"] ** 2
+
+if __name__ == "__main__":
+    space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
+    result = hpt.tune(train, space, objective="minimize", strategy="random", max_jobs=2, seed=1)
+    print(result.status, len(result.trials))
+"""
+
+JOB = {
+    "HyperParameterTuningJobName": "installed",
+    "HyperParameterTuningJobConfig": {
+        "Strategy": "Random",
+        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 2},
+        "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+    },
+    "TrainingJobDefinition": {
+        "AlgorithmSpecification": {
+            "TrainingImage": "./train.sh",
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.e-]+)"}],
+        },
+    },
+}
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the tree's versioned and new files; what is generated stays behind."""
-    copy = tmp_path_factory.mktemp("tree")
-    listed = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((ROOT / name).read_bytes())
-    return copy
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A job file, and the shell script that it names."""
+    program = tmp_path / "train.sh"
+    program.write_text('#!/bin/sh\necho "loss=0.25"\n')
+    program.chmod(0o755)
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps(JOB))
+    return file
 
 
-@pytest.fixture(scope="module")
-def sources(tree: Path) -> set[str]:
-    """Names of the copied files, taken before anything is built there."""
-    return {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def sdist(tree: Path, sources: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    assert "setup.py" in sources
-    out = tmp_path_factory.mktemp("sdist")
-    code = "import sys, setuptools.build_meta as b; print(b.build_sdist(sys.argv[1]))"
-    run(sys.executable, "-P", "-c", code, out, cwd=tree)
-    [archive] = out.glob("*.tar.gz")
-    return archive
-
-
-@pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel built from the unpacked archive alone."""
-    source = tmp_path_factory.mktemp("source")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(source)  # our own archive; `filter` came with 3.11.4
-    [tree] = source.iterdir()
-    out = tmp_path_factory.mktemp("wheel")
-    code = "import sys, setuptools.build_meta as b; print(b.build_wheel(sys.argv[1]))"
-    run(sys.executable, "-P", "-c", code, out, cwd=tree)
-    [built] = out.glob("*.whl")
-    return built
-
-
+@slow
 def test_the_source_archive_is_complete(sdist: Path, sources: set[str]) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -90,6 +134,7 @@ def test_the_source_archive_is_complete(sdist: Path, sources: set[str]) -> None:
     assert not [name for name in names if name.startswith(("build/", "cpp/build/", ".venv/"))]
 
 
+@slow
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, sources: set[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -99,25 +144,94 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, sources: set[
     assert names - modules == {name for name in sources if name.startswith("hpt/")}
 
 
-def test_the_wheel_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
-    """A clean environment beside the tree; what the wheel depends on is lent to it by this one."""
-    home = tmp_path / "environment"
-    venv.create(home, with_pip=True)
-    python = home / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path)
-    import numpy as np
-
-    lent = Path(np.__file__).parents[1]
-    [site] = home.glob("lib/python*/site-packages")
-    (site / "lent.pth").write_text(f"{lent}\n")
-    assert run(python, "-c", SEARCH, cwd=tmp_path) == "searched\n"
-
-
+@slow
 def test_no_blas_is_linked(wheel: Path, tmp_path: Path) -> None:
     """SciPy's is used through pointers; a library of the build machine would not be there elsewhere."""
+    needs("ldd", "it says what is linked")
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if name.endswith(".so"):
                 module = Path(archive.extract(name, tmp_path))
                 needed = run("ldd", module, cwd=tmp_path).lower()
                 assert not [word for word in ("blas", "lapack", "gomp", "mkl") if word in needed], needed
+
+
+def test_what_is_asked_for_is_what_the_extra_brings() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {Requirement(line).name for line in project["dependencies"]} == {"numpy", "scipy"}
+    extras = project["optional-dependencies"]
+    assert {Requirement(line).name for line in extras["jobs"]} == {*JOBS, "numba"}
+    for algorithm in ("xgboost", "lightgbm", "catboost", "linear_learner", "knn", "kmeans"):
+        assert "hpt[jobs]" in extras[algorithm]
+
+
+@slow
+class TestAlone:
+    def test_it_searches(self, install: Install, tmp_path: Path) -> None:
+        assert run(install(""), "-c", SEARCH, cwd=tmp_path) == "searched\n"
+
+    def test_importing_it_loads_next_to_nothing(self, install: Install, tmp_path: Path) -> None:
+        run(install(""), "-c", LAZY, cwd=tmp_path)
+
+    def test_it_describes_jobs_and_reads_metrics(self, install: Install, job: Path) -> None:
+        assert (
+            run(install(""), "-c", DESCRIBE + "print(job.name, job.limits.max_jobs)", cwd=job.parent)
+            == "described 3\n"
+        )
+        assert run(install(""), "-c", READ, cwd=job.parent) == "0.5\n"
+
+    @pytest.mark.parametrize("words", ["--help", "--version", "tune --help"])
+    def test_the_command_explains_itself(self, install: Install, tmp_path: Path, words: str) -> None:
+        assert "hpt" in run(install("").with_name("hpt"), *words.split(), cwd=tmp_path)
+
+    @pytest.mark.parametrize("module", [False, True])
+    @pytest.mark.parametrize(
+        "words", ["tune {}", "tune {} --check", "list", "resume x", "simulate {} --curves {}"]
+    )
+    def test_a_command_says_in_one_line_what_is_missing(
+        self, install: Install, job: Path, words: str, module: bool
+    ) -> None:
+        python = install("")
+        command = [python, "-m", "hpt.cli.main"] if module else [python.with_name("hpt")]
+        done = start(
+            *command, *words.format(job, job).split(), cwd=job.parent, HPT_HOME=str(job.parent / "state")
+        )
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr == (
+            f"hpt: hpt {words.split()[0]} needs hpt[jobs], of which {', '.join(JOBS)} are not installed; "
+            f"run: {python} -m pip install 'hpt[jobs]'\n"
+        )
+        assert not (job.parent / "state").exists()
+
+    def test_a_function_says_so_too(self, install: Install, job: Path) -> None:
+        lines = run(install(""), "-c", DESCRIBE + REFUSED, cwd=job.parent).splitlines()
+        assert [line.split()[0] for line in lines] == ["hpt.tune", "hpt.run", "hpt.client"]
+        assert all(line.endswith(" -m pip install 'hpt[jobs]'") for line in lines)
+
+
+@slow
+class TestJobs:
+    def test_the_command_runs_a_job(self, install: Install, job: Path) -> None:
+        hpt = install("jobs").with_name("hpt")
+        state = str(job.parent / "state")
+        told = json.loads(run(hpt, "tune", job, "--json", cwd=job.parent, HPT_HOME=state))
+        assert told["HyperParameterTuningJobStatus"] == "Completed"
+        assert "installed" in run(hpt, "list", cwd=job.parent, HPT_HOME=state)
+
+    def test_a_function_is_tuned(self, install: Install, tmp_path: Path) -> None:
+        script = tmp_path / "script.py"
+        script.write_text(FUNCTION)
+        assert run(install("jobs"), script, cwd=tmp_path) == "Completed 2\n"
+
+    def test_a_boto3_program_lists_jobs(self, install: Install, tmp_path: Path) -> None:
+        code = """import hpt.client as boto3
+listed = boto3.client("sagemaker").list_hyper_parameter_tuning_jobs()
+print(listed["HyperParameterTuningJobSummaries"])"""
+        assert run(install("jobs"), "-c", code, cwd=tmp_path, HPT_HOME=str(tmp_path / "state")) == "[]\n"
+
+    def test_an_algorithm_that_is_missing_is_named(self, install: Install, tmp_path: Path) -> None:
+        example = ROOT / "examples" / "breast_cancer" / "job.json"
+        python = install("jobs")
+        done = start(python.with_name("hpt"), "tune", example, "--check", cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"{python} -m pip install 'hpt[xgboost]'" in done.stderr

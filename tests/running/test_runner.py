@@ -12,7 +12,7 @@ import pytest
 
 from hpt.errors import StorageError
 from hpt.executors.local import LocalExecutor
-from hpt.job.config import ResourceLimits, TuningJobConfig
+from hpt.job.config import JobConfig, ResourceLimits
 from hpt.job.state import JobState, JobStatus
 from hpt.running.runner import TuningJobRunner, training_job_name
 from hpt.search import events as ev
@@ -22,7 +22,7 @@ from hpt.storage.memory import MemoryStorage
 from tests.faults.jobs import FaultJob
 
 
-def make(tmp_path: Path, config: TuningJobConfig, storage: MemoryStorage | None = None) -> TuningJobRunner:
+def make(tmp_path: Path, config: JobConfig, storage: MemoryStorage | None = None) -> TuningJobRunner:
     created = time.time()
     storage = storage or MemoryStorage()
     storage.create(config.name, {}, created)
@@ -31,16 +31,16 @@ def make(tmp_path: Path, config: TuningJobConfig, storage: MemoryStorage | None 
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> TuningJobConfig:
+def config(tmp_path: Path) -> JobConfig:
     return FaultJob(tmp_path / "made", strategy="Random").config
 
 
-def with_pause(config: TuningJobConfig, pause: float, **limits: object) -> TuningJobConfig:
+def with_pause(config: JobConfig, pause: float, **limits: object) -> JobConfig:
     definition = replace(config.definition, hyperparameters={"pause": repr(pause)})
     return replace(config, definition=definition, limits=replace(config.limits, **limits))  # type: ignore[arg-type]
 
 
-def test_the_wall_clock_of_the_job_ends_it_completed(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_the_wall_clock_of_the_job_ends_it_completed(tmp_path: Path, config: JobConfig) -> None:
     limits = ResourceLimits(None, 2, 1.5)
     runner = make(tmp_path, replace(with_pause(config, 30.0), limits=limits))
     started = time.monotonic()
@@ -51,7 +51,7 @@ def test_the_wall_clock_of_the_job_ends_it_completed(tmp_path: Path, config: Tun
     assert runner.state.training_counters["Stopped"] == 2
 
 
-def test_the_deadline_of_a_training_job_keeps_its_last_value(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_the_deadline_of_a_training_job_keeps_its_last_value(tmp_path: Path, config: JobConfig) -> None:
     config = with_pause(config, 0.7, max_jobs=1)
     config = replace(config, definition=replace(config.definition, max_runtime_seconds=1.0))
     runner = make(tmp_path, config)
@@ -61,7 +61,7 @@ def test_the_deadline_of_a_training_job_keeps_its_last_value(tmp_path: Path, con
     assert job.value is not None and str(job.objective_status) == "Succeeded"
 
 
-def test_a_long_log_is_read_without_pauses(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_a_long_log_is_read_without_pauses(tmp_path: Path, config: JobConfig) -> None:
     program = tmp_path / "floods.py"
     program.write_text("for i in range(40_000): print('x' * 200)\nprint('loss=1.5;')\n")
     definition = replace(config.definition, training_image=str(program), hyperparameters={})
@@ -86,17 +86,17 @@ class _StopAtSecond:
         return Decision.STOP if len(history.trial(number).reports) >= 2 else Decision.CONTINUE  # type: ignore[attr-defined]
 
 
-def test_a_stopping_rule_stops_and_later_values_still_count(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_a_stopping_rule_stops_and_later_values_still_count(tmp_path: Path, config: JobConfig) -> None:
     runner = make(tmp_path, with_pause(config, 0.4, max_jobs=1))
     runner._tuner._stopping_rule = _StopAtSecond()
     runner.run()
     [job] = runner.state.jobs.values()
     assert str(job.status) in ("Stopped", "Completed")
-    assert job.stop_reason == ev.STOPPED_BY_RULE
+    assert job.stop_reason == ev.StopReason.RULE
     assert job.value == job.metrics["loss"][0]
 
 
-def test_one_stopped_before_its_program_started_says_so(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_one_stopped_before_its_program_started_says_so(tmp_path: Path, config: JobConfig) -> None:
     created = time.time()
     storage = MemoryStorage()
     storage.create(config.name, {}, created)
@@ -104,7 +104,7 @@ def test_one_stopped_before_its_program_started_says_so(tmp_path: Path, config: 
     events = [
         ev.TrialCreated(created, 1, trial, "job-001"),
         ev.AttemptCreated(created, 1, 1),
-        ev.AttemptEnded(created, 1, 1, "Lost", None, "the host was restarted"),
+        ev.AttemptEnded(created, 1, 1, ev.AttemptOutcome.LOST, None, "the host was restarted"),
     ]
     storage.append(lease := storage.acquire(config.name), events, {})
     executor = LocalExecutor(tmp_path / "trials")
@@ -115,7 +115,7 @@ def test_one_stopped_before_its_program_started_says_so(tmp_path: Path, config: 
     assert (str(job.status), job.failure_reason) == ("Stopped", "stopped before the program started")
 
 
-def test_finite_space_exhausted(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_finite_space_exhausted(tmp_path: Path, config: JobConfig) -> None:
     from hpt.search.space import CategoricalParameter, IntegerParameter, SearchSpace
 
     space = SearchSpace([IntegerParameter("depth", 1, 2), CategoricalParameter("kind", ["a", "b"])])
@@ -139,7 +139,7 @@ class _FullDisk(MemoryStorage):
         super().append(lease, events, summary)
 
 
-def test_a_failed_append_submits_nothing_and_loses_nothing(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_a_failed_append_submits_nothing_and_loses_nothing(tmp_path: Path, config: JobConfig) -> None:
     storage = _FullDisk()
     storage.after = 1
     config = with_pause(config, 0.05, max_jobs=4, max_parallel_jobs=2)
@@ -172,7 +172,7 @@ def test_names_are_a_function_of_the_job() -> None:
     assert training_job_name("job", 1234, 1, 0.0).startswith("job-1234-")
 
 
-def test_state_is_the_fold_of_its_events(tmp_path: Path, config: TuningJobConfig) -> None:
+def test_state_is_the_fold_of_its_events(tmp_path: Path, config: JobConfig) -> None:
     storage = MemoryStorage()
     runner = make(tmp_path, with_pause(config, 0.01, max_jobs=3), storage)
     runner.run()

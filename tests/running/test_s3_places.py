@@ -79,7 +79,7 @@ def test_no_bucket_name_at_all(bucket: str) -> None:
 def test_no_credentials() -> None:
     assert check_s3("s3://data/train") == (
         "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or "
-        "run: aws configure"
+        "configure a profile"
     )
 
 

@@ -13,11 +13,11 @@ from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     EarlyStopping,
     HyperbandConfig,
+    JobConfig,
     MetricDefinition,
     Objective,
     ResourceLimits,
     TrainingJobDefinition,
-    TuningJobConfig,
 )
 from hpt.job.decisions import make_search
 from hpt.job.state import JobState
@@ -39,9 +39,7 @@ def curves(config: Config) -> Curve:
     return Curve([floor + 0.5 / (step + 10 * x) for step in range(1, 82)], 10.0 + 5 * y)
 
 
-def config(
-    strategy: str = "Random", *, jobs: int = 100, parallel: int = 10, **changes: object
-) -> TuningJobConfig:
+def config(strategy: str = "Random", *, jobs: int = 100, parallel: int = 10, **changes: object) -> JobConfig:
     definition = TrainingJobDefinition(
         "train.py",
         SPACE,
@@ -49,10 +47,10 @@ def config(
         metric_definitions=(MetricDefinition("loss", "loss=(.*)"),),
     )
     limits = ResourceLimits(jobs, parallel)
-    return TuningJobConfig("sim", strategy, definition, limits, seed=5, **changes)  # type: ignore[arg-type]
+    return JobConfig("sim", strategy, definition, limits, seed=5, **changes)  # type: ignore[arg-type]
 
 
-def run(config: TuningJobConfig, trouble: Trouble | None = None) -> tuple[TuningJobRunner, list[ev.Event]]:
+def run(config: JobConfig, trouble: Trouble | None = None) -> tuple[TuningJobRunner, list[ev.Event]]:
     recorded: list[ev.Event] = []
 
     def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
@@ -61,7 +59,7 @@ def run(config: TuningJobConfig, trouble: Trouble | None = None) -> tuple[Tuning
     return simulate(config, curves, trouble=trouble or Trouble(), observe=observe), recorded
 
 
-def assert_replays(config: TuningJobConfig, recorded: list[ev.Event]) -> None:
+def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
     """A tuner that knows nothing but the events before decides the same at every point."""
     strategy, rule = make_search(config)
     tuner = Tuner(SPACE, "Minimize", strategy, seed=config.seed, stopping_rule=rule)
@@ -74,7 +72,7 @@ def assert_replays(config: TuningJobConfig, recorded: list[ev.Event]) -> None:
         if isinstance(event, ev.StopDecided):
             told.add(event.number)
         if isinstance(event, ev.Reported) and event.number not in told:
-            stops = isinstance(following, ev.StopDecided) and following.reason == ev.STOPPED_BY_RULE
+            stops = isinstance(following, ev.StopDecided) and following.reason == ev.StopReason.RULE
             assert (tuner.judge(event.number) is Decision.STOP) == stops
 
 
@@ -157,7 +155,7 @@ def test_a_program_that_goes_on_beyond_max_resource_keeps_its_last_value() -> No
     )
     [job] = runner.state.jobs.values()
     assert (str(job.status), job.reports, job.value) == ("Stopped", 5, 1.0)
-    assert job.stop_reason == ev.STOPPED_BY_RULE
+    assert job.stop_reason == ev.StopReason.RULE
 
 
 @pytest.mark.parametrize(
@@ -213,7 +211,7 @@ FEATURES = [
 
 
 @pytest.mark.parametrize("job", FEATURES)
-def test_a_job_cut_after_any_commit_goes_on_to_the_same_results(job: TuningJobConfig) -> None:
+def test_a_job_cut_after_any_commit_goes_on_to_the_same_results(job: JobConfig) -> None:
     commits: list[list[ev.Event]] = []
     original = simulate(job, curves, observe=lambda runner, events: commits.append(list(events))).state
     trials = [(each.config, each.value, each.reports, each.status) for each in original.jobs.values()]

@@ -8,10 +8,11 @@ import pytest
 
 import hpt
 from hpt.errors import ValidationError
-from hpt.job.config import Algorithm, TuningJobConfig, tuning_job
+from hpt.job.build import Algorithm, tuning_job
+from hpt.job.config import JobConfig
 from hpt.job.warm_start import WarmStart
 from hpt.running.session import Session
-from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.events import ParentResult
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 
@@ -21,7 +22,7 @@ SPACES = {
 }
 
 
-def job(folder: Path, name: str, chosen: tuple[str, ...], jobs: int, **options: object) -> TuningJobConfig:
+def job(folder: Path, name: str, chosen: tuple[str, ...], jobs: int, **options: object) -> JobConfig:
     """A job of programs that print how far from 0.3 their first parameter is; `two` is better by 1."""
     algorithms = []
     for each in chosen:
@@ -54,11 +55,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def given(root: Path, config: TuningJobConfig) -> tuple[str, list[ParentResult]]:
+def given(root: Path, config: JobConfig) -> tuple[str, list[ParentResult]]:
     session = Session(root / "state")
-    told, events = session.inherit(config, 0.0)
+    events, [note] = session.inherit(config, 0.0)
     session.close()
-    return told.warnings[-1], events
+    return note, events
 
 
 def test_results_go_to_the_definition_of_their_program(root: Path) -> None:
@@ -100,5 +101,5 @@ def test_the_search_goes_on_from_there(root: Path, kind: str) -> None:
 def test_the_service_refuses_it_as_before(root: Path) -> None:
     child = job(root, "child", ("one", "two"), 4, warm_start="old")
     with pytest.raises(ValidationError, match="needs a single definition"):
-        parse_request(child.request)
-    assert parse_request(child.request, extended=True) == child
+        parse_request(to_request(child))
+    assert parse_request(to_request(child), extended=True) == child

@@ -10,14 +10,13 @@ import pytest
 
 from hpt.errors import InputError, TrialStateError, UnknownTrialError
 from hpt.search.events import (
-    INTERRUPTED,
-    STOPPED_BY_RULE,
     AttemptCreated,
     JobEnded,
     MetricLogged,
     ObservationAdded,
     Reported,
     StopDecided,
+    StopReason,
     TrialCreated,
     TrialEnded,
 )
@@ -108,11 +107,11 @@ def record() -> list:
         Reported(1.0, 2, 0.5, 1.0),
         MetricLogged(1.0, 2, 1, "auc", 0.5, 17),
         Reported(1.5, 1, math.nan, 1.0),
-        StopDecided(2.0, 2, STOPPED_BY_RULE),
+        StopDecided(2.0, 2, StopReason.RULE),
         TrialEnded(3.0, 2, TrialStatus.STOPPED, 0.5),
         created[3],
         AttemptCreated(3.5, 4, 1),
-        StopDecided(4.0, 3, INTERRUPTED),
+        StopDecided(4.0, 3, StopReason.INTERRUPTED),
         TrialEnded(5.0, 1, TrialStatus.COMPLETED, None),
         TrialEnded(6.0, 3, TrialStatus.FAILED, None),
         JobEnded(7.0, "Completed", "MaxNumberOfTrainingJobs"),
@@ -137,7 +136,9 @@ def test_recorded_events_rebuild_the_state():
 def test_an_interrupted_trial_goes_on():
     events = record()
     tuner = replay(
-        events[: 1 + next(i for i, e in enumerate(events) if getattr(e, "reason", "") == INTERRUPTED)]
+        events[
+            : 1 + next(i for i, e in enumerate(events) if getattr(e, "reason", "") == StopReason.INTERRUPTED)
+        ]
     )
     assert tuner.trials[2].status is TrialStatus.IN_PROGRESS
 
@@ -160,7 +161,7 @@ def test_a_resumed_tuner_suggests_as_the_undisturbed_one_at_every_cut():
         (TrialCreated(0.0, 3, {**CONFIG, "eta": 2.0}), InputError),
         (Reported(0.0, 3, 0.5, 1.0), UnknownTrialError),
         (Reported(0.0, 1, 0.5, 1.0), TrialStateError),
-        (StopDecided(0.0, 1, STOPPED_BY_RULE), TrialStateError),
+        (StopDecided(0.0, 1, StopReason.RULE), TrialStateError),
         (TrialEnded(0.0, 1, TrialStatus.COMPLETED, 0.5), TrialStateError),
         (TrialEnded(0.0, 8, TrialStatus.COMPLETED, 0.5), UnknownTrialError),
         (ObservationAdded(0.0, CONFIG, math.nan), InputError),

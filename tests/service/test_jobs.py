@@ -14,7 +14,7 @@ from hpt.sagemaker.request.parse import parse_request
 from hpt.search import events as ev
 from hpt.search.trial import TrialStatus
 from hpt.service.api import Service
-from hpt.service.jobs import KEPT, Jobs
+from hpt.service.jobs import Jobs
 from tests.client.conftest import Desk
 
 
@@ -58,9 +58,9 @@ def test_only_what_is_new_is_read(session: Session, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(session.storage, "read", noted)
     for number in range(1, 4):
-        session.storage.append(lease, trial(number, number / 10), {"n": number})
+        session.storage.append(lease, trial(number, number / 10), {"modified": float(number)})
         job = jobs.find("JOB")
-        assert job.state.launched == number and job.record.summary == {"n": number}
+        assert job.state.launched == number and job.record.summary == {"modified": float(number)}
         fresh = session.load("job")[2]
         assert fresh.jobs == job.state.jobs and fresh.summary() == job.state.summary()
     assert [after for after in asked if after] == [2, 5]
@@ -96,12 +96,17 @@ def test_events_that_were_taken_back_are_forgotten(session: Session, tmp_path: P
     assert job.state.jobs[2].value is None and job.state.events == 5
 
 
-def test_more_jobs_than_are_held(session: Session, tmp_path: Path) -> None:
-    for i in range(KEPT + 3):
+def test_more_than_is_held(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpt.service.jobs.MOST_EVENTS", 15)
+    for i in range(4):
         create(session, f"job{i}", tmp_path)
+        lease = session.storage.acquire(f"job{i}")
+        session.storage.append(lease, trial(1, 0.5) + trial(2, 0.5), {})
+        session.storage.release(lease)
     jobs = Jobs(session)
-    assert len(list(jobs.all())) == KEPT + 3
-    assert len(jobs._held) == KEPT
+    for _ in range(2):
+        assert [job.state.launched for job in jobs.all()] == [2] * 4
+        assert [job.key for job in jobs._held.values()] == ["job2", "job3"] and jobs._size == 12
 
 
 def test_several_threads_may_ask(session: Session, tmp_path: Path) -> None:

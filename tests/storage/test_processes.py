@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import resource
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobOwnedError, StorageError
+from hpt.job.notes import STOP, stop_requested
 from hpt.search.events import Reported, StatusChanged
 from hpt.storage.base import Lease
 from hpt.storage.sqlite import SQLiteStorage
 from hpt.testing.storage import events
+from tests import prerequisites
 
 WRITER = """
 import sys
@@ -188,13 +188,14 @@ def test_a_stop_request_of_another_process_is_seen(tmp_path: Path) -> None:
     storage = SQLiteStorage(tmp_path)
     storage.create("job", {}, 1.0)
     lease = storage.acquire("job")
-    assert not storage.stop_requested("job")
+    assert not stop_requested(storage.notes("job"))
     program = (
         "import sys; from pathlib import Path; from hpt.storage.sqlite import SQLiteStorage;"
-        "SQLiteStorage(Path(sys.argv[1])).request_stop('JOB')"
+        "from hpt.job.notes import STOP;"
+        "SQLiteStorage(Path(sys.argv[1])).leave('JOB', STOP)"
     )
     assert start(program, tmp_path).wait(timeout=60) == 0
-    assert storage.stop_requested("job")
+    assert stop_requested(storage.notes("job"))
     storage.append(lease, events(0, 1), {})
 
 
@@ -214,23 +215,14 @@ def fill_until_refused(storage: SQLiteStorage, match: str) -> None:
             storage.append(lease, [BIG] * 100, {"count": -1})
     record, recorded = storage.read("job")
     assert len(recorded) == count == record.summary["count"]
-    assert not storage.stop_requested("job")
+    assert not stop_requested(storage.notes("job"))
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB."""
-    point = tmp_path / "disk"
-    point.mkdir()
-    mount = shutil.which("mount")
-    if os.getuid() != 0 or mount is None:
-        pytest.skip("mounting a small file system takes a superuser")
-    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(point)]
-    mounted = subprocess.run(command, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.strip()}")
-    yield point
-    subprocess.run(["umount", "-l", point], check=True)
+    with prerequisites.small_disk(tmp_path / "disk", "size=2m") as place:
+        yield place
 
 
 def test_a_full_disk_refuses_appends_and_nothing_else(small_disk: Path) -> None:
@@ -263,6 +255,32 @@ def test_a_full_disk_refuses_new_jobs_and_the_name_stays_free(small_disk: Path) 
     storage.append(storage.acquire("job"), events(0, 1), {})
 
 
+def test_a_full_disk_refuses_notes_and_keeps_those_there_are(small_disk: Path) -> None:
+    storage = SQLiteStorage(small_disk / "state")
+    storage.create("job", {}, 1.0)
+    lease = storage.acquire("job")
+    storage.leave("job", {"n": 0})
+    ballast = small_disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
+        while stream.write(bytes(4096)):
+            pass
+    with contextlib.suppress(StorageError):
+        for count in range(1, 2000):
+            storage.leave("job", {"text": "x" * 20_000, "n": count})
+    before = [note.body["n"] for note in storage.notes("job")]
+    assert before == list(range(len(before)))
+    with pytest.raises(StorageError, match="free space"):
+        storage.leave("job", {"text": "x" * 200_000})
+    assert [note.body["n"] for note in storage.notes("job")] == before
+    ballast.unlink()
+    storage.leave("job", STOP)
+    storage.append(lease, events(0, 1), {})
+    assert [note.body.get("n") for note in SQLiteStorage(small_disk / "state").notes("job")] == [
+        *before,
+        None,
+    ]
+
+
 def test_a_limit_on_file_sizes_refuses_appends_and_passes(tmp_path: Path) -> None:
     storage = SQLiteStorage(tmp_path)
     storage.create("job", {}, 1.0)
@@ -270,9 +288,7 @@ def test_a_limit_on_file_sizes_refuses_appends_and_passes(tmp_path: Path) -> Non
     former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
     try:
-        fill_until_refused(
-            storage, rf"job\.sqlite: .*file-size limit, then `hpt resume job --state {tmp_path}`"
-        )
+        fill_until_refused(storage, r"job\.sqlite: .*file-size limit")
         count = len(storage.read("job")[1])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -14,15 +14,22 @@ from math import floor, isfinite
 from typing import Any
 
 from hpt.job.billing import billable_seconds, training_seconds
-from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import (
+    DEFAULT_CHECKPOINT_PATH,
+    DEFAULT_MAX_RUNTIME,
+    OBJECTIVE_METRIC_KEY,
+    RESULT_METRIC,
+    JobConfig,
+    TrainingJobDefinition,
+)
 from hpt.job.rounding import as_float32
 from hpt.job.state import JobState, TrainingJob
 from hpt.job.view import JobView, TrialView, trial_view
 from hpt.job.warm_start import WarmStartType
 from hpt.sagemaker.reply.document import completion_details, training_job_document
-from hpt.sagemaker.request.convert import bodies, to_request
+from hpt.sagemaker.request.convert import bodies, resource_limits, to_request
 from hpt.sagemaker.request.facts import CONFIG
-from hpt.sagemaker.request.relaxations import DEFAULT_CHECKPOINT_PATH, DEFAULT_MAX_RUNTIME, LOCAL_ROLE
+from hpt.sagemaker.request.relaxations import LOCAL_ROLE
 
 MAX_REASON = 1024
 MAX_METRICS = 40
@@ -46,20 +53,26 @@ LOCAL_ACCOUNT = Account()
 
 
 def describe_response(
-    config: TuningJobConfig,
+    config: JobConfig,
     state: JobState,
     *,
+    request: Mapping[str, Any] | None = None,
     now: float | None = None,
     default_output: str = "",
     account: Account = LOCAL_ACCOUNT,
 ) -> dict[str, Any]:
     """The answer of DescribeHyperParameterTuningJob.
 
+    Parameters
+    ----------
+    config, state: the job.
+    request: the one it was made of, to be echoed; where there was none, one is written from `config`.
     now: seconds since the epoch, for the run time of a job that goes on; its last change if not given.
     default_output: shown as the output path of a job that named none.
+    account: in whose name ARNs are given.
     """
     job = JobView(config, state)
-    request = _echo(config, default_output)
+    request = _echo(config, request, default_output)
     end = state.ended if state.ended is not None else max(state.modified, now or 0.0)
     response: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
@@ -115,10 +128,15 @@ def overall_best(job: JobView, *, account: Account = LOCAL_ACCOUNT) -> dict[str,
 
 
 def tuning_job_summary(
-    config: TuningJobConfig, created: float, summary: Mapping[str, Any], *, account: Account = LOCAL_ACCOUNT
+    config: JobConfig,
+    created: float,
+    summary: Mapping[str, Any],
+    *,
+    request: Mapping[str, Any] | None = None,
+    account: Account = LOCAL_ACCOUNT,
 ) -> dict[str, Any]:
     """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave, or is empty for
-    a job that has not begun."""
+    a job that has not begun. request: as `describe_response` takes it."""
     summary = summary or JobState(config.objective_type, created).summary()
     entry: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
@@ -129,7 +147,7 @@ def tuning_job_summary(
         "LastModifiedTime": summary["modified"],
         "TrainingJobStatusCounters": dict(summary["training_counters"]),
         "ObjectiveStatusCounters": dict(summary["objective_counters"]),
-        "ResourceLimits": _echo(config, "")[CONFIG]["ResourceLimits"],
+        "ResourceLimits": dict(request[CONFIG]["ResourceLimits"]) if request else resource_limits(config),
     }
     if summary["ended"] is not None:
         entry["HyperParameterTuningEndTime"] = summary["ended"]
@@ -137,7 +155,7 @@ def tuning_job_summary(
 
 
 def training_job_summary(
-    config: TuningJobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
+    config: JobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
 ) -> dict[str, Any]:
     """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as strings."""
     return _summary(trial_view(config, job), account)
@@ -173,14 +191,20 @@ def last_modified(job: TrainingJob) -> float:
 
 
 def training_job_description(
-    config: TuningJobConfig, job: TrainingJob, *, default_output: str = "", account: Account = LOCAL_ACCOUNT
+    config: JobConfig,
+    job: TrainingJob,
+    *,
+    request: Mapping[str, Any] | None = None,
+    default_output: str = "",
+    account: Account = LOCAL_ACCOUNT,
 ) -> dict[str, Any]:
-    """The answer of DescribeTrainingJob for one training job of a tuning job (AMT 13.6).
+    """The answer of DescribeTrainingJob for one training job of a tuning job (AMT 13.6); arguments are those
+    of `describe_response`.
 
     Metrics whose last value is NaN or infinite have no place in a reply and are left out.
     """
     definition = config.definition_of(job.definition)
-    body = bodies(_echo(config, default_output))[config.all_definitions.index(definition)]
+    body = bodies(_echo(config, request, default_output))[config.all_definitions.index(definition)]
     description: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
@@ -230,9 +254,9 @@ _SHARED = (
 """Members of a definition that each of its training jobs repeats."""
 
 
-def _echo(config: TuningJobConfig, default_output: str) -> dict[str, Any]:
+def _echo(config: JobConfig, given: Mapping[str, Any] | None, default_output: str) -> dict[str, Any]:
     """The request as Describe shows it: with every member that clients read, whatever was given."""
-    request = copy.deepcopy(dict(config.request)) if config.request else to_request(config)
+    request = copy.deepcopy(dict(given)) if given else to_request(config)
     if config.seed is not None:
         request[CONFIG]["RandomSeed"] = config.seed
     for definition, body in zip(config.all_definitions, bodies(request), strict=True):

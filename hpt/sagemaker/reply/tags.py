@@ -7,23 +7,13 @@ was launched. Changes are notes left with the tuning job, which tell how many of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from hpt.errors import InputError
+from hpt.job.notes import OF, TAGS, Note
 from hpt.job.state import TrainingJob
 
 MAX_TAGS = 50
-TAGS = "Tags"
-"""The member of a note that holds a change: the tags set (or None: deleted) by key."""
-OF = "Of"
-"""The member of such a note that names the training job it is about; without it, it is the tuning job."""
-
-
-class Note(Protocol):
-    @property
-    def after(self) -> int: ...
-    @property
-    def body(self) -> Mapping[str, Any]: ...
 
 
 def change(changes: Mapping[str, str | None], job: str | None) -> dict[str, Any]:

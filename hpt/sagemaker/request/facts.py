@@ -4,52 +4,21 @@ paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from hpt.errors import InputError
-from hpt.job.catalog.description import RecommendedRange
-from hpt.sagemaker.request.relaxations import Limits
+from hpt.job.catalog import BuiltInAlgorithm
+from hpt.job.draft import KINDS, Draft
+from hpt.job.limits import Limits
+from hpt.job.words import Words
 from hpt.search.scaling import read_float, read_int
 
 CONFIG = "HyperParameterTuningJobConfig"
-KINDS = ("Continuous", "Integer", "Categorical")
-"""The kinds of ranges, in the order in which a space lists its parameters."""
-EPOCH_KEYS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-"""Static hyperparameters that tell how many reports a training job makes; the first that is given counts."""
 
-
-class Metric(Protocol):
-    """A metric of a built-in algorithm."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def regex(self) -> str: ...
-    @property
-    def direction(self) -> str: ...
-
-
-class Algorithm(Protocol):
-    """What the description of a job needs to know of a built-in algorithm."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def metric_definitions(self) -> Iterable[Metric]: ...
-    @property
-    def checkpoint_support(self) -> bool: ...
-    @property
-    def required_hyperparameters(self) -> Iterable[str]: ...
-    @property
-    def epoch_resource(self) -> str | None: ...
-    @property
-    def recommended_ranges(self) -> Iterable[RecommendedRange]: ...
-
-
-FindAlgorithm = Callable[[str], Algorithm | None]
+FindAlgorithm = Callable[[str], BuiltInAlgorithm | None]
 
 
 class Range(NamedTuple):
@@ -117,23 +86,12 @@ class Definition(NamedTuple):
         return statics
 
     @property
-    def epochs(self) -> tuple[str, str] | None:
-        """Name and text of the static hyperparameter that tells the number of epochs."""
-        return next(((key, self.statics[key]) for key in EPOCH_KEYS if key in self.statics), None)
-
-    @property
     def image(self) -> str:
         return str(self.body["AlgorithmSpecification"].get("TrainingImage", ""))
 
     @property
     def metrics(self) -> list[Mapping[str, str]]:
         return list(self.body["AlgorithmSpecification"].get("MetricDefinitions", ()))
-
-    @property
-    def combinations(self) -> int | None:
-        """The size of its space, None if infinite."""
-        counts = [declared.size for declared in self.ranges]
-        return None if None in counts else prod(count for count in counts if count is not None)
 
     def uris(self) -> Iterator[tuple[str, str]]:
         """(path, URI) of every channel, of the output and of the checkpoints."""
@@ -147,7 +105,7 @@ class Definition(NamedTuple):
             yield f"{self.path}.CheckpointConfig.S3Uri", self.body["CheckpointConfig"]["S3Uri"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """A request whose shapes are right, and what else the rules need.
 
@@ -175,19 +133,6 @@ class Facts:
         """`HyperbandStrategyConfig` as given."""
         config: Mapping[str, int] = self.config.get("StrategyConfig", {}).get("HyperbandStrategyConfig", {})
         return config
-
-    @property
-    def max_resource(self) -> int | None:
-        """The most reports of a training job under Hyperband: as given, else the definitions' largest number
-        of epochs; None where neither makes sense.
-        """
-        if "MaxResource" in self.hyperband:
-            return self.hyperband["MaxResource"]
-        try:
-            epochs = [read_int(each.epochs[1], each.epochs[0]) for each in self.definitions if each.epochs]
-        except InputError:
-            return None
-        return max(epochs) if epochs and min(epochs) >= 1 else None
 
     @property
     def resource_limits(self) -> Mapping[str, Any]:
@@ -230,14 +175,22 @@ class Facts:
             )
         return found
 
-    @property
-    def combinations(self) -> int | None:
-        """The size of the whole search: the sum over the definitions; None if infinite."""
-        counts = [definition.combinations for definition in self.definitions]
-        return None if None in counts else sum(count for count in counts if count is not None)
-
-    def algorithm(self, definition: Definition) -> Algorithm | None:
+    def algorithm(self, definition: Definition) -> BuiltInAlgorithm | None:
         """The built-in algorithm of a definition, None for a program of the user's own."""
         if not self.paths and "/" not in definition.image:  # a service knows images by their URI only
             return None
         return self.find_algorithm(definition.image)
+
+    @cached_property
+    def draft(self) -> Draft:
+        """The job that the request describes, as the rules of all jobs look at it."""
+        from hpt.sagemaker.request.drafts import draft_of_request
+
+        return draft_of_request(self)
+
+    @cached_property
+    def words(self) -> Words:
+        """What the request calls the parts of a job."""
+        from hpt.sagemaker.request.paths import RequestWords
+
+        return RequestWords(self)

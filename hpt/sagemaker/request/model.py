@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import HptError
+from hpt.errors import DependencyError
 
 VERSION = "2017-07-24"
 CREATE_TUNING_JOB = "CreateHyperParameterTuningJobRequest"
@@ -23,11 +23,11 @@ def load_shapes() -> dict[str, dict[str, Any]]:
     """Every shape of the installed botocore's SageMaker service model, by name. Do not change it.
 
     Raises:
-        HptError: botocore is not installed, or without its data.
+        DependencyError: botocore is not installed, or without its data.
     """
     spec = find_spec("botocore")
     if spec is None or spec.origin is None:
-        raise HptError("botocore is not installed; install it with: pip install boto3")
+        raise DependencyError("botocore is not installed; install boto3", library="boto3")
     folder = Path(spec.origin).parent / "data" / "sagemaker" / VERSION
     for name, read in (("service-2.json.gz", gzip.open), ("service-2.json", open)):
         path = folder / name
@@ -35,4 +35,8 @@ def load_shapes() -> dict[str, dict[str, Any]]:
             with read(path, "rb") as stream:
                 shapes: dict[str, dict[str, Any]] = json.loads(stream.read())["shapes"]
             return shapes
-    raise HptError(f"{folder} holds no SageMaker service model; reinstall botocore: pip install -U boto3")
+    raise DependencyError(
+        "the installed botocore holds no SageMaker service model; upgrade boto3",
+        library="boto3",
+        path=str(folder),
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from hpt.errors import Violation
-from hpt.job.config import TrainingJobDefinition, TuningJobConfig
+from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.parents import Parent, matching_definition, same_program
 from hpt.job.warm_start import WarmStartType
 from hpt.sagemaker.request.facts import CONFIG
@@ -23,7 +23,7 @@ MAX_CHANGES = 10
 PARENTS = "WarmStartConfig.ParentHyperParameterTuningJobs"
 NOT_FOUND = "ResourceNotFound"
 
-Find = Callable[[TuningJobConfig, Parent], Iterator[Broken]]
+Find = Callable[[JobConfig, Parent], Iterator[Broken]]
 
 
 class ParentRule(NamedTuple):
@@ -50,7 +50,7 @@ def missing(place: int, name: str) -> Violation:
     )
 
 
-def _ended(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _ended(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     if not parent.state.status.ended:
         yield (
             parent.path,
@@ -59,7 +59,7 @@ def _ended(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
         )
 
 
-def _single(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _single(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     if parent.config.definitions:
         yield (
             parent.path,
@@ -68,7 +68,7 @@ def _single(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
         )
 
 
-def _objective(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _objective(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     path = f"{CONFIG}.HyperParameterTuningJobObjective"
     for definition in parent.config.all_definitions:
         mine = matching_definition(config, definition)
@@ -89,7 +89,7 @@ def _objective(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
                 )
 
 
-def _names(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _names(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     mine, theirs = (_hyperparameters(each.definition) for each in (config, parent.config))
     only = [
         f"only {where} has {', '.join(map(repr, sorted(names)))}"
@@ -108,7 +108,7 @@ def _hyperparameters(definition: TrainingJobDefinition) -> set[str]:
     return {*definition.hyperparameters, *(each.name for each in definition.space.parameters)}
 
 
-def _kinds(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _kinds(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     theirs = {each.name: each for each in parent.config.definition.space.parameters}
     for mine in config.definition.space.parameters:
         other = theirs.get(mine.name)
@@ -141,7 +141,7 @@ def changes(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> dict[
     return counted
 
 
-def _changes(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _changes(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     counted = changes(config.definition, parent.config.definition)
     total = sum(counted.values())
     if total > MAX_CHANGES:
@@ -153,7 +153,7 @@ def _changes(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
         )
 
 
-def _identical(config: TuningJobConfig, parent: Parent) -> Iterator[Broken]:
+def _identical(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     assert config.warm_start is not None
     differs = same_program(config, parent.config)
     if config.warm_start.type is WarmStartType.IDENTICAL and differs:
@@ -178,7 +178,7 @@ PARENT_RULES: tuple[ParentRule, ...] = (
 
 
 def check_parents(
-    config: TuningJobConfig,
+    config: JobConfig,
     parents: Sequence[Parent],
     most_jobs: int | None,
     rules: Iterable[ParentRule] = PARENT_RULES,
@@ -196,10 +196,10 @@ def check_parents(
     return None if most_jobs is None else too_many_jobs(config, parents, most_jobs)
 
 
-def too_many_jobs(config: TuningJobConfig, parents: Sequence[Parent], most: int) -> Violation | None:
+def too_many_jobs(config: JobConfig, parents: Sequence[Parent], most: int) -> Violation | None:
     """W8. A job that names no number of training jobs asks for none here."""
     launched = sum(parent.state.launched for parent in parents)
-    asked = config.request.get(CONFIG, {}).get("ResourceLimits", {}).get("MaxNumberOfTrainingJobs", 0)
+    asked = 0 if config.limits.max_jobs_is_quota else config.limits.max_jobs or 0
     if launched + asked <= most:
         return None
     return Violation(

@@ -1,5 +1,5 @@
-"""From a CreateHyperParameterTuningJob request to a `TuningJobConfig`: the door that loads the model and
-looks around.
+"""From a CreateHyperParameterTuningJob request to a `JobConfig`: the door that loads the model and looks
+around.
 
 The order is shapes (all violations at once), then the first broken cross-field rule together with everything
 that is not supported yet and every local path that cannot be used, and last, since it takes time, the `s3://`
@@ -9,28 +9,95 @@ URIs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from hpt.errors import ValidationError, Violation
+from hpt.job.advice import advice
 from hpt.job.catalog import ALGORITHMS, find_algorithm
-from hpt.job.config import TuningJobConfig
-from hpt.sagemaker.request.autotune import autotune
-from hpt.sagemaker.request.convert import fill_in, to_config, to_request
-from hpt.sagemaker.request.facts import Definition, Facts
+from hpt.job.config import JobConfig
+from hpt.job.limits import Limits
+from hpt.job.places import is_image, is_s3, resolve_uri
+from hpt.job.warm_start import WarmStart
+from hpt.sagemaker.request.autotune import autotune, hand_over
+from hpt.sagemaker.request.convert import (
+    fill_in,
+    stored_only_note,
+    to_config,
+    to_request,
+    warm_start_request,
+)
+from hpt.sagemaker.request.facts import CONFIG, Definition, Facts
 from hpt.sagemaker.request.members import unsupported
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
-from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE, Limits, is_image, is_s3, resolve_uri
+from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.rules import EXTENDED_RULES, RULES, check_rules
 from hpt.sagemaker.request.shapes import CODE, check_shape
 from hpt.sagemaker.request.surroundings import CheckS3, Surroundings
 
-__all__ = ["parse_request", "to_request"]
+__all__ = ["JobRequest", "Overrides", "parse_request", "read_request", "to_request"]
 
 
-def parse_request(
+class JobRequest(NamedTuple):
+    """A request that was read.
+
+    config: the job it describes. request: itself, every default filled in, for Describe to echo; nothing
+    decides by it. warnings: what its author should know.
+    """
+
+    config: JobConfig
+    request: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+class Overrides(NamedTuple):
+    """What is to hold in place of what a request says; None leaves it as it is.
+
+    autotune: the names of static hyperparameters that stay static under Autotune, which takes all others for
+    hints.
+    """
+
+    name: str | None = None
+    strategy: str | None = None
+    warm_start: WarmStart | None = None
+    autotune: Sequence[str] | None = None
+
+    def put_into(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the request that says so.
+
+        Raises:
+            InputError: `autotune` names no static hyperparameter.
+        """
+        changed = dict(request)
+        if self.name is not None:
+            changed["HyperParameterTuningJobName"] = self.name
+        if self.strategy is not None and isinstance(changed.get(CONFIG), Mapping):
+            changed[CONFIG] = {**changed[CONFIG], "Strategy": self.strategy}
+        if self.warm_start is not None:
+            changed["WarmStartConfig"] = warm_start_request(self.warm_start)
+        return changed if self.autotune is None else hand_over(changed, self.autotune)
+
+
+class ReadOptions(TypedDict, total=False):
+    """The options of `read_request`."""
+
+    base_dir: str | os.PathLike[str] | None
+    strict: bool
+    limits: Limits | None
+    check_s3: CheckS3 | None
+    check_paths: bool
+    extended: bool
+    overrides: Overrides
+
+
+def parse_request(request: Mapping[str, Any], **options: Unpack[ReadOptions]) -> JobConfig:
+    """The tuning job that a request describes; `options` and exceptions are those of `read_request`."""
+    return read_request(request, **options).config
+
+
+def read_request(
     request: Mapping[str, Any],
     *,
     base_dir: str | os.PathLike[str] | None = None,
@@ -39,19 +106,30 @@ def parse_request(
     check_s3: CheckS3 | None = None,
     check_paths: bool = True,
     extended: bool = False,
-) -> TuningJobConfig:
-    """The tuning job that a request describes.
+    overrides: Overrides | None = None,
+) -> JobRequest:
+    """The tuning job that a request describes, with what else is to be kept or said of the request.
 
-    base_dir: where relative paths start, the current folder by default. strict: read it as the service would,
-    without local paths, defaults and limits. limits: these in place of the mode's own. check_s3: asked about
-    every `s3://` URI. check_paths: whether local programs and data must be there. extended:
-    allow what the service does not: early stopping and a warm start in a job of several algorithms.
+    Parameters
+    ----------
+    request: JSON data; it is left as it is.
+    base_dir: where relative paths start, the current folder by default.
+    strict: read it as the service would, without local paths, defaults and limits.
+    limits: these in place of the mode's own.
+    check_s3: asked about every `s3://` URI.
+    check_paths: whether local programs and data must be there.
+    extended: allow what the service does not: early stopping and a warm start in a multi-algorithm job.
+    overrides: what holds in place of what the request says.
 
-    Raises:
-        ValidationError: with every violation that was found; nothing was changed.
+    Raises
+    ------
+    ValidationError
+        With every violation that was found; nothing was changed.
     """
     mode = STRICT_MODE if strict else LOCAL_MODE
     limits = mode.limits if limits is None else limits
+    if overrides is not None:
+        request = overrides.put_into(request)
     plain, violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if violations:
         raise ValidationError(violations)
@@ -71,38 +149,41 @@ def parse_request(
         found += _look_around(facts, base, home, Surroundings(check_s3))
     if found:
         raise ValidationError(found)
-    filled = fill_in(facts, base, home)
-    return to_config(filled, Facts(filled, limits, mode.paths, find_algorithm, names))
+    config = to_config(facts, base, home)
+    filled = fill_in(facts, config)
+    return JobRequest(config, filled, (*stored_only_note(filled), *advice(config, facts.words)))
 
 
 def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings) -> Iterator[Violation]:
-    """Violations of programs, data and places that are not there, each naming the path that was tried."""
+    """Violations of programs, data and places that are not there, with the path that was tried as a fact."""
     remote = surroundings.check_s3 is not None
     for definition in facts.definitions:
         if not remote and facts.paths:
-            reason = _cannot_run(facts, definition, base, home, surroundings)
-            if reason is not None:
-                path = f"{definition.path}.AlgorithmSpecification.TrainingImage"
-                yield Violation(CODE, path, "program", f"{definition.image!r}: {reason}")
+            yield from _cannot_run(facts, definition, base, home, surroundings)
         for path, uri in definition.uris():
             tried = resolve_uri(uri, base, home)
             if tried is None or is_s3(tried) != remote:
                 continue
             check = surroundings.data if "InputDataConfig" in path else surroundings.destination
-            reason = check(tried)
+            reason = check(tried, uri)
             if reason is not None:
-                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}")
+                where = {} if remote else {"tried": tried}
+                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}", where)
 
 
 def _cannot_run(
     facts: Facts, definition: Definition, base: str, home: str, surroundings: Surroundings
-) -> str | None:
-    """Why the training image cannot run here, None if it can or if the rules have a word on it."""
-    image = definition.image
+) -> Iterator[Violation]:
+    """Why the training image cannot run here; nothing if it can or if the rules have a word on it."""
+    image, path = definition.image, f"{definition.path}.AlgorithmSpecification.TrainingImage"
     algorithm = find_algorithm(image) if image else None
     if algorithm is not None:
-        return surroundings.library(algorithm)
-    if not image or is_image(image):
-        return None
-    reason = surroundings.program(resolve_uri(image, base, home) or image)
-    return None if reason is None else f"{reason}; built-in algorithms are {', '.join(facts.algorithms)}"
+        reason = surroundings.library(algorithm)
+        if reason is not None:
+            yield Violation(CODE, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
+    elif image and not is_image(image):
+        tried = resolve_uri(image, base, home) or image
+        reason = surroundings.program(tried, image)
+        if reason is not None:
+            known = f"built-in algorithms are {', '.join(facts.algorithms)}"
+            yield Violation(CODE, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})

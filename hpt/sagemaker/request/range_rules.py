@@ -1,64 +1,34 @@
-"""Cross-field rules about ranges and the size of the search (AMT 2.12, V06 to V16)."""
+"""Rules about how the ranges of a request are written (AMT 2.12, V09 to V13).
+
+A `SearchSpace` cannot be built against them; here they are found one by one, with the path of each.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hpt.errors import InputError
-from hpt.job.config import OBJECTIVE_METRIC_KEY
-from hpt.sagemaker.request.facts import CONFIG, Facts, Range
+from hpt.job.rules import Find
+from hpt.sagemaker.request.facts import Facts, Range
 
 Broken = tuple[str, str]
 """The path of the offending member and what is wrong with it."""
 
-LIMITS = f"{CONFIG}.ResourceLimits"
-MAX_JOBS = f"{LIMITS}.MaxNumberOfTrainingJobs"
+
+def shared(find: Find) -> Callable[[Facts], Iterator[Broken]]:
+    """A rule of all jobs, by the paths of the request."""
+
+    def found(facts: Facts) -> Iterator[Broken]:
+        for place, message in find(facts.draft, facts.words):
+            yield facts.words.path(place), message
+
+    return found
 
 
 def _ranges(facts: Facts) -> Iterator[Range]:
     for definition in facts.definitions:
         yield from definition.ranges
-
-
-def too_many_ranges(facts: Facts) -> Iterator[Broken]:
-    most = facts.limits.parameters
-    for definition in facts.definitions:
-        count = len(definition.ranges)
-        if count > most:
-            yield (
-                definition.ranges_path,
-                f"{count} tunable hyperparameters are more than the {most} allowed; make some static",
-            )
-
-
-def too_many_hyperparameters(facts: Facts) -> Iterator[Broken]:
-    most = facts.limits.hyperparameters
-    for definition in facts.definitions:
-        statics = {name for name in definition.statics if name != OBJECTIVE_METRIC_KEY}
-        tuned = len(definition.ranges)
-        count = len(statics) + tuned + 1
-        if count > most:
-            yield (
-                f"{definition.path}.StaticHyperParameters",
-                f"{len(statics)} static and {tuned} tuned hyperparameters, with {OBJECTIVE_METRIC_KEY} "
-                f"that is added, make {count}, more than the {most} allowed; take some out",
-            )
-
-
-def duplicate_names(facts: Facts) -> Iterator[Broken]:
-    for definition in facts.definitions:
-        seen: set[str] = set()
-        for declared in definition.ranges:
-            if declared.name in seen:
-                yield f"{declared.path}.Name", f"{declared.name!r} has two ranges; keep one"
-            elif declared.name in definition.statics:
-                yield (
-                    f"{declared.path}.Name",
-                    f"{declared.name!r} has a range and is in StaticHyperParameters as well; keep one of "
-                    "them",
-                )
-            seen.add(declared.name)
 
 
 def bad_bounds(facts: Facts) -> Iterator[Broken]:
@@ -129,69 +99,3 @@ def reverse_logarithm(facts: Facts) -> Iterator[Broken]:
                 f"they are {declared.body['MinValue']} and {declared.body['MaxValue']}; narrow the range "
                 "or use Linear",
             )
-
-
-def grid_of_numbers(facts: Facts) -> Iterator[Broken]:
-    if facts.strategy != "Grid":
-        return
-    for declared in _ranges(facts):
-        if declared.kind != "Categorical":
-            yield (
-                declared.path,
-                f"range {declared.name!r} is {declared.kind.lower()}, and Grid takes categorical ranges "
-                "only; list its values as a categorical range or use another strategy",
-            )
-
-
-def grid_size(facts: Facts) -> Iterator[Broken]:
-    asked, total = facts.resource_limits.get("MaxNumberOfTrainingJobs"), facts.combinations
-    if facts.strategy == "Grid" and asked is not None and total is not None and asked != total:
-        yield (
-            MAX_JOBS,
-            f"{asked} differs from the {total} combinations of the grid; set it to {total} or leave it out",
-        )
-
-
-def space_too_small(facts: Facts) -> Iterator[Broken]:
-    asked, total = facts.resource_limits.get("MaxNumberOfTrainingJobs"), facts.combinations
-    if facts.strategy == "Grid" or facts.is_auto or asked is None or total is None:
-        return
-    if any(definition.ranges for definition in facts.definitions) and asked > total:
-        yield (
-            MAX_JOBS,
-            f"the ranges allow {float(total)} combinations, not enough for {asked} training jobs; "
-            f"lower it to {total} or widen the ranges",
-        )
-
-
-def no_end(facts: Facts) -> Iterator[Broken]:
-    limits = facts.resource_limits
-    ends = "MaxNumberOfTrainingJobs" in limits or "MaxRuntimeInSeconds" in limits
-    criteria = facts.config.get("TuningJobCompletionCriteria", {})
-    converging = criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled"
-    ends = ends or facts.is_auto or converging or bool(set(criteria) - {"ConvergenceDetected"})
-    if not ends and facts.strategy != "Grid":
-        yield (
-            MAX_JOBS,
-            f"is missing, and nothing else ends a {facts.strategy} search; give it or MaxRuntimeInSeconds",
-        )
-
-
-def over_quota(facts: Facts) -> Iterator[Broken]:
-    most = facts.limits.jobs[facts.strategy]
-    asked = facts.resource_limits.get("MaxNumberOfTrainingJobs")
-    if asked is None and facts.strategy == "Grid":
-        asked = facts.combinations
-    if asked is not None and asked > most:
-        yield (
-            MAX_JOBS,
-            f"the limit on training jobs of a {facts.strategy} tuning job is {most}, with present use of 0 "
-            f"and a requested increment of {asked}; ask for {most} or fewer",
-        )
-    parallel = facts.resource_limits["MaxParallelTrainingJobs"]
-    if parallel > facts.limits.parallel:
-        yield (
-            f"{LIMITS}.MaxParallelTrainingJobs",
-            f"the limit on training jobs at once is {facts.limits.parallel}, with present use of 0 and a "
-            f"requested increment of {parallel}; ask for {facts.limits.parallel} or fewer",
-        )

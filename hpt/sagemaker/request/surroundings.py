@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISDIR
 
 from hpt.job.catalog import BuiltInAlgorithm
 
@@ -17,27 +16,37 @@ CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
 
 
-def _looking(check: Callable[[Surroundings, str], str | None]) -> Callable[[Surroundings, str], str | None]:
+def _looking(check: Callable[[Surroundings, str, str], str | None]) -> Callable[..., str | None]:
     """The check, which answers also where the system will not even look: a folder on the way that may not be
-    searched, too long a name.
+    searched, too long a name. `shown` is the path itself unless another spelling is given.
     """
 
     @wraps(check)
-    def answer(self: Surroundings, path: str) -> str | None:
+    def answer(self: Surroundings, path: str, shown: str | None = None) -> str | None:
+        shown = path if shown is None else shown
         try:
-            return check(self, path)
+            return check(self, path, shown)
         except OSError as error:
             return (
-                f"{path} cannot be looked at ({error.strerror}); correct the path, or the permissions on the "
-                "way to it"
+                f"{shown} cannot be looked at ({error.strerror}); correct the path, or the permissions on "
+                "the way to it"
             )
 
     return answer
 
 
+def _mode(path: str | Path) -> int | None:
+    """The mode of what is at `path`; None if nothing is. `Path.exists` hides what it cannot look at."""
+    try:
+        return Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: no path holds a null byte
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Each method answers None if the path is usable, else what is wrong and how to mend it.
+    """Each method answers None if the path is usable, else what is wrong and how to fix it, with the path
+    spelled as `shown`.
 
     check_s3: None leaves `s3://` URIs unchecked.
     """
@@ -45,45 +54,46 @@ class Surroundings:
     check_s3: CheckS3 | None = None
 
     @_looking
-    def program(self, path: str) -> str | None:
-        program = Path(path)
-        if not program.exists():
-            return f"no program is at {path}; correct the path (relative ones start at the job file)"
-        if program.is_dir():
-            return f"{path} is a folder; name the program in it"
+    def program(self, path: str, shown: str) -> str | None:
+        program, mode = Path(path), _mode(path)
+        if mode is None:
+            return f"no program is at {shown}; correct the path (relative ones start at the job file)"
+        if S_ISDIR(mode):
+            return f"{shown} is a folder; name the program in it"
         if not os.access(program, os.R_OK):
-            return f"{path} may not be read; change its permissions: chmod u+r {path}"
+            return f"{shown} may not be read; change its permissions"
         if program.suffix != ".py" and not os.access(program, os.X_OK):
-            return f"{path} is neither executable nor a .py file; make it executable: chmod +x {path}"
+            return f"{shown} is neither executable nor a .py file; make it executable"
         return None
 
     def library(self, algorithm: BuiltInAlgorithm) -> str | None:
         if find_spec(algorithm.library) is None:
-            pip = f"{shlex.quote(sys.executable)} -m pip"  # that of the environment which lacks it
-            return f"{algorithm.library} is not installed; run: {pip} install 'hpt[{algorithm.extra}]'"
+            return f"{algorithm.library} is not installed; it comes with hpt[{algorithm.extra}]"
         return None
 
     @_looking
-    def data(self, uri: str) -> str | None:
+    def data(self, uri: str, shown: str) -> str | None:
         if uri.startswith("s3://"):
             return self.check_s3(uri) if self.check_s3 is not None else None
-        path = Path(uri)
-        if not path.exists():
-            return f"nothing is at {uri}; correct the path (relative ones start at the job file)"
-        if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
-            return f"{uri} may not be read; change its permissions"
+        mode = _mode(uri)
+        if mode is None:
+            return f"nothing is at {shown}; correct the path (relative ones start at the job file)"
+        if not os.access(uri, os.R_OK | os.X_OK if S_ISDIR(mode) else os.R_OK):
+            return f"{shown} may not be read; change its permissions"
         return None
 
     @_looking
-    def destination(self, uri: str) -> str | None:
+    def destination(self, uri: str, shown: str) -> str | None:
         if uri.startswith("s3://"):
             bucket = "/".join(uri.split("/")[:3])  # what lies below is still to be written
             return self.check_s3(bucket) if self.check_s3 is not None else None
-        path = Path(uri)
-        if path.exists() and not path.is_dir():
-            return f"{uri} is a file; name a folder"
-        while not path.exists():
+        path, mode = Path(uri), _mode(uri)
+        if mode is not None and not S_ISDIR(mode):
+            return f"{shown} is a file; name a folder"
+        while mode is None:
             path = path.parent
-        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
-            return f"{uri} cannot be made: {path} is not a folder one may write in; name another place"
+            mode = _mode(path)
+        if not S_ISDIR(mode) or not os.access(path, os.W_OK | os.X_OK):
+            above = str(path) if shown.startswith(str(path)) else "what it would lie in"
+            return f"{shown} cannot be made: {above} is not a folder one may write in; name another place"
         return None

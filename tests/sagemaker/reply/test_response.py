@@ -10,7 +10,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from hpt.job.config import RESULT_METRIC, TuningJobConfig
+from hpt.job.config import RESULT_METRIC, JobConfig
 from hpt.job.rounding import as_float32
 from hpt.job.state import STOP_REQUESTED, JobState
 from hpt.sagemaker.reply.response import (
@@ -21,7 +21,7 @@ from hpt.sagemaker.reply.response import (
     training_job_summary,
     tuning_job_summary,
 )
-from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.parse import parse_request, read_request
 from hpt.search import events as ev
 from hpt.search.trial import ObjectiveType, TrialStatus
 from tests.sagemaker.request.samples import CONFIG, GONE, JOB, edit, multi, single
@@ -36,9 +36,12 @@ def assert_is_reply(operation: str, reply: dict[str, Any]) -> None:
     assert not report.has_errors(), report.generate_report()
 
 
+READ = read_request(single(), strict=True)
+
+
 @pytest.fixture
-def config() -> TuningJobConfig:
-    return replace(parse_request(single(), strict=True), seed=11)
+def config() -> JobConfig:
+    return replace(READ.config, seed=11)
 
 
 def started(number: int, time: float, eta: float) -> list[ev.Event]:
@@ -59,10 +62,10 @@ EVENTS: list[ev.Event] = [
     ev.MetricLogged(111.5, 1, 1, "train:auc", float("nan"), 60),
     ev.MetricLogged(111.6, 1, 1, RESULT_METRIC, 0.9, 80),
     ev.StatusChanged(112.0, 1, "Uploading"),
-    ev.AttemptEnded(113.0, 1, 1, "Exited", 0),
+    ev.AttemptEnded(113.0, 1, 1, ev.AttemptOutcome.EXITED, 0),
     ev.TrialEnded(113.5, 1, TrialStatus.COMPLETED, 0.9, "Completed", model="/models/1/model.tar.gz"),
     ev.MetricLogged(114.0, 2, 1, "validation:auc", 0.95, 20),
-    ev.AttemptEnded(115.0, 2, 1, "Exited", 1),
+    ev.AttemptEnded(115.0, 2, 1, ev.AttemptOutcome.EXITED, 1),
     ev.TrialEnded(115.25, 2, TrialStatus.FAILED, None, "Failed", "x" * 2000),
     *started(3, 116.0, 0.5),
     ev.TrialEnded(130.0, 3, TrialStatus.STOPPED, 0.7, "Stopped"),
@@ -75,8 +78,8 @@ def state() -> JobState:
     return JobState.fold(ObjectiveType.MAXIMIZE, 99.5, EVENTS)
 
 
-def test_describe(config: TuningJobConfig, state: JobState) -> None:
-    reply = describe_response(config, state, now=200.25)
+def test_describe(config: JobConfig, state: JobState) -> None:
+    reply = describe_response(config, state, request=READ.request, now=200.25)
     assert_is_reply("DescribeHyperParameterTuningJob", reply)
     assert {member: reply[member] for member in reply if member not in (CONFIG, JOB, "BestTrainingJob")} == {
         "HyperParameterTuningJobName": "xgb-1",
@@ -111,8 +114,8 @@ def test_describe(config: TuningJobConfig, state: JobState) -> None:
     }
 
 
-def test_describe_echoes_what_clients_read(config: TuningJobConfig, state: JobState) -> None:
-    reply = describe_response(config, state)
+def test_describe_echoes_what_clients_read(config: JobConfig, state: JobState) -> None:
+    reply = describe_response(config, state, request=READ.request)
     assert reply[CONFIG]["RandomSeed"] == 11
     assert reply[CONFIG]["TrainingJobEarlyStoppingType"] == "Off"
     assert reply[CONFIG]["ParameterRanges"]["CategoricalParameterRanges"] == []
@@ -127,18 +130,18 @@ def test_describe_echoes_what_clients_read(config: TuningJobConfig, state: JobSt
     assert definition["HyperParameterTuningResourceConfig"] == compute
     assert definition["OutputDataConfig"]["KmsKeyId"] == ""
     assert len(definition["AlgorithmSpecification"]["MetricDefinitions"]) > 10
-    assert "_tuning_objective_metric" not in config.request[JOB]["StaticHyperParameters"]
+    assert "_tuning_objective_metric" not in READ.request[JOB]["StaticHyperParameters"]
 
 
-def test_describe_of_a_job_without_request_or_output(config: TuningJobConfig, state: JobState) -> None:
-    bare = replace(config, request={}, definition=replace(config.definition, output_path=None))
+def test_describe_of_a_job_without_request_or_output(config: JobConfig, state: JobState) -> None:
+    bare = replace(config, definition=replace(config.definition, output_path=None))
     reply = describe_response(bare, state, default_output="/state/xgb-1/trials")
     assert_is_reply("DescribeHyperParameterTuningJob", reply)
     assert reply[JOB]["OutputDataConfig"] == {"S3OutputPath": "/state/xgb-1/trials", "KmsKeyId": ""}
     assert reply[JOB]["ResourceConfig"]["InstanceType"] == "ml.m5.large"
 
 
-def test_a_job_that_has_only_begun(config: TuningJobConfig) -> None:
+def test_a_job_that_has_only_begun(config: JobConfig) -> None:
     reply = describe_response(config, JobState(ObjectiveType.MAXIMIZE, 5.0))
     assert_is_reply("DescribeHyperParameterTuningJob", reply)
     absent = {"BestTrainingJob", "FailureReason", "HyperParameterTuningEndTime"}
@@ -146,7 +149,7 @@ def test_a_job_that_has_only_begun(config: TuningJobConfig) -> None:
     assert reply["ConsumedResources"] == {"RuntimeInSeconds": 0}
 
 
-def test_a_stopped_and_a_failed_job(config: TuningJobConfig, state: JobState) -> None:
+def test_a_stopped_and_a_failed_job(config: JobConfig, state: JobState) -> None:
     state.apply(ev.JobStopRequested(140.0, STOP_REQUESTED))
     assert describe_response(config, state)["HyperParameterTuningJobStatus"] == "Stopping"
     state.apply(ev.TrialEnded(145.0, 4, TrialStatus.STOPPED))
@@ -162,9 +165,7 @@ def test_a_stopped_and_a_failed_job(config: TuningJobConfig, state: JobState) ->
     assert len(reply["FailureReason"]) == 1024
 
 
-def test_names_in_arns_are_lower_case_and_belong_to_the_account(
-    config: TuningJobConfig, state: JobState
-) -> None:
+def test_names_in_arns_are_lower_case_and_belong_to_the_account(config: JobConfig, state: JobState) -> None:
     account = Account("eu-west-1", "123456789012", "aws-cn")
     reply = describe_response(replace(config, name="Xgb-2"), state, account=account)
     assert reply["HyperParameterTuningJobName"] == "Xgb-2"
@@ -173,7 +174,7 @@ def test_names_in_arns_are_lower_case_and_belong_to_the_account(
     )
 
 
-def test_summaries_of_a_failed_and_a_running_job(config: TuningJobConfig, state: JobState) -> None:
+def test_summaries_of_a_failed_and_a_running_job(config: JobConfig, state: JobState) -> None:
     summaries = [training_job_summary(config, job) for job in state.jobs.values()]
     assert_is_reply("ListTrainingJobsForHyperParameterTuningJob", {"TrainingJobSummaries": summaries})
     _, failed, _, running = summaries
@@ -195,13 +196,14 @@ def test_several_definitions_are_named_everywhere() -> None:
     request = edit(
         multi(), {"TrainingJobDefinitions[1].StaticHyperParameters": {"num_round": "7", "alpha": "1"}}
     )
-    config = replace(parse_request(request, strict=True), seed=11)
+    read = read_request(request, strict=True)
+    config = replace(read.config, seed=11)
     state = JobState(config.objective_type, 100.0)
     for number, name, value in ((1, "first", 0.7), (2, "second", 0.9)):
         for event in started(number, 100.0 + number, 0.1 * number):
             state.apply(replace(event, definition=name) if isinstance(event, ev.TrialCreated) else event)
         state.apply(ev.TrialEnded(120.0 + number, number, TrialStatus.COMPLETED, value))
-    reply = describe_response(config, state)
+    reply = describe_response(config, state, request=read.request)
     assert_is_reply("DescribeHyperParameterTuningJob", reply)
     assert JOB not in reply
     assert "HyperParameterTuningJobObjective" not in reply[CONFIG]
@@ -220,11 +222,10 @@ def test_several_definitions_are_named_everywhere() -> None:
     summaries = [training_job_summary(config, job) for job in state.jobs.values()]
     assert_is_reply("ListTrainingJobsForHyperParameterTuningJob", {"TrainingJobSummaries": summaries})
     assert [each["TrainingJobDefinitionName"] for each in summaries] == ["first", "second"]
-    described = training_job_description(config, state.jobs[2])
+    described = training_job_description(config, state.jobs[2], request=read.request)
     assert_is_reply("DescribeTrainingJob", described)
     assert described["HyperParameters"]["num_round"] == "7"
-    bare = replace(config, request={}, warnings=())
-    assert_is_reply("DescribeHyperParameterTuningJob", describe_response(bare, state))
+    assert_is_reply("DescribeHyperParameterTuningJob", describe_response(config, state))
 
 
 COMPUTE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
@@ -248,17 +249,17 @@ CHOICES = {
     ],
 )
 def test_both_resource_configs_are_shown(
-    config: TuningJobConfig, state: JobState, given: dict[str, Any], plain: Any, tuning: Any
+    config: JobConfig, state: JobState, given: dict[str, Any], plain: Any, tuning: Any
 ) -> None:
-    definition = {key: value for key, value in config.request[JOB].items() if key != "ResourceConfig"}
-    echoing = replace(config, request={**config.request, JOB: {**definition, **given}})
-    reply = describe_response(echoing, state)
+    definition = {key: value for key, value in READ.request[JOB].items() if key != "ResourceConfig"}
+    echoing = {**READ.request, JOB: {**definition, **given}}
+    reply = describe_response(config, state, request=echoing)
     assert_is_reply("DescribeHyperParameterTuningJob", reply)
     assert reply[JOB]["ResourceConfig"] == plain
     assert reply[JOB]["HyperParameterTuningResourceConfig"] == tuning
 
 
-def test_a_listing_of_jobs(config: TuningJobConfig, state: JobState) -> None:
+def test_a_listing_of_jobs(config: JobConfig, state: JobState) -> None:
     entry = tuning_job_summary(config, state.created, state.summary())
     assert_is_reply("ListHyperParameterTuningJobs", {"HyperParameterTuningJobSummaries": [entry]})
     assert entry["Strategy"] == "Bayesian"
@@ -272,7 +273,7 @@ def test_a_listing_of_jobs(config: TuningJobConfig, state: JobState) -> None:
 class TestTrainingJob:
     """DescribeTrainingJob."""
 
-    def test_a_completed_one(self, config: TuningJobConfig, state: JobState) -> None:
+    def test_a_completed_one(self, config: JobConfig, state: JobState) -> None:
         reply = training_job_description(config, state.jobs[1])
         assert_is_reply("DescribeTrainingJob", reply)
         assert reply["HyperParameters"] == {
@@ -289,9 +290,7 @@ class TestTrainingJob:
         assert (reply["TrainingTimeInSeconds"], reply["BillableTimeInSeconds"]) == (12, 12)
         assert reply["TuningJobArn"].endswith(":hyper-parameter-tuning-job/xgb-1")
 
-    def test_each_transition_ends_where_the_next_starts(
-        self, config: TuningJobConfig, state: JobState
-    ) -> None:
+    def test_each_transition_ends_where_the_next_starts(self, config: JobConfig, state: JobState) -> None:
         transitions = training_job_description(config, state.jobs[1])["SecondaryStatusTransitions"]
         assert [entry["Status"] for entry in transitions] == [
             "Starting",
@@ -304,7 +303,7 @@ class TestTrainingJob:
             assert entry["EndTime"] == following["StartTime"]
         assert "EndTime" not in transitions[-1]
 
-    def test_a_running_and_a_failed_one(self, config: TuningJobConfig, state: JobState) -> None:
+    def test_a_running_and_a_failed_one(self, config: JobConfig, state: JobState) -> None:
         for number in (2, 4):
             reply = training_job_description(config, state.jobs[number])
             assert_is_reply("DescribeTrainingJob", reply)

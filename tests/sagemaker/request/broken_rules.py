@@ -90,7 +90,7 @@ BROKEN_NUMBERS = [
         {RANGES: GONE, "Autotune": {"Mode": "Enabled"}},
         RANGES,
         "holds no range, and a search needs one; add a hint that is a number to its AutoParameters, or let "
-        "--autotune (autotune=True) take the StaticHyperParameters for such hints",
+        "autotune take the StaticHyperParameters for such hints",
     ),
     Case(
         "V04",

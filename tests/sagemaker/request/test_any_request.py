@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpt.errors import ValidationError
-from hpt.sagemaker.request.parse import parse_request, to_request
+from hpt.sagemaker.request.parse import parse_request, read_request, to_request
 from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, local
 
 WHERE = [
@@ -111,12 +111,12 @@ def test_any_request_gives_a_job_or_a_validation_error(changes: list[tuple[str, 
         except (KeyError, IndexError, TypeError):
             return
     try:
-        config = parse_request(request, base_dir="/", strict=strict, check_paths=len(changes) == 1)
+        config, echo, _ = read_request(request, base_dir="/", strict=strict, check_paths=len(changes) == 1)
     except ValidationError as error:
         violations = error.violations
     else:
         assert parse_request(to_request(config), check_paths=False) == config
-        assert "\\u" not in json.dumps(config.request, ensure_ascii=True)
+        assert "\\u" not in json.dumps(echo, ensure_ascii=True)
         return
     assert violations
     assert all(each.code and each.rule and len(str(each)) < 4000 for each in violations)

@@ -8,22 +8,28 @@ from typing import Any
 import pytest
 
 from hpt.errors import InputError, ValidationError
+from hpt.job.autotune import range_around
+from hpt.job.build import tuning_job
 from hpt.job.catalog import find_algorithm
-from hpt.job.config import TuningJobConfig, tuning_job
-from hpt.sagemaker.request.autotune import hand_over, range_around
-from hpt.sagemaker.request.parse import parse_request
+from hpt.job.config import JobConfig
+from hpt.sagemaker.request.autotune import hand_over
+from hpt.sagemaker.request.parse import JobRequest, parse_request, read_request, to_request
 from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
 
 AUTO = {"Autotune": {"Mode": "Enabled"}}
 XGBOOST = find_algorithm("xgboost")
 
 
-def parsed(**changes: Any) -> TuningJobConfig:
+def told(changes: dict[str, Any]) -> JobRequest:
+    return read_request(edit(single(), {**AUTO, **changes}), check_paths=False)
+
+
+def parsed(**changes: Any) -> JobConfig:
     request = edit(single(), {**AUTO, **{name.replace("__", "."): value for name, value in changes.items()}})
     return parse_request(request, check_paths=False)
 
 
-def changed(changes: dict[str, Any], base: Any = single) -> TuningJobConfig:
+def changed(changes: dict[str, Any], base: Any = single) -> JobConfig:
     return parse_request(edit(base(), {**AUTO, **changes}), check_paths=False)
 
 
@@ -80,20 +86,23 @@ def test_a_range_stays_within_the_one_an_algorithm_recommends() -> None:
 
 def test_everything_left_out_is_chosen_and_reported() -> None:
     hints = [{"Name": "eta", "ValueHint": "0.2"}, {"Name": "booster", "ValueHint": "dart"}]
-    config = changed({f"{RANGES}": {"AutoParameters": hints}, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE})
+    config, echo, _ = told(
+        {f"{RANGES}": {"AutoParameters": hints}, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE}
+    )
     assert [parameter.name for parameter in config.definition.space.parameters] == ["eta"]
     assert config.definition.hyperparameters["booster"] == "dart"
     assert config.limits.max_jobs == 20
     assert config.early_stopping is not None
     assert config.completion.complete_on_convergence is True
     assert config.definition.retry_attempts == 3
-    told = config.request
-    assert told["Autotune"] == {"Mode": "Enabled"}
-    assert "AutoParameters" not in told[CONFIG]["ParameterRanges"]
-    assert told[CONFIG]["ParameterRanges"]["ContinuousParameterRanges"][0]["Name"] == "eta"
-    assert told[CONFIG]["TrainingJobEarlyStoppingType"] == "Auto"
-    assert told[JOB]["RetryStrategy"] == {"MaximumRetryAttempts": 3}
-    assert parse_request(told, check_paths=False) == config
+    assert config.autotune
+    assert echo["Autotune"] == {"Mode": "Enabled"}
+    assert "AutoParameters" not in echo[CONFIG]["ParameterRanges"]
+    assert echo[CONFIG]["ParameterRanges"]["ContinuousParameterRanges"][0]["Name"] == "eta"
+    assert echo[CONFIG]["TrainingJobEarlyStoppingType"] == "Auto"
+    assert echo[JOB]["RetryStrategy"] == {"MaximumRetryAttempts": 3}
+    assert parse_request(echo, check_paths=False) == config
+    assert parse_request(to_request(config), check_paths=False) == config
 
 
 def test_without_ranges_and_hints_a_built_in_gets_the_ranges_it_recommends() -> None:
@@ -122,8 +131,8 @@ def test_what_the_caller_gave_is_kept() -> None:
 
 
 def test_a_limit_on_time_is_an_end_too() -> None:
-    config = changed({f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 3600})
-    assert "MaxNumberOfTrainingJobs" not in config.request[CONFIG]["ResourceLimits"]
+    changes = {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 3600}
+    assert "MaxNumberOfTrainingJobs" not in told(changes).request[CONFIG]["ResourceLimits"]
 
 
 def test_a_finite_space_bounds_the_number_of_training_jobs() -> None:
@@ -156,7 +165,7 @@ def test_a_hint_beside_a_range_of_that_name_breaks_a_rule() -> None:
 class TestHandedOver:
     """The friendly way: static hyperparameters become hints, as the service's client library has it."""
 
-    def job(self, tmp_path: Path, **options: Any) -> TuningJobConfig:
+    def job(self, tmp_path: Path, **options: Any) -> JobConfig:
         program = tmp_path / "train.py"
         program.write_text("")
         static = {"learning_rate": 0.01, "optimizer": "adam", "hidden": 64}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hpt.errors import InputError, ValidationError
 from hpt.sagemaker.request.job_file import MAX_BYTES, load_job_file
-from hpt.sagemaker.request.parse import parse_request
+from hpt.sagemaker.request.parse import parse_request, read_request
 from hpt.sagemaker.request.shapes import SourceText
 
 JSON = """{
@@ -105,8 +105,8 @@ def refused(folder: Path, text: str | bytes, name: str = "job.json") -> str:
 @pytest.mark.parametrize(("name", "text"), [("job.json", JSON), ("job.yaml", YAML), ("job.toml", TOML)])
 def test_the_same_job_in_three_languages(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "train.py").write_text("pass")
-    config = parse_request(load(tmp_path, text, name), base_dir=tmp_path)
-    ranges = config.request["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    config, echo, _ = read_request(load(tmp_path, text, name), base_dir=tmp_path)
+    ranges = echo["HyperParameterTuningJobConfig"]["ParameterRanges"]
     assert ranges["ContinuousParameterRanges"] == [
         {"Name": "lr", "MinValue": "1e-3", "MaxValue": "0.50", "ScalingType": "Auto"}
     ]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hpt.job.places import is_image, resolve_uri
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
-from hpt.sagemaker.request.relaxations import LOCAL, is_image, resolve_uri
+from hpt.sagemaker.request.relaxations import LOCAL
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import Surroundings
 from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, edit, single
@@ -117,7 +118,7 @@ class TestSurroundings:
         program = tmp_path / "train"
         program.write_text("#!/bin/sh\n")
         assert here.program(str(program)) == (
-            f"{program} is neither executable nor a .py file; make it executable: chmod +x {program}"
+            f"{program} is neither executable nor a .py file; make it executable"
         )
         program.chmod(0o755)
         assert here.program(str(program)) is None

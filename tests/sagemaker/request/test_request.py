@@ -9,10 +9,10 @@ import pytest
 
 from hpt.errors import ValidationError
 from hpt.job.catalog import ALGORITHMS
-from hpt.job.config import Channel, MetricDefinition, Objective, ResourceLimits, TuningJobConfig
+from hpt.job.config import Channel, JobConfig, MetricDefinition, Objective, ResourceLimits
 from hpt.job.document import from_document, to_document
 from hpt.sagemaker.request.convert import ranges_of
-from hpt.sagemaker.request.parse import parse_request, to_request
+from hpt.sagemaker.request.parse import parse_request, read_request, to_request
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
 from tests.sagemaker.request.broken_rules import NAMES, SECOND
@@ -66,29 +66,29 @@ def test_a_service_request_in_strict_mode() -> None:
 
 
 def test_a_built_in_brings_its_metrics_along() -> None:
-    config = parse_request(single())
+    config, request, _ = read_request(single())
     expected = tuple(
         MetricDefinition(metric.name, metric.regex) for metric in ALGORITHMS[0].metric_definitions
     )
     assert config.definition.metric_definitions == expected
-    echoed = config.request[JOB]["AlgorithmSpecification"]["MetricDefinitions"]
+    echoed = request[JOB]["AlgorithmSpecification"]["MetricDefinitions"]
     assert echoed == [{"Name": metric.name, "Regex": metric.regex} for metric in expected]
 
 
 def test_the_least_local_request(folder: Path) -> None:
-    config = parse_request(local(), base_dir=folder)
+    config, _, warnings = read_request(local(), base_dir=folder)
     definition = config.definition
     assert definition.training_image == str(folder / "train.py")
     assert definition.channels == (Channel("train", str(folder / "data" / "train.csv")),)
     assert definition.output_path is None
     assert definition.max_runtime_seconds == 86_400
     assert definition.grace_seconds == 120
-    assert config.warnings == ()
+    assert warnings == ()
 
 
 def test_the_echo_has_every_default_and_the_texts_as_given(folder: Path) -> None:
     request = edit(local(), {f"{RANGES}.ContinuousParameterRanges[0].MinValue": "0.10"})
-    echo = parse_request(request, base_dir=folder).request
+    echo = read_request(request, base_dir=folder).request
     assert echo[CONFIG]["ParameterRanges"] == {
         "ContinuousParameterRanges": [
             {"Name": "lr", "MinValue": "0.10", "MaxValue": "0.5", "ScalingType": "Auto"}
@@ -168,16 +168,16 @@ ROUND_TRIPS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", ROUND_TRIPS)
 def test_a_job_survives_every_way_of_writing_it_down(folder: Path, changes: dict[str, Any]) -> None:
     request = edit(local(), changes)
-    config = parse_request(request, base_dir=folder)
-    assert parse_request(config.request, base_dir="/") == config
+    config, echo, _ = read_request(request, base_dir=folder)
+    assert parse_request(echo, base_dir="/") == config
     assert parse_request(to_request(config), base_dir="/") == config
     assert from_document(json.loads(json.dumps(to_document(config)))) == config
 
 
 @pytest.mark.parametrize("request_", [single(), grid()])
 def test_service_requests_survive_it_too(request_: dict[str, Any]) -> None:
-    config = parse_request(request_, strict=True)
-    assert parse_request(config.request, strict=True) == config
+    config, echo, _ = read_request(request_, strict=True)
+    assert parse_request(echo, strict=True) == config
     assert parse_request(to_request(config), strict=True) == config
 
 
@@ -222,23 +222,24 @@ class TestLimits:
     """How many training jobs."""
 
     def test_a_grid_infers_its_size(self) -> None:
-        config = parse_request(edit(grid(), {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE}))
+        config, echo, _ = read_request(edit(grid(), {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE}))
         assert config.limits.max_jobs == 6
-        assert config.request[CONFIG]["ResourceLimits"]["MaxNumberOfTrainingJobs"] == 6
+        assert echo[CONFIG]["ResourceLimits"]["MaxNumberOfTrainingJobs"] == 6
 
     @pytest.mark.parametrize(("strict", "most"), [(True, 750), (False, 10_000)])
     def test_a_search_ended_by_time_is_capped_at_the_quota(self, strict: bool, most: int) -> None:
         changes = {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 600}
-        config = parse_request(edit(single(), changes), strict=strict)
+        config, echo, _ = read_request(edit(single(), changes), strict=strict)
         assert config.limits == ResourceLimits(most, 2, 600)
-        assert "MaxNumberOfTrainingJobs" not in config.request[CONFIG]["ResourceLimits"]
+        for request in (echo, to_request(config), to_request(from_document(to_document(config)))):
+            assert "MaxNumberOfTrainingJobs" not in request[CONFIG]["ResourceLimits"]
 
 
 class TestWarnings:
     """Said once, when the job is made."""
 
     def test_what_is_only_stored_is_named_in_one_warning(self) -> None:
-        [warning] = parse_request(single()).warnings
+        [warning] = read_request(single()).warnings
         assert warning == (
             "kept, but without effect on this machine: TrainingJobDefinition.RoleArn, "
             "TrainingJobDefinition.ResourceConfig.InstanceType, "
@@ -249,12 +250,12 @@ class TestWarnings:
         statics = {
             "TrainingJobDefinition.StaticHyperParameters": {"num_round": "1", "Epochs": "1", "EPOCHS": "2"}
         }
-        [warning] = [each for each in parse_request(edit(single(), statics)).warnings if "case" in each]
+        [warning] = [each for each in read_request(edit(single(), statics)).warnings if "case" in each]
         assert "'Epochs' and 'EPOCHS'" in warning and "SM_HP_EPOCHS" in warning
 
     def test_a_metric_of_a_built_in_has_a_direction(self) -> None:
         path = f"{CONFIG}.HyperParameterTuningJobObjective"
-        warnings = parse_request(edit(single(), {f"{path}.Type": "Minimize"})).warnings
+        warnings = read_request(edit(single(), {f"{path}.Type": "Minimize"})).warnings
         assert (
             f"{path}.Type is Minimize, but of validation:auc the larger value is the better one" in warnings
         )
@@ -291,11 +292,11 @@ class TestRefusals:
             ("path", f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
         ]
         assert found[2][3] == (
-            f"'trian.py': no program is at {folder}/trian.py; correct the path (relative ones start at the "
+            f"'trian.py': no program is at trian.py; correct the path (relative ones start at the "
             f"job file); built-in algorithms are {NAMES}"
         )
         assert found[3][3] == (
-            f"'file://data/test.csv': nothing is at {folder}/data/test.csv; correct the path (relative "
+            "'file://data/test.csv': nothing is at file://data/test.csv; correct the path (relative "
             "ones start at the job file)"
         )
 
@@ -307,7 +308,7 @@ class TestRefusals:
         request = edit(local(), {f"{JOB}.OutputDataConfig.S3OutputPath": "train.py"})
         [(_, path, rule, message)] = refused(request, base_dir=folder)
         assert (path, rule) == (f"{JOB}.OutputDataConfig.S3OutputPath", "path")
-        assert message == f"'train.py': {folder}/train.py is a file; name a folder"
+        assert message == "'train.py': train.py is a file; name a folder"
 
     def test_s3_is_asked_last_and_once_for_each_uri(self, folder: Path) -> None:
         asked: list[str] = []
@@ -384,12 +385,11 @@ class TestSeveralDefinitions:
         assert list(config.space) == ["first", "second"]
 
     def test_it_is_written_and_stored_as_it_was_read(self) -> None:
-        config = parse_request(multi(), strict=True)
+        config, echo, _ = read_request(multi(), strict=True)
         assert parse_request(to_request(config), strict=True) == config
-        assert parse_request(config.request, strict=True) == config
+        assert parse_request(echo, strict=True) == config
         assert from_document(json.loads(json.dumps(to_document(config)))) == config
-        by_hand = replace(config, request={}, warnings=())
-        assert parse_request(to_request(by_hand)).definitions[1].space == config.definitions[1].space
+        assert parse_request(to_request(config)).definitions[1].space == config.definitions[1].space
 
     def test_the_grid_is_the_sum_of_the_products(self) -> None:
         values = [{"Name": "max_depth", "Values": ["3", "6", "9"]}]
@@ -437,7 +437,7 @@ class TestSeveralDefinitions:
 
 def test_a_config_made_by_hand_is_written_as_a_request(folder: Path) -> None:
     config = parse_request(local(), base_dir=folder)
-    by_hand = TuningJobConfig(config.name, config.strategy, config.definition, config.limits)
+    by_hand = JobConfig(config.name, config.strategy, config.definition, config.limits)
     assert parse_request(to_request(by_hand)) == parse_request(
         edit(local(), {f"{RANGES}.ContinuousParameterRanges[0].MinValue": "0.1"}), base_dir=folder
     )

@@ -1,0 +1,171 @@
+"""Every default of a tuning job, in one place: from a draft that keeps the rules to its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpt.errors import ValidationError
+from hpt.job.catalog import BuiltInAlgorithm
+from hpt.job.config import (
+    DEFAULT_MAX_RUNTIME,
+    DEFAULT_RETRY_ATTEMPTS,
+    OBJECTIVE_METRIC_KEY,
+    Channel,
+    HyperbandConfig,
+    JobConfig,
+    MetricDefinition,
+    Objective,
+    ResourceLimits,
+    TrainingJobDefinition,
+    read_grace,
+)
+from hpt.job.draft import Draft, DraftDefinition, DraftMetric, draft_of
+from hpt.job.places import MODULE_PREFIX, resolve_uri
+from hpt.job.rules import EXTENDED_RULES, Rule, check
+from hpt.job.tagged_line import tagged_pattern
+from hpt.job.warm_start import WarmStart
+from hpt.job.words import Words, field_words
+from hpt.search.space import SearchSpace
+from hpt.search.trial import ObjectiveType
+
+
+def make(
+    draft: Draft, words: Words, *, base_dir: str, home: str, rules: Sequence[Rule] = EXTENDED_RULES
+) -> JobConfig:
+    """The job that a draft describes.
+
+    Parameters
+    ----------
+    draft: what was said of it.
+    words: how whoever said it calls the parts of a job.
+    base_dir: the absolute folder at which relative paths start.
+    home: the folder that `~` stands for.
+    rules: those that it must keep.
+
+    Raises
+    ------
+    ValidationError
+        With the first rule that it breaks.
+    """
+    broken = check(draft, words, rules)
+    if broken is not None:
+        raise ValidationError([broken])
+    return complete(draft, base_dir=base_dir, home=home)
+
+
+def completed(config: JobConfig) -> JobConfig:
+    """A configuration that somebody built, with what defaults add to it."""
+    return complete(draft_of(config), base_dir="/", home="/")  # its paths are absolute already
+
+
+def check_config(config: JobConfig) -> None:
+    """Raises ValidationError with the first rule that a configuration breaks, which somebody built."""
+    broken = check(draft_of(config), field_words(bool(config.definitions)))
+    if broken is not None:
+        raise ValidationError([broken])
+
+
+def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
+    """The configuration of a draft that keeps the rules; of a complete one, the same again."""
+    definitions = tuple(_definition(each, base_dir, home) for each in draft.definitions)
+    return JobConfig(
+        name=draft.name,
+        strategy=draft.strategy,
+        definition=definitions[0],
+        definitions=definitions if draft.multi else (),
+        limits=_limits(draft),
+        seed=draft.seed,
+        tags=draft.tags,
+        hyperband=_hyperband(draft),
+        early_stopping=draft.early_stopping,
+        completion=draft.completion,
+        warm_start=None if draft.warm_start is None else WarmStart(*draft.warm_start),
+        autotune=draft.autotune,
+    )
+
+
+def _limits(draft: Draft) -> ResourceLimits:
+    """A grid is searched whole; without a number of its own, any other search may have the most there is."""
+    jobs = draft.combinations if draft.max_jobs is None and draft.strategy == "Grid" else draft.max_jobs
+    quota = jobs is None
+    if quota:
+        jobs = draft.limits.jobs.get(draft.strategy)
+    return ResourceLimits(
+        jobs, draft.max_parallel_jobs, draft.max_runtime_seconds, max_jobs_is_quota=quota and jobs is not None
+    )
+
+
+def _hyperband(draft: Draft) -> HyperbandConfig | None:
+    """A maximum that is read from the epochs stops nobody who reaches it: models are saved after them."""
+    if draft.hyperband is not None or draft.strategy != "Hyperband":
+        return draft.hyperband
+    most = draft.most_resource
+    assert most is not None  # V18
+    return HyperbandConfig(most, draft.min_resource or 1, stops_at_max=draft.max_resource is not None)
+
+
+def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJobDefinition:
+    assert draft.objective is not None and draft.direction is not None  # V03, V04
+
+    def place(uri: str) -> str:
+        return resolve_uri(uri, base_dir, home) or uri
+
+    image = draft.training_image
+    if draft.algorithm is None and not image.startswith(MODULE_PREFIX):
+        image = place(image)
+    retries = draft.retry_attempts
+    return TrainingJobDefinition(
+        training_image=image,
+        space=SearchSpace(draft.parameters),
+        objective=Objective(draft.objective, ObjectiveType(draft.direction)),
+        name=draft.name,
+        hyperparameters={
+            name: text
+            for name, text in draft.hyperparameters.items()
+            if name != OBJECTIVE_METRIC_KEY  # every training job receives it anyway
+        },
+        metric_definitions=metric_definitions(draft.metrics, draft.algorithm),
+        channels=tuple(
+            Channel(**{**each._asdict(), "uri": place(each.uri or "")}) for each in draft.channels
+        ),
+        environment=draft.environment,
+        output_path=None if draft.output_path is None else place(draft.output_path),
+        checkpoint_uri=None if draft.checkpoint_uri is None else place(draft.checkpoint_uri),
+        checkpoint_local_path=draft.checkpoint_local_path,
+        max_runtime_seconds=_runtime(draft),
+        max_wait_seconds=draft.max_wait_seconds,
+        spot=draft.spot,
+        retry_attempts=DEFAULT_RETRY_ATTEMPTS if retries is None else retries,
+        grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
+        instance_type=draft.instance_type,
+        instance_count=draft.instance_count,
+    )
+
+
+def _runtime(draft: DraftDefinition) -> float | None:
+    """A job that may wait and run for less than the default may not run for longer than that either."""
+    if draft.max_runtime_seconds is not None or draft.unlimited:
+        return draft.max_runtime_seconds
+    wait = draft.max_wait_seconds
+    return DEFAULT_MAX_RUNTIME if wait is None else min(DEFAULT_MAX_RUNTIME, wait)
+
+
+def metric_definitions(
+    given: Sequence[DraftMetric], algorithm: BuiltInAlgorithm | None
+) -> tuple[MetricDefinition, ...]:
+    """The metrics that were given, then those that a built-in algorithm brings along.
+
+    A metric without a regex is read from the tagged lines that `hpt.report` prints.
+    """
+    found = [
+        MetricDefinition(each.name, tagged_pattern(each.name) if each.regex is None else each.regex)
+        for each in given
+    ]
+    names = {each.name for each in given}
+    if algorithm is not None:
+        found += [
+            MetricDefinition(each.name, each.regex)
+            for each in algorithm.metric_definitions
+            if each.name not in names
+        ]
+    return tuple(found)

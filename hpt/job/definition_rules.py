@@ -1,0 +1,242 @@
+"""Rules about what one training job is: its program, metrics, hyperparameters, data and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hpt.errors import InputError
+from hpt.job.catalog import ALGORITHMS
+from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
+from hpt.job.draft import Draft, DraftMetric
+from hpt.job.places import MODULE_PREFIX, is_image, resolve_uri
+from hpt.job.search_rules import Broken
+from hpt.job.tagged_line import tagged_pattern
+from hpt.job.words import Place, Words
+
+MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
+
+
+def repeated_definitions(draft: Draft, words: Words) -> Iterator[Broken]:
+    seen: set[str] = set()
+    for number, definition in enumerate(draft.definitions):
+        name = definition.name
+        if name in seen:
+            yield Broken(Place("definition_name", number), f"{name!r} names two definitions; rename one")
+        if name is not None:
+            seen.add(name)
+
+
+def image(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        given = definition.training_image
+        module = given.startswith(MODULE_PREFIX) and draft.modules
+        if definition.algorithm is not None or module or not given:
+            continue
+        if is_image(given) or not draft.paths:
+            yield Broken(
+                Place("training_image", number), f"{given!r} is no image that runs here; {programs(draft)}"
+            )
+
+
+def programs(draft: Draft) -> str:
+    """What can be run."""
+    own = "the path of a program or " if draft.paths else ""
+    return f"give {own}a built-in algorithm: {', '.join(each.name for each in ALGORITHMS)}"
+
+
+def metrics(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        seen: set[str] = set()
+        for i, metric in enumerate(definition.metrics):
+            name = Place("metric_name", number, i, metric.name)
+            if metric.name in seen:
+                yield Broken(name, f"{metric.name!r} names two metrics; rename one")
+            seen.add(metric.name)
+            if metric.regex is None:  # reported, not printed
+                try:
+                    tagged_pattern(metric.name)
+                except InputError as error:
+                    yield Broken(name, f"{error}, or add the {words.word('metric_regex')} that reads it")
+            else:
+                yield from _regex(metric, metric.regex, name._replace(field="metric_regex"))
+
+
+def _regex(metric: DraftMetric, pattern: str, place: Place) -> Iterator[Broken]:
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, OverflowError, RecursionError) as error:
+        yield Broken(place, f"{pattern!r} is not a regular expression ({error}); mend it")
+        return
+    if groups == 0:
+        yield Broken(place, f"{pattern!r} has no group; put the part that is the number in parentheses")
+
+
+def objective_metric(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        metric, algorithm = definition.objective, definition.algorithm
+        if metric is None:
+            continue
+        place = Place("objective", number)
+        if algorithm is None:
+            known = [each.name for each in definition.metrics]
+            if metric not in known:
+                has = f"only {', '.join(map(repr, known))} are" if known else "no metric is"
+                yield Broken(
+                    place,
+                    f"a metric is needed for the objective {metric!r}, and {has} defined; "
+                    f"{words.metric_fix(number, metric)}",
+                )
+        elif metric not in (known := [each.name for each in algorithm.metric_definitions]):
+            yield Broken(place, f"{metric!r} is no metric of {algorithm.name}; use one of {', '.join(known)}")
+
+
+def added_hyperparameter(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        metric = definition.objective
+        given = definition.hyperparameters.get(OBJECTIVE_METRIC_KEY, metric)
+        if given != metric:
+            yield Broken(
+                Place("hyperparameters", number, key=OBJECTIVE_METRIC_KEY),
+                f"{given!r} differs from the objective metric {metric!r}, and is added by itself; leave it "
+                "out",
+            )
+        for i, each in enumerate(definition.ranges):
+            if each.name == OBJECTIVE_METRIC_KEY:
+                yield Broken(
+                    Place("range_name", number, i, each.name),
+                    f"{OBJECTIVE_METRIC_KEY!r} is reserved; rename the range",
+                )
+
+
+def wait_without_spot(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        wait = definition.max_wait_seconds
+        if wait is not None and not definition.spot:
+            yield Broken(
+                Place("max_wait_seconds", number),
+                f"{wait} is only allowed when {words.word('spot')} is true; leave it out",
+            )
+
+
+def spot_without_wait(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        if definition.max_wait_seconds is None and definition.spot:
+            yield Broken(
+                Place("max_wait_seconds", number),
+                f"is missing, and {words.word('spot')} needs it; give waiting and running time together",
+            )
+
+
+def wait_below_run(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        wait, run = definition.max_wait_seconds, definition.max_runtime_seconds
+        if wait is not None and run is not None and wait < run:
+            yield Broken(
+                Place("max_wait_seconds", number),
+                f"{wait} is below {words.word('definition.max_runtime_seconds')} {run}, which it includes; "
+                "raise it",
+            )
+
+
+def wait_without_checkpoints(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        wait, algorithm = definition.max_wait_seconds, definition.algorithm
+        if algorithm is None or algorithm.checkpoint_support or not definition.spot:
+            continue
+        if wait is not None and wait > MAX_WAIT_WITHOUT_CHECKPOINTS:
+            yield Broken(
+                Place("max_wait_seconds", number),
+                f"{wait} is above {MAX_WAIT_WITHOUT_CHECKPOINTS}, the maximum for {algorithm.name}, which "
+                "saves no checkpoints; lower it",
+            )
+
+
+def gzip_channels(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        for i, channel in enumerate(definition.channels):
+            if channel.compression == "Gzip" and channel.input_mode != "Pipe":
+                yield Broken(
+                    Place("compression", number, i, channel.name),
+                    "'Gzip' is for Pipe mode only; use None, and let the program read gzip files as they are",
+                )
+
+
+def repeated_channels(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        seen: set[str] = set()
+        for i, channel in enumerate(definition.channels):
+            if channel.name in seen:
+                yield Broken(
+                    Place("channel_name", number, i, channel.name),
+                    f"{channel.name!r} names two channels; rename one",
+                )
+            seen.add(channel.name)
+
+
+def uris(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        for place, uri in definition.uris(number):
+            resolved = resolve_uri(uri, "/", "/")
+            if resolved is None or resolved.startswith("s3:///") or resolved == "s3://":
+                local = ", file:// or a path" if draft.paths else ""
+                yield Broken(place, f"{uri!r} is not a place that can be read; use s3://bucket/prefix{local}")
+
+
+def required_hyperparameters(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        algorithm = definition.algorithm
+        if algorithm is None:
+            continue
+        given = {*definition.hyperparameters, *(each.name for each in definition.ranges)}
+        for name in algorithm.required_hyperparameters:
+            if name not in given:
+                yield Broken(
+                    Place("hyperparameters", number, key=name),
+                    f"is missing, and {algorithm.name} requires {name}; add it, or give it a range",
+                )
+
+
+def grace(draft: Draft, words: Words) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        try:
+            read_grace(definition.environment)
+        except InputError as error:
+            yield Broken(Place("environment", number, key=GRACE_VARIABLE), str(error))
+
+
+def training_time(draft: Draft, words: Words) -> Iterator[Broken]:
+    most = draft.limits.training_seconds
+    for number, definition in enumerate(draft.definitions):
+        run = definition.max_runtime_seconds
+        if run is not None and run > most:
+            yield Broken(
+                Place("max_runtime_seconds", number),
+                f"{run} is above the maximum {most} ({most // 86_400} days); lower it",
+            )
+
+
+_ONLY = {
+    "compression": ("None", "programs read gzip files as they are"),
+    "input_mode": ("File", "data are files"),
+    "record_wrapper": ("None", "give files that are in RecordIO form already"),
+    "distribution": ("FullyReplicated", "each training job runs on one machine"),
+}
+
+
+def unsupported(draft: Draft, words: Words) -> Iterator[Broken]:
+    """What a configuration can say and nothing carries out."""
+    for number, definition in enumerate(draft.definitions):
+        for i, channel in enumerate(definition.channels):
+            for member, (only, why) in _ONLY.items():
+                value = getattr(channel, member)
+                if value != only:
+                    yield Broken(
+                        Place(member, number, i, channel.name),
+                        f"{value!r} is not supported yet; use {only}: {why}",
+                    )
+        if definition.instance_count != 1:
+            yield Broken(
+                Place("instance_count", number),
+                f"{definition.instance_count} is not supported yet; use one instance for each training job",
+            )

@@ -1,0 +1,260 @@
+"""A job as its rules look at it: whoever described it, whole or not, right or wrong.
+
+A `JobConfig` cannot be built wrong, so what is still to be judged is a `Draft`. Requests, `tuning_job`,
+`hpt.tune` and finished configurations are put into this one form; `hpt.job.rules` judges it, and
+`hpt.job.complete` fills in what it leaves out and makes the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple
+
+from hpt.errors import InputError
+from hpt.job.catalog import BuiltInAlgorithm, find_algorithm
+from hpt.job.completion import CompletionCriteria
+from hpt.job.config import (
+    DEFAULT_CHECKPOINT_PATH,
+    EarlyStopping,
+    HyperbandConfig,
+    JobConfig,
+    TrainingJobDefinition,
+)
+from hpt.job.limits import LOCAL_LIMITS, Limits
+from hpt.job.places import MODULE_PREFIX
+from hpt.job.words import Place
+from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
+from hpt.search.scaling import read_int
+
+KINDS = ("Continuous", "Integer", "Categorical")
+"""The kinds of ranges, in the order in which a request's space lists its parameters."""
+
+EPOCH_KEYS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
+"""Static hyperparameters that tell how many reports a training job makes; the first that is given counts."""
+
+
+class DraftRange(NamedTuple):
+    """A hyperparameter that is searched. size: how many values it has, None for infinitely many."""
+
+    kind: str
+    name: str
+    size: int | None
+
+
+class DraftMetric(NamedTuple):
+    """A metric; without a regex, the program reports it by itself."""
+
+    name: str
+    regex: str | None
+
+
+class DraftChannel(NamedTuple):
+    """An input channel as `Channel` has it. uri: as written, None where there is none."""
+
+    name: str
+    uri: str | None
+    content_type: str | None = None
+    compression: str = "None"
+    input_mode: str = "File"
+    record_wrapper: str = "None"
+    distribution: str = "FullyReplicated"
+
+
+class DraftWarmStart(NamedTuple):
+    """A warm start as `WarmStart` has it."""
+
+    parents: tuple[str, ...]
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftDefinition:
+    """A training job definition; None is what was left out.
+
+    training_image, output_path, checkpoint_uri: as written. algorithm: the built-in that the image names.
+    unlimited: a missing max_runtime_seconds means no limit, and not the default.
+    """
+
+    training_image: str
+    objective: str | None
+    direction: str | None
+    ranges: tuple[DraftRange, ...]
+    parameters: tuple[Parameter, ...] = ()
+    algorithm: BuiltInAlgorithm | None = None
+    name: str | None = None
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[DraftMetric, ...] = ()
+    channels: tuple[DraftChannel, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    output_path: str | None = None
+    checkpoint_uri: str | None = None
+    checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
+    max_runtime_seconds: float | None = None
+    unlimited: bool = False
+    max_wait_seconds: float | None = None
+    spot: bool = False
+    retry_attempts: int | None = None
+    grace_seconds: float | None = None
+    instance_type: str = "local"
+    instance_count: int = 1
+
+    @property
+    def combinations(self) -> int | None:
+        """The size of its space, None if infinite."""
+        counts = [each.size for each in self.ranges]
+        return None if None in counts else prod(count for count in counts if count is not None)
+
+    @property
+    def epochs(self) -> tuple[str, str] | None:
+        """Name and text of the static hyperparameter that tells the number of epochs."""
+        statics = self.hyperparameters
+        return next(((key, statics[key]) for key in EPOCH_KEYS if key in statics), None)
+
+    def uris(self, number: int) -> Iterator[tuple[Place, str]]:
+        """Every channel's place, that of the output and of the checkpoints, of the definition `number`."""
+        for i, channel in enumerate(self.channels):
+            if channel.uri is not None:
+                yield Place("channels", number, i, channel.name), channel.uri
+        if self.output_path is not None:
+            yield Place("output_path", number), self.output_path
+        if self.checkpoint_uri is not None:
+            yield Place("checkpoint_uri", number), self.checkpoint_uri
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A tuning job; None is what was left out.
+
+    multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: all of it, where
+    all is known; resources: something is said about it. limits: what may be asked for. paths: whether local
+    paths may stand for images and URIs. modules: whether the program may be a module, as that of a Python
+    function is.
+    """
+
+    name: str
+    strategy: str
+    definitions: tuple[DraftDefinition, ...]
+    multi: bool = False
+    max_jobs: int | None = None
+    max_parallel_jobs: int = 1
+    max_runtime_seconds: float | None = None
+    seed: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    min_resource: int | None = None
+    max_resource: int | None = None
+    hyperband: HyperbandConfig | None = None
+    resources: bool = False
+    early_stopping: EarlyStopping | None = None
+    completion: CompletionCriteria = field(default_factory=CompletionCriteria)
+    warm_start: DraftWarmStart | None = None
+    autotune: bool = False
+    limits: Limits = LOCAL_LIMITS
+    paths: bool = True
+    modules: bool = False
+
+    @property
+    def combinations(self) -> int | None:
+        """The size of the whole search: the sum over the definitions; None if infinite."""
+        counts = [definition.combinations for definition in self.definitions]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def most_resource(self) -> int | None:
+        """The most reports of a training job under Hyperband: as given, else the definitions' largest number
+        of epochs; None where neither makes sense.
+        """
+        if self.max_resource is not None:
+            return self.max_resource
+        try:
+            epochs = [read_int(each.epochs[1], each.epochs[0]) for each in self.definitions if each.epochs]
+        except InputError:
+            return None
+        return max(epochs) if epochs and min(epochs) >= 1 else None
+
+
+def ranges_of(parameters: Iterable[Parameter]) -> tuple[DraftRange, ...]:
+    """What the rules need to know of parameters."""
+    return tuple(DraftRange(kind_of(each), each.name, each.count) for each in parameters)
+
+
+def kind_of(parameter: Parameter) -> str:
+    """The kind of range that a parameter has, as `KINDS` has it."""
+    if isinstance(parameter, CategoricalParameter):
+        return "Categorical"
+    return "Integer" if isinstance(parameter, IntegerParameter) else "Continuous"
+
+
+def built_in(image: str, *, paths: bool = True) -> BuiltInAlgorithm | None:
+    """The built-in algorithm of an image, None for a program of the user's own.
+
+    paths: False where images are known by their URI only, as a service knows them.
+    """
+    if image.startswith(MODULE_PREFIX) or (not paths and "/" not in image):
+        return None
+    return find_algorithm(image)
+
+
+def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
+    """The draft of which a configuration was made, or could have been."""
+    hyperband, warm = config.hyperband, config.warm_start
+    return Draft(
+        name=config.name,
+        strategy=config.strategy,
+        definitions=tuple(map(_definition, config.all_definitions)),
+        multi=bool(config.definitions),
+        max_jobs=None if config.limits.max_jobs_is_quota else config.limits.max_jobs,
+        max_parallel_jobs=config.limits.max_parallel_jobs,
+        max_runtime_seconds=config.limits.max_runtime_seconds,
+        seed=config.seed,
+        tags=config.tags,
+        min_resource=None if hyperband is None else hyperband.min_resource,
+        max_resource=None if hyperband is None else hyperband.max_resource,
+        hyperband=hyperband,
+        resources=hyperband is not None,
+        early_stopping=config.early_stopping,
+        completion=config.completion,
+        warm_start=None if warm is None else DraftWarmStart(warm.parents, str(warm.type)),
+        autotune=config.autotune,
+        limits=limits,
+        modules=True,
+    )
+
+
+def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
+    return DraftDefinition(
+        training_image=definition.training_image,
+        objective=definition.objective.metric,
+        direction=str(definition.objective.type),
+        ranges=ranges_of(definition.space.parameters),
+        parameters=definition.space.parameters,
+        algorithm=built_in(definition.training_image),
+        name=definition.name,
+        hyperparameters=definition.hyperparameters,
+        metrics=tuple(DraftMetric(each.name, each.regex) for each in definition.metric_definitions),
+        channels=tuple(
+            DraftChannel(
+                each.name,
+                each.uri,
+                each.content_type,
+                each.compression,
+                each.input_mode,
+                each.record_wrapper,
+                each.distribution,
+            )
+            for each in definition.channels
+        ),
+        environment=definition.environment,
+        output_path=definition.output_path,
+        checkpoint_uri=definition.checkpoint_uri,
+        checkpoint_local_path=definition.checkpoint_local_path,
+        max_runtime_seconds=definition.max_runtime_seconds,
+        unlimited=definition.max_runtime_seconds is None,
+        max_wait_seconds=definition.max_wait_seconds,
+        spot=definition.spot,
+        retry_attempts=definition.retry_attempts,
+        grace_seconds=definition.grace_seconds,
+        instance_type=definition.instance_type,
+        instance_count=definition.instance_count,
+    )

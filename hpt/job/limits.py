@@ -1,0 +1,51 @@
+"""How much one tuning job may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from hpt.search.space import MAX_PARAMETERS
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one job may ask for. jobs: training jobs by strategy; parallel: at once.
+
+    parameters: ranges of one definition. hyperparameters: static, tuned and added ones together.
+    training_seconds: the run time of one training job. open_jobs: tuning jobs that have not ended.
+    requests_per_second: of all operations together; None admits any number. warm_start_jobs: training jobs of
+    the parents of a warm start and of the job itself together.
+    """
+
+    jobs: Mapping[str, int]
+    parallel: int
+    parameters: int
+    hyperparameters: int
+    training_seconds: int
+    open_jobs: int = 100
+    requests_per_second: float | None = None
+    warm_start_jobs: int = 750
+
+
+STRICT_LIMITS = Limits(
+    jobs=MappingProxyType({"Bayesian": 750, "Random": 10_000, "Grid": 750, "Hyperband": 750}),
+    parallel=100,
+    parameters=30,
+    hyperparameters=100,
+    training_seconds=28 * 86_400,
+)
+"""The service's quotas (AMT 15), raised as far as it raises them on request."""
+
+DEFAULT_LIMITS = replace(STRICT_LIMITS, parallel=10)
+"""The quotas as they are before anybody asks for more: what clients of the service meet."""
+
+LOCAL_LIMITS = Limits(
+    jobs=MappingProxyType(dict.fromkeys(STRICT_LIMITS.jobs, 10_000)),
+    parallel=1000,
+    parameters=MAX_PARAMETERS,
+    hyperparameters=1100,
+    training_seconds=2**31 - 1,
+)
+"""What holds on one's own machine, where only sanity sets limits."""

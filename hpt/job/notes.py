@@ -1,0 +1,48 @@
+"""What the notes say that processes leave with a tuning job, for whoever runs it or shows it.
+
+A note is a mapping of the members below. Each is a statement, not a count: to hear it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from hpt.search.stored import refuse_unknown
+
+STOP_TUNING_JOB = "StopTuningJob"
+"""The tuning job is to stop, if true."""
+
+STOP_TRAINING_JOB = "StopTrainingJob"
+"""The training job of that number is to stop."""
+
+TAGS = "Tags"
+"""Tags that are set (or deleted: None) by key."""
+
+OF = "Of"
+"""The training job that `Tags` are those of; without it, they are the tuning job's."""
+
+STOP: Mapping[str, Any] = {STOP_TUNING_JOB: True}
+"""The note that asks the tuning job to stop."""
+
+_MEMBERS = frozenset((STOP_TUNING_JOB, STOP_TRAINING_JOB, TAGS, OF))
+
+
+class Note(Protocol):
+    """A note as a storage gives it. after: how many events the job had when it was left."""
+
+    @property
+    def after(self) -> int: ...
+    @property
+    def body(self) -> Mapping[str, Any]: ...
+
+
+def check_notes(notes: Iterable[Note]) -> None:
+    """Raises StorageError if a note says what this version does not know."""
+    for note in notes:
+        refuse_unknown(note.body, _MEMBERS, "a note left with the tuning job")
+
+
+def stop_requested(notes: Iterable[Note]) -> bool:
+    """Whether a note asks for the tuning job to stop."""
+    return any(note.body.get(STOP_TUNING_JOB) for note in notes)

@@ -1,0 +1,82 @@
+# mypy: ignore-errors
+# (Numba's decorators have no types)
+"""Compiles the inner loop, or takes it from the cache.
+
+Importing this imports Numba.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from numba import config, int64, njit
+from numba.types import UniTuple
+
+from hpt.metrics.fast import decimal_number, inner_loop, machine, simd
+
+# Nothing here allocates, so there is nothing to count references of; and only the entries are called from
+# Python.
+_ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+_INNER = {**_ENTRY, "no_cpython_wrapper": True}
+
+_INTRINSICS = ("product", "leading_zeros", "to_bytes", "to_ints")  # in the place of plain functions
+
+# Addresses and integers in, two integers out.
+_SIGNATURES = {
+    "find_hits": UniTuple(int64, 2)(*[int64] * 4),
+    "read_lines": UniTuple(int64, 2)(*[int64] * 7),
+}
+
+Entries = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+@functools.cache
+def compiled_entries(directory: Path | None) -> Entries:
+    """`find_hits` and `read_lines`, compiled code kept in `directory`.
+
+    Where the cache fails (a full disk, or a damaged file, which fails in any way), it is done without.
+    """
+    try:
+        return _compile(directory)
+    except Exception as error:
+        if directory is None:
+            raise
+        entries = _compile(None)
+        warnings.warn(f"the cache of compiled code in {directory} cannot be used: {error}", stacklevel=2)
+        return entries
+
+
+def _compile(directory: Path | None) -> Entries:
+    functions: dict[str, Any] = {}  # of all modules, to call one another
+    for module in (decimal_number, machine, inner_loop):
+        functions.update(vars(module))
+    functions.update((name, getattr(simd, name)) for name in _INTRINSICS)
+    for name, function in list(functions.items()):
+        if isinstance(function, types.FunctionType):
+            own = types.FunctionType(function.__code__, functions, name)
+            functions[name] = njit(**(_ENTRY if name in _SIGNATURES else _INNER))(own)
+    for name, signature in _SIGNATURES.items():
+        if directory is not None:
+            with _numba_cache(directory):
+                functions[name].enable_caching()
+        functions[name].compile(signature)
+    return functions["find_hits"], functions["read_lines"]
+
+
+@contextlib.contextmanager
+def _numba_cache(directory: Path) -> Iterator[None]:
+    """Numba's setting of where to cache, for the moment: it is one for the whole process, and others use
+    it.
+    """
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(directory)
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before

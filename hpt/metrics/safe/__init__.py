@@ -1,0 +1,1 @@
+"""Reads single lines with `re`, where a pattern may take endlessly long in bounded time."""

@@ -1,0 +1,63 @@
+"""One tuning job in the hands of this process: followed to its end, stopped, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hpt.job.notes import STOP
+from hpt.running.result import TuningResult, result_of
+from hpt.running.runner import TuningJobRunner
+from hpt.running.session import Progress, Session, drive
+
+
+class Run:
+    """A stored tuning job. notes: what is to be said of it once, now."""
+
+    def __init__(
+        self,
+        session: Session,
+        name: str,
+        *,
+        notes: Sequence[str] = (),
+        prepare: Callable[[Path], object] | None = None,
+    ) -> None:
+        """prepare: given the job's directory once this process runs the job, and no other."""
+        self.name, self.notes = name, tuple(notes)
+        self._session, self._prepare = session, prepare
+        self._runner: TuningJobRunner | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where its logs and models are."""
+        return self._session.job_directory(self.name)
+
+    def follow(
+        self,
+        progress: Progress | None = None,
+        begin: Callable[[TuningJobRunner], object] = lambda runner: None,
+    ) -> bool:
+        """Run the job until it ends, or Ctrl-C or SIGTERM puts its trials down. True if it was interrupted.
+
+        begin: called when this process has become its runner.
+
+        Raises:
+            JobOwnedError: another living process runs it.
+        """
+        with self._session.take(self.name, progress=progress) as runner:
+            if self._prepare is not None:
+                self._prepare(self.directory)  # only now: until it was ours, another may have been using it
+            begin(runner)
+            self._runner = runner
+            return drive(runner, progress)
+
+    def stop(self) -> None:
+        """Ask for its end, for good, of whoever runs it."""
+        self._session.storage.leave(self.name, STOP)
+
+    def result(self) -> TuningResult:
+        """What came of it, as far as this process has followed it; a job that was not is followed first."""
+        if self._runner is None:
+            self.follow()
+        assert self._runner is not None
+        return result_of(self._runner, self.directory)

@@ -1,0 +1,96 @@
+"""The members of a request by which its author knows the parts of a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpt.job.words import Place
+
+if TYPE_CHECKING:
+    from hpt.sagemaker.request.facts import Facts
+
+_CONFIG = "HyperParameterTuningJobConfig"
+_HYPERBAND = f"{_CONFIG}.StrategyConfig.HyperbandStrategyConfig"
+_JOB = {
+    "name": "HyperParameterTuningJobName",
+    "strategy": f"{_CONFIG}.Strategy",
+    "max_jobs": f"{_CONFIG}.ResourceLimits.MaxNumberOfTrainingJobs",
+    "max_parallel_jobs": f"{_CONFIG}.ResourceLimits.MaxParallelTrainingJobs",
+    "max_runtime_seconds": f"{_CONFIG}.ResourceLimits.MaxRuntimeInSeconds",
+    "hyperband": _HYPERBAND,
+    "min_resource": f"{_HYPERBAND}.MinResource",
+    "max_resource": f"{_HYPERBAND}.MaxResource",
+    "early_stopping": f"{_CONFIG}.TrainingJobEarlyStoppingType",
+    "warm_start": "WarmStartConfig",
+    "parents": "WarmStartConfig.ParentHyperParameterTuningJobs",
+}
+_METRICS = "AlgorithmSpecification.MetricDefinitions"
+_DEFINITION = {
+    "definition_name": "DefinitionName",
+    "training_image": "AlgorithmSpecification.TrainingImage",
+    "metric_name": f"{_METRICS}[{{}}].Name",
+    "metric_regex": f"{_METRICS}[{{}}].Regex",
+    "hyperparameters": "StaticHyperParameters",
+    "environment": "Environment",
+    "channels": "InputDataConfig[{}].DataSource.S3DataSource.S3Uri",
+    "channel_name": "InputDataConfig[{}].ChannelName",
+    "compression": "InputDataConfig[{}].CompressionType",
+    "output_path": "OutputDataConfig.S3OutputPath",
+    "checkpoint_uri": "CheckpointConfig.S3Uri",
+    "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",
+    "max_wait_seconds": "StoppingCondition.MaxWaitTimeInSeconds",
+}
+_KEYED = ("hyperparameters", "environment")
+"""Members that are maps."""
+
+_WORDS = {
+    "hyperparameters": "StaticHyperParameters",
+    "max_runtime_seconds": "MaxRuntimeInSeconds",
+    "definition.max_runtime_seconds": "MaxRuntimeInSeconds",
+    "max_resource": "MaxResource",
+    "spot": "EnableManagedSpotTraining",
+    "metric_regex": "Regex",
+    "definition": "TrainingJobDefinition",
+    "definitions": "TrainingJobDefinitions",
+    "stops_early": "'Auto'",
+    "stop_late": "use Off",
+}
+
+
+class RequestWords:
+    """The paths and members of one request."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._definitions = facts.definitions
+
+    def path(self, place: Place) -> str:
+        if place.definition is None:
+            return _JOB[place.field]
+        definition = self._definitions[place.definition]
+        match place.field:
+            case "objective":
+                return f"{definition.objective_path}.MetricName"
+            case "direction":
+                return f"{definition.objective_path}.Type"
+            case "space":
+                return definition.ranges_path
+            case "range" | "range_name":
+                assert place.at is not None
+                path = definition.ranges[place.at].path
+                return path if place.field == "range" else f"{path}.Name"
+        path = f"{definition.path}.{_DEFINITION[place.field].format(place.at)}"
+        return f"{path}.{place.key}" if place.field in _KEYED and place.key is not None else path
+
+    def word(self, field: str) -> str:
+        return _WORDS[field]
+
+    def metric_fix(self, definition: int, metric: str) -> str:
+        told = (
+            f" (regex= in Python), or its Name alone (metrics={{{metric!r}: None}}) if the program calls "
+            "hpt.report"
+        )
+        return (
+            f"add its Name and Regex to {self._definitions[definition].path}.{_METRICS}"
+            f"{told if self._facts.paths else ''}"
+        )

@@ -1,0 +1,71 @@
+"""How stored records outlive versions: a missing field has its default, an unknown one is refused, here.
+
+Every kind of record has a version, 1 where it says none. It is one more than the steps that lead to it: each
+step turns the fields of one version into those of the next. A new field needs no step, only a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeVar
+
+from hpt.errors import InputError, StorageError, Trouble
+
+T = TypeVar("T")
+
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+"""From the fields of one version of a record to those of the next."""
+
+
+def newer(what: str) -> StorageError:
+    """The one refusal of what this version does not know. what: where it stands and what it is."""
+    return StorageError(what, reason="written by a newer hpt, upgrade", trouble=Trouble.NEWER)
+
+
+def damaged(what: str) -> StorageError:
+    """The refusal of what no version can have written."""
+    return StorageError(what, reason="damaged, restore it from a copy", trouble=Trouble.DAMAGED)
+
+
+@cache
+def field_names(kind: type[Any]) -> frozenset[str]:
+    """The names of a dataclass's fields."""
+    return frozenset(field.name for field in fields(kind))
+
+
+def refuse_unknown(data: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+    """Raises StorageError, as `newer`, if `data` has a member that is not `known`."""
+    if unknown := data.keys() - known:
+        raise newer(f"{what} has the unknown field {min(unknown)!r}")
+
+
+def upgraded(data: dict[str, Any], version: object, steps: Sequence[Step], what: str) -> dict[str, Any]:
+    """The fields of a record of some version as the present version has them.
+
+    Raises:
+        StorageError: the version is not known, as `newer`.
+    """
+    if type(version) is not int or not 1 <= version <= 1 + len(steps):
+        raise newer(f"{what} has version {version!r}, and {1 + len(steps)} is the latest known here")
+    for step in steps[version - 1 :]:
+        data = step(data)
+    return data
+
+
+def build(kind: Callable[..., T], data: object, what: str) -> T:
+    """The record of a dataclass whose fields were stored as `data`.
+
+    Raises:
+        StorageError: a field or its value is not known, as `newer`; or one that has no default is missing.
+    """
+    if not isinstance(data, Mapping):
+        raise damaged(f"{what} is {data!r}")
+    try:
+        return kind(**data)
+    except TypeError as error:
+        refuse_unknown(data, field_names(kind), what)
+        raise damaged(f"{what} cannot be read ({error})") from error
+    except InputError as error:
+        raise newer(f"{what} has an unknown value ({' '.join(str(error).split())})") from error

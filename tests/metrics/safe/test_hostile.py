@@ -1,0 +1,219 @@
+"""No pattern, however written, holds up the reader of logs."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+
+import pytest
+
+from hpt.job.config import MetricDefinition
+from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.fast.loader import Loader
+from hpt.metrics.fast.plan import plan_pattern
+from hpt.metrics.line import values_on_line
+from hpt.metrics.pace import Pace
+from hpt.metrics.safe.cost import HARMLESS, search_cost
+from hpt.metrics.safe.isolated import IsolatedMatcher, TooSlowError
+from hpt.metrics.scanner import MetricScanner
+from tests.reference import metrics as reference
+
+HOSTILE = [
+    "(a+)+$",
+    "(a|a)*b(1)",
+    "((a*)*)*c",
+    r"(\w+\s?)+$",
+    "(.*)*x",
+    "(" + "|".join("a" * k + "x" for k in range(1, 30)) + ")+$",
+    "(?:" + "|".join(f"a{{{k}}}" for k in range(1, 80)) + ")*(1)b",
+]
+LINES = [b"a" * 26 + b"!", b"a" * 1000 + b"!", b"aaaa aaaa " * 8 + b"!"]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_a_hostile_pattern_does_not_stall(pattern: str, compiled: bool) -> None:
+    loader = Loader(10**18)
+    loader.reader = Loader().wait() if compiled else None
+    definitions = CompiledDefinitions([MetricDefinition("bad", pattern)], loader)
+    definitions.lines.values(0, b"a")  # what is made at the first use is not the point
+    for line in LINES:
+        scanner = MetricScanner(definitions)
+        start = time.thread_time()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scanner.feed(line + b"\n")
+        assert time.thread_time() - start < 0.1
+
+
+def test_forty_at_once_do_not_stall() -> None:
+    loader = Loader(10**18)
+    loader.reader = Loader().wait()
+    patterns = [f"({'a' * (i % 5 + 1)}+)+{'b' * (i // 5)}$" for i in range(40)]
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+    assert len(definitions.lines.costs) == 40
+    scanner = MetricScanner(definitions)
+    start = time.thread_time()
+    scanner.feed(b"a" * 26 + b"!\n" + b"a" * 60 + b"!\n")
+    assert time.thread_time() - start < 0.1
+
+
+ALTERNATIVES = "|".join(f"{x}{y}" for x in "abcdefghijkl" for y in "abcdefghijklmn")[:490]
+KINDS = [
+    "({0}+)+{1}$",
+    r"(a+)+\1b{0}$",
+    r"(\w+\s?)+{1}$",
+    f"({ALTERNATIVES}|{{0}})+$",
+    "((a*)*)*c{0}",
+    "(?:(a|ab|abc)+d?)*(?!{0}x)c",
+    "(.*)(.*)(.*)(.*)(.*)x{0}",
+    "(?:(?:a?|b?)(?:a?|b?)(?:a?|b?)(?:a?|b?)(?:a?|b?))+{0}x()",
+]
+FORTY = [
+    KINDS[i % len(KINDS)].format("a" * (i // len(KINDS) + 1), "b" * (i // len(KINDS))) for i in range(40)
+]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_forty_of_every_kind_leave_the_loop_its_turns(compiled: bool) -> None:
+    """No turn takes longer than 0.1 s, and in the end all is read, that which can be read rightly."""
+    loader = Loader(10**18)
+    loader.reader = Loader().wait() if compiled else None
+    patterns = [*FORTY, "loss=([0-9.]+)"]
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+    definitions.prepare()
+    pieces = [
+        b"a" * 26 + b"!",
+        b"aaaa aaaa " * 20 + b"!",
+        b"abcab" * 100,
+        "é".encode() + b"ab" * 50,
+        b"a" * 50_000,
+    ]
+    log = b"".join(piece + b" loss=0.5\n" for piece in pieces)
+    scanner, pace = MetricScanner(definitions), Pace(0.04)
+    longest, matches = 0.0, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while scanner.cursor < len(log):
+            pace.begin()
+            start = time.thread_time()
+            matches += scanner.go_on(pace) if scanner.behind else scanner.feed(log, pace)
+            longest = max(longest, time.thread_time() - start)
+            time.sleep(0.001)
+    assert longest < 0.1
+    assert [value for index, value, _ in matches if index == 40] == [0.5] * len(pieces)
+
+
+class Spent(Pace):
+    """One piece of work at a time."""
+
+    @property
+    def spent(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_reading_in_pieces_finds_the_same_and_may_be_taken_over_anywhere(compiled: bool) -> None:
+    loader = Loader(10**18)
+    loader.reader = Loader().wait() if compiled else None
+    patterns = [r"(\w)\1x=(\d)", r"x=(\d)", r"(?:a|(\d)\b)+\1", "y=([0-9.]+)", r"(?=.*y)(\d)"]
+    definitions = CompiledDefinitions([MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], loader)
+    log = b"x=1 y=2\n" + "é x=3 y=4 44x=5\n".encode() + b"\nbbx=6 11 y=7\r\nx=8 a22" * 3
+    whole = MetricScanner(definitions)
+    expected = whole.feed(log) + whole.finish()
+    assert expected == reference.scan(patterns, log)
+    scanner, pace = MetricScanner(definitions), Spent(0)
+    seen = scanner.feed(log, pace)
+    turns = 0
+    while scanner.behind:
+        assert all(end <= scanner.cursor for _, _, end in seen)
+        other = MetricScanner(definitions, scanner.cursor)
+        assert seen + other.feed(log[scanner.cursor :]) + other.finish() == expected
+        seen += scanner.go_on(pace)
+        turns += 1
+    assert turns > (1 if compiled else 5)
+    scanner.feed(log, pace)
+    with pytest.raises(ValueError, match="go on with that first"):
+        scanner.feed(b"x=1\n")
+
+
+def test_an_answer_nobody_waits_for_holds_up_no_other() -> None:
+    matcher = IsolatedMatcher()
+    try:
+        slow, dropped, last = (matcher.ask(p, b"a" * 60 + b"!1") for p in (r"(a+)+\1$", r"(\w)", r"(\d)"))
+        assert dropped.cancel()
+        assert last.result(5.0) == [1.0]
+        assert str(slow.exception()).startswith("no end within")
+        first, second = matcher.ask(r"(a+)+\1$", b"a" * 60 + b"!"), matcher.ask(r"(\d)", b"2")
+        first.cancel()
+        assert second.result(5.0) == [2.0]
+        assert matcher.values(r"x=(\d)", b"y" * 5_000_000 + b"x=7") == [7.0]
+    finally:
+        matcher.close()
+
+
+def test_what_surely_ends_may_take_long_in_the_other_process() -> None:
+    definitions = CompiledDefinitions([MetricDefinition("m", r"bb(.*?)!")], Loader(10**18))
+    line = b"xbb" + b" " * 5_000_000 + b"3!"
+    assert not definitions.lines.costs[0].steps(line) <= HARMLESS
+    assert definitions.lines.values(0, line) == [3.0]
+
+
+def test_a_pattern_whose_beginnings_are_countless_is_planned_at_once() -> None:
+    start = time.thread_time()  # not of the threads that other tests have left compiling
+    plan_pattern("(?:a?|b?)" * 50 + "(1)")
+    assert time.thread_time() - start < 0.5
+
+
+def test_what_only_a_process_can_stop_fails_the_metric_and_no_other() -> None:
+    patterns = [r"(a+)+\1\1b$", "loss=([0-9.]+)"]
+    definitions = CompiledDefinitions(
+        [MetricDefinition(f"m{i}", p) for i, p in enumerate(patterns)], Loader(10**18)
+    )
+    scanner = MetricScanner(definitions)
+    assert scanner.feed(b"aaaa loss=1\n") == [(1, 1.0, 12)]
+    with pytest.warns(UserWarning, match=r"'m0'.*nested repeats"):
+        matches = scanner.feed(b"b" + b"a" * 40 + b" loss=2\nloss=3\n")
+    assert [(index, value) for index, value, _ in matches] == [(1, 2.0), (1, 3.0)]
+    assert set(definitions.lines.failed) == {0}
+    assert [value for _, value, _ in scanner.feed(b"b" + b"a" * 40 + b" loss=4\n")] == [4.0]
+
+
+def test_the_isolated_matcher_answers_is_killed_and_comes_back() -> None:
+    matcher = IsolatedMatcher()
+    try:
+        assert matcher.values(r"(\d+)", "1 22 nan é".encode() + b"\xff") == [1.0, 22.0]
+        assert str(matcher.values(r"v=(\S+)", b"v=nan v=inf")) == "[nan, inf]"
+        assert matcher.values(r"#011(\d)", b"\t7") == [7.0]
+        start = time.monotonic()
+        with pytest.raises(TooSlowError, match="no end within"):
+            matcher.values(r"(a+)+\1$", b"a" * 60 + b"!")
+        assert time.monotonic() - start < 1.0
+        assert matcher.values(r"(\d)", b"3") == [3.0]
+    finally:
+        matcher.close()
+
+
+def test_costs() -> None:
+    bounded = ["loss=(.*?);", r"auc:([0-9\.]+)", "Loss = (.*?);", r"^(\d+) .* x$", "(?:ab){3}(c)"]
+    unbounded = ["(a+)+$", "(?:ab|b)*(1)", r"(\w+\s?)+$", "(?=(a+)+$)(1)", "(?:a|ab){1,20}(x)"]
+    assert [p for p in bounded if search_cost(plan_pattern(p)).unbounded] == []
+    assert [p for p in unbounded if not search_cost(plan_pattern(p)).unbounded] == []
+    line = b"loss=" + b" " * 1_000_000
+    assert search_cost(plan_pattern("loss=(.*?);")).steps(line) <= HARMLESS
+    assert search_cost(plan_pattern("loss=(.*?);")).steps(b"loss=" * 200_000) > HARMLESS
+    assert search_cost(plan_pattern("(.*)x(.*)y")).steps(line) > HARMLESS
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set")
+def test_where_re2_means_something_else_it_is_not_asked() -> None:
+    for pattern, line in (
+        ("((?:a*|.)*)", b"#011"),
+        ("(?:[[:alpha:]]+)*(1)", b"a]1"),
+        ("(?:b{,3}c)+(1)", b"bbc1"),
+        (r"(?:\w+)+=(\d)", "é=1 ٣=٤".encode()),
+    ):
+        definitions = CompiledDefinitions([MetricDefinition("m", pattern)], Loader(10**18))
+        assert search_cost(plan_pattern(pattern)).unbounded
+        assert definitions.lines.values(0, line) == values_on_line(re.compile(pattern), line.decode())
