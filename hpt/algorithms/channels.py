@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpt.algorithms.container import Channel, UserError
+from hpt.algorithms.container import Channel, UserError, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,7 @@ def read_channel(channel: Channel, csv_weights: bool = False, *, labelled: bool 
         _check(part, where)
         parts.append(part)
     if not parts:
-        found = f"{len(files)} file(s), all empty" if files else "no files"
+        found = f"{counted(len(files), 'file')}, all empty" if files else "no files"
         raise UserError(f"channel {channel.name!r} has no rows ({found} in {channel.path})")
     return _join(parts, channel)
 
@@ -177,7 +177,7 @@ def _read_csv(text: bytes, where: str, fixed: int) -> Table:
             raise UserError(f"{where}: {_csv_problem(first, separator, str(error))}") from None
     if table.shape[1] <= fixed:
         needed = ("features", "a label and features", "label, weight and features")[fixed]
-        raise UserError(f"{where}: rows of {table.shape[1]} column(s); needs {needed}")
+        raise UserError(f"{where}: rows of {counted(table.shape[1], 'column')}; needs {needed}")
     return Table(
         name=where,
         labels=np.ascontiguousarray(table[:, 0]) if fixed else np.zeros(len(table), dtype=np.float32),
@@ -293,10 +293,9 @@ def _check(part: Table, where: str) -> None:
 
     bad = np.flatnonzero(~np.isfinite(part.labels))
     if len(bad):
-        counted = "1 such row" if len(bad) == 1 else f"{len(bad)} such rows"
         raise UserError(
             f"{where}: the label of row {bad[0] + 1} is {part.labels[bad[0]]:g} or missing "
-            f"({counted}); every row needs a finite label"
+            f"({counted(len(bad), 'such row')}); every row needs a finite label"
         )
     if part.weights is not None and not bool((np.isfinite(part.weights) & (part.weights >= 0)).all()):
         raise UserError(f"{where}: weights must be finite and not negative")

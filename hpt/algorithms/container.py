@@ -34,6 +34,18 @@ class UserError(Exception):
     """The job cannot run as asked; the message names what, the rule and the fix."""
 
 
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """`1 row`, `2 rows`; with a verb `1 row differs`, `2 rows differ`.
+
+    >>> counted(2, "value", "are"), counted(1, "row", "differ")
+    ('2 values are', '1 row differs')
+    """
+    if number == 1:
+        single = "is" if verb == "are" else f"{verb}s" if verb else ""
+        return f"1 {noun} {single}".rstrip()
+    return f"{number} {noun}s {verb}".rstrip()
+
+
 @dataclass(frozen=True, slots=True)
 class Folders:
     """Where a training program finds and leaves its files."""

@@ -6,8 +6,23 @@ _HOST = "host=algo-1"
 
 
 def quality(channel: str, metric: str, value: float, *, score: bool, epoch: int | None = None) -> str:
-    """The value of a metric, marked as a score (more is better) or a loss.
+    """The line that says the value of a metric.
 
+    Parameters
+    ----------
+    channel
+        Whose rows it is computed on.
+    metric
+        Its name in the log.
+    value
+        Its value.
+    score
+        Whether more is better: marked as a score, else as a loss.
+    epoch
+        The epoch it follows, None at the end of training.
+
+    Examples
+    --------
     >>> quality("test", "mse", 0.25, score=False, epoch=3)
     '#quality_metric: host=algo-1, epoch=3, test mse <loss>=0.25'
     """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpt.algorithms import container
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import write_atomically
-from hpt.algorithms.container import Channel, Folders, StopRequest, UserError
+from hpt.algorithms.container import Channel, Folders, StopRequest, UserError, counted
 from hpt.algorithms.settings import S
 from hpt.job.catalog import find_algorithm
 from hpt.job.catalog.description import BuiltInAlgorithm
@@ -245,10 +245,9 @@ def check_complete(tables: Mapping[str, Table]) -> None:
             at = f"row {missing[0][0] + 1}" + (
                 f", feature {missing[0][1] + 1}" if missing.shape[1] > 1 else ""
             )
-            counted = "1 value is" if len(missing) == 1 else f"{len(missing)} values are"
             raise UserError(
-                f"channel {name!r}: {counted} missing, the first in {at}; fill in missing values: only tree "
-                "models take them"
+                f"channel {name!r}: {counted(len(missing), 'value', 'are')} missing, the first in {at}; "
+                "fill in missing values: only tree models take them"
             )
 
 
@@ -289,10 +288,9 @@ def check_labels(
     """
     wrong = labels[~fits]
     if len(wrong):
-        counted = "1 row differs" if len(wrong) == 1 else f"{len(wrong)} rows differ"
         raise UserError(
-            f"channel {channel!r}: {rule}, but {counted}, the first {wrong[0]:g}; {fix} (labels are the "
-            "first column)"
+            f"channel {channel!r}: {rule}, but {counted(len(wrong), 'row', 'differ')}, "
+            f"the first {wrong[0]:g}; {fix} (labels are the first column)"
         )
 
 

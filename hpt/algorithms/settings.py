@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Protocol, TypeVar
 
-from hpt.algorithms.container import UserError
+from hpt.algorithms.container import UserError, counted
 
 OBJECTIVE_KEY = "_tuning_objective_metric"
 """The key under which a tuning job hands its objective to every training job."""
@@ -193,7 +193,7 @@ class Reading:
         """Raises UserError with every message if there are any."""
         count = len(self.errors)
         if count:
-            raise UserError("\n".join([f"{count} hyperparameter error{'s' * (count > 1)}:", *self.errors]))
+            raise UserError("\n".join([f"{counted(count, 'hyperparameter error')}:", *self.errors]))
 
     def build(self, kind: type[S], **values: object) -> S:
         """Settings: each field as `values` say, else as the hyperparameter of its name, else its default."""
@@ -208,7 +208,7 @@ class Schema:
 
     title: its name in messages. prints: whether it prints the metric of a name. defaults: those that are
     needed before settings are built; the others are the defaults of their fields. aliases: canonical names by
-    other ones. retired: names known to SageMaker's container that mean nothing here: said once, then ignored.
+    other ones. retired: names known to SageMaker's container that mean nothing here; reported, then ignored.
     """
 
     title: str

@@ -73,11 +73,7 @@ def train(settings: Settings, data: Data, snapshot: Path, stop: StopRequest, log
     CatBoostError
         CatBoost's refusals.
     """
-    task = settings.task or data.task()
-    metric = settings.metric or TASKS[task][0]
-    loss = settings.loss_function or {REGRESSION: "RMSE", BINARY: "Logloss", MULTICLASS: "MultiClass"}[task]
-    if task == MULTICLASS or loss == "Logloss":
-        data.class_count(f"loss function {loss}", 2 if task == BINARY else None)
+    loss, metric = _choose(settings, data)
     log(f"hpt: loss function {loss}, metric {metric}")
     if stop:
         return None
@@ -105,6 +101,15 @@ def train(settings: Settings, data: Data, snapshot: Path, stop: StopRequest, log
         file = Path(scratch) / "model.cbm"
         model.save_model(str(file))
         return file.read_bytes()
+
+
+def _choose(settings: Settings, data: Data) -> tuple[str, str]:
+    """Loss function and metric, by what the labels say where they are left open."""
+    task = settings.task or data.task()
+    loss = settings.loss_function or {REGRESSION: "RMSE", BINARY: "Logloss", MULTICLASS: "MultiClass"}[task]
+    if task == MULTICLASS or loss == "Logloss":
+        data.class_count(f"loss function {loss}", 2 if task == BINARY else None)
+    return loss, settings.metric or TASKS[task][0]
 
 
 def _pool(rows: Rows, data: Data) -> Any:

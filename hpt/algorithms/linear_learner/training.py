@@ -2,7 +2,8 @@
 
 scikit-learn takes a step a row. A step of size r over the mean gradient of B rows is, to first order, B steps
 of size r / B, which is how `learning_rate` r and `mini_batch_size` B act here. `auto` starts at a rate
-that is safe for the length of the rows and lets it fall. Several classes are told apart one against the rest.
+that is safe for the length of the rows and lets it fall. Of more classes than two, each is learned against
+the rest.
 
 Notation: n rows, d features, K columns of scores (1 for two classes and for values).
 """

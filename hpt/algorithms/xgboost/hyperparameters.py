@@ -115,7 +115,7 @@ _PROGRAM_RULES: tuple[Rule, ...] = (
     _Metrics(),
 )
 
-# Known to SageMaker's containers, without a meaning for the XGBoost that runs here: said once, then ignored.
+# Known to SageMaker's containers, without a meaning for the XGBoost that runs here: reported, then ignored.
 _RETIRED = (
     "sketch_eps", "dsplit", "deterministic_histogram", "prob_buffer_row", "lambda_bias", "predictor",
     "_num_cv_round", "use_dask_gpu_training",

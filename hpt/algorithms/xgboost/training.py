@@ -61,7 +61,7 @@ def build_data(name: str, table: Table, width: int, settings: Settings) -> Data:
 
 
 def check_labels(name: str, table: Table, settings: Settings) -> None:
-    """Refuses labels the objective cannot take, in words.
+    """Refuses labels the objective cannot take.
 
     Raises:
         UserError: a label outside [0, 1] for two classes, or not a class number below num_class.
