@@ -1,6 +1,7 @@
-"""What LightGBM and CatBoost share: their channels, categories, the task and its labels, patience.
+"""What the programs that boost trees share: the best round and patience; of LightGBM and CatBoost also their
+channels, categories, settings, and the task and its labels.
 
-Both take rows as SageMaker's containers do: a channel `train` (or `training`) and, if there is one,
+These two take rows as SageMaker's containers do: a channel `train` (or `training`) and, if there is one,
 `validation`; or one channel whose folder holds `train/` and `validation/`. Without validation rows a fifth of
 the training rows is held out at random. `categorical_index.json` beside the training rows,
 `{"cat_index_list": [1, 3]}`, names columns that are categories, the label being column 0.
@@ -9,6 +10,7 @@ the training rows is held out at random. `categorical_index.json` beside the tra
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,15 +18,33 @@ from typing import TYPE_CHECKING, Any
 from hpt.algorithms import program
 from hpt.algorithms.channels import CATEGORIES, Table, read_channel
 from hpt.algorithms.container import Channel, UserError
+from hpt.algorithms.settings import BaseSettings
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _HELD_OUT = 0.2
-_MOST_CLASSES = 100  # more distinct whole labels are taken for numbers, unless the job says otherwise
+_MOST_CLASSES = 100  # more distinct integer labels are taken for values, unless the job says otherwise
 
 REGRESSION, BINARY, MULTICLASS = "regression", "binary", "multiclass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoostingSettings(BaseSettings):
+    """What LightGBM and CatBoost both need to know.
+
+    task: None where the labels decide. early_stopping_rounds: rounds without improvement, 0 or less for no
+    early stopping. library: parameters for the library.
+    """
+
+    task: str | None
+    early_stopping_rounds: int
+    library: Mapping[str, object]
+
+    @property
+    def patience(self) -> int:
+        return max(0, self.early_stopping_rounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +57,52 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Training and validation rows and the columns of X that are categories."""
+    """Training and validation rows and the columns of X that are categories.
+
+    image: the training image, whose name may say the task: `lightgbm-regression-model`.
+    """
 
     train: Rows
     validation: Rows
     categories: tuple[int, ...]
+    image: str = ""
 
     def class_count(self, what: str, count: int | None = None) -> int:
-        tables = {name: Table(name, rows.y) for name, rows in self._named()}
-        return program.class_count(tables, what, count)
+        """As `program.class_count`."""
+        named = {"train": self.train, "validation": self.validation}
+        return program.class_count({name: Table(name, rows.y) for name, rows in named.items()}, what, count)
 
-    def _named(self) -> tuple[tuple[str, Rows], ...]:
-        return ("train", self.train), ("validation", self.validation)
+    def task(self) -> str:
+        """The task that the image names or the labels suggest: 0 and 1, a few integers from 0 on, or else."""
+        import numpy as np
+
+        if "-regression-" in self.image:
+            return REGRESSION
+        distinct = np.unique(np.concatenate([self.train.y, self.validation.y]))
+        if len(distinct) <= 2 and set(distinct.tolist()) <= {0.0, 1.0}:
+            return BINARY
+        counted = len(distinct) <= _MOST_CLASSES and np.array_equal(distinct, np.arange(len(distinct)))
+        return MULTICLASS if counted or "-classification-" in self.image else REGRESSION
 
 
-def read_data(channels: Mapping[str, Channel], title: str, seed: int) -> Data:
+def read_data(channels: Mapping[str, Channel], title: str, seed: int, image: str = "") -> Data:
     """The rows of both kinds.
 
-    Raises:
-        UserError: as `read_tables`, or the file of categories is wrong.
+    Parameters
+    ----------
+    channels
+        Those the job has.
+    title
+        The algorithm's name in messages.
+    seed
+        Which rows are held out where none are given for validation.
+    image
+        The training image.
+
+    Raises
+    ------
+    UserError
+        As `read_tables`, or the file of categories is wrong.
     """
     import numpy as np
 
@@ -65,9 +112,7 @@ def read_data(channels: Mapping[str, Channel], title: str, seed: int) -> Data:
         if (folder / "train").is_dir():
             parts = [name for name in ("train", "validation") if (folder / name).is_dir()]
             given |= {name: replace(given["train"], name=name, path=folder / name) for name in parts}
-    tables = program.read_tables(
-        given, ("train", "validation"), title=title, objective=(None, None), read=read_channel
-    )
+    tables = program.read_tables(given, ("train", "validation"), title=title, target=None, read=read_channel)
     width = max(table.width for table in tables.values())
     rows = {name: Rows(table.features(width), table.labels) for name, table in tables.items()}
     categories = _categories([channels.get("train", channels.get("training")), given["train"]], width)
@@ -81,7 +126,7 @@ def read_data(channels: Mapping[str, Channel], title: str, seed: int) -> Data:
         whole = rows["train"]
         rows["validation"] = Rows(whole.X[order[:held]], whole.y[order[:held]])
         rows["train"] = Rows(whole.X[order[held:]], whole.y[order[held:]])
-    return Data(rows["train"], rows["validation"], categories)
+    return Data(rows["train"], rows["validation"], categories, image)
 
 
 def _categories(channels: list[Channel | None], width: int) -> tuple[int, ...]:
@@ -98,47 +143,25 @@ def _categories(channels: list[Channel | None], width: int) -> tuple[int, ...]:
             well_formed = False
         if not well_formed:
             raise UserError(
-                f'{path.name}: must be {{"cat_index_list": [...]}} with whole numbers from 1 to {width} '
+                f'{path.name}: must be {{"cat_index_list": [...]}} with integers from 1 to {width} '
                 "(column 0 is the label)"
             )
         return tuple(index - 1 for index in sorted(set(columns)))
     return ()
 
 
-def task_of_image(image: str) -> str | None:
-    """The task that a model id names: `lightgbm-regression-model`; None if it is open.
-
-    `classification` covers two classes and more; the labels tell which.
-    """
-    for word in ("regression", "classification"):
-        if f"-{word}-" in image:
-            return word
-    return None
-
-
-def task_of_labels(data: Data, hint: str | None) -> str:
-    """The task the labels suggest: 0 and 1, a few whole numbers from 0 on, or anything else."""
-    import numpy as np
-
-    if hint in (REGRESSION, BINARY, MULTICLASS):
-        return hint
-    distinct = np.unique(np.concatenate([data.train.y, data.validation.y]))
-    if len(distinct) <= 2 and set(distinct.tolist()) <= {0.0, 1.0}:
-        return BINARY
-    counted = len(distinct) <= _MOST_CLASSES and np.array_equal(distinct, np.arange(len(distinct)))
-    if counted or hint == "classification":
-        return MULTICLASS
-    return REGRESSION
-
-
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best round so far (from 0) and its value."""
+    """The best round so far (from 0) and its value; -1 and NaN if there is none."""
 
-    round: int
-    value: float
+    round: int = -1
+    value: float = math.nan
 
     def after(self, number: int, value: float, *, maximize: bool) -> Best:
         """The best once `value` came in round `number`; NaN is never better."""
         better = value > self.value if maximize else value < self.value
         return Best(number, value) if better or self.value != self.value else self
+
+    def is_old(self, done: int, patience: int | None) -> bool:
+        """Whether `patience` rounds up to the last of `done` were not better; never without patience."""
+        return bool(patience) and self.round >= 0 and done - 1 - self.round >= (patience or 0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpt.algorithms.container import Channel, UserError
+from hpt.algorithms.container import Channel, UserError, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,7 @@ def read_channel(channel: Channel, csv_weights: bool = False, *, labelled: bool 
         _check(part, where)
         parts.append(part)
     if not parts:
-        found = f"{len(files)} file(s), all empty" if files else "no files"
+        found = f"{counted(len(files), 'file')}, all empty" if files else "no files"
         raise UserError(f"channel {channel.name!r} has no rows ({found} in {channel.path})")
     return _join(parts, channel)
 
@@ -177,7 +177,7 @@ def _read_csv(text: bytes, where: str, fixed: int) -> Table:
             raise UserError(f"{where}: {_csv_problem(first, separator, str(error))}") from None
     if table.shape[1] <= fixed:
         needed = ("features", "a label and features", "label, weight and features")[fixed]
-        raise UserError(f"{where}: rows of {table.shape[1]} column(s); needs {needed}")
+        raise UserError(f"{where}: rows of {counted(table.shape[1], 'column')}; needs {needed}")
     return Table(
         name=where,
         labels=np.ascontiguousarray(table[:, 0]) if fixed else np.zeros(len(table), dtype=np.float32),
@@ -202,7 +202,7 @@ def _numbers(text: bytes, separator: bytes) -> Float32Array:
 
 def _csv_problem(first: bytes, separator: bytes, detail: str) -> str:
     fields = [field.strip(b' "') for field in first.split(None if separator == b" " else separator)]
-    if not any(_is_number(field) for field in fields if field):
+    if not any(_reads_as_number(field) for field in fields if field):
         shown = first[:60].decode("utf-8", "replace")
         return f"the first line looks like a header ({shown!r}); remove it: CSV starts with data, label first"
     changed = re.search(r"number of columns changed from (\d+) to (\d+) at row (\d+)", detail)
@@ -214,7 +214,7 @@ def _csv_problem(first: bytes, separator: bytes, detail: str) -> str:
     return f"does not read as CSV: {detail}"
 
 
-def _is_number(field: bytes) -> bool:
+def _reads_as_number(field: bytes) -> bool:
     try:
         float(field)
     except ValueError:
@@ -283,7 +283,7 @@ def _libsvm_problem(text: bytes) -> str:
             index, _, value = token.partition(b":")
             if token.startswith(b"qid:"):
                 continue
-            if not index.isdigit() or not _is_number(value):
+            if not index.isdigit() or not _reads_as_number(value):
                 return f"line {number}: {token[:40].decode('utf-8', 'replace')!r} is not <index>:<value>"
     return "does not read as libsvm: <label> <index>:<value> ..."
 
@@ -295,7 +295,7 @@ def _check(part: Table, where: str) -> None:
     if len(bad):
         raise UserError(
             f"{where}: the label of row {bad[0] + 1} is {part.labels[bad[0]]:g} or missing "
-            f"({len(bad)} such row(s)); every row needs a finite label"
+            f"({counted(len(bad), 'such row')}); every row needs a finite label"
         )
     if part.weights is not None and not bool((np.isfinite(part.weights) & (part.weights >= 0)).all()):
         raise UserError(f"{where}: weights must be finite and not negative")

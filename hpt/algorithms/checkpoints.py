@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,19 +42,6 @@ class Checkpoints:
             content = sealed[:-_SEAL_LENGTH]
             yield number, content if sealed == content + _seal(content) else None
 
-    def usable(self, count: int, limit: str, log: Callable[[str], None]) -> Iterator[tuple[int, bytes]]:
-        """(number, content) of each whole checkpoint below `count`, newest first; `limit` names the count.
-
-        The caller takes the first that suits it. What is passed over is said.
-        """
-        for number, content in self.newest_first():
-            if number >= count:
-                log(f"hpt: checkpoint {number} is beyond {limit} {count}, passed over")
-            elif content is None:
-                log(f"hpt: checkpoint {number} is damaged, passed over")
-            else:
-                yield number, content
-
     def numbers(self) -> list[int]:
         """Numbers of the checkpoints present, newest first."""
         if not self.folder.is_dir():
@@ -63,36 +49,6 @@ class Checkpoints:
         pattern = re.compile(re.escape(self.stem) + r"\.(\d{1,9})")
         matches = (pattern.fullmatch(path.name) for path in self.folder.iterdir())
         return sorted((int(match[1]) for match in matches if match), reverse=True)
-
-
-# Checkpoints are written at every unit of progress until they have cost a second; from then on only as often
-# as keeps them under this share of the time, since a model of thousands of trees is slow to write.
-_FREE_SECONDS = 1.0
-_CHECKPOINT_SHARE = 0.2
-
-
-class Pace:
-    """Saves as often as is cheap, and always what came last."""
-
-    def __init__(self, save: Callable[[int], None], done: int) -> None:
-        """`save(done)` writes the state after `done` units of progress; `done` of them are saved already."""
-        self._save = save
-        self._saved = done
-        self._begin = time.monotonic()
-        self._spent = 0.0
-
-    def reached(self, done: int) -> None:
-        """Saves, unless saving has cost too much of the time so far."""
-        if self._spent <= max(_FREE_SECONDS, _CHECKPOINT_SHARE * (time.monotonic() - self._begin)):
-            begin = time.monotonic()
-            self._save(done)
-            self._spent += time.monotonic() - begin
-            self._saved = done
-
-    def finish(self, done: int) -> None:
-        """Saves what `reached` passed over at the end."""
-        if done > self._saved:
-            self._save(done)
 
 
 def _seal(content: bytes) -> bytes:

@@ -18,8 +18,11 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
+Log = Callable[[str], None]
+"""Prints a line of the log."""
+
 USER_ERROR = 1
-"""Exit code when the user can mend it: data, hyperparameters, a missing package."""
+"""Exit code when the user can fix it: data, hyperparameters, a missing package."""
 ALGORITHM_ERROR = 2
 """Exit code for everything else."""
 
@@ -29,6 +32,18 @@ _REASON_LENGTH = 1024  # what becomes of output/failure in FailureReason
 
 class UserError(Exception):
     """The job cannot run as asked; the message names what, the rule and the fix."""
+
+
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """`1 row`, `2 rows`; with a verb `1 row differs`, `2 rows differ`.
+
+    >>> counted(2, "value", "are"), counted(1, "row", "differ")
+    ('2 values are', '1 row differs')
+    """
+    if number == 1:
+        single = "is" if verb == "are" else f"{verb}s" if verb else ""
+        return f"1 {noun} {single}".rstrip()
+    return f"{number} {noun}s {verb}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,7 @@ class StopRequest:
 
 
 def read_hyperparameters(folders: Folders) -> dict[str, str]:
-    """The flat map of texts. Numbers and booleans written by hand are taken as their JSON text."""
+    """The flat map of strings. Numbers and booleans written by hand are taken as their JSON text."""
     path = folders.config / "hyperparameters.json"
     content = _read_json(path, required=True)
     return {
@@ -107,7 +122,7 @@ def read_channels(folders: Folders) -> dict[str, Channel]:
     """The channels of the job by name: those configured, else every folder below `input/data`.
 
     Raises:
-        UserError: a channel is in pipe mode, or the job runs on several hosts.
+        UserError: a channel is in pipe mode, or the job runs on more than one host.
     """
     hosts = _read_json(folders.config / "resourceconfig.json", required=False).get("hosts", [])
     if isinstance(hosts, list) and len(hosts) > 1:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hpt.algorithms import container
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import write_atomically
-from hpt.algorithms.container import Channel, Folders, StopRequest, UserError
+from hpt.algorithms.container import Channel, Folders, StopRequest, UserError, counted
+from hpt.algorithms.settings import S
 from hpt.job.catalog import find_algorithm
 from hpt.job.catalog.description import BuiltInAlgorithm
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MOST_CLASSES = 1_000_000
 _SCIKIT_LEARN_NEEDS_NOT = ("pandas", "pyarrow", "polars", "matplotlib", "dask")
 
 
@@ -31,13 +38,35 @@ def log(line: str) -> None:
     print(line, flush=True)
 
 
-def warn(warnings: Iterable[str]) -> None:
-    for warning in warnings:
+def read_settings(folders: Folders, read: Callable[[Mapping[str, str]], S]) -> S:
+    """The settings that `read` makes of the job's hyperparameters; their warnings are printed."""
+    settings = read(container.read_hyperparameters(folders))
+    for warning in settings.warnings:
         log(f"hpt: warning: {warning}")
+    return settings
 
 
-def log_stop(has_model: bool, unit: str) -> None:
-    log("hpt: stopped by SIGTERM" + ("" if has_model else f" before the first {unit}; no model"))
+def finish(folders: Folders, stop: StopRequest, name: str, model: bytes | None, *, unit: str) -> None:
+    """Says whether the run was stopped, and writes the model.
+
+    Parameters
+    ----------
+    folders
+        Where the model goes.
+    stop
+        Whether SIGTERM was received.
+    name
+        The model's file.
+    model
+        Its content, or None if there is no model yet.
+    unit
+        What has to be done before there is a model, for the message: `round`.
+    """
+    if stop:
+        log("hpt: stopped by SIGTERM" + ("" if model is not None else f" before the first {unit}; no model"))
+    if model is not None:
+        folders.model.mkdir(parents=True, exist_ok=True)
+        write_atomically(folders.model / name, model)
 
 
 def import_library(
@@ -48,13 +77,26 @@ def import_library(
     modules: Sequence[str] = (),
     without: Sequence[str],
 ) -> Any:
-    """Imports `package` and `modules` of it and says which version trains.
+    """Imports a library and says which version trains.
 
-    The modules `without` are treated as not installed: libraries import all they find, for uses that
-    do not occur here, at several times the cost of their own start.
+    Parameters
+    ----------
+    package
+        The name to import.
+    algorithm
+        What is trained: its extra installs the package.
+    title
+        The library's name in the log.
+    modules
+        Modules of the package that are imported too.
+    without
+        Modules that are treated as not installed: libraries import all they find, for uses that do not occur
+        here, at several times the cost of their own start.
 
-    Raises:
-        UserError: it is not installed, or broken.
+    Raises
+    ------
+    UserError
+        The package is not installed, or broken.
     """
     for module in without:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
@@ -82,10 +124,34 @@ def open_scikit_learn(
     target: str | None,
     read: Callable[[Channel], Table],
 ) -> dict[str, Table]:
-    """Imports scikit-learn and the one `module` of it that trains `what`, then reads the channels `names`.
+    """Imports scikit-learn and reads the channels.
 
-    Raises:
-        UserError: as `import_library` and `read_tables`.
+    Parameters
+    ----------
+    algorithm
+        The built-in algorithm.
+    what
+        What is trained, for the log: `a linear model`.
+    module
+        The one module of scikit-learn that trains it.
+    folders
+        Where the channels are.
+    names
+        The channels that are read if they are given; the first must be.
+    target
+        The tuning objective, or None.
+    read
+        Makes a table of a channel.
+
+    Returns
+    -------
+    dict
+        The tables by channel.
+
+    Raises
+    ------
+    UserError
+        As `import_library` and `read_tables`.
     """
     title = f"{what} of scikit-learn"
     import_library("sklearn", algorithm, title, modules=(module,), without=_SCIKIT_LEARN_NEEDS_NOT)
@@ -94,13 +160,7 @@ def open_scikit_learn(
         if sys.modules.get(name) is None:
             sys.modules.pop(name, None)
     channels = container.read_channels(folders)
-    objective = (target, channel_of(target))
-    return read_tables(channels, names, title=algorithm.name, objective=objective, read=read)
-
-
-def channel_of(target: str | None) -> str | None:
-    """The channel a metric is computed on: `validation` of `validation:auc`."""
-    return target.partition(":")[0] if target and ":" in target else None
+    return read_tables(channels, names, title=algorithm.name, target=target, read=read)
 
 
 def read_tables(
@@ -108,15 +168,28 @@ def read_tables(
     names: Sequence[str],
     *,
     title: str,
-    objective: tuple[str | None, str | None],
+    target: str | None,
     read: Callable[[Channel], Table],
 ) -> dict[str, Table]:
-    """The tables of the channels `names` that are given, the first of which must be.
+    """The tables of channels.
 
-    `objective` is the tuning objective and the channel it needs, None where there is none.
+    Parameters
+    ----------
+    channels
+        Those the job has.
+    names
+        Those that are read if they are given; the first must be.
+    title
+        The algorithm's name in messages.
+    target
+        The tuning objective, or None; `validation:auc` needs the channel `validation`.
+    read
+        Makes a table of a channel.
 
-    Raises:
-        UserError: a channel that is needed is missing, or tables differ in format or width.
+    Raises
+    ------
+    UserError
+        A channel that is needed is missing, or tables differ in format or width.
     """
     first = names[0]
     if first not in channels:
@@ -124,8 +197,8 @@ def read_tables(
         raise UserError(
             f"channel {first!r} is missing (channels given: {present}); add it to InputDataConfig"
         )
-    target, needed = objective
-    if needed is not None and needed not in channels:
+    needed, colon, _ = (target or "").partition(":")
+    if colon and needed not in channels:
         raise UserError(f"the tuning objective {target} needs a channel {needed!r}; add it")
     others = [name for name in channels if name not in names]
     if others:
@@ -173,8 +246,8 @@ def check_complete(tables: Mapping[str, Table]) -> None:
                 f", feature {missing[0][1] + 1}" if missing.shape[1] > 1 else ""
             )
             raise UserError(
-                f"channel {name!r}: {len(missing)} value(s) are missing, the first in {at}; fill them in: "
-                "only tree models take missing values"
+                f"channel {name!r}: {counted(len(missing), 'value', 'are')} missing, the first in {at}; "
+                "fill in missing values: only tree models take them"
             )
 
 
@@ -182,28 +255,49 @@ def class_count(tables: Mapping[str, Table], what: str, count: int | None = None
     """Number of classes when labels are 0, 1, ...: the largest plus one, at most `count` if that is given.
 
     Raises:
-        UserError: a label is no whole number from 0 to count - 1.
+        UserError: a label is no integer from 0 to count - 1; the message says what needs it.
     """
-    import numpy as np
-
+    limit = f" to {count - 1}" if count else " on"
     top = 0
     for name, table in tables.items():
         labels = table.labels
-        whole = (labels >= 0) & (labels == np.round(labels)) & (labels < (count or 1_000_000))
-        wrong = labels[~whole]
-        if len(wrong):
-            limit = f" to {count - 1}" if count else " on"
-            raise UserError(
-                f"channel {name!r}: {what} needs whole labels from 0{limit}, but {len(wrong)} row(s) differ, "
-                f"the first {wrong[0]:g}; recode them (labels are the first column)"
-            )
+        fits = (labels >= 0) & (labels == labels.round()) & (labels < (count or _MOST_CLASSES))
+        check_labels(name, labels, fits, f"{what} needs integer labels from 0{limit}", "recode them")
         top = max(top, int(labels.max()) + 1)
     return count or top
 
 
-def write_model(folders: Folders, name: str, content: bytes) -> None:
-    folders.model.mkdir(parents=True, exist_ok=True)
-    write_atomically(folders.model / name, content)
+def check_labels(
+    channel: str, labels: NDArray[np.float32], fits: NDArray[np.bool_], rule: str, fix: str
+) -> None:
+    """Refuses labels that do not fit.
+
+    Parameters
+    ----------
+    channel
+        Whose labels they are.
+    labels, fits
+        (n,) each; whether each label fits.
+    rule, fix
+        What is needed and what to do, for the message.
+
+    Raises
+    ------
+    UserError
+        A label does not fit.
+    """
+    wrong = labels[~fits]
+    if len(wrong):
+        raise UserError(
+            f"channel {channel!r}: {rule}, but {counted(len(wrong), 'row', 'differ')}, "
+            f"the first {wrong[0]:g}; {fix} (labels are the first column)"
+        )
+
+
+def message_without_source(message: str) -> str:
+    """The message of a C++ library without the place in its source that it begins with."""
+    place, _, rest = message.strip().partition(": ")
+    return rest.strip() if re.search(r"\.(cpp|cc|h):", place) else message.strip()
 
 
 def pack(**arrays: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Scores of predictions that several programs print.
+"""Scores of predictions that more than one program prints.
 
 Notation: n rows, K classes; y: (n,) labels, p: (n,) predicted classes or values, C: (K, K) with
 C[i, j] = rows of class i predicted as j. Definitions and conventions (a ratio 0/0 counts as 0; macro means go

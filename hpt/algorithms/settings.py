@@ -1,20 +1,20 @@
-"""Hyperparameters arrive as texts: rules turn them into values, every broken rule reported at once."""
+"""Hyperparameters arrive as strings: rules turn them into values, every broken rule reported at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Protocol, TypeVar
 
-from hpt.algorithms.container import UserError
+from hpt.algorithms.container import UserError, counted
 
 OBJECTIVE_KEY = "_tuning_objective_metric"
 """The key under which a tuning job hands its objective to every training job."""
 
 
 class Rule(Protocol):
-    """How one hyperparameter is read. `read` raises ValueError with the rule's text."""
+    """How one hyperparameter is read. `read` raises ValueError with the rule's wording."""
 
     @property
     def name(self) -> str: ...
@@ -23,16 +23,16 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number in [low, high]."""
+    """An integer in [low, high]."""
 
     name: str
     low: int
     high: int | None = None
 
     def read(self, text: str) -> int:
-        rule = f"must be a whole number of at least {self.low}"
+        rule = f"must be an integer of at least {self.low}"
         if self.high is not None:
-            rule = f"must be a whole number from {self.low} to {self.high}"
+            rule = f"must be an integer from {self.low} to {self.high}"
         try:
             # "6.0" is what a tuner that only knows reals would send.
             value = int(text) if not float(text).is_integer() else int(float(text))
@@ -70,7 +70,7 @@ class Real:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a fixed set of texts."""
+    """One of a fixed set of strings."""
 
     name: str
     options: tuple[str, ...]
@@ -96,7 +96,7 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """Another rule, or `auto`, which reads as None."""
+    """Another rule, or `auto`, which reads as None: as if it were not given."""
 
     rule: Rule
 
@@ -114,8 +114,8 @@ class Auto:
 
 
 @dataclass(frozen=True, slots=True)
-class TextList:
-    """Texts separated by commas, brackets and quotes allowed: `auc,error` or `['auc', 'error']`."""
+class StringList:
+    """Strings separated by commas, brackets and quotes allowed: `auc,error` or `['auc', 'error']`."""
 
     name: str
     options: tuple[str, ...] = ()
@@ -132,32 +132,18 @@ class TextList:
         return items
 
 
-def read_settings(
-    texts: Mapping[str, str], rules: Iterable[Rule], aliases: Mapping[str, str]
-) -> tuple[dict[str, object], list[str], list[str]]:
-    """Reads every hyperparameter for which there is a rule.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSettings:
+    """What every program has. A field is named as its hyperparameter, where it is one and nothing more.
 
-    Returns (values by canonical name, messages of broken rules, names nothing is known of).
+    target: the tuning objective if the program prints it, else None. warnings: lines for the log.
     """
-    by_name = {rule.name: rule for rule in rules}
-    values: dict[str, object] = {}
-    errors: list[str] = []
-    unknown: list[str] = []
-    spelt: dict[str, str] = {}
-    for given, text in texts.items():
-        name = aliases.get(given, given)
-        if name not in by_name:
-            unknown.append(given)
-            continue
-        if name in spelt:
-            errors.append(f"{given}: is another name of {spelt[name]}, which is given too; keep one")
-            continue
-        spelt[name] = given
-        try:
-            values[name] = by_name[name].read(text)
-        except ValueError as error:
-            errors.append(f"{given}: {text!r} {error}")
-    return values, errors, unknown
+
+    target: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +169,20 @@ class Reading:
         assert isinstance(value, int | float)
         return value
 
+    def string(self, name: str, default: str = "") -> str:
+        value = self.values.get(name, default)
+        assert isinstance(value, str)
+        return value
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        value = self.values.get(name, ())
+        assert isinstance(value, tuple)
+        return value
+
+    def chosen(self, rules: Iterable[Rule]) -> dict[str, object]:
+        """The values of these hyperparameters, as far as they are given or have defaults."""
+        return {rule.name: self.values[rule.name] for rule in rules if rule.name in self.values}
+
     def require(self, names: Mapping[str, str]) -> None:
         """Notes each of `names` (with what it means) that is not given."""
         for name, meaning in names.items():
@@ -193,34 +193,70 @@ class Reading:
         """Raises UserError with every message if there are any."""
         count = len(self.errors)
         if count:
-            raise UserError("\n".join([f"{count} hyperparameter error{'s' * (count > 1)}:", *self.errors]))
+            raise UserError("\n".join([f"{counted(count, 'hyperparameter error')}:", *self.errors]))
+
+    def build(self, kind: type[S], **values: object) -> S:
+        """Settings: each field as `values` say, else as the hyperparameter of its name, else its default."""
+        given = {item.name: self.values[item.name] for item in fields(kind) if item.name in self.values}
+        shared = {"target": self.target, "warnings": tuple(self.warnings)}
+        return kind(**{**shared, **given, **values})  # type: ignore[arg-type]
 
 
-def read_all(
-    texts: Mapping[str, str],
-    rules: Iterable[Rule],
-    *,
-    title: str,
-    metrics: Iterable[str],
-    defaults: Mapping[str, object] | None = None,
-    aliases: Mapping[str, str] | None = None,
-    retired: Iterable[str] = (),
-) -> Reading:
-    """Reads the flat map of texts of the algorithm called `title`, which prints `metrics`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The hyperparameters of an algorithm.
 
-    `retired` names are known to SageMaker's container and mean nothing here: said once, then ignored.
+    title: its name in messages. prints: whether it prints the metric of a name. defaults: those that are
+    needed before settings are built; the others are the defaults of their fields. aliases: canonical names by
+    other ones. retired: names known to SageMaker's container that mean nothing here; reported, then ignored.
     """
-    known = {name: text for name, text in texts.items() if name != OBJECTIVE_KEY}
-    values, errors, unknown = read_settings(known, rules, aliases or {})
-    warnings = []
-    idle = [name for name in unknown if name in set(retired)]
-    strange = [name for name in unknown if name not in set(retired)]
-    if idle:
-        warnings.append(f"without effect here: {', '.join(idle)}")
-    if strange:
-        warnings.append(f"hyperparameters {title} does not know are ignored: {', '.join(strange)}")
-    target = texts.get(OBJECTIVE_KEY) or None
-    if target is not None and target not in metrics:
-        warnings.append(f"the tuning objective {target!r} is not a metric {title} prints by that name")
-        target = None
-    return Reading({**(defaults or {}), **values}, errors, warnings, target)
+
+    title: str
+    prints: Callable[[str], object]
+    rules: tuple[Rule, ...]
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    retired: Collection[str] = ()
+
+    def read(self, given: Mapping[str, str]) -> Reading:
+        """Reads the flat map of strings as it stands in `hyperparameters.json`."""
+        values, errors, unknown = self._values(given)
+        warnings = []
+        retired = [name for name in unknown if name in self.retired]
+        strange = [name for name in unknown if name not in self.retired]
+        if retired:
+            warnings.append(f"without effect here: {', '.join(retired)}")
+        if strange:
+            warnings.append(f"hyperparameters {self.title} does not know are ignored: {', '.join(strange)}")
+        target = given.get(OBJECTIVE_KEY) or None
+        if target is not None and not self.prints(target):
+            warnings.append(
+                f"the tuning objective {target!r} is not a metric {self.title} prints by that name"
+            )
+            target = None
+        return Reading({**self.defaults, **values}, errors, warnings, target)
+
+    def _values(self, given: Mapping[str, str]) -> tuple[dict[str, object], list[str], list[str]]:
+        """(values by canonical name, messages of broken rules, names without a rule)."""
+        rules = {rule.name: rule for rule in self.rules}
+        values: dict[str, object] = {}
+        errors: list[str] = []
+        unknown: list[str] = []
+        spelt: dict[str, str] = {}
+        for spelling, text in given.items():
+            name = self.aliases.get(spelling, spelling)
+            if name not in rules:
+                unknown += [spelling] if spelling != OBJECTIVE_KEY else []
+                continue
+            if name in spelt:
+                errors.append(f"{spelling}: is another name of {spelt[name]}, which is given too; keep one")
+                continue
+            spelt[name] = spelling
+            try:
+                value = rules[name].read(text)
+            except ValueError as error:
+                errors.append(f"{spelling}: {text!r} {error}")
+            else:
+                if value is not None:
+                    values[name] = value
+        return values, errors, unknown

@@ -17,7 +17,7 @@ from hpt.job.autotune import (
     stops_early,
 )
 from hpt.job.catalog import RecommendedRange
-from hpt.job.checks import check_count, check_seconds, check_text
+from hpt.job.checks import check_seconds, check_string
 from hpt.job.complete import make
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
@@ -43,6 +43,7 @@ from hpt.job.draft import (
 from hpt.job.rules import INVALID
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.job.words import argument_words
+from hpt.search.numbers import check_count
 from hpt.search.space import (
     CategoricalParameter,
     ContinuousParameter,
@@ -297,11 +298,11 @@ def _definition(part: Mapping[str, Any], direction: str, given: _Arguments) -> D
     parameters = in_order(_parameters(part["space"]))
     metrics = {**({} if part["regex"] is None else {metric: part["regex"]}), **(part["metrics"] or {})}
     channels = tuple(_channel(name, place) for name, place in (part["channels"] or {}).items())
-    given.check(f"{own}metric", check_text, "metric", metric)
+    given.check(f"{own}metric", check_string, "metric", metric)
     for key, regex in metrics.items():
-        given.check(f"{own}metrics", check_text, "a metric's name", key)
+        given.check(f"{own}metrics", check_string, "a metric's name", key)
         if regex is not None:
-            given.check(f"{own}metrics", check_text, f"the regex of metric {key!r}", regex)
+            given.check(f"{own}metrics", check_string, f"the regex of metric {key!r}", regex)
     for channel in channels:
         given.check(f"{own}channels", _check_channel, channel)
     for what in ("max_trial_seconds", "max_wait_seconds"):

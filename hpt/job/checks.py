@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from hpt.errors import InputError
+from hpt.search.numbers import is_finite_number
 
 
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def check_text(what: str, value: object) -> None:
+def check_string(what: str, value: object) -> None:
     if not isinstance(value, str) or not value:
-        raise InputError(f"{what} is {value!r}; give a text that is not empty")
+        raise InputError(f"{what} is {value!r}; give a string that is not empty")
     _check_carried(what, value)
 
 
-def check_texts(what: str, values: object) -> None:
+def check_strings(what: str, values: object) -> None:
     if not isinstance(values, Mapping):
-        raise InputError(f"{what} {values!r} is not a dict; give texts by name")
+        raise InputError(f"{what} {values!r} is not a dict; give strings by name")
     for name, value in values.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise InputError(f"{what}: {name!r} is {value!r}; both the name and the value must be texts")
+            raise InputError(f"{what}: {name!r} is {value!r}; both the name and the value must be strings")
         _check_carried(what, name)
         _check_carried(what, value)
 
@@ -44,11 +40,6 @@ def check_unique(what: str, names: list[str]) -> None:
             raise InputError(f"two of the {what}s are named {name!r}; rename one")
 
 
-def check_count(what: str, value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise InputError(f"{what} {value!r} is not a whole number of 1 or more; give one")
-
-
 def check_seconds(what: str, value: object) -> None:
-    if value is not None and not (is_number(value) and value > 0):  # type: ignore[operator]
+    if value is not None and not (is_finite_number(value) and value > 0):
         raise InputError(f"{what} {value!r} is not a number above 0; give seconds, or None for no limit")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
-from struct import pack, unpack
 
 from hpt.errors import InputError
+from hpt.job.rounding import as_float32
+from hpt.search.numbers import check_count, is_finite_number
 from hpt.search.trial import ObjectiveType
 
 TARGET = "TargetObjectiveMetricValue"
@@ -37,15 +37,10 @@ class CompletionCriteria:
 
     def __post_init__(self) -> None:
         target, count = self.target, self.max_not_improving
-        if target is not None and (
-            isinstance(target, bool) or not isinstance(target, int | float) or not isfinite(target)
-        ):
+        if target is not None and not is_finite_number(target):
             raise InputError(f"target {target!r} is not a finite number; give one, or None")
-        if count is not None and (type(count) is not int or count < MIN_NOT_IMPROVING):
-            raise InputError(
-                f"max_not_improving {count!r} is not a whole number of {MIN_NOT_IMPROVING} or more; "
-                "give one, or None"
-            )
+        if count is not None:
+            check_count("max_not_improving", count, MIN_NOT_IMPROVING, "give one, or None")
         if self.complete_on_convergence not in (None, True, False):
             raise InputError(
                 f"complete_on_convergence {self.complete_on_convergence!r} is not True, False or None; "
@@ -70,7 +65,7 @@ def reaches(value: float, target: float, objective: ObjectiveType) -> bool:
     >>> reaches(0.9, 0.8999999761581421, ObjectiveType.MAXIMIZE)
     True
     """
-    value, target = _as_float32(value), _as_float32(target)
+    value, target = as_float32(value), as_float32(target)
     return value >= target if objective is ObjectiveType.MAXIMIZE else value <= target
 
 
@@ -101,12 +96,3 @@ def not_improving(values: Iterable[float], objective: ObjectiveType) -> int:
     for value in values:
         improvement = improvement.after(value, objective)
     return improvement.count
-
-
-def _as_float32(value: float) -> float:
-    """Rounded to 32 bits; what is too large for them stays as it is."""
-    try:
-        rounded: float = unpack("<f", pack("<f", value))[0]
-    except OverflowError:
-        return value
-    return rounded

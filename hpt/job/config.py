@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hpt.errors import InputError
-from hpt.job.checks import check_count, check_seconds, check_text, check_texts, check_unique, is_number
+from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
 from hpt.job.warm_start import WarmStart
+from hpt.search.numbers import check_count, is_finite_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.median import MIN_STEPS, STEP_FRACTION, MedianRule
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
@@ -59,8 +60,8 @@ class MetricDefinition:
     regex: str
 
     def __post_init__(self) -> None:
-        check_text("a metric's name", self.name)
-        check_text(f"the regex of metric {self.name!r}", self.regex)
+        check_string("a metric's name", self.name)
+        check_string(f"the regex of metric {self.name!r}", self.regex)
         try:
             groups = re.compile(self.regex).groups
         except (re.error, OverflowError, RecursionError) as error:
@@ -82,7 +83,7 @@ class Objective:
     type: ObjectiveType
 
     def __post_init__(self) -> None:
-        check_text("the objective's metric", self.metric)
+        check_string("the objective's metric", self.metric)
         object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
 
 
@@ -103,7 +104,7 @@ class Channel:
             raise InputError(
                 f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
             )
-        check_text(f"the place of channel {self.name!r}", self.uri)
+        check_string(f"the place of channel {self.name!r}", self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,11 @@ class TrainingJobDefinition:
     max_wait_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        check_text("training_image", self.training_image)
+        check_string("training_image", self.training_image)
         if not isinstance(self.space, SearchSpace):
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
-        check_texts("hyperparameters", self.hyperparameters)
-        check_texts("environment", self.environment)
+        check_strings("hyperparameters", self.hyperparameters)
+        check_strings("environment", self.environment)
         tuned = {parameter.name for parameter in self.space.parameters}
         for name in self.hyperparameters:
             if name in tuned:
@@ -171,7 +172,7 @@ class TrainingJobDefinition:
         check_unique("metric", [metric.name for metric in self.metric_definitions])
         check_unique("channel", [channel.name for channel in self.channels])
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
-        if not is_number(self.grace_seconds) or self.grace_seconds < 0:
+        if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:
             raise InputError(
                 f"grace_seconds {self.grace_seconds!r} is not a number of 0 or more; give seconds"
             )
@@ -289,11 +290,11 @@ class JobConfig:
     def __post_init__(self) -> None:
         _check_definitions(self.definition, self.definitions)
         check_job_name(self.name)
-        check_text("strategy", self.strategy)
+        check_string("strategy", self.strategy)
         known = {strategy.lower(): strategy for strategy in STRATEGIES}
         object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
         check_seed(self.seed)
-        check_texts("tags", self.tags)
+        check_strings("tags", self.tags)
         if (self.hyperband is not None) != (self.strategy == "Hyperband"):
             fix = "give it" if self.hyperband is None else "leave it out, or use Hyperband"
             raise InputError(f"hyperband is {self.hyperband!r} with strategy {self.strategy!r}; {fix}")
@@ -319,7 +320,7 @@ def check_job_name(name: object) -> None:
 def check_seed(seed: object) -> None:
     """Raises InputError where it is neither a seed nor None."""
     if seed is not None and (type(seed) is not int or not 0 <= seed <= MAX_SEED):
-        raise InputError(f"seed {seed!r} is not a whole number from 0 to 2**64 - 1; give one, or None")
+        raise InputError(f"seed {seed!r} is not an integer from 0 to 2**64 - 1; give one, or None")
 
 
 def read_grace(environment: Mapping[str, str]) -> float:
@@ -348,7 +349,7 @@ def _check_definitions(first: TrainingJobDefinition, definitions: tuple[Training
     if definitions[0] != first:
         raise InputError("definition is not the first of definitions; give that one")
     for each in definitions:
-        check_text("the name of a definition among several", each.name)
+        check_string("the name of a definition among several", each.name)
         if each.objective.type is not first.objective.type:
             raise InputError(
                 f"definition {each.name!r}: {each.objective.type} differs from {first.objective.type} of the "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.state import JobState, TrainingJob
-from hpt.job.warm_start import Placed, Projection, WarmStartType
+from hpt.job.warm_start import Projected, Projection, WarmStartType
 from hpt.search.events import ParentResult
 from hpt.search.trial import ObjectiveStatus
 
@@ -56,14 +56,14 @@ def _unversioned(image: str) -> str:
     return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def heir(config: JobConfig, theirs: TrainingJobDefinition) -> TrainingJobDefinition | None:
+def matching_definition(config: JobConfig, theirs: TrainingJobDefinition) -> TrainingJobDefinition | None:
     """The definition that the results of a parent's definition are for: the only one, or that of its program,
-    of several with the same the one of its name.
+    if more than one trains it the one of its name.
     """
     if not config.definitions:
         return config.definition
-    heirs = [each for each in config.definitions if _difference(each, theirs) != "program"]
-    return next((each for each in heirs if each.name == theirs.name), heirs[0] if heirs else None)
+    matches = [each for each in config.definitions if _difference(each, theirs) != "program"]
+    return next((each for each in matches if each.name == theirs.name), matches[0] if matches else None)
 
 
 def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], list[str]]:
@@ -78,9 +78,9 @@ def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[Paren
             if job.objective_status is ObjectiveStatus.SUCCEEDED and job.definition == theirs.name
         ]
         name = parent.config.name + (f"/{theirs.name}" if parent.config.definitions else "")
-        mine = heir(config, theirs)
+        mine = matching_definition(config, theirs)
         if mine is None:
-            nowhere = Placed(None, False)
+            nowhere = Projected(None, False)
             found += [_event(parent.config, theirs, None, job, nowhere, False, time) for job in jobs]
             words.append(f"{name!r} gives none of {len(jobs)} results, for no definition trains its program")
             continue
@@ -88,7 +88,7 @@ def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[Paren
         differs = _difference(mine, theirs)
         results, places = [], []
         for job in jobs:
-            placed = projection.place(job.config)
+            placed = projection.project(job.config)
             same = identical and not differs and placed.exact
             results.append(_event(parent.config, theirs, mine.name, job, placed, same, time))
             places.append(placed)
@@ -100,9 +100,9 @@ def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[Paren
 def _event(
     parent: JobConfig,
     theirs: TrainingJobDefinition,
-    heir: str | None,
+    definition: str | None,
     job: TrainingJob,
-    placed: Placed,
+    placed: Projected,
     same: bool,
     time: float,
 ) -> ParentResult:
@@ -119,12 +119,12 @@ def _event(
         job.created,
         job.training_start,
         job.training_end,
-        heir,
+        definition,
     )
 
 
 def _said(
-    name: str, results: list[ParentResult], places: list[Placed], projection: Projection, differs: str
+    name: str, results: list[ParentResult], places: list[Projected], projection: Projection, differs: str
 ) -> str:
     """`'a' gives 28 of 30 results, 3 moved into the range of 'lr', 2 left out, 'depth' being out of range`"""
     used = sum(result.config is not None for result in results)

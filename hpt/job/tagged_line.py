@@ -45,5 +45,5 @@ def _number(name: str, value: SupportsFloat) -> str:
     except (TypeError, ValueError):
         raise InputError(f"metric {name!r} is {value!r}; report a number") from None
     if isinstance(value, str):
-        raise InputError(f"metric {name!r} is the text {value!r}; report a number")
+        raise InputError(f"metric {name!r} is the string {value!r}; report a number")
     return repr(number) if math.isfinite(number) else str(number)

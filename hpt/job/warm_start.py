@@ -1,4 +1,4 @@
-"""Warm start: what a search is told of earlier ones, and where their results lie in its own space (AMT 9)."""
+"""Warm start: what a search knows of earlier ones, and where their results lie in its own space (AMT 9)."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class WarmStartType(StrEnum):
 class WarmStart:
     """The tuning jobs whose results a job begins with, its parents.
 
-    parents: their names, one or several. type: `TransferLearning` heeds how their results are ordered as far
-    as that agrees with the job's own; `IdenticalDataAndAlgorithm` takes results of the same program, data and
-    static hyperparameters for results of the job's own objective. In any case; the first word will do.
+    parents: their names, at least one. type: `TransferLearning` takes into account how their results are
+    ordered, as far as that agrees with the job's own; `IdenticalDataAndAlgorithm` takes results of the same
+    program, data and static hyperparameters for results of the job's own objective. In any case; the first
+    word will do.
 
     Raises:
         InputError: there are no names, more than five or two equal ones, or the type is not known.
@@ -52,7 +53,7 @@ class WarmStart:
         names = (parents,) if isinstance(parents, str) else tuple(parents)
         for name in names:
             if not isinstance(name, str) or not name:
-                raise InputError(f"parent {name!r} is not the name of a tuning job; give texts")
+                raise InputError(f"parent {name!r} is not the name of a tuning job; give strings")
         if not 1 <= len(names) <= MAX_PARENTS:
             raise InputError(f"{len(names)} parents are given; a warm start takes 1 to {MAX_PARENTS}")
         for name in names:
@@ -65,7 +66,7 @@ class WarmStart:
 
 
 def as_warm_start(given: WarmStart | str | Iterable[str] | None) -> WarmStart | None:
-    """A warm start as people write one: the name of a parent, several, or a `WarmStart`.
+    """A warm start as people write one: the name of a parent, a list of names, or a `WarmStart`.
 
     Raises:
         InputError: as `WarmStart`.
@@ -73,7 +74,7 @@ def as_warm_start(given: WarmStart | str | Iterable[str] | None) -> WarmStart | 
     return given if given is None or isinstance(given, WarmStart) else WarmStart(given)
 
 
-class Placed(NamedTuple):
+class Projected(NamedTuple):
     """A configuration of another search in the space of this one.
 
     config: None if it has no place there. exact: it is the same training job that this search would launch.
@@ -116,7 +117,7 @@ class Projection:
             )
         )
 
-    def place(self, config: Config) -> Placed:
+    def project(self, config: Config) -> Projected:
         """Where a configuration of the other search lies."""
         placed: dict[str, Value] = {}
         moved = []
@@ -132,13 +133,13 @@ class Projection:
             except InputError:
                 near = _nearest(parameter, text)
                 if near is None:
-                    return Placed(None, False, outside=name)
+                    return Projected(None, False, outside=name)
                 placed[name] = near
                 moved.append(name)
         for name, parameter in self._tuned.items():
             if name in self._statics and not _is(parameter, config[name], self._statics[name]):
                 exact = False
-        return Placed(placed, exact and not moved, tuple(moved))
+        return Projected(placed, exact and not moved, tuple(moved))
 
 
 def _middle(parameter: Parameter) -> Value:
@@ -146,7 +147,7 @@ def _middle(parameter: Parameter) -> Value:
 
 
 def _is(parameter: Parameter, value: Value, text: str) -> bool:
-    """Whether a static hyperparameter of that text has the value of a parameter."""
+    """Whether a static hyperparameter of that string has the value of a parameter."""
     try:
         return parameter.parse(text) == value
     except InputError:
@@ -163,17 +164,17 @@ def _nearest(parameter: Parameter, text: str) -> Value | None:
         return None
     low, high = _on_scale(parameter, float(parameter.min)), _on_scale(parameter, float(parameter.max))
     at = _on_scale(parameter, number)
-    # Where floats do not tell the ends of a range of large integers apart, a number is at both or far away.
+    # Where floats do not distinguish the ends of a range of large integers, a number is at both or far away.
     place = (at - low) / (high - low) if low < high else (0.0 if at == low else math.inf)
     if not -MARGIN <= place <= 1 + MARGIN:  # NaN fails it too
         return None
     if isinstance(parameter, ContinuousParameter):
         return min(max(number, parameter.min), parameter.max)
-    return min(max(_whole(text, number), parameter.min), parameter.max)
+    return min(max(_nearest_integer(text, number), parameter.min), parameter.max)
 
 
-def _whole(text: str, number: float) -> int:
-    """The nearest whole number, exact where the text is one."""
+def _nearest_integer(text: str, number: float) -> int:
+    """The nearest integer, exact where the string is one."""
     try:
         return int(text)
     except ValueError:

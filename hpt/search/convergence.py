@@ -82,10 +82,11 @@ class Convergence:
     """Whether a search has converged: the regret bound of its final objectives is at most 1 % of the best's
     absolute value, at `IN_A_ROW` consecutive completions, after `max(10, 2 d)` of them.
 
-    The kernel's hyperparameters depend on the first `anchor(n)` objectives, as in Bayesian search. Of several
-    definitions each has a model of its own, all count in d, and the bound is over what any of them may still
-    reach. Objectives that are all equal have converged, as those have that differ by next to nothing. A pure
-    function of the history and the seed; bounds already computed and the last fits are kept, as caches.
+    The kernel's hyperparameters depend on the first `anchor(n)` objectives, as in Bayesian search. In
+    multi-algorithm search each definition has a model of its own, all count in d, and the bound is over what
+    any of them may still reach. Objectives that are all equal have converged, as those have that differ by
+    next to nothing. A pure function of the history and the seed; bounds already computed and the last fits
+    are kept, as caches.
     """
 
     def __init__(self, seed: int) -> None:

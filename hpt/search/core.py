@@ -41,7 +41,7 @@ ACQUISITIONS = {
 }
 """What a proposal maximises: the log of the expected improvement, the same less where one more noisy
 observation would teach little (Huang, Allen, Notz and Zeng 2006) or averaged over what the best value may be
-under noise, a confidence bound two deviations off, or a draw of the function (heedless of labels)."""
+under noise, a confidence bound two deviations off, or a draw of the function (ignoring labels)."""
 
 DOUBLING = 50.0
 """Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the
@@ -57,7 +57,7 @@ class Hyperparameters:
     categorical kernel, in [0, 1]; without effect in a space of one kind. warping: exponents (a, b) of each
     number's Kumaraswamy warping, in the order of the coordinates; empty where numbers enter as they are.
     tail: of the targets' transform (`TAIL`).
-    density: of a fit, log p(y, hyperparameters | X) of the targets as they were told, to compare fits of the
+    density: of a fit, log p(y, hyperparameters | X) of the targets as they were given, to compare fits of the
     same targets by; NaN otherwise.
     """
 

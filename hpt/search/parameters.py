@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from hpt.errors import InputError
-from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, is_number, read_float, read_int
+from hpt.search.numbers import is_number
+from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, read_float, read_int
 from hpt.search.trial import Value, parse_enum
 
 MAX_VALUES = 1000
@@ -45,7 +46,7 @@ _SCALES: dict[Scaling, Literal["linear", "logarithmic", "reverselogarithmic"]] =
 
 def _check_name(kind: str, name: object) -> str:
     if not isinstance(name, str):
-        raise InputError(f"{kind} name {name!r} is not a text; name it as the training program does")
+        raise InputError(f"{kind} name {name!r} is not a string; name it as the training program does")
     if not 1 <= len(name) <= MAX_NAME:
         raise InputError(f"{kind} name {name!r} has {len(name)} characters; use 1 to {MAX_NAME}")
     return name
@@ -64,7 +65,7 @@ def _check_order(label: str, low: float, high: float) -> None:
 class ContinuousParameter:
     """Real numbers from `min` to `max`, both included.
 
-    `min` and `max` may be given as numbers or as texts. `scaling` (in any case) is `Auto`, `Linear`,
+    `min` and `max` may be given as numbers or as strings. `scaling` (in any case) is `Auto`, `Linear`,
     `Logarithmic` (0 < min) or `ReverseLogarithmic` (0 <= min, max < 1).
 
     Raises:
@@ -134,12 +135,12 @@ class ContinuousParameter:
 class IntegerParameter:
     """Whole numbers from `min` to `max`, both included; each has the same share under linear scaling.
 
-    `min` and `max` may be given as numbers or as texts (`10`, `1e3`). `scaling` (in any case) is `Auto`,
+    `min` and `max` may be given as numbers or as strings (`10`, `1e3`). `scaling` (in any case) is `Auto`,
     `Linear` or `Logarithmic` (0 < min). At most 2**52 + 1 values, and none above 2**44 on a logarithmic
-    scale: beyond, a 64-bit place in [0, 1] no longer tells neighbours apart.
+    scale: beyond, a 64-bit place in [0, 1] no longer distinguishes neighbours.
 
     Raises:
-        InputError: a bound is no whole number, min is not below max, the range is too wide, or the scaling
+        InputError: a bound is no integer, min is not below max, the range is too wide, or the scaling
             does not allow it.
     """
 
@@ -188,7 +189,7 @@ class IntegerParameter:
         return self.max - self.min + 1
 
     def check(self, value: object) -> int:
-        """The value as an int of the range; InputError if it is none. A whole float is one."""
+        """The value as an int of the range; InputError if it is none. A float without a fraction is one."""
         if type(value) is not int:
             if not (isinstance(value, Integral) or is_number(value)) or isinstance(value, bool):
                 raise InputError(
@@ -202,22 +203,24 @@ class IntegerParameter:
         return value
 
     def encode(self, value: Value) -> float:
-        whole = self.check(value)
+        integer = self.check(value)
         if self.scaling is Scaling.LOGARITHMIC:
-            return self._map.encode(whole)
-        return (2 * (whole - self.min) + 1) / (2 * self.count)  # integers: the quotient is rounded only once
+            return self._map.encode(integer)
+        return (2 * (integer - self.min) + 1) / (
+            2 * self.count
+        )  # integers: the quotient is rounded only once
 
     def decode(self, u: float) -> int:
         """The value whose share of [0, 1] holds `u`, on a border the one farther from zero."""
         if self.scaling is Scaling.LOGARITHMIC:
-            whole = math.floor(self._map.decode(u) + 0.5)
+            integer = math.floor(self._map.decode(u) + 0.5)
         else:
             numerator, denominator = u.as_integer_ratio()
             steps, rest = divmod(numerator * self.count, denominator)
-            whole = self.min + steps
-            if rest == 0 and whole <= 0:
-                whole -= 1
-        return min(max(whole, self.min), self.max)
+            integer = self.min + steps
+            if rest == 0 and integer <= 0:
+                integer -= 1
+        return min(max(integer, self.min), self.max)
 
     def format(self, value: Value) -> str:
         """Plain digits."""
@@ -228,10 +231,10 @@ class IntegerParameter:
 
 
 def value_text(value: Value) -> str:
-    """What a training program receives for a value: texts as they are, `repr` of numbers, `true` and `false`.
+    """What a program receives for a value: strings as they are, `repr` of numbers, `true` and `false`.
 
-    The truth values are spelt as JSON spells them: programs that read their hyperparameters as JSON, as the
-    SageMaker framework containers do, then get booleans, where `False` would arrive as a text that is true.
+    Booleans are spelt as JSON spells them: programs that read their hyperparameters as JSON, as the
+    SageMaker framework containers do, then get booleans, where `False` would arrive as a string that is true.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -240,7 +243,7 @@ def value_text(value: Value) -> str:
 
 @dataclass(frozen=True, slots=True, init=False)
 class CategoricalParameter:
-    """One of several unordered values, each a text, a number or a truth value.
+    """One of several unordered values, each a string, a number or a boolean.
 
     Raises:
         InputError: there are no values, too many, one of another type, two equal ones, or two printed alike.
@@ -315,10 +318,10 @@ def _plain(label: str, value: object) -> Value:
     plain = value.item() if isinstance(value, np.generic) else value
     if not isinstance(plain, (str, int, float)):
         raise InputError(
-            f"{label}: the value {value!r} is not a text, number or truth value; write it as a text"
+            f"{label}: the value {value!r} is not a string, number or boolean; write it as a string"
         )
     if isinstance(plain, float) and not math.isfinite(plain):
-        raise InputError(f"{label}: the value {value!r} is not finite; write it as a text")
+        raise InputError(f"{label}: the value {value!r} is not finite; write it as a string")
     return plain
 
 

@@ -23,10 +23,11 @@ import math
 import re
 from decimal import Decimal, DecimalException
 from enum import StrEnum
-from numbers import Integral, Real
-from typing import Protocol, TypeGuard
+from numbers import Integral
+from typing import Protocol
 
 from hpt.errors import InputError
+from hpt.search.numbers import is_number
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -131,11 +132,6 @@ MAPS: dict[Scaling, type[Linear] | type[Logarithmic] | type[ReverseLogarithmic]]
 }
 
 
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether `value` is a real number; a bool (Python's or NumPy's) is not."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def _number_text(text: str, what: str) -> str:
     stripped = text.strip()
     if not NUMBER.fullmatch(stripped):
@@ -144,7 +140,7 @@ def _number_text(text: str, what: str) -> str:
 
 
 def read_float(bound: object, what: str) -> float:
-    """A bound given as a number or as text, as a finite 64-bit float.
+    """A bound given as a number or as a string, as a finite 64-bit float.
 
     Raises:
         InputError: it is neither, or not finite; the message begins with `what`.
@@ -157,34 +153,34 @@ def read_float(bound: object, what: str) -> float:
         except OverflowError:
             value = math.inf
     else:
-        raise InputError(f"{what} {bound!r} is not a number; give a number or its text")
+        raise InputError(f"{what} {bound!r} is not a number; give a number, also as a string")
     if not math.isfinite(value):
         raise InputError(f"{what} {bound!r} is not a finite 64-bit float; give one within 1.7e308 of zero")
     return value + 0.0  # -0.0 becomes 0.0
 
 
 def read_int(bound: object, what: str) -> int:
-    """A bound given as a number or as text, as an exact integer of 64 bits; `1e3` and `10.0` are whole.
+    """A bound given as a number or as a string, as an exact integer of 64 bits; so are `1e3` and `10.0`.
 
     Raises:
-        InputError: it is no whole number or does not fit; the message begins with `what`.
+        InputError: it is no integer or does not fit; the message begins with `what`.
     """
     if isinstance(bound, str):
-        value = _whole_text(_number_text(bound, what), bound, what)
+        value = _integer_text(_number_text(bound, what), bound, what)
     elif isinstance(bound, Integral) and not isinstance(bound, bool):
         value = int(bound)
     elif is_number(bound) and math.isfinite(bound):
         if bound != math.floor(bound):
-            raise InputError(f"{what} {bound!r} is not a whole number; round it or use a ContinuousParameter")
+            raise InputError(f"{what} {bound!r} is not an integer; round it or use a ContinuousParameter")
         value = int(bound)
     else:
-        raise InputError(f"{what} {bound!r} is not a whole number; give an integer or its text")
+        raise InputError(f"{what} {bound!r} is not an integer; give one, also as a string")
     if not INT64_MIN <= value <= INT64_MAX:
         raise InputError(f"{what} {bound!r} does not fit 64 signed bits; use a smaller one")
     return value
 
 
-def _whole_text(stripped: str, text: str, what: str) -> int:
+def _integer_text(stripped: str, text: str, what: str) -> int:
     try:
         number = Decimal(stripped)  # exact, unlike a float
     except DecimalException:
@@ -196,5 +192,5 @@ def _whole_text(stripped: str, text: str, what: str) -> int:
     ):  # before 1e999999 is written out in digits
         raise InputError(f"{what} {text!r} does not fit 64 signed bits; use a smaller one")
     if number != number.to_integral_value():
-        raise InputError(f"{what} {text!r} is not a whole number; round it or use a ContinuousParameter")
+        raise InputError(f"{what} {text!r} is not an integer; round it or use a ContinuousParameter")
     return int(number)

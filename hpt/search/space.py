@@ -1,4 +1,4 @@
-"""The search space: typed parameters, their places in the unit cube, and the texts a program receives.
+"""The search space: typed parameters, their places in the unit cube, and the strings a program receives.
 
     d    parameters of the space        n    configurations        K    values of a categorical
 
@@ -159,14 +159,14 @@ class SearchSpace:
         return {parameter.name: parameter.check(config[parameter.name]) for parameter in self.parameters}
 
     def format(self, config: Config) -> dict[str, str]:
-        """The texts a training program receives. InputError outside the space; `parse` is the inverse."""
+        """The strings a training program receives. InputError outside the space; `parse` is the inverse."""
         self._check_names(config)
         return {parameter.name: parameter.format(config[parameter.name]) for parameter in self.parameters}
 
-    def parse(self, texts: Mapping[str, str]) -> dict[str, Value]:
-        """The configuration of which these are the texts. Raises InputError where there is none."""
-        self._check_names(texts)
-        return {parameter.name: parameter.parse(texts[parameter.name]) for parameter in self.parameters}
+    def parse(self, strings: Mapping[str, str]) -> dict[str, Value]:
+        """The configuration of which these are the strings. Raises InputError where there is none."""
+        self._check_names(strings)
+        return {parameter.name: parameter.parse(strings[parameter.name]) for parameter in self.parameters}
 
     def _check_names(self, config: Mapping[str, object]) -> None:
         if not isinstance(config, Mapping):

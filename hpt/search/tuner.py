@@ -28,7 +28,7 @@ from hpt.search.events import (
     TrialEnded,
 )
 from hpt.search.history import History, HistoryLog
-from hpt.search.scaling import is_number
+from hpt.search.numbers import is_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import check_space, make_multi_algorithm_strategy, make_strategy
@@ -46,10 +46,10 @@ class Tuner:
         [trial] = tuner.ask()
         tuner.tell(trial.number, train(trial.config))
 
-    space: of several algorithms that are to be searched together, a mapping of their names to their spaces;
+    space: to search over multiple algorithms at once, a mapping of their names to their spaces;
     each trial then says by its `definition` which of them it is for. objective: `Maximize` or `Minimize`, in
     any case. strategy: a registered name in any case, or an object
-    with `suggest(history, count, seed)`. seed: a whole number below 2**64; None draws one, which `seed` then
+    with `suggest(history, count, seed)`. seed: an integer below 2**64; None draws one, which `seed` then
     tells. stopping_rule: an object with `decide(history, number)`, asked at every report; the strategy itself
     where it has that method, as Hyperband does.
 
@@ -72,7 +72,7 @@ class Tuner:
         stopping_rule: StoppingRule | None = None,
     ) -> None:
         _check_spaces(space)
-        self._several = isinstance(space, Mapping)
+        self._multi_algorithm = isinstance(space, Mapping)
         self.objective = parse_enum(ObjectiveType, objective, "objective")
         self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
         self._strategy_name = strategy if isinstance(strategy, str) else None
@@ -109,7 +109,7 @@ class Tuner:
             self._strategy = self._make(self._strategy_name)
 
     def _make(self, name: str) -> Strategy:
-        return make_multi_algorithm_strategy(name) if self._several else make_strategy(name)
+        return make_multi_algorithm_strategy(name) if self._multi_algorithm else make_strategy(name)
 
     def __copy__(self) -> Tuner:
         return deepcopy(self)  # two tuners must not append to one log
@@ -155,7 +155,7 @@ class Tuner:
         """`count` new trials to run, fewer or none when every configuration of the space was tried.
 
         Raises:
-            InputError: `count` is not a whole number from 1 on.
+            InputError: `count` is not an integer of at least 1.
         """
         created = self.propose(count)
         for event in created:
@@ -215,16 +215,16 @@ class Tuner:
     ) -> None:
         """Let the search know an objective measured elsewhere. It takes no trial number and shifts no seed.
 
-        definition: of several, the one that was measured. source: if it is not this very objective but a
-        related one (other data, say), a name for the search it is from; Bayesian search then heeds how its
-        values are ordered, as far as that agrees with this search's own results.
+        definition: in a multi-algorithm search, the one that was measured. source: if it is not this very
+        objective but a related one (other data, say), a name for the search it is from; Bayesian search then
+        takes into account how its values are ordered, as far as that agrees with this search's own results.
 
         Raises:
             InputError: the configuration lies outside the space, or the value is no finite number.
         """
         config = self._log.part(definition).space.validate(config)
         if source is not None and (not isinstance(source, str) or not source):
-            raise InputError(f"source {source!r} is not a text; name the search the value is from, or None")
+            raise InputError(f"source {source!r} is not a string; name the search the value is from, or None")
         self.apply(ObservationAdded(_NO_CLOCK, config, _real(value, "value"), definition, source))
 
     # -- decide, record, apply
@@ -233,7 +233,7 @@ class Tuner:
         """What `ask(count)` would create. Nothing is applied.
 
         Raises:
-            InputError: `count` is not a whole number from 1 on, or the strategy broke its contract.
+            InputError: `count` is not an integer of at least 1, or the strategy broke its contract.
         """
         check_integer(count, "count", 1, "ask for at least one trial")
         suggestions = self._strategy.suggest(self.history, int(count), self.seed)

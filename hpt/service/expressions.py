@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hpt.errors import InputError
-from hpt.sagemaker.reply.response import as_float32
+from hpt.job.rounding import as_float32
 
 MAX_CONDITIONS = 50
 _ORDERS: Mapping[str, Callable[[float, float], bool]] = {

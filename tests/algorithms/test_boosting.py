@@ -231,7 +231,7 @@ def test_catboost_resumes_to_the_same_model(tmp_path: Path, monkeypatch: pytest.
         stop.received = line.startswith("9:")
 
     def run(name: str) -> object:
-        content = training.train(settings, data, None, tmp_path / name / "snapshot", stop, log)
+        content = training.train(settings, data, tmp_path / name / "snapshot", stop, log)
         (tmp_path / f"{name}.cbm").write_bytes(content)
         return catboost.CatBoost().load_model(str(tmp_path / f"{name}.cbm"))
 

@@ -110,7 +110,7 @@ def test_a_channel_may_be_a_link_or_a_file(tmp_path: Path) -> None:
     ("files", "kind", "part"),
     [
         ({}, "", "no files"),
-        ({"a.csv": "", "b.csv": "\n \n"}, "", "2 file(s), all empty"),
+        ({"a.csv": "", "b.csv": "\n \n"}, "", "2 files, all empty"),
         ({"a.csv": "1,2\n"}, "application/x-parquet", "text/csv or text/libsvm"),
         ({"a.csv": "1,2\n"}, "text/csv;label_size=0", "must be 1"),
         ({"a.csv": "label,age\n1,2\n"}, "text/csv", "looks like a header"),

@@ -13,6 +13,7 @@ from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.kmeans import training
 from hpt.algorithms.kmeans.hyperparameters import read
+from hpt.algorithms.loop import Loop
 from hpt.job.catalog import find_algorithm
 
 from .conftest import Box, without_labels
@@ -36,7 +37,8 @@ def fit(folder: Path, texts: dict[str, str], stop_after: str = "never") -> tuple
 
     tables = {"train": table(0), "test": table(1)}
     settings = read({**REQUIRED, **texts})
-    return training.train(settings, tables, Checkpoints(folder, "c"), stop, log), printed
+    loop = Loop(Checkpoints(folder, "c"), stop, log, "epoch", "epochs")
+    return training.train(settings, tables, loop), printed
 
 
 @pytest.mark.parametrize("start", ["random", "kmeans++"])

@@ -43,11 +43,11 @@ def test_the_neighbours_are_those_of_an_obvious_search(metric: str) -> None:
     index = training.build(settings, {"train": train, "test": test})
     X = train.dense.astype(float)
     expected = [train.labels[order[0]] for order in nearest(X, test.dense, metric)]
-    np.testing.assert_array_equal(index.predict(settings, test.dense), expected)
+    np.testing.assert_array_equal(index.predict(test.dense), expected)
     settings = read({**REQUIRED, "k": "5", "index_metric": metric, "predictor_type": "regressor"})
     index = training.build(settings, {"train": train, "test": test})
     expected = [train.labels[order[:5]].mean() for order in nearest(X, test.dense, metric)]
-    np.testing.assert_allclose(index.predict(settings, test.dense), expected, rtol=1e-6)
+    np.testing.assert_allclose(index.predict(test.dense), expected, rtol=1e-6)
 
 
 def test_classes_are_voted_on_and_the_metric_is_their_share() -> None:
@@ -55,7 +55,7 @@ def test_classes_are_voted_on_and_the_metric_is_their_share() -> None:
     settings = read({**REQUIRED, "mini_batch_size": "7"})
     index = training.build(settings, {"train": train, "test": test})
     printed: list[str] = []
-    training.evaluate(settings, index, test, StopRequest(), printed.append)
+    index.evaluate(test, StopRequest(), printed.append)
     hits = 0
     for order, label in zip(nearest(train.dense.astype(float), test.dense, "L2"), test.labels, strict=True):
         votes = Counter(train.labels[order[:3]].tolist())
@@ -75,7 +75,7 @@ def test_rows_are_drawn_and_projected() -> None:
     reduced = training.build(settings, tables)
     assert reduced.X.shape == (80, 2)
     np.testing.assert_array_equal(np.abs(reduced.projection), np.float32(1 / np.sqrt(2)))
-    assert reduced.predict(settings, tables["train"].dense).shape == (80,)
+    assert reduced.predict(tables["train"].dense).shape == (80,)
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_the_program(tmp_path: Path) -> None:
         assert model["X"].shape == (398, 30)
     box.channel("train", text([row[1:2] + row[1:] for row in rows()]))  # measurements where labels should be
     assert box.run()[0] == 1
-    assert "whole labels" in box.failure
+    assert "integer labels" in box.failure

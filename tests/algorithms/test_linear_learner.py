@@ -18,6 +18,7 @@ from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import StopRequest, UserError
 from hpt.algorithms.linear_learner import metrics, training
 from hpt.algorithms.linear_learner.hyperparameters import LOSSES, Settings, read
+from hpt.algorithms.loop import Loop
 from hpt.job.catalog import find_algorithm
 
 from .conftest import DATA, Box
@@ -47,7 +48,7 @@ def fit(
         printed.append(line)
         stop.received = stop.received or f"epoch={stop_after}," in line
 
-    model = training.train(trainer, Checkpoints(folder, "c"), stop, log)
+    model = training.train(trainer, Loop(Checkpoints(folder, "c"), stop, log, "epoch", "epochs"))
     assert model is not None
     return program.unpack(model), printed
 
@@ -73,7 +74,7 @@ def test_binary_metrics_equal_the_reference(seed: int) -> None:
         }
     )
     loss = metrics.objective(read(BINARY), y, s)
-    assert loss.word == "binary_classification_cross_entropy_objective"
+    assert loss.spelt == "binary_classification_cross_entropy_objective"
     assert loss.value == pytest.approx(reference.log_loss(y, 1 / (1 + np.exp(-s))))
     hinge = metrics.objective(read({**BINARY, "loss": "hinge_loss"}), y, s)
     assert hinge.value == pytest.approx(reference.hinge_loss(y, s))

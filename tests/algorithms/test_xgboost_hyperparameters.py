@@ -6,7 +6,7 @@ from hpt.algorithms.container import UserError
 from hpt.algorithms.xgboost.hyperparameters import read
 
 
-def test_reads_texts_into_values() -> None:
+def test_reads_strings_into_values() -> None:
     settings = read(
         {
             "num_round": "100",
@@ -75,8 +75,8 @@ def test_every_error_is_reported_at_once() -> None:
     ("texts", "part"),
     [
         ({"num_round": "0"}, "at least 1"),
-        ({"num_round": "1.5"}, "whole number"),
-        ({"num_round": "inf"}, "whole number"),
+        ({"num_round": "1.5"}, "an integer of at least 1"),
+        ({"num_round": "inf"}, "an integer of at least 1"),
         ({"eta": "nan"}, "[0, 1]"),
         ({"eta": ""}, "[0, 1]"),
         ({"tweedie_variance_power": "2"}, "(1, 2)"),

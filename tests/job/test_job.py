@@ -259,8 +259,8 @@ class TestRecords:
             ),
             (lambda: Channel("a/b", "/data"), "channel name 'a/b'"),
             (lambda: Channel("a", ""), "the place of channel 'a' is ''"),
-            (lambda: ResourceLimits(0, 1), "max_jobs 0 is not a whole number of 1 or more"),
-            (lambda: ResourceLimits(1, True), "max_parallel_jobs True is not a whole number"),
+            (lambda: ResourceLimits(0, 1), "max_jobs 0 is not an integer of at least 1"),
+            (lambda: ResourceLimits(1, True), "max_parallel_jobs True is not an integer"),
             (lambda: ResourceLimits(1, 1, 0), "max_runtime_seconds 0 is not a number above 0"),
             (lambda: ResourceLimits(1, 1, math.nan), "max_runtime_seconds nan is not a number above 0"),
             (lambda: definition(training_image=""), "training_image is ''"),
@@ -276,9 +276,9 @@ class TestRecords:
             (lambda: config(name="a_b"), "job name 'a_b' is not 1 to 32 letters"),
             (lambda: config(name="a" * 33), "is not 1 to 32 letters"),
             (lambda: config(strategy=""), "strategy is ''"),
-            (lambda: config(seed=-1), "seed -1 is not a whole number from 0"),
-            (lambda: config(seed=2**64), "is not a whole number from 0"),
-            (lambda: config(seed=1.0), "seed 1.0 is not a whole number"),
+            (lambda: config(seed=-1), "seed -1 is not an integer from 0"),
+            (lambda: config(seed=2**64), "is not an integer from 0"),
+            (lambda: config(seed=1.0), "seed 1.0 is not an integer"),
         ],
     )
     def test_refused(self, make: Any, message: str) -> None:

@@ -13,7 +13,7 @@ LARGE = 2**60
 
 def placed(mine: ContinuousParameter | IntegerParameter, value: Value) -> Value | None:
     other = SearchSpace([type(mine)(mine.name, mine.min - 100, mine.max + 100, mine.scaling)])
-    config = Projection(SearchSpace([mine]), {}, other, {}).place({mine.name: value}).config
+    config = Projection(SearchSpace([mine]), {}, other, {}).project({mine.name: value}).config
     return None if config is None else config[mine.name]
 
 

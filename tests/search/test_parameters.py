@@ -123,9 +123,9 @@ def test_categorical_values():
         ([1, True], "the values 1 and True are equal or print alike"),
         ([1, "1"], "the values 1 and '1' are equal or print alike"),
         (["true", True], "the values 'true' and True are equal or print alike"),
-        ([None], "the value None is not a text, number or truth value"),
+        ([None], "the value None is not a string, number or boolean"),
         ([math.nan], "the value nan is not finite"),
-        ([[1]], r"the value \[1\] is not a text"),
+        ([[1]], r"the value \[1\] is not a string"),
     ],
 )
 def test_bad_categorical_values(values, message):

@@ -175,9 +175,9 @@ def test_bounds_that_are_no_finite_floats(bad):
 
 @pytest.mark.parametrize("bad", [True, None, [1], 1j, np.bool_(True)])
 def test_bounds_of_other_types(bad):
-    with pytest.raises(InputError, match="is not a number; give a number or its text"):
+    with pytest.raises(InputError, match="is not a number; give a number, also as a string"):
         read_float(bad, "min")
-    with pytest.raises(InputError, match="is not a whole number; give an integer or its text"):
+    with pytest.raises(InputError, match="is not an integer; give one, also as a string"):
         read_int(bad, "min")
 
 
@@ -205,9 +205,7 @@ def test_integer_bounds(given_, value):
 
 @pytest.mark.parametrize("bad", ["1.5", "1e-3", "1e-999999999", 1.5, np.float64(0.1)])
 def test_integer_bounds_must_be_whole(bad):
-    with pytest.raises(
-        InputError, match=r"max .* is not a whole number; round it or use a ContinuousParameter"
-    ):
+    with pytest.raises(InputError, match=r"max .* is not an integer; round it or use a ContinuousParameter"):
         read_int(bad, "max")
 
 
@@ -222,5 +220,5 @@ def test_integer_bounds_must_fit_64_bits(bad):
 
 @pytest.mark.parametrize("bad", [math.inf, math.nan])
 def test_integer_bounds_must_be_finite(bad):
-    with pytest.raises(InputError, match="is not a whole number"):
+    with pytest.raises(InputError, match="is not an integer"):
         read_int(bad, "max")

@@ -286,8 +286,8 @@ def test_validate_gives_canonical_types_in_declaration_order():
         ({"eta": True}, "'eta': True is not a number"),
         ({"eta": None}, "'eta': None is not a number"),
         ({"max_depth": 11}, "'max_depth': 11 is out of range; give one from 1 to 10"),
-        ({"max_depth": 2.5}, "'max_depth': 2.5 is not a whole number"),
-        ({"max_depth": math.nan}, "'max_depth': nan is not a whole number"),
+        ({"max_depth": 2.5}, "'max_depth': 2.5 is not an integer"),
+        ({"max_depth": math.nan}, "'max_depth': nan is not an integer"),
         ({"max_depth": True}, "'max_depth': True is not a number"),
         ({"max_depth": np.bool_(True)}, "is not a number"),
         ({"max_depth": "5"}, "'max_depth': '5' is not a number"),
@@ -371,7 +371,7 @@ def test_parse_refuses_what_format_does_not_write():
     for change, message in (
         ({"eta": "2"}, "'eta': 2.0 is out of range"),
         ({"eta": "half"}, "'eta': 'half' is not a number"),
-        ({"max_depth": "1.5"}, "'max_depth': '1.5' is not a whole number"),
+        ({"max_depth": "1.5"}, "'max_depth': '1.5' is not an integer"),
         ({"mixed": "True"}, "'mixed': 'True' is not one of its values"),
     ):
         with pytest.raises(InputError, match=message):

@@ -94,8 +94,8 @@ def test_a_seed_is_drawn_and_told():
             {"strategy": "grid"},
             "'Grid' takes categorical parameters only, and 'eta' is a ContinuousParameter",
         ),
-        ({"seed": -1}, "seed -1 is not a whole number from 0 to"),
-        ({"seed": "123"}, "seed '123' is not a whole number"),
+        ({"seed": -1}, "seed -1 is not an integer from 0 to"),
+        ({"seed": "123"}, "seed '123' is not an integer"),
         ({"stopping_rule": 3}, "stopping_rule 3 has no method decide"),
     ],
 )

@@ -24,23 +24,18 @@ _NOT_NEEDED = ("matplotlib", "plotly", "graphviz", "IPython", "ipywidgets")
 
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
-    settings = hyperparameters.read(container.read_hyperparameters(folders))
-    program.warn(settings.warnings)
+    settings = program.read_settings(folders, hyperparameters.read)
     sys.modules.setdefault("pandas", _no_frames())
     catboost = program.import_library("catboost", CATBOOST, "CatBoost", without=_NOT_NEEDED)
     from hpt.algorithms.catboost import training
 
-    seed = int(str(settings.library["random_seed"]))
-    data = boosting.read_data(container.read_channels(folders), "CatBoost", seed)
-    hint = boosting.task_of_image(os.environ.get("HPT_REQUESTED_IMAGE", ""))
+    image = os.environ.get("HPT_REQUESTED_IMAGE", "")
+    data = boosting.read_data(container.read_channels(folders), "CatBoost", settings.random_seed, image)
     try:
-        model = training.train(settings, data, hint, folders.checkpoints / SNAPSHOT, stop, program.log)
+        model = training.train(settings, data, folders.checkpoints / SNAPSHOT, stop, program.log)
     except catboost.CatBoostError as error:
-        raise UserError(f"CatBoost: {_reason(str(error))}") from None
-    if stop:
-        program.log_stop(model is not None, "round")
-    if model is not None:
-        program.write_model(folders, MODEL, model)
+        raise UserError(f"CatBoost: {program.message_without_source(str(error))}") from None
+    program.finish(folders, stop, MODEL, model, unit="round")
 
 
 def _no_frames() -> ModuleType:
@@ -49,12 +44,6 @@ def _no_frames() -> ModuleType:
     for name in ("DataFrame", "Series", "Categorical", "SparseDtype"):
         setattr(module, name, type(name, (), {}))
     return module
-
-
-def _reason(message: str) -> str:
-    """CatBoost's message without its source position."""
-    place, _, rest = message.partition(": ")
-    return rest if ".cpp:" in place or ".h:" in place else message
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The hyperparameters of SageMaker's CatBoost, read from texts and checked together before training."""
+"""The hyperparameters of SageMaker's CatBoost, read from strings and checked together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION
-from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, read_all
+from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION, BoostingSettings
+from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, Schema
 from hpt.job.catalog.catboost import CATBOOST, MAXIMIZED, MINIMIZED
 
 TASKS = {
@@ -17,9 +17,10 @@ TASKS = {
 """The metrics of each task, that of `auto` first."""
 
 LOSSES = {
-    "RMSE": REGRESSION, "MAE": REGRESSION, "Poisson": REGRESSION, "MAPE": REGRESSION,
-    "Logloss": BINARY, "CrossEntropy": BINARY, "MultiClass": MULTICLASS, "MultiClassOneVsAll": MULTICLASS,
-}  # fmt: skip
+    **dict.fromkeys(("RMSE", "MAE", "Poisson", "MAPE"), REGRESSION),
+    **dict.fromkeys(("Logloss", "CrossEntropy"), BINARY),
+    **dict.fromkeys(("MultiClass", "MultiClassOneVsAll"), MULTICLASS),
+}
 """The task of each loss function."""
 
 _ALIASES = {
@@ -46,7 +47,7 @@ _LIBRARY_RULES: tuple[Rule, ...] = (
     Choice("sampling_frequency", ("PerTree", "PerTreeLevel")),
     Integer("min_data_in_leaf", 1),
     Real("bagging_temperature", 0),
-    Auto(Choice("boosting_type", ("Auto", "Ordered", "Plain"))),
+    Auto(Choice("boosting_type", ("Ordered", "Plain"))),
     Real("scale_pos_weight", 0, open_low=True),
     Auto(Integer("max_bin", 1, 65535)),
     Choice("grow_policy", ("SymmetricTree", "Depthwise", "Lossguide")),
@@ -60,64 +61,49 @@ _DEFAULTS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What to train.
+SCHEMA = Schema(
+    title="CatBoost",
+    prints=CATBOOST.metric,
+    rules=(*_PROGRAM_RULES, *_LIBRARY_RULES),
+    defaults=_DEFAULTS,
+    aliases=_ALIASES,
+    retired=("sagemaker_program", "sagemaker_submit_directory"),
+)
 
-    metric: the one to print and to watch, None for the task's own. loss, task: None where the labels decide.
-    patience: rounds without improvement, 0 for no early stopping. library: parameters for CatBoost.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(BoostingSettings):
+    """What to train. loss_function: None where the labels decide.
+
+    metric: the one to print and to watch, None for the task's own.
     """
 
     metric: str | None
-    loss: str | None
-    task: str | None
-    patience: int
-    library: Mapping[str, object]
-    warnings: tuple[str, ...]
+    loss_function: str | None = None
+    random_seed: int
 
 
-def read(texts: Mapping[str, str]) -> Settings:
-    """Settings from the flat map of texts.
+def read(given: Mapping[str, str]) -> Settings:
+    """Settings from the flat map of strings.
 
     Raises:
         UserError: one message naming every broken rule.
     """
-    reading = read_all(
-        texts,
-        (*_PROGRAM_RULES, *_LIBRARY_RULES),
-        title="CatBoost",
-        metrics=[metric.name for metric in CATBOOST.metric_definitions],
-        defaults=_DEFAULTS,
-        aliases=_ALIASES,
-        retired=("sagemaker_program", "sagemaker_submit_directory"),
-    )
+    reading = SCHEMA.read(given)
     values = reading.values
-    named, loss = values.get("eval_metric"), values.get("loss_function")
+    named, loss = reading.string("eval_metric"), reading.string("loss_function")
     if reading.target and named and named != reading.target:
         reading.errors.append(
             f"eval_metric: {named} is not the tuning objective {reading.target}, and one metric is printed; "
             "leave eval_metric out"
         )
-    metric = reading.target or (str(named) if named else None)
+    metric = reading.target or named or None
     tasks = [task for task, metrics in TASKS.items() if metric in metrics]
-    task = LOSSES.get(str(loss))
-    if task is None and len(tasks) == 1:
-        task = tasks[0]
+    task = LOSSES.get(loss) or (tasks[0] if len(tasks) == 1 else None)
     if metric and task and task not in tasks:
         reading.errors.append(f"eval_metric: {metric} is for {' or '.join(tasks)}, but {loss} is for {task}")
     if "max_leaves" in values and values.get("grow_policy") != "Lossguide":
         values.pop("max_leaves")
         reading.warnings.append("max_leaves has no effect without grow_policy Lossguide")
     reading.finish()
-    return Settings(
-        metric=metric,
-        loss=loss if isinstance(loss, str) else None,
-        task=task,
-        patience=max(0, reading.integer("early_stopping_rounds")),
-        library={
-            rule.name: values[rule.name]
-            for rule in _LIBRARY_RULES
-            if values.get(rule.name) not in (None, "Auto")
-        },
-        warnings=tuple(reading.warnings),
-    )
+    return reading.build(Settings, metric=metric, task=task, library=reading.chosen(_LIBRARY_RULES))

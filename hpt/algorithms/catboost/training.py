@@ -1,24 +1,24 @@
 """CatBoost's own loop with a look at every round: one log line each, a stop between rounds, a snapshot.
 
 The snapshot is CatBoost's and holds its random states, so a resumed run ends in the same model. CatBoost
-tells by itself whether a snapshot is whole and belongs to the same data and parameters.
+finds out by itself whether a snapshot is whole and belongs to the same data and parameters.
 """
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION, Best, Data, Rows, task_of_labels
+import catboost
+import numpy as np
+
+from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION, Best, Data, Rows
 from hpt.algorithms.catboost.hyperparameters import TASKS, Settings
-from hpt.algorithms.container import StopRequest
+from hpt.algorithms.container import Log, StopRequest
 from hpt.job.catalog.catboost import MAXIMIZED
 
-Log = Callable[[str], None]
 _SNAPSHOT_SECONDS = 1  # a snapshot holds all predictions of the training rows: not every round
 
 
@@ -29,17 +29,14 @@ class _Rounds:
     metric: str
     stop: StopRequest
     log: Log
-    best: Best = field(default=Best(-1, math.nan))
+    best: Best = field(default_factory=Best)
     done: int = 0
 
     def after_iteration(self, info: Any) -> bool:
-        maximize = self.metric in MAXIMIZED
         series = info.metrics["validation"][self.metric]
-        if self.done == 0:
-            for number, value in enumerate(series[:-1]):  # of an earlier attempt
-                self.best = self.best.after(number, value, maximize=maximize)
         number, value = info.iteration - 1, series[-1]
-        self.best = self.best.after(number, value, maximize=maximize)
+        for i in range(self.done, info.iteration):  # at first those of an earlier attempt too
+            self.best = self.best.after(i, series[i], maximize=self.metric in MAXIMIZED)
         self.done = info.iteration
         self.log(
             f"{number}:\ttest: {value:.9g}\tbest: {self.best.value:.9g} ({self.best.round})"
@@ -48,21 +45,35 @@ class _Rounds:
         return not self.stop
 
 
-def train(
-    settings: Settings, data: Data, hint: str | None, snapshot: Path, stop: StopRequest, log: Log
-) -> bytes | None:
-    """The model's file, or None if it was stopped before the first round.
+def train(settings: Settings, data: Data, snapshot: Path, stop: StopRequest, log: Log) -> bytes | None:
+    """Trains to `iterations` rounds in all, from the snapshot if there is one that fits.
 
-    Raises:
-        UserError: the labels do not suit the task. CatBoostError: CatBoost's refusals.
+    Parameters
+    ----------
+    settings
+        What to train.
+    data
+        The rows.
+    snapshot
+        The file the run is resumed from and saved to.
+    stop
+        Looked at between rounds.
+    log
+        Prints a line.
+
+    Returns
+    -------
+    bytes or None
+        The model's file, or None if it was stopped before the first round.
+
+    Raises
+    ------
+    UserError
+        The labels do not suit the task.
+    CatBoostError
+        CatBoost's refusals.
     """
-    import catboost
-
-    task = settings.task or task_of_labels(data, hint)
-    metric = settings.metric or TASKS[task][0]
-    loss = settings.loss or {REGRESSION: "RMSE", BINARY: "Logloss", MULTICLASS: "MultiClass"}[task]
-    if task == MULTICLASS or loss == "Logloss":
-        data.class_count(f"loss function {loss}", 2 if task == BINARY else None)
+    loss, metric = _choose(settings, data)
     log(f"hpt: loss function {loss}, metric {metric}")
     if stop:
         return None
@@ -92,11 +103,17 @@ def train(
         return file.read_bytes()
 
 
-def _pool(rows: Rows, data: Data) -> Any:
-    """CatBoost's form of some rows; it takes categories as whole numbers or texts, not as reals."""
-    import catboost
-    import numpy as np
+def _choose(settings: Settings, data: Data) -> tuple[str, str]:
+    """Loss function and metric, by what the labels say where they are left open."""
+    task = settings.task or data.task()
+    loss = settings.loss_function or {REGRESSION: "RMSE", BINARY: "Logloss", MULTICLASS: "MultiClass"}[task]
+    if task == MULTICLASS or loss == "Logloss":
+        data.class_count(f"loss function {loss}", 2 if task == BINARY else None)
+    return loss, settings.metric or TASKS[task][0]
 
+
+def _pool(rows: Rows, data: Data) -> Any:
+    """CatBoost's form of some rows; it takes categories as integers or strings, not as reals."""
     features = rows.X
     if data.categories:
         features = (features if isinstance(features, np.ndarray) else features.toarray()).astype(object)

@@ -6,11 +6,12 @@ Channels `train` (required) and `test`: rows of features, without labels; the mo
 
 from __future__ import annotations
 
-from hpt.algorithms import container, program
+from hpt.algorithms import program
 from hpt.algorithms.channels import Table, read_channel
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Channel, Folders, StopRequest
 from hpt.algorithms.kmeans import hyperparameters
+from hpt.algorithms.loop import Loop
 from hpt.job.catalog.kmeans import KMEANS
 
 MODEL = "kmeans-model.npz"
@@ -19,18 +20,15 @@ CHECKPOINT = "kmeans-checkpoint"
 
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
-    settings = hyperparameters.read(container.read_hyperparameters(folders))
-    program.warn(settings.warnings)
+    settings = program.read_settings(folders, hyperparameters.read)
     tables = program.open_scikit_learn(
         KMEANS, "k-means", "sklearn.cluster", folders, ("train", "test"), settings.target, _read_unlabelled
     )
     from hpt.algorithms.kmeans import training
 
-    checkpoints = Checkpoints(folders.checkpoints, CHECKPOINT)
-    centers = training.train(settings, tables, checkpoints, stop, program.log)
-    if stop:
-        program.log_stop(True, "epoch")
-    program.write_model(folders, MODEL, program.pack(centers=centers))
+    loop = Loop(Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log, "epoch", "epochs")
+    centers = training.train(settings, tables, loop)
+    program.finish(folders, stop, MODEL, program.pack(centers=centers), unit="epoch")
 
 
 def _read_unlabelled(channel: Channel) -> Table:

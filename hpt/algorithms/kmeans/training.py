@@ -6,90 +6,77 @@ each centre stands for. A centre moves to the mean of its rows, old and new (Scu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
-from hpt.algorithms import program
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_argmin_min
+
+from hpt.algorithms import log_lines, program
 from hpt.algorithms.channels import Table
-from hpt.algorithms.checkpoints import Checkpoints, Pace
-from hpt.algorithms.container import StopRequest, UserError
+from hpt.algorithms.container import Log, StopRequest, UserError
 from hpt.algorithms.kmeans.hyperparameters import Settings
+from hpt.algorithms.loop import Loop, Steps, UnsuitableError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-Log = Callable[[str], None]
+Floats = NDArray[np.float64]
 
 
-def train(
-    settings: Settings, tables: Mapping[str, Table], checkpoints: Checkpoints, stop: StopRequest, log: Log
-) -> Floats:
+def train(settings: Settings, tables: Mapping[str, Table], loop: Loop) -> Floats:
     """(k, d) centres, after the epochs asked for or those done when it was stopped.
 
     Raises:
         UserError: fewer rows than k, a missing value or another number of features.
     """
-    import numpy as np
-
     width = program.check_width(tables, settings.feature_dim)
     program.check_complete(tables)
     rows = {name: _dense(table, width) for name, table in tables.items()}
     X = rows["train"]
     if len(X) < settings.k:
         raise UserError(f"k is {settings.k}, but channel 'train' has {len(X)} rows; lower k or add rows")
-    C, w, done = _resume(settings, checkpoints, log)
-    if C is None or w is None or C.shape[1] != width:
-        C, done = _start(settings, X), 0
-        w = np.zeros(len(C))
-    state = {"centers": C, "weights": w}  # changed in place, epoch by epoch
-    pace = Pace(lambda epochs: checkpoints.save(epochs - 1, program.pack(**state)), done)
-    while done < settings.epochs and not stop:
-        order = np.random.default_rng((settings.seed, done)).permutation(len(X))
-        for start in range(0, len(X), settings.batch):
-            if stop:
-                break
-            _move(settings, C, w, X[order[start : start + settings.batch]])
-        else:
-            done += 1
-            log(f"#progress_metric: host=algo-1, completed {100 * done / settings.epochs:.4g} %")
-            pace.reached(done)
-    if not stop:  # else the centres may be in the middle of an epoch
-        pace.finish(done)
+
+    def load(number: int, content: bytes) -> tuple[Floats, Floats, int]:
+        arrays = program.unpack(content)
+        C = arrays["centers"]
+        if C.shape[1] != width:
+            raise UnsuitableError(f"has {C.shape[1]} features")
+        return C, arrays["weights"], number + 1
+
+    resumed = loop.resume(settings.epochs, load)
+    C, w, done = resumed or (start := _start(settings, X), np.zeros(len(start)), 0)
+    for number in Steps(loop, done, settings.epochs, lambda: program.pack(centers=C, weights=w)):
+        if not _epoch(settings, C, w, X, number, loop.stop):
+            break  # in the middle of an epoch: nothing to go on from
+        loop.log(log_lines.progress(number + 1, settings.epochs))
     centers = _reduce(settings, C, w)
     for name in tables:
-        _print(settings, name, rows[name], centers, log)
+        _print(settings, name, rows[name], centers, loop.log)
     return centers
 
 
 def _dense(table: Table, width: int) -> Floats:
-    import numpy as np
-
     features = table.features(width)
     dense = features if isinstance(features, np.ndarray) else features.toarray()
     return dense.astype(np.float64)
 
 
-def _resume(settings: Settings, checkpoints: Checkpoints, log: Log) -> tuple[Any, Any, int]:
-    for number, content in checkpoints.usable(settings.epochs, "epochs", log):
-        log(f"hpt: resuming after epoch {number} from {checkpoints.stem}.{number}")
-        arrays = program.unpack(content)
-        return arrays["centers"], arrays["weights"], number + 1
-    return None, None, 0
+def _epoch(settings: Settings, C: Floats, w: Floats, X: Floats, number: int, stop: StopRequest) -> bool:
+    """Moves the centres by all rows, in place; False if it was stopped between two batches."""
+    order = np.random.default_rng((settings.seed, number)).permutation(len(X))
+    for start in range(0, len(X), settings.mini_batch_size):
+        if stop:
+            return False
+        _move(settings, C, w, X[order[start : start + settings.mini_batch_size]])
+    return True
 
 
 def _start(settings: Settings, X: Floats) -> Floats:
     """K rows to start from, at most as many as there are."""
-    import numpy as np
-    from sklearn.cluster import kmeans_plusplus
-
     rng = np.random.default_rng((settings.seed, settings.epochs + 1))
-    count = min(len(X), settings.k * settings.factor)
-    if settings.start == "kmeans++":
+    count = min(len(X), settings.k * settings.extra_center_factor)
+    if settings.init_method == "kmeans++":
         # As many rows as a batch, or enough: a start from all rows would cost more than an epoch.
-        pool = rng.choice(len(X), min(len(X), max(settings.batch, 2 * count)), replace=False)
+        pool = rng.choice(len(X), min(len(X), max(settings.mini_batch_size, 2 * count)), replace=False)
         centers: Floats = kmeans_plusplus(X[pool], count, random_state=settings.seed)[0]
         return centers.copy()
     return X[rng.choice(len(X), count, replace=False)]
@@ -97,11 +84,8 @@ def _start(settings: Settings, X: Floats) -> Floats:
 
 def _move(settings: Settings, C: Floats, w: Floats, batch: Floats) -> None:
     """Moves the centres by one batch, in place."""
-    import numpy as np
-    from sklearn.metrics import pairwise_distances_argmin
-
-    if settings.half_life:
-        w *= 0.5 ** (len(batch) / settings.half_life)
+    if settings.half_life_time_size:
+        w *= 0.5 ** (len(batch) / settings.half_life_time_size)
     nearest = pairwise_distances_argmin(batch, C)  # (r,)
     counts = np.bincount(nearest, minlength=len(C)).astype(np.float64)
     sums = np.zeros_like(C)
@@ -113,9 +97,6 @@ def _move(settings: Settings, C: Floats, w: Floats, batch: Floats) -> None:
 
 def _reduce(settings: Settings, C: Floats, w: Floats) -> Floats:
     """(k, d) centres of the K centres, each weighted by the rows it stands for."""
-    import numpy as np
-    from sklearn.cluster import KMeans
-
     used = w > 0
     if used.sum() < settings.k:  # stopped before the first batch, or rows that repeat
         used = np.ones(len(C), dtype=bool)
@@ -124,10 +105,10 @@ def _reduce(settings: Settings, C: Floats, w: Floats) -> Floats:
         return C[used]
     model = KMeans(
         settings.k,
-        init="k-means++" if settings.lloyd_start == "kmeans++" else "random",
-        n_init=settings.lloyd_trials,
-        max_iter=settings.lloyd_iterations,
-        tol=settings.lloyd_tolerance,
+        init="k-means++" if settings.local_lloyd_init_method == "kmeans++" else "random",
+        n_init=settings.local_lloyd_num_trials,
+        max_iter=settings.local_lloyd_max_iter,
+        tol=settings.local_lloyd_tol,
         random_state=settings.seed,
     )
     centers: Floats = model.fit(C[used], sample_weight=w[used]).cluster_centers_
@@ -135,9 +116,8 @@ def _reduce(settings: Settings, C: Floats, w: Floats) -> Floats:
 
 
 def _print(settings: Settings, channel: str, X: Floats, centers: Floats, log: Log) -> None:
-    from sklearn.metrics import pairwise_distances_argmin_min
 
     distances = pairwise_distances_argmin_min(X, centers, metric="sqeuclidean")[1]
     values = {"msd": float(distances.mean()), "ssd": float(distances.sum())}
-    for name in settings.metrics:
-        log(f"#quality_metric: host=algo-1, {channel} {name} <loss>={values[name]:.9g}")
+    for name in settings.eval_metrics:
+        log(log_lines.quality(channel, name, values[name], score=False))

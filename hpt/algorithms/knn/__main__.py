@@ -6,7 +6,7 @@ searched, their labels and how to search. Nothing is iterated, so there are no c
 
 from __future__ import annotations
 
-from hpt.algorithms import container, program
+from hpt.algorithms import program
 from hpt.algorithms.channels import read_channel
 from hpt.algorithms.container import Folders, StopRequest
 from hpt.algorithms.knn import hyperparameters
@@ -17,25 +17,17 @@ MODEL = "knn-model.npz"
 
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
-    settings = hyperparameters.read(container.read_hyperparameters(folders))
-    program.warn(settings.warnings)
+    settings = program.read_settings(folders, hyperparameters.read)
+    names = ("train", "test")
     tables = program.open_scikit_learn(
-        KNN,
-        "nearest neighbours",
-        "sklearn.neighbors",
-        folders,
-        ("train", "test"),
-        settings.target,
-        read_channel,
+        KNN, "nearest neighbours", "sklearn.neighbors", folders, names, settings.target, read_channel
     )
     from hpt.algorithms.knn import training
 
     index = training.build(settings, tables)
     if "test" in tables and not stop:
-        training.evaluate(settings, index, tables["test"], stop, program.log)
-    if stop:
-        program.log_stop(True, "row")
-    program.write_model(folders, MODEL, index.content(settings))
+        index.evaluate(tables["test"], stop, program.log)
+    program.finish(folders, stop, MODEL, index.content(), unit="row")
 
 
 if __name__ == "__main__":

@@ -5,39 +5,64 @@ Notation: n rows searched, d features, m dimensions after the projection; X: (n,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpt.algorithms import program
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from hpt.algorithms import log_lines, program
 from hpt.algorithms.channels import Table
-from hpt.algorithms.container import StopRequest, UserError
+from hpt.algorithms.container import Log, StopRequest, UserError
 from hpt.algorithms.knn.hyperparameters import Settings
+from hpt.algorithms.scores import accuracy, mse
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """The rows to search. projection: (d, m) or None. X: (n, m). y: (n,). longest: length of the longest."""
 
+    settings: Settings
     projection: Any
     X: Any
     y: Any
     longest: float
     predictor: Any
 
-    def predict(self, settings: Settings, rows: Any) -> Any:
+    def predict(self, rows: Any) -> Any:
         """(r,) the most frequent class or the mean label among the k nearest."""
         q = rows if self.projection is None else rows @ self.projection
-        return self.predictor.predict(_lift(q, None) if settings.metric == "INNER_PRODUCT" else q)
+        return self.predictor.predict(_lift(q, None) if self.settings.index_metric == "INNER_PRODUCT" else q)
 
-    def content(self, settings: Settings) -> bytes:
-        import numpy as np
+    def content(self) -> bytes:
 
         dense = self.X if isinstance(self.X, np.ndarray) else self.X.toarray()
         projection = {} if self.projection is None else {"projection": self.projection}
+        settings = self.settings
         return program.pack(
-            X=dense, y=self.y, k=settings.k, metric=settings.metric, classify=settings.classify, **projection
+            X=dense,
+            y=self.y,
+            k=settings.k,
+            metric=settings.index_metric,
+            classify=settings.classify,
+            **projection,
         )
+
+    def evaluate(self, test: Table, stop: StopRequest, log: Log) -> None:
+        """Prints the metric of the test rows, unless it is stopped between two batches."""
+        batch = self.settings.mini_batch_size
+        rows = test.features(self.settings.feature_dim)
+        parts = []
+        for start in range(0, len(test.labels), batch):
+            if stop:
+                return
+            parts.append(self.predict(rows[start : start + batch]))
+        predicted = np.concatenate(parts)
+        if self.settings.classify:
+            log(log_lines.quality("test", "accuracy", accuracy(test.labels, predicted), score=True))
+        else:
+            log(log_lines.quality("test", "mse", mse(predicted, test.labels), score=False))
 
 
 def build(settings: Settings, tables: Mapping[str, Table]) -> Index:
@@ -46,9 +71,6 @@ def build(settings: Settings, tables: Mapping[str, Table]) -> Index:
     Raises:
         UserError: fewer rows than k, a missing value, a wrong label or another number of features.
     """
-    import numpy as np
-    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-
     width = program.check_width(tables, settings.feature_dim)
     program.check_complete(tables)
     if settings.classify:
@@ -64,21 +86,21 @@ def build(settings: Settings, tables: Mapping[str, Table]) -> Index:
             f"k is {settings.k}, but only {len(y)} rows are searched; lower k or raise sample_size"
         )
     projection = None
-    if settings.reduced is not None:
-        signs = rng.integers(0, 2, (width, settings.reduced)) * 2 - 1
-        projection = (signs / np.sqrt(settings.reduced)).astype(np.float32)
+    if settings.dimension_reduction_target is not None:
+        signs = rng.integers(0, 2, (width, settings.dimension_reduction_target)) * 2 - 1
+        projection = (signs / np.sqrt(settings.dimension_reduction_target)).astype(np.float32)
         X = X @ projection
     kind = KNeighborsClassifier if settings.classify else KNeighborsRegressor
-    predictor = kind(n_neighbors=settings.k, metric="cosine" if settings.metric == "COSINE" else "euclidean")
+    predictor = kind(
+        n_neighbors=settings.k, metric="cosine" if settings.index_metric == "COSINE" else "euclidean"
+    )
     longest = float(np.sqrt(_squares(X).max()))
-    predictor.fit(_lift(X, longest) if settings.metric == "INNER_PRODUCT" else X, y)
-    return Index(projection, X, y, longest, predictor)
+    predictor.fit(_lift(X, longest) if settings.index_metric == "INNER_PRODUCT" else X, y)
+    return Index(settings, projection, X, y, longest, predictor)
 
 
 def _squares(X: Any) -> Any:
     """(n,) squared length of each row."""
-    import numpy as np
-
     if isinstance(X, np.ndarray):
         return np.einsum("ij,ij->i", X, X)
     return np.asarray(X.multiply(X).sum(axis=1)).ravel()
@@ -89,29 +111,6 @@ def _lift(X: Any, longest: float | None) -> Any:
 
     Searched rows all get the length `longest`, rows looked up (None) a 0. Bachrach et al. 2014, theorem 1.
     """
-    import numpy as np
-
     dense = X if isinstance(X, np.ndarray) else X.toarray()
     last = np.zeros(len(dense)) if longest is None else np.sqrt(np.maximum(0, longest**2 - _squares(dense)))
     return np.column_stack([dense, last])
-
-
-def evaluate(
-    settings: Settings, index: Index, test: Table, stop: StopRequest, log: Callable[[str], None]
-) -> None:
-    """Prints the metric of the test rows, unless it is stopped between two batches."""
-    import numpy as np
-
-    rows = test.features(settings.feature_dim)
-    parts = []
-    for start in range(0, len(test.labels), settings.batch):
-        if stop:
-            return
-        parts.append(index.predict(settings, rows[start : start + settings.batch]))
-    predicted = np.concatenate(parts)
-    if settings.classify:
-        value, word = float((predicted == test.labels).mean()), "accuracy <score>"
-    else:
-        gap = predicted.astype(np.float64) - test.labels
-        value, word = float((gap**2).mean()), "mse <loss>"
-    log(f"#quality_metric: host=algo-1, test {word}={value:.9g}")

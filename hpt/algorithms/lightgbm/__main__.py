@@ -13,6 +13,7 @@ from hpt.algorithms import boosting, container, program
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Folders, StopRequest, UserError
 from hpt.algorithms.lightgbm import hyperparameters
+from hpt.algorithms.loop import Loop
 from hpt.job.catalog.lightgbm import LIGHTGBM
 
 MODEL = "lightgbm-model.txt"
@@ -24,25 +25,21 @@ _NOT_NEEDED = ("sklearn", "pandas", "matplotlib", "pyarrow", "polars", "dask", "
 
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
-    settings = hyperparameters.read(container.read_hyperparameters(folders))
-    program.warn(settings.warnings)
+    settings = program.read_settings(folders, hyperparameters.read)
     lightgbm = program.import_library("lightgbm", LIGHTGBM, "LightGBM", without=_NOT_NEEDED)
     from hpt.algorithms.lightgbm import training
 
-    seed = int(str(settings.library["seed"]))
-    data = boosting.read_data(container.read_channels(folders), "LightGBM", seed)
-    hint = boosting.task_of_image(os.environ.get("HPT_REQUESTED_IMAGE", ""))
+    loop = Loop(Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log, "round", "num_boost_round")
+    image = os.environ.get("HPT_REQUESTED_IMAGE", "")
+    data = boosting.read_data(container.read_channels(folders), "LightGBM", settings.seed, image)
     try:
-        chosen = training.plan(settings, data, hint, program.log)
+        chosen = training.plan(settings, data, program.log)
         if not chosen.resumable:
             program.log(f"hpt: boosting {chosen.parameters['boosting']} cannot resume: no checkpoints")
-        model = training.train(chosen, data, Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log)
+        model = training.train(chosen, data, loop)
     except lightgbm.basic.LightGBMError as error:
         raise UserError(f"LightGBM: {error}") from None
-    if stop:
-        program.log_stop(model is not None, "round")
-    if model is not None:
-        program.write_model(folders, MODEL, model.encode())
+    program.finish(folders, stop, MODEL, model.encode() if model is not None else None, unit="round")
 
 
 if __name__ == "__main__":

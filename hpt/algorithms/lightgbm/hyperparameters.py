@@ -1,12 +1,12 @@
-"""The hyperparameters of SageMaker's LightGBM, read from texts and checked together before training."""
+"""The hyperparameters of SageMaker's LightGBM, read from strings and checked together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION
-from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, Switch, TextList, read_all
+from hpt.algorithms.boosting import BINARY, MULTICLASS, REGRESSION, BoostingSettings
+from hpt.algorithms.settings import Auto, Choice, Integer, Real, Rule, Schema, StringList, Switch
 from hpt.job.catalog.lightgbm import LIGHTGBM, MAXIMIZED, MINIMIZED
 
 TASKS = {
@@ -17,11 +17,11 @@ TASKS = {
 """The metrics of each task, that of `auto` first."""
 
 OBJECTIVES = {
-    "regression": REGRESSION, "regression_l1": REGRESSION, "huber": REGRESSION, "fair": REGRESSION,
-    "poisson": REGRESSION, "quantile": REGRESSION, "mape": REGRESSION, "gamma": REGRESSION,
-    "tweedie": REGRESSION, "binary": BINARY, "cross_entropy": BINARY, "multiclass": MULTICLASS,
-    "multiclassova": MULTICLASS,
-}  # fmt: skip
+    **dict.fromkeys(("regression", "regression_l1", "huber", "fair", "poisson", "quantile"), REGRESSION),
+    **dict.fromkeys(("mape", "gamma", "tweedie"), REGRESSION),
+    **dict.fromkeys(("binary", "cross_entropy"), BINARY),
+    **dict.fromkeys(("multiclass", "multiclassova"), MULTICLASS),
+}
 """The task of each objective."""
 
 _ALIASES = {
@@ -37,7 +37,7 @@ _ALIASES = {
 _PROGRAM_RULES: tuple[Rule, ...] = (
     Integer("num_boost_round", 1),
     Integer("early_stopping_rounds", -(2**31), 2**31 - 1),
-    Auto(TextList("metric", (*MAXIMIZED, *MINIMIZED))),
+    Auto(StringList("metric", (*MAXIMIZED, *MINIMIZED))),
     Auto(Choice("objective", tuple(OBJECTIVES))),
     Integer("num_class", 2),
 )
@@ -74,46 +74,42 @@ _DEFAULTS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What to train. objective, task: None where the labels decide.
+SCHEMA = Schema(
+    title="LightGBM",
+    prints=LIGHTGBM.metric,
+    rules=(*_PROGRAM_RULES, *_LIBRARY_RULES),
+    defaults=_DEFAULTS,
+    aliases=_ALIASES,
+    retired=("use_dask", "sagemaker_program", "sagemaker_submit_directory"),
+)
 
-    metrics: to print, those the job names, the tuning objective first; empty means the
-    task's own. patience: rounds without improvement of the first metric, 0 for no early stopping.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(BoostingSettings):
+    """What to train. objective: None where the labels decide.
+
+    metrics: to print, those the job names, the tuning objective first; empty means the task's own. The first
+    one counts for early stopping.
     """
 
     num_boost_round: int
-    patience: int
     metrics: tuple[str, ...]
-    objective: str | None
-    task: str | None
-    num_class: int | None
-    library: Mapping[str, object]
-    warnings: tuple[str, ...]
+    objective: str | None = None
+    num_class: int | None = None
+    seed: int
 
 
-def read(texts: Mapping[str, str]) -> Settings:
-    """Settings from the flat map of texts.
+def read(given: Mapping[str, str]) -> Settings:
+    """Settings from the flat map of strings.
 
     Raises:
         UserError: one message naming every broken rule.
     """
-    names = [metric.name for metric in LIGHTGBM.metric_definitions]
-    reading = read_all(
-        texts,
-        (*_PROGRAM_RULES, *_LIBRARY_RULES),
-        title="LightGBM",
-        metrics=names,
-        defaults=_DEFAULTS,
-        aliases=_ALIASES,
-        retired=("use_dask", "sagemaker_program", "sagemaker_submit_directory"),
-    )
+    reading = SCHEMA.read(given)
     values = reading.values
-    named = values.get("metric")
-    metrics = named if isinstance(named, tuple) else ()
+    metrics = reading.strings("metric")
     metrics = tuple(dict.fromkeys((reading.target, *metrics) if reading.target else metrics))
-    objective = values.get("objective")
-    task = OBJECTIVES.get(str(objective))
+    task = OBJECTIVES.get(reading.string("objective"))
     for metric in metrics:
         own = next(task for task, metrics in TASKS.items() if metric in metrics)
         task = task or own
@@ -130,14 +126,4 @@ def read(texts: Mapping[str, str]) -> Settings:
             f"num_class: is only for more than two classes, but the task is {task}; drop it"
         )
     reading.finish()
-    library = {rule.name: values[rule.name] for rule in _LIBRARY_RULES if rule.name in values}
-    return Settings(
-        num_boost_round=reading.integer("num_boost_round"),
-        patience=max(0, reading.integer("early_stopping_rounds")),
-        metrics=metrics,
-        objective=objective if isinstance(objective, str) else None,
-        task=task,
-        num_class=reading.integer("num_class") if "num_class" in values else None,
-        library=library,
-        warnings=tuple(reading.warnings),
-    )
+    return reading.build(Settings, metrics=metrics, task=task, library=reading.chosen(_LIBRARY_RULES))

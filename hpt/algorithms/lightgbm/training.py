@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from hpt.algorithms.boosting import MULTICLASS, Best, Data, task_of_labels
-from hpt.algorithms.checkpoints import Checkpoints, Pace
-from hpt.algorithms.container import StopRequest
+import lightgbm
+
+from hpt.algorithms.boosting import MULTICLASS, Best, Data
+from hpt.algorithms.container import Log
 from hpt.algorithms.lightgbm.hyperparameters import TASKS, Settings
+from hpt.algorithms.loop import Loop, Steps, UnsuitableError
 from hpt.job.catalog.lightgbm import MAXIMIZED
 
-if TYPE_CHECKING:
-    import lightgbm
-
-Log = Callable[[str], None]
-_RESUMABLE = (
-    "gbdt",
-    "goss",
-)  # dart rescales old trees, a random forest averages: neither goes on from a model
+# dart rescales old trees, a random forest averages: neither goes on from a model.
+_RESUMABLE = ("gbdt", "goss")
 _STRIDE = 1_000_003  # between seeds of rounds, so that neighbouring jobs' seeds do not meet
 
 
@@ -47,16 +43,16 @@ class Plan:
         return self.parameters["boosting"] in _RESUMABLE
 
 
-def plan(settings: Settings, data: Data, hint: str | None, log: Log) -> Plan:
-    """Chooses task, objective and metrics; `hint` is the task the image names.
+def plan(settings: Settings, data: Data, log: Log) -> Plan:
+    """Chooses task, objective and metrics.
 
     Raises:
         UserError: the labels do not suit the task.
     """
-    task = settings.task or task_of_labels(data, hint)
+    task = settings.task or data.task()
     objective = settings.objective or {"regression": "regression", "binary": "binary"}.get(task, "multiclass")
     metrics = settings.metrics or TASKS[task][:1]
-    parameters: dict[str, Any] = dict(settings.library)
+    parameters: dict[str, Any] = {**settings.library}
     if "cross_entropy" in metrics and settings.objective is None:
         objective = "cross_entropy"
     if task == MULTICLASS:
@@ -64,70 +60,68 @@ def plan(settings: Settings, data: Data, hint: str | None, log: Log) -> Plan:
     elif objective == "binary":
         data.class_count("objective binary", 2)
     log(f"hpt: objective {objective}, metric {', '.join(metrics)}")
-    return Plan(
-        settings,
-        metrics,
-        {
-            **parameters,
-            "objective": objective,
-            "metric": list(metrics),
-            "deterministic": True,
-            "force_row_wise": True,
-            "feature_pre_filter": False,
-        },
-    )
+    parameters |= {"objective": objective, "metric": list(metrics)}
+    parameters |= {"deterministic": True, "force_row_wise": True, "feature_pre_filter": False}
+    return Plan(settings, metrics, parameters)
 
 
-def train(chosen: Plan, data: Data, checkpoints: Checkpoints, stop: StopRequest, log: Log) -> str | None:
-    """Trains to `num_boost_round` rounds in all, from the newest valid checkpoint if there is one.
+def train(chosen: Plan, data: Data, loop: Loop) -> str | None:
+    """Trains to `num_boost_round` rounds in all, from the newest checkpoint that fits if there is one.
 
-    Returns the model to keep as LightGBM's text, or None if it was stopped before the first round.
+    Returns the model to keep in LightGBM's format, or None if it was stopped before the first round.
     """
     settings = chosen.settings
-    state = _resume(chosen, checkpoints, log)
+    state = _resume(chosen, loop)
     booster = _booster(chosen, data, state.model, state.done)
-    done, best = state.done, state.best
-    if done:
-        log(_line(booster, done - 1)[0])  # this log may not have it
-    pace = Pace(lambda rounds: checkpoints.save(rounds - 1, _content(booster, chosen, best)), done)
-    while done < settings.num_boost_round and not stop and not _out_of_patience(best, settings, done):
-        _reseed(booster, chosen, done)
+    best = state.best
+    if state.done:
+        loop.log(_line(booster, state.done - 1)[0])  # this log may not have it
+
+    def content() -> bytes:
+        return _content(booster, chosen, best)
+
+    steps = Steps(
+        loop,
+        state.done,
+        settings.num_boost_round,
+        content if chosen.resumable else None,
+        lambda done: best.is_old(done, settings.patience),
+    )
+    for number in steps:
+        _reseed(booster, chosen, number)
         booster.update()
-        line, values = _line(booster, done)
-        log(line)
-        best = best.after(done, values[chosen.metrics[0]], maximize=chosen.maximize)
-        done += 1
-        if chosen.resumable:
-            pace.reached(done)
-    if chosen.resumable:
-        pace.finish(done)
-    if not done:
+        line, values = _line(booster, number)
+        loop.log(line)
+        best = best.after(number, values[chosen.metrics[0]], maximize=chosen.maximize)
+    if not steps.done:
         return None
     if not settings.patience:
         return str(booster.model_to_string(num_iteration=-1))
-    early = done < settings.num_boost_round and not stop
-    log("Early stopping, best iteration is:" if early else "Did not meet early stopping. Best iteration is:")
-    log(f"[{best.round}]\tvalidation's {chosen.metrics[0]}: {best.value:.9g}")
+    early = steps.done < settings.num_boost_round and not loop.stop
+    loop.log(
+        "Early stopping, best iteration is:" if early else "Did not meet early stopping. Best iteration is:"
+    )
+    loop.log(f"[{best.round}]\tvalidation's {chosen.metrics[0]}: {best.value:.9g}")
     return str(booster.model_to_string(num_iteration=best.round + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    model: str | None
-    done: int
-    best: Best
+    model: str | None = None
+    done: int = 0
+    best: Best = field(default_factory=Best)
 
 
-def _resume(chosen: Plan, checkpoints: Checkpoints, log: Log) -> _State:
-    usable = checkpoints.usable(chosen.settings.num_boost_round, "num_boost_round", log)
-    for number, content in usable if chosen.resumable else ():
+def _resume(chosen: Plan, loop: Loop) -> _State:
+    def load(number: int, content: bytes) -> _State:
         state = json.loads(content)
         if state["objective"] != _objective(chosen):
-            log(f"hpt: checkpoint {number} is of objective {state['objective']}, passed over")
-            continue
-        log(f"hpt: resuming after round {number} from {checkpoints.stem}.{number}")
+            raise UnsuitableError(f"is of objective {state['objective']}")
         return _State(state["model"], number + 1, Best(state["round"], float(state["value"])))
-    return _State(None, 0, Best(-1, math.nan))
+
+    if not chosen.resumable:
+        return _State()
+    return loop.resume(chosen.settings.num_boost_round, load) or _State()
 
 
 def _objective(chosen: Plan) -> str:
@@ -141,13 +135,7 @@ def _content(booster: lightgbm.Booster, chosen: Plan, best: Best) -> bytes:
     return json.dumps(state).encode()
 
 
-def _out_of_patience(best: Best, settings: Settings, done: int) -> bool:
-    return settings.patience > 0 and done > 0 and done - 1 - best.round >= settings.patience
-
-
 def _booster(chosen: Plan, data: Data, model: str | None, done: int) -> lightgbm.Booster:
-    import lightgbm
-
     parameters = {**chosen.parameters, **_seeds(chosen, done + 1)}  # any but those of the round to come
     train = lightgbm.Dataset(
         data.train.X, data.train.y, params=parameters, categorical_feature=list(data.categories)
@@ -168,7 +156,7 @@ def _booster(chosen: Plan, data: Data, model: str | None, done: int) -> lightgbm
 
 def _seeds(chosen: Plan, number: int) -> dict[str, Any]:
     """The parameters that fix what is random in round `number`."""
-    base = int(chosen.parameters["seed"])
+    base = chosen.settings.seed
     seeds: dict[str, Any] = {}
 
     def seed(count: int, use: int) -> int:

@@ -6,11 +6,12 @@ Channels `train` (required), `validation` and `test`, label first; the model goe
 
 from __future__ import annotations
 
-from hpt.algorithms import container, program
+from hpt.algorithms import program
 from hpt.algorithms.channels import read_channel
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Folders, StopRequest
 from hpt.algorithms.linear_learner import hyperparameters
+from hpt.algorithms.loop import Loop
 from hpt.job.catalog.linear_learner import LINEAR_LEARNER
 
 MODEL = "linear-learner-model.npz"
@@ -19,25 +20,22 @@ CHECKPOINT = "linear-learner-checkpoint"
 
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
-    settings = hyperparameters.read(container.read_hyperparameters(folders))
-    program.warn(settings.warnings)
+    settings = program.read_settings(folders, hyperparameters.read)
+    names = ("train", "validation", "test")
     tables = program.open_scikit_learn(
         LINEAR_LEARNER,
         "a linear model",
         "sklearn.linear_model",
         folders,
-        ("train", "validation", "test"),
+        names,
         settings.target,
         read_channel,
     )
     from hpt.algorithms.linear_learner import training
 
-    trainer = training.prepare(settings, tables)
-    model = training.train(trainer, Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log)
-    if stop:
-        program.log_stop(model is not None, "epoch")
-    if model is not None:
-        program.write_model(folders, MODEL, model)
+    loop = Loop(Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log, "epoch", "epochs")
+    model = training.train(training.prepare(settings, tables), loop)
+    program.finish(folders, stop, MODEL, model, unit="epoch")
 
 
 if __name__ == "__main__":

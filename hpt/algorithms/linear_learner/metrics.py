@@ -6,38 +6,47 @@ predicted values; t: the threshold above which a row is taken for class 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hpt.algorithms import log_lines
 from hpt.algorithms.linear_learner.hyperparameters import Settings
 from hpt.algorithms.scores import accuracy, mse, per_class, positive
+from hpt.job.catalog.linear_learner import SCORES
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class Value(NamedTuple):
-    """One metric: the published name, its name in the log, `score` or `loss`, and the value."""
+    """The value of a metric: its published name and its name in the log."""
 
     name: str
-    word: str
-    kind: str
+    spelt: str
     value: float
+
+    def line(self, channel: str, epoch: int | None = None) -> str:
+        """The line of the log that says it."""
+        return log_lines.quality(channel, self.spelt, self.value, score=self.name in SCORES, epoch=epoch)
 
 
 def objective(settings: Settings, y: Floats, s: Floats, scale: float = 1.0) -> Value:
     """The mean loss, without weights and penalty, so that it compares across both.
 
-    `scale` is the standard deviation the labels were divided by: widths of losses are in its units.
+    Parameters
+    ----------
+    settings
+        Those of the model.
+    y, s
+        Labels and scores.
+    scale
+        The standard deviation the labels were divided by: widths of losses are in its units.
     """
-    import numpy as np
-
-    if settings.predictor == "regressor":
+    if settings.is_regressor:
         gap = np.abs(s - y)
-        width = settings.insensitivity * scale
-        delta = settings.delta * scale
+        width = settings.loss_insensitivity * scale
+        delta = settings.huber_delta * scale
         word, losses = {
             "squared_loss": ("mse", gap**2),
             "absolute_loss": ("absolute_loss", gap),
@@ -45,7 +54,7 @@ def objective(settings: Settings, y: Floats, s: Floats, scale: float = 1.0) -> V
             "eps_insensitive_squared_loss": ("eps_insensitive_squared", np.maximum(0, gap - width) ** 2),
             "eps_insensitive_absolute_loss": ("eps_insensitive_absolute", np.maximum(0, gap - width)),
         }[settings.loss]
-    elif settings.predictor == "binary_classifier":
+    elif settings.is_binary:
         margin = np.where(y == 1, s, -s)
         hinge = settings.loss == "hinge_loss"
         word = "hinge" if hinge else "binary_classification_cross_entropy"
@@ -62,47 +71,53 @@ def objective(settings: Settings, y: Floats, s: Floats, scale: float = 1.0) -> V
             top = logs.max(axis=1, keepdims=True)
             total = top[:, 0] + np.log(np.exp(logs - top).sum(axis=1))
             word, losses = "multiclass_cross_entropy", total - logs[rows, index]
-    return Value("objective_loss", f"{word}_objective", "loss", float(losses.mean()))
+    return Value("objective_loss", f"{word}_objective", float(losses.mean()))
 
 
 def evaluate(settings: Settings, y: Floats, s: Floats, t: float) -> list[Value]:
-    """Every metric of the kind of prediction but the objective."""
-    import numpy as np
+    """Every metric of the kind of prediction but the objective.
 
+    Parameters
+    ----------
+    settings
+        Those of the model.
+    y, s
+        Labels and scores.
+    t
+        The threshold between two classes.
+    """
     beta = settings.f_beta
-    if settings.predictor == "regressor":
+    if settings.is_regressor:
         square = mse(y, s)
-        return [
-            Value("mse", "mse", "loss", square),
-            Value("rmse", "rmse", "loss", square**0.5),
-            Value("absolute_loss", "absolute_loss", "loss", float(np.abs(s - y).mean())),
-        ]
-    if settings.predictor == "binary_classifier":
+        gap = float(np.abs(s - y).mean())
+        return _values(mse=square, rmse=square**0.5, absolute_loss=gap)
+    if settings.is_binary:
         p = (s > t).astype(np.float64)
         precision, recall, _ = positive(y, p)
         return [
-            Value(
-                "binary_classification_accuracy", "binary_classification_accuracy", "score", accuracy(y, p)
-            ),
-            Value("binary_f_beta", f"binary_f_{beta:.3f}", "score", f_beta(precision, recall, beta)),
-            Value("precision", "precision", "score", precision),
-            Value("recall", "recall", "score", recall),
-            Value("roc_auc_score", "roc_auc_score", "score", roc_auc(y, s)),
+            *_values(binary_classification_accuracy=accuracy(y, p)),
+            Value("binary_f_beta", f"binary_f_{beta:.3f}", f_beta(precision, recall, beta)),
+            *_values(precision=precision, recall=recall, roc_auc_score=roc_auc(y, s)),
         ]
     p = s.argmax(axis=1).astype(np.float64)
     precisions, recalls, _ = per_class(y, p)
-    each = [f_beta(a, b, beta) for a, b in zip(precisions.tolist(), recalls.tolist(), strict=True)]
+    pairs = zip(precisions.tolist(), recalls.tolist(), strict=True)
+    macro = sum(f_beta(precision, recall, beta) for precision, recall in pairs) / len(precisions)
     own = s[np.arange(len(y)), y.astype(np.int64)]
     rank = (s > own[:, None]).sum(axis=1)  # 0 where the label's class has the highest score
-    top = f"multiclass_top_k_accuracy_{settings.top_k}"
+    top = f"multiclass_top_k_accuracy_{settings.accuracy_top_k}"
     return [
-        Value("multiclass_accuracy", "multiclass_accuracy", "score", accuracy(y, p)),
-        Value("multiclass_top_k_accuracy", top, "score", float((rank < settings.top_k).mean())),
-        Value("dcg", "dcg", "score", float((1 / np.log2(rank + 2)).mean())),
-        Value("macro_recall", "macro_recall", "score", float(recalls.mean())),
-        Value("macro_precision", "macro_precision", "score", float(precisions.mean())),
-        Value("macro_f_beta", f"macro_f_{beta:.3f}", "score", sum(each) / len(each)),
+        *_values(multiclass_accuracy=accuracy(y, p)),
+        Value("multiclass_top_k_accuracy", top, float((rank < settings.accuracy_top_k).mean())),
+        *_values(dcg=float((1 / np.log2(rank + 2)).mean())),
+        *_values(macro_recall=float(recalls.mean()), macro_precision=float(precisions.mean())),
+        Value("macro_f_beta", f"macro_f_{beta:.3f}", macro),
     ]
+
+
+def _values(**values: float) -> list[Value]:
+    """Metrics that the log calls by their published names."""
+    return [Value(name, name, value) for name, value in values.items()]
 
 
 def f_beta(precision: float, recall: float, beta: float) -> float:
@@ -113,8 +128,6 @@ def f_beta(precision: float, recall: float, beta: float) -> float:
 
 def roc_auc(y: Floats, s: Floats) -> float:
     """The share of pairs (one of class 1, one not) in the right order, ties counting half; NaN if none."""
-    import numpy as np
-
     _, group, sizes = np.unique(s, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[group]  # from 1, ties share their mean
     ones = float((y == 1).sum())
@@ -124,9 +137,8 @@ def roc_auc(y: Floats, s: Floats) -> float:
 
 def threshold(settings: Settings, y: Floats, s: Floats) -> float:
     """The threshold that is best by the criterion, halfway between two scores; 0 where none is chosen."""
-    import numpy as np
-
-    if settings.criterion in ("cross_entropy_loss", "loss_function"):
+    criterion = settings.binary_classifier_model_selection_criteria
+    if criterion in ("cross_entropy_loss", "loss_function"):
         return 0.0
     order = np.argsort(-s, kind="stable")
     s, y = s[order], y[order]
@@ -142,8 +154,8 @@ def threshold(settings: Settings, y: Floats, s: Floats) -> float:
         "recall_at_target_precision": lambda: np.where(
             precision >= settings.target_precision, recall + 1, precision
         ),
-    }[settings.criterion]()
-    if settings.criterion == "accuracy" and worth.max() <= 0:
+    }[criterion]()
+    if criterion == "accuracy" and worth.max() <= 0:
         return float(s[0]) + 1.0  # nothing is best taken for class 1
     cut = int(cuts[int(np.argmax(worth))])
     return float((s[cut] + s[cut + 1]) / 2) if cut + 1 < len(s) else float(s[cut]) - 1.0

@@ -2,7 +2,8 @@
 
 scikit-learn takes a step a row. A step of size r over the mean gradient of B rows is, to first order, B steps
 of size r / B, which is how `learning_rate` r and `mini_batch_size` B act here. `auto` starts at a rate
-that is safe for the length of the rows and lets it fall. Several classes are told apart one against the rest.
+that is safe for the length of the rows and lets it fall. Of more classes than two, each is learned against
+the rest.
 
 Notation: n rows, d features, K columns of scores (1 for two classes and for values).
 """
@@ -10,25 +11,22 @@ Notation: n rows, d features, K columns of scores (1 for two classes and for val
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hpt.algorithms import program
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+
+from hpt.algorithms import log_lines, program
 from hpt.algorithms.channels import Table
-from hpt.algorithms.checkpoints import Checkpoints, Pace
-from hpt.algorithms.container import StopRequest, UserError
-from hpt.algorithms.linear_learner.hyperparameters import Settings
+from hpt.algorithms.container import Log, UserError
+from hpt.algorithms.linear_learner.hyperparameters import BALANCED, Settings
 from hpt.algorithms.linear_learner.metrics import Value, evaluate, objective, threshold
+from hpt.algorithms.loop import Loop, Steps
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-Log = Callable[[str], None]
-_HOST = "#quality_metric: host=algo-1"
+Floats = NDArray[np.float64]
 _FASTEST = 0.05  # per row, for `auto`
 _LARGEST = 1e100  # a weight; beyond it scores and losses are not even finite
 _LOSSES = {
@@ -67,7 +65,6 @@ class _Progress:
 
     best: float = math.inf
     stale: int = 0
-    done: int = 0
 
     def note(self, value: float, tolerance: float) -> None:
         improved = not math.isfinite(self.best) or self.best - value > tolerance * abs(self.best)
@@ -93,7 +90,7 @@ class Trainer:
     def scores(self, channel: str) -> Floats:
         """(n,) or (n, K) raw scores, or predicted values in the units of the labels."""
         rows = self.rows[channel]
-        if self.settings.predictor == "regressor":
+        if self.settings.is_regressor:
             values: Floats = self.model.predict(rows.X)
             return values * self.scaling.label_spread + self.scaling.label_shift
         raw: Floats = self.model.decision_function(rows.X)
@@ -107,15 +104,13 @@ class Trainer:
         return evaluate(self.settings, self.rows[channel].y, self.scores(channel), self.threshold())
 
     def threshold(self) -> float:
-        if self.settings.predictor != "binary_classifier":
+        if not self.settings.is_binary:
             return 0.0
         return threshold(self.settings, self.rows[self.watched].y, self.scores(self.watched))
 
-    def epoch(self) -> None:
+    def epoch(self, number: int) -> None:
         """One pass over the training rows, in an order that depends on the seed and the epoch alone."""
-        import numpy as np
-
-        rows, number = self.rows["train"], self.progress.done
+        rows = self.rows["train"]
         order = np.random.default_rng((self.settings.seed, number)).permutation(len(rows.y))
         y = (rows.y - self.scaling.label_shift) / self.scaling.label_spread
         extra: dict[str, Any] = {}
@@ -130,7 +125,6 @@ class Trainer:
             bounded = False
         if not bounded:
             raise UserError(f"the weights grew beyond bounds in epoch {number}; lower learning_rate")
-        self.progress.done = number + 1
 
     def state(self) -> bytes:
         progress = self.progress
@@ -142,25 +136,24 @@ class Trainer:
             stale=progress.stale,
         )
 
-    def restore(self, number: int, content: bytes) -> None:
-        import numpy as np
+    def restore(self, number: int, content: bytes) -> int:
+        """Takes up the state after epoch `number`; returns the number of epochs done."""
 
         arrays = program.unpack(content)
         self.model.coef_, self.model.intercept_ = arrays["coef"], arrays["intercept"]
         self.model.t_ = float(arrays["t"])
         if self.settings.num_classes:
             self.model.classes_ = np.arange(self.settings.num_classes, dtype=np.float64)
-        self.progress = _Progress(float(arrays["best"]), int(arrays["stale"]), number + 1)
+        self.progress = _Progress(float(arrays["best"]), int(arrays["stale"]))
+        return number + 1
 
     def result(self) -> bytes:
         """The model in the units of the data: scores are `X @ weights.T + bias`, weights: (K, d)."""
-        import numpy as np
-
         spread = self.scaling.label_spread
         weights = np.atleast_2d(self.model.coef_) / self.scaling.spread * spread
         bias = np.atleast_1d(self.model.intercept_) * spread - weights @ self.scaling.shift
         return program.pack(
-            predictor_type=np.array(self.settings.predictor),
+            predictor_type=np.array(self.settings.predictor_type),
             weights=weights,
             bias=bias + self.scaling.label_shift,
             threshold=np.array(self.threshold()),
@@ -173,10 +166,8 @@ def prepare(settings: Settings, tables: Mapping[str, Table]) -> Trainer:
     Raises:
         UserError: a missing value, a wrong label, or another number of features than `feature_dim`.
     """
-    import numpy as np
-
     if settings.num_classes:
-        program.class_count(tables, f"predictor_type {settings.predictor}", settings.num_classes)
+        program.class_count(tables, f"predictor_type {settings.predictor_type}", settings.num_classes)
     width = program.check_width(tables, settings.feature_dim)
     program.check_complete(tables)
     raw = {name: table.features(width) for name, table in tables.items()}
@@ -198,8 +189,6 @@ def prepare(settings: Settings, tables: Mapping[str, Table]) -> Trainer:
 
 def _moments(X: Any, dense: bool) -> tuple[Floats, Floats]:
     """Mean and standard deviation of each column; sparse columns are not shifted, which would fill them."""
-    import numpy as np
-
     wide = X.astype(np.float64)
     mean = np.asarray(wide.mean(axis=0)).ravel()
     square = np.asarray((wide**2 if dense else wide.multiply(wide)).mean(axis=0)).ravel()
@@ -211,14 +200,12 @@ def _moments(X: Any, dense: bool) -> tuple[Floats, Floats]:
 
 def _weights(settings: Settings, y: Floats) -> Floats:
     """(n,) weights of rows with mean 1, so that they shift the balance and not the learning rate."""
-    import numpy as np
-
     weights = np.ones(len(y))
-    if settings.predictor == "binary_classifier":
+    if settings.is_binary:
         ones = max(1.0, float((y == 1).sum()))
-        weight = settings.positive_weight
-        weights[y == 1] = (len(y) - ones) / ones if weight is None else weight
-    elif settings.balance_classes and settings.num_classes:
+        weight = settings.positive_example_weight_mult
+        weights[y == 1] = (len(y) - ones) / ones if weight == BALANCED else weight
+    elif settings.balance_multiclass_weights and settings.num_classes:
         counts = np.bincount(y.astype(np.int64), minlength=settings.num_classes)
         weights = 1 / counts[y.astype(np.int64)]
     mean = weights.mean()
@@ -226,8 +213,6 @@ def _weights(settings: Settings, y: Floats) -> Floats:
 
 
 def _model(settings: Settings, X: Any, dense: bool) -> Any:
-    import numpy as np
-    from sklearn.linear_model import SGDClassifier, SGDRegressor
 
     length = float((X**2 if dense else X.multiply(X)).sum()) / X.shape[0]
     batch = settings.mini_batch_size
@@ -237,7 +222,9 @@ def _model(settings: Settings, X: Any, dense: bool) -> Any:
     else:
         rate = {"learning_rate": "constant", "eta0": settings.learning_rate / batch}
     penalty = settings.wd + settings.l1
-    width = {"huber_loss": settings.delta, "absolute_loss": 0.0}.get(settings.loss, settings.insensitivity)
+    width = {"huber_loss": settings.huber_delta, "absolute_loss": 0.0}.get(
+        settings.loss, settings.loss_insensitivity
+    )
     kind = SGDClassifier if settings.num_classes else SGDRegressor
     return kind(
         loss=_LOSSES[settings.loss],
@@ -252,48 +239,37 @@ def _model(settings: Settings, X: Any, dense: bool) -> Any:
     )
 
 
-def train(trainer: Trainer, checkpoints: Checkpoints, stop: StopRequest, log: Log) -> bytes | None:
+def train(trainer: Trainer, loop: Loop) -> bytes | None:
     """Trains to `epochs` in all; the model, or None if it was stopped before the first epoch's end."""
     settings = trainer.settings
-    _resume(trainer, checkpoints, log)
-    pace = Pace(lambda done: checkpoints.save(done - 1, trainer.state()), trainer.progress.done)
-    while trainer.progress.done < settings.epochs and not stop:
-        if trainer.progress.stale >= settings.patience:
-            log(f"hpt: stopped early after epoch {trainer.progress.done - 1}")
-            break
-        trainer.epoch()
-        number = trainer.progress.done - 1
+    done = loop.resume(settings.epochs, trainer.restore) or 0
+
+    def enough(done: int) -> bool:
+        return trainer.progress.stale >= settings.early_stopping_patience
+
+    steps = Steps(loop, done, settings.epochs, trainer.state, enough)
+    for number in steps:
+        trainer.epoch(number)
         values = {name: trainer.objective(name) for name in trainer.rows if name != "test"}
-        trainer.progress.note(values[trainer.watched].value, settings.tolerance)
+        trainer.progress.note(values[trainer.watched].value, settings.early_stopping_tolerance)
         for name, value in values.items():
-            _print(log, name, value, f"epoch={number}, ")
-        _print_target(trainer, log, f"epoch={number}, ")
-        log(f"#progress_metric: host=algo-1, completed {100 * (number + 1) / settings.epochs:.4g} %")
-        pace.reached(trainer.progress.done)
-    pace.finish(trainer.progress.done)
-    if not trainer.progress.done:
+            loop.log(value.line(name, number))
+        _print_target(trainer, loop.log, number)
+        loop.log(log_lines.progress(number + 1, settings.epochs))
+    if not steps.done:
         return None
+    if steps.done < settings.epochs and not loop.stop:
+        loop.log(f"hpt: stopped early after epoch {steps.done - 1}")
     for name in trainer.rows:
         for value in (trainer.objective(name), *trainer.metrics(name)):
-            _print(log, name, value)
+            loop.log(value.line(name))
     return trainer.result()
 
 
-def _resume(trainer: Trainer, checkpoints: Checkpoints, log: Log) -> None:
-    for number, content in checkpoints.usable(trainer.settings.epochs, "epochs", log):
-        log(f"hpt: resuming after epoch {number} from {checkpoints.stem}.{number}")
-        trainer.restore(number, content)
-        return
-
-
-def _print(log: Log, channel: str, value: Value, epoch: str = "") -> None:
-    log(f"{_HOST}, {epoch}{channel} {value.word} <{value.kind}>={value.value:.9g}")
-
-
-def _print_target(trainer: Trainer, log: Log, epoch: str) -> None:
+def _print_target(trainer: Trainer, log: Log, epoch: int) -> None:
     """The tuning objective each epoch, so that training jobs can be compared before they end."""
     channel, _, name = (trainer.settings.target or "").partition(":")
     if channel == "validation" and name != "objective_loss":
         for value in trainer.metrics(channel):
             if value.name == name:
-                _print(log, channel, value, epoch)
+                log(value.line(channel, epoch))

@@ -12,6 +12,7 @@ from hpt.algorithms import container, program
 from hpt.algorithms.channels import Table, read_channel
 from hpt.algorithms.checkpoints import Checkpoints
 from hpt.algorithms.container import Channel, Folders, StopRequest, UserError
+from hpt.algorithms.loop import Loop
 from hpt.algorithms.xgboost import hyperparameters
 from hpt.algorithms.xgboost.hyperparameters import Settings
 from hpt.job.catalog.xgboost import XGBOOST
@@ -26,50 +27,35 @@ _NOT_NEEDED = ("sklearn", "pandas", "xgboost.sklearn")
 
 def main(folders: Folders, stop: StopRequest) -> None:
     """One training run; raises what `container.run` turns into an exit code."""
-    settings = hyperparameters.read(container.read_hyperparameters(folders))
-    program.warn(settings.warnings)
-    program.import_library("xgboost", XGBOOST, "XGBoost", without=_NOT_NEEDED)
-    tables = _read_tables(container.read_channels(folders), settings)
-    width = max(table.width for table in tables.values())
-
-    import xgboost
-
+    settings = program.read_settings(folders, hyperparameters.read)
+    xgboost = program.import_library("xgboost", XGBOOST, "XGBoost", without=_NOT_NEEDED)
     from hpt.algorithms.xgboost import training
 
+    tables = _read_tables(container.read_channels(folders), settings)
+    width = max(table.width for table in tables.values())
     for name, table in tables.items():
         training.check_labels(name, table, settings)
+    loop = Loop(Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log, "round", "num_round")
     try:
         data = [training.build_data(name, table, width, settings) for name, table in tables.items()]
-        model = training.train(
-            settings, data, Checkpoints(folders.checkpoints, CHECKPOINT), stop, program.log
-        )
+        model = training.train(settings, data, loop)
     except xgboost.core.XGBoostError as error:
-        raise UserError(f"XGBoost: {_first_lines(str(error))}") from None
-    if stop:
-        program.log_stop(model is not None, "round")
-    if model is not None:
-        program.write_model(folders, MODEL, model)
+        message = str(error).partition("Stack trace")[0]
+        raise UserError(f"XGBoost: {program.message_without_source(message)}") from None
+    program.finish(folders, stop, MODEL, model, unit="round")
 
 
 def _read_tables(channels: Mapping[str, Channel], settings: Settings) -> dict[str, Table]:
     """The `train` and `validation` tables, checked against one another."""
-    needed = program.channel_of(settings.target)
     if settings.early_stopping_rounds is not None and "validation" not in channels:
         program.log("hpt: warning: early_stopping_rounds has no effect without a channel 'validation'")
     return program.read_tables(
         channels,
         ("train", "validation"),
         title="XGBoost",
-        objective=(settings.target, needed),
-        read=lambda channel: read_channel(channel, settings.csv_weights),
+        target=settings.target,
+        read=lambda channel: read_channel(channel, settings.csv_weights == 1),
     )
-
-
-def _first_lines(message: str) -> str:
-    """XGBoost's message without its stack trace and source position."""
-    text = message.partition("Stack trace")[0].strip()
-    head, _, rest = text.partition(": ")
-    return (rest if ".cc:" in head or ".h:" in head else text).strip()
 
 
 if __name__ == "__main__":

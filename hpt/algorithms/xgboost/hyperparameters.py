@@ -1,4 +1,4 @@
-"""The hyperparameters of SageMaker's XGBoost, read from texts and checked together before training."""
+"""The hyperparameters of SageMaker's XGBoost, read from strings and checked together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt.algorithms.settings import OBJECTIVE_KEY, Choice, Integer, Real, Rule, TextList, read_all
+from hpt.algorithms.settings import BaseSettings, Choice, Integer, Reading, Real, Rule, Schema, StringList
 from hpt.algorithms.xgboost.scores import CLASS_SCORES, SCORES, TWO_CLASS_SCORES
 from hpt.job.catalog.xgboost import MAXIMIZED, MINIMIZED
 
@@ -33,49 +33,10 @@ _ALIASES = {
     "reg_alpha": "alpha",
 }
 
-_BOOSTER_RULES: tuple[Rule, ...] = (
-    Choice("booster", ("gbtree", "gblinear", "dart")),
-    Integer("verbosity", 0, 3),
-    Integer("nthread", 1),
-    Real("eta", 0, 1),
-    Real("gamma", 0),
-    Integer("max_depth", 0),
-    Real("min_child_weight", 0),
-    Real("max_delta_step", 0),
-    Real("subsample", 0, 1, open_low=True),
-    Real("colsample_bytree", 0, 1, open_low=True),
-    Real("colsample_bylevel", 0, 1, open_low=True),
-    Real("colsample_bynode", 0, 1, open_low=True),
-    Real("lambda", 0),
-    Real("alpha", 0),
-    Choice("tree_method", ("auto", "exact", "approx", "hist")),
-    Real("scale_pos_weight", 0, open_low=True),
-    TextList("updater", _UPDATERS),
-    Integer("refresh_leaf", 0, 1),
-    Choice("process_type", ("default",)),
-    Choice("grow_policy", ("depthwise", "lossguide")),
-    Integer("max_leaves", 0),
-    Integer("max_bin", 2),
-    Choice("sample_type", ("uniform", "weighted")),
-    Choice("normalize_type", ("tree", "forest")),
-    Real("rate_drop", 0, 1),
-    Integer("one_drop", 0, 1),
-    Real("skip_drop", 0, 1),
-    Real("tweedie_variance_power", 1, 2, open_low=True, open_high=True),
-    Choice("objective", _OBJECTIVES),
-    Integer("num_class", 2),
-    Real("base_score"),
-    Integer("seed", -(2**31) + 1, 2**31 - 1),
-    Integer("num_parallel_tree", 1),
-    Choice("aft_loss_distribution", ("normal", "logistic", "extreme")),
-    Real("aft_loss_distribution_scale", 0, open_low=True),
-    Choice("sampling_method", ("uniform", "gradient_based")),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """A nested list of numbers, handed to XGBoost as text with `brackets` around its parts."""
+    """A nested list of numbers, handed to XGBoost as a string with `brackets` around its parts."""
 
     name: str
     example: str
@@ -98,7 +59,7 @@ class _Metrics:
     name: str = "eval_metric"
 
     def read(self, text: str) -> tuple[str, ...]:
-        metrics = TextList(self.name).read(text)
+        metrics = StringList(self.name).read(text)
         for metric in metrics:
             reason = metric_problem(metric)
             if reason:
@@ -106,44 +67,59 @@ class _Metrics:
         return tuple(dict.fromkeys(metrics))
 
 
+_BOOSTER_RULES: tuple[Rule, ...] = (
+    Choice("booster", ("gbtree", "gblinear", "dart")),
+    Integer("verbosity", 0, 3),
+    Integer("nthread", 1),
+    Real("eta", 0, 1),
+    Real("gamma", 0),
+    Integer("max_depth", 0),
+    Real("min_child_weight", 0),
+    Real("max_delta_step", 0),
+    Real("subsample", 0, 1, open_low=True),
+    Real("colsample_bytree", 0, 1, open_low=True),
+    Real("colsample_bylevel", 0, 1, open_low=True),
+    Real("colsample_bynode", 0, 1, open_low=True),
+    Real("lambda", 0),
+    Real("alpha", 0),
+    Choice("tree_method", ("auto", "exact", "approx", "hist")),
+    Real("scale_pos_weight", 0, open_low=True),
+    StringList("updater", _UPDATERS),
+    Integer("refresh_leaf", 0, 1),
+    Choice("process_type", ("default",)),
+    Choice("grow_policy", ("depthwise", "lossguide")),
+    Integer("max_leaves", 0),
+    Integer("max_bin", 2),
+    Choice("sample_type", ("uniform", "weighted")),
+    Choice("normalize_type", ("tree", "forest")),
+    Real("rate_drop", 0, 1),
+    Integer("one_drop", 0, 1),
+    Real("skip_drop", 0, 1),
+    Real("tweedie_variance_power", 1, 2, open_low=True, open_high=True),
+    Choice("objective", _OBJECTIVES),
+    Integer("num_class", 2),
+    Real("base_score"),
+    Integer("seed", -(2**31) + 1, 2**31 - 1),
+    Integer("num_parallel_tree", 1),
+    Choice("aft_loss_distribution", ("normal", "logistic", "extreme")),
+    Real("aft_loss_distribution_scale", 0, open_low=True),
+    Choice("sampling_method", ("uniform", "gradient_based")),
+    _Lists("monotone_constraints", "(1, 0, -1)", "()"),
+    _Lists("interaction_constraints", "[[0, 1], [2, 3, 4]]"),
+)
 _PROGRAM_RULES: tuple[Rule, ...] = (
     Integer("num_round", 1),
     Integer("csv_weights", 0, 1),
     Integer("early_stopping_rounds", 1),
     Choice("save_model_on_termination", _SWITCH),
     _Metrics(),
-    _Lists("monotone_constraints", "(1, 0, -1)", "()"),
-    _Lists("interaction_constraints", "[[0, 1], [2, 3, 4]]"),
 )
 
-# Known to SageMaker's containers, without a meaning for the XGBoost that runs here: said once, then ignored.
+# Known to SageMaker's containers, without a meaning for the XGBoost that runs here: reported, then ignored.
 _RETIRED = (
     "sketch_eps", "dsplit", "deterministic_histogram", "prob_buffer_row", "lambda_bias", "predictor",
     "_num_cv_round", "use_dask_gpu_training",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What to train.
-
-    booster: parameters for XGBoost, as texts or numbers. native_metrics: printed from XGBoost's evaluation;
-    own_metrics: from `scores`; if both are empty, XGBoost's default for the objective is printed.
-    early_stopping_metric: None unless early stopping can work. target: the tuning objective,
-    `validation:auc`. warnings: lines for the log.
-    """
-
-    num_round: int
-    booster: Mapping[str, object]
-    objective: str
-    num_class: int
-    native_metrics: tuple[str, ...]
-    own_metrics: tuple[str, ...]
-    early_stopping_rounds: int | None
-    early_stopping_metric: str | None
-    csv_weights: bool
-    target: str | None
-    warnings: tuple[str, ...]
 
 
 def metric_problem(metric: str) -> str | None:
@@ -166,88 +142,86 @@ def maximizes(metric: str) -> bool:
     return metric.partition("@")[0] in MAXIMIZED
 
 
-def read(texts: Mapping[str, str]) -> Settings:
-    """Settings from the flat map of texts.
+def _prints(target: str) -> bool:
+    """Whether `target`, a channel and a metric, can be printed as it is named."""
+    channel, _, metric = target.partition(":")
+    return channel in ("train", "validation") and metric_problem(metric) is None
+
+
+SCHEMA = Schema(
+    title="XGBoost",
+    prints=_prints,
+    rules=(*_BOOSTER_RULES, *_PROGRAM_RULES),
+    aliases=_ALIASES,
+    retired=_RETIRED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(BaseSettings):
+    """What to train.
+
+    booster: parameters for XGBoost, as strings or numbers. native_metrics: printed from XGBoost's evaluation;
+    own_metrics: from `scores`; if both are empty, XGBoost's default for the objective is printed.
+    early_stopping_metric: None unless early stopping can work. csv_weights: 1 where CSV rows have a weight.
+    target: the tuning objective, `validation:auc`.
+    """
+
+    num_round: int
+    booster: Mapping[str, object]
+    objective: str
+    num_class: int = 0
+    native_metrics: tuple[str, ...]
+    own_metrics: tuple[str, ...]
+    early_stopping_rounds: int | None = None
+    early_stopping_metric: str | None
+    csv_weights: int = 0
+
+
+def read(given: Mapping[str, str]) -> Settings:
+    """Settings from the flat map of strings.
 
     Raises:
         UserError: one message naming every broken rule.
     """
-    given = {name: text for name, text in texts.items() if name not in (OBJECTIVE_KEY, "_kfold")}
-    reading = read_all(
-        given,
-        (*_BOOSTER_RULES, *_PROGRAM_RULES),
-        title="XGBoost",
-        metrics=(),
-        aliases=_ALIASES,
-        retired=_RETIRED,
-    )
-    values = reading.values
-    reading.errors.extend(_refusals(texts))
+    reading = SCHEMA.read({name: text for name, text in given.items() if name != "_kfold"})
+    reading.errors.extend(_refusals(given))
     reading.require({"num_round": "the number of boosting rounds, at least 1"})
-    target, warnings = _tuning_objective(texts.get(OBJECTIVE_KEY))
-    metrics = _tuple(values.pop("eval_metric", ()))
-    if target is not None and target[1] not in metrics:
-        metrics = (*metrics, target[1])
-    objective = str(values.get("objective", "reg:squarederror"))
+    objective = reading.string("objective", "reg:squarederror")
     if objective == "reg:linear":
         objective = "reg:squarederror"  # its present name
-    values["objective"] = objective
-    reading.errors.extend(_cross_checks(objective, values, metrics))
+    metrics = reading.strings("eval_metric")
+    watched = reading.target.partition(":")[2] if reading.target else None
+    if watched is not None and watched not in metrics:
+        metrics = (*metrics, watched)
+    reading.errors.extend(_cross_checks(objective, reading.values, metrics))
     reading.finish()
-    return _build(values, metrics, target, [*warnings, *reading.warnings])
-
-
-def _build(
-    values: dict[str, object], metrics: tuple[str, ...], target: tuple[str, str] | None, warnings: list[str]
-) -> Settings:
-    num_round = values.pop("num_round")
-    rounds = values.pop("early_stopping_rounds", None)
-    weights = values.pop("csv_weights", 0)
-    values.pop("save_model_on_termination", None)  # the model is always saved on SIGTERM
-    if "updater" in values:
-        values["updater"] = ",".join(_tuple(values["updater"]))
-    if rounds is not None and not metrics:
-        warnings.append("early_stopping_rounds has no effect without eval_metric")
-    classes = values.get("num_class", 0)
-    assert isinstance(num_round, int)
-    assert isinstance(classes, int)
-    assert rounds is None or isinstance(rounds, int)
-    last = target[1] if target is not None else (metrics[-1] if metrics else None)
-    return Settings(
-        num_round=num_round,
-        booster=values,
-        objective=str(values["objective"]),
-        num_class=classes,
+    stops_early = "early_stopping_rounds" in reading.values
+    if stops_early and not metrics:
+        reading.warnings.append("early_stopping_rounds has no effect without eval_metric")
+    return reading.build(
+        Settings,
+        booster=_booster(reading, objective),
+        objective=objective,
         native_metrics=tuple(metric for metric in metrics if metric not in SCORES),
         own_metrics=tuple(metric for metric in metrics if metric in SCORES),
-        early_stopping_rounds=rounds,
-        early_stopping_metric=last if rounds is not None else None,
-        csv_weights=weights == 1,
-        target=":".join(target) if target is not None else None,
-        warnings=tuple(warnings),
+        early_stopping_metric=(watched or metrics[-1]) if stops_early and metrics else None,
     )
 
 
-def _tuple(value: object) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else ()
+def _booster(reading: Reading, objective: str) -> Mapping[str, object]:
+    parameters = {**reading.chosen(_BOOSTER_RULES), "objective": objective}
+    if "updater" in parameters:
+        parameters["updater"] = ",".join(reading.strings("updater"))
+    return parameters
 
 
-def _tuning_objective(text: str | None) -> tuple[tuple[str, str] | None, list[str]]:
-    """(channel, metric) of `_tuning_objective_metric`, if it is one this program can print, and warnings."""
-    if not text:
-        return None, []
-    channel, colon, metric = text.partition(":")
-    if not colon or channel not in ("train", "validation") or metric_problem(metric):
-        return None, [f"the tuning objective {text!r} is not a metric XGBoost prints by that name"]
-    return (channel, metric), []
-
-
-def _refusals(texts: Mapping[str, str]) -> list[str]:
+def _refusals(given: Mapping[str, str]) -> list[str]:
     errors = []
-    if "_kfold" in texts:
+    if "_kfold" in given:
         errors.append("_kfold: cross-validation in a training job is not supported; add a validation channel")
     for name, value in (("use_dask_gpu_training", "true"), ("predictor", "gpu_predictor")):
-        if texts.get(name) == value:
+        if given.get(name) == value:
             errors.append(f"{name}: {value!r}: training on GPUs is not supported; drop it")
     return errors
 

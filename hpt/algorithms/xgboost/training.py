@@ -8,20 +8,19 @@ Notation: n rows, d features, K classes; round numbers count from 0 as in XGBoos
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import xgboost
+
+from hpt.algorithms import program
+from hpt.algorithms.boosting import Best
 from hpt.algorithms.channels import Table
-from hpt.algorithms.checkpoints import Checkpoints, Pace
-from hpt.algorithms.container import StopRequest, UserError
+from hpt.algorithms.container import Log
+from hpt.algorithms.loop import Loop, Steps, UnsuitableError
 from hpt.algorithms.xgboost.hyperparameters import Settings, maximizes
 from hpt.algorithms.xgboost.scores import CLASS_SCORES, SCORES, predicted_classes
-
-if TYPE_CHECKING:
-    import xgboost
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +32,20 @@ class Data:
     labels: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best round so far of the early-stopping metric; travels inside the model's attributes."""
-
-    round: int
-    value: float
-
-
 def build_data(name: str, table: Table, width: int, settings: Settings) -> Data:
-    """Hands a table to XGBoost; `width` is the number of features all channels share."""
-    import xgboost
+    """A table as XGBoost holds it.
 
+    Parameters
+    ----------
+    name
+        The channel, as XGBoost's evaluation names it.
+    table
+        Its rows.
+    width
+        The number of features that all channels share.
+    settings
+        What to train.
+    """
     matrix = xgboost.DMatrix(
         table.features(width),
         label=table.labels,
@@ -60,71 +61,65 @@ def build_data(name: str, table: Table, width: int, settings: Settings) -> Data:
 
 
 def check_labels(name: str, table: Table, settings: Settings) -> None:
-    """Refuses labels the objective cannot take, in words.
+    """Refuses labels the objective cannot take.
 
     Raises:
         UserError: a label outside [0, 1] for two classes, or not a class number below num_class.
     """
-    labels = table.labels
-    wrong = None
-    if settings.objective.startswith(("binary:", "reg:logistic")):
-        wrong, rule = labels[(labels < 0) | (labels > 1)], "labels in [0, 1]"
-    elif settings.objective.startswith("multi:"):
-        whole = (labels >= 0) & (labels < settings.num_class) & (labels == labels.round())
-        wrong, rule = labels[~whole], f"whole labels from 0 to num_class - 1 = {settings.num_class - 1}"
-    if wrong is not None and len(wrong):
-        raise UserError(
-            f"channel {name!r}: objective {settings.objective} needs {rule}, but {len(wrong)} row(s) differ, "
-            f"the first {wrong[0]:g}; recode them or choose another objective (labels are the first column)"
-        )
+    labels, objective = table.labels, settings.objective
+    if objective.startswith(("binary:", "reg:logistic")):
+        fits, rule = (labels >= 0) & (labels <= 1), "labels in [0, 1]"
+    elif objective.startswith("multi:"):
+        fits = (labels >= 0) & (labels < settings.num_class) & (labels == labels.round())
+        rule = f"integer labels from 0 to num_class - 1 = {settings.num_class - 1}"
+    else:
+        return
+    fix = "recode them or choose another objective"
+    program.check_labels(name, labels, fits, f"objective {objective} needs {rule}", fix)
 
 
-def train(
-    settings: Settings, data: Sequence[Data], checkpoints: Checkpoints, stop: StopRequest, log: Log
-) -> bytes | None:
-    """Trains to `num_round` rounds in all, from the newest valid checkpoint if there is one.
+def train(settings: Settings, data: Sequence[Data], loop: Loop) -> bytes | None:
+    """Trains to `num_round` rounds in all, from the newest checkpoint that fits if there is one.
 
-    Returns the model to keep, in XGBoost's UBJSON form, or None if it was stopped before the first round.
+    data: the channels, `train` first. Returns the model to keep in XGBoost's UBJSON format, or None if it was
+    stopped before the first round.
     """
-    booster, done = _start(settings, data, checkpoints, log)
-    if done and (done >= settings.num_round or _out_of_patience(booster, settings, done)):
-        # A run that was killed after its last round: say its metrics again, this log may not have them.
-        log(_evaluate(booster, settings, data, done - 1)[0])
-    pace = Pace(lambda rounds: checkpoints.save(rounds - 1, bytes(booster.save_raw("ubj"))), done)
+    booster, done = _start(settings, data, loop)
+
+    def enough(done: int) -> bool:
+        return _best(booster).is_old(done, settings.early_stopping_rounds)
+
+    if done and (done >= settings.num_round or enough(done)):
+        # A run that was killed after its last round: print its metrics again, this log may not have them.
+        loop.log(_evaluate(booster, settings, data, done - 1)[0])
     resettable = settings.booster.get("booster") != "gblinear"
-    while done < settings.num_round and not stop and not _out_of_patience(booster, settings, done):
+    steps = Steps(loop, done, settings.num_round, lambda: _encode(booster), enough)
+    for number in steps:
         if resettable:
             # Reloading its own configuration renews XGBoost's tree updaters, whose random state is in no
             # checkpoint; with seed_per_iteration each round then depends on (model, seed, round) alone.
             booster.load_config(booster.save_config())
-        booster.update(data[0].matrix, done)
-        line, values = _evaluate(booster, settings, data, done)
-        log(line)
-        _note_best(booster, settings, values, done)
-        done += 1
-        pace.reached(done)
-    pace.finish(done)
-    return _model(booster, settings, done, log) if done else None
+        booster.update(data[0].matrix, number)
+        line, values = _evaluate(booster, settings, data, number)
+        loop.log(line)
+        _note_best(booster, settings, values, number)
+    return _model(booster, settings, steps.done, loop.log) if steps.done else None
 
 
-def _start(
-    settings: Settings, data: Sequence[Data], checkpoints: Checkpoints, log: Log
-) -> tuple[xgboost.Booster, int]:
+def _start(settings: Settings, data: Sequence[Data], loop: Loop) -> tuple[xgboost.Booster, int]:
     """A booster and its number of finished rounds: from a checkpoint if one fits, else new."""
-    for number, content in checkpoints.usable(settings.num_round, "num_round", log):
+
+    def load(number: int, content: bytes) -> tuple[xgboost.Booster, int]:
         booster = _booster(settings, data, bytearray(content))
         rounds = booster.num_boosted_rounds()
         if rounds != number + 1:
-            log(f"hpt: checkpoint {number} holds {rounds} rounds, passed over")
-            continue
-        log(f"hpt: resuming after round {number} from {checkpoints.stem}.{number}")
+            raise UnsuitableError(f"holds {rounds} rounds")
         return booster, rounds
-    return _booster(settings, data), 0
+
+    return loop.resume(settings.num_round, load) or (_booster(settings, data), 0)
 
 
 def _booster(settings: Settings, data: Sequence[Data], model: bytearray | None = None) -> xgboost.Booster:
-    import xgboost
-
     booster = xgboost.Booster(_parameters(settings), [channel.matrix for channel in data], model_file=model)
     # Checked already; XGBoost would warn of every parameter that only another booster or objective uses.
     booster.set_param({"validate_parameters": 0})
@@ -170,28 +165,24 @@ def _note_best(booster: xgboost.Booster, settings: Settings, values: dict[str, f
     value = values.get(f"validation-{metric}", math.nan)
     if metric is None or math.isnan(value):
         return
-    best = _best(booster)
-    if best is None or (value > best.value if maximizes(metric) else value < best.value):
-        booster.set_attr(best_iteration=str(number), best_score=repr(value))
+    best = _best(booster).after(number, value, maximize=maximizes(metric))
+    booster.set_attr(best_iteration=str(best.round), best_score=repr(best.value))
 
 
-def _best(booster: xgboost.Booster) -> Best | None:
+def _best(booster: xgboost.Booster) -> Best:
     number, value = booster.attr("best_iteration"), booster.attr("best_score")
-    return Best(int(number), float(value)) if number is not None and value is not None else None
+    return Best(int(number), float(value)) if number is not None and value is not None else Best()
 
 
-def _out_of_patience(booster: xgboost.Booster, settings: Settings, done: int) -> bool:
-    if settings.early_stopping_rounds is None or not done:
-        return False
-    best = _best(booster)
-    return best is not None and done - 1 - best.round >= settings.early_stopping_rounds
+def _encode(booster: xgboost.Booster) -> bytes:
+    return bytes(booster.save_raw("ubj"))
 
 
 def _model(booster: xgboost.Booster, settings: Settings, done: int, log: Log) -> bytes:
     """The model file's content; with early stopping, only the rounds up to the best."""
     best = _best(booster)
-    if best is not None and best.round + 1 < done and settings.early_stopping_rounds is not None:
+    if settings.early_stopping_rounds is not None and 0 <= best.round < done - 1:
         log(f"hpt: best validation-{settings.early_stopping_metric} {best.value:.9g} at round {best.round}")
         if settings.booster.get("booster") != "gblinear":  # a linear model has no rounds to leave out
             booster = booster[: best.round + 1]
-    return bytes(booster.save_raw("ubj"))
+    return _encode(booster)

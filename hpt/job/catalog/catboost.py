@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
-from hpt.search.trial import ObjectiveType
+from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metric_patterns
 
 MAXIMIZED = ("AUC", "Accuracy", "BalancedAccuracy", "F1", "Precision", "R2", "Recall")
 """Metrics that are better when larger."""
@@ -12,19 +11,13 @@ MAXIMIZED = ("AUC", "Accuracy", "BalancedAccuracy", "F1", "Precision", "R2", "Re
 MINIMIZED = ("Logloss", "MAE", "MedianAbsoluteError", "MultiClass", "RMSE")
 """Metrics that are better when smaller."""
 
-
-def _pattern(metric: str, direction: ObjectiveType) -> MetricPattern:
-    # The published pattern `bestTest = ([0-9\.]+)` is the same for all, so it would read one metric under
-    # twelve names; the log names the metric before it, and this pattern asks for the name.
-    return MetricPattern(metric, rf"\b{metric} bestTest = (\S+)", direction)
-
-
 CATBOOST = BuiltInAlgorithm(
     name="catboost",
     module="hpt.algorithms.catboost",
-    metric_definitions=(
-        *(_pattern(metric, ObjectiveType.MAXIMIZE) for metric in MAXIMIZED),
-        *(_pattern(metric, ObjectiveType.MINIMIZE) for metric in MINIMIZED),
+    # The published pattern `bestTest = ([0-9\.]+)` is the same for all, so it would read one metric under
+    # twelve names; the log names the metric before it, and this pattern asks for the name.
+    metric_definitions=metric_patterns(
+        r"\b{metric} bestTest = (\S+)", maximized=MAXIMIZED, minimized=MINIMIZED
     ),
     epoch_resource="iterations",
     checkpoint_support=True,

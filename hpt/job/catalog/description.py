@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,53 @@ class MetricPattern(NamedTuple):
     name: str
     regex: str
     direction: ObjectiveType
+
+
+def metric_patterns(
+    regex: str, *, maximized: Iterable[str], minimized: Iterable[str], channel: str = ""
+) -> tuple[MetricPattern, ...]:
+    """Patterns of metrics that the log spells alike, those that are better when larger first.
+
+    Parameters
+    ----------
+    regex
+        The pattern of one metric, with `{metric}` where its name stands.
+    maximized, minimized
+        Names of metrics, by whether larger or smaller values are better.
+    channel
+        Begins the published names if it is given: `validation:auc`.
+    """
+    directions = {
+        **dict.fromkeys(maximized, ObjectiveType.MAXIMIZE),
+        **dict.fromkeys(minimized, ObjectiveType.MINIMIZE),
+    }
+    prefix = f"{channel}:" if channel else ""
+    return tuple(
+        MetricPattern(prefix + name, regex.replace("{metric}", name), direction)
+        for name, direction in directions.items()
+    )
+
+
+def quality_pattern(
+    channel: str, name: str, direction: ObjectiveType, *, spelt: str = "", epochs: bool = False
+) -> MetricPattern:
+    """The pattern of a metric in the lines that SageMaker's own algorithms print.
+
+    Parameters
+    ----------
+    channel, name
+        The published name is `channel:name`.
+    direction
+        A metric to maximize is marked as a score in the log, one to minimize as a loss.
+    spelt
+        The pattern of the metric's name in the log, if it is not `name`.
+    epochs
+        Whether the metric is printed after every epoch too.
+    """
+    kind = "score" if direction is ObjectiveType.MAXIMIZE else "loss"
+    epoch = r"(?:epoch=\S+, )?" if epochs else ""
+    regex = rf"#quality_metric: host=\S+, {epoch}{channel} {spelt or name} <{kind}>=(\S+)"
+    return MetricPattern(f"{channel}:{name}", regex, direction)
 
 
 class RecommendedRange(NamedTuple):

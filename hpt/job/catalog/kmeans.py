@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
+from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, quality_pattern
 from hpt.search.trial import ObjectiveType
 
 METRICS = ("msd", "ssd")
@@ -11,14 +11,7 @@ METRICS = ("msd", "ssd")
 KMEANS = BuiltInAlgorithm(
     name="kmeans",
     module="hpt.algorithms.kmeans",
-    metric_definitions=tuple(
-        MetricPattern(
-            f"test:{name}",
-            rf"#quality_metric: host=\S+, test {name} <loss>=(\S+)",
-            ObjectiveType.MINIMIZE,
-        )
-        for name in METRICS
-    ),
+    metric_definitions=tuple(quality_pattern("test", name, ObjectiveType.MINIMIZE) for name in METRICS),
     epoch_resource=None,  # the metrics are known once, at the end
     checkpoint_support=True,
     recommended_ranges=(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
+from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, quality_pattern
 from hpt.search.trial import ObjectiveType
-
-_LINE = r"#quality_metric: host=\S+, test "
 
 KNN = BuiltInAlgorithm(
     name="knn",
     module="hpt.algorithms.knn",
     metric_definitions=(
-        MetricPattern("test:accuracy", rf"{_LINE}accuracy <score>=(\S+)", ObjectiveType.MAXIMIZE),
-        MetricPattern("test:mse", rf"{_LINE}mse <loss>=(\S+)", ObjectiveType.MINIMIZE),
+        quality_pattern("test", "accuracy", ObjectiveType.MAXIMIZE),
+        quality_pattern("test", "mse", ObjectiveType.MINIMIZE),
     ),
     epoch_resource=None,
     checkpoint_support=False,  # nothing is iterated: there is nothing to resume

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
-from hpt.search.trial import ObjectiveType
+from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metric_patterns
 
 MAXIMIZED = ("auc", "auc_mu", "average_precision")
 """Metrics that are better when larger."""
@@ -15,19 +14,13 @@ MINIMIZED = (
 )
 """Metrics that are better when smaller."""
 
-
-def _pattern(metric: str, direction: ObjectiveType) -> MetricPattern:
-    # One line a round: [7]<TAB>validation's auc: 0.97<TAB>validation's rmse: 0.1. `#011` is a TAB as AWS's
-    # log pipeline writes it. The published `auc: ([0-9\.]+)` reads the line too, without sign and exponent.
-    return MetricPattern(metric, rf"\[[0-9]+\].*(?:\t|#011)validation's {metric}: ([^\s#]+)", direction)
-
-
 LIGHTGBM = BuiltInAlgorithm(
     name="lightgbm",
     module="hpt.algorithms.lightgbm",
-    metric_definitions=(
-        *(_pattern(metric, ObjectiveType.MAXIMIZE) for metric in MAXIMIZED),
-        *(_pattern(metric, ObjectiveType.MINIMIZE) for metric in MINIMIZED),
+    # One line a round: [7]<TAB>validation's auc: 0.97<TAB>validation's rmse: 0.1. `#011` is a TAB as AWS's
+    # log pipeline writes it. The published `auc: ([0-9\.]+)` reads the line too, without sign and exponent.
+    metric_definitions=metric_patterns(
+        r"\[[0-9]+\].*(?:\t|#011)validation's {metric}: ([^\s#]+)", maximized=MAXIMIZED, minimized=MINIMIZED
     ),
     epoch_resource="num_boost_round",
     checkpoint_support=True,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
+from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, quality_pattern
 from hpt.search.trial import ObjectiveType
 
-# Published name -> the pattern of its name in the log, and of the word behind it.
+# Published name -> the pattern of its name in the log.
 SCORES = {
     "binary_classification_accuracy": "binary_classification_accuracy",
     "binary_f_beta": r"binary_f_[0-9.]+",
@@ -27,23 +27,19 @@ LOSSES = {"absolute_loss": "absolute_loss", "mse": "mse", "rmse": "rmse", "objec
 BINARY = ("binary_classification_accuracy", "binary_f_beta", "precision", "recall", "roc_auc_score")
 MULTICLASS = tuple(name for name in SCORES if name not in BINARY)
 
-
-def _pattern(channel: str, name: str) -> MetricPattern:
-    word, kind = (SCORES[name], "score") if name in SCORES else (LOSSES[name], "loss")
-    return MetricPattern(
-        f"{channel}:{name}",
-        rf"#quality_metric: host=\S+, (?:epoch=\S+, )?{channel} {word} <{kind}>=(\S+)",
-        ObjectiveType.MAXIMIZE if name in SCORES else ObjectiveType.MINIMIZE,
-    )
-
+_DIRECTIONS = {
+    **dict.fromkeys(SCORES, ObjectiveType.MAXIMIZE),
+    **dict.fromkeys(LOSSES, ObjectiveType.MINIMIZE),
+}
+_SPELLINGS = {**SCORES, **LOSSES}
 
 LINEAR_LEARNER = BuiltInAlgorithm(
     name="linear-learner",
     module="hpt.algorithms.linear_learner",
     metric_definitions=tuple(
-        _pattern(channel, name)
+        quality_pattern(channel, name, direction, spelt=_SPELLINGS[name], epochs=True)
         for channel in ("validation", "test")
-        for name in (*SCORES, *LOSSES)
+        for name, direction in _DIRECTIONS.items()
         if (channel, name) != ("test", "rmse")  # published for validation only
     ),
     epoch_resource="epochs",

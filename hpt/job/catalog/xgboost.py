@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hpt.job.catalog.description import BuiltInAlgorithm, MetricPattern, RecommendedRange
-from hpt.search.trial import ObjectiveType
+from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metric_patterns
 
 MAXIMIZED = (
     *("accuracy", "auc", "aucpr", "balanced_accuracy", "f1", "f1_binary", "f1_macro", "map", "ndcg"),
@@ -26,21 +25,17 @@ MINIMIZED = (
 )
 """Metrics that are better when smaller."""
 
-
-def _pattern(metric: str, direction: ObjectiveType) -> MetricPattern:
-    # One line a round: [7]<TAB>train-auc:0.98<TAB>validation-auc:0.97. `#011` is a TAB as AWS's log pipeline
-    # writes it, accepted so that the pattern also reads logs copied from there. The value is all up to the
-    # next TAB of either form: sign, exponent and nan included.
-    regex = rf"\[[0-9]+\].*(?:\t|#011)validation-{metric}:([^\s#]+)"
-    return MetricPattern(f"validation:{metric}", regex, direction)
-
-
 XGBOOST = BuiltInAlgorithm(
     name="xgboost",
     module="hpt.algorithms.xgboost",
-    metric_definitions=(
-        *(_pattern(metric, ObjectiveType.MAXIMIZE) for metric in MAXIMIZED),
-        *(_pattern(metric, ObjectiveType.MINIMIZE) for metric in MINIMIZED),
+    # One line a round: [7]<TAB>train-auc:0.98<TAB>validation-auc:0.97. `#011` is a TAB as AWS's log pipeline
+    # writes it, accepted so that the pattern also reads logs copied from there. The value is all up to the
+    # next TAB of either form: sign, exponent and nan included.
+    metric_definitions=metric_patterns(
+        r"\[[0-9]+\].*(?:\t|#011)validation-{metric}:([^\s#]+)",
+        maximized=MAXIMIZED,
+        minimized=MINIMIZED,
+        channel="validation",
     ),
     epoch_resource="num_round",
     checkpoint_support=True,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, inf, isfinite
-from struct import pack, unpack
+from math import floor, isfinite
 from typing import Any
 
 from hpt.job.billing import billable_seconds, training_seconds
@@ -23,6 +22,7 @@ from hpt.job.config import (
     JobConfig,
     TrainingJobDefinition,
 )
+from hpt.job.rounding import as_float32
 from hpt.job.state import JobState, TrainingJob
 from hpt.job.view import JobView, TrialView, trial_view
 from hpt.job.warm_start import WarmStartType
@@ -252,15 +252,6 @@ _SHARED = (
     "RetryStrategy",
 )
 """Members of a definition that each of its training jobs repeats."""
-
-
-def as_float32(value: float) -> float:
-    """The nearest 32-bit float: 0.9 becomes 0.8999999761581421. What is too large becomes infinite."""
-    try:
-        rounded: float = unpack("<f", pack("<f", value))[0]
-    except OverflowError:
-        return inf if value > 0 else -inf
-    return rounded
 
 
 def _echo(config: JobConfig, given: Mapping[str, Any] | None, default_output: str) -> dict[str, Any]:

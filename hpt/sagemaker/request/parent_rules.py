@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hpt.errors import Violation
 from hpt.job.config import JobConfig, TrainingJobDefinition
-from hpt.job.parents import Parent, heir, same_program
+from hpt.job.parents import Parent, matching_definition, same_program
 from hpt.job.warm_start import WarmStartType
 from hpt.sagemaker.request.facts import CONFIG
 from hpt.sagemaker.request.range_rules import Broken
@@ -71,7 +71,7 @@ def _single(config: JobConfig, parent: Parent) -> Iterator[Broken]:
 def _objective(config: JobConfig, parent: Parent) -> Iterator[Broken]:
     path = f"{CONFIG}.HyperParameterTuningJobObjective"
     for definition in parent.config.all_definitions:
-        mine = heir(config, definition)
+        mine = matching_definition(config, definition)
         if mine is None:
             continue
         if config.definitions:

@@ -8,6 +8,7 @@ from math import inf, isfinite
 
 from hpt.errors import InputError
 from hpt.search.history import History
+from hpt.search.numbers import check_count
 from hpt.search.stopping.successive_halving import minimised
 from hpt.search.trial import Decision, ObjectiveType, Trial
 
@@ -22,7 +23,7 @@ class MedianRule:
     """Stops a trial whose latest value, at its step e, is strictly worse than the median over its
     predecessors of the average of their values at steps 1 to e (Golovin et al., "Google Vizier", KDD 2017).
 
-    Predecessors ended with a usable objective and have e values or more; in a job of several algorithms, the
+    Predecessors ended with a usable objective and have e values or more; in a multi-algorithm job, the
     trial's own one was theirs too. NaN and infinity are worse than any number, and so is an average with one
     of them in it; equal values go on.
 
@@ -37,8 +38,7 @@ class MedianRule:
         self, *, min_trials: int = BEFORE, min_steps: int = MIN_STEPS, step_fraction: float = STEP_FRACTION
     ) -> None:
         for what, count in (("min_trials", min_trials), ("min_steps", min_steps)):
-            if type(count) is not int or count < 1:
-                raise InputError(f"{what} {count!r} is not a whole number of 1 or more; give one")
+            check_count(what, count)
         if not isinstance(step_fraction, int | float) or not 0 <= step_fraction <= 1:
             raise InputError(f"step_fraction {step_fraction!r} is not a number from 0 to 1; give one")
         self.min_trials, self.min_steps, self.step_fraction = min_trials, min_steps, float(step_fraction)
@@ -106,7 +106,7 @@ class _Averages:
 
 
 _SHIFT = 1074
-"""Every float is a whole multiple of 2**-1074."""
+"""Every float is an integer multiple of 2**-1074."""
 
 
 def running_averages(values: list[float]) -> list[float]:

@@ -9,6 +9,7 @@ from math import ceil, inf, isfinite
 
 from hpt.errors import InputError
 from hpt.search.history import History
+from hpt.search.numbers import is_finite_number
 from hpt.search.strategies.randomness import BRACKET, check_seed, generator
 from hpt.search.trial import Decision, ObjectiveType, Trial
 
@@ -55,14 +56,14 @@ class SuccessiveHalving:
             raise InputError(
                 f"min_resource {min_resource!r} is above max_resource {max_resource!r}; swap them"
             )
-        if not _is_number(eta) or not 2 <= eta < inf:
+        if not is_finite_number(eta) or eta < 2:
             raise InputError(f"eta {eta!r} is not a number of 2 or more; give one, such as 3")
         self.max_resource, self.min_resource, self.eta = max_resource, min_resource, eta
         self.rungs = rung_levels(max_resource, min_resource, eta)
         most = len(self.rungs) + 1
         if type(brackets) is not int or not 1 <= brackets <= most:
             raise InputError(
-                f"brackets {brackets!r} is not a whole number from 1 to {most}, the number of rungs and one; "
+                f"brackets {brackets!r} is not an integer from 1 to {most}, the number of rungs and one; "
                 "give one"
             )
         self.brackets, self.seed, self.stops_at_max = brackets, check_seed(seed), stops_at_max
@@ -208,10 +209,6 @@ def minimised(value: float, objective: ObjectiveType) -> float:
     return -value if objective is ObjectiveType.MAXIMIZE else value
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _check_resource(what: str, value: object) -> None:
-    if not _is_number(value) or not 1 <= value < inf:  # type: ignore[operator]
+    if not is_finite_number(value) or value < 1:
         raise InputError(f"{what} {value!r} is not a number of 1 or more; count units of progress from 1")

@@ -13,12 +13,12 @@ from hpt.search.history import History
 from hpt.search.trial import Config
 
 Seed = int
-"""A whole number from 0 to 2**64 - 1. Randomness for trial k is drawn from a generator keyed by (seed, k)."""
+"""An integer from 0 to 2**64 - 1. Randomness for trial k is drawn from a generator keyed by (seed, k)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A configuration to try next; `definition` names its algorithm in a job of several."""
+    """A configuration to try next; `definition` names its algorithm in a multi-algorithm job."""
 
     config: Config
     definition: str | None = None

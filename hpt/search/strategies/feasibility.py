@@ -17,7 +17,7 @@ from hpt.search.parameters import Coordinate
 from hpt.search.strategies.schedule import anchor
 
 MOST = 128
-"""So many successes, and so many failures, are enough to tell where the border lies."""
+"""So many successes, and so many failures, are enough to know where the border lies."""
 
 
 class Feasibility:

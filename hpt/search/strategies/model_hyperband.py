@@ -45,7 +45,7 @@ class ModelHyperbandStrategy(HyperbandStrategy):
     et al., "Model-based Asynchronous Hyperparameter and Neural Architecture Search", 2020).
 
     Values at lower rungs are first moved by what trials that went on gained from there to the end, in the
-    median, so that what remains for the model to tell is how trials differ. Trials that have reached no rung
+    median, so that the model has to explain only how trials differ. Trials that have reached no rung
     yet enter it with their expected value. Until `first_points(d)` configurations are launched and three
     values known, points fill the space. Arguments are those of `HyperbandStrategy`.
 

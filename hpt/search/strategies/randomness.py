@@ -19,7 +19,7 @@ DEFINITION = 4
 
 
 def generator(seed: int, number: int, use: int) -> np.random.Generator:
-    """The stream of trial `number` for one `use` (a small whole number): Philox, keyed by seed and trial.
+    """The stream of trial `number` for one `use` (a small integer): Philox, keyed by seed and trial.
 
     Streams of different trials or uses are independent of each other (Salmon et al., "Parallel random
     numbers: as easy as 1, 2, 3", SC 2011).
@@ -32,7 +32,7 @@ def generator(seed: int, number: int, use: int) -> np.random.Generator:
 
 
 def seed_of(seed: int, place: int) -> int:
-    """The seed of the definition at `place` of a job of several algorithms: independent of the others'."""
+    """The seed of the definition at `place` of a multi-algorithm job: independent of the others'."""
     return int(generator(seed, place, DEFINITION).integers(2**64, dtype=np.uint64))
 
 
@@ -41,5 +41,5 @@ def check_seed(seed: object) -> int:
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and 0 <= seed < 2**64:
         return int(seed)
     raise InputError(
-        f"seed {seed!r} is not a whole number from 0 to 2**64 - 1; give one, or None to have one drawn"
+        f"seed {seed!r} is not an integer from 0 to 2**64 - 1; give one, or None to have one drawn"
     )

@@ -11,10 +11,10 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from hpt.job.config import RESULT_METRIC, JobConfig
+from hpt.job.rounding import as_float32
 from hpt.job.state import STOP_REQUESTED, JobState
 from hpt.sagemaker.reply.response import (
     Account,
-    as_float32,
     describe_response,
     training_job_description,
     training_job_entry,

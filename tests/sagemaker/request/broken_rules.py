@@ -190,7 +190,7 @@ BROKEN_NUMBERS = [
         "V09",
         {f"{INTEGER}[0].MaxValue": "9.5"},
         f"{INTEGER}[0].MaxValue",
-        "range 'max_depth': MaxValue '9.5' is not a whole number; round it or use a ContinuousParameter",
+        "range 'max_depth': MaxValue '9.5' is not an integer; round it or use a ContinuousParameter",
     ),
     Case(
         "V09",

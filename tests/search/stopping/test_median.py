@@ -77,8 +77,8 @@ def test_the_median_of_huge_values_does_not_overflow() -> None:
 @pytest.mark.parametrize(
     ("guards", "message"),
     [
-        ({"min_trials": 0}, "min_trials 0 is not a whole number of 1 or more"),
-        ({"min_steps": 1.5}, "min_steps 1.5 is not a whole number of 1 or more"),
+        ({"min_trials": 0}, "min_trials 0 is not an integer of at least 1"),
+        ({"min_steps": 1.5}, "min_steps 1.5 is not an integer of at least 1"),
         ({"step_fraction": nan}, "step_fraction nan is not a number from 0 to 1"),
         ({"step_fraction": 2}, "step_fraction 2 is not a number from 0 to 1"),
     ],

@@ -167,8 +167,8 @@ def test_reports_that_come_twice_or_late_count_once() -> None:
         ({"max_resource": 20_001}, "max_resource 20001 is above the maximum 20000; lower it"),
         ({"max_resource": 9, "min_resource": 10}, "min_resource 10 is above max_resource 9; swap them"),
         ({"max_resource": 9, "eta": 1.5}, "eta 1.5 is not a number of 2 or more"),
-        ({"max_resource": 9, "brackets": 4}, "brackets 4 is not a whole number from 1 to 3"),
-        ({"max_resource": 9, "seed": -1}, "seed -1 is not a whole number"),
+        ({"max_resource": 9, "brackets": 4}, "brackets 4 is not an integer from 1 to 3"),
+        ({"max_resource": 9, "seed": -1}, "seed -1 is not an integer"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, float], message: str) -> None:

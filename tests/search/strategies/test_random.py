@@ -73,7 +73,7 @@ def test_streams_of_seeds_trials_and_uses_differ():
 
 @pytest.mark.parametrize("bad", [-1, 2**64, 1.0, "1", True, None])
 def test_bad_seeds(bad):
-    with pytest.raises(ValueError, match=r"is not a whole number from 0 to 2\*\*64 - 1"):
+    with pytest.raises(ValueError, match=r"is not an integer from 0 to 2\*\*64 - 1"):
         check_seed(bad)
 
 
