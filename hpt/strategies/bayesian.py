@@ -50,7 +50,7 @@ class BayesianStrategy:
     def __init__(
         self,
         *,
-        tail: float = core.TAIL,
+        tail_limit: float = core.TAIL_LIMIT,
         warping: bool = True,
         first: int | None = None,
         doubling: float = core.DOUBLING,
@@ -59,13 +59,15 @@ class BayesianStrategy:
         sampled_until: int = 30,
         threads: int = 1,
     ) -> None:
-        """tail, warping: as `hpt.core.fit` takes them. first: how many first points there are. doubling,
+        """tail_limit, warping: as `hpt.core.fit` takes them. first: the number of first points. doubling,
         acquisition, samples: as `hpt.core.Model.propose` takes them, doubling for trials of odd number,
         samples while there are fewer than `sampled_until` observations; without an acquisition the fit
         decides (`acquisition_for`). threads: of the core; they change no bit.
         """
-        if not tail > 0:
-            raise InputError(f"tail {tail} is not above 0; give 2, or infinity to only standardise")
+        if not tail_limit > 0:
+            raise InputError(
+                f"tail_limit {tail_limit} is not above 0; give 2, or infinity to only standardise"
+            )
         if not doubling > 0:
             raise InputError(f"doubling {doubling} is not above 0; give 50, or infinity to widen nothing")
         check_whole(samples, "samples", 0, "give 0 for one fit, or how many draws to average")
@@ -75,7 +77,7 @@ class BayesianStrategy:
             check_whole(first, "first", 0, "give how many points the model shall wait for, or None")
         self._samples, self._sampled_until = samples, sampled_until
         self._acquisition = None if acquisition is None else core.check_acquisition(acquisition)
-        self._tail = tail
+        self._tail_limit = tail_limit
         self._warping = warping
         self._first = first
         self._doubling = doubling
@@ -146,7 +148,13 @@ class BayesianStrategy:
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
         return core.fit(
-            coordinates, X, y, start, warping=self._warping, threads=self._threads, tail=self._tail
+            coordinates,
+            X,
+            y,
+            start,
+            warping=self._warping,
+            threads=self._threads,
+            tail_limit=self._tail_limit,
         )
 
 

@@ -244,7 +244,7 @@ class BayesianOfSeveral:
 def _standardised_fit(
     coordinates: Sequence[Coordinate], X: Float64Array, z: Float64Array, start: core.Hyperparameters | None
 ) -> core.Hyperparameters:
-    return core.fit(coordinates, X, z, start, tail=inf)
+    return core.fit(coordinates, X, z, start, tail_limit=inf)
 
 
 def _related_fit(space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
