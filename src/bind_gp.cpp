@@ -14,7 +14,7 @@ using Items = std::vector<Coordinate>;
 
 Hyperparameters hyperparameters(const Array& length_scales, double amplitude, double noise, double mean,
                                 double mixing, const std::optional<Array>& warp_a,
-                                const std::optional<Array>& warp_b, double tail) {
+                                const std::optional<Array>& warp_b, double tail_limit) {
   const auto vector = [](const Array& array, const char* name) {
     const VectorView view = vector_view(array, name);
     return Vector(view.begin(), view.end());
@@ -26,17 +26,18 @@ Hyperparameters hyperparameters(const Array& length_scales, double amplitude, do
           mixing,
           warp_a ? vector(*warp_a, "warp_a") : Vector(),
           warp_b ? vector(*warp_b, "warp_b") : Vector(),
-          tail};
+          tail_limit};
 }
 
 GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iterations,
-                    const std::optional<Hyperparameters>& start, bool warping, int threads, double tail) {
+                    const std::optional<Hyperparameters>& start, bool warping, int threads,
+                    double tail_limit) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
   const py::gil_scoped_release release;
   const SingleThreadedBlas single;
   return GaussianProcess::fit(Coordinates(space), points, targets,
-                              {iterations, warping, start, threads, tail});
+                              {iterations, warping, start, threads, tail_limit});
 }
 
 GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at,
@@ -114,7 +115,8 @@ void bind_gp(py::module_& module) {
   py::class_<Hyperparameters>(module, "Hyperparameters")
       .def(py::init(&hyperparameters), py::arg("length_scales").noconvert(), py::arg("amplitude") = 1.0,
            py::arg("noise") = 1e-3, py::arg("mean") = 0.0, py::arg("mixing") = 0.5,
-           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none(), py::arg("tail") = default_tail)
+           py::arg("warp_a") = py::none(), py::arg("warp_b") = py::none(),
+           py::arg("tail_limit") = default_tail_limit)
       .def_property_readonly(
           "length_scales",
           [](const Hyperparameters& self) { return to_array(VectorView(self.length_scales)); })
@@ -122,7 +124,7 @@ void bind_gp(py::module_& module) {
       .def_readonly("noise", &Hyperparameters::noise)
       .def_readonly("mean", &Hyperparameters::mean)
       .def_readonly("mixing", &Hyperparameters::mixing)
-      .def_readonly("tail", &Hyperparameters::tail)
+      .def_readonly("tail_limit", &Hyperparameters::tail_limit)
       .def_property_readonly("warp_a",
                              [](const Hyperparameters& self) { return to_array(VectorView(self.warp_a)); })
       .def_property_readonly("warp_b",
@@ -133,7 +135,7 @@ void bind_gp(py::module_& module) {
            py::arg("hyperparameters"), py::arg("threads") = 1)
       .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
                   py::arg("iterations") = 25, py::arg("start") = py::none(), py::arg("warping") = true,
-                  py::arg("threads") = 1, py::arg("tail") = FitOptions().tail)
+                  py::arg("threads") = 1, py::arg("tail_limit") = FitOptions().tail_limit)
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
       .def("predict_band", &predict_band, py::arg("X").noconvert(), py::arg("width"))
@@ -144,8 +146,10 @@ void bind_gp(py::module_& module) {
       .def_property_readonly("density", &GaussianProcess::density);
 
   py::class_<TargetTransform>(module, "TargetTransform")
-      .def(py::init([](const Array& y, double tail) { return TargetTransform(vector_view(y, "y"), tail); }),
-           py::arg("y").noconvert(), py::arg("tail") = default_tail)
+      .def(py::init([](const Array& y, double tail_limit) {
+             return TargetTransform(vector_view(y, "y"), tail_limit);
+           }),
+           py::arg("y").noconvert(), py::arg("tail_limit") = default_tail_limit)
       .def("forward", py::vectorize(&TargetTransform::forward), py::arg("y"))
       .def("inverse", py::vectorize(&TargetTransform::inverse), py::arg("z"))
       .def("slope", py::vectorize(&TargetTransform::slope), py::arg("z"))

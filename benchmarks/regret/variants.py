@@ -10,7 +10,7 @@ from hpt.search.strategies.bayesian import BayesianStrategy
 
 VARIANTS: dict[str, Callable[[], BayesianStrategy]] = {
     "hpt": BayesianStrategy,
-    "no_transform": partial(BayesianStrategy, tail=inf),
+    "no_transform": partial(BayesianStrategy, tail_limit=inf),
     "no_warping": partial(BayesianStrategy, warping=False),
     "no_doubling": partial(BayesianStrategy, doubling=inf),
     "sampled": partial(BayesianStrategy, samples=8),

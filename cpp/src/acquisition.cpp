@@ -66,8 +66,8 @@ LogPhi log_distribution(double z) {
 Feasibility::Feasibility(const GaussianProcess& labels)
     : labels_(labels), middle_(labels.transform().forward(0.5)), noise_(labels.hyperparameters().noise) {
   require(labels.sets() == 1, "labels come in one set");
-  require(std::isinf(labels.hyperparameters().tail),
-          "labels are compressed; give their model an infinite tail");
+  require(std::isinf(labels.hyperparameters().tail_limit),
+          "labels are compressed; give their model an infinite tail limit");
 }
 
 Feasibility::LogProbability Feasibility::operator()(double mean, double variance) const {

@@ -34,11 +34,11 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   require(X.rows() >= 1, "a fit needs at least one observation");
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
   space.check(X);
-  const TargetTransform transform(y, options.tail);
+  const TargetTransform transform(y, options.tail_limit);
   const Vector z = standardize(transform, y);
   double value = 0.0;
   Hyperparameters at = fit_hyperparameters(space, X, z, options, &value);
-  at.tail = options.tail;
+  at.tail_limit = options.tail_limit;
   // The density of the targets as they were told (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
   // processes", NIPS 2003).
   for (const double each : z) value += transform.log_slope(each);
@@ -51,7 +51,7 @@ GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, 
                                  int threads)
     : space_(std::move(space)),
       kernel_(space_),
-      units_(y, at.tail),
+      units_(y, at.tail_limit),
       X_(X),
       Z_(X.rows(), 1),
       beta_(X.rows(), 1) {
@@ -72,7 +72,7 @@ std::vector<GaussianProcess> GaussianProcess::resample(Index count, Stream strea
   std::vector<GaussianProcess> out;
   for (const Vector& theta : slice_sample(density, start, count, stream)) {
     Hyperparameters at = unpack(space_, theta);
-    at.tail = at_.tail;
+    at.tail_limit = at_.tail_limit;
     out.push_back(*this);
     out.back().settle(std::move(at));
   }

@@ -15,7 +15,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 void require_one_scale(const GaussianProcess& model) {
   require(model.transform().compression().power() == 1.0,
-          "a model compresses its targets: give it targets transformed together and an infinite tail");
+          "a model compresses its targets: give it targets transformed together and an infinite tail limit");
 }
 
 // The lowest posterior mean in set s, in the units of the targets; a model without pending trials has one

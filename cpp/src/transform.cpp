@@ -99,15 +99,15 @@ Vector mapped(VectorView y, const auto& map) {
 
 }  // namespace
 
-Compression::Compression(VectorView y, double tail) {
-  require(tail > 0.0, "the tail must be above 0");
+Compression::Compression(VectorView y, double tail_limit) {
+  require(tail_limit > 0.0, "the tail limit must be above 0");
   auto [better, worse] = halves_of(y);
   if (worse.empty()) return;
   pivot_ = better.back();
   for (double& each : better) each -= pivot_;
   spread_ = root_mean_square(better);
   for (double& each : worse) each = (each - pivot_) / spread_;
-  power_ = find_power(worse, tail);
+  power_ = find_power(worse, tail_limit);
   last_ = worse.back();
   chord_ = box_cox(last_, power_) / last_;
 }
@@ -132,9 +132,9 @@ double Compression::log_slope(double y) const {
   return u <= last_ ? log_box_cox_slope(u, power_) : std::log(chord_);
 }
 
-TargetTransform::TargetTransform(VectorView y, double tail)
-    : inner_(std::isinf(tail) ? Vector(y.begin(), y.end()) : halves_of(y).better),
-      compression_(mapped(y, [&](double each) { return inner_.forward(each); }), tail),
+TargetTransform::TargetTransform(VectorView y, double tail_limit)
+    : inner_(std::isinf(tail_limit) ? Vector(y.begin(), y.end()) : halves_of(y).better),
+      compression_(mapped(y, [&](double each) { return inner_.forward(each); }), tail_limit),
       outer_(mapped(y, [&](double each) { return compression_.forward(inner_.forward(each)); })) {}
 
 double TargetTransform::log_slope(double z) const {

@@ -108,7 +108,7 @@ TEST_CASE("what may fail is worth less, with the right gradient, for one point a
   Vector failed(20, 0.0);
   for (std::size_t i = 0; i < 20; i += 4) failed[i] = 1.0;
   FitOptions options;
-  options.tail = std::numeric_limits<double>::infinity();
+  options.tail_limit = std::numeric_limits<double>::infinity();
   const GaussianProcess model = GaussianProcess::fit(space, X, reference::normals(20, 62));
   const GaussianProcess labels = GaussianProcess::fit(space, X, failed, options);
   const LogExpectedImprovement plain(model);
@@ -173,7 +173,7 @@ TEST_CASE("bounds are above the values, and equal to them with a single observat
   const GaussianProcess imagined =
       fitted.imagine(reference::points(space, 2, 63), 3, Stream(2, 3, Use::fantasies));
   FitOptions options;
-  options.tail = std::numeric_limits<double>::infinity();
+  options.tail_limit = std::numeric_limits<double>::infinity();
   Vector failed(30, 0.0);
   failed[3] = failed[8] = 1.0;
   const GaussianProcess labels = GaussianProcess::fit(space, X, failed, options);

@@ -109,7 +109,7 @@ TEST_CASE("evaluations of an ascent allocate nothing, whatever the acquisition")
     const GaussianProcess imagined =
         model.imagine(reference::points(space, 2, 4), 4, Stream(1, 1, Use::fantasies));
     Hyperparameters plain = prior_mode(space);
-    plain.tail = std::numeric_limits<double>::infinity();
+    plain.tail_limit = std::numeric_limits<double>::infinity();
     const GaussianProcess labels(space, X, reference::normals(n, 8), plain);
     const double worst = std::numeric_limits<double>::infinity();
     const LogExpectedImprovement improvement(imagined, worst, 1.2, &labels, true);

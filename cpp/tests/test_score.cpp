@@ -34,7 +34,7 @@ GaussianProcess model_of(Index count, Index d, double level, double spread) {
   Hyperparameters at;
   at.length_scales.assign(static_cast<std::size_t>(d), 0.4);
   at.noise = 1e-4;
-  at.tail = infinity;
+  at.tail_limit = infinity;
   return GaussianProcess(
       Coordinates(std::vector<Coordinate>(static_cast<std::size_t>(d), Coordinate::continuous())), X, y, at);
 }

@@ -107,11 +107,11 @@ TEST_CASE(
   const std::vector<GaussianProcess> drawn = model.resample(3, Stream(8, 20, Use::hyperparameters));
   REQUIRE(drawn.size() == 3);
   CHECK(drawn[0].hyperparameters().amplitude != drawn[1].hyperparameters().amplitude);
-  CHECK(drawn[0].hyperparameters().tail == model.hyperparameters().tail);
+  CHECK(drawn[0].hyperparameters().tail_limit == model.hyperparameters().tail_limit);
   Vector labels(20, 0.0);
   labels[3] = labels[11] = 1.0;
   Hyperparameters at = prior_mode(space);
-  at.tail = std::numeric_limits<double>::infinity();
+  at.tail_limit = std::numeric_limits<double>::infinity();
   const GaussianProcess failures(space, model.points(), labels, at);
   std::vector<std::unique_ptr<const Acquisition>> improvements, bounds;
   for (const GaussianProcess& each : drawn) {

@@ -49,7 +49,7 @@ TEST_CASE("no target, and none that is not finite") {
 
 namespace {
 
-constexpr double tail = 3.0;  // in spreads of the better half
+constexpr double tail_limit = 3.0;  // in spreads of the better half
 
 double spread_above(VectorView y, const Compression& map, double pivot) {
   double squares = 0.0;
@@ -67,7 +67,7 @@ double spread_above(VectorView y, const Compression& map, double pivot) {
 TEST_CASE("targets without a heavy tail are left alone") {
   const Vector symmetric{-3.0, -1.0, 0.0, 1.0, 3.0}, good_tail{-100.0, -10.0, 0.0, 1.0, 2.0};
   for (const Vector& y : {symmetric, good_tail, Vector{5.0}, Vector{1.0, 1.0, 1.0}, Vector{1.0, 2.0}}) {
-    const Compression map(y, tail);
+    const Compression map(y, tail_limit);
     CHECK(map.power() == 1.0);
     for (const double value : {-200.0, -1.0, 0.5, 1.5, 200.0}) {
       CHECK(map.forward(value) == value);
@@ -79,15 +79,15 @@ TEST_CASE("targets without a heavy tail are left alone") {
 
 TEST_CASE("a heavy tail is drawn in to the stated spread, the better half stays") {
   const Vector y{-2.0, -1.0, 0.0, 10.0, 1e4};  // median 0, spread below it sqrt(5 / 3)
-  const Compression map(y, tail);
+  const Compression map(y, tail_limit);
   CHECK(map.power() < 1.0);
   for (const double value : {-5.0, -2.0, -1.0, 0.0}) CHECK(map.forward(value) == value);
-  CHECK(spread_above(y, map, 0.0) == doctest::Approx(tail * std::sqrt(5.0 / 3.0)));
+  CHECK(spread_above(y, map, 0.0) == doctest::Approx(tail_limit * std::sqrt(5.0 / 3.0)));
 }
 
 TEST_CASE("the pivot moves up until something lies below it") {
   const Vector y{1.0, 1.0, 1.0, 1.0, 2.0, 3.0, 1e9};
-  const Compression map(y, tail);
+  const Compression map(y, tail_limit);
   CHECK(map.forward(2.0) == 2.0);
   CHECK(map.forward(1e9) < 10.0);
 }
@@ -95,7 +95,7 @@ TEST_CASE("the pivot moves up until something lies below it") {
 TEST_CASE("compression increases, has its inverse and its slope everywhere") {
   for (const double far : {1e2, 1e6, 1e15, 1e100}) {
     const Vector y{-2.0, -1.0, 0.0, 0.5, far, 0.8 * far, -0.3};
-    const Compression map(y, tail);
+    const Compression map(y, tail_limit);
     double before = map.forward(-3.0);
     for (const double value : {-1.0, 0.0, 1e-3, 0.5, 3.0, 20.0, 0.5 * far, far, 2.0 * far}) {
       const double c = map.forward(value), step = 1e-6 * std::max(1.0, std::abs(value));
@@ -113,7 +113,7 @@ TEST_CASE("compression increases, has its inverse and its slope everywhere") {
 TEST_CASE("a transform keeps the order of targets of any magnitude and maps back") {
   for (const double size : {1e-300, 1.0, 1e300, 1.7e308}) {
     const Vector y{0.0, -0.1 * size, 0.05 * size, 0.9 * size, size, -0.2 * size, 0.1 * size};
-    const TargetTransform map(y, tail);
+    const TargetTransform map(y, tail_limit);
     CHECK(map.compression().power() < 1.0);
     double sum = 0.0, squares = 0.0;
     for (const double value : y) {
@@ -129,14 +129,14 @@ TEST_CASE("a transform keeps the order of targets of any magnitude and maps back
     CHECK(map.forward(-0.2 * size) < map.forward(-0.1 * size));
   }
   const Vector plain{0.9, 0.5, 0.7};  // AMT 5.7: nothing to draw in
-  CHECK(TargetTransform(plain, tail).forward(0.9) == doctest::Approx(1.224745).epsilon(1e-6));
-  CHECK(TargetTransform(plain, tail).slope(0.3) == doctest::Approx(0.163299).epsilon(1e-5));
+  CHECK(TargetTransform(plain, tail_limit).forward(0.9) == doctest::Approx(1.224745).epsilon(1e-6));
+  CHECK(TargetTransform(plain, tail_limit).slope(0.3) == doctest::Approx(0.163299).epsilon(1e-5));
 }
 
 TEST_CASE("a target of any size does not round the differences of the others away") {
   for (const double far : {1e16, 1e30, 1e300}) {
     const Vector y{0.5, 0.4, 0.3, 0.2, 0.1, 0.05, far, 1e-3 * far};
-    const TargetTransform map(y, tail);
+    const TargetTransform map(y, tail_limit);
     for (std::size_t i = 0; i < 6; ++i)
       CHECK(map.inverse(map.forward(y[i])) == doctest::Approx(y[i]).epsilon(1e-9));
     CHECK(map.forward(0.5) - map.forward(0.4) > 1e-3);
@@ -157,7 +157,7 @@ TEST_CASE("a change of units changes nothing") {
   const Vector y{0.3, 0.1, 0.25, 7.0, 900.0, 0.2};
   Vector other;
   for (const double value : y) other.push_back(1e5 * value - 3.0);
-  const TargetTransform a(y, tail), b(other, tail);
+  const TargetTransform a(y, tail_limit), b(other, tail_limit);
   for (std::size_t i = 0; i < y.size(); ++i)
     CHECK(a.forward(y[i]) == doctest::Approx(b.forward(other[i])).epsilon(1e-8));
 }

@@ -29,7 +29,7 @@ Float64Array = NDArray[np.float64]
 MODEL_LIMIT = 1000
 """How many observations an exact model is made of at most: a fit costs their number cubed."""
 
-TAIL = 2.0
+TAIL_LIMIT = 2.0
 """How far the worse half of the transformed targets reaches at most, in spreads of the better half."""
 
 ACQUISITIONS = {
@@ -56,7 +56,7 @@ class Hyperparameters:
     about it. mean: the constant mean. mixing: weight of the product against the sum of the numeric and the
     categorical kernel, in [0, 1]; without effect in a space of one kind. warping: exponents (a, b) of each
     number's Kumaraswamy warping, in the order of the coordinates; empty where numbers enter as they are.
-    tail: of the targets' transform (`TAIL`).
+    tail_limit: of the targets' transform (`TAIL_LIMIT`).
     density: of a fit, log p(y, hyperparameters | X) of the targets as they were given, to compare fits of the
     same targets by; NaN otherwise.
     """
@@ -67,7 +67,7 @@ class Hyperparameters:
     mean: float = 0.0
     mixing: float = 0.5
     warping: tuple[tuple[float, float], ...] = ()
-    tail: float = TAIL
+    tail_limit: float = TAIL_LIMIT
     density: float = field(default=nan, compare=False)
 
 
@@ -140,8 +140,8 @@ class Model:
         them. tried: (t, d), points to skip besides the observed and the pending ones. incumbent: in the
         units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
         which the improvement sees the model's variances doubled; infinity leaves them as they are. labels: a
-        model of 0 for trials that succeeded and 1 for those that failed, which must have an infinite `tail`;
-        the improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples:
+        model of 0 for trials that succeeded and 1 for those that failed, with an infinite `tail_limit`; the
+        improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples:
         where above 0, it is averaged over models at so many hyperparameters, drawn from their density by
         slice sampling from those of this one; where those cannot be factored afresh, this one serves alone.
         """
@@ -173,12 +173,12 @@ def fit(
     *,
     warping: bool = True,
     threads: int = 1,
-    tail: float = TAIL,
+    tail_limit: float = TAIL_LIMIT,
 ) -> Hyperparameters:
     """Maximum a posteriori hyperparameters: a pure function of the arguments but `threads`.
 
     start: an earlier fit, of a prefix of the observations say, from which to begin besides the prior's mode.
-    tail: of the targets' transform (`TAIL`); infinity only standardises.
+    tail_limit: of the targets' transform (`TAIL_LIMIT`); infinity only standardises.
     warping: whether numbers may be warped once there are two observations a coordinate.
 
     Raises:
@@ -191,7 +191,7 @@ def fit(
     typed = _typed(coordinates)
     points, targets, _ = _representative(typed, X, y)
     fitted = _core.GaussianProcess.fit(
-        typed, points, targets, start=earlier, warping=warping, threads=threads, tail=tail
+        typed, points, targets, start=earlier, warping=warping, threads=threads, tail_limit=tail_limit
     )
     at = fitted.hyperparameters
     exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
@@ -202,7 +202,7 @@ def fit(
         at.mean,
         at.mixing,
         exponents,
-        at.tail,
+        at.tail_limit,
         fitted.density,
     )
 
@@ -225,7 +225,7 @@ def common_incumbent(models: Sequence[Model]) -> float:
     """The lowest posterior mean at any observed point of any model, in the units of their targets.
 
     Raises:
-        ValueError: there is no model, or one compresses its targets: its `tail` must be infinite.
+        ValueError: there is no model, or one compresses its targets: its `tail_limit` must be infinite.
     """
     from hpt import _core
 
@@ -236,9 +236,9 @@ def score(contenders: Sequence[Contender]) -> list[Float64Array]:
     """log EI of the candidates of several models over their common incumbent, (m,) for each: one scale.
 
     The targets of all models must be transformed together (`target_transform`), and the models shift and
-    stretch them at most: hyperparameters with an infinite `tail`. Then each model's means and deviations are
-    in the same units, whatever its space and its number of coordinates. The improvement is averaged over
-    outcomes imagined for the running trials of all models together.
+    stretch them at most: hyperparameters with an infinite `tail_limit`. Then each model's means and
+    deviations are in the same units, whatever its space and its number of coordinates. The improvement is
+    averaged over outcomes imagined for the running trials of all models together.
 
     Raises:
         ValueError: there is nothing to rank, shapes differ, or a model compresses its targets.
@@ -254,11 +254,11 @@ def score(contenders: Sequence[Contender]) -> list[Float64Array]:
     )
 
 
-def target_transform(y: ArrayLike, tail: float = TAIL) -> _core.TargetTransform:
+def target_transform(y: ArrayLike, tail_limit: float = TAIL_LIMIT) -> _core.TargetTransform:
     """The monotone map that a fit of all targets y, (n,), would apply: the better half stays linear."""
     from hpt import _core
 
-    return _core.TargetTransform(_array(y, "y"), tail)
+    return _core.TargetTransform(_array(y, "y"), tail_limit)
 
 
 def design_point(
@@ -320,7 +320,7 @@ def _crossing(at: Hyperparameters) -> _core.Hyperparameters:
     scales = np.asarray(at.length_scales, dtype=np.float64)
     exponents = np.asarray(at.warping, dtype=np.float64).reshape(-1, 2)
     a, b = np.ascontiguousarray(exponents.T)
-    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing, a, b, at.tail)
+    return _core.Hyperparameters(scales, at.amplitude, at.noise, at.mean, at.mixing, a, b, at.tail_limit)
 
 
 def _array(values: ArrayLike, name: str) -> Float64Array:

@@ -16,12 +16,12 @@ Array = NDArray[np.float64]
 
 
 class Transform:
-    """Standardised, the worse half drawn in to `tail` times the spread of the better, standardised again."""
+    """Standardised, the worse half drawn in to `tail_limit` spreads of the better one, standardised again."""
 
-    def __init__(self, y: Array, tail: float) -> None:
+    def __init__(self, y: Array, tail_limit: float) -> None:
         x = np.sort(y)
         pivots = [v for v in x[(len(x) - 1) // 2 :] if v > x[0]]
-        better = x[x <= pivots[0]] if pivots and np.isfinite(tail) else x
+        better = x[x <= pivots[0]] if pivots and np.isfinite(tail_limit) else x
         self.first = better.mean(), better.std() or 1.0
         x = (x - self.first[0]) / self.first[1]
         pivots = [v for v in x[(len(x) - 1) // 2 :] if v > x[0]]
@@ -32,7 +32,7 @@ class Transform:
             u = (x[x > pivot] - pivot) / spread
 
             def excess(power: float) -> float:
-                return float(np.sqrt(np.mean(special.boxcox1p(u, power) ** 2))) - tail
+                return float(np.sqrt(np.mean(special.boxcox1p(u, power) ** 2))) - tail_limit
 
             if excess(1.0) > 0:
                 power = float(optimize.brentq(excess, -4.0, 1.0, xtol=1e-12))
@@ -72,7 +72,7 @@ class Twin:
     noise: float
     mean: float
     mixing: float
-    tail: float = 2.0
+    tail_limit: float = 2.0
 
     def kernel(self, A: Array, B: Array) -> Array:
         numeric = ~self.categorical
@@ -92,14 +92,14 @@ class Twin:
 
     def predict(self, X: Array, y: Array, P: Array) -> tuple[Array, Array]:
         """Mean and variance at P, transformed."""
-        z = Transform(y, self.tail).forward(y)
+        z = Transform(y, self.tail_limit).forward(y)
         K, k = self.covariance(X), self.kernel(P, X)
         mean = self.mean + k @ linalg.solve(K, z - self.mean, assume_a="pos")
         variance = self.amplitude - np.einsum("pn,np->p", k, linalg.solve(K, k.T, assume_a="pos"))
         return mean, variance
 
     def log_marginal_likelihood(self, X: Array, y: Array) -> float:
-        z = Transform(y, self.tail).forward(y)
+        z = Transform(y, self.tail_limit).forward(y)
         mean = np.full(len(z), self.mean)
         return float(stats.multivariate_normal(mean, self.covariance(X)).logpdf(z))
 

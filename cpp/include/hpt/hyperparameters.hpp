@@ -18,7 +18,7 @@ struct FitOptions {
   std::optional<Hyperparameters> start =
       std::nullopt;  // an earlier fit to begin from besides the prior's mode
   int threads = 1;   // without effect on the result
-  double tail = default_tail;
+  double tail_limit = default_tail_limit;
 };
 
 // -log p(y, theta | X), writing its gradient (t,); infinite where K cannot be factored. y is standardised,

@@ -22,14 +22,14 @@
 namespace hpt {
 
 struct Hyperparameters {
-  Vector length_scales;        // (d,)
-  double amplitude = 1.0;      // variance of the function, in standardised units
-  double noise = 1e-3;         // variance of an observation about it
-  double mean = 0.0;           // constant mean
-  double mixing = 0.5;         // lam; without effect in a space of one kind
-  Vector warp_a = {};          // (p,) exponents of the numeric coordinates' warping, or (0,) for none
-  Vector warp_b = {};          // (p,) or (0,)
-  double tail = default_tail;  // of the targets' transform
+  Vector length_scales;    // (d,)
+  double amplitude = 1.0;  // variance of the function, in standardised units
+  double noise = 1e-3;     // variance of an observation about it
+  double mean = 0.0;       // constant mean
+  double mixing = 0.5;     // lam; without effect in a space of one kind
+  Vector warp_a = {};      // (p,) exponents of the numeric coordinates' warping, or (0,) for none
+  Vector warp_b = {};      // (p,) or (0,)
+  double tail_limit = default_tail_limit;  // of the targets' transform
 };
 
 // k_x and its derivative to r^2.

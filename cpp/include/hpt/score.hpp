@@ -3,8 +3,8 @@
 //   K      models, each on a space of its own        f*  common incumbent: the lowest posterior mean of all
 //   m, s   a model's prediction at its candidate     log EI = log(s h((f* - m) / s)), acquisition.hpp
 // The models' targets must be on one scale, such as the values of one TargetTransform over the targets of all
-// models, and each model may only shift and stretch them (an infinite `tail`): then its means and deviations
-// lie on that scale as well, however well it knows its own function.
+// models, and each model may only shift and stretch them (an infinite `tail_limit`): then its means and
+// deviations lie on that scale as well, however well it knows its own function.
 #pragma once
 
 #include <cstdint>

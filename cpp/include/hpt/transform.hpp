@@ -27,7 +27,7 @@ class Standardization {
 };
 
 // How far the worse half of the targets reaches at most, in spreads of the better half.
-inline constexpr double default_tail = 2.0;
+inline constexpr double default_tail_limit = 2.0;
 
 // Draws in the worse half of the targets where it reaches further than the better half, and leaves the better
 // half as it is.
@@ -36,16 +36,16 @@ inline constexpr double default_tail = 2.0;
 //   s   root mean square of m - y over the targets at or below m
 //   c   (y) = m + s ((1 + (y - m) / s)^p - 1) / p above m (Box and Cox 1964; p = 0: a logarithm), else y
 //
-// The power p <= 1 is the largest at which the worse half's root mean square is at most `tail` times s, so
-// that targets without a heavy tail are not touched, and not below -4, which takes any tail to s / 4.
+// The power p <= 1 is the largest at which the worse half's root mean square is at most `tail_limit` times s,
+// so that targets without a heavy tail are not touched, and not below -4, which takes any tail to s / 4.
 // Increasing, with slope 1 at the pivot; above the worst target it goes on along the chord from the pivot, so
 // that every real number has its inverse, which stays of the worst target's order. That the worse half is
 // compressed by its relation to the better half: Song et al., "The Vigor of Vizier" (2024), half-rank
 // warping.
 class Compression {
  public:
-  Compression() = default;                 // the identity
-  Compression(VectorView y, double tail);  // y (n,), finite and of moderate size
+  Compression() = default;                       // the identity
+  Compression(VectorView y, double tail_limit);  // y (n,), finite and of moderate size
   double forward(double y) const;
   double inverse(double c) const;
   double log_slope(double y) const;  // of `forward`
@@ -61,7 +61,8 @@ class Compression {
 // of magnitude above the others would round their differences away.
 class TargetTransform {
  public:
-  TargetTransform(VectorView y, double tail);  // y (n,), n >= 1, finite; tail above 0, infinite for none
+  TargetTransform(VectorView y,
+                  double tail_limit);  // y (n,), n >= 1, finite; the limit above 0, infinite for none
   double forward(double y) const { return outer_.forward(compression_.forward(inner_.forward(y))); }
   double inverse(double z) const { return inner_.inverse(compression_.inverse(outer_.inverse(z))); }
   double slope(double z) const;  // dy/dz, at a transformed target

@@ -48,7 +48,7 @@ class Feasibility:
         key = (tuple(coordinates), X[:n].tobytes(), y[:n].tobytes(), F[:f].tobytes())
         if self._fit is None or self._fit[0] != key:
             points, labels = labelled(coordinates, X[:n], y[:n], F[:f])
-            self._fit = key, core.fit(coordinates, points, labels, warping=False, tail=inf)
+            self._fit = key, core.fit(coordinates, points, labels, warping=False, tail_limit=inf)
         return self._fit[1]
 
 

@@ -34,7 +34,7 @@ class ModelOptions:
 
     Parameters
     ----------
-    tail, warping
+    tail_limit, warping
         As `core.fit` takes them.
     doubling
         As `core.Model.propose` takes it, for trials of odd number.
@@ -53,7 +53,7 @@ class ModelOptions:
         A value breaks its rule.
     """
 
-    tail: float = core.TAIL
+    tail_limit: float = core.TAIL_LIMIT
     warping: bool = True
     doubling: float = core.DOUBLING
     acquisition: str | None = None
@@ -62,8 +62,10 @@ class ModelOptions:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if not self.tail > 0:
-            raise InputError(f"tail {self.tail} is not above 0; give 2, or infinity to only standardise")
+        if not self.tail_limit > 0:
+            raise InputError(
+                f"tail_limit {self.tail_limit} is not above 0; give 2, or infinity to only standardise"
+            )
         if not self.doubling > 0:
             raise InputError(
                 f"doubling {self.doubling} is not above 0; give 50, or infinity to widen nothing"
@@ -82,7 +84,9 @@ class ModelOptions:
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
         """Of targets as they are, (n,)."""
-        return core.fit(coordinates, X, y, start, warping=self.warping, threads=self.threads, tail=self.tail)
+        return core.fit(
+            coordinates, X, y, start, warping=self.warping, threads=self.threads, tail_limit=self.tail_limit
+        )
 
     def fit_transformed(
         self,
@@ -92,7 +96,7 @@ class ModelOptions:
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
         """Of targets that were transformed before, (n,)."""
-        return core.fit(coordinates, X, z, start, warping=self.warping, threads=self.threads, tail=inf)
+        return core.fit(coordinates, X, z, start, warping=self.warping, threads=self.threads, tail_limit=inf)
 
 
 class ModelSearch:

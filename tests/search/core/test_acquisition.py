@@ -43,7 +43,7 @@ def test_log_improvement_is_over_the_lowest_mean(kind: str) -> None:
     X, y, P = points(space, 15, rng), rng.normal(size=15), points(space, 30, rng)
     at = core.fit(space, X, y)
     model = core.Model(space, X, y, at)
-    transform = _core.TargetTransform(y, at.tail)
+    transform = _core.TargetTransform(y, at.tail_limit)
     mean, variance = model.predict(P)
     z = transform.forward(mean)
     incumbent = transform.forward(model.predict(X)[0].min())
@@ -110,7 +110,7 @@ def test_a_widened_proposal_maximises_the_improvement_with_wider_deviations() ->
     rng = np.random.default_rng(6)
     X = rng.random((12, 2))
     y = np.sin(5 * X[:, 0]) + (X[:, 1] - 0.4) ** 2
-    model = core.Model([CONTINUOUS] * 2, X, y, core.fit([CONTINUOUS] * 2, X, y, tail=np.inf))
+    model = core.Model([CONTINUOUS] * 2, X, y, core.fit([CONTINUOUS] * 2, X, y, tail_limit=np.inf))
     none = np.empty((0, 2))
     x = model.propose(none, none, 1, 13, doubling=12.0)
     assert x is not None

@@ -148,7 +148,7 @@ def test_points_on_top_of_each_other(kind: str, n: int, apart: float, noise: flo
             close[:, j] = np.clip(X[:, j] + apart, 0.0, 1.0)
     y = np.sin(3 * X.sum(axis=1))
     both, told = np.concatenate([X, close]), np.concatenate([y - 0.01, y + 0.01])
-    at = core.Hyperparameters((0.5,) * len(space), 1.0, noise, 0.0, 0.4, tail=math.inf)
+    at = core.Hyperparameters((0.5,) * len(space), 1.0, noise, 0.0, 0.4, tail_limit=math.inf)
     for hyperparameters in (at, core.fit(space, both, told)):
         model = core.Model(space, both, told, hyperparameters)
         mean, variance = model.predict(both)

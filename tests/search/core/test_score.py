@@ -23,7 +23,7 @@ def models(stretch: float = 1.0) -> list[core.Model]:
     X, P = rng.random((8, 1)), rng.random((12, 2))
     y = stretch * np.sin(5 * X[:, 0])
     w = stretch * (np.cos(4 * P[:, 0]) + P[:, 1] ** 2 - 0.2)
-    fits = [core.fit(c, A, b, tail=inf) for c, A, b in ((LINE, X, y), (PLANE, P, w))]
+    fits = [core.fit(c, A, b, tail_limit=inf) for c, A, b in ((LINE, X, y), (PLANE, P, w))]
     return [core.Model(LINE, X, y, fits[0]), core.Model(PLANE, P, w, fits[1])]
 
 
@@ -58,7 +58,7 @@ def test_the_common_incumbent_is_the_lowest_mean_of_all() -> None:
 def test_uncertainty_counts() -> None:
     """Of two candidates with much the same mean, the one that is known less promises more."""
     X = np.array([[0.1], [0.2], [0.3]])
-    at = core.Hyperparameters((0.1,), noise=1e-4, tail=inf)
+    at = core.Hyperparameters((0.1,), noise=1e-4, tail_limit=inf)
     model = core.Model(LINE, X, [0.0, 1.0, 0.5], at)
     [known, unknown] = core.score([core.Contender(model, [[0.2], [0.9]], NONE_1, 1, 1)])[0]
     assert unknown > known
@@ -96,8 +96,8 @@ def test_what_cannot_be_ranked() -> None:
         core.common_incumbent([])
     y = np.array([0.0, 0.1, 0.2, 0.3, 50.0, 400.0])
     X = np.linspace(0, 1, 6)[:, None]
-    compressed = core.Model(LINE, X, y, core.Hyperparameters((0.5,), tail=2.0))
-    with pytest.raises(ValueError, match="infinite tail"):
+    compressed = core.Model(LINE, X, y, core.Hyperparameters((0.5,), tail_limit=2.0))
+    with pytest.raises(ValueError, match="infinite tail limit"):
         core.score([core.Contender(compressed, X, NONE_1, 1, 1)])
     model = models()[0]
     with pytest.raises(ValueError, match="coordinates"):

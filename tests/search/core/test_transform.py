@@ -23,11 +23,11 @@ def targets(kind: str, n: int, rng: np.random.Generator) -> Array:
 
 @pytest.mark.parametrize("kind", ["normal", "skewed", "heavy", "good"])
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 101])
-@pytest.mark.parametrize("tail", [2.0, 12.0])
-def test_agrees_with_the_twin(kind: str, n: int, tail: float) -> None:
+@pytest.mark.parametrize("tail_limit", [2.0, 12.0])
+def test_agrees_with_the_twin(kind: str, n: int, tail_limit: float) -> None:
     rng = np.random.default_rng(n)
     y = targets(kind, n, rng)
-    ours, theirs = _core.TargetTransform(y, tail), Transform(y, tail)
+    ours, theirs = _core.TargetTransform(y, tail_limit), Transform(y, tail_limit)
     at = np.concatenate([y, targets(kind, 20, rng)])
     np.testing.assert_allclose(ours.forward(at), theirs.forward(at), rtol=1e-8, atol=1e-8)
     z = rng.normal(size=20)
@@ -65,8 +65,8 @@ def test_what_is_predicted_above_the_worst_target_stays_of_its_order() -> None:
     rng = np.random.default_rng(0)
     X = rng.random((30, 2))
     y = np.where(X[:, 0] > 0.6, np.exp(25 * X[:, 0]), ((X - 0.3) ** 2).sum(axis=1))
-    for tail in (2.0, 1.0, 0.3):
-        at = core.fit([CONTINUOUS] * 2, X, y, tail=tail)
+    for tail_limit in (2.0, 1.0, 0.3):
+        at = core.fit([CONTINUOUS] * 2, X, y, tail_limit=tail_limit)
         mean, _ = core.Model([CONTINUOUS] * 2, X, y, at).predict(rng.random((1000, 2)))
         assert mean.max() < 10 * y.max()
 

@@ -84,7 +84,7 @@ def test_counts_are_whole_numbers(name: str, count: Any) -> None:
         BayesianStrategy(**{name: count})
 
 
-@pytest.mark.parametrize("name", ["tail", "doubling"])
+@pytest.mark.parametrize("name", ["tail_limit", "doubling"])
 @pytest.mark.parametrize("number", [0.0, -2.0, float("nan")])
 def test_a_tail_and_a_doubling_are_above_0(name: str, number: float) -> None:
     with pytest.raises(InputError, match=f"{name} {number} is not above 0; give"):

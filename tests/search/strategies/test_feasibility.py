@@ -137,12 +137,12 @@ def test_the_core_refuses_labels_of_another_space() -> None:
     with pytest.raises(ValueError, match="labels are of another space"):
         model.propose(X[:0], X[:0], 1, 1, labels=labels)
     whole = SearchSpace([IntegerParameter(name, 0, 1, "Linear") for name in "abc"])
-    at = core.Hyperparameters((0.3,) * 3, tail=inf)
+    at = core.Hyperparameters((0.3,) * 3, tail_limit=inf)
     labels = core.Model(whole.coordinates, X.round(), X[:, 0].round(), at)
     with pytest.raises(ValueError, match="labels are of another space"):
         model.propose(X[:0], X[:0], 1, 1, labels=labels)
-    labels = core.Model(SPACE.coordinates, X, X[:, 0].round(), replace(at, tail=2.0))
-    with pytest.raises(ValueError, match="labels are compressed; give their model an infinite tail"):
+    labels = core.Model(SPACE.coordinates, X, X[:, 0].round(), replace(at, tail_limit=2.0))
+    with pytest.raises(ValueError, match="labels are compressed; give their model an infinite tail limit"):
         model.propose(X[:0], X[:0], 1, 1, labels=labels)
 
 
