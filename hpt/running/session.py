@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hpt.errors import InputError, JobExistsError, JobNotFoundError, StorageError, ValidationError
-from hpt.executors.local import LocalExecutor
+from hpt.executors.factory import LOCAL, make_executor
 from hpt.job.config import TuningJobConfig
 from hpt.job.document import from_document, to_document
 from hpt.job.parents import Parent, inherit
@@ -143,7 +143,8 @@ class Session:
         try:
             record, events = self.storage.read(name)
             config = from_document(record.document)
-            executor = LocalExecutor(self.job_directory(name) / "trials", outlive=not self._ephemeral)
+            trials = self.job_directory(name) / "trials"
+            executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:
                 runner = TuningJobRunner(
                     config,
@@ -157,6 +158,7 @@ class Session:
                 )
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
+                    runner.say = progress.say
                 yield runner
             finally:
                 executor.close()

@@ -32,6 +32,8 @@ from hpt.errors import (
     LeaseLostError,
     StorageError,
 )
+from hpt.host.files import fsync_directory
+from hpt.host.identity import ProcessIdentity
 from hpt.search.events import Event, from_json, to_json
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
@@ -41,11 +43,9 @@ from hpt.storage.database import (
     SCHEMA_VERSION,
     Database,
     Execute,
-    fsync_directory,
     storage_error,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
-from hpt.storage.owner import ProcessIdentity
 from hpt.storage.place import command
 
 DELETED = ".deleted"
