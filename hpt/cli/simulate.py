@@ -15,7 +15,7 @@ from hpt.errors import InputError
 
 if TYPE_CHECKING:
     from hpt.job.config import TuningJobConfig
-    from hpt.running.runner import TuningJobRunner
+    from hpt.running.simulation import Simulation
     from hpt.search.events import ParentResult
 
 NOTICE = "this is a simulation: no program runs, values and times come from {curves}, and nothing is stored"
@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", type=float, default=default, metavar=unit, help=f"{words} (default: {default:g})"
         )
+    parser.add_argument(
+        "--charge",
+        action="store_true",
+        help="move the clock by the CPU time that the tuner takes as well; then no two runs are alike",
+    )
 
 
 def run(options: Namespace) -> int:
@@ -77,19 +82,22 @@ def run(options: Namespace) -> int:
     print(f"hpt: {NOTICE.format(curves=', '.join(options.curves))}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
-    runner = simulate(
+    simulation = simulate(
         config,
         curves,
         trouble=trouble,
         market=market,
         given=given,
+        charge=options.charge,
         observe=lambda runner, events: None if progress is None else progress.update(runner, events),
     )
     if options.json:
-        print(json.dumps(document(runner, market.price), indent=2, ensure_ascii=False))
+        found = document(simulation, market.price)
+        found |= {"TunerSeconds": simulation.thinking} if options.charge else {}  # else the document repeats
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print(runner, time.monotonic() - started, market.price)
-    return codes.COMPLETED if runner.state.status is JobStatus.COMPLETED else codes.FAILED
+        _print(simulation, time.monotonic() - started, market.price)
+    return codes.COMPLETED if simulation.state.status is JobStatus.COMPLETED else codes.FAILED
 
 
 def _files(given: list[str], config: TuningJobConfig) -> dict[str | None, Path]:
@@ -113,64 +121,69 @@ def _files(given: list[str], config: TuningJobConfig) -> dict[str | None, Path]:
     return {name: files[name] for name in names}
 
 
-def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
+def document(simulation: Simulation, price: float = 1.0) -> dict[str, Any]:
     """What came of a simulated job, as JSON data in the service's words, and marked as simulated."""
     from hpt.sagemaker.reply.response import completion_details
 
-    state, best = runner.state, runner.state.best
+    state, best = simulation.state, simulation.state.best
     found: dict[str, Any] = {
         "Simulated": True,
-        "HyperParameterTuningJobName": runner.config.name,
+        "HyperParameterTuningJobName": simulation.config.name,
         "HyperParameterTuningJobStatus": str(state.status),
-        "Strategy": runner.config.strategy,
-        "RandomSeed": runner.config.seed,
+        "Strategy": simulation.config.strategy,
+        "RandomSeed": simulation.config.seed,
         "CompletionCriterion": state.criterion,
         "TuningJobCompletionDetails": completion_details(state),
         "TrainingJobStatusCounters": state.training_counters,
         "ObjectiveStatusCounters": state.objective_counters,
         "SimulatedSeconds": state.ended,
-        "SimulatedReports": _reports(runner),
+        "SimulatedReports": _reports(simulation),
+        "BusyShareOfSlots": simulation.busy,
     }
-    training, billable = charges(runner, price)
+    training, billable = charges(simulation, price)
     found |= {"TrainingTimeInSeconds": training, "BillableTimeInSeconds": billable}
     if state.failure_reason:
         found["FailureReason"] = state.failure_reason
     if best is not None:
         found["BestTrainingJob"] = {
             "TrainingJobName": best.name,
-            **({"TrainingJobDefinitionName": best.definition} if runner.config.definitions else {}),
-            "TunedHyperParameters": runner.config.definition_of(best.definition).space.format(best.config),
+            **({"TrainingJobDefinitionName": best.definition} if simulation.config.definitions else {}),
+            "TunedHyperParameters": simulation.config.definition_of(best.definition).space.format(
+                best.config
+            ),
             "Value": best.value,
         }
     return found
 
 
-def charges(runner: TuningJobRunner, price: float) -> tuple[float, int]:
+def charges(simulation: Simulation, price: float) -> tuple[float, int]:
     """Seconds of training and of what is charged for them, over all training jobs that ended."""
     from hpt.job.billing import billable_seconds, training_seconds
 
     times, billable = 0.0, 0
-    for job in runner.state.jobs.values():
+    for job in simulation.state.jobs.values():
         if job.status.ended:
             seconds = training_seconds(job.transitions)
-            spot = runner.config.definition_of(job.definition).spot
+            spot = simulation.config.definition_of(job.definition).spot
             times, billable = times + seconds, billable + billable_seconds(seconds, price if spot else 1.0)
     return times, billable
 
 
-def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
+def _print(simulation: Simulation, seconds: float, price: float) -> None:
     from hpt.job.billing import savings_percent
     from hpt.running.progress import duration
 
-    state = runner.state
+    state = simulation.state
     counters = ", ".join(f"{count} {name}" for name, count in state.training_counters.items() if count)
-    print(f"simulated   {runner.config.name}  {state.status} ({state.criterion})")
+    print(f"simulated   {simulation.config.name}  {state.status} ({state.criterion})")
     if state.failure_reason:
         print(f"reason      {state.failure_reason}")
     print(f"would take  {duration(state.ended or 0.0)}; simulated in {seconds:.1f} s")
-    print(f"would train {state.launched} training jobs, {_reports(runner)} reports: {counters or 'none'}")
-    training, billable = charges(runner, price)
-    if any(each.spot for each in runner.config.all_definitions) and training:
+    print(f"would train {state.launched} training jobs, {_reports(simulation)} reports: {counters or 'none'}")
+    busy, thinking = f"{100 * simulation.busy:.1f} %", f"{simulation.thinking:.2f} s"
+    print(f"slots       busy {busy} of the time; the tuner took {thinking} of CPU time")
+    training, billable = charges(simulation, price)
+    if any(each.spot for each in simulation.config.all_definitions) and training:
         preempted = sum(job.preempted for job in state.jobs.values())
         saved = savings_percent(billable, training)
         print(
@@ -178,14 +191,14 @@ def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
             f"{saved:.0f} % saved"
         )
     if state.best is not None:
-        definition = runner.config.definition_of(state.best.definition)
+        definition = simulation.config.definition_of(state.best.definition)
         print(f"best        {state.best.name}")
-        if runner.config.definitions:
+        if simulation.config.definitions:
             print(f"  definition {definition.name}")
         print(f"  {definition.objective.metric} = {state.best.value!r}")
         for name, text in definition.space.format(state.best.config).items():
             print(f"  {name} = {text}")
 
 
-def _reports(runner: TuningJobRunner) -> int:
-    return sum(job.reports for job in runner.state.jobs.values())
+def _reports(simulation: Simulation) -> int:
+    return sum(job.reports for job in simulation.state.jobs.values())

@@ -29,9 +29,7 @@ class Attempt:
     `clock`: seconds since the epoch. `offset`: how much of its log was handed out.
     """
 
-    def __init__(
-        self, key: AttemptKey, directory: Path, clock: Callable[[], float], offset: int = 0
-    ) -> None:
+    def __init__(self, key: AttemptKey, directory: Path, clock: Callable[[], float], offset: int = 0) -> None:
         self.key = key
         self._path = str(directory)
         self._clock = clock
