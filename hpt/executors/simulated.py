@@ -123,10 +123,22 @@ def metric_definition(metric: str) -> MetricDefinition:
 
 
 class VirtualClock:
-    """A clock that stands still until it is moved. Calling it gives the time, in seconds since the epoch."""
+    """A clock that stands still until it is moved. Calling it gives the time, in seconds since the epoch.
 
-    def __init__(self, start: float = 0.0) -> None:
-        self.now = start
+    passing: seconds that pass by themselves, such as the CPU time that is used; None: there are none.
+    """
+
+    def __init__(self, start: float = 0.0, passing: Callable[[], float] | None = None) -> None:
+        self._passing = passing or (lambda: 0.0)
+        self._moved = start - self._passing()
+
+    @property
+    def now(self) -> float:
+        return self._moved + self._passing()
+
+    @now.setter
+    def now(self, time: float) -> None:
+        self._moved = time - self._passing()
 
     def __call__(self) -> float:
         return self.now
@@ -272,7 +284,8 @@ class SimulatedExecutor:
         following = self._next_time(now)
         coming = bisect_right(self._alarms, now)
         following = min([following, *self._alarms[coming : coming + 1]])
-        self._clock.now = following if isfinite(following) else now + seconds
+        following = following if isfinite(following) else now + seconds
+        self._clock.now = max(following, self._clock.now)
 
     def _schedule(self, run: _Run) -> None:
         """Have the clock stop at what happens next to a run; at what has happened, if that is its end."""

@@ -121,7 +121,8 @@ def simulate(
     observe
         Called with the runner and the events of every committed step.
     charge
-        Whether the virtual clock is moved by the CPU time that the tuner takes to decide.
+        Whether the virtual clock runs while the tuner decides, by the CPU time that it takes: what is
+        decided then comes as late as it would.
     cpu
         Seconds of CPU time that were used so far.
 
@@ -145,7 +146,8 @@ def simulate(
     if config.seed is None:
         config = replace(config, seed=secrets.randbits(31))
     limit = config.limits.max_runtime_seconds
-    clock, thinking = VirtualClock(), _Thinking(cpu)
+    thinking = _Thinking(cpu)
+    clock = VirtualClock(0.0, (lambda: thinking.seconds) if charge else None)
     executor = SimulatedExecutor(
         thinking.without(curves)
         if callable(curves)
@@ -157,20 +159,10 @@ def simulate(
         alarms=() if limit is None else (limit,),
     )
     storage = MemoryStorage()
-    storage.create(config.name, to_document(config), clock(), given)
+    storage.create(config.name, to_document(config), 0.0, given)
     lease = storage.acquire(config.name)
-    runner = TuningJobRunner(config, clock(), given, storage, lease, executor, clock=clock)
+    runner = TuningJobRunner(config, 0.0, given, storage, lease, executor, clock=clock)
     runner.observe = lambda events: observe(runner, events)
-    charged = 0.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal charged
-        if charge:
-            spent = thinking.seconds
-            clock.now += spent - charged
-            charged = spent
-        executor.sleep(seconds)
-
-    runner.run(sleep=sleep)
+    runner.run(sleep=executor.sleep)
     storage.release(lease)
     return Simulation(runner, thinking.seconds)
