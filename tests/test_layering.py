@@ -18,6 +18,7 @@ ROWS = (
     {"service", "functions"},
     {"running"},
     {"sagemaker", "metrics", "storage", "executors", "fleet", "algorithms"},
+    {"host"},
     {"job"},
     {"search"},
     {"_core", "_blas"},

@@ -16,7 +16,7 @@ from hpt.errors import InputError
 if TYPE_CHECKING:
     from hpt.job.config import JobConfig
     from hpt.job.view import JobView
-    from hpt.running.runner import TuningJobRunner
+    from hpt.running.simulation import Simulation
     from hpt.search.events import ParentResult
 
 NOTICE = "this is a simulation: no program runs, values and times come from {curves}, and nothing is stored"
@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", type=float, default=default, metavar=unit, help=f"{words} (default: {default:g})"
         )
+    parser.add_argument(
+        "--charge",
+        action="store_true",
+        help="move the clock by the CPU time that the tuner takes as well; then no two runs are alike",
+    )
 
 
 def run(options: Namespace) -> int:
@@ -78,19 +83,22 @@ def run(options: Namespace) -> int:
     print(f"hpt: {NOTICE.format(curves=', '.join(options.curves))}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
-    runner = simulate(
+    simulation = simulate(
         config,
         curves,
         trouble=trouble,
         market=market,
         given=given,
+        charge=options.charge,
         observe=lambda runner, events: None if progress is None else progress.update(runner, events),
     )
     if options.json:
-        print(json.dumps(document(runner, market.price), indent=2, ensure_ascii=False))
+        found = document(simulation, market.price)
+        found |= {"TunerSeconds": simulation.thinking} if options.charge else {}  # else the document repeats
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print(runner, time.monotonic() - started, market.price)
-    return codes.COMPLETED if runner.state.status is JobStatus.COMPLETED else codes.FAILED
+        _print(simulation, time.monotonic() - started, market.price)
+    return codes.COMPLETED if simulation.state.status is JobStatus.COMPLETED else codes.FAILED
 
 
 def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
@@ -114,15 +122,14 @@ def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
     return {name: files[name] for name in names}
 
 
-def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
+def document(simulation: Simulation, price: float = 1.0) -> dict[str, Any]:
     """What came of a simulated job, as JSON data in the service's words, and marked as simulated.
 
     price: of a second on Spot capacity, as a share of the full one.
     """
-    from hpt.job.view import JobView
     from hpt.sagemaker.reply.document import tuning_job_document
 
-    view = JobView(runner.config, runner.state)
+    view = simulation.view
     training, billable = charges(view, price)
     document = {"Simulated": True} | tuning_job_document(view)
     if view.best is not None:
@@ -130,6 +137,7 @@ def document(runner: TuningJobRunner, price: float = 1.0) -> dict[str, Any]:
     return document | {
         "SimulatedSeconds": view.ended,
         "SimulatedReports": _reports(view),
+        "BusyShareOfSlots": simulation.busy,
         "TrainingTimeInSeconds": training,
         "BillableTimeInSeconds": billable,
     }
@@ -144,19 +152,20 @@ def charges(view: JobView, price: float) -> tuple[float, int]:
     )
 
 
-def _print(runner: TuningJobRunner, seconds: float, price: float) -> None:
+def _print(simulation: Simulation, seconds: float, price: float) -> None:
     from hpt.cli.show import best_trial, counters
     from hpt.job.billing import savings_percent
-    from hpt.job.view import JobView
     from hpt.running.progress import duration
 
-    view = JobView(runner.config, runner.state)
+    view = simulation.view
     print(f"simulated   {view.name}  {view.status} ({view.criterion})")
     if view.failure_reason:
         print(f"reason      {view.failure_reason}")
     print(f"would take  {duration(view.ended or 0.0)}; simulated in {seconds:.1f} s")
     jobs = f"{view.launched} training job{'s' * (view.launched != 1)}"
     print(f"would train {jobs}, {_reports(view)} reports: {counters(view) or 'none'}")
+    busy, thinking = f"{100 * simulation.busy:.1f} %", f"{simulation.thinking:.2f} s"
+    print(f"slots       busy {busy} of the time; the tuner took {thinking} of CPU time")
     training, billable = charges(view, price)
     if any(each.spot for each in view.config.all_definitions) and training:
         preempted = sum(trial.preempted for trial in view.trials)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from hpt.executors import contract, record
+from hpt.executors import contract
+from hpt.host.files import fsync_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,4 +61,4 @@ def _pack(directory: str, target: str) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
-    record.fsync_directory(os.path.dirname(target))
+    fsync_directory(os.path.dirname(target))

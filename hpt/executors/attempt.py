@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError
-from hpt.executors import process, record
-from hpt.executors.base import Exit, Handle, LogChunk, Update
+from hpt.executors import checkpoint, process, record
+from hpt.executors.base import AttemptKey, Exit, LogChunk, Update
+from hpt.host.identity import ProcessIdentity, boot_id
 
 _SPAWNS = 3  # supervisors to try while none gets as far as its marker
 _START = str(Path(__file__).with_name("start.py"))
@@ -25,14 +26,14 @@ _KEPT_PHASES = 64
 class Attempt:
     """One attempt and, where this process started it, its supervisor.
 
-    `boot`: the host's boot id. `clock`: seconds since the epoch.
+    `clock`: seconds since the epoch. `offset`: how much of its log was handed out.
     """
 
-    def __init__(self, handle: Handle, directory: Path, boot: str, clock: Callable[[], float]) -> None:
-        self.handle = handle
+    def __init__(self, key: AttemptKey, directory: Path, clock: Callable[[], float], offset: int = 0) -> None:
+        self.key = key
         self._path = str(directory)
-        self._boot = boot
         self._clock = clock
+        self._offset = offset
         self._child: int | None = None
         self._child_failure = ""
         self._spawns = 0
@@ -41,6 +42,7 @@ class Attempt:
         self._phase = "Starting"
         self._times: dict[str, float] = {}
         self._phases_read = 0
+        self._phases_told = 0  # both in bytes of the file of phases
         self._index_hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
 
     def file(self, name: str) -> str:
@@ -82,7 +84,7 @@ class Attempt:
             )
         except OSError as error:
             raise ExecutorError(
-                f"no supervisor could be started for {self.handle['name']}: {error.strerror}; free memory,"
+                f"no supervisor could be started for {self.key.name}: {error.strerror}; free memory,"
                 " processes or disk space, then resume"
             ) from None
         self._spawns += 1
@@ -99,22 +101,22 @@ class Attempt:
             trouble = error
         if not self._wake(number) and trouble is not None:
             raise ExecutorError(
-                f"{self.handle['name']} cannot be asked to stop: {trouble.strerror} ({self.file(name)})"
+                f"{self.key.name} cannot be asked to stop: {trouble.strerror} ({self.file(name)})"
             )
 
     def _wake(self, number: signal.Signals) -> bool:
         if self._child is not None:
             os.kill(self._child, number)  # not reaped yet, so the pid is still its own
             return True
-        marker = self._read_marker()
-        if marker is None or not process.is_alive(marker, self._boot):
+        supervisor = self._supervisor()
+        if supervisor is None or not supervisor.lives():
             return False
         try:
-            fd = os.pidfd_open(int(marker["pid"]))
+            fd = os.pidfd_open(supervisor.pid)
         except OSError:
             return False
         try:
-            if process.is_alive(marker, self._boot):  # asked again, now that it cannot change
+            if supervisor.lives():  # asked again, now that it cannot change
                 signal.pidfd_send_signal(fd, number)
                 return True
         except ProcessLookupError:
@@ -125,14 +127,23 @@ class Attempt:
 
     # -- looking --------------------------------------------------------------------------------------------
 
-    def poll(self, offset: int, limit: int) -> Update:
-        """What became of the attempt; at most `limit` bytes of its log from `offset` on."""
+    def poll(self, limit: int) -> Update | None:
+        """What became of the attempt since the last call, None where nothing did; at most `limit` bytes of
+        its log.
+
+        Raises:
+            OSError: its files cannot be read now; nothing was handed out.
+        """
         if self._exit is None:
             self._look()
-        chunk, whole = self._read_log(offset, limit)
+        chunk, whole = self._read_log(self._offset, limit)
         ended = self._exit if whole else None
+        if whole and not chunk.data and ended is None and self._phases_told == self._phases_read:
+            return None
+        self._offset += len(chunk.data)
+        self._phases_told = self._phases_read
         phase = "Ended" if ended else self._phase
-        return Update(self.handle, phase, chunk, ended, dict(self._times), more=not whole)
+        return Update(self.key, phase, chunk, ended, dict(self._times), more=not whole)
 
     def reap(self) -> bool:
         """Take notice of the end of our own supervisor; returns whether it still runs."""
@@ -157,8 +168,8 @@ class Attempt:
             return
         content = record.read_json(self.file(record.EXIT))
         if content is None:
-            marker = self._read_marker()
-            if marker is not None and process.is_alive(marker, self._boot):
+            supervisor = self._supervisor()
+            if supervisor is not None and supervisor.lives():
                 return
             self._look_after_orphan()
             return
@@ -176,11 +187,10 @@ class Attempt:
                 return  # starting just now, or ended just now: the next look will tell
             marker = self._read_marker()
             if marker is not None:
-                if marker["boot_id"] == self._boot and process.kill_marked(str(marker["token"])):
+                same_boot = marker["boot_id"] == boot_id()
+                if same_boot and process.kill_marked(str(marker["token"])):
                     return  # look again until nothing of it is left
-                how = (
-                    "its supervisor is gone" if marker["boot_id"] == self._boot else "the host was restarted"
-                )
+                how = "its supervisor is gone" if same_boot else "the host was restarted"
                 self._lose(f"{how} and left no record of the program's end")
                 return
             if not os.path.exists(self.file(record.SPEC)):
@@ -192,7 +202,10 @@ class Attempt:
                 )
                 self._lose(f"the program was not started: {why}")
                 return
-        self.spawn()
+        try:
+            self.spawn()
+        except ExecutorError as error:
+            self._child_failure = str(error)  # lost at the next look
 
     @contextmanager
     def _lock(self) -> Iterator[bool]:
@@ -213,6 +226,7 @@ class Attempt:
 
     def _lose(self, reason: str) -> None:
         stopped = any(os.path.exists(self.file(name)) for name in (record.STOP, record.STOP_NOW))
+        spec, base = record.read_json(self.file(record.SPEC)), training_directory(self._path)
         content: dict[str, Any] = {
             "outcome": record.LOST,
             "exit_code": None,
@@ -220,6 +234,7 @@ class Attempt:
             "stopped": stopped,
             "started": self._times.get("Training"),
             "ended": self._clock(),
+            "checkpoint": None if spec is None else checkpoint.covered_offset(self._path, base, spec),
         }
         try:
             record.write_json(self.file(record.EXIT), content)
@@ -241,6 +256,11 @@ class Attempt:
         if self._marker is None:
             self._marker = record.read_json(self.file(record.STARTED))
         return self._marker
+
+    def _supervisor(self) -> ProcessIdentity | None:
+        """Who marked the attempt as started, if anybody did."""
+        marker = self._read_marker()
+        return None if marker is None else ProcessIdentity.from_json(marker)
 
     def _read_phases(self) -> None:
         path = self.file(record.PHASES)
@@ -265,18 +285,19 @@ class Attempt:
 
         A log that was removed or cut off below `offset` has nothing further to tell until it grows past it.
         """
+        nothing = LogChunk(offset, b"")
         try:
             size = os.stat(self.file(record.LOG)).st_size
-            if size <= offset:
-                return LogChunk(offset, b""), True
+            if size <= offset or limit <= 0:
+                return nothing, size <= offset
             fd = os.open(self.file(record.LOG), os.O_RDONLY)
-        except OSError:
-            return LogChunk(offset, b""), True
+        except (FileNotFoundError, NotADirectoryError):
+            return nothing, True
         try:
             data = os.pread(fd, limit, offset)
             written = os.fstat(fd).st_mtime
-        except OSError:
-            return LogChunk(offset, b""), True
+        except IsADirectoryError:
+            return nothing, True
         finally:
             os.close(fd)
         end = offset + len(data)
@@ -316,3 +337,8 @@ class Attempt:
             else:
                 high = middle
         return low
+
+
+def training_directory(attempt: str) -> str:
+    """The training directory of an attempt, given its own: shared by all attempts of the training job."""
+    return os.path.join(os.path.dirname(os.path.dirname(attempt)), "ml")

@@ -1,24 +1,30 @@
-"""What runs training programs: four methods, keyed by the training job's name and attempt."""
+"""What runs training programs: four methods, keyed by a training job's name and attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hpt.job.config import TrainingJobDefinition
 
-Handle = Mapping[str, str | int]
-"""How to find an attempt again, also from another process: JSON, at least `name` and `attempt`."""
+
+class AttemptKey(NamedTuple):
+    """What an attempt is found by, from any process: its training job's name, and which one it is, from 1."""
+
+    name: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One attempt of one training job.
 
-    name: the training job's. attempt: from 1. hyperparameters: every text the program receives (tuned,
+    name: the training job's. attempt: from 1. hyperparameters: every string the program receives (tuned,
     static, `_tuning_objective_metric`). parallel: how many training jobs share this host, for a fair number
     of threads. spent: seconds of the definition's limit on run time that earlier attempts have used.
+    log_offset: how much of the attempt's log is known already, which is more than 0 where a tuner takes an
+    attempt up again.
     """
 
     name: str
@@ -27,6 +33,11 @@ class Submission:
     definition: TrainingJobDefinition
     parallel: int = 1
     spent: float = 0.0
+    log_offset: int = 0
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.name, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,10 @@ class Exit:
     text for a person; the program's own failure file where it wrote one. stopped: a stop was requested
     before it ended. timed_out: it ran into its deadline. started: when its program was; None if it never was.
     model: where its model lies, or None. log: where its log can be read as a file, or None.
+
+    checkpoint: what another attempt would go on from, as an offset of this attempt's log: whatever was
+    printed up to there is in the checkpoint. 0 where the checkpoint is still the one that this attempt began
+    with, None where there is none. Given for attempts that another may follow: stopped, lost, preempted.
     """
 
     outcome: str
@@ -63,18 +78,20 @@ class Exit:
     ended: float | None = None
     model: str | None = None
     log: str | None = None
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What became of one attempt since it was last polled.
+    """What became of one attempt since it was last spoken of.
 
-    phase: `Starting`, `Downloading`, `Training`, `Stopping`, `Uploading` or `Ended`. times: when each phase
-    was entered, as far as known. exit is set exactly when phase is `Ended` AND every byte of the log was
-    handed out. more: further bytes of the log are there already, to be had by polling at once.
+    phase: `Starting`, `Downloading`, `Training`, `Stopping`, `Uploading` or `Ended`. log: what was printed
+    since, each byte handed out once. times: when each phase was entered, as far as known. exit is set exactly
+    when phase is `Ended` AND every byte of the log was handed out. more: further bytes of the log are there
+    already, to be had by polling at once.
     """
 
-    handle: Handle
+    key: AttemptKey
     phase: str
     log: LogChunk
     exit: Exit | None = None
@@ -83,21 +100,46 @@ class Update:
 
 
 class Executor(Protocol):
-    def submit(self, submission: Submission) -> Handle:
-        """Start the attempt unless it was started before; a second submit finds it and attaches.
+    """Runs attempts for one tuner at a time, and finds them again by their keys for the next.
+
+    Every call may fail with a RetryableError, which says nothing of any attempt: it is made again later. Only
+    an update says that an attempt was lost, was preempted or ended.
+    """
+
+    def submit(self, submission: Submission) -> None:
+        """Start the attempt unless it was started before, by whomever, and follow it from now on.
+
+        Following begins at `log_offset`. An attempt that is followed already is left as it is; one whose end
+        was handed out is followed anew, and tells its end again.
 
         Raises:
-            ExecutorError: nothing could be started (the message says why); submitting again is safe.
+            ExecutorError: this attempt cannot be started (the message says why); it counts as lost.
             StorageError: nothing can be started before a person has made room; the job is to be resumed then.
+            RetryableError: any other says that it cannot be started now; submitting again is safe.
         """
         ...
 
-    def poll(self, attempts: Sequence[tuple[Handle, int]]) -> list[Update]:
-        """One update for each (handle, log offset read so far), in that order. Never blocks."""
+    def poll(self) -> list[Update]:
+        """What changed since the last call: at most one update for each attempt that is followed.
+
+        Never blocks, and hands out a bounded number of bytes, so that its caller can see to other things;
+        `Update.more` says that there are further ones. Costs what changed, beyond a glance at what runs. An
+        attempt whose end was handed out is not followed any further.
+
+        Raises:
+            RetryableError: nothing is known now; what changed will be told by a later call.
+        """
         ...
 
-    def stop(self, handle: Handle, *, now: bool = False) -> None:
-        """Ask the attempt to end: SIGTERM, the grace period, SIGKILL; `now` skips the grace. Idempotent."""
+    def stop(self, key: AttemptKey, *, now: bool = False) -> None:
+        """Ask the attempt to end: SIGTERM, the grace period, SIGKILL; `now` skips the grace.
+
+        Idempotent, and without effect on an attempt that has ended or never was. That it returns acknowledges
+        the request: the attempt will end.
+
+        Raises:
+            RetryableError: the request did not arrive.
+        """
         ...
 
     def close(self) -> None:

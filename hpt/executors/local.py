@@ -6,20 +6,20 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, InputError, StorageError, Trouble
-from hpt.executors import process, record
+from hpt.executors import record
 from hpt.executors.attempt import Attempt
-from hpt.executors.base import Handle, Submission, Update
+from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
+from hpt.host.identity import ProcessIdentity
 
-_LOG_BYTES = 1 << 20  # of one attempt, a poll
-_LEAST_LOG_BYTES = 1 << 16
-_ALL_LOG_BYTES = 16 << 20  # of all attempts together, a poll
+_LOG_BYTES = 1 << 18  # of one attempt, a poll
+_ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
 _PACKAGES = str(Path(__file__).resolve().parents[2])  # the directory that holds the package `hpt`
 
 
@@ -36,14 +36,11 @@ class LocalExecutor:
     def __init__(self, root: Path, *, clock: Callable[[], float] = time.time, outlive: bool = True) -> None:
         self._root = Path(root).absolute()
         self._clock = clock
-        self._boot = process.boot_id()
-        self._owner = None if outlive else process.identity(os.getpid())
-        self._attempts: dict[tuple[str, int], Attempt] = {}
-        self._let_go: list[
-            Attempt
-        ] = []  # handed out as ended, while their supervisor was still on its way out
+        self._owner = None if outlive else ProcessIdentity.current().to_json()
+        self._followed: dict[AttemptKey, Attempt] = {}
+        self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
 
-    def submit(self, submission: Submission) -> Handle:
+    def submit(self, submission: Submission) -> None:
         """Start the attempt unless it was started before, by whomever; then it is only found again.
 
         A program that cannot run is no error here: the attempt ends as failed and says why.
@@ -53,79 +50,84 @@ class LocalExecutor:
             StorageError: the disk is full, on which the attempt would only be lost.
             ExecutorError: nothing could be started; submitting again is safe.
         """
-        attempt = self._attempt(submission.name, submission.attempt)
-        if attempt.was_started:
-            return attempt.handle
-        try:
-            Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
-            if record.is_full(attempt.file("")):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            record.write_json(
-                attempt.file(record.SPEC), specification(submission) | {"owner": self._owner}, durable=False
-            )
-        except OSError as error:
-            what, path = f"training job {submission.name} cannot be set up", attempt.file("")
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
-                raise StorageError(what, trouble=Trouble.FULL, **facts) from None
-            raise ExecutorError(
-                f"{what} in {path}: {error.strerror}; make room or set permissions there"
-            ) from None
-        attempt.spawn()
-        return attempt.handle
+        if submission.key in self._followed:
+            return
+        attempt = self._attempt(submission.key, submission.log_offset)
+        if not attempt.was_started:
+            try:
+                Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
+                if record.is_full(attempt.file("")):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                content = specification(submission) | {"owner": self._owner}
+                record.write_json(attempt.file(record.SPEC), content, durable=False)
+            except OSError as error:
+                what, path = f"training job {submission.name} cannot be set up", attempt.file("")
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
+                    raise StorageError(what, trouble=Trouble.FULL, **facts) from None
+                raise ExecutorError(
+                    f"{what} in {path}: {error.strerror}; make room or set permissions there"
+                ) from None
+            attempt.spawn()
+        self._followed[submission.key] = attempt
 
-    def poll(self, attempts: Sequence[tuple[Handle, int]]) -> list[Update]:
-        """One update for each (handle, log offset read so far), in that order. Never blocks.
+    def poll(self) -> list[Update]:
+        """What changed since the last call. Never blocks.
 
         An attempt is given up as lost when its supervisor died without a record; whatever it left running is
-        killed first. One whose supervisor never got to mark it is started again.
+        killed first. One whose supervisor never got to mark it is started again. What runs costs a few looks
+        at sizes of files.
+
+        Raises:
+            ExecutorError: what became of some attempt cannot be read, and nothing happened to another.
         """
-        self._let_go = [attempt for attempt in self._let_go if attempt.reap()]
-        limit = max(_LEAST_LOG_BYTES, min(_LOG_BYTES, _ALL_LOG_BYTES // max(1, len(attempts))))
-        updates = []
-        for handle, offset in attempts:
-            attempt = self._attempt(str(handle["name"]), int(handle["attempt"]))
-            update = attempt.poll(offset, limit)
-            if update.exit is not None:
-                self._forget(attempt)
+        self._ending = [attempt for attempt in self._ending if attempt.reap()]
+        updates, failure, room = [], None, _ALL_LOG_BYTES
+        for key, attempt in list(self._followed.items()):
+            try:
+                update = attempt.poll(min(_LOG_BYTES, room))
+            except OSError as error:
+                failure = ExecutorError(f"the state of {key.name} cannot be read: {error}")
+                continue
+            if update is None:
+                continue
             updates.append(update)
+            room -= len(update.log.data)
+            if update.exit is not None:
+                del self._followed[key]
+                if attempt.reap():
+                    self._ending.append(attempt)
+            elif update.log.data and room < _LOG_BYTES:  # another's turn comes first next time
+                self._followed[key] = self._followed.pop(key)
+        if failure is not None and not updates:
+            raise failure
         return updates
 
-    def stop(self, handle: Handle, *, now: bool = False) -> None:
+    def stop(self, key: AttemptKey, *, now: bool = False) -> None:
         """Ask the attempt to end: SIGTERM, the grace period, SIGKILL; `now` skips the grace. Idempotent.
 
         Raises:
             ExecutorError: the request could not be left for a supervisor that cannot be reached otherwise.
         """
-        self._attempt(str(handle["name"]), int(handle["attempt"])).stop(now=now)
+        key = AttemptKey(*key)
+        (self._followed.get(key) or self._attempt(key)).stop(now=now)
 
     def close(self) -> None:
         """Forget everything; running attempts go on under their supervisors."""
-        for attempt in [*self._attempts.values(), *self._let_go]:
+        for attempt in [*self._followed.values(), *self._ending]:
             attempt.reap()
-        self._attempts.clear()
-        self._let_go.clear()
+        self._followed.clear()
+        self._ending.clear()
 
-    def _attempt(self, name: str, number: int) -> Attempt:
-        known = self._attempts.get((name, number))
-        if known is not None:
-            return known
+    def _attempt(self, key: AttemptKey, offset: int = 0) -> Attempt:
+        name, number = key
         if not name or "/" in name or "\0" in name or name in (".", ".."):
             raise InputError(
                 f"training job name {name!r} cannot be a directory's; use letters, digits and hyphens"
             )
         if number < 1:
             raise InputError(f"attempt {number} of {name}: attempts count from 1")
-        directory = self._root / name / "attempts" / str(number)
-        attempt = Attempt({"name": name, "attempt": number}, directory, self._boot, self._clock)
-        self._attempts[name, number] = attempt
-        return attempt
-
-    def _forget(self, attempt: Attempt) -> None:
-        """Ended attempts cost nothing; asked about again, they are read from their directory again."""
-        self._attempts.pop((str(attempt.handle["name"]), int(attempt.handle["attempt"])), None)
-        if attempt.reap():
-            self._let_go.append(attempt)
+        return Attempt(key, self._root / name / "attempts" / str(number), self._clock, offset)
 
 
 def specification(submission: Submission) -> dict[str, Any]:

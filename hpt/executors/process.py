@@ -1,7 +1,4 @@
-"""Who a process is, who descends from it, and how to end them all. Linux; standard library only.
-
-A pid alone names nobody: it is used again. Boot id, pid and the kernel's start time together do.
-"""
+"""Who descends from a process, and how to end them all. Linux; standard library only."""
 
 from __future__ import annotations
 
@@ -9,49 +6,18 @@ import os
 import signal
 import time
 
+from hpt.host.identity import read_stat
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
 ATTEMPT_VARIABLE = "HPT_ATTEMPT"
 """Environment variable by which the processes of an attempt are known: its value is the attempt's token."""
 
 
-def boot_id() -> str:
-    """Differs after every start of the host."""
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        return file.read().strip()
-
-
-def _stat(pid: int | str) -> tuple[str, int, int, int] | None:
-    """State letter, parent, process group, start time in ticks since boot; None if there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The second field, the name, may hold anything, also spaces and brackets.
-    fields = text[text.rindex(b")") + 2 :].split()
-    return fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19])
-
-
-def identity(pid: int) -> dict[str, Any]:
-    """What tells a living process from every other one, now and later, as JSON data."""
-    found = _stat(pid)
-    return {"boot_id": boot_id(), "pid": pid, "start_time": found[3] if found else 0}
-
-
-def is_alive(who: Mapping[str, Any], boot: str) -> bool:
-    """Whether the process of that identity runs on this host, whose boot id is `boot`. A zombie does not."""
-    if who.get("boot_id") != boot:
-        return False
-    found = _stat(int(who["pid"]))
-    return found is not None and found[0] not in "ZX" and found[3] == who["start_time"]
-
-
 def _everybody() -> dict[int, tuple[str, int, int, int]]:
-    found = ((int(name), _stat(name)) for name in os.listdir("/proc") if name.isdigit())
+    found = ((int(name), read_stat(name)) for name in os.listdir("/proc") if name.isdigit())
     return {pid: entry for pid, entry in found if entry is not None}
 
 

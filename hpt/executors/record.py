@@ -22,6 +22,8 @@ import json
 import os
 import time
 
+from hpt.host.files import fsync_directory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,15 +59,6 @@ def is_full(directory: str) -> bool:
     disk = os.statvfs(directory)
     blocks, names = (disk.f_bfree, disk.f_ffree) if os.geteuid() == 0 else (disk.f_bavail, disk.f_favail)
     return blocks * disk.f_frsize < FULL or (disk.f_files > 0 and names == 0)
-
-
-def fsync_directory(path: str) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from math import inf, isfinite
+from operator import attrgetter
 
 import numpy as np
 
 from hpt.errors import InputError
-from hpt.executors.base import Exit, Handle, LogChunk, Submission, Update
+from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.job.config import MetricDefinition
 from hpt.search.trial import Config
 
@@ -121,10 +123,22 @@ def metric_definition(metric: str) -> MetricDefinition:
 
 
 class VirtualClock:
-    """A clock that stands still until it is moved. Calling it gives the time, in seconds since the epoch."""
+    """A clock that stands still until it is moved. Calling it gives the time, in seconds since the epoch.
 
-    def __init__(self, start: float = 0.0) -> None:
-        self.now = start
+    passing: seconds that pass by themselves, such as the CPU time that is used; None: there are none.
+    """
+
+    def __init__(self, start: float = 0.0, passing: Callable[[], float] | None = None) -> None:
+        self._passing = passing or (lambda: 0.0)
+        self._moved = start - self._passing()
+
+    @property
+    def now(self) -> float:
+        return self._moved + self._passing()
+
+    @now.setter
+    def now(self, time: float) -> None:
+        self._moved = time - self._passing()
 
     def __call__(self) -> float:
         return self.now
@@ -132,11 +146,15 @@ class VirtualClock:
 
 @dataclass(slots=True)
 class _Run:
-    """An attempt whose whole course is known: `times[i]` is when `lines[i]` is printed, `ends[i]` its end in
-    the log. start: when training begins; end and exit: when and how it is over if nobody stops it. capacity:
-    when there is a machine for it, on Spot capacity.
+    """An attempt whose whole course is known: `times[i]` is when a line is printed, `ends[i]` its end in the
+    log. start: when training begins; end and exit: when and how it is over if nobody stops it. capacity: when
+    there is a machine for it, on Spot capacity. place: in the order of submission.
+
+    offset and phases: how much of the log, and how many phases, were handed out.
     """
 
+    key: AttemptKey
+    place: int
     capacity: float | None
     start: float
     times: list[float]
@@ -146,6 +164,20 @@ class _Run:
     exit: Exit
     grace: float
     keeps: bool
+    offset: int = 0
+    phases: int = 0
+
+    def printed(self, now: float) -> int:
+        """How many lines were printed by now."""
+        return bisect_right(self.times, min(now, self.end))
+
+    def next_event(self, now: float) -> float:
+        """When it next begins, prints or ends; infinity if it has ended."""
+        if now >= self.end:
+            return inf
+        count = bisect_right(self.times, now)
+        coming = self.times[count] if count < len(self.times) else inf
+        return min(self.end, coming, self.start if self.start > now else inf)
 
 
 class SimulatedExecutor:
@@ -153,7 +185,8 @@ class SimulatedExecutor:
 
     clock: shared with the runner. seed: what goes wrong depends on it and on the attempt alone. alarms: times
     at which `sleep` must not pass by, such as the limit on the run time of the job. A program that keeps
-    checkpoints goes on where its last attempt ended, another one begins anew.
+    checkpoints goes on where its last attempt ended, another one begins anew. What is to come is kept in a
+    heap, so that polling and sleeping cost what happens, however many run.
 
         clock = VirtualClock()
         executor = SimulatedExecutor(curves, clock)
@@ -171,46 +204,123 @@ class SimulatedExecutor:
         seed: int = 0,
         alarms: Sequence[float] = (),
     ) -> None:
+        """Make an executor under which nothing runs.
+
+        Parameters
+        ----------
+        curves
+            What a training job with a given configuration would do.
+        clock
+            The clock that the runner reads and `sleep` moves.
+        trouble, market
+            What goes wrong, and what Spot capacity is like.
+        seed
+            Of what goes wrong by chance.
+        alarms
+            Times at which the clock must stop.
+        """
         self._curves, self._clock, self._trouble, self._seed = curves, clock, trouble, seed
         self._market = market
         self._alarms = sorted(alarms)
         self._known: set[str] = set()
         self._kept: dict[str, int] = {}
-        self._runs: dict[tuple[str, int], _Run] = {}
-        self._over: dict[tuple[str, int], _Run] = {}
+        self._runs: dict[AttemptKey, _Run] = {}
+        self._over: dict[AttemptKey, _Run] = {}
+        self._submitted = 0
+        self._coming: list[tuple[float, int, AttemptKey]] = []  # a heap of what the clock stops at
+        self._quiet: list[tuple[float, int, AttemptKey]] = []  # and of what it does not stop at
+        self._news: set[AttemptKey] = set()
+        self._unseen = False  # whether something happened that the clock waits for a poll to see
 
-    def submit(self, submission: Submission) -> Handle:
-        key = (submission.name, submission.attempt)
-        if key not in self._runs and key not in self._over:
+    def submit(self, submission: Submission) -> None:
+        key = submission.key
+        if key in self._runs:
+            return
+        run = self._over.pop(key, None)
+        if run is None:
             wait = submission.definition.max_wait_seconds
             if wait is not None and submission.name not in self._known:
                 insort(self._alarms, self._clock.now + wait)
             self._known.add(submission.name)
-            self._runs[key] = self._plan(submission)
-        return {"name": submission.name, "attempt": submission.attempt}
+            run = self._plan(submission)
+            self._submitted += 1
+        run.offset, run.phases = submission.log_offset, 0
+        self._runs[key] = run
+        if run.capacity is not None:
+            heappush(self._quiet, (run.capacity, run.place, key))
+        self._schedule(run)
+        self._news.add(key)
 
-    def poll(self, attempts: Sequence[tuple[Handle, int]]) -> list[Update]:
-        return [self._look(handle, offset) for handle, offset in attempts]
+    def poll(self) -> list[Update]:
+        self._collect()
+        self._unseen = False
+        runs = sorted((self._runs[key] for key in self._news if key in self._runs), key=attrgetter("place"))
+        self._news.clear()
+        return [update for run in runs if (update := self._look(run)) is not None]
 
-    def stop(self, handle: Handle, *, now: bool = False) -> None:
-        run = self._runs.get(_key(handle))
+    def stop(self, key: AttemptKey, *, now: bool = False) -> None:
+        run = self._runs.get(AttemptKey(*key))
         if run is None:
             return
         end = self._clock.now + (0.0 if now else min(self._trouble.shutdown, run.grace))
         if end < run.end:
             run.end = end
             run.exit = Exit("Exited", None, stopped=True, started=min(run.start, end), ended=end)
+            self._schedule(run)
 
     def close(self) -> None:
         """Nothing is held."""
 
     def sleep(self, seconds: float) -> None:
-        """Move the clock to the next thing that happens; by `seconds` if nothing is to come."""
+        """Move the clock to the next thing that happens; by `seconds` if nothing is to come.
+
+        What has happened already is waited for once: the clock stands still until the next call.
+        """
+        self._collect()
+        if self._unseen:
+            self._unseen = False
+            return
         now = self._clock.now
-        following = min((_next(run, now) for run in self._runs.values()), default=inf)
+        following = self._next_time(now)
         coming = bisect_right(self._alarms, now)
         following = min([following, *self._alarms[coming : coming + 1]])
-        self._clock.now = following if isfinite(following) else now + seconds
+        following = following if isfinite(following) else now + seconds
+        self._clock.now = max(following, self._clock.now)
+
+    def _schedule(self, run: _Run) -> None:
+        """Have the clock stop at what happens next to a run; at what has happened, if that is its end."""
+        now = self._clock.now
+        if now >= run.end:
+            self._news.add(run.key)
+            self._unseen = True
+        else:
+            heappush(self._coming, (run.next_event(now), run.place, run.key))
+
+    def _next_time(self, now: float) -> float:
+        """When something next happens to any run; what was to happen before a stop is dropped."""
+        while self._coming:
+            time, _, key = self._coming[0]
+            run = self._runs.get(key)
+            if run is not None and run.next_event(now) == time:
+                return time
+            heappop(self._coming)
+        return inf
+
+    def _collect(self) -> None:
+        """Note which runs have news, and when there will be more of them."""
+        now = self._clock.now
+        for heap in (self._quiet, self._coming):
+            while heap and heap[0][0] <= now:
+                _, _, key = heappop(heap)
+                run = self._runs.get(key)
+                if run is None:
+                    continue  # its end was handed out
+                self._news.add(key)
+                if heap is self._coming:
+                    self._unseen = True
+                    following = run.next_event(now)
+                    if isfinite(following):
+                        heappush(heap, (following, run.place, key))
 
     def _plan(self, submission: Submission) -> _Run:
         definition, now, trouble = submission.definition, self._clock.now, self._trouble
@@ -245,10 +355,18 @@ class SimulatedExecutor:
             end = start + limit - submission.spent
             outcome = Exit("Exited", None, stopped=True, timed_out=True, started=start, ended=end)
         lines = [f"simulated: {float(value)!r}\n".encode() for value in curve.values[done:]]
-        keeps = definition.checkpoint_uri is not None
-        ends = np.cumsum([len(line) for line in lines], dtype=np.int64).tolist()
         return _Run(
-            capacity, start, times, b"".join(lines), ends, end, outcome, definition.grace_seconds, keeps
+            key=submission.key,
+            place=self._submitted,
+            capacity=capacity,
+            start=start,
+            times=times,
+            log=b"".join(lines),
+            ends=np.cumsum([len(line) for line in lines], dtype=np.int64).tolist(),
+            end=end,
+            exit=outcome,
+            grace=definition.grace_seconds,
+            keeps=definition.checkpoint_uri is not None,
         )
 
     def _generator(self, submission: Submission) -> np.random.Generator:
@@ -256,22 +374,30 @@ class SimulatedExecutor:
         digest = hashlib.blake2s(text.encode(), digest_size=16).digest()
         return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64)))
 
-    def _look(self, handle: Handle, offset: int) -> Update:
-        key, now = _key(handle), self._clock.now
-        run = self._runs.get(key) or self._over[key]
-        count = bisect_right(run.times, min(now, run.end))
-        until = run.ends[count - 1] if count else 0
-        data = run.log[offset:until]
-        first = bisect_right(run.ends, offset)
+    def _look(self, run: _Run) -> Update | None:
+        """What became of a run since the last look; None if nothing did, as before a stop that came first."""
+        now = self._clock.now
+        count = run.printed(now)
+        until = max(run.offset, run.ends[count - 1] if count else 0)
+        first = bisect_right(run.ends, run.offset)
         stamps = list(zip(run.ends[first:count], run.times[first:count], strict=True))
-        log = LogChunk(offset, data, stamps)
-        times = _phases(run, now)
+        log = LogChunk(run.offset, run.log[run.offset : until], stamps)
+        phases = _phases(run, now)
         if now >= run.end:
-            if self._runs.pop(key, None) is not None:
-                self._kept[key[0]] = self._kept.get(key[0], 0) + (count if run.keeps else 0)
-            self._over[key] = run
-            return Update(handle, "Ended", log, run.exit, times)
-        return Update(handle, "Training" if "Training" in times else "Starting", log, None, times)
+            del self._runs[run.key]
+            self._over[run.key] = run
+            return Update(run.key, "Ended", log, self._end(run, count, until), phases)
+        if not log.data and len(phases) == run.phases:
+            return None
+        run.offset, run.phases = until, len(phases)
+        return Update(run.key, "Training" if "Training" in phases else "Starting", log, None, phases)
+
+    def _end(self, run: _Run, count: int, until: int) -> Exit:
+        """How a run ended. One that keeps checkpoints has one of every value that it printed."""
+        if run.exit.checkpoint is None and run.keeps:
+            self._kept[run.key.name] = self._kept.get(run.key.name, 0) + count
+            run.exit = replace(run.exit, checkpoint=until)
+        return run.exit
 
 
 def _phases(run: _Run, now: float) -> dict[str, float]:
@@ -287,16 +413,3 @@ def _phases(run: _Run, now: float) -> dict[str, float]:
             if run.exit.stopped or run.exit.exit_code == 0:
                 times["Uploading"] = run.end
     return times
-
-
-def _key(handle: Mapping[str, str | int]) -> tuple[str, int]:
-    return str(handle["name"]), int(handle["attempt"])
-
-
-def _next(run: _Run, now: float) -> float:
-    """When something next happens to a run: it begins, prints or ends. `now` if it has ended unseen."""
-    if now >= run.end:
-        return now
-    count = bisect_right(run.times, now)
-    coming = run.times[count] if count < len(run.times) else inf
-    return min(run.end, coming, run.start if run.start > now else inf)

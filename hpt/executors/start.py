@@ -9,7 +9,8 @@ import sys
 
 if __name__ == "__main__":
     here = __file__.rpartition("/")[0]
-    for name, path in (("hpt", here.rpartition("/")[0]), ("hpt.executors", here)):
+    root = here.rpartition("/")[0]
+    for name, path in (("hpt", root), ("hpt.executors", here), ("hpt.host", f"{root}/host")):
         package = type(sys)(name)
         package.__path__ = [path]
         sys.modules[name] = package

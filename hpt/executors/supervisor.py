@@ -15,8 +15,10 @@ import signal
 import sys
 import time
 
-from hpt.executors import artifacts, contract, environment, outcome, process, record
+from hpt.executors import artifacts, checkpoint, contract, environment, outcome, process, record
 from hpt.executors import child as launch
+from hpt.host.files import fsync_directory
+from hpt.host.identity import ProcessIdentity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,10 +88,10 @@ class Supervisor:
         self.exit_record = record.ExitRecord(directory)
         self.spec: dict[str, Any] = record.read_json(self._path(record.SPEC)) or {}
         self.token = os.urandom(16).hex()
-        marker = {**process.identity(os.getpid()), "token": self.token, "time": time.time()}
+        marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": time.time()}
         record.write_json(self._path(record.STARTED), marker)
         for parent in (os.path.dirname(directory), os.path.dirname(self.base)):
-            record.fsync_directory(parent)
+            fsync_directory(parent)
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -111,6 +113,8 @@ class Supervisor:
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
         result |= {"started": self.began, "ended": time.time()}
+        if self.spec and (self.ending.stopped or result["outcome"] == record.LOST):
+            result["checkpoint"] = checkpoint.covered_offset(self.directory, self.base, self.spec)
         self._enter("Ended")
         self.exit_record.write(result)
 
@@ -250,7 +254,7 @@ class Supervisor:
         """Take note of stop requests; returns whether the end is to come at once."""
         urgent = self._asked(record.STOP_NOW)
         owner = self.spec.get("owner")
-        if owner is not None and not process.is_alive(owner, process.boot_id()):
+        if owner is not None and ProcessIdentity.from_json(owner).lives() is False:
             self.signalled.add(record.STOP)  # nobody is left who could want the result
         if ending.accepts_stop and not ending.timed_out and (urgent or self._asked(record.STOP)):
             ending.stopped = True

@@ -6,6 +6,7 @@ ended."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -74,10 +75,12 @@ class TrainingJob:
 
     metrics: last value of each metric and its time. curves: every value of each metric. attempts: all,
     in order. cursor: log offset consumed in the present attempt.
-    live: the present attempt was created and has not ended. lost: attempts the infrastructure lost;
-    preempted: those whose Spot capacity was withdrawn; interrupted: those put down because the tuner was to
-    pause. ran: seconds of training in attempts that were lost or preempted. paused: seconds between being put
-    down and going on.
+    live: the present attempt was created and has not ended. reports: how many the model has been trained for,
+    `resumed` of them by earlier attempts; report_ends: offsets in the log of the present attempt after each
+    of the others. kept: how many reports the next attempt counts on from, None: from all. lost: attempts the
+    infrastructure lost; preempted: those whose Spot capacity was withdrawn; interrupted: those put down
+    because the tuner was to pause. ran: seconds of training in attempts that were lost or preempted. paused:
+    seconds between being put down and going on.
     sequence: the place of its creation among the events of the tuning job, from 1.
     """
 
@@ -101,6 +104,9 @@ class TrainingJob:
     lost_reason: str = ""
     cursor: int = 0
     reports: int = 0
+    resumed: int = 0
+    report_ends: list[int] = field(default_factory=list)
+    kept: int | None = None
     metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
     curves: dict[str, list[Point]] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
@@ -133,6 +139,23 @@ class TrainingJob:
             if transition.secondary == "Starting":
                 break
         return False
+
+    def count_on(self) -> None:
+        """Another attempt goes on from what the last one kept."""
+        self.reports = self.reports if self.kept is None else self.kept
+        self.resumed, self.kept = self.reports, None
+        self.report_ends.clear()
+
+    def count_report(self) -> None:
+        """The model was trained on to another report, which ends where the log was read to."""
+        self.reports += 1
+        self.report_ends.append(self.cursor)
+
+    def reports_within(self, offset: int | None) -> int:
+        """How many reports a checkpoint holds that covers the present attempt's log up to `offset`; None:
+        there is no checkpoint.
+        """
+        return 0 if offset is None else self.resumed + bisect_right(self.report_ends, offset)
 
     def start(self, time: float) -> None:
         """Another attempt, the first included."""
@@ -218,6 +241,7 @@ class JobState:
                 job = self._job(event.number)
                 job.attempt, job.live, job.cursor = event.attempt, True, 0
                 job.attempts.append(Attempt(event.attempt, event.time))
+                job.count_on()
                 job.start(event.time)
             case ev.StatusChanged():
                 job = self._job(event.number)
@@ -229,7 +253,7 @@ class JobState:
                 job.curves.setdefault(event.metric, []).append(point)
                 job.cursor = max(job.cursor, event.cursor)
             case ev.Reported():
-                self._job(event.number).reports += 1
+                self._job(event.number).count_report()
             case ev.StopDecided():
                 job = self._job(event.number)
                 job.stop_reason = event.reason
@@ -294,7 +318,7 @@ class JobState:
 
     def _end_attempt(self, event: ev.AttemptEnded) -> None:
         job = self._job(event.number)
-        job.live = False
+        job.live, job.kept = False, event.reports
         if job.attempts:
             job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.outcome)
         if job.stop_reason == StopReason.INTERRUPTED:
@@ -330,6 +354,7 @@ class JobState:
         usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
         job.value = event.value if usable else None
         job.training_end = event.time
+        job.report_ends.clear()
         self.training_counters["InProgress"] -= 1
         self.training_counters[job.counter] += 1
         self.objective_counters["Pending"] -= 1

@@ -11,11 +11,10 @@ from __future__ import annotations
 import hashlib
 import time as _time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from heapq import heappop, heappush
 from math import isfinite
 
-from hpt.errors import ExecutorError
-from hpt.executors.base import Executor, Exit, Handle, Submission, Update
+from hpt.executors.base import AttemptKey, Executor, Exit, Submission, Update
 from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.lifecycle import PHASES
@@ -23,7 +22,8 @@ from hpt.job.notes import STOP_TRAINING_JOB, check_notes, stop_requested
 from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
-from hpt.metrics.tail import LogTail
+from hpt.running.attempts import PATIENCE, Attempts
+from hpt.running.reading import LogReader, Reading
 from hpt.search import events as ev
 from hpt.search.convergence import Convergence
 from hpt.search.events import AttemptOutcome, StopReason
@@ -35,19 +35,13 @@ from hpt.storage.base import Lease, Storage
 FAILURES_WITHOUT_SUCCESS = 5
 """So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
 
+_SLACK = 1.0
+"""Seconds before a wait is over from which it is looked at exactly, since sums of times are rounded."""
+
 EXHAUSTED = "SearchSpaceExhausted"
 MAX_JOBS = "MaxNumberOfTrainingJobs"
 MAX_RUNTIME = "MaxRuntimeInSeconds"
 NO_SUCCESS = "NoTrainingJobSucceeded"
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """A live attempt as this process sees it: how to reach it and how far its log was read."""
-
-    handle: Handle
-    tail: LogTail
-    offset: int
 
 
 class TuningJobRunner:
@@ -55,7 +49,9 @@ class TuningJobRunner:
 
     observe: called with the events of each committed step. boundary: called with a name at every point
     between deciding, recording and acting; whatever is killed there must resume. Both may raise to end it.
-    pace: how long one step may read logs, the rest being left for the next; None: until all is read.
+    pace: how long one step may read logs, the rest being left for the next; None: until what came is read.
+    say: called with what a person should know now. patience: seconds for which the executor may fail to bring
+    news before `step` gives up; the job can then be resumed.
     """
 
     def __init__(
@@ -71,6 +67,8 @@ class TuningJobRunner:
         observe: Callable[[Sequence[ev.Event]], None] = lambda events: None,
         boundary: Callable[[str], None] = lambda name: None,
         pace: Pace | None = None,
+        say: Callable[[str], None] = lambda words: None,
+        patience: float = PATIENCE,
     ) -> None:
         if config.seed is None:
             raise ValueError("the seed of a stored job is always recorded")
@@ -81,26 +79,25 @@ class TuningJobRunner:
             config.space, config.objective_type, strategy, seed=config.seed, stopping_rule=rule
         )
         self._convergence = Convergence(config.seed)
-        self._storage, self._lease, self._executor = storage, lease, executor
-        self._clock, self.observe, self._boundary = clock, observe, boundary
+        self._storage, self._lease = storage, lease
+        self._clock, self.observe, self._boundary, self.say = clock, observe, boundary, say
         self._definitions = {
             each.name: CompiledDefinitions(each.metric_definitions) for each in config.all_definitions
         }
         for compiled in self._definitions.values():
             compiled.prepare()
-        self._pace = pace
-        self._turn = 0  # the trial whose log is read first
-        self._behind = False  # whether something is left to read
-        self._attempts: dict[int, _Attempt] = {}
+        self._attempts = Attempts(executor, clock, boundary, lambda words: self.say(words), patience)
+        self._reader = LogReader(self._attempts.poll, pace, boundary)
+        self._numbers: dict[AttemptKey, int] = {}  # the trials of live attempts
+        self._idle: set[int] = set()  # running trials without a live attempt
+        self._waits: list[tuple[float, int]] = []  # a heap of when waiting for capacity may be over
         self._events: list[ev.Event] = []
-        self._to_stop: list[int] = []
-        self._heeded = 0
+        self._notes_read = 0
         self._to_end = False  # whether a note asks for the tuning job to stop
         self._exhausted = False
         self._attached = self._interrupting = False
         for event in events:
-            self.state.apply(event)
-            self._tuner.apply(event)
+            self._apply(event)
 
     @property
     def history(self) -> History:
@@ -110,24 +107,15 @@ class TuningJobRunner:
     @property
     def finished(self) -> bool:
         """Nothing is left to do: the job is terminal, or paused with every trial put down."""
-        return self.state.status.ended or (self._interrupting and not self._attempts)
+        return self.state.status.ended or (self._interrupting and not self._attempts.submitted)
 
     def step(self) -> bool:
         """One round of poll, decide, commit, act. True if anything happened."""
         self._attach()
-        attempts = list(self._attempts.items())
-        attempts.sort(key=lambda entry: entry[0] < self._turn)
-        updates = self._executor.poll([(attempt.handle, attempt.offset) for _, attempt in attempts])
-        self._behind, self._turn = False, 0
-        if self._pace is not None:
-            self._pace.begin()
-        for (number, attempt), update in zip(attempts, updates, strict=True):
-            if self._pace is not None and self._pace.spent:
-                self._behind, self._turn = True, number
-                break
-            self._absorb(number, attempt, update)
+        for reading in self._reader.read():
+            self._take_in(reading)
         if not self.state.status.ended:
-            self._heed()
+            self._read_notes()
             self._watch_waits()
             self._settle()
             self._conclude()
@@ -151,14 +139,15 @@ class TuningJobRunner:
         """
         self._interrupting = True
         self._attach()
-        for number, attempt in self._attempts.items():
-            if not self.state.running[number].stop_reason:
-                self._emit(ev.StopDecided(self._clock(), number, StopReason.INTERRUPTED))
-                self._to_stop.append(number)
+        self._attempts.withdraw()
+        for key in list(self._attempts.submitted):
+            job = self.state.running[self._numbers[key]]
+            if not job.stop_reason:
+                self._decide_stop(job, StopReason.INTERRUPTED, now=now)
             elif now:
-                self._executor.stop(attempt.handle, now=True)
+                self._attempts.stop(key, now=True)
         if now:
-            self._commit_and_act(now=True)
+            self._commit_and_act()
 
     def request_stop(self) -> None:
         """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
@@ -169,8 +158,23 @@ class TuningJobRunner:
 
     def _emit(self, event: ev.Event) -> None:
         self._events.append(event)
+        self._apply(event)
+
+    def _apply(self, event: ev.Event) -> None:
         self.state.apply(event)
         self._tuner.apply(event)
+        match event:
+            case ev.TrialCreated():
+                self._idle.add(event.number)
+                limit = self.config.definition_of(event.definition).max_wait_seconds
+                if limit is not None:
+                    heappush(self._waits, (event.time + limit, event.number))
+            case ev.AttemptCreated() | ev.TrialEnded():
+                self._idle.discard(event.number)
+            case ev.AttemptEnded():
+                self._idle.add(event.number)
+            case _:
+                pass
 
     def _attach(self) -> None:
         """Take up every attempt that was recorded as created: running ones, and ones never started."""
@@ -181,25 +185,27 @@ class TuningJobRunner:
             if job.live:
                 self._submit(job)
                 if job.stop_reason:
-                    self._to_stop.append(job.number)
+                    self._attempts.stop(_key(job))
+        self._act()
 
-    def _absorb(self, number: int, attempt: _Attempt, update: Update) -> None:
+    def _decide_stop(self, job: TrainingJob, reason: StopReason, *, now: bool = False) -> None:
+        """Stop a training job; its program, if it has one, once that is recorded."""
+        self._emit(ev.StopDecided(self._clock(), job.number, reason))
+        if job.live:
+            self._attempts.stop(_key(job), now=now)
+
+    def _take_in(self, reading: Reading) -> None:
+        """Record what became of an attempt."""
+        number = self._numbers.get(reading.update.key)
+        if number is None:
+            return
         job = self.state.running[number]
-        self._follow(job, update)
-        tail = attempt.tail
-        if tail.behind:
-            self._take(job, tail.go_on(self._pace))
-        if update.log.data and not tail.behind:
-            self._boundary("mid-scan")
-            attempt.offset = update.log.start + len(update.log.data)
-            self._take(job, tail.feed(update.log, self._pace))
-        if update.exit is not None and not tail.behind:
-            self._take(job, tail.finish(self._pace))
-        if tail.behind or update.more:
-            self._behind = True
-        elif update.exit is not None:
-            del self._attempts[number]
-            self._end(job, update.exit)
+        self._follow(job, reading.update)
+        self._take(job, reading.values)
+        if reading.exit is not None:
+            del self._numbers[reading.update.key]
+            self._attempts.forget(reading.update.key)
+            self._end(job, reading.exit)
 
     def _follow(self, job: TrainingJob, update: Update) -> None:
         """Record the phases the attempt went through since it was last looked at.
@@ -225,24 +231,19 @@ class TuningJobRunner:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
-                self._emit(ev.StopDecided(self._clock(), job.number, StopReason.RULE))
-                self._to_stop.append(job.number)
+                self._decide_stop(job, StopReason.RULE)
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
-        if exit.outcome == AttemptOutcome.LOST:
-            self._lose(job, now, exit.reason)
-            return
-        if exit.outcome == AttemptOutcome.PREEMPTED:
-            self._emit(
-                ev.AttemptEnded(now, job.number, job.attempt, AttemptOutcome.PREEMPTED, None, exit.reason)
-            )
-            return
-        if exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED:
-            self._emit(
-                ev.AttemptEnded(now, job.number, job.attempt, AttemptOutcome.INTERRUPTED, exit.exit_code)
-            )
-            return
+        put_down = exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED
+        taken = exit.outcome in (AttemptOutcome.LOST, AttemptOutcome.PREEMPTED)
+        if taken or put_down:
+            outcome, code, reason = AttemptOutcome(exit.outcome), None, exit.reason
+            if not taken:
+                outcome, code, reason = AttemptOutcome.INTERRUPTED, exit.exit_code, ""
+            kept = job.reports_within(exit.checkpoint)
+            self._emit(ev.AttemptEnded(now, job.number, job.attempt, outcome, code, reason, kept))
+            return  # what becomes of the trial is settled next
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
@@ -253,42 +254,42 @@ class TuningJobRunner:
         reason = exit.reason if status is TrialStatus.FAILED else ""
         self._end_trial(job, now, status, secondary, reason, exit=exit)
 
-    def _lose(self, job: TrainingJob, now: float, reason: str) -> None:
-        """The infrastructure failed under an attempt; what becomes of the trial is settled next."""
-        self._emit(ev.AttemptEnded(now, job.number, job.attempt, AttemptOutcome.LOST, None, reason))
-
-    def _heed(self) -> None:
+    def _read_notes(self) -> None:
         """Take new notes into account: stop the training jobs they name, see whether one stops the job."""
         notes = self._storage.notes(self._lease.name)
-        fresh = notes[self._heeded :]
+        fresh = notes[self._notes_read :]
         check_notes(fresh)
         self._to_end = self._to_end or stop_requested(fresh)
         for note in fresh:
             job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
             if job is not None and job.stop_reason in ("", StopReason.INTERRUPTED):
-                self._emit(ev.StopDecided(self._clock(), job.number, StopReason.USER))
-                if job.live:
-                    self._to_stop.append(job.number)
-        self._heeded = len(notes)
+                self._decide_stop(job, StopReason.USER)
+        self._notes_read = len(notes)
 
     def _watch_waits(self) -> None:
         """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
         now = self._clock()
-        for job in self.state.running.values():
-            limit = self.config.definition_of(job.definition).max_wait_seconds
-            if limit is None:
+        late: list[TrainingJob] = []
+        early: list[tuple[float, int]] = []
+        while self._waits and self._waits[0][0] <= now + _SLACK:
+            _, number = heappop(self._waits)
+            job = self.state.running.get(number)
+            if job is None or job.stop_reason not in ("", StopReason.INTERRUPTED):
                 continue
-            late = job.paused_at is None and now - job.created - job.paused >= limit
-            if late and job.stop_reason in ("", StopReason.INTERRUPTED):
-                self._emit(ev.StopDecided(now, job.number, StopReason.WAIT))
-                if job.live:
-                    self._to_stop.append(job.number)
+            limit = self.config.definition_of(job.definition).max_wait_seconds or 0.0
+            if job.paused_at is None and now - job.created - job.paused >= limit:
+                late.append(job)
+            else:
+                early.append((job.created + job.paused + limit, number))
+        for entry in early:
+            heappush(self._waits, entry)
+        for job in sorted(late, key=lambda job: job.number):
+            self._decide_stop(job, StopReason.WAIT)
 
     def _settle(self) -> None:
         """End every trial that has no attempt and will get none."""
-        for job in list(self.state.running.values()):
-            if job.live:
-                continue
+        for number in sorted(self._idle):
+            job = self.state.running[number]
             definition = self.config.definition_of(job.definition)
             limit = definition.max_runtime_seconds
             if job.stop_reason or self.state.criterion:
@@ -365,8 +366,7 @@ class TuningJobRunner:
         self._emit(ev.JobStopRequested(self._clock(), criterion))
         for job in list(self.state.running.values()):
             if job.live and job.stop_reason in ("", StopReason.INTERRUPTED):
-                self._emit(ev.StopDecided(self._clock(), job.number, StopReason.JOB))
-                self._to_stop.append(job.number)
+                self._decide_stop(job, StopReason.JOB)
         self._settle()
 
     def _end_job(self, criterion: str) -> None:
@@ -399,9 +399,9 @@ class TuningJobRunner:
         state, limits = self.state, self.config.limits
         if self._interrupting or state.criterion or state.status.ended:
             return
-        for job in state.running.values():
-            if not job.live and job.number not in self._attempts:
-                self._emit(ev.AttemptCreated(self._clock(), job.number, job.attempt + 1))
+        for number in sorted(self._idle):
+            attempt = state.running[number].attempt + 1
+            self._emit(ev.AttemptCreated(self._clock(), number, attempt))
         free = limits.max_parallel_jobs - len(state.running)
         if limits.max_jobs is not None:
             free = min(free, limits.max_jobs - state.launched)
@@ -417,39 +417,42 @@ class TuningJobRunner:
 
     # -- recording, then acting
 
-    def _commit_and_act(self, *, now: bool = False) -> bool:
+    def _commit_and_act(self) -> bool:
         """One transaction, then stops and submissions. An append that fails leaves the world untouched."""
         events, self._events = self._events, []
-        to_stop, self._to_stop = self._to_stop, []
         if events:
             self._boundary("before-commit")
             self._storage.append(self._lease, events, self.state.summary())
             self._boundary("after-commit")
             self.observe(events)
-        for number in to_stop:
-            if number in self._attempts:
-                self._executor.stop(self._attempts[number].handle, now=now)
-                self._boundary("mid-stop")
         for event in events:
             if isinstance(event, ev.AttemptCreated) and event.number in self.state.running:
-                self._boundary("before-submit")
                 self._submit(self.state.running[event.number])
-                self._boundary("after-submit")
-        return bool(events or to_stop or self._behind)
+        self._act()
+        return bool(events or self._events or self._reader.behind)
+
+    def _act(self) -> None:
+        """Ask of the executor what is due. An attempt that it cannot start is lost."""
+        for key, reason in self._attempts.act():
+            job = self.state.running[self._numbers.pop(key)]
+            ended = self._clock(), job.number, job.attempt, AttemptOutcome.LOST
+            self._emit(ev.AttemptEnded(*ended, None, reason, job.resumed))
 
     def _submit(self, job: TrainingJob) -> None:
         definition = self.config.definition_of(job.definition)
         texts = {**definition.hyperparameters, **definition.space.format(job.config)}
         texts[OBJECTIVE_METRIC_KEY] = definition.objective.metric
         parallel = self.config.limits.max_parallel_jobs
-        try:
-            submission = Submission(job.name, job.attempt, texts, definition, parallel, job.ran)
-            handle = self._executor.submit(submission)
-        except ExecutorError as error:
-            self._lose(job, self._clock(), str(error))
-            return
-        tail = LogTail(self._definitions[definition.name], job.cursor)
-        self._attempts[job.number] = _Attempt(handle, tail, job.cursor)
+        key = _key(job)
+        self._numbers[key] = job.number
+        self._reader.follow(key, self._definitions[definition.name], job.cursor)
+        self._attempts.submit(
+            Submission(job.name, job.attempt, texts, definition, parallel, job.ran, job.cursor)
+        )
+
+
+def _key(job: TrainingJob) -> AttemptKey:
+    return AttemptKey(job.name, job.attempt)
 
 
 def _stopped(job: TrainingJob) -> str:

@@ -24,7 +24,7 @@ from hpt.errors import (
     StorageError,
     ValidationError,
 )
-from hpt.executors.local import LocalExecutor
+from hpt.executors.factory import LOCAL, make_executor
 from hpt.job.advice import advice
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
@@ -302,7 +302,8 @@ class Session:
         try:
             record, events = self.storage.read(name)
             config = from_document(record.document)
-            executor = LocalExecutor(self.job_directory(name) / "trials", outlive=not self._ephemeral)
+            trials = self.job_directory(name) / "trials"
+            executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:
                 runner = TuningJobRunner(
                     config,
@@ -316,6 +317,7 @@ class Session:
                 )
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
+                    runner.say = progress.say
                 yield runner
             finally:
                 executor.close()

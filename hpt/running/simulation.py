@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hpt.executors.simulated import (
     FULL_PRICE,
     NO_TROUBLE,
+    Curve,
     Curves,
     Market,
     SimulatedExecutor,
@@ -16,11 +18,80 @@ from hpt.executors.simulated import (
     VirtualClock,
     metric_definition,
 )
+from hpt.job.billing import training_seconds
 from hpt.job.config import JobConfig
 from hpt.job.document import to_document
+from hpt.job.state import JobState
+from hpt.job.view import JobView
 from hpt.running.runner import TuningJobRunner
 from hpt.search.events import Event, ParentResult
+from hpt.search.history import History
+from hpt.search.trial import Config
 from hpt.storage.memory import MemoryStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulated job that has ended. thinking: seconds of CPU time that the tuner took for it, which are
+    part of its virtual time only where they were charged.
+    """
+
+    runner: TuningJobRunner
+    thinking: float
+
+    @property
+    def config(self) -> JobConfig:
+        return self.runner.config
+
+    @property
+    def state(self) -> JobState:
+        return self.runner.state
+
+    @property
+    def history(self) -> History:
+        return self.runner.history
+
+    @property
+    def view(self) -> JobView:
+        """The job as it came out."""
+        return JobView(self.config, self.state)
+
+    @property
+    def busy(self) -> float:
+        """The share of the slots' time, from the job's creation to its end, in which programs trained.
+
+        What is missing from 1 was spent on startup, on waiting for capacity, on deciding, where that is
+        charged, and on slots with nothing left to run.
+        """
+        state = self.state
+        length = (state.created if state.ended is None else state.ended) - state.created
+        used = sum(training_seconds(job.transitions) for job in state.jobs.values())
+        return used / (self.config.limits.max_parallel_jobs * length) if length > 0 else 0.0
+
+
+class _Thinking:
+    """CPU time that passes, but for what the curves take, which stand for training programs."""
+
+    def __init__(self, cpu: Callable[[], float]) -> None:
+        self._cpu = cpu
+        self._began = cpu()
+        self._playing = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._cpu() - self._began - self._playing
+
+    def without(self, curves: Curves) -> Curves:
+        """The same curves, whose time does not count."""
+
+        def curve(config: Config) -> Curve:
+            before = self._cpu()
+            try:
+                return curves(config)
+            finally:
+                self._playing += self._cpu() - before
+
+        return curve
 
 
 def simulate(
@@ -31,13 +102,45 @@ def simulate(
     market: Market = FULL_PRICE,
     given: Sequence[ParentResult] = (),
     observe: Callable[[TuningJobRunner, Sequence[Event]], None] = lambda runner, events: None,
-) -> TuningJobRunner:
-    """The runner of a simulated job, run to its end; nothing is stored and no program is started.
+    charge: bool = False,
+    cpu: Callable[[], float] = time.process_time,
+) -> Simulation:
+    """A simulated job, run to its end; nothing is stored and no program is started. Time starts at 0.
 
-    curves: what a training job with a given configuration would print, and when; of several definitions by
-    their names. market: what Spot capacity is like, for a definition that takes it. given: what the parents
-    of a warm start give. What goes wrong by chance depends on the job's seed, so that the same job simulates
-    the same way again. Time starts at 0.
+    What goes wrong by chance depends on the job's seed, so that the same job simulates the same way again.
+    With `charge` it does not: the time that the tuner thinks differs from run to run. Without it, programs
+    never wait for the tuner, and how busy the slots are says nothing of how fast it decides.
+
+    Parameters
+    ----------
+    config
+        The job. Its metric definitions are replaced by those of simulated training jobs.
+    curves
+        What a training job with a given configuration would print, and when; of several definitions by their
+        names.
+    trouble
+        What goes wrong.
+    market
+        What Spot capacity is like, for a definition that takes it.
+    given
+        What the parents of a warm start give.
+    observe
+        Called with the runner and the events of every committed step.
+    charge
+        Whether the virtual clock runs while the tuner decides, by the CPU time that it takes: what is
+        decided then comes as late as it would.
+    cpu
+        Seconds of CPU time that were used so far.
+
+    Returns
+    -------
+    Simulation
+        What came of it.
+
+    Raises
+    ------
+    InputError
+        A curve, `trouble` or `market` breaks its rule.
     """
     simulated = [
         replace(each, metric_definitions=(metric_definition(each.objective.metric),))
@@ -49,9 +152,12 @@ def simulate(
     if config.seed is None:
         config = replace(config, seed=secrets.randbits(31))
     limit = config.limits.max_runtime_seconds
-    clock = VirtualClock()
+    thinking = _Thinking(cpu)
+    clock = VirtualClock(0.0, (lambda: thinking.seconds) if charge else None)
     executor = SimulatedExecutor(
-        curves,
+        thinking.without(curves)
+        if callable(curves)
+        else {name: thinking.without(each) for name, each in curves.items()},
         clock,
         trouble=trouble,
         market=market,
@@ -59,10 +165,10 @@ def simulate(
         alarms=() if limit is None else (limit,),
     )
     storage = MemoryStorage()
-    storage.create(config.name, to_document(config), clock(), given)
+    storage.create(config.name, to_document(config), 0.0, given)
     lease = storage.acquire(config.name)
-    runner = TuningJobRunner(config, clock(), given, storage, lease, executor, clock=clock)
+    runner = TuningJobRunner(config, 0.0, given, storage, lease, executor, clock=clock)
     runner.observe = lambda events: observe(runner, events)
     runner.run(sleep=executor.sleep)
     storage.release(lease)
-    return runner
+    return Simulation(runner, thinking.seconds)

@@ -131,7 +131,11 @@ class MetricLogged(Event):
 
 @dataclass(frozen=True, slots=True)
 class Reported(Event):
-    """One interim value of the objective; `resource` counts units of progress from 1."""
+    """One interim value of the objective.
+
+    resource: units of progress, counted from 1, that the model has been trained for: it goes back where
+    another attempt begins at an earlier checkpoint, or anew.
+    """
 
     number: int
     value: float
@@ -148,13 +152,18 @@ class StopDecided(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded(Event):
-    """An attempt is over, its trial is not."""
+    """An attempt is over, its trial is not.
+
+    reports: how many reports its trial's checkpoint holds, from which another attempt counts on; 0 where
+    there is none. None in logs of earlier versions, which counted on from what was read.
+    """
 
     number: int
     attempt: int
     outcome: AttemptOutcome
     exit_code: int | None = None
     message: str = ""
+    reports: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

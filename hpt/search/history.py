@@ -9,6 +9,8 @@ d   parameters of the space; 0 in the joint view of several definitions, whose o
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
@@ -91,8 +93,10 @@ class _Prefix(Sequence[Report]):
 class HistoryLog:
     """The growing record behind every `History`: append-only, so that views of the past stay true.
 
-    Each configuration is encoded once. `snapshot` costs O(m), whatever the number of trials ended. Of several
-    definitions, given as spaces by name, each has a log of its own besides, which numbers its trials from 1.
+    Each configuration is encoded once. Every change has a number, the `version` after it, and what a trial
+    was like at any version can be told: so a `snapshot` copies nothing and costs the same however many trials
+    run or have ended. Of several definitions, given as spaces by name, each has a log of its own besides,
+    which numbers its trials from 1.
     """
 
     def __init__(self, space: SearchSpace | Mapping[str, SearchSpace], objective: ObjectiveType) -> None:
@@ -116,7 +120,10 @@ class HistoryLog:
         self.position: dict[int, int] = {}  # trial number -> index in `ended`
         self.running: dict[int, Trial] = {}
         self.reports: dict[int, list[Report]] = {}
-        self.rows: dict[int, Float64Array] = {}  # encoded configurations of running trials, each (d,)
+        self.reported_at: dict[int, array[int]] = {}  # the version after each of those
+        self.stopping_at: dict[int, int] = {}  # the version after a trial was first told to stop
+        self.reporters: array[int] = array("q")  # the trial of every report, in the order they came
+        self.rows: dict[int, Float64Array] = {}  # encoded configurations of trials, each (d,)
         self.seen: dict[Hashable, int] = {}  # configuration key -> how many keys came before it
         self.last_number = 0
         self.version = 0  # grows with every change
@@ -182,7 +189,7 @@ class HistoryLog:
             self.local[number] = part.last_number + 1
             part.create(self.local[number], config, definition)
         self.rows[number] = self.encode(config)
-        self.reports[number] = []
+        self.reports[number], self.reported_at[number] = [], array("q")
         self.running[number] = Trial(
             number, config, reports=_Prefix(self.reports[number], 0), definition=definition
         )
@@ -192,6 +199,8 @@ class HistoryLog:
         self.version += 1
         reports = self.reports[number]
         reports.append(report)
+        self.reported_at[number].append(self.version)
+        self.reporters.append(number)
         trial = self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
         if self.parts:
             self.part(trial.definition).report(self.local[number], report)
@@ -200,13 +209,14 @@ class HistoryLog:
         self.version += 1
         trial = self.running[number]
         after = len(trial.reports) if trial.stopped_after is None else trial.stopped_after
+        self.stopping_at.setdefault(number, self.version)
         self.running[number] = replace(trial, status=TrialStatus.STOPPING, stopped_after=after)
         if self.parts:
             self.part(trial.definition).mark_stopping(self.local[number])
 
     def end(self, number: int, status: TrialStatus, value: float | None) -> None:
         self.version += 1
-        row = self.rows.pop(number)
+        row = self.rows[number]
         usable = status is not TrialStatus.FAILED and value is not None and isfinite(value)
         trial = replace(self.running.pop(number), status=status, value=value if usable else None)
         self.position[number] = len(self.ended)
@@ -219,7 +229,33 @@ class HistoryLog:
             self.part(trial.definition).end(self.local[number], status, value)
 
     def snapshot(self) -> History:
-        return History(self, dict(sorted(self.running.items())))
+        """Everything as it stands."""
+        return History(self)
+
+    def running_at(self, version: int, ended: int, last_number: int) -> list[int]:
+        """The numbers of the trials that ran at a version, when so many had ended: those of the present and
+        of those that ended since, in trial order.
+        """
+        since = [trial.number for trial in self.ended[ended:] if trial.number <= last_number]
+        return sorted([*(number for number in self.running if number <= last_number), *since])
+
+    def trial_at(self, number: int, version: int) -> Trial:
+        """A trial that ran at that version, as it was."""
+        trial = self.running.get(number)
+        if trial is not None and version == self.version:
+            return trial
+        if trial is None:
+            trial = self.ended[self.position[number]]
+        count = bisect_right(self.reported_at[number], version)
+        stopping = self.stopping_at.get(number, version + 1) <= version
+        return Trial(
+            number,
+            trial.config,
+            TrialStatus.STOPPING if stopping else TrialStatus.IN_PROGRESS,
+            reports=_Prefix(self.reports[number], count),
+            definition=trial.definition,
+            stopped_after=trial.stopped_after if stopping else None,
+        )
 
 
 _SEVERAL = "this is a search over several definitions:"
@@ -228,19 +264,22 @@ _SEVERAL = "this is a search over several definitions:"
 class History(Sequence[Trial]):
     """An immutable view: the trials that ended, in completion order, then the running ones by number."""
 
-    def __init__(self, log: HistoryLog, running: dict[int, Trial]) -> None:
+    def __init__(self, log: HistoryLog) -> None:
         self._log = log
-        self._running = running
+        self._version = log.version
         self._ended = len(log.ended)
         self._n = log.X.count
         self._failed = log.failed.count
         self._related = {name: X.count for name, (X, _) in log.related.items()}
         self.added_count = log.added
         self._seen = len(log.seen)
+        self._created = self.last_number = log.last_number
+        self._running = len(log.running)
+        self._numbers: list[int] | None = None  # of the running trials, once they are asked for
+        self._extra: tuple[Trial, ...] = ()  # running ones that the log does not have
         self._extra_keys: frozenset[Hashable] = frozenset()
-        self._pending = [log.rows[number] for number in running]
-        self.last_number = log.last_number
-        self._version = log.version
+        self.report_count = len(log.reporters)
+        """How many reports were made so far."""
         self._parts = {name: part.snapshot() for name, part in log.parts.items()}
 
     @property
@@ -298,7 +337,9 @@ class History(Sequence[Trial]):
     def pending(self) -> Float64Array:
         """Encoded configurations of the running trials, (m, d), in trial order."""
         d = 0 if self._parts else len(self.space.parameters)
-        return np.array(self._pending, dtype=np.float64).reshape(len(self._pending), d)
+        rows = [self._log.rows[number] for number in self._running_numbers()]
+        rows += [self._log.encode(trial.config) for trial in self._extra]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), d)
 
     @property
     def failed(self) -> Float64Array:
@@ -315,7 +356,20 @@ class History(Sequence[Trial]):
 
     @property
     def running(self) -> Sequence[Trial]:
-        return tuple(self._running.values())
+        own = (self._log.trial_at(number, self._version) for number in self._running_numbers())
+        return (*own, *self._extra)
+
+    def _running_numbers(self) -> list[int]:
+        """The numbers of the running trials that the log has, in trial order."""
+        if self._numbers is None:
+            self._numbers = self._log.running_at(self._version, self._ended, self._created)
+        return self._numbers
+
+    def reporters(self, start: int) -> Sequence[int]:
+        """The number of the trial that made each report, without the first `start`, in the order they came:
+        what a rule needs to read that has read so many. The k-th mention of a trial is its k-th report.
+        """
+        return self._log.reporters[start : self.report_count]
 
     @property
     def ended(self) -> Sequence[Trial]:
@@ -336,12 +390,17 @@ class History(Sequence[Trial]):
 
     def trial(self, number: int) -> Trial:
         """The trial of that number as it stood when this view was taken; KeyError if there was none."""
-        if number in self._running:
-            return self._running[number]
-        position = self._log.position[number]
-        if position >= self._ended:
+        if number > self._created:
+            for trial in self._extra:
+                if trial.number == number:
+                    return trial
             raise KeyError(number)
-        return self._log.ended[position]
+        position = self._log.position.get(number, self._ended)
+        if position < self._ended:
+            return self._log.ended[position]
+        if number not in self._log.reports:
+            raise KeyError(number)
+        return self._log.trial_at(number, self._version)
 
     def with_pending(self, configs: Sequence[Config], definition: str | None = None) -> History:
         """This history with further trials running, numbered on: `ask(8)` is 8 x `ask(1)`."""
@@ -349,10 +408,9 @@ class History(Sequence[Trial]):
         extra = [Trial(start + i, config, definition=definition) for i, config in enumerate(configs)]
         view = History.__new__(History)
         view.__dict__.update(self.__dict__)
-        view._running = self._running | {trial.number: trial for trial in extra}
+        view._extra = (*self._extra, *extra)
         keys = {self._log.key(trial.config, definition) for trial in extra}
         view._extra_keys = self._extra_keys | {key for key in keys if not self.contains_key(key)}
-        view._pending = self._pending + [self._log.encode(trial.config) for trial in extra]
         if self._parts and definition is not None:
             view._parts = self._parts | {
                 definition: self._parts[definition].with_pending(configs, definition)
@@ -361,7 +419,7 @@ class History(Sequence[Trial]):
         return view
 
     def __len__(self) -> int:
-        return self._ended + len(self._running)
+        return self._ended + self._running + len(self._extra)
 
     @overload
     def __getitem__(self, index: int) -> Trial: ...
@@ -369,12 +427,12 @@ class History(Sequence[Trial]):
     def __getitem__(self, index: slice) -> Sequence[Trial]: ...
     def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
         if isinstance(index, slice):
-            return (*self.ended, *self._running.values())[index]
+            return (*self.ended, *self.running)[index]
         position = index + len(self) if index < 0 else index
         if 0 <= position < self._ended:
             return self._log.ended[position]
-        return tuple(self._running.values())[position - self._ended if position >= 0 else len(self)]
+        return self.running[position - self._ended if position >= 0 else len(self)]
 
     def __iter__(self) -> Iterator[Trial]:
         yield from self.ended
-        yield from self._running.values()
+        yield from self.running

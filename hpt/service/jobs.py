@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from hpt.errors import JobNotFoundError, StorageError
+from hpt.host.identity import ProcessIdentity
 from hpt.job.config import JobConfig
 from hpt.job.document import from_document, request_of
 from hpt.job.notes import stop_requested
@@ -22,7 +23,6 @@ from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account, last_modified, training_job_entry
 from hpt.search.events import Event
 from hpt.storage.base import JobRecord, Note
-from hpt.storage.owner import ProcessIdentity
 from hpt.storage.sqlite import DELETED, SQLiteStorage
 from hpt.storage.stamp import Stamp
 

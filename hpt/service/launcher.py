@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from hpt.errors import ExecutorError
+from hpt.host.identity import ProcessIdentity
 from hpt.running import detached
-from hpt.storage.owner import ProcessIdentity
 
 LOG = "runner.log"
 RUNNER = "runner.json"

@@ -86,15 +86,6 @@ def _primary_code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def fsync_directory(path: Path) -> None:
-    """Make the entries of a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def add_note(execute: Execute, text: str) -> None:
     """Add a note of that JSON text, within a transaction; one that repeats the last note adds nothing."""
     if _has_flag(execute):

@@ -31,6 +31,8 @@ from hpt.errors import (
     LeaseLostError,
     StorageError,
 )
+from hpt.host.files import fsync_directory
+from hpt.host.identity import ProcessIdentity
 from hpt.search.events import Event, check_json, from_json, to_json
 from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
@@ -40,12 +42,10 @@ from hpt.storage.database import (
     Database,
     Execute,
     add_note,
-    fsync_directory,
     storage_error,
     upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
-from hpt.storage.owner import ProcessIdentity
 from hpt.storage.stamp import Stamp, take_stamp
 
 DELETED = ".deleted"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hpt.executors.base import Exit, Handle, Submission, Update
+from hpt.executors.base import AttemptKey, Exit, Submission, Update
 from hpt.executors.local import LocalExecutor
 from hpt.job.config import Objective, TrainingJobDefinition
 from hpt.search.space import ContinuousParameter, SearchSpace
@@ -31,12 +31,18 @@ def definition(image: str | Path, **changes: Any) -> TrainingJobDefinition:
 
 @dataclass
 class Run:
-    """An attempt, and all that its polls have told so far."""
+    """An attempt under an executor, and all that was told of it. offset: from where on its log is told."""
 
-    handle: Handle
+    submission: Submission
+    executor: LocalExecutor
     log: bytes = b""
     dates: list[tuple[int, float]] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    offset: int = 0
+
+    @property
+    def key(self) -> AttemptKey:
+        return self.submission.key
 
     @property
     def exit(self) -> Exit | None:
@@ -46,13 +52,20 @@ class Run:
     def phase(self) -> str:
         return self.updates[-1].phase if self.updates else ""
 
+    def take(self, update: Update) -> None:
+        assert self.exit is None
+        assert update.log.start == self.offset + len(self.log)
+        self.log += update.log.data
+        self.dates += update.log.times
+        self.updates.append(update)
+
 
 class Workshop:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.root = directory / "trials"
         self.executor = LocalExecutor(self.root)
-        self.handles: list[Handle] = []
+        self.runs: list[Run] = []
         (directory / "programs").mkdir()
 
     def script(self, text: str, name: str = "train.sh") -> Path:
@@ -72,42 +85,45 @@ class Workshop:
         attempt: int = 1,
         hyperparameters: dict[str, str] | None = None,
         parallel: int = 1,
+        executor: LocalExecutor | None = None,
         **changes: Any,
     ) -> Run:
+        """Start an attempt, or find it again."""
         submission = Submission(name, attempt, hyperparameters or {}, definition(image, **changes), parallel)
-        handle = self.executor.submit(submission)
-        self.handles.append(handle)
-        return Run(handle)
+        return self.submit(submission, executor)
+
+    def submit(self, submission: Submission, executor: LocalExecutor | None = None) -> Run:
+        run = Run(submission, executor or self.executor, offset=submission.log_offset)
+        run.executor.submit(submission)
+        self.runs.append(run)
+        return run
+
+    def again(self, run: Run, executor: LocalExecutor, offset: int = 0) -> Run:
+        """The same attempt as another executor finds it, its log told from `offset` on."""
+        return self.submit(replace(run.submission, log_offset=offset), executor)
 
     def run(self, image: str | Path, **options: Any) -> Run:
         return self.finish(self.start(image, **options))
 
-    def look(self, run: Run, executor: LocalExecutor | None = None) -> Update:
-        [update] = (executor or self.executor).poll([(run.handle, len(run.log))])
-        assert update.log.start == len(run.log)
-        run.log += update.log.data
-        run.dates += update.log.times
-        run.updates.append(update)
-        return update
+    def look(self, run: Run) -> list[Update]:
+        """Poll the run's executor and hand its news to whomever they concern."""
+        updates = run.executor.poll()
+        for update in updates:
+            for other in self.runs:
+                if other.key == update.key and other.executor is run.executor and other.exit is None:
+                    other.take(update)
+        return updates
 
-    def until(
-        self,
-        run: Run,
-        condition: Callable[[Run], bool],
-        *,
-        within: float = 15,
-        executor: LocalExecutor | None = None,
-    ) -> Run:
+    def until(self, run: Run, condition: Callable[[Run], bool], *, within: float = 15) -> Run:
         deadline = time.monotonic() + within
-        while True:
-            self.look(run, executor)
-            if condition(run):
-                return run
+        while not condition(run):
             assert time.monotonic() < deadline, f"{run.phase}: {run.log[-2000:]!r}, {run.exit}"
-            time.sleep(0.005)
+            if not self.look(run):
+                time.sleep(0.005)
+        return run
 
-    def finish(self, run: Run, *, within: float = 15, executor: LocalExecutor | None = None) -> Run:
-        return self.until(run, lambda run: run.exit is not None, within=within, executor=executor)
+    def finish(self, run: Run, *, within: float = 15) -> Run:
+        return self.until(run, lambda run: run.exit is not None, within=within)
 
     def says(self, run: Run, text: bytes, **options: Any) -> Run:
         return self.until(run, lambda run: text in run.log, **options)
@@ -120,20 +136,22 @@ class Workshop:
             time.sleep(0.005)
 
     def attempt(self, run: Run) -> Path:
-        return self.root / str(run.handle["name"]) / "attempts" / str(run.handle["attempt"])
+        return self.root / run.key.name / "attempts" / str(run.key.attempt)
 
     def base(self, run: Run) -> Path:
-        return self.root / str(run.handle["name"]) / "ml"
+        return self.root / run.key.name / "ml"
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
     place = Workshop(tmp_path)
     yield place
-    for handle in place.handles:  # whatever a failed test left running
-        place.executor.stop(handle, now=True)
-        while place.executor.poll([(handle, 1 << 60)])[0].exit is None:
-            time.sleep(0.005)
+    for run in place.runs:  # whatever a failed test left running
+        if run.exit is None:
+            run.executor.stop(run.key, now=True)
+            run.executor.submit(replace(run.submission, log_offset=1 << 60))
+            while not any(u.key == run.key and u.exit is not None for u in run.executor.poll()):
+                time.sleep(0.005)
     place.executor.close()
 
 

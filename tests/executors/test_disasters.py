@@ -16,13 +16,13 @@ import pytest
 
 from hpt.errors import StorageError
 from hpt.executors import process
+from hpt.executors.attempt import Attempt
 from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
 from tests import prerequisites
 from tests.executors.conftest import (
     DAEMON,
     REPOSITORY,
-    Run,
     Workshop,
     definition,
     is_running,
@@ -52,6 +52,7 @@ def test_a_killed_supervisor_takes_the_program_along_and_the_attempt_is_lost(wor
 
 
 def test_a_supervisor_killed_beside_a_dead_tuner_is_found_out_by_the_next(workshop: Workshop) -> None:
+    image = workshop.script("echo ready; sleep 60")
     code = f"""
         import os, signal, sys
         from pathlib import Path
@@ -59,9 +60,8 @@ def test_a_supervisor_killed_beside_a_dead_tuner_is_found_out_by_the_next(worksh
         from hpt.executors.local import LocalExecutor
         from tests.executors.conftest import definition
         executor = LocalExecutor(Path({str(workshop.root)!r}))
-        image = {str(workshop.script("echo ready; sleep 60"))!r}
-        handle = executor.submit(Submission("job-001", 1, {{}}, definition(image)))
-        while not executor.poll([(handle, 0)])[0].log.data:
+        executor.submit(Submission("job-001", 1, {{}}, definition({str(image)!r})))
+        while not any(update.log.data for update in executor.poll()):
             pass
         os.kill(os.getpid(), signal.SIGKILL)
     """
@@ -70,8 +70,7 @@ def test_a_supervisor_killed_beside_a_dead_tuner_is_found_out_by_the_next(worksh
         [sys.executable, "-c", textwrap.dedent(code)], cwd=REPOSITORY, env=environment, check=False
     )
     assert tuner.returncode == -9
-    run = Run({"name": "job-001", "attempt": 1})
-    workshop.says(run, b"ready")
+    run = workshop.says(workshop.start(image), b"ready")
     assert run.phase == "Training"
     supervisor = supervisor_of(workshop, run)
     assert is_running(supervisor)
@@ -100,7 +99,7 @@ def test_supervisors_killed_at_any_moment_of_the_start_never_lead_to_a_second_ru
     outcomes = []
     for number in range(25):
         run = workshop.start(script, name=f"job-{number:03}")
-        pid = _supervisor_just_started(f"/{run.handle['name']}/")
+        pid = _supervisor_just_started(f"/{run.key.name}/")
         time.sleep(0.0015 * number)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
@@ -129,7 +128,7 @@ def test_a_restarted_host_loses_its_attempts(workshop: Workshop) -> None:
     # After a restart the pid may well be somebody else's: here, this process's.
     marker |= {"boot_id": "00000000-0000-0000-0000-000000000000", "pid": os.getpid()}
     (place / "started.json").write_text(json.dumps(marker))
-    later = workshop.finish(Run(run.handle), executor=LocalExecutor(workshop.root))
+    later = workshop.finish(workshop.again(run, LocalExecutor(workshop.root)))
     assert later.log == b"one\n"
     assert later.exit is not None
     assert later.exit.outcome == "Lost"
@@ -143,8 +142,8 @@ def test_a_pid_used_again_is_not_taken_for_the_supervisor(workshop: Workshop) ->
     marker = json.loads((place / "started.json").read_text())
     (place / "started.json").write_text(json.dumps(marker | {"pid": os.getpid()}))
     other = LocalExecutor(workshop.root)
-    other.stop(run.handle)  # would be SIGTERM to ourselves
-    later = workshop.finish(Run(run.handle), executor=other)
+    other.stop(run.key)  # would be SIGTERM to ourselves
+    later = workshop.finish(workshop.again(run, other))
     assert later.exit is not None
     assert later.exit.outcome == "Lost"
     assert later.exit.stopped
@@ -162,18 +161,20 @@ def test_a_full_disk_before_the_start_is_the_hosts_failure(workshop: Workshop, s
     assert supervisor_started.exists()
     # Another is submitted, and its tuner dies before its supervisor has done anything.
     script = workshop.script("echo never")
-    second = Run({"name": "job-002", "attempt": 1})
-    place = workshop.attempt(second)
+    place = workshop.root / "job-002" / "attempts" / "1"
     place.mkdir(parents=True)
     submission = Submission("job-002", 1, {}, definition(script))
     (place / "spec.json").write_text(json.dumps(specification(submission) | {"owner": None}))
     _fill(small_disk)
     (small_disk / "ballast").unlink()  # one page: not enough for the room of its end
-    workshop.finish(second, executor=LocalExecutor(workshop.root))
-    assert second.exit is not None
-    assert second.exit.outcome == "Lost"
-    assert "No space left on device" in second.exit.reason
-    assert second.log == b""
+    second = Attempt(submission.key, place, time.time)
+    deadline = time.monotonic() + 15
+    while (update := second.poll(1 << 16)) is None or update.exit is None:
+        assert time.monotonic() < deadline
+        assert update is None or update.log.data == b""
+        time.sleep(0.005)
+    assert update.exit.outcome == "Lost"
+    assert "No space left on device" in update.exit.reason
     with pytest.raises(StorageError, match=r"job-003 cannot be set up .*: No space left .*; make room there"):
         workshop.start(script, name="job-003")
 
@@ -257,7 +258,7 @@ def test_the_whole_tree_killed_leaves_nothing_and_loses_nothing(workshop: Worksh
     process.kill_marked(token)
     assert vanish(pids_in(pids)[0])
     other = LocalExecutor(workshop.root)
-    later = workshop.finish(Run(run.handle), executor=other)
+    later = workshop.finish(workshop.again(run, other))
     assert later.exit is not None
     assert later.exit.outcome == "Lost"
     assert later.log == b"ready\n"
@@ -274,7 +275,7 @@ def test_a_stop_reaches_a_program_on_a_full_disk(workshop: Workshop, small_disk:
     run = workshop.says(workshop.start(workshop.script("echo ready; sleep 60")), b"ready")
     with pytest.raises(OSError, match="No space left"):
         _touch_files(small_disk, 200)
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
     workshop.finish(run, within=3)
     assert not (workshop.attempt(run) / "stop").exists()
     assert run.exit is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import ExecutorError, InputError
+from hpt.executors.base import AttemptKey
 from hpt.executors.local import LocalExecutor
-from tests.executors.conftest import REPOSITORY, Run, Workshop, own_children, vanish
+from tests.executors.conftest import REPOSITORY, Workshop, own_children, vanish
 
 
 def test_a_program_runs_to_its_end(workshop: Workshop) -> None:
@@ -99,27 +101,29 @@ def test_the_exit_comes_only_with_the_last_byte(workshop: Workshop) -> None:
     assert all(update.exit is None for update in run.updates[:-1])
     assert all(update.phase != "Ended" for update in run.updates[:-1])
     assert max(len(update.log.data) for update in run.updates) <= 1 << 20
-    # Asked again, from any offset, it tells the same.
-    [again] = workshop.executor.poll([(run.handle, 4_999_990)])
-    assert again.log.data == b"\0" * 10
+    # Submitted again, from any offset, it tells the same.
+    again = workshop.finish(workshop.again(run, workshop.executor, 4_999_990))
+    assert again.log == b"\0" * 10
     assert again.exit == run.exit
 
 
 def test_a_flood_of_output_is_handed_out_in_bounded_pieces(workshop: Workshop) -> None:
     size = 200 << 20
     run = workshop.start(workshop.script(f"yes 'loss=0.5 and so on and on' | head -c {size}"))
-    offset, longest, largest = 0, 0.0, 0
+    offset, longest, largest, end = 0, 0.0, 0, None
     deadline = time.monotonic() + 20
-    while True:
+    while end is None:
         before = time.thread_time()
-        [update] = workshop.executor.poll([(run.handle, offset)])
-        longest, largest = max(longest, time.thread_time() - before), max(largest, len(update.log.data))
-        offset += len(update.log.data)
-        if update.exit is not None:
-            break
+        updates = workshop.executor.poll()
+        longest = max(longest, time.thread_time() - before)
+        for update in updates:
+            assert update.log.start == offset
+            offset += len(update.log.data)
+            largest, end = max(largest, len(update.log.data)), update.exit
         assert time.monotonic() < deadline
+    workshop.runs.remove(run)
     assert offset == size
-    assert update.exit.exit_code == 0
+    assert end.exit_code == 0
     assert largest <= 1 << 20
     assert longest < 0.1
 
@@ -133,8 +137,7 @@ def test_dates_lie_at_most_a_second_apart_and_cover_every_byte(workshop: Worksho
     began = time.time()
     run = workshop.start(workshop.script("for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.25; done"))
     workshop.finish(run)
-    late = Run(run.handle)
-    workshop.finish(late, executor=LocalExecutor(workshop.root))  # reads all of it afterwards
+    late = workshop.finish(workshop.again(run, LocalExecutor(workshop.root)))  # reads all of it afterwards
     for dates, log in ((run.dates, run.log), (late.dates, late.log)):
         assert dates[-1][0] == len(log) == 56
         offsets, times = [offset for offset, _ in dates], [seconds for _, seconds in dates]
@@ -147,8 +150,8 @@ def test_dates_lie_at_most_a_second_apart_and_cover_every_byte(workshop: Worksho
         seconds = next(seconds for offset, seconds in late.dates if offset >= 7 * number)
         assert 0 <= seconds - began - 0.25 * (number - 1) < 1.2
     # Dates of a part are those of the whole.
-    [part] = LocalExecutor(workshop.root).poll([(run.handle, 30)])
-    assert list(part.log.times) == [date for date in late.dates if date[0] > 30]
+    part = workshop.finish(workshop.again(run, LocalExecutor(workshop.root), 30))
+    assert part.dates == [date for date in late.dates if date[0] > 30]
 
 
 def test_a_removed_or_cut_off_log_harms_nobody(workshop: Workshop) -> None:
@@ -169,7 +172,7 @@ def test_phases_follow_the_program(workshop: Workshop) -> None:
     go = workshop.directory / "go"
     run = workshop.start(workshop.script(f"until [ -e {go} ]; do sleep 0.01; done"))
     workshop.until(run, lambda run: run.phase == "Training")
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
     workshop.finish(run)
     assert run.exit is not None
     assert run.exit.stopped
@@ -178,24 +181,29 @@ def test_phases_follow_the_program(workshop: Workshop) -> None:
 
 def test_another_process_attaches_and_sees_it_through(workshop: Workshop) -> None:
     go = workshop.directory / "go"
-    run = workshop.start(
-        workshop.script(f"echo one; until [ -e {go} ]; do sleep 0.01; done; echo two; exit 4")
-    )
-    workshop.says(run, b"one\n")
+    image = str(workshop.script(f"echo one; until [ -e {go} ]; do sleep 0.01; done; echo two; exit 4"))
+    run = workshop.says(workshop.start(image), b"one\n")
     code = f"""
         import time
         from pathlib import Path
+        from hpt.executors.base import Submission
         from hpt.executors.local import LocalExecutor
+        from tests.executors.conftest import definition
         executor = LocalExecutor(Path({str(workshop.root)!r}))
-        [update] = executor.poll([({dict(run.handle)!r}, 2)])
+        executor.submit(Submission("job-001", 1, {{}}, definition({image!r}), log_offset=2))
+        [update] = executor.poll()
         assert (update.phase, update.log.data, update.exit) == ("Training", b"e\\n", None), update
         Path({str(go)!r}).touch()
+        log = b""
         while update.exit is None:
             time.sleep(0.01)
-            [update] = executor.poll([({dict(run.handle)!r}, 4)])
-        print(update.log.data, update.exit.exit_code)
+            for update in executor.poll():
+                log += update.log.data
+        print(log, update.exit.exit_code)
     """
-    output = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], cwd=REPOSITORY, text=True)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    output = subprocess.check_output(command, cwd=REPOSITORY, env=environment, text=True)
     assert output == "b'two\\n' 4\n"
     workshop.finish(run)
     assert run.exit is not None
@@ -211,7 +219,7 @@ def test_finished_supervisors_leave_no_zombies_and_no_open_files(workshop: Works
         workshop.run(script, name=f"zombie-{number}")
     deadline = time.monotonic() + 5
     while set(own_children()) - others:
-        workshop.executor.poll([])
+        workshop.executor.poll()
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert len(list(Path("/proc/self/fd").iterdir())) == files
@@ -223,8 +231,8 @@ def test_closing_leaves_attempts_running(workshop: Workshop) -> None:
     workshop.says(run, b"one\n")
     workshop.executor.close()
     go.touch()
-    workshop.finish(run, executor=LocalExecutor(workshop.root))
-    assert run.log == b"one\ntwo\n"
+    later = workshop.finish(workshop.again(run, LocalExecutor(workshop.root), len(run.log)))
+    assert later.log == b"two\n"
 
 
 def test_names_that_would_leave_the_root_are_refused(workshop: Workshop) -> None:
@@ -233,7 +241,6 @@ def test_names_that_would_leave_the_root_are_refused(workshop: Workshop) -> None
             workshop.start("/bin/true", name=name)
     with pytest.raises(InputError, match="count from 1"):
         workshop.start("/bin/true", attempt=0)
-    workshop.handles.clear()
     assert not list(workshop.directory.glob("**/attempts"))
 
 
@@ -246,12 +253,19 @@ def test_a_root_that_cannot_be_written_is_an_error_of_the_executor(workshop: Wor
     workshop.executor = LocalExecutor(workshop.root)
 
 
-def test_an_attempt_that_never_was_is_lost(workshop: Workshop) -> None:
-    [update] = workshop.executor.poll([({"name": "job-404", "attempt": 1}, 0)])
-    assert update.exit is not None
-    assert update.exit.outcome == "Lost"
-    assert "nothing of this attempt is found" in update.exit.reason
-    workshop.executor.stop({"name": "job-404", "attempt": 1})
+def test_an_attempt_that_is_removed_is_lost(workshop: Workshop) -> None:
+    run = workshop.run(workshop.script("exit 0"))
+    again = workshop.again(run, LocalExecutor(workshop.root))
+    shutil.rmtree(workshop.root)
+    workshop.finish(again)
+    assert again.exit is not None
+    assert again.exit.outcome == "Lost"
+    assert "nothing of this attempt is found" in again.exit.reason
+    assert not workshop.root.exists()
+
+
+def test_stopping_what_never_was_leaves_nothing_behind(workshop: Workshop) -> None:
+    workshop.executor.stop(AttemptKey("job-404", 1))
     assert not workshop.root.exists()
 
 

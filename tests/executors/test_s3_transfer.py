@@ -190,7 +190,7 @@ def test_a_stop_cuts_a_download_short(workshop: Workshop, s3: Any, monkeypatch: 
         run = workshop.start(workshop.script("echo never"), channels=(Channel("train", "s3://bucket/x"),))
         workshop.until(run, lambda run: run.phase == "Downloading")
         time.sleep(0.1)
-        workshop.executor.stop(run.handle)
+        workshop.executor.stop(run.key)
         workshop.finish(run, within=3)
         silent.kill()
     assert run.exit is not None

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hpt.errors import InputError
-from hpt.executors.base import Submission
+from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.curves import CurveTable, load_curves
 from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock
 from hpt.job.config import Objective, TrainingJobDefinition
@@ -22,6 +23,8 @@ SPACE = SearchSpace(
 )
 TEXTS = {"lr": "0.1", "depth": "3", "kind": "a", "_tuning_objective_metric": "m", "static": "1"}
 
+KEY = AttemptKey("job-001", 1)
+
 
 def submission(name: str = "job-001", **changes: object) -> Submission:
     definition = TrainingJobDefinition(
@@ -35,62 +38,125 @@ def make(curve: Curve, trouble: Trouble | None = None) -> tuple[SimulatedExecuto
     return SimulatedExecutor(lambda config: curve, clock, trouble=trouble or Trouble()), clock
 
 
+def look(executor: SimulatedExecutor) -> Update:
+    [update] = executor.poll()
+    return update
+
+
 def test_values_come_when_their_time_has_come() -> None:
     executor, clock = make(Curve([0.5, 0.25], [10.0, 5.0]))
-    handle = executor.submit(submission())
-    [update] = executor.poll([(handle, 0)])
+    executor.submit(submission())
+    update = look(executor)
     assert (update.phase, update.log.data, update.exit) == ("Training", b"", None)
+    assert executor.poll() == []
     executor.sleep(1.0)
     assert clock() == 110.0
-    [update] = executor.poll([(handle, 0)])
+    update = look(executor)
+    assert (update.key, update.phase) == (("job-001", 1), "Training")
     assert (update.log.data, update.log.times) == (b"simulated: 0.5\n", [(15, 110.0)])
     executor.sleep(1.0)
-    [update] = executor.poll([(handle, 15)])
+    update = look(executor)
     assert (update.log.start, update.log.data) == (15, b"simulated: 0.25\n")
     assert update.phase == "Ended" and update.exit is not None
     assert (update.exit.exit_code, update.exit.started, update.exit.ended) == (0, 100.0, 115.0)
-    assert executor.poll([(handle, 0)])[0].log.data == b"simulated: 0.5\nsimulated: 0.25\n"
+    assert executor.poll() == []
     executor.sleep(7.0)  # nothing is to come: an ordinary pause
     assert clock() == 122.0
+    executor.submit(submission())  # found again, and told of from the start
+    again = look(executor)
+    assert (again.log.data, again.exit) == (b"simulated: 0.5\nsimulated: 0.25\n", update.exit)
 
 
 def test_submitting_twice_starts_once() -> None:
     executor, clock = make(Curve([1.0], 10.0))
-    handle = executor.submit(submission())
+    executor.submit(submission())
     clock.now += 5
-    assert executor.submit(submission()) == handle
+    executor.submit(submission())
     clock.now += 5
-    assert executor.poll([(handle, 0)])[0].phase == "Ended"
-    assert executor.submit(submission()) == handle
-    assert executor.poll([(handle, 0)])[0].phase == "Ended"
+    assert look(executor).phase == "Ended"
+    executor.submit(replace(submission(), log_offset=4))
+    update = look(executor)
+    assert (update.phase, update.log.start, update.log.data) == ("Ended", 4, b"lated: 1.0\n")
+
+
+def test_only_attempts_with_news_are_told_of_in_the_order_of_submission() -> None:
+    clock = VirtualClock()
+    seconds = {0.1: 10.0, 0.2: 20.0, 0.4: 10.0}
+    executor = SimulatedExecutor(lambda config: Curve([1.0] * 3, seconds[config["lr"]]), clock)
+    for number, lr in enumerate((0.4, 0.2, 0.1)):
+        executor.submit(replace(submission(f"job-{number}"), hyperparameters={**TEXTS, "lr": repr(lr)}))
+    assert [update.key.name for update in executor.poll()] == ["job-0", "job-1", "job-2"]
+    told = []
+    for _ in range(4):
+        executor.sleep(1.0)
+        told.append((clock(), [update.key.name for update in executor.poll()]))
+    everybody = ["job-0", "job-1", "job-2"]
+    assert told == [
+        (10.0, ["job-0", "job-2"]),
+        (20.0, everybody),
+        (30.0, ["job-0", "job-2"]),
+        (40.0, ["job-1"]),
+    ]
 
 
 def test_a_stop_is_followed_by_what_is_printed_until_it_is_over() -> None:
     executor, clock = make(Curve([1.0, 2.0, 3.0, 4.0], 10.0), Trouble(shutdown=12.0))
-    handle = executor.submit(submission(grace_seconds=60.0))
+    executor.submit(submission(grace_seconds=60.0))
     clock.now = 110.0
-    executor.stop(handle)
-    executor.stop(handle)
+    log = look(executor).log.data
+    executor.stop(KEY)
+    executor.stop(KEY)
     executor.sleep(1.0)
     assert clock() == 120.0
+    log += look(executor).log.data
     executor.sleep(1.0)
     assert clock() == 122.0
-    [update] = executor.poll([(handle, 0)])
-    assert update.log.data.count(b"\n") == 2
+    update = look(executor)
+    assert (log + update.log.data).count(b"\n") == 2
     assert update.exit is not None and update.exit.stopped and update.exit.ended == 122.0
-    executor.stop(handle)  # too late, and harmless
+    executor.stop(KEY)  # too late, and harmless
+    executor.sleep(3.0)  # what it would have printed later does not stop the clock
+    assert clock() == 125.0
 
 
 def test_a_stop_at_once_and_one_whose_grace_is_shorter() -> None:
     executor, clock = make(Curve([1.0] * 9, 10.0), Trouble(shutdown=12.0))
-    hurried = executor.submit(submission("hurried"))
-    short = executor.submit(submission("short", grace_seconds=3.0))
-    executor.stop(hurried, now=True)
-    executor.stop(short)
-    assert executor.poll([(hurried, 0)])[0].phase == "Ended"
-    assert executor.poll([(short, 0)])[0].exit is None
+    executor.submit(submission("hurried"))
+    executor.submit(submission("short", grace_seconds=3.0))
+    executor.stop(AttemptKey("hurried", 1), now=True)
+    executor.stop(AttemptKey("short", 1))
+    hurried, short = executor.poll()
+    assert hurried.phase == "Ended"
+    assert short.exit is None
     clock.now += 3.0
-    assert executor.poll([(short, 0)])[0].phase == "Ended"
+    assert look(executor).phase == "Ended"
+
+
+def test_what_has_happened_is_waited_for_once() -> None:
+    executor, clock = make(Curve([1.0, 2.0], 10.0))
+    executor.submit(submission())
+    clock.now += 10.0
+    executor.sleep(1.0)
+    assert clock() == 110.0  # the first value is still to be seen
+    executor.sleep(1.0)
+    assert clock() == 120.0  # nobody looks: time goes on all the same
+    assert look(executor).log.data.count(b"\n") == 2
+
+
+def test_programs_with_checkpoints_go_on_where_they_were() -> None:
+    for uri, checkpoint, rest in (("/tmp/c", 30, [3.0, 4.0]), (None, None, [1.0, 2.0, 3.0, 4.0])):
+        executor, clock = make(Curve([1.0, 2.0, 3.0, 4.0], 10.0))
+        first = submission(checkpoint_uri=uri)
+        executor.submit(first)
+        clock.now += 25.0
+        executor.stop(first.key)
+        update = look(executor)
+        assert update.exit is not None and update.exit.checkpoint == checkpoint
+        executor.submit(replace(first, attempt=2))
+        clock.now += 100.0
+        update = look(executor)
+        assert update.log.data == b"".join(b"simulated: %r\n" % value for value in rest)
+        assert update.exit is not None and update.exit.exit_code == 0
 
 
 def test_alarms_are_not_slept_through() -> None:
@@ -110,9 +176,10 @@ def test_alarms_are_not_slept_through() -> None:
 )
 def test_what_goes_wrong(trouble: Trouble, outcome: str, code: int | None) -> None:
     executor, clock = make(Curve([1.0] * 10, 10.0), trouble)
-    handles = [executor.submit(submission(f"job-{i:03d}")) for i in range(20)]
+    for i in range(20):
+        executor.submit(submission(f"job-{i:03d}"))
     clock.now = 1000.0
-    exits = [update.exit for update in executor.poll([(handle, 0) for handle in handles])]
+    exits = [update.exit for update in executor.poll()]
     assert {(end.outcome, end.exit_code) for end in exits if end is not None} == {(outcome, code)}
     assert len({end.ended for end in exits if end is not None}) == 20
 

@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from hpt.executors import process, record
-from hpt.executors.base import Submission
+from hpt.executors.base import AttemptKey, Submission
 from hpt.executors.local import LocalExecutor, specification
 from tests.executors.conftest import (
     DAEMON,
     PYTHON,
     REPOSITORY,
-    Run,
     Workshop,
     definition,
     is_running,
@@ -73,15 +72,15 @@ def test_the_deadline_holds_without_a_tuner(workshop: Workshop) -> None:
     workshop.says(run, b"ready")
     workshop.executor.close()
     workshop.await_record(run)
-    workshop.finish(run)
+    run = workshop.finish(workshop.again(run, LocalExecutor(workshop.root)))
     assert run.exit is not None
     assert run.exit.timed_out
 
 
 def test_a_stop_gives_grace_and_ignores_the_exit_code(workshop: Workshop) -> None:
     run = workshop.says(workshop.start(workshop.script(POLITE, "polite")), b"ready")
-    workshop.executor.stop(run.handle)
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
+    workshop.executor.stop(run.key)
     workshop.finish(run, within=3)
     assert run.exit is not None
     assert (run.exit.stopped, run.exit.exit_code, run.exit.outcome) == (True, 5, "Exited")
@@ -92,7 +91,7 @@ def test_a_stop_gives_grace_and_ignores_the_exit_code(workshop: Workshop) -> Non
 def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_period(workshop: Workshop) -> None:
     run = workshop.says(workshop.start(workshop.script(STUBBORN, "stubborn"), grace_seconds=0.5), b"ready")
     began = time.monotonic()
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
     workshop.finish(run)
     assert 0.5 <= time.monotonic() - began < 2
     assert run.exit is not None
@@ -102,10 +101,10 @@ def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_period(worksho
 
 def test_a_stop_at_once_cuts_the_grace_short(workshop: Workshop) -> None:
     run = workshop.says(workshop.start(workshop.script(STUBBORN, "stubborn")), b"ready")
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
     workshop.until(run, lambda run: run.phase == "Stopping")
     # From elsewhere, as a second Ctrl-C in a resumed tuner would.
-    LocalExecutor(workshop.root).stop(run.handle, now=True)
+    LocalExecutor(workshop.root).stop(run.key, now=True)
     workshop.finish(run, within=2)
     assert run.exit is not None
     assert (run.exit.stopped, run.exit.exit_code) == (True, -9)
@@ -122,7 +121,7 @@ def test_sigterm_to_the_supervisor_is_a_stop(workshop: Workshop) -> None:
 def test_children_of_a_shell_get_the_signal_and_the_grace_too(workshop: Workshop) -> None:
     polite = workshop.script(POLITE, "polite")
     run = workshop.says(workshop.start(workshop.script(f"{polite}\necho not reached", "wrapper")), b"ready")
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
     workshop.finish(run, within=3)
     assert run.log == b"ready\nsaved\n"
     assert run.exit is not None
@@ -134,7 +133,7 @@ def test_a_stop_before_the_start_keeps_the_program_from_running(workshop: Worksh
     script = workshop.script(f"touch {ran}")
     place = workshop.root / "job-001" / "attempts" / "1"
     place.mkdir(parents=True)
-    workshop.executor.stop({"name": "job-001", "attempt": 1})
+    workshop.executor.stop(AttemptKey("job-001", 1))
     run = workshop.run(script)
     assert run.exit is not None
     assert (run.exit.outcome, run.exit.stopped, run.exit.exit_code) == ("Exited", True, None)
@@ -147,7 +146,7 @@ def test_a_stop_at_any_moment_of_the_start_is_kept(workshop: Workshop) -> None:
     for number in range(12):
         run = workshop.start(script, name=f"job-{number:03}")
         time.sleep(0.004 * number)
-        workshop.executor.stop(run.handle)
+        workshop.executor.stop(run.key)
         workshop.finish(run, within=3)
         assert run.exit is not None
         assert (run.exit.outcome, run.exit.stopped) == ("Exited", True), run.exit
@@ -156,7 +155,7 @@ def test_a_stop_at_any_moment_of_the_start_is_kept(workshop: Workshop) -> None:
 def test_a_stop_after_the_end_changes_nothing(workshop: Workshop) -> None:
     run = workshop.run(workshop.script("exit 0"))
     files = sorted(workshop.attempt(run).iterdir())
-    workshop.executor.stop(run.handle, now=True)
+    workshop.executor.stop(run.key, now=True)
     assert sorted(workshop.attempt(run).iterdir()) == files
     workshop.look(run)
     assert run.exit is not None
@@ -175,7 +174,7 @@ def test_daemons_that_left_the_session_end_with_the_program(workshop: Workshop, 
     )
     workshop.says(run, b"ready")
     if ending != "by itself":
-        workshop.executor.stop(run.handle, now=ending == "at once")
+        workshop.executor.stop(run.key, now=ending == "at once")
     workshop.finish(run, within=5)
     [daemon] = pids_in(pids)
     assert not is_running(daemon)
@@ -205,7 +204,7 @@ time.sleep(60)
     run = workshop.says(workshop.start(workshop.script(storm, "storm"), grace_seconds=0.2), b"ready")
     time.sleep(0.1)
     token = json.loads((workshop.attempt(run) / "started.json").read_text())["token"]
-    workshop.executor.stop(run.handle)
+    workshop.executor.stop(run.key)
     workshop.finish(run, within=10)
     assert process.kill_marked(token) == 0
 
@@ -234,10 +233,10 @@ def test_racing_submits_run_the_program_once(workshop: Workshop) -> None:
         print("ready", flush=True)
         for line in sys.stdin:
             name = line.strip()
-            handle = executor.submit(Submission(name, 1, {{}}, definition({str(script)!r})))
-            while (update := executor.poll([(handle, 0)])[0]).exit is None:
+            executor.submit(Submission(name, 1, {{}}, definition({str(script)!r})))
+            while not (ends := [update.exit for update in executor.poll() if update.exit is not None]):
                 time.sleep(0.002)
-            print(update.exit.exit_code, flush=True)
+            print(ends[0].exit_code, flush=True)
     """
     racers = [
         subprocess.Popen(
@@ -272,9 +271,7 @@ def test_a_finished_attempt_is_found_not_run_again(workshop: Workshop) -> None:
     count = workshop.directory / "count"
     script = workshop.script(f"echo run >> {count}; exit 3")
     workshop.run(script)
-    again = workshop.finish(
-        Run(LocalExecutor(workshop.root).submit(Submission("job-001", 1, {}, definition(script))))
-    )
+    again = workshop.finish(workshop.start(script, executor=LocalExecutor(workshop.root)))
     assert again.exit is not None
     assert again.exit.exit_code == 3
     assert count.read_text() == "run\n"
@@ -287,7 +284,7 @@ def test_a_tuner_killed_between_spec_and_spawn_left_enough_to_go_on(workshop: Wo
     place.mkdir(parents=True)
     submission = Submission("job-001", 1, {}, definition(script))
     record.write_json(str(place / "spec.json"), specification(submission))
-    run = workshop.finish(Run({"name": "job-001", "attempt": 1}))  # a poll alone is enough
+    run = workshop.finish(workshop.submit(submission))
     assert run.exit is not None
     assert run.exit.exit_code == 0
     (workshop.root / "job-002" / "attempts" / "1").mkdir(parents=True)

@@ -7,7 +7,7 @@ from math import inf, isfinite
 from statistics import median
 
 from hpt.search.history import History
-from hpt.search.trial import Decision, ObjectiveType, Trial
+from hpt.search.trial import Decision, ObjectiveType, Report, Trial
 
 
 def _minimised(value: float, history: History) -> float:
@@ -21,7 +21,16 @@ def _average(values: list[float]) -> float:
 
 
 def _median(values: list[float]) -> float:
-    return median([Fraction(value) if isfinite(value) else inf for value in values])
+    return float(median([Fraction(value) if isfinite(value) else inf for value in values]))
+
+
+def course(trial: Trial) -> list[Report]:
+    """The reports that no later one takes the place of: those with less resource than all that follow."""
+    return [
+        report
+        for i, report in enumerate(trial.reports)
+        if all(later.resource > report.resource for later in trial.reports[i + 1 :])
+    ]
 
 
 def median_rule(
@@ -33,15 +42,15 @@ def median_rule(
         for other in history
         if other.status.ended and other.value is not None and other.definition == trial.definition
     ]
-    e = len(trial.reports)
+    e = len(course(trial))
     if e == 0 or len(ended) < min_trials:
         return Decision.CONTINUE
-    if e < max(min_steps, step_fraction * median(len(other.reports) for other in ended)):
+    if e < max(min_steps, step_fraction * median(len(course(other)) for other in ended)):
         return Decision.CONTINUE
     averages = [
-        _average([_minimised(report.value, history) for report in other.reports[:e]])
+        _average([_minimised(report.value, history) for report in course(other)[:e]])
         for other in ended
-        if len(other.reports) >= e
+        if len(course(other)) >= e
     ]
     y = _minimised(trial.reports[-1].value, history)
     return Decision.STOP if averages and y > _median(averages) else Decision.CONTINUE

@@ -22,7 +22,7 @@ from hpt.job.config import (
 from hpt.job.decisions import make_search
 from hpt.job.state import JobState
 from hpt.running.runner import TuningJobRunner
-from hpt.running.simulation import simulate
+from hpt.running.simulation import Simulation, simulate
 from hpt.search import events as ev
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import Config, Decision, ObjectiveType
@@ -50,7 +50,7 @@ def config(strategy: str = "Random", *, jobs: int = 100, parallel: int = 10, **c
     return JobConfig("sim", strategy, definition, limits, seed=5, **changes)  # type: ignore[arg-type]
 
 
-def run(config: JobConfig, trouble: Trouble | None = None) -> tuple[TuningJobRunner, list[ev.Event]]:
+def run(config: JobConfig, trouble: Trouble | None = None) -> tuple[Simulation, list[ev.Event]]:
     recorded: list[ev.Event] = []
 
     def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
@@ -99,7 +99,7 @@ def test_the_median_rule_spares_reports_and_keeps_the_best() -> None:
     job = config(early_stopping=EarlyStopping())
     stopping, recorded = run(job)
 
-    def reports(runner: TuningJobRunner) -> int:
+    def reports(runner: Simulation) -> int:
         return sum(job.reports for job in runner.state.jobs.values())
 
     assert plain.state.training_counters["Completed"] == 100
@@ -237,3 +237,47 @@ def test_a_job_cut_after_any_commit_goes_on_to_the_same_results(job: JobConfig) 
         assert (resumed.status, resumed.criterion) == (original.status, original.criterion)
         assert resumed.improvement == original.improvement
         assert (resumed.converged is None) == (original.converged is None)
+
+
+def test_it_says_how_busy_the_slots_were_and_how_long_the_tuner_thought() -> None:
+    job = config(jobs=4, parallel=2)
+    simulation = simulate(job, lambda config: Curve([1.0], 10.0))
+    assert (simulation.state.ended, simulation.busy) == (20.0, 1.0)
+    assert 0 < simulation.thinking < 30
+    three = simulate(config(jobs=3, parallel=2), lambda config: Curve([1.0], 10.0))
+    assert (three.state.ended, three.busy) == (20.0, 0.75)
+    late = simulate(job, lambda config: Curve([1.0], 10.0), trouble=Trouble(startup=10.0))
+    assert (late.state.ended, late.busy) == (40.0, 0.5)
+
+
+def test_time_that_the_tuner_thinks_is_charged_where_that_is_asked_for() -> None:
+    """Of a CPU clock on which each look takes 10 ms, so that the test does not depend on the machine."""
+    looks = 0
+
+    def cpu() -> float:
+        nonlocal looks
+        looks += 1
+        return looks / 100
+
+    job = config(jobs=40, parallel=4)
+    plain = simulate(job, lambda config: Curve([1.0], 10.0), cpu=cpu)
+    assert (plain.state.ended, plain.busy) == (100.0, 1.0)
+    charged = simulate(job, lambda config: Curve([1.0], 10.0), charge=True, cpu=cpu)
+    assert charged.state.ended is not None and charged.state.ended > 110.0
+    assert charged.busy < 0.95
+    assert charged.state.training_counters["Completed"] == 40
+    configs = [[each.config for each in one.state.jobs.values()] for one in (plain, charged)]
+    assert configs[0] == configs[1]
+
+
+def test_what_the_curves_take_is_not_the_tuners() -> None:
+    began = time.process_time()
+
+    def slow(config: Config) -> Curve:
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
+        return Curve([1.0], 10.0)
+
+    simulation = simulate(config(jobs=20, parallel=4), slow)
+    assert simulation.thinking < time.process_time() - began - 20 * 0.05 + 0.01

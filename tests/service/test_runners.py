@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 import hpt.client
+from hpt.host.identity import ProcessIdentity
 from hpt.running import detached
 from hpt.running.session import Session
 from hpt.sagemaker.request.parse import parse_request
 from hpt.service.api import Service
 from hpt.service.launcher import FREE_RESTARTS, LOG, RUNNER, Runner
-from hpt.storage.owner import ProcessIdentity
 from tests.client.conftest import Desk
 
 NAME = "HyperParameterTuningJobName"

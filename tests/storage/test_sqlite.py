@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobExistsError, JobNotFoundError, JobOwnedError, LeaseLostError, StorageError
+from hpt.host.identity import ProcessIdentity
 from hpt.job.notes import STOP, stop_requested
 from hpt.search.events import Reported
 from hpt.storage.filesystem import filesystem_kind, is_shared
-from hpt.storage.owner import ProcessIdentity
 from hpt.storage.sqlite import SQLiteStorage
 from hpt.testing.storage import StorageSuite, events
 
@@ -171,22 +171,6 @@ def test_an_owner_of_another_boot_is_dead_unless_locked(storage: SQLiteStorage, 
             storage.acquire("job")
     assert storage.read("job")[0].owner_pid is None
     assert storage.acquire("job").token == 6
-
-
-def test_a_reused_process_id_is_another_process() -> None:
-    me = ProcessIdentity.current()
-    assert me.lives()
-    assert ProcessIdentity.parse(str(me)) == me
-    assert ProcessIdentity(me.boot, me.namespace, me.pid, me.start - 1).lives() is False
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    while Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z":
-        time.sleep(0.001)
-    start = int(Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[19])
-    assert ProcessIdentity(me.boot, me.namespace, pid, start).lives() is False  # a zombie
-    os.waitpid(pid, 0)
-    assert ProcessIdentity(me.boot, me.namespace, pid, start).lives() is False
 
 
 def test_a_taken_over_lease_fails_within_the_append(storage: SQLiteStorage, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import JobOwnedError, StorageError
+from hpt.host.identity import ProcessIdentity
 from hpt.job.notes import STOP, stop_requested
 from hpt.search.events import to_json
-from hpt.storage.owner import ProcessIdentity
 from hpt.storage.sqlite import SQLiteStorage
 from hpt.testing.storage import events
 

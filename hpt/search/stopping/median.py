@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
+from collections.abc import Sequence
 from math import inf, isfinite
 
 from hpt.errors import InputError
 from hpt.search.history import History
 from hpt.search.numbers import check_count
 from hpt.search.stopping.successive_halving import minimised
-from hpt.search.trial import Decision, ObjectiveType, Trial
+from hpt.search.trial import Decision, ObjectiveType, Report, Trial
 
 FEW_JOBS = 20
 """Up to so many planned training jobs the rule is active from FEW_BEFORE ended ones on, else from BEFORE."""
@@ -23,9 +24,11 @@ class MedianRule:
     """Stops a trial whose latest value, at its step e, is strictly worse than the median over its
     predecessors of the average of their values at steps 1 to e (Golovin et al., "Google Vizier", KDD 2017).
 
-    Predecessors ended with a usable objective and have e values or more; in a multi-algorithm job, the
-    trial's own one was theirs too. NaN and infinity are worse than any number, and so is an average with one
-    of them in it; equal values go on.
+    Steps count the reports of what the model has been trained for: where the resource of a report is no
+    further than that of earlier ones, training went back, and it takes their place. Predecessors ended with a
+    usable objective and have e values or more; in a multi-algorithm job, the trial's own one was theirs too.
+    NaN and infinity are worse than any number, and so is an average with one of them in it; equal values go
+    on.
 
     min_trials: predecessors of whatever length that must have ended before any trial is stopped. min_steps
     and step_fraction: no trial is stopped before step `max(min_steps, step_fraction * median length of the
@@ -60,10 +63,10 @@ class MedianRule:
     def decide(self, history: History, number: int) -> Decision:
         """Whether trial `number` goes on after its latest report."""
         trial = history.trial(number)
-        step = len(trial.reports)
-        if step == 0 or trial.status.ended:
+        if not trial.reports or trial.status.ended:
             return Decision.CONTINUE
         averages = self._up_to(history)
+        step = averages.step(trial)
         lengths = averages.lengths.get(trial.definition, [])
         if len(lengths) < self.min_trials:
             return Decision.CONTINUE
@@ -94,15 +97,40 @@ class _Averages:
         self.ended = 0
         self.at_step: defaultdict[tuple[str | None, int], list[float]] = defaultdict(list)
         self.lengths: defaultdict[str | None, list[float]] = defaultdict(list)
+        self._running: dict[int, tuple[int, list[Report]]] = {}  # reports read, and the course they make
+
+    def step(self, trial: Trial) -> int:
+        """How many steps a running trial has come."""
+        count, reports = self._running.get(trial.number, (0, []))
+        if count > len(trial.reports):  # a view of the past
+            return len(extended([], trial.reports))
+        extended(reports, trial.reports[count:])
+        self._running[trial.number] = len(trial.reports), reports
+        return len(reports)
 
     def take(self, trial: Trial) -> None:
         self.ended += 1
+        self._running.pop(trial.number, None)
         if trial.value is None:
             return
-        insort(self.lengths[trial.definition], float(len(trial.reports)))
-        values = [minimised(report.value, self.objective) for report in trial.reports]
+        course = extended([], trial.reports)
+        insort(self.lengths[trial.definition], float(len(course)))
+        values = [minimised(report.value, self.objective) for report in course]
         for step, average in enumerate(running_averages(values), 1):
             insort(self.at_step[trial.definition, step], average)
+
+
+def extended(course: list[Report], reports: Sequence[Report]) -> list[Report]:
+    """The course with further reports: each takes the place of those whose resource it does not exceed.
+
+    >>> [r.value for r in extended([], [Report(1, 0.5), Report(2, 0.4), Report(3, 0.3), Report(2, 0.6)])]
+    [0.5, 0.6]
+    """
+    for report in reports:
+        while course and course[-1].resource >= report.resource:
+            course.pop()
+        course.append(report)
+    return course
 
 
 _SHIFT = 1074

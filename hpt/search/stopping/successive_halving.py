@@ -32,8 +32,8 @@ class SuccessiveHalving:
     trial's bracket is drawn with (seed, trial) in proportion to the number of configurations that Hyperband
     starts in it (Li et al., JMLR 2018). Rungs are shared between brackets, not between the algorithms of a
     job of several. A report that passes several rungs at once counts for the highest of them; values reported
-    after a trial was told to stop, and ones whose resource is no further than before, count for none. NaN
-    and infinity are worse than any number and never good enough.
+    after a trial was told to stop, and ones whose resource is no further than before (as after training went
+    back to a checkpoint), count for none. NaN and infinity are worse than any number and never good enough.
 
     The rungs are a function of the history; what is kept of them between calls is a cache, never state.
     """
@@ -94,10 +94,9 @@ class SuccessiveHalving:
             stops = self.stops_at_max or resource > self.max_resource
             return Decision.STOP if stops else Decision.CONTINUE
         rungs = self._up_to(history)
-        k = rungs.read(trial, self)
+        k = rungs.reached(trial)
         if k is None:
             return Decision.CONTINUE
-        rungs.read_all(history, self)
         values = rungs.values[trial.definition, k]
         y = minimised(trial.reports[-1].value, history.objective)
         if len(values) < self.eta:
@@ -105,17 +104,17 @@ class SuccessiveHalving:
         return Decision.CONTINUE if isfinite(y) and y <= quantile(values, self.eta) else Decision.STOP
 
     def _up_to(self, history: History) -> _Rungs:
-        """The cache, or a new one if it is of another history or has seen what this view has not."""
+        """The cache brought up to this view; a new one if it is of another history or has seen more."""
         cache = self._cache
         if cache is None or cache.source is not history.source or cache.version > history.version:
             cache = self._cache = _Rungs(history.source, history.objective)
-        cache.version = history.version
+        cache.read(history, self)
         return cache
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What was read of a running trial. passed: the rung its last report counted for, if any."""
+    """What was read of a trial. passed: the rung its last report counted for, if any."""
 
     bracket: int
     count: int = 0
@@ -128,38 +127,39 @@ class _Rungs:
 
     def __init__(self, source: object, objective: ObjectiveType) -> None:
         self.source, self.objective = source, objective
-        self.version = 0
-        self.ended = 0
+        self.version = self.reports = self.ended = 0
         self.values: dict[tuple[str | None, int], list[float]] = {}
         self.running: dict[int, _Progress] = {}
 
-    def read(self, trial: Trial, rule: SuccessiveHalving) -> int | None:
-        """Take in what the trial reported since; the rung its latest report counts for, or None."""
+    def read(self, history: History, rule: SuccessiveHalving) -> None:
+        """Take in every report of this view: costs those made, and trials ended, since the last time."""
+        for number in history.reporters(self.reports):
+            self._read_next(history.trial(number), rule)
+        for i in range(self.ended, history.ended_count):
+            self.running.pop(history[i].number, None)
+        self.version, self.reports, self.ended = history.version, history.report_count, history.ended_count
+
+    def reached(self, trial: Trial) -> int | None:
+        """The rung that the latest report of a running trial counts for, or None."""
+        progress = self.running.get(trial.number)
+        return progress.passed if progress is not None and progress.count == len(trial.reports) else None
+
+    def _read_next(self, trial: Trial, rule: SuccessiveHalving) -> None:
+        """Take in the trial's next report, unless it had been told to stop before."""
         progress = self.running.get(trial.number)
         if progress is None:
             progress = self.running[trial.number] = _Progress(rule.bracket(trial.number))
-        count = len(trial.reports) if trial.stopped_after is None else trial.stopped_after
-        for i in range(progress.count, count):
-            report = trial.reports[i]
-            before = bisect_right(rule.rungs, progress.furthest)
-            progress.furthest = max(progress.furthest, report.resource)
-            k = bisect_right(rule.rungs, progress.furthest) - 1
-            progress.passed = k if k >= max(before, progress.bracket) else None
-            if progress.passed is not None:
-                values = self.values.setdefault((trial.definition, k), [])
-                insort(values, minimised(report.value, self.objective))
-        progress.count = max(progress.count, count)
-        return progress.passed if count == len(trial.reports) else None
-
-    def read_all(self, history: History, rule: SuccessiveHalving) -> None:
-        """Take in every report of this view: costs the running trials and those that ended since."""
-        for i in range(self.ended, history.ended_count):
-            trial = history[i]
-            self.read(trial, rule)
-            del self.running[trial.number]
-        self.ended = history.ended_count
-        for trial in history.running:
-            self.read(trial, rule)
+        if trial.stopped_after is not None and progress.count >= trial.stopped_after:
+            return
+        report = trial.reports[progress.count]
+        progress.count += 1
+        before = bisect_right(rule.rungs, progress.furthest)
+        progress.furthest = max(progress.furthest, report.resource)
+        k = bisect_right(rule.rungs, progress.furthest) - 1
+        progress.passed = k if k >= max(before, progress.bracket) else None
+        if progress.passed is not None:
+            values = self.values.setdefault((trial.definition, k), [])
+            insort(values, minimised(report.value, self.objective))
 
 
 def rung_levels(max_resource: float, min_resource: float, eta: float) -> tuple[float, ...]:

@@ -1,0 +1,85 @@
+"""How much of a log the newest checkpoint covers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpt.executors.checkpoint import covered_offset, last_written
+from hpt.executors.local import LocalExecutor
+from tests.executors.conftest import Workshop, supervisor_of
+
+SPEC = {"name": "job-001", "checkpoint_uri": None, "checkpoint_local_path": "/opt/ml/checkpoints/"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    attempt = tmp_path / "job-001" / "attempts" / "1"
+    attempt.mkdir(parents=True)
+    (tmp_path / "job-001" / "ml" / "checkpoints" / "deep").mkdir(parents=True)
+    lines = [(10, 100.0), (20, 101.0), (30, 102.0)]
+    (attempt / "log.index").write_text("".join(f"{size:>15d} {seconds:>15.3f}\n" for size, seconds in lines))
+    return attempt
+
+
+def covered(place: Path, spec: dict[str, Any] = SPEC) -> int | None:
+    return covered_offset(str(place), str(place.parents[1] / "ml"), spec)
+
+
+def write(place: Path, name: str, seconds: float) -> None:
+    path = place.parents[1] / "ml" / "checkpoints" / name
+    path.write_text("weights")
+    os.utime(path, (seconds, seconds))
+
+
+def test_without_files_there_is_no_checkpoint(place: Path) -> None:
+    assert covered(place) is None
+    write(place, "model.tmp", 101.5)  # cut short
+    assert covered(place) is None
+    assert last_written(str(place / "nowhere")) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "offset"), [(99.0, 0), (100.0, 10), (100.9, 10), (101.0, 20), (500.0, 30)]
+)
+def test_what_was_printed_before_the_newest_file_is_covered(place: Path, seconds: float, offset: int) -> None:
+    write(place, "old", 50.0)
+    write(place, "deep/new", seconds)
+    assert covered(place) == offset
+
+
+def test_an_index_that_is_missing_or_cut_short_covers_less(place: Path) -> None:
+    write(place, "new", 500.0)
+    index = place / "log.index"
+    os.truncate(index, 70)
+    assert covered(place) == 20
+    index.unlink()
+    assert covered(place) == 0
+
+
+def test_another_directory_of_checkpoints(place: Path, tmp_path: Path) -> None:
+    spec = SPEC | {"checkpoint_local_path": "/opt/ml/elsewhere"}
+    assert covered(place, spec) is None
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("weights")
+    (place.parents[1] / "ml" / "elsewhere").symlink_to(tmp_path / "kept")
+    assert covered(place, spec) == 30
+
+
+def test_a_lost_attempt_says_what_its_checkpoint_holds(workshop: Workshop) -> None:
+    """Whoever finds it: the supervisor that would have said so is gone."""
+    place = "$SAGEMAKER_BASE_DIR/checkpoints"
+    text = f"echo one; sleep 1; echo 1 > {place}/c; sleep 1; echo two; sleep 60"
+    run = workshop.says(workshop.start(workshop.script(text)), b"two\n")
+    time.sleep(1)
+    os.kill(supervisor_of(workshop, run), signal.SIGKILL)
+    later = workshop.finish(workshop.again(run, LocalExecutor(workshop.root)))
+    workshop.finish(run)
+    for each in (run, later):
+        assert each.exit is not None
+        assert (each.exit.outcome, each.exit.checkpoint) == ("Lost", len(b"one\n"))
