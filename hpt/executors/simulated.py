@@ -252,11 +252,12 @@ class SimulatedExecutor:
         self._news.add(key)
 
     def poll(self) -> list[Update]:
-        self._collect()
+        now = self._clock.now
+        self._collect(now)
         self._unseen = False
         runs = sorted((self._runs[key] for key in self._news if key in self._runs), key=attrgetter("place"))
         self._news.clear()
-        return [update for run in runs if (update := self._look(run)) is not None]
+        return [update for run in runs if (update := self._look(run, now)) is not None]
 
     def stop(self, key: AttemptKey, *, now: bool = False) -> None:
         run = self._runs.get(AttemptKey(*key))
@@ -276,11 +277,11 @@ class SimulatedExecutor:
 
         What has happened already is waited for once: the clock stands still until the next call.
         """
-        self._collect()
+        now = self._clock.now
+        self._collect(now)
         if self._unseen:
             self._unseen = False
             return
-        now = self._clock.now
         following = self._next_time(now)
         coming = bisect_right(self._alarms, now)
         following = min([following, *self._alarms[coming : coming + 1]])
@@ -306,9 +307,8 @@ class SimulatedExecutor:
             heappop(self._coming)
         return inf
 
-    def _collect(self) -> None:
+    def _collect(self, now: float) -> None:
         """Note which runs have news, and when there will be more of them."""
-        now = self._clock.now
         for heap in (self._quiet, self._coming):
             while heap and heap[0][0] <= now:
                 _, _, key = heappop(heap)
@@ -374,9 +374,8 @@ class SimulatedExecutor:
         digest = hashlib.blake2s(text.encode(), digest_size=16).digest()
         return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64)))
 
-    def _look(self, run: _Run) -> Update | None:
+    def _look(self, run: _Run, now: float) -> Update | None:
         """What became of a run since the last look; None if nothing did, as before a stop that came first."""
-        now = self._clock.now
         count = run.printed(now)
         until = max(run.offset, run.ends[count - 1] if count else 0)
         first = bisect_right(run.ends, run.offset)
