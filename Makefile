@@ -3,7 +3,7 @@
 # make test-slow     the longer tests: packaging and installation, fuzzing, statistics
 # make test-faults   kills tuners, supervisors and whole process trees at every boundary
 # make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
-# make lint   ruff, mypy and clang-format
+# make lint   ruff, mypy, clang-format, and the core compiled with warnings as errors
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept), WORKERS (4: tests at once)
 
 PYTHON ?= python3
@@ -53,6 +53,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict hpt
 	$(BIN)/clang-format --dry-run --Werror $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp cpp/tests/test_*.cpp src/*.hpp src/*.cpp)
+	$(MAKE) -C cpp -j "$$(nproc)" lint
 
 bench: $(VENV)/.test
 	for bench in benchmarks/bench_*.py; do $(BIN)/python -P $$bench || exit 1; done

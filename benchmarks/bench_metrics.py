@@ -5,8 +5,9 @@
 One log for each density of matching lines, read at one go with 1, 4 and 40 patterns; rivals that take a while
 read its first part only. Every reader ends with the values as Python floats, so each does the same work:
 Hyperscan finds the lines and `re` captures (its own captures, Chimera, are not in the wheels). The limit is
-what `bytes.find` of an absent byte (memchr) costs. Besides, what the kernel's first use costs beyond the
-import of Numba, and a tuner that follows a thousand training jobs.
+what `bytes.find` of an absent byte (memchr) costs. `plain` is `hpt` without the compiled reader: before it is
+loaded, with NUMBA_DISABLE_JIT, or without Numba. Besides, what the compiled reader's first use costs beyond
+the import of Numba, and a tuner that follows a thousand training jobs.
 """
 
 from __future__ import annotations
@@ -160,8 +161,8 @@ def main() -> None:
     tuner_cost(loader, 10, 1)
     print(f"1,000 trials, 10 lines a second each, 1 % matching: {tuner_cost(loader):.1%} of a core")
     print("GB/s of one core's CPU time; in brackets: how many times `re` by line")
-    print(f"{'match':>6} {'patterns':>8} {'hpt':>16} {'re, line':>9} {'re, whole':>9} {'re2':>7} "
-          f"{'hyperscan':>9} {'+captures':>9} {'memchr':>7}")  # fmt: skip
+    print(f"{'match':>6} {'patterns':>8} {'hpt':>16} {'plain':>16} {'re, line':>9} {'re, whole':>9} "
+          f"{'re2':>7} {'hyperscan':>9} {'+captures':>9} {'memchr':>7}")  # fmt: skip
     for density in (0.0, 0.01, 0.2, 1.0):
         log = make_log(arguments.megabytes * 1_000_000, density)
         part = make_log(min(arguments.slow_megabytes, arguments.megabytes) * 1_000_000, density)
@@ -170,9 +171,11 @@ def main() -> None:
             ours, _ = speed(with_hpt(patterns, loader), log, 2)
             same = [read(part) for read in (with_hpt(patterns, loader), with_hpt(patterns, Loader(10**18)))]
             assert same[0] == same[1], same
-            line, _ = speed(by_line([re.compile(pattern) for pattern in patterns]), part)
+            line, _ = speed(by_line([re.compile(pattern) for pattern in patterns]), part, 2)
             whole, _ = speed(over_the_whole(patterns), part)
-            rivals = [f"{ours:7.2f} ({ours / line:5.0f}x)", f"{line:9.3f}", f"{whole:9.3f}"]
+            plain, _ = speed(with_hpt(patterns, Loader(10**18)), part, 3)
+            rivals = [f"{speed_of:7.3f} ({speed_of / line:5.1f}x)" for speed_of in (ours, plain)]
+            rivals += [f"{line:9.3f}", f"{whole:9.3f}"]
             rivals.append(_with_re2(patterns, part))
             rivals += _with_hyperscan(patterns, part, log)
             print(
@@ -196,7 +199,7 @@ print(f"{used[0]:.2f} s of CPU, {used[1]:.2f} s, beyond numba's import of {impor
 
 
 def first_use(cache: str) -> str:
-    """What it costs in a new process to have the kernel, compiled code kept in `cache`."""
+    """What it costs in a new process to have the compiled reader, compiled code kept in `cache`."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
     command = [sys.executable, "-c", FIRST_USE]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()

@@ -32,6 +32,8 @@ WORLD = {
     *("concurrent", "multiprocessing", "signal", "subprocess", "threading"),
     *("datetime", "resource", "time", "rich", "yaml"),
 }
+"""What looks at the world. `os` is not among it: describing a job in Python asks it for the working directory
+and the home, at which relative paths start (`hpt.job.build`), and for nothing else."""
 LAZY = {"scipy", "numba", "boto3", "botocore", "yaml", "rich"}
 
 

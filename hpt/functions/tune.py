@@ -19,14 +19,22 @@ from typing import TYPE_CHECKING
 from hpt.errors import InputError
 from hpt.functions.worker import REPORT_PREFIX, RESULT_PREFIX
 from hpt.job.completion import CompletionCriteria
-from hpt.job.config import RESULT_METRIC, EarlyStopping, HyperbandConfig, JobConfig, ResourceLimits
-from hpt.job.places import MODULE_PREFIX
+from hpt.job.config import (
+    RESULT_METRIC,
+    EarlyStopping,
+    HyperbandConfig,
+    JobConfig,
+    Objective,
+    ResourceLimits,
+)
+from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import as_warm_start
 from hpt.running.dependencies import require_jobs
 from hpt.running.result import TuningResult
 from hpt.search.trial import ObjectiveType, parse_enum
 
 if TYPE_CHECKING:
+    from hpt.job.draft import DraftDefinition
     from hpt.job.warm_start import WarmStart
     from hpt.running.run import Run
     from hpt.search.space import SearchSpace
@@ -79,7 +87,7 @@ def tune(
         KeyboardInterrupt: after the running trials were put down with grace.
     """
     from hpt.job.complete import make
-    from hpt.job.draft import Draft, DraftDefinition, DraftMetric, DraftWarmStart, ranges_of
+    from hpt.job.draft import Draft, DraftWarmStart
     from hpt.job.words import tune_words
     from hpt.running.session import Again, Session
     from hpt.search.strategies import canonical_name
@@ -107,29 +115,17 @@ def tune(
         job_name = name or f"tune-{secrets.token_hex(4)}"
         directory = session.job_directory(job_name)
         ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds)
-        definition = DraftDefinition(
-            training_image=f"{MODULE_PREFIX}hpt.functions.worker",
-            objective=metric,
-            direction=str(parse_enum(ObjectiveType, objective, "objective")),
-            ranges=ranges_of(space.parameters),
-            parameters=space.parameters,
-            metrics=(
-                DraftMetric(metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
-                DraftMetric(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
-            ),
-            environment={
-                **(environment or {}),
-                "HPT_FUNCTION": str(directory / "function.pickle"),
-                "HPT_FUNCTION_MAIN": main_script,
-                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-            },
-            max_runtime_seconds=max_trial_seconds,
-            unlimited=True,
-        )
+        variables = {
+            **(environment or {}),
+            "HPT_FUNCTION": str(directory / "function.pickle"),
+            "HPT_FUNCTION_MAIN": main_script,
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        }
+        direction = parse_enum(ObjectiveType, objective, "objective")
         draft = Draft(
             name=job_name,
             strategy=canonical_name(strategy),
-            definitions=(definition,),
+            definitions=(_definition(space, Objective(metric, direction), variables, max_trial_seconds),),
             max_jobs=max_jobs,
             max_parallel_jobs=max_parallel_jobs,
             max_runtime_seconds=max_runtime_seconds,
@@ -154,6 +150,28 @@ def tune(
 
         result = _follow(session.start(config, again=Again.SAME, prepare=save), verbose)
         return replace(result, directory=None) if ephemeral else result
+
+
+def _definition(
+    space: SearchSpace, objective: Objective, environment: Mapping[str, str], max_trial_seconds: float | None
+) -> DraftDefinition:
+    """A training job that calls the function; without `max_trial_seconds`, as long as it likes."""
+    from hpt.job.draft import DraftDefinition, DraftMetric, ranges_of
+
+    return DraftDefinition(
+        training_image=f"{MODULE_PREFIX}hpt.functions.worker",
+        objective=objective.metric,
+        direction=str(objective.type),
+        ranges=ranges_of(space.parameters),
+        parameters=space.parameters,
+        metrics=(
+            DraftMetric(objective.metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
+            DraftMetric(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),
+        ),
+        environment=environment,
+        max_runtime_seconds=max_trial_seconds,
+        unlimited=True,
+    )
 
 
 def run(

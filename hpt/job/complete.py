@@ -20,9 +20,9 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, DraftMetric, draft_of
-from hpt.job.places import MODULE_PREFIX, resolve_uri
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
+from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
 from hpt.job.warm_start import WarmStart
 from hpt.job.words import Words, field_words
 from hpt.search.space import SearchSpace
@@ -53,9 +53,9 @@ def make(
     return complete(draft, base_dir=base_dir, home=home)
 
 
-def completed(config: JobConfig) -> JobConfig:
-    """A configuration that somebody built, with what defaults add to it."""
-    return complete(draft_of(config), base_dir="/", home="/")  # its paths are absolute already
+def completed(config: JobConfig, *, base_dir: str = "/", home: str = "/") -> JobConfig:
+    """A configuration that somebody built, with what defaults add to it; the folders are those of `make`."""
+    return complete(draft_of(config), base_dir=base_dir, home=home)
 
 
 def check_config(config: JobConfig) -> None:
@@ -111,7 +111,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         return resolve_uri(uri, base_dir, home) or uri
 
     image = draft.training_image
-    if draft.algorithm is None and not image.startswith(MODULE_PREFIX):
+    if draft.algorithm is None and not image.startswith(MODULE_PREFIX) and not is_image(image):
         image = place(image)
     retries = draft.retry_attempts
     return TrainingJobDefinition(

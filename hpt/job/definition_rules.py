@@ -9,9 +9,9 @@ from hpt.errors import InputError
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
 from hpt.job.draft import Draft, DraftMetric
-from hpt.job.places import MODULE_PREFIX, is_image, resolve_uri
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
+from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
 from hpt.job.words import Place, Words
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600

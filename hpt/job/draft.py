@@ -23,7 +23,7 @@ from hpt.job.config import (
     TrainingJobDefinition,
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
-from hpt.job.places import MODULE_PREFIX
+from hpt.job.uris import MODULE_PREFIX
 from hpt.job.words import Place
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int

@@ -164,11 +164,9 @@ def hyperband_resource(draft: Draft, words: Words) -> Iterator[Broken]:
         return
     for number, definition in enumerate(draft.definitions):
         if definition.epochs is None:
-            yield Broken(
-                Place("max_resource"),
-                "is missing and cannot be inferred; give it, or one of "
-                f"{', '.join(EPOCH_KEYS)} in {words.path(Place('hyperparameters', number))}",
-            )
+            statics = words.path(Place("hyperparameters", number))
+            also = f", or one of {', '.join(EPOCH_KEYS)} in {statics}" if statics else ""
+            yield Broken(Place("max_resource"), f"is missing and cannot be inferred; give it{also}")
         elif draft.most_resource is None:
             key, text = definition.epochs
             yield Broken(

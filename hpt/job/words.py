@@ -44,8 +44,8 @@ class Words(Protocol):
 class FieldWords:
     """The parts of a job by the names of Python's arguments or fields.
 
-    names: those that differ from the fields of the rules. definition: what stands before a part of the only
-    definition, definitions: what stands before one of several; `{}` is its number.
+    names: those that differ from the fields of the rules; "" where there is no such part. definition: what
+    stands before a part of the only definition, definitions: before one of several; `{}` is its number.
     """
 
     multi: bool
@@ -137,9 +137,9 @@ _TUNE = MappingProxyType(
         "range_name": "space",
         "parents": "warm_start",
         "min_resource": "hyperband.min_resource",
-        "max_resource": "hyperband=HyperbandConfig(max_resource=...), from hpt.job,",
+        "max_resource": "hyperband=HyperbandConfig(max_resource=...)",
         "definition.max_runtime_seconds": "max_trial_seconds",
-        "hyperparameters": "the hyperparameters that stay the same",
+        "hyperparameters": "",
         "stops_early": "it",
         "stop_late": "leave it out",
         "metric_fix": "report it",

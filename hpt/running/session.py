@@ -61,6 +61,13 @@ class Progress(Protocol):
         ...
 
 
+def _working_directory() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:  # deleted, which is of no concern to a job without relative paths
+        return "/"
+
+
 class Again(StrEnum):
     """What to do where the name of a job to start is taken.
 
@@ -128,11 +135,11 @@ class Session:
         JobExistsError
             The name is that of another job, or of one that was described otherwise; nothing was changed.
         """
-        from hpt.running.places import check_places
+        from hpt.running.presence import check_places
         from hpt.running.run import Run
 
         if request is None:
-            config = completed(config)
+            config = completed(config, base_dir=_working_directory(), home=os.path.expanduser("~"))  # noqa: PTH111
             notes = advice(config) if notes is None else notes
         name, exists = self._place(config, again, in_request=request is not None)
         config = replace(config, name=name)

@@ -382,7 +382,8 @@ class TestResults:
 
 def run(root: Path, body: dict[str, Any]) -> TuningJobRunner:
     session = Session(root)
-    config, events = session.inherit(parse_request(body), 0.0)
+    config = parse_request(body)
+    events, _ = session.inherit(config, 0.0)
     session.close()
     return simulate(config, lambda values: Curve([float(values["x"])]), given=events)
 

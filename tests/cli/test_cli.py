@@ -156,7 +156,7 @@ def test_again_goes_on_with_an_unfinished_job_only_if_the_file_is_the_same(hpt: 
     tuning_path = "HyperParameterTuningJobConfig"
     assert err == (
         "hpt: tuning job 'job' is unfinished and was described otherwise: "
-        f"{tuning_path}.ParameterRanges.ContinuousParameterRanges[0].MaxValue is '1' there and '2' here; "
+        f"{tuning_path}.ParameterRanges.ContinuousParameterRanges[0].MaxValue is '1.0' there and '2.0' here; "
         f"{tuning_path}.ResourceLimits.MaxNumberOfTrainingJobs is 4 there and 5 here. "
         "Go on with it as it is by `hpt resume job`, end it by `hpt stop job`, or choose another name with "
         "--name\n"

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import hpt as hpt_package
-from hpt.cli.hints import command
+from hpt import errors
+from hpt.cli.hints import command, explain
+from hpt.errors import HptError, StorageError, Trouble, Violation
 from tests.cli.test_cli import Command, wait_until
 
 HINT = re.compile(r"(?:: |`)hpt ([^`,\n]+)")
@@ -59,6 +61,75 @@ def test_the_usual_state_directory_needs_no_naming(monkeypatch: pytest.MonkeyPat
     assert command("resume a", tmp_path / "b c") == f"hpt resume a --state '{tmp_path}/b c'"
     monkeypatch.delenv("HPT_HOME")
     assert command("list", Path(os.path.expanduser("~/.hpt"))) == "hpt list"  # noqa: PTH111
+
+
+ROOT = "/some/state"
+EXPLAINED: list[tuple[HptError, str]] = [
+    (
+        errors.StateDirectoryError("/f", "is a file"),
+        "the state directory /f is a file; name another with --state or",
+    ),
+    (errors.JobNotFoundError("no job", name="a", root=ROOT), f"no job; `hpt list --state {ROOT}` shows"),
+    (errors.JobNotFoundError("no job in memory", name="a"), "no job in memory"),
+    (
+        errors.JobOwnedError("run by 7; wait", 7, name="a", root=ROOT, reachable=True),
+        f"`hpt stop a --state {ROOT}`",
+    ),
+    (
+        errors.JobOwnedError("run by 7 elsewhere; stop it there", 7, name="a", root=ROOT),
+        "elsewhere; stop it there",
+    ),
+    (
+        errors.JobExistsError("taken", name="a", root=ROOT, unfinished=True),
+        f"go on with it by `hpt resume a --state {ROOT}`, choose another name with --name, or use --again",
+    ),
+    (
+        errors.JobExistsError("taken", name="a", root=ROOT),
+        f"exists in {ROOT}; choose another name with --name",
+    ),
+    (
+        errors.JobExistsError(
+            "taken", name="a", root=ROOT, unfinished=True, differences=["x is 1", "y is 2"]
+        ),
+        "described otherwise: x is 1; y is 2. Go on",
+    ),
+    (
+        StorageError("no write", fix="free space", trouble=Trouble.FULL, name="a", root=ROOT),
+        f"no write; free space, then `hpt resume a --state {ROOT}`",
+    ),
+    (StorageError("no job", fix="free space", trouble=Trouble.FULL, root=ROOT), "free space, then try again"),
+    (StorageError("no trial", fix="make room", trouble=Trouble.FULL), "make room, then `hpt resume` the job"),
+    (
+        StorageError("no read", fix="make it readable", trouble=Trouble.FORBIDDEN),
+        "make it readable, or choose another state directory with --state",
+    ),
+    (
+        StorageError("no journal", fix="keep it in a local directory", trouble=Trouble.UNSAFE),
+        "directory with --state",
+    ),
+    (errors.DependencyError("too old", library="boto3", path="/lib"), "too old (/lib): "),
+    (
+        errors.ValidationError(
+            [
+                Violation("code", "Image", "program", "no program is at t.py", {"tried": "/job/t.py"}),
+                Violation("code", "Image", "program", "'xgboost' is not installed", {"extra": "xgboost"}),
+            ]
+        ),
+        "no program is at t.py; looked at /job/t.py\n  Image: 'xgboost' is not installed; run: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), EXPLAINED)
+def test_facts_become_words_to_type(error: HptError, words: str) -> None:
+    assert words in explain(error)
+
+
+def test_a_program_that_may_not_run_comes_with_what_allows_it(tmp_path: Path) -> None:
+    program = tmp_path / "my train"
+    program.write_text("#!/bin/sh")
+    said = explain(errors.ValidationError([Violation("c", "p", "program", "m", {"tried": str(program)})]))
+    assert said.endswith(f"m; looked at {program}; run: chmod +x '{program}'")
 
 
 PACKAGE = Path(hpt_package.__file__).parent

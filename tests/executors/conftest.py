@@ -160,8 +160,13 @@ def own_children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]
 
 
+PYTHON = f"#!{sys.executable}"
+"""The first line of a program in Python; a machine may have no `python3` on the path."""
+
 # A daemon by the book: forks twice, leaves the session, closes its outputs; `$1` gets its pid.
-DAEMON = """#!/usr/bin/env python3
+DAEMON = (
+    PYTHON
+    + """
 import os, sys, time
 if os.fork() == 0:
     os.setsid()
@@ -180,6 +185,7 @@ print("ready", flush=True)
 if "SM_HP_STAY" in os.environ:
     time.sleep(60)
 """
+)
 
 
 def supervisor_of(workshop: Workshop, run: Run) -> int:

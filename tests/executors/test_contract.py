@@ -17,15 +17,18 @@ from hpt.executors.environment import arguments, build, split_hyperparameters
 from hpt.executors.local import specification
 from hpt.executors.programs import resolve
 from hpt.job.config import Channel
-from tests.executors.conftest import Workshop, definition
+from tests.executors.conftest import PYTHON, Workshop, definition
 
-SHOW = """#!/usr/bin/env python3
+SHOW = (
+    PYTHON
+    + """
 import json, os, sys
 base = os.environ["SAGEMAKER_BASE_DIR"]
 place = f"{base}/input/config"
 config = {name: json.load(open(f"{place}/{name}")) for name in os.listdir(place)}
 print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "config": config}))
 """
+)
 
 
 def shown(workshop: Workshop, **options: Any) -> dict[str, Any]:

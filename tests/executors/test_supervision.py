@@ -18,6 +18,7 @@ from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
 from tests.executors.conftest import (
     DAEMON,
+    PYTHON,
     REPOSITORY,
     Run,
     Workshop,
@@ -27,14 +28,19 @@ from tests.executors.conftest import (
     supervisor_of,
 )
 
-STUBBORN = """#!/usr/bin/env python3
+STUBBORN = (
+    PYTHON
+    + """
 import signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 time.sleep(60)
 """
+)
 
-POLITE = """#!/usr/bin/env python3
+POLITE = (
+    PYTHON
+    + """
 import os, signal, sys, time
 def leave(*_):
     open(os.path.join(os.environ["SM_MODEL_DIR"], "weights"), "w").write("saved")
@@ -44,6 +50,7 @@ signal.signal(signal.SIGTERM, leave)
 print("ready", flush=True)
 time.sleep(60)
 """
+)
 
 # -- limits and stops ---------------------------------------------------------------------------------------
 
@@ -178,7 +185,9 @@ def test_daemons_that_left_the_session_end_with_the_program(workshop: Workshop, 
 
 def test_a_fork_storm_is_put_down(workshop: Workshop) -> None:
     # Every process forks and dies, each child in a session of its own: no group to kill, no pid that lasts.
-    storm = """#!/usr/bin/env python3
+    storm = (
+        PYTHON
+        + """
 import os, sys, time
 print("ready", flush=True)
 until = time.monotonic() + 20
@@ -192,6 +201,7 @@ for _ in range(8):
         os._exit(0)
 time.sleep(60)
 """
+    )
     run = workshop.says(workshop.start(workshop.script(storm, "storm"), grace_seconds=0.2), b"ready")
     time.sleep(0.1)
     token = json.loads((workshop.attempt(run) / "started.json").read_text())["token"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import hpt.client
 from hpt.job.build import Algorithm, tuning_job
 from hpt.job.config import Channel, JobConfig
 from hpt.job.document import from_document, request_of, to_document
+from hpt.job.tagged_line import tagged_pattern
 from hpt.job.warm_start import WarmStart
 from hpt.running.session import Session, differences
 from hpt.sagemaker.request.job_file import load_job_file
@@ -32,7 +32,13 @@ KIND_RANGE = {"Name": "kind", "Values": ["a", "b", "c"]}
 LOSS = {"Name": "loss", "Regex": r"loss=(\S+)"}
 SPECIFICATION = {"TrainingImage": "train.py", "MetricDefinitions": [LOSS]}
 MINIMIZE = {"Type": "Minimize", "MetricName": "loss"}
-PLAIN = {"program": "train.py", "metric": "loss", "objective": "minimize", "regex": r"loss=(\S+)"}
+PLAIN = {
+    "program": "train.py",
+    "metric": "loss",
+    "objective": "minimize",
+    "regex": r"loss=(\S+)",
+    "output": "models",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,11 @@ class Shape:
             request[CONFIG].setdefault("HyperParameterTuningJobObjective", MINIMIZE)
             ranges = {"ContinuousParameterRanges": [RATE_RANGE], "CategoricalParameterRanges": [KIND_RANGE]}
             request[CONFIG].setdefault("ParameterRanges", ranges)
-            request["TrainingJobDefinition"] = {"AlgorithmSpecification": SPECIFICATION, **self.definition}
+            request["TrainingJobDefinition"] = {
+                "AlgorithmSpecification": SPECIFICATION,
+                "OutputDataConfig": {"S3OutputPath": "models"},
+                **self.definition,
+            }
         return request
 
     def described(self, folder: Path) -> JobConfig:
@@ -76,6 +86,7 @@ def named(name: str, program: str) -> dict[str, Any]:
         "HyperParameterRanges": {"ContinuousParameterRanges": [RATE_RANGE]},
         "AlgorithmSpecification": {**SPECIFICATION, "TrainingImage": program},
         "StaticHyperParameters": {"depth": "3"},
+        "OutputDataConfig": {"S3OutputPath": "models"},
     }
 
 
@@ -94,7 +105,6 @@ SHAPES = {
             "max_not_improving": 5,
             "complete_on_convergence": False,
             "environment": {"THREADS": 1},
-            "output": "models",
             "checkpoints": "checkpoints",
             "tags": {"team": "a"},
             "grace_seconds": 5,
@@ -130,7 +140,6 @@ SHAPES = {
             "StoppingCondition": {"MaxRuntimeInSeconds": 60},
             "RetryStrategy": {"MaximumRetryAttempts": 4},
             "Environment": {"THREADS": "1", "HPT_GRACE_SECONDS": "5"},
-            "OutputDataConfig": {"S3OutputPath": "models"},
             "CheckpointConfig": {"S3Uri": "checkpoints"},
         },
     ),
@@ -260,18 +269,32 @@ SHAPES = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("train.py", "other.py", "data.csv"):
         (tmp_path / name).write_text("")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
+def as_boto3_has_it(request: dict[str, Any]) -> dict[str, Any]:
+    """With what botocore itself asks for, and the service can do without."""
+    request = json.loads(json.dumps(request))
+    for body in request.get("TrainingJobDefinitions") or [request["TrainingJobDefinition"]]:
+        body["RoleArn"] = "arn:aws:iam::000000000000:role/hpt-local"
+        body["AlgorithmSpecification"]["TrainingInputMode"] = "File"
+        for metric in body["AlgorithmSpecification"].get("MetricDefinitions", ()):
+            metric.setdefault("Regex", tagged_pattern(metric["Name"]))
+        body.setdefault("StoppingCondition", {})
+        for channel in body.get("InputDataConfig", ()):
+            channel["DataSource"]["S3DataSource"]["S3DataType"] = "S3Prefix"
+    return request  # type: ignore[no-any-return]
+
+
 def by_client(folder: Path, request: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> JobConfig:
     """What a client of the service stores; the process that would run it is not started."""
     monkeypatch.setattr(Launcher, "start", lambda *arguments, **options: None)
     client = hpt.client("sagemaker", state=folder / "state", check_s3=False)
-    client.create_hyper_parameter_tuning_job(**request)
+    client.create_hyper_parameter_tuning_job(**as_boto3_has_it(request))
     client.close()
     with closing(Session(folder / "state")) as session:
         return session.config("job")

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from hpt.storage.owner import ProcessIdentity
 from tests.client.conftest import Desk
 
 NAME = "HyperParameterTuningJobName"
+LONG: dict[str, Any] = {"jobs": 4, "pause": 600.0}
+"""A job that nothing but a stop ends."""
 
 
 @pytest.fixture
@@ -78,7 +81,8 @@ def begin(desk: Desk, name: str = "job", **options: Any) -> int:
 
 
 def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     until(lambda: ProcessIdentity.of(pid) is None)
 
 
@@ -108,20 +112,18 @@ def test_a_killed_runner_is_replaced_at_the_first_look(
 ) -> None:
     if settled:  # nothing is read again that looks the same
         monkeypatch.setattr("hpt.storage.stamp.SETTLED_SECONDS", -1e9)
-    pid = begin(desk, jobs=4, pause=1.0)
+    pid = begin(desk, **LONG)
     LOOKS[look](desk)
     kill(pid)
     LOOKS[look](desk)
-    assert len(runners(desk.state)) == 1  # it is on its way, and nothing more is waited for
-    assert until(lambda: owner(desk.state, "job")) != pid
-    assert desk.wait("job")["TrainingJobStatusCounters"]["Completed"] == 4
+    [successor] = runners(desk.state)  # it is on its way, and nothing more is waited for
+    assert until(lambda: owner(desk.state, "job")) == successor != pid
+    assert desk.describe("job")["TrainingJobStatusCounters"]["InProgress"] == 2
     quiet(desk)
-    runs = (desk.root / "runs").read_text().split()
-    assert len(runs) == len(set(runs)) == 4
 
 
 def test_two_services_and_many_threads_start_one_runner(desk: Desk) -> None:
-    pid = begin(desk, jobs=4, pause=1.0)
+    pid = begin(desk, **LONG)
     services = [Service(desk.state) for _ in range(2)]
     other = subprocess.Popen(
         [sys.executable, "-c", LOOKING, str(desk.state)],
@@ -157,7 +159,6 @@ def test_two_services_and_many_threads_start_one_runner(desk: Desk) -> None:
     seen.update(runners(desk.state))
     assert not problems and len(seen) == 1 and pid not in seen
     assert until(lambda: owner(desk.state, "job")) in seen
-    assert desk.wait("job")["TrainingJobStatusCounters"]["Completed"] == 4
     quiet(desk)
     for service in services:
         service.close()
@@ -176,7 +177,7 @@ for _ in range(40):
 
 def test_two_runners_of_one_job_are_one_in_effect(desk: Desk) -> None:
     """As after a service that was killed between starting a runner and saying so."""
-    pid = begin(desk, jobs=4, pause=1.0)
+    pid = begin(desk, jobs=2, pause=3.0)
     words = [sys.executable, "-P", str(detached.__file__), str(desk.state), "job"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -184,9 +185,9 @@ def test_two_runners_of_one_job_are_one_in_effect(desk: Desk) -> None:
     pair = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
     for process in pair:
         assert process.communicate(timeout=60)[0] == b"" and process.returncode == 0
-    assert desk.describe("job")["TrainingJobStatusCounters"]["Completed"] == 4
+    assert desk.describe("job")["TrainingJobStatusCounters"]["Completed"] == 2
     runs = (desk.root / "runs").read_text().split()
-    assert len(runs) == len(set(runs)) == 4
+    assert len(runs) == len(set(runs)) == 2
 
 
 def test_a_job_that_is_gone_or_has_ended_is_left_alone(desk: Desk) -> None:

@@ -25,7 +25,7 @@ from hpt.metrics.fast import decimal_number, inner_loop, machine, simd
 _ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 _INNER = {**_ENTRY, "no_cpython_wrapper": True}
 
-_INTRINSICS = ("product", "leading_zeros", "to_bytes", "to_ints")  # in the place of plain functions
+_INTRINSICS = ("to_bytes", "to_ints")  # in the place of plain functions
 
 # Addresses and integers in, two integers out.
 _SIGNATURES = {

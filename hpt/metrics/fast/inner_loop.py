@@ -23,7 +23,7 @@ from hpt.metrics.fast.decimal_number import read_number
 from hpt.metrics.fast.machine import FAILED, STATE, search
 from hpt.metrics.fast.plan import REGEX
 from hpt.metrics.fast.reader import LINE, MEMO, ROOM
-from hpt.metrics.fast.simd import skip, to_bytes, to_ints, to_words, trailing_zeros, width
+from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros, width
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
@@ -46,7 +46,7 @@ DEFINITIONS, COUNT, IDLE, POWERS, HITS, ROWS, VALUES, ROW_ROOM, SPANS, TAB_ROOM 
 
 COUNT    of definitions. IDLE: 1 if lines without hits are to be read too, else 0
 ROWS     int64, 5 a row: definition, kind, offset after the line, begin and end of a piece of the data
-         kinds: NUMBER (its bits in VALUES, uint64), ASK_PYTHON (it is for `float`), LINE (for `re`)
+         kinds: NUMBER (it is in VALUES, float64), ASK_PYTHON (it is for `float`), LINE (for `re`)
 SPANS    int64, 2 a definition: first and last hit on a line, -1 for none; all -1 between calls
 TAB_ROOM uint8, ROOM of them: a line with its TABs as text
 """
@@ -176,7 +176,7 @@ def match_line(
     after all does not mean that the line is read once more with its TABs as text.
     """
     state, definitions = to_ints(w[STATE]), to_ints(w[DEFINITIONS])
-    powers, values = to_words(w[POWERS]), to_words(w[VALUES])
+    powers, values = to_floats(w[POWERS]), to_floats(w[VALUES])
     cells = (definitions[5 * index + 2] - definitions[5 * index + 1]) * (end - begin + 1)
     memo = advance = np.bool_(False)  # typed: a bare False has Numba compile `search` once more
     state[_STEPS] = 16 * (end - begin) + 512

@@ -122,12 +122,12 @@ def push(stack: Any, depth: int, pc: int, place: int, limit: int, kind: int) -> 
 
 
 def repeat(
-    m: Any, row: int, text: Any, place: int, limit: int, end: int, again: bool
-) -> tuple[bool, bool, int, int]:
+    m: Any, row: int, text: Any, place: int, limit: int, end: int, pc: int, depth: int, again: bool
+) -> tuple[bool, int, int]:
     """Repeat one character set; `again`: differently, for what follows has failed.
 
-    Whether it succeeds, whether there may be more ways, the place reached, and the limit to what other ways
-    take: the first place of a greedy one, the last of a lazy one.
+    Whether it succeeds, the place reached, and the depth of the stack, where it notes that there may be more
+    ways, and their limit: the first place of a greedy one, the last of a lazy one.
     """
     program, sets = to_ints(m[PROGRAM]), to_bytes(m[SETS])
     member = 128 * program[row + 1]
@@ -140,7 +140,9 @@ def repeat(
         else:
             limit = place + least
             place = run(text, place, end, sets, member, most)
-        return place >= limit, place > limit and program[row + 5] == 0, place, limit
+        if place > limit and program[row + 5] == 0:
+            depth = push(to_ints(m[STACK_OF_CHOICES]), depth, pc, place, limit, GREEDY)
+        return place >= limit, place, depth
     if again:  # take one character more
         alive = place < limit and sets[member + text[place]] != 0
         place += 1
@@ -154,16 +156,18 @@ def repeat(
     if alive:  # as many as reach the next byte
         place = seek(text, place, limit, end, sets, member, following)
         alive = place <= end
-    return alive, alive, place, limit
+    if alive:
+        depth = push(to_ints(m[STACK_OF_CHOICES]), depth, pc, place, limit, LAZY)
+    return alive, place, depth
 
 
-def fits(sets: Any, op: int, a: int, text: Any, place: int, begin: int, end: int) -> bool:
-    """Whether a character or an anchor fits where it is wanted."""
-    if op == CHAR:
-        return place < end and text[place] == a
-    if op == SET:
-        return place < end and sets[128 * a + text[place]] != 0
-    return holds(op, text, place, begin, end)
+def fits(sets: Any, op: int, a: int, text: Any, place: int, end: int) -> bool:
+    """Whether a character is the wanted one, or of the wanted set."""
+    if place >= end:
+        return False
+    byte = text[place]
+    fit: bool = byte == a if op == CHAR else sets[128 * a + byte] != 0
+    return fit
 
 
 def attempt(
@@ -200,12 +204,13 @@ def attempt(
             pc += 1
         row = 6 * (base + pc - 1)
         a = program[row + 1]
-        if op >= REPEATS:
+        if op == CHAR or op == SET:  # noqa: SIM109, Numba would build the tuple
+            alive = fits(sets, op, a, text, place, end)
+            place += 1
+        elif op >= REPEATS:
             former = place
-            alive, more, place, limit = repeat(m, row, text, place, limit, end, again)
+            alive, place, depth = repeat(m, row, text, place, limit, end, pc, depth, again)
             left -= abs(place - former) >> 3
-            if more:
-                depth = push(stack, depth, pc, place, limit, op)
         elif op == SPLIT:
             if not again:
                 depth = push(stack, depth, program[row + 2], place, place, op)
@@ -222,8 +227,7 @@ def attempt(
                 outcome = MATCHED
             alive = outcome == MATCHED
         else:
-            alive = fits(sets, op, a, text, place, begin, end)
-            place += op <= SET
+            alive = holds(op, text, place, begin, end)
         if memo and alive and (op >= REPEATS or op == SPLIT):
             alive = not remember(to_bytes(m[FAILED]), pc * (end - begin + 1) + place - begin)
     state[STEPS] = left

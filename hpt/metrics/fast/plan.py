@@ -131,8 +131,11 @@ def _pack_literals(
         start += len(literal.text)
     folds = np.frombuffer(b"".join(l.fold for _, l in literals), np.uint8)
     letters = np.frombuffer(b"".join(l.text for _, l in literals), np.uint8) | folds
-    members = sorted(range(len(literals)), key=lambda row: windows[row][1])  # equal fingerprints together
-    buckets = np.array([len(members) * bucket // BUCKETS for bucket in range(BUCKETS + 1)], np.int64)
+    members = sorted(range(len(literals)), key=lambda row: windows[row][1])
+    fingerprints = sorted({choices for _, choices in windows})
+    number = [fingerprints.index(windows[row][1]) for row in members]  # equal ones share a bucket
+    first = [-(-len(fingerprints) * bucket // BUCKETS) for bucket in range(BUCKETS + 1)]
+    buckets = np.searchsorted(np.array(number, np.int64), first).astype(np.int64)
     tables = np.zeros((2 * WINDOW, 16), np.uint8)
     for bucket in range(BUCKETS):
         for row in members[buckets[bucket] : buckets[bucket + 1]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt.metrics.batch import Batch, LineToRead, Match
-from hpt.metrics.fast.decimal_number import NUMBER, powers_of_five
+from hpt.metrics.fast.decimal_number import NUMBER, powers_of_ten
 from hpt.metrics.fast.machine import STACK
 from hpt.metrics.fast.plan import Plan
 from hpt.metrics.line import decode, number, piece_end
@@ -31,7 +31,7 @@ class Workspace:
         count = len(plan.definitions)
         self.plan = plan
         self.rows = np.zeros((rows, 5), np.int64)
-        self.values = np.zeros(rows, np.uint64)
+        self.values = np.zeros(rows)
         self.hits = np.zeros((max(4 * rows, 2 * count), 2), np.int64)
         finder = (
             plan.literals, plan.letters, plan.folds, plan.buckets, plan.members, plan.tables, self.hits,
@@ -39,7 +39,7 @@ class Workspace:
         )  # fmt: skip
         work = (
             plan.program, plan.sets, plan.first, np.zeros(STACK, np.int64), np.zeros(MEMO, np.uint8),
-            np.zeros(6, np.int64), plan.definitions, count, int(plan.idle), powers_of_five(), self.hits,
+            np.zeros(6, np.int64), plan.definitions, count, int(plan.idle), powers_of_ten(), self.hits,
             self.rows, self.values, rows, np.full(2 * count, -1, np.int64), np.zeros(ROOM, np.uint8),
         )  # fmt: skip
         addresses = [np.array([_address(one) for one in group], np.int64) for group in (finder, work)]
@@ -114,7 +114,7 @@ def _batch(work: Workspace, count: int, data: bytes, base: int, done: int) -> Ba
     found = list(
         zip(
             rows[:, 0].tolist(),
-            work.values[:count].view(np.float64).tolist(),
+            work.values[:count].tolist(),
             (rows[:, 2] + base).tolist(),
             strict=True,
         )

@@ -1,7 +1,6 @@
 # mypy: ignore-errors
 # (the language of this module is Numba's, which mypy does not know)
-"""The places where the inner loop leaves Numba's language: a vectorised search for fingerprints, products of
-128 bits, and addresses as arrays.
+"""The places where the inner loop leaves Numba's language: a vectorised search, and addresses as arrays.
 
 Importing this imports Numba.
 """
@@ -117,33 +116,6 @@ def skip(typing_context, address, position, stop, tables):  # type: ignore[no-un
 
 
 @intrinsic
-def product(typing_context, a, b, more):  # type: ignore[no-untyped-def]
-    """`decimal_number.product`: high and low half of a * b + more."""
-    signature = types.UniTuple(types.uint64, 2)(types.uint64, types.uint64, types.uint64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        i128 = ir.IntType(128)
-        a, b, more = (builder.zext(argument, i128) for argument in arguments)
-        result = builder.add(builder.mul(a, b), more)
-        high = builder.lshr(result, ir.Constant(i128, 64))
-        halves = [builder.trunc(half, _I64) for half in (high, result)]
-        return context.make_tuple(builder, signature.return_type, halves)
-
-    return signature, generate
-
-
-@intrinsic
-def leading_zeros(typing_context, number):  # type: ignore[no-untyped-def]
-    """`decimal_number.leading_zeros`, of a number that is not 0."""
-    signature = types.int64(types.uint64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return signature, generate
-
-
-@intrinsic
 def width(typing_context):  # type: ignore[no-untyped-def]
     """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
     signature = types.int64()
@@ -169,4 +141,4 @@ def _pointer_to(dtype: Any) -> Any:
     return pointer
 
 
-to_bytes, to_ints, to_words = (_pointer_to(dtype) for dtype in (types.uint8, types.int64, types.uint64))
+to_bytes, to_ints, to_floats = (_pointer_to(dtype) for dtype in (types.uint8, types.int64, types.float64))

@@ -32,9 +32,9 @@ def autotune(facts: Facts) -> dict[str, Any]:
     config = request[CONFIG]
     if not facts.is_multi:
         config.setdefault("ParameterRanges", {})
-    draft = replace(facts, request=request)
-    for definition in draft.definitions:
-        _choose_ranges(definition, draft)
+    chosen = replace(facts, request=request)
+    for definition in chosen.definitions:
+        _choose_ranges(definition, chosen)
         if isinstance(definition.body, dict):
             definition.body.setdefault("RetryStrategy", {"MaximumRetryAttempts": RETRY_ATTEMPTS})
     stops = stops_early(facts.strategy, multi=facts.is_multi)
@@ -43,9 +43,9 @@ def autotune(facts: Facts) -> dict[str, Any]:
     criteria.setdefault("ConvergenceDetected", {"CompleteOnConvergence": "Enabled"})
     limits = config["ResourceLimits"]
     if facts.strategy != "Grid" and not {"MaxNumberOfTrainingJobs", "MaxRuntimeInSeconds"} & limits.keys():
-        ranges = sum(len(definition.ranges) for definition in draft.definitions)
+        ranges = sum(len(definition.ranges) for definition in chosen.definitions)
         limits["MaxNumberOfTrainingJobs"] = number_of_jobs(
-            facts.strategy, ranges, draft.draft.combinations, facts.limits
+            facts.strategy, ranges, chosen.draft.combinations, facts.limits
         )
     return request
 

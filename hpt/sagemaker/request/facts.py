@@ -4,7 +4,7 @@ paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -92,17 +92,6 @@ class Definition(NamedTuple):
     @property
     def metrics(self) -> list[Mapping[str, str]]:
         return list(self.body["AlgorithmSpecification"].get("MetricDefinitions", ()))
-
-    def uris(self) -> Iterator[tuple[str, str]]:
-        """(path, URI) of every channel, of the output and of the checkpoints."""
-        for i, channel in enumerate(self.body.get("InputDataConfig", ())):
-            if "S3DataSource" in channel["DataSource"]:
-                path = f"{self.path}.InputDataConfig[{i}].DataSource.S3DataSource.S3Uri"
-                yield path, channel["DataSource"]["S3DataSource"]["S3Uri"]
-        if "S3OutputPath" in self.body.get("OutputDataConfig", {}):
-            yield f"{self.path}.OutputDataConfig.S3OutputPath", self.body["OutputDataConfig"]["S3OutputPath"]
-        if "CheckpointConfig" in self.body:
-            yield f"{self.path}.CheckpointConfig.S3Uri", self.body["CheckpointConfig"]["S3Uri"]
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,16 @@ URIs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-from hpt.errors import ValidationError, Violation
+from hpt.errors import ValidationError
 from hpt.job.advice import advice
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
 from hpt.job.limits import Limits
-from hpt.job.places import is_image, is_s3, resolve_uri
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.autotune import autotune, hand_over
 from hpt.sagemaker.request.convert import (
@@ -29,13 +28,13 @@ from hpt.sagemaker.request.convert import (
     to_request,
     warm_start_request,
 )
-from hpt.sagemaker.request.facts import CONFIG, Definition, Facts
+from hpt.sagemaker.request.facts import CONFIG, Facts
 from hpt.sagemaker.request.members import unsupported
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.rules import EXTENDED_RULES, RULES, check_rules
-from hpt.sagemaker.request.shapes import CODE, check_shape
-from hpt.sagemaker.request.surroundings import CheckS3, Surroundings
+from hpt.sagemaker.request.shapes import check_shape
+from hpt.sagemaker.request.surroundings import CheckS3, Surroundings, missing
 
 __all__ = ["JobRequest", "Overrides", "parse_request", "read_request", "to_request"]
 
@@ -144,46 +143,11 @@ def read_request(
     found = [broken] if broken is not None else []
     found += unsupported(plain)
     if check_paths:
-        found += _look_around(facts, base, home, Surroundings())
+        found += missing(facts.draft, facts.words, Surroundings(), base_dir=base, home=home)
     if not found and check_s3 is not None:
-        found += _look_around(facts, base, home, Surroundings(check_s3))
+        found += missing(facts.draft, facts.words, Surroundings(check_s3), base_dir=base, home=home)
     if found:
         raise ValidationError(found)
     config = to_config(facts, base, home)
     filled = fill_in(facts, config)
     return JobRequest(config, filled, (*stored_only_note(filled), *advice(config, facts.words)))
-
-
-def _look_around(facts: Facts, base: str, home: str, surroundings: Surroundings) -> Iterator[Violation]:
-    """Violations of programs, data and places that are not there, with the path that was tried as a fact."""
-    remote = surroundings.check_s3 is not None
-    for definition in facts.definitions:
-        if not remote and facts.paths:
-            yield from _cannot_run(facts, definition, base, home, surroundings)
-        for path, uri in definition.uris():
-            tried = resolve_uri(uri, base, home)
-            if tried is None or is_s3(tried) != remote:
-                continue
-            check = surroundings.data if "InputDataConfig" in path else surroundings.destination
-            reason = check(tried, uri)
-            if reason is not None:
-                where = {} if remote else {"tried": tried}
-                yield Violation(CODE, path, "s3" if remote else "path", f"{uri!r}: {reason}", where)
-
-
-def _cannot_run(
-    facts: Facts, definition: Definition, base: str, home: str, surroundings: Surroundings
-) -> Iterator[Violation]:
-    """Why the training image cannot run here; nothing if it can or if the rules have a word on it."""
-    image, path = definition.image, f"{definition.path}.AlgorithmSpecification.TrainingImage"
-    algorithm = find_algorithm(image) if image else None
-    if algorithm is not None:
-        reason = surroundings.library(algorithm)
-        if reason is not None:
-            yield Violation(CODE, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
-    elif image and not is_image(image):
-        tried = resolve_uri(image, base, home) or image
-        reason = surroundings.program(tried, image)
-        if reason is not None:
-            known = f"built-in algorithms are {', '.join(facts.algorithms)}"
-            yield Violation(CODE, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISDIR
 
-from hpt.job.catalog import BuiltInAlgorithm
+from hpt.errors import Violation
+from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
+from hpt.job.draft import Draft, DraftDefinition
+from hpt.job.rules import INVALID
+from hpt.job.uris import is_image, is_s3, resolve_uri
+from hpt.job.words import Place, Words
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
@@ -97,3 +102,49 @@ class Surroundings:
             above = str(path) if shown.startswith(str(path)) else "what it would lie in"
             return f"{shown} cannot be made: {above} is not a folder one may write in; name another place"
         return None
+
+
+def missing(
+    draft: Draft, words: Words, surroundings: Surroundings, *, base_dir: str = "/", home: str = "/"
+) -> Iterator[Violation]:
+    """Violations of programs, data and places that are not there, with the path that was tried as a fact.
+
+    Parameters
+    ----------
+    draft: the job.
+    words: how its author calls its parts.
+    surroundings: what is asked. If that can ask about S3, then only about S3, else only about this machine.
+    base_dir, home: where relative paths and `~` start.
+    """
+    remote = surroundings.check_s3 is not None
+    for number, definition in enumerate(draft.definitions):
+        if not remote and draft.paths:
+            path = words.path(Place("training_image", number))
+            yield from _cannot_run(definition, path, surroundings, base_dir, home)
+        for place, uri in definition.uris(number):
+            tried = resolve_uri(uri, base_dir, home)
+            if tried is None or is_s3(tried) != remote:
+                continue
+            check = surroundings.data if place.field == "channels" else surroundings.destination
+            reason = check(tried, uri)
+            if reason is not None:
+                facts = {} if remote else {"tried": tried}
+                rule = "s3" if remote else "path"
+                yield Violation(INVALID, words.path(place), rule, f"{uri!r}: {reason}", facts)
+
+
+def _cannot_run(
+    definition: DraftDefinition, path: str, surroundings: Surroundings, base_dir: str, home: str
+) -> Iterator[Violation]:
+    """Why the training image cannot run here; nothing if it can or if the rules have a word on it."""
+    image, algorithm = definition.training_image, definition.algorithm
+    if algorithm is not None:
+        reason = surroundings.library(algorithm)
+        if reason is not None:
+            yield Violation(INVALID, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
+    elif image and not is_image(image):
+        tried = resolve_uri(image, base_dir, home) or image
+        reason = surroundings.program(tried, image)
+        if reason is not None:
+            known = f"built-in algorithms are {', '.join(each.name for each in ALGORITHMS)}"
+            yield Violation(INVALID, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})

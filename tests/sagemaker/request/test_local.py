@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt.job.places import is_image, resolve_uri
+from hpt.job.uris import is_image, resolve_uri
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL
 from hpt.sagemaker.request.shapes import check_shape
