@@ -47,13 +47,9 @@ assert heavy.isdisjoint(sys.modules), heavy & set(sys.modules)
 
 DESCRIBE = """
 import hpt
-from hpt.job import MetricDefinition, Objective, ResourceLimits, TrainingJobDefinition, JobConfig
-from hpt.search.trial import ObjectiveType
+from hpt.job import tuning_job
 space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
-loss = MetricDefinition("loss", "loss=(.*)")
-objective = Objective("loss", ObjectiveType.MINIMIZE)
-definition = TrainingJobDefinition("./train.sh", space, objective, metric_definitions=(loss,))
-job = JobConfig("described", "Random", definition, ResourceLimits(3, 1))
+job = tuning_job("described", program="./train.sh", space=space, metric="loss", regex="loss=(.*)", max_jobs=3)
 """
 
 READ = r"""
