@@ -10,7 +10,7 @@
 
 using namespace hpt;
 
-TEST_CASE("expected improvement's published values") {  // AMT 5.5
+TEST_CASE("expected improvement's published values") {  // behaviour 5.5
   CHECK(std::abs(expected_improvement(0.30, 0.05, 0.28) - 0.01152) < 5e-6);
   CHECK(std::abs(expected_improvement(0.27, 0.01, 0.28) - 0.01083) < 5e-6);
   CHECK(std::abs(expected_improvement(0.28, 0.04, 0.28) - 0.01596) < 5e-6);

@@ -14,7 +14,7 @@ namespace {
 
 const Coordinates line({Coordinate::continuous()});
 
-GaussianProcess worked() {  // AMT 5.7
+GaussianProcess worked() {  // behaviour 5.7
   Matrix X(3, 1);
   X(1, 0) = 0.6;
   X(2, 0) = 1.0;

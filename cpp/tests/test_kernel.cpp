@@ -12,7 +12,7 @@
 
 using namespace hpt;
 
-TEST_CASE("Matern-5/2's published values and slope") {  // AMT 5.2
+TEST_CASE("Matern-5/2's published values and slope") {  // behaviour 5.2
   CHECK(matern52(0.0).value == 1.0);
   CHECK(matern52(0.25).value == doctest::Approx(0.8286).epsilon(1e-4));
   CHECK(matern52(1.0).value == doctest::Approx(0.5240).epsilon(1e-4));

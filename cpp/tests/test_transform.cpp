@@ -7,7 +7,7 @@
 
 using namespace hpt;
 
-TEST_CASE("population deviation, and the worked values") {  // AMT 5.7
+TEST_CASE("population deviation, and the worked values") {  // behaviour 5.7
   const Vector y{0.9, 0.5, 0.7};
   const Standardization units(y);
   CHECK(units.mean() == doctest::Approx(0.7));
@@ -128,7 +128,7 @@ TEST_CASE("a transform keeps the order of targets of any magnitude and maps back
     CHECK(map.forward(0.9 * size) < map.forward(size));
     CHECK(map.forward(-0.2 * size) < map.forward(-0.1 * size));
   }
-  const Vector plain{0.9, 0.5, 0.7};  // AMT 5.7: nothing to draw in
+  const Vector plain{0.9, 0.5, 0.7};  // behaviour 5.7: nothing to draw in
   CHECK(TargetTransform(plain, tail_limit).forward(0.9) == doctest::Approx(1.224745).epsilon(1e-6));
   CHECK(TargetTransform(plain, tail_limit).slope(0.3) == doctest::Approx(0.163299).epsilon(1e-5));
 }

@@ -9,7 +9,7 @@
 
 using namespace hpt;
 
-TEST_CASE("Kumaraswamy's published values") {  // AMT 5.3
+TEST_CASE("Kumaraswamy's published values") {  // behaviour 5.3
   CHECK(warp(0.5, 2.0, 1.0).value == doctest::Approx(0.25));
   CHECK(warp(0.5, 0.5, 1.0).value == doctest::Approx(0.70711).epsilon(1e-5));
   CHECK(warp(0.1, 0.3, 1.0).value == doctest::Approx(0.50119).epsilon(1e-5));

@@ -1,4 +1,4 @@
-"""The container contract as a training program sees it (AMT 16): folders, configuration, failure, stop.
+"""The container contract as a training program sees it (behaviour 16): folders, configuration, failure, stop.
 
 Everything lies below one base folder, `$SAGEMAKER_BASE_DIR` or `/opt/ml`:
 

@@ -33,7 +33,8 @@ class SageMakerClient:
     """A boto3 client of the service `sagemaker` whose requests are answered here.
 
     state: where jobs are kept, `$HPT_HOME` or `~/.hpt` by default. region_name, account: what ARNs say.
-    limits: the quotas, AMT's by default; `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises one.
+    limits: the quotas, the service's by default; `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises
+    one.
     strict: take only what SageMaker takes, no local paths. check_s3: ask whether the `s3://` places of a
     request can be reached. config: a `botocore.config.Config`.
 

@@ -1,4 +1,4 @@
-"""Packs what a training program left behind (AMT 16.4).
+"""Packs what a training program left behind (behaviour 16.4).
 
 Standard library only: the supervisor imports this.
 """

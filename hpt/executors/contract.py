@@ -1,4 +1,5 @@
-"""The training directory: what a training program finds and leaves under `SAGEMAKER_BASE_DIR` (AMT 16.2).
+"""The training directory: what a training program finds and leaves under `SAGEMAKER_BASE_DIR` (behaviour
+16.2).
 
     input/config/*.json      hyperparameters, channels, hosts, where checkpoints go
     input/data/<channel>     a link to the directory; a directory of links for a file or several; downloads
@@ -25,7 +26,7 @@ INSTANCE_GROUP = "homogeneousCluster"
 CONTAINER_BASE = "/opt/ml"
 
 FAILURE_LENGTH = 1024
-"""Characters of `output/failure` that become the reason (AMT 16.4)."""
+"""Characters of `output/failure` that become the reason (behaviour 16.4)."""
 
 
 DOWNLOADED_SOURCE = "input/source.tar.gz"
@@ -86,7 +87,7 @@ def checkpoint_directory(base: str, spec: Mapping[str, Any]) -> str:
 
 
 def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
-    """A local checkpoint URI is linked in, one directory below it for each training job (AMT 11.3)."""
+    """A local checkpoint URI is linked in, one directory below it for each training job (behaviour 11.3)."""
     directory = checkpoint_directory(base, spec)
     uri = spec["checkpoint_uri"]
     if uri is None or is_remote(uri):

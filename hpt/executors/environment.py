@@ -1,4 +1,5 @@
-"""Environment and arguments of a program, as the framework images' start-up layer gives them (AMT 16.3).
+"""Environment and arguments of a program, as the framework images' start-up layer gives them (behaviour
+16.3).
 
 Standard library only: the supervisor imports this.
 """

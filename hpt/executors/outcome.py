@@ -1,4 +1,4 @@
-"""How an attempt ended, as its exit record says it and in words for people (AMT 16.4).
+"""How an attempt ended, as its exit record says it and in words for people (behaviour 16.4).
 
 Standard library only: the supervisor imports this.
 """

@@ -21,7 +21,10 @@ S3Client = Any  # boto3 makes its clients at run time
 
 _MIRROR_SECONDS = 15.0
 _INFRASTRUCTURE = 3
-_MARKS = (".sagemaker-uploading", ".sagemaker-uploaded")  # left by the service's own uploader (AMT 11.3)
+_MARKS = (
+    ".sagemaker-uploading",
+    ".sagemaker-uploaded",
+)  # left by the service's own uploader (behaviour 11.3)
 
 
 class TransferError(Exception):
@@ -113,7 +116,7 @@ def upload(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
 
 
 def checkpoint_uri(spec: dict[str, Any]) -> str:
-    """The training job's own place below the configured URI, lest trials resume one another (AMT 11.3)."""
+    """The training job's own place below the configured URI, so that none resumes another (behaviour 11.3)."""
     return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
 
 

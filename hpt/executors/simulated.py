@@ -93,7 +93,8 @@ NO_TROUBLE = Trouble()
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Spot capacity, for definitions that take it (AMT 11.4). price: of a second, as a share of the full one.
+    """Spot capacity, for definitions that take it (behaviour 11.4). price: of a second, as a share of the
+    full one.
 
     interruptions: how often in an hour of running capacity is withdrawn. delay: seconds until there is
     capacity for an attempt. Both are averages; the times between are exponential, independent of each other.

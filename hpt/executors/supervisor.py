@@ -177,7 +177,7 @@ class Supervisor:
         return command, directory
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Put model and output away; the model of a failed run is not (AMT 16.4)."""
+        """Put model and output away; the model of a failed run is not (behaviour 16.4)."""
         spec = self.spec
         model, data = os.path.join(self.base, "model"), os.path.join(self.base, "output/data")
         parts = [

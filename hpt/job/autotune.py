@@ -1,4 +1,4 @@
-"""What Autotune chooses of what a job leaves open: ranges, limits, early stopping, retries (AMT 2.6)."""
+"""What Autotune chooses of what a job leaves open: ranges, limits, stopping, retries (behaviour 2.6)."""
 
 from __future__ import annotations
 

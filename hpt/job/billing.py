@@ -1,4 +1,4 @@
-"""What a training job's time on machines comes to (AMT 11.4)."""
+"""What a training job's time on machines comes to (behaviour 11.4)."""
 
 from __future__ import annotations
 

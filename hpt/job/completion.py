@@ -1,4 +1,4 @@
-"""What ends a tuning job before its training jobs or its time are used up (AMT 8)."""
+"""What ends a tuning job before its training jobs or its time are used up (behaviour 8)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ CONVERGENCE = "ConvergenceDetected"
 
 MIN_NOT_IMPROVING = 3
 IMPROVEMENT = 0.01
-"""A final objective improves on the best if it is better by this share of the best's absolute value (8.4)."""
+"""A final objective improves on the best if it is better by this share of the best's absolute value
+(behaviour 8.4).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Improvement:
 
 
 def not_improving(values: Iterable[float], objective: ObjectiveType) -> int:
-    """The counter after final objectives in order of completion (8.4)."""
+    """The counter after final objectives in order of completion (behaviour 8.4)."""
     improvement = Improvement()
     for value in values:
         improvement = improvement.after(value, objective)

@@ -41,7 +41,7 @@ RESULT_METRIC = "hpt:result"
 
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 WARM_STRATEGIES = ("Bayesian", "Random")
-"""Those that know what to do with results of parents (AMT W11)."""
+"""Those that know what to do with results of parents (behaviour 9.3 W11)."""
 MAX_SEED = 2**64 - 1
 MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")

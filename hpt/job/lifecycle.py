@@ -1,4 +1,5 @@
-"""Every status of tuning and training jobs, and every way from one to the next: two tables (AMT 12.1, 12.2).
+"""Every status of tuning and training jobs, and every way from one to the next: two tables (behaviour 12.1,
+12.2).
 
 The fold of a job's events asks here before each change, so that a log which tells an impossible course is
 told apart from one which is merely surprising. A phase that went by between two looks at a training job is

@@ -36,7 +36,7 @@ STRICT_LIMITS = Limits(
     hyperparameters=100,
     training_seconds=28 * 86_400,
 )
-"""The service's quotas (AMT 15), raised as far as it raises them on request."""
+"""The service's quotas (behaviour 15), raised as far as it raises them on request."""
 
 DEFAULT_LIMITS = replace(STRICT_LIMITS, parallel=10)
 """The quotas as they are before anybody asks for more: what clients of the service meet."""

@@ -1,4 +1,5 @@
-"""The parents of a tuning job: what each has to give, and the events that a warm start begins with (AMT 9.5).
+"""The parents of a tuning job: what each has to give, and the events that a warm start begins with (behaviour
+9.5).
 
 The results are copied when the job is made. Whatever becomes of a parent later changes nothing in the job.
 """
@@ -28,7 +29,7 @@ class Parent:
 def inherit(config: JobConfig, parents: Sequence[Parent], time: float) -> tuple[list[ParentResult], str]:
     """What a job begins with, and one line for a person on what became of the parents' results.
 
-    Failed training jobs and what the parents had from parents of their own are left out (AMT W7).
+    Failed training jobs and what the parents had from parents of their own are left out (behaviour 9.3 W7).
     """
     assert config.warm_start is not None
     events: list[ParentResult] = []
@@ -52,7 +53,9 @@ def _difference(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> s
 
 
 def _unversioned(image: str) -> str:
-    """A container image without its tag, since another version may train alike (AMT 9.2); else as it is."""
+    """A container image without its tag, since another version may train alike (behaviour 9.2); else as it
+    is.
+    """
     return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 

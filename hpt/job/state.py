@@ -23,7 +23,7 @@ from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
 
 
 class JobStatus(StrEnum):
-    """Status of a tuning job (AMT 12.1)."""
+    """Status of a tuning job (behaviour 12.1)."""
 
     IN_PROGRESS = "InProgress"
     STOPPING = "Stopping"
@@ -126,7 +126,7 @@ class TrainingJob:
 
     @property
     def counter(self) -> str:
-        """The member of TrainingJobStatusCounters this job counts under (AMT 12.3)."""
+        """The member of TrainingJobStatusCounters this job counts under (behaviour 12.3)."""
         if self.status is TrialStatus.FAILED:
             return "RetryableError" if self.retryable else "NonRetryableError"
         return "InProgress" if not self.status.ended else str(self.status)
@@ -370,7 +370,7 @@ class JobState:
             return False
         if self.best is None or self.best.value is None:
             return True
-        if job.value == self.best.value:  # a tie goes to the earlier launch (AMT 6.6)
+        if job.value == self.best.value:  # a tie goes to the earlier launch (behaviour 6.6)
             return job.number < self.best.number
         return self._better(job.value, self.best.value)
 

@@ -1,4 +1,6 @@
-"""Warm start: what a search knows of earlier ones, and where their results lie in its own space (AMT 9)."""
+"""Warm start: what a search knows of earlier ones, and where their results lie in its own space (behaviour
+9).
+"""
 
 from __future__ import annotations
 

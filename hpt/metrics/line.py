@@ -1,11 +1,11 @@
-"""What one line of a log says: the contract that every faster way of reading must keep (AMT 6.1)."""
+"""What one line of a log says: the contract that every faster way of reading must keep (behaviour 6.1)."""
 
 from __future__ import annotations
 
 import re
 
 TAB_AS_TEXT = "#011"
-"""How AMT's log pipeline writes a TAB."""
+"""How the service's log pipeline writes a TAB."""
 
 
 def decode(line: bytes) -> str:

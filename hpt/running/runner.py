@@ -33,7 +33,7 @@ from hpt.search.tuner import Tuner
 from hpt.storage.base import Lease, Storage
 
 FAILURES_WITHOUT_SUCCESS = 5
-"""So many failed training jobs with none succeeded end the tuning job as Failed (AMT 4.1)."""
+"""So many failed training jobs with none succeeded end the tuning job as Failed (behaviour 4.1)."""
 
 _SLACK = 1.0
 """Seconds before a wait is over from which it is looked at exactly, since sums of times are rounded."""
@@ -461,6 +461,8 @@ def _stopped(job: TrainingJob) -> str:
 
 
 def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
-    """`<tuning job name>-<ordinal>-<8 hex digits>` (AMT 4.1); the digits are a function of the job alone."""
+    """`<tuning job name>-<ordinal>-<8 hex digits>` (behaviour 4.1); the digits are a function of the job
+    alone.
+    """
     digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
     return f"{job_name}-{number:03d}-{digest}"

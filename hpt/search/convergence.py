@@ -1,4 +1,4 @@
-"""Whether a search has converged: a bound on what is left to gain (AMT 8.5).
+"""Whether a search has converged: a bound on what is left to gain (behaviour 8.5).
 
 n   final objectives      X: (n, d)   configurations, encoded, in order of completion      y: (n,)   minimised
 """
@@ -105,7 +105,7 @@ class Convergence:
         n = len(history.y)
         d = sum(len(part.space.parameters) for part in _parts(history).values())
         least = max(MIN_OBJECTIVES, 2 * d)
-        if n - history.added_count < least + IN_A_ROW - 1:  # results of parents are not the job's (AMT 9.5)
+        if n - history.added_count < least + IN_A_ROW - 1:  # a parent's results do not count (9.5)
             return False
         return all(self._is_small(history, k) for k in range(n, n - IN_A_ROW, -1))
 

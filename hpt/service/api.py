@@ -53,7 +53,7 @@ class Service:
     """SageMaker's tuning operations on one state directory. Safe to call from several threads, none of which
     waits for what another one waits for.
 
-    account: in whose name ARNs are given. limits: the quotas; those of AMT 15 by default, raised with
+    account: in whose name ARNs are given. limits: the quotas; those of behaviour 15 by default, raised with
     `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`. strict: read requests as the service does, without
     local paths and defaults. check_s3: ask whether the `s3://` places of a request can be reached. clock:
     what `limits.requests_per_second` is measured with.

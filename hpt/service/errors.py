@@ -87,7 +87,7 @@ def not_found(what: str) -> ServiceError:
 
 
 def refusal(error: ValidationError) -> ServiceError:
-    """The refusal of a request that broke rules, all of them in one message (AMT 2.2)."""
+    """The refusal of a request that broke rules, all of them in one message (behaviour 2.2)."""
     shapes = [violation for violation in error.violations if violation.rule == "shape"]
     code = error.violations[0].code if error.violations else VALIDATION
     if not shapes:

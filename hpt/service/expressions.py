@@ -1,4 +1,5 @@
-"""Whether a job fits a search expression (AMT 13.7). Properties are named by their path in Describe's answer.
+"""Whether a job fits a search expression (behaviour 13.7). Properties are named by their path in Describe's
+answer.
 
 `Tags.<key>`, `HyperParameters.<name>`, `TunedHyperParameters.<name>` and `Metrics.<name>` (a training job's
 final metrics) are short for what lies in maps and lists. Times are compared as times, given as ISO 8601 text

@@ -1,4 +1,4 @@
-"""The operations that list: tuning jobs, training jobs, and Search over both (AMT 13.3 to 13.7)."""
+"""The operations that list: tuning jobs, training jobs, and Search over both (behaviour 13.3 to 13.7)."""
 
 from __future__ import annotations
 

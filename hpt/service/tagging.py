@@ -1,4 +1,4 @@
-"""AddTags, ListTags and DeleteTags on tuning jobs and training jobs, by their ARN (AMT 14)."""
+"""AddTags, ListTags and DeleteTags on tuning jobs and training jobs, by their ARN (behaviour 14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often requests may come (AMT 2.12, V32)."""
+"""How often requests may come (behaviour 2.9, V32)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The operations on one tuning job or one training job: create, describe, stop, delete (AMT 2.1, 12, 13)."""
+"""The operations on one tuning job or one training job: create, describe, stop, delete (behaviour 2.1, 12,
+13).
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def _read(context: Context, request: Request) -> JobRequest:
         )
     except ValidationError as error:
         answer = refusal(error)
-        if answer.code == LIMIT_EXCEEDED:  # a name that is taken comes first (AMT 2.2)
+        if answer.code == LIMIT_EXCEEDED:  # a name that is taken comes first (behaviour 2.2)
             _refuse_taken(context, request["HyperParameterTuningJobName"])
         raise answer from error
 

@@ -121,7 +121,7 @@ def best(algorithm: str, *names: str) -> list[str]:
 
 
 def test_directions_are_the_published_ones_and_losses_are_minimised() -> None:
-    """AMT 17.1; its table marks the four losses "Maximize" that are minimised here."""
+    """behaviour 17.1; its table marks the four losses "Maximize" that are minimised here."""
     assert best("lightgbm", "auc", "average_precision", "auc_mu") == ["Maximize"] * 3
     assert (
         best("lightgbm", "rmse", "l1", "l2", "huber", "fair", "binary_error", "multi_error")
@@ -142,7 +142,7 @@ def test_directions_are_the_published_ones_and_losses_are_minimised() -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
 def test_what_a_request_may_hold(algorithm: BuiltInAlgorithm) -> None:
-    """At most 40 definitions with patterns of at most 500 characters (AMT 2.8), one group each."""
+    """At most 40 definitions with patterns of at most 500 characters (behaviour 2.8), one group each."""
     assert len(algorithm.metric_definitions) <= 40
     assert all(len(metric.regex) <= 500 for metric in algorithm.metric_definitions)
     assert all(re.compile(metric.regex).groups == 1 for metric in algorithm.metric_definitions)
@@ -165,7 +165,7 @@ def test_recommended_values_are_values_the_program_takes(algorithm: BuiltInAlgor
 
 
 def test_published_ranges() -> None:
-    """AMT 17.2."""
+    """behaviour 17.2."""
 
     def ranges(name: str) -> dict[str, tuple[float, float] | tuple[str, ...]]:
         found = find_algorithm(name).recommended_ranges
@@ -191,7 +191,7 @@ def test_published_ranges() -> None:
 
 
 def test_what_saves_checkpoints() -> None:
-    """Decides how long a request may wait for Spot capacity (AMT 2.12, V24)."""
+    """Decides how long a request may wait for Spot capacity (behaviour 2.9, V24)."""
     assert {each.name: each.checkpoint_support for each in ALGORITHMS} == {
         "xgboost": True, "lightgbm": True, "catboost": True, "linear-learner": True, "knn": False,
         "kmeans": True,

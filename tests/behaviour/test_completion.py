@@ -1,4 +1,4 @@
-"""AMT 8: what ends a tuning job. The jobs run on learning curves, in virtual time."""
+"""behaviour 8: what ends a tuning job. The jobs run on learning curves, in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AMT 7: early stopping by the median rule."""
+"""behaviour 7: early stopping by the median rule."""
 
 from __future__ import annotations
 

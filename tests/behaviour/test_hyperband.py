@@ -1,4 +1,4 @@
-"""AMT 4.4: Hyperband, and the rules V17 to V20 about it."""
+"""behaviour 4.4: Hyperband, and the rules V17 to V20 about it."""
 
 from __future__ import annotations
 

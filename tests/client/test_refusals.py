@@ -1,4 +1,4 @@
-"""Every error code, its message, and that a refused request leaves nothing behind (AMT 2.2, 15)."""
+"""Every error code, its message, and that a refused request leaves nothing behind (behaviour 2.2, 15)."""
 
 from __future__ import annotations
 

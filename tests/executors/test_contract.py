@@ -1,4 +1,4 @@
-"""The training directory, the environment and the arguments of a program (AMT 16)."""
+"""The training directory, the environment and the arguments of a program (behaviour 16)."""
 
 from __future__ import annotations
 

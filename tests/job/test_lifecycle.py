@@ -1,4 +1,4 @@
-"""Every status and every way from one to another, as AMT 12.1 and 12.2 list them."""
+"""Every status and every way from one to another, as behaviour 12.1 and 12.2 list them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hpt.storage.memory import MemoryStorage
 from tests.faults.jobs import FaultJob
 
 LEGACY = {"LaunchingMLInstances", "PreparingTrainingStack", "DownloadingTrainingImage"}
-WAYS = {  # AMT 12.1, written out once more
+WAYS = {  # behaviour 12.1, written out once more
     (NOTHING, "InProgress"),
     *(("InProgress", end) for end in ("Completed", "Failed", "Stopping")),
     ("Stopping", "Stopped"),
@@ -58,7 +58,7 @@ def test_each_pair_of_tuning_job_statuses(before: str, after: str) -> None:
             check_tuning_job(before, after)
 
 
-COURSES = {  # AMT 11.2 and 12.2; the primary status follows from each
+COURSES = {  # behaviour 11.2 and 12.2; the primary status follows from each
     "plain": "Starting Downloading Training Uploading Completed",
     "one interruption": "Starting Downloading Training Interrupted Starting Downloading Training Uploading "
     "Completed",

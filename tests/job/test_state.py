@@ -1,4 +1,4 @@
-"""Counters and the best training job as events change them (AMT 6.6, 12.3)."""
+"""Counters and the best training job as events change them (behaviour 6.6, 12.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def created(number: int) -> list[ev.Event]:
 
 
 def test_counters_of_the_worked_example() -> None:
-    """AMT 12.3: 10 launched; 5 completed (one without a metric), 2 stopped, 1 failed, 2 running."""
+    """behaviour 12.3: 10 launched; 5 completed (one without a metric), 2 stopped, 1 failed, 2 running."""
     state = JobState(ObjectiveType.MAXIMIZE, 0.0)
     for number in range(1, 11):
         for event in created(number):

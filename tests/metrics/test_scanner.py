@@ -1,4 +1,4 @@
-"""What a log says, read in any chunks, equals the obvious reading of the whole (AMT 6.1)."""
+"""What a log says, read in any chunks, equals the obvious reading of the whole (behaviour 6.1)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ PIECE = 16 * 2**20
 
 
 def number(text: str | None) -> float | None:
-    """AMT 6.1: what float() accepts, minus underscores; anything else is no value."""
+    """behaviour 6.1: what float() accepts, minus underscores; anything else is no value."""
     if text is None or "_" in text.strip():
         return None
     try:

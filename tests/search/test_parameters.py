@@ -1,4 +1,4 @@
-"""Continuous, integer and categorical parameters as declared (AMT 3.1 to 3.3, rules V09 to V13)."""
+"""Continuous, integer and categorical parameters as declared (behaviour 3.1 to 3.3, rules V09 to V13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maps to the unit interval and the reading of bounds, against the values AMT 3.2 and 3.3 give."""
+"""The maps to the unit interval and the reading of bounds, against the values behaviour 3.2 and 3.3 give."""
 
 from __future__ import annotations
 

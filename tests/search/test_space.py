@@ -1,4 +1,4 @@
-"""Parameters and the search space (AMT 3 and the rules V06 to V16 as far as they concern ranges)."""
+"""Parameters and the search space (behaviour 3 and the rules V06 to V16 as far as they concern ranges)."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ def test_without_a_value_the_last_report_counts():
     for value in (0.71, 0.78, 0.76):
         tuner.report(1, value, 1)
     tuner.tell(1)
-    assert tuner.trials[0].value == 0.76, "the last, not the best (AMT 6.3)"
+    assert tuner.trials[0].value == 0.76, "the last, not the best (behaviour 6.3)"
     tuner.tell(2)
     assert tuner.trials[1].objective_status is ObjectiveStatus.FAILED
     tuner.report(3, 0.9, 1)

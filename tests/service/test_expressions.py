@@ -1,4 +1,4 @@
-"""Search expressions (AMT 13.7)."""
+"""Search expressions (behaviour 13.7)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 // Expected improvement over an incumbent, for minimisation, and its logarithm.
 //
 //   m, s   predictive mean and deviation        f*  incumbent        z = (f* - m) / s
-//   h(z)   = phi(z) + z Phi(z)                  EI = s h(z)          Mockus 1975; AMT 5.5 with xi = 0
+//   h(z)   = phi(z) + z Phi(z)                  EI = s h(z)          Mockus 1975; behaviour 5.5 with xi = 0
 // The logarithm keeps its slope where EI itself underflows: Ament, Daulton, Eriksson, Balandat and Bakshy,
 // "Unexpected improvements to expected improvement for Bayesian optimization", NeurIPS 2023.
 #pragma once
@@ -132,8 +132,8 @@ class PointwiseAcquisition : public Acquisition {
   Vector scores(const Matrix& mean, VectorView variance) const;
 };
 
-// The average over models of several hyperparameters (Snoek, Larochelle and Adams 2012, section 3.1; AMT
-// 5.4): of `logarithms`, such as those of improvements, the log of the average of what they are the
+// The average over models of several hyperparameters (Snoek, Larochelle and Adams 2012, section 3.1;
+// behaviour 5.4): of `logarithms`, such as those of improvements, the log of the average of what they are the
 // logarithms of.
 class AveragedAcquisition : public Acquisition {
  public:

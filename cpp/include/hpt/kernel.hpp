@@ -8,7 +8,7 @@
 //   w_i    warping of a numeric coordinate (warping.hpp); the identity unless exponents are given
 //
 //   r^2 = sum_i ((w(x_i) - w(x'_i)) / l_i)^2                  over numbers
-//   k_x = (1 + sqrt5 r + 5 r^2 / 3) exp(-sqrt5 r)           Snoek, Larochelle and Adams 2012, eq. 3; AMT 5.2
+//   k_x = (1 + sqrt5 r + 5 r^2 / 3) exp(-sqrt5 r)           Snoek, Larochelle and Adams 2012, eq. 3
 //   k_h = exp(-sum_j [h_j != h'_j] / l_j)                   over categorical coordinates
 //   k   = s ((1 - lam) / 2 (k_x + k_h) + lam k_x k_h)       Ru et al. 2020 (CoCaBO), eq. 2
 // A space of one kind has k = s k_x or s k_h.

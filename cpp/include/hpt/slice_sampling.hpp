@@ -4,7 +4,7 @@
 //   u      random direction, the priors' deviations times a point of the unit sphere
 // Each step draws a level below the density at theta and then a point of the segment of theta + a u on which
 // the density is above it: Neal, "Slice sampling", Annals of Statistics 31 (2003), figures 3 and 5, along
-// random directions (section 5.1 there; AMT 5.4).
+// random directions (section 5.1 there; behaviour 5.4).
 #pragma once
 
 #include <vector>

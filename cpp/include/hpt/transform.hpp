@@ -7,7 +7,7 @@
 
 namespace hpt {
 
-// Targets shifted and scaled to mean 0 and population variance 1; scale 1 where all are equal (AMT 5.2).
+// Targets shifted and scaled to mean 0 and population variance 1; scale 1 where all are equal.
 //
 // Kept in units of a power of two near the largest target, so that no square overflows or underflows.
 class Standardization {

@@ -1,4 +1,4 @@
-"""`python -m hpt.algorithms.catboost`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+"""`python -m hpt.algorithms.catboost`: trains in `$SAGEMAKER_BASE_DIR` (behaviour 16, 17.3).
 
 Channels: see `hpt.algorithms.boosting`. The model goes to `model/catboost-model.cbm`, the snapshot to
 `checkpoints/catboost-snapshot`. `$HPT_REQUESTED_IMAGE`: the image the job named; a model id fixes the task.

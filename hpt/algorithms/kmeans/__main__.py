@@ -1,4 +1,4 @@
-"""`python -m hpt.algorithms.kmeans`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+"""`python -m hpt.algorithms.kmeans`: trains in `$SAGEMAKER_BASE_DIR` (behaviour 16, 17.3).
 
 Channels `train` (required) and `test`: rows of features, without labels; the model goes to
 `model/kmeans-model.npz` (`centers`: (k, d)), checkpoints to `checkpoints/kmeans-checkpoint.<n>`.

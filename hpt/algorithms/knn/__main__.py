@@ -1,4 +1,4 @@
-"""`python -m hpt.algorithms.knn`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+"""`python -m hpt.algorithms.knn`: trains in `$SAGEMAKER_BASE_DIR` (behaviour 16, 17.3).
 
 Channels `train` (required) and `test`, label first; the model goes to `model/knn-model.npz`: the rows
 searched, their labels and how to search. Nothing is iterated, so there are no checkpoints.

@@ -1,4 +1,4 @@
-"""`python -m hpt.algorithms.lightgbm`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+"""`python -m hpt.algorithms.lightgbm`: trains in `$SAGEMAKER_BASE_DIR` (behaviour 16, 17.3).
 
 Channels: see `hpt.algorithms.boosting`. The model goes to `model/lightgbm-model.txt`, checkpoints to
 `checkpoints/lightgbm-checkpoint.<n>`. `$HPT_REQUESTED_IMAGE`: the image the job named (a model id

@@ -1,4 +1,4 @@
-"""`python -m hpt.algorithms.linear_learner`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+"""`python -m hpt.algorithms.linear_learner`: trains in `$SAGEMAKER_BASE_DIR` (behaviour 16, 17.3).
 
 Channels `train` (required), `validation` and `test`, label first; the model goes to
 `model/linear-learner-model.npz`, checkpoints to `checkpoints/linear-learner-checkpoint.<n>`.

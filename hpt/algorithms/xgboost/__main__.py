@@ -1,4 +1,4 @@
-"""`python -m hpt.algorithms.xgboost`: trains in `$SAGEMAKER_BASE_DIR` (AMT 16, 17.3).
+"""`python -m hpt.algorithms.xgboost`: trains in `$SAGEMAKER_BASE_DIR` (behaviour 16, 17.3).
 
 Channels `train` (required) and `validation`; the model goes to `model/xgboost-model`, checkpoints to
 `checkpoints/xgboost-checkpoint.<n>`. `$HPT_REQUESTED_IMAGE`: the image the job named, for the first log line.

@@ -1,4 +1,4 @@
-"""Published facts about SageMaker's CatBoost: metrics, directions, recommended ranges (AMT 17.1, 17.2)."""
+"""Published facts about SageMaker's CatBoost: metrics, directions, recommended ranges (behaviour 17)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metr
 MAXIMIZED = ("AUC", "Accuracy", "BalancedAccuracy", "F1", "Precision", "R2", "Recall")
 """Metrics that are better when larger."""
 
-# Logloss and MultiClass are published as to be maximised; they are losses (AMT 17.1).
+# Logloss and MultiClass are published as to be maximised; they are losses (behaviour 17.1).
 MINIMIZED = ("Logloss", "MAE", "MedianAbsoluteError", "MultiClass", "RMSE")
 """Metrics that are better when smaller."""
 

@@ -68,7 +68,7 @@ class RecommendedRange(NamedTuple):
     """A range worth searching. `kind` is `Integer`, `Continuous` or `Categorical`.
 
     An integer range has integer ends; a categorical one has `values` and no ends. Where the publication names
-    no scale, a range over two or more orders of magnitude is offered on a logarithmic one (AMT 17.3).
+    no scale, a range over two or more orders of magnitude is offered on a logarithmic one (behaviour 17.3).
     """
 
     kind: str
@@ -84,9 +84,9 @@ class BuiltInAlgorithm:
     """A training program that comes with `hpt`.
 
     name: short name, as in `TrainingImage: "xgboost"`. module: run as `python -m <module>` under the
-    container contract (AMT 16). extra: the extra of this package that installs its `library`, an importable
-    name. aliases: other names, such as model ids. metric_definitions: every metric the program can print,
-    by published name. epoch_resource: the hyperparameter that counts units of progress, or None.
+    container contract (behaviour 16). extra: the extra of this package that installs its `library`, an
+    importable name. aliases: other names, such as model ids. metric_definitions: every metric the program can
+    print, by published name. epoch_resource: the hyperparameter that counts units of progress, or None.
     checkpoint_support: saves to and resumes from the checkpoint folder. required_hyperparameters: names
     without a default. requested_version: the tag of the image the user named, None for the short name; what
     is installed runs.

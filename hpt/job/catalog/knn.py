@@ -1,4 +1,4 @@
-"""Published facts about SageMaker's k-NN: metrics, directions, recommended ranges (AMT 17.1, 17.2)."""
+"""Published facts about SageMaker's k-NN: metrics, directions, recommended ranges (behaviour 17)."""
 
 from __future__ import annotations
 

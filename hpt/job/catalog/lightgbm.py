@@ -1,4 +1,4 @@
-"""Published facts about SageMaker's LightGBM: metrics, directions, recommended ranges (AMT 17.1, 17.2)."""
+"""Published facts about SageMaker's LightGBM: metrics, directions, recommended ranges (behaviour 17)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metr
 MAXIMIZED = ("auc", "auc_mu", "average_precision")
 """Metrics that are better when larger."""
 
-# binary_logloss and multi_logloss are published as to be maximised; they are losses (AMT 17.1).
+# binary_logloss and multi_logloss are published as to be maximised; they are losses (behaviour 17.1).
 MINIMIZED = (
     *("binary_error", "binary_logloss", "cross_entropy", "fair", "huber", "l1", "l2"),
     *("multi_error", "multi_logloss", "rmse"),

@@ -1,4 +1,4 @@
-"""Published facts about SageMaker's linear learner: metrics, directions, ranges (AMT 17.1, 17.2)."""
+"""Published facts about SageMaker's linear learner: metrics, directions, ranges (behaviour 17)."""
 
 from __future__ import annotations
 

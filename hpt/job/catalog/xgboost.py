@@ -1,4 +1,4 @@
-"""Published facts about SageMaker's XGBoost: metrics, directions, recommended ranges (AMT 17.1, 17.2)."""
+"""Published facts about SageMaker's XGBoost: metrics, directions, recommended ranges (behaviour 17)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAXIMIZED = (
 )
 """Metrics that are better when larger."""
 
-# interval-regression-accuracy is published in this group although its name says otherwise; AMT 17.1 keeps it.
+# interval-regression-accuracy is published in this group although its name says otherwise (behaviour 17.1).
 MINIMIZED = (
     *(
         "aft-nloglik",

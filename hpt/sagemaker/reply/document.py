@@ -69,7 +69,7 @@ def tuning_job_document(job: JobView) -> dict[str, Any]:
 
 
 def completion_details(job: JobView) -> dict[str, Any]:
-    """How far the completion criteria have come (AMT 8.6); empty before the first final objective."""
+    """How far the completion criteria have come (behaviour 8.6); empty before the first final objective."""
     details: dict[str, Any] = {}
     if job.not_improving is not None:
         details["NumberOfTrainingJobsObjectiveNotImproving"] = job.not_improving

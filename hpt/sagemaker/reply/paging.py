@@ -1,4 +1,4 @@
-"""Pages of a list that may grow while it is read (AMT 13.5).
+"""Pages of a list that may grow while it is read (behaviour 13.5).
 
 A token holds the sort key and the name of the last entry shown, so that entries which come meanwhile neither
 repeat nor hide others. It also holds a digest of what was asked, for it continues that list and no other.

@@ -1,4 +1,4 @@
-"""What Describe and List answer about a tuning job: the member names and meanings of AMT 12 and 13.
+"""What Describe and List answer about a tuning job: the member names and meanings of behaviour 12 and 13.
 
 Pure functions of the job's description and state. Times are seconds since the epoch with a fraction, as on
 the wire. Metric values are rounded to 32-bit floats here and nowhere else. Members that do not apply are left
@@ -103,7 +103,7 @@ def describe_response(
 
 
 def overall_best(job: JobView, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any] | None:
-    """The best of a job and of parents with the same data and algorithm, and whose it is (AMT 9.6)."""
+    """The best of a job and of parents with the same data and algorithm, and whose it is (behaviour 9.6)."""
     best, warm_start = job.overall_best, job.config.warm_start
     if warm_start is None or warm_start.type is not WarmStartType.IDENTICAL or best is None:
         return None
@@ -157,7 +157,7 @@ def tuning_job_summary(
 def training_job_summary(
     config: JobConfig, job: TrainingJob, *, account: Account = LOCAL_ACCOUNT
 ) -> dict[str, Any]:
-    """A training job as Describe and List show it (AMT 13.2); tuned hyperparameters only, as strings."""
+    """A training job as Describe and List show it (behaviour 13.2), with its tuned hyperparameters."""
     return _summary(trial_view(config, job), account)
 
 
@@ -172,7 +172,7 @@ def _summary(trial: TrialView, account: Account) -> dict[str, Any]:
 
 
 def training_job_entry(job: TrainingJob, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any]:
-    """One entry of ListTrainingJobs (AMT 13.6)."""
+    """One entry of ListTrainingJobs (behaviour 13.6)."""
     entry: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
@@ -198,8 +198,9 @@ def training_job_description(
     default_output: str = "",
     account: Account = LOCAL_ACCOUNT,
 ) -> dict[str, Any]:
-    """The answer of DescribeTrainingJob for one training job of a tuning job (AMT 13.6); arguments are those
-    of `describe_response`.
+    """The answer of DescribeTrainingJob for one training job of a tuning job (behaviour 13.6).
+
+    Arguments are those of `describe_response`.
 
     Metrics whose last value is NaN or infinite have no place in a reply and are left out.
     """

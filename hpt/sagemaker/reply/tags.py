@@ -1,4 +1,4 @@
-"""Tags of a tuning job and its training jobs: the fold of the changes made to them (AMT 14).
+"""Tags of a tuning job and its training jobs: the fold of the changes made to them (behaviour 14).
 
 A tuning job begins with the tags of its request; a training job begins with those its tuning job had when it
 was launched. Changes are notes left with the tuning job, which tell how many of its events they came after.

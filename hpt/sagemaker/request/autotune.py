@@ -1,4 +1,4 @@
-"""Autotune in a request: what `hpt.job.autotune` chooses, put into the ordinary members (AMT 2.6).
+"""Autotune in a request: what `hpt.job.autotune` chooses, put into the ordinary members (behaviour 2.6).
 
 What the caller gave is kept. The rules look at the choices as at any other members, Describe reports them,
 and the request it echoes means the same job when it is submitted again.

@@ -1,4 +1,4 @@
-"""Rules about the form of a request: which of its parts must, or must not, stand together (AMT 2.12).
+"""Rules about the form of a request: which of its parts must, or must not, stand together (behaviour 2.9).
 
 What holds for every job, however it is described, is in `hpt.job.rules`.
 """

@@ -1,4 +1,4 @@
-"""What the service asks of the parents of a warm start (AMT 9.2, 9.3, 2.12 V29).
+"""What the service asks of the parents of a warm start (behaviour 9.2, 9.3, 2.9 V29).
 
 One table, as in `rules`. W1 and W11 need no stored job and are there, under V28. W7 (grandparents give
 nothing) is kept by `hpt.job.parents`; W9 concerns jobs of 2018.
@@ -126,7 +126,8 @@ def _kind(parameter: Parameter) -> str:
 
 def changes(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> dict[str, int]:
     """What counts as changes of each hyperparameter concerned: the distinct values that the parent and the
-    job had for it, if the job has it static and differently; a range of numbers counts as one (AMT 9.4).
+    job had for it, if the job has it static and differently; a range of numbers counts as one (behaviour
+    9.4).
     """
     counted = {}
     tuned = {each.name: each for each in theirs.space.parameters}

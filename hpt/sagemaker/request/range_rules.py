@@ -1,4 +1,4 @@
-"""Rules about how the ranges of a request are written (AMT 2.12, V09 to V13).
+"""Rules about how the ranges of a request are written (behaviour 2.9, V09 to V13).
 
 A `SearchSpace` cannot be built against them; here they are found one by one, with the path of each.
 """

@@ -1,10 +1,10 @@
-"""The rules of a request, one table: identifier, error code, function (AMT 2.12).
+"""The rules of a request, one table: identifier, error code, function (behaviour 2.9).
 
 They are checked in this order once every shape is right, and the first that is broken is reported. Those that
 say `every` hold for every job, however it is described, and are stated in `hpt.job`; the others are about the
 form of a request. Rules that need stored jobs (V01: the name is taken; V29: a parent is missing) belong to
-whoever stores jobs; V32 to a server. Identifiers in words are rules that AMT states elsewhere, or that this
-implementation adds.
+whoever stores jobs; V32 to a server. Identifiers in words are rules that behaviour states elsewhere, or that
+this implementation adds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The median rule: a trial worse than the average course of its predecessors is stopped (AMT 7)."""
+"""The median rule: a trial worse than the average course of its predecessors is stopped (behaviour 7)."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class MedianRule:
 
     @classmethod
     def plain(cls) -> MedianRule:
-        """The rule as AMT documents it, without guards."""
+        """The rule as the service documents it, without guards."""
         return cls(min_trials=1, min_steps=1, step_fraction=0.0)
 
     @classmethod
     def for_jobs(cls, max_jobs: int | None) -> MedianRule:
-        """With the guards that suit a tuning job of so many training jobs (AMT 7.2)."""
+        """With the guards that suit a tuning job of so many training jobs (behaviour 7.2)."""
         return cls(min_trials=FEW_BEFORE if max_jobs is not None and max_jobs <= FEW_JOBS else BEFORE)
 
     def __getstate__(self) -> dict[str, object]:

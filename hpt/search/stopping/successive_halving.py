@@ -1,4 +1,4 @@
-"""Successive halving: of the trials that come to a rung, only the best go on (AMT 4.4)."""
+"""Successive halving: of the trials that come to a rung, only the best go on (behaviour 4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scale of numbers left to the strategy: linear or logarithmic, as the likelihood has it (AMT 3.5).
+"""The scale of numbers left to the strategy: linear or logarithmic, as the likelihood has it (behaviour 3.5).
 
     X   encoded configurations, (n, d), linear in every `Auto` parameter: the record does not change
     e   eligible columns: `Auto` numbers with 0 < min and max >= 1000 min, where the two scales differ much

@@ -1,4 +1,4 @@
-"""Bayesian search: a Gaussian process of all results so far chooses each configuration (AMT 4.5)."""
+"""Bayesian search: a Gaussian process of all results so far chooses each configuration (behaviour 4.5)."""
 
 from __future__ import annotations
 

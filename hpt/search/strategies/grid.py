@@ -1,4 +1,4 @@
-"""Grid search: every combination of categorical values once (AMT 4.2)."""
+"""Grid search: every combination of categorical values once (behaviour 4.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hyperband: random configurations, stopped by successive halving (AMT 4.4)."""
+"""Hyperband: random configurations, stopped by successive halving (behaviour 4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches over several definitions at once: which algorithm to run next, and how configured (AMT 10).
+"""Searches over several definitions at once: which algorithm to run next, and how configured (behaviour 10).
 
 K   definitions      n   observations of all of them      n_k   of one
 y   objectives, minimised, of all definitions in order of completion, (n,)

@@ -1,4 +1,4 @@
-"""Random search: every configuration is drawn independently of all results (AMT 4.3)."""
+"""Random search: every configuration is drawn independently of all results (behaviour 4.3)."""
 
 from __future__ import annotations
 

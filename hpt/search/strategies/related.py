@@ -1,4 +1,5 @@
-"""What a search learns from related ones: where to begin, and how its objective is likely to vary (AMT 9.5).
+"""What a search learns from related ones: where to begin, and how its objective is likely to vary (behaviour
+9.5).
 
 n   own observations            X: (n, d)   y: (n,)   of any scale
 r   of a related search         X: (r, d)   y: (r,)   of another scale, so that only their order counts

@@ -1,4 +1,4 @@
-"""Pages of lists that change while they are read (AMT 13.5)."""
+"""Pages of lists that change while they are read (behaviour 13.5)."""
 
 from __future__ import annotations
 

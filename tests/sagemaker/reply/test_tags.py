@@ -1,4 +1,4 @@
-"""Tags: given, changed, and what a training job takes along at its launch (AMT 14)."""
+"""Tags: given, changed, and what a training job takes along at its launch (behaviour 14)."""
 
 from __future__ import annotations
 

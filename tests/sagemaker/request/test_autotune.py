@@ -1,4 +1,4 @@
-"""What Autotune chooses, and what it keeps (AMT 2.6)."""
+"""What Autotune chooses, and what it keeps (behaviour 2.6)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tests.reference import gp
 from tests.search.core.test_gaussian_process import CATEGORICAL, CONTINUOUS, INTEGER, SPACES, points
 
 
-def test_published_values() -> None:  # AMT 5.5
+def test_published_values() -> None:  # behaviour 5.5
     value = _core.expected_improvement(np.array([0.30, 0.27, 0.28]), np.array([0.05, 0.01, 0.04]), 0.28)
     assert np.round(value, 5).tolist() == [0.01152, 0.01083, 0.01596]
 

@@ -44,7 +44,7 @@ def some(
     return core.Hyperparameters(scales, 1.7, noise, 0.2, 0.35)
 
 
-def test_worked_posterior() -> None:  # AMT 5.7
+def test_worked_posterior() -> None:  # behaviour 5.7
     model = core.Model([CONTINUOUS], [[0.0], [0.6], [1.0]], [0.9, 0.5, 0.7], core.Hyperparameters((0.5,)))
     mean, variance = model.predict([[0.3], [0.5], [0.7], [0.8]])
     center, scale = 0.7, np.std([0.9, 0.5, 0.7])
@@ -57,7 +57,7 @@ def test_worked_posterior() -> None:  # AMT 5.7
     assert np.argmax(improvement) == 1
 
 
-def test_published_kernel_values() -> None:  # AMT 5.2
+def test_published_kernel_values() -> None:  # behaviour 5.2
     X = np.array([[0.0], [0.25], [0.5], [1.0]])
     at = _core.Hyperparameters(np.array([0.5]))
     K = _core.kernel([_core.Coordinate.continuous()], at, X[:1], X)[0]
@@ -68,7 +68,7 @@ def test_published_kernel_values() -> None:  # AMT 5.2
     ("a", "b", "x", "value"),
     [(2, 1, 0.5, 0.25), (0.5, 1, 0.5, 0.70711), (0.3, 1, 0.1, 0.50119), (0.5, 2, 0.25, 0.75)],
 )
-def test_published_warping_values(a: float, b: float, x: float, value: float) -> None:  # AMT 5.3
+def test_published_warping_values(a: float, b: float, x: float, value: float) -> None:  # behaviour 5.3
     assert _core.kumaraswamy(x, a, b) == pytest.approx(value, abs=5e-6)
 
 

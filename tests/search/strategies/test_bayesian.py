@@ -1,4 +1,4 @@
-"""Bayesian search (AMT 4.5): a function of history that never repeats itself and finds the optimum."""
+"""Bayesian search (behaviour 4.5): a function of history that never repeats itself and finds the optimum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grid search (AMT 4.2)."""
+"""Grid search (behaviour 4.2)."""
 
 from __future__ import annotations
 

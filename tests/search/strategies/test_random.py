@@ -1,4 +1,4 @@
-"""Random search (AMT 4.3, 4.6)."""
+"""Random search (behaviour 4.3, 4.6)."""
 
 from __future__ import annotations
 
