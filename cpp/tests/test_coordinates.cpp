@@ -33,8 +33,7 @@ TEST_CASE("wide integers keep their neighbours apart") {
       InvalidArgument);
 }
 
-TEST_CASE(
-    "integers have equal shares on a linear scale and the stated ones on a logarithmic one") {
+TEST_CASE("integers have equal shares on a linear scale and the stated ones on a logarithmic one") {
   const Coordinate three = Coordinate::integer(1, 3);
   CHECK(three.level(0.33) == 0);
   CHECK(three.level(0.34) == 1);
