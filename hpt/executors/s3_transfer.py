@@ -116,7 +116,7 @@ def upload(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
 
 
 def checkpoint_uri(spec: dict[str, Any]) -> str:
-    """The training job's own place below the configured URI, so that none resumes another (behaviour 11.3)."""
+    """A place of its own below the configured URI, so that none resumes another (behaviour 11.3)."""
     return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
 
 
