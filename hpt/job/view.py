@@ -186,10 +186,14 @@ class JobView:
         return spans
 
     def busy(self, now: float) -> float:
-        """The share of slot seconds in which an attempt ran, until the job's end, or `now` if it goes on."""
+        """The share of the slots' time in which programs trained, from the job's creation to its end or now.
+
+        What is missing from 1 was spent on startup, on waiting for capacity, on deciding, and on slots with
+        nothing left to run. Training that goes on does not count yet.
+        """
         end = now if self.ended is None else self.ended
         available = (end - self.created) * self.config.limits.max_parallel_jobs
-        used = sum((end if span.end is None else span.end) - span.start for span in self.spans)
+        used = sum(training_seconds(job.transitions) for job in self._state.jobs.values())
         return used / available if available > 0 else 0.0
 
 
