@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from hpt.job.config import MetricDefinition
-from hpt.metrics.batch import Batch
 from hpt.metrics.fast.loader import Loader
 from hpt.metrics.fast.plan import Plan, plan
+from hpt.metrics.line import Batch
 from hpt.metrics.plain import PlainReader
 from hpt.metrics.safe.line_reader import LineReader
 
@@ -40,17 +40,17 @@ class CompiledDefinitions:
     @cached_property
     def lines(self) -> LineReader:
         """What reads a single line exactly."""
-        return LineReader(self.names, self.patterns, self.plan.patterns)
+        return LineReader(self.names, self.patterns)
 
     @cached_property
     def _plain(self) -> PlainReader:
-        return PlainReader(self.patterns, self.plan.patterns, self.lines.costs)
+        return PlainReader([each.literals for each in self.plan.patterns])
 
     def prepare(self) -> None:
         """Plan now what would else be planned when the first line is read."""
         _ = self.lines, self._plain
 
-    def scan(self, data: bytes, begin: int, stop: int, base: int, longest: int) -> Iterator[Batch]:
+    def scan(self, data: bytes, begin: int, stop: int, base: int) -> Iterator[Batch]:
         """What data[begin:stop] says, a moment's work at a time, by the compiled reader if it is there.
 
         Parameters
@@ -59,9 +59,7 @@ class CompiledDefinitions:
             Whole lines, but for the last of a log.
         base
             What is added to places in `data` to make offsets of the log.
-        longest
-            Longer lines are cut into pieces of so many bytes, each read as a line of its own.
         """
         if self.loader.reader is not None:
-            return self.loader.reader.scan(self.plan, data, begin, stop, base, longest)
-        return self._plain.scan(data, begin, stop, base, longest)
+            return self.loader.reader.scan(self.plan, data, begin, stop, base)
+        return self._plain.scan(data, begin, stop, base)

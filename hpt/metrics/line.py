@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 TAB_AS_TEXT = "#011"
 """How AMT's log pipeline writes a TAB."""
+
+Match = tuple[int, float, int]
+"""Index of the definition, the value, and the offset after the line it stands on."""
+
+Found = tuple[int, float | bytes, int]
+"""The same, or with a line, without its end, that `re` has to read for its value."""
+
+_LINE_END = re.compile(rb"[\r\n]")
+
+
+class Batch(NamedTuple):
+    """What was found up to offset `done`, in order of lines, definitions and places; `lines`: whether some of
+    it are lines.
+    """
+
+    done: int
+    found: list[Found]
+    lines: bool
 
 
 def decode(line: bytes) -> str:
@@ -29,13 +48,10 @@ def number(text: str | None) -> float | None:
         return None
 
 
-def piece_end(data: bytes, begin: int, stop: int, longest: int) -> int:
-    """The offset after the line from `begin` on, or after as much of it as makes a piece of `longest`."""
-    end = begin + longest
-    for byte in b"\r\n":
-        found = data.find(byte, begin, min(end + 1, stop))
-        end = found if found >= 0 else end
-    return min(end + 1 if end < stop and data[end] in b"\r\n" else end, stop)
+def line_end(data: bytes, begin: int, stop: int) -> int:
+    """The offset after the first end of a line from `begin` on; `stop` if there is none before."""
+    end = _LINE_END.search(data, begin, stop)
+    return end.end() if end else stop
 
 
 def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:

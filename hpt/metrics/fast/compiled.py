@@ -30,7 +30,7 @@ _INTRINSICS = ("to_bytes", "to_ints")  # in the place of plain functions
 # Addresses and integers in, two integers out.
 _SIGNATURES = {
     "find_hits": UniTuple(int64, 2)(*[int64] * 4),
-    "read_lines": UniTuple(int64, 2)(*[int64] * 7),
+    "read_lines": UniTuple(int64, 2)(*[int64] * 5),
 }
 
 Entries = tuple[Callable[..., Any], Callable[..., Any]]

@@ -6,7 +6,7 @@
     2. What is left is compared with the literals; a hit names a definition and a place (`find_hits`).
     3. On a line with hits, the machine runs each definition that hit, in order, and numbers are read in place
        (`read_lines`).
-    4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, an odd number) it hands back.
+    4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, a long number) it hands back.
 
 Importing this imports Numba; `hpt.metrics.fast.loader` decides when, and where the compiled code is cached.
 The entries take addresses, which Numba types and compiles far faster than arrays.
@@ -18,35 +18,33 @@ from typing import Any
 
 import numpy as np
 
-from hpt.metrics.fast import decimal_number, machine
+from hpt.metrics.fast import machine
 from hpt.metrics.fast.decimal_number import read_number
-from hpt.metrics.fast.machine import FAILED, STATE, search
+from hpt.metrics.fast.machine import STATE, search
 from hpt.metrics.fast.plan import REGEX
-from hpt.metrics.fast.reader import LINE, MEMO, ROOM
+from hpt.metrics.fast.reader import LINE, NUMBER, ROOM, TEXT
 from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros, width
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
 _WORK = 2**22  # steps of the machine in one call: some tens of milliseconds
 
-_NOT_A_NUMBER, _NUMBER = decimal_number.NOT_A_NUMBER, decimal_number.NUMBER
-_MATCHED, _GAVE_UP = machine.MATCHED, machine.GAVE_UP
-_STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END, _BUDGET = range(6)
+_GAVE_UP = machine.GAVE_UP
+_STEPS, _GROUP_START, _GROUP_END, _BUDGET = range(4)
 
-
-LITERALS, LETTERS, FOLDS, BUCKETS, MEMBERS, TABLES, FOUND, FOUND_ROOM = range(8)
+LITERALS, LETTERS, BUCKETS, MEMBERS, TABLES, FOUND, FOUND_ROOM = range(7)
 """The fields of the table `f` that `find_hits` is given: the literals, as in `hpt.metrics.fast.plan`, and
 
 FOUND    int64, 2 a row: place and definition of a hit, by place; FOUND_ROOM: how many there can be
 """
 
-DEFINITIONS, COUNT, IDLE, POWERS, HITS, ROWS, VALUES, ROW_ROOM, SPANS, TAB_ROOM = range(6, 16)
+DEFINITIONS, COUNT, IDLE, POWERS, HITS, ROWS, VALUES, ROW_ROOM, SPANS, TAB_ROOM = range(4, 14)
 """The fields of the table `w` that `read_lines` is given, after those of a machine: the plan, as in
 `hpt.metrics.fast.plan`, and room for what is read
 
 COUNT    of definitions. IDLE: 1 if lines without hits are to be read too, else 0
 ROWS     int64, 5 a row: definition, kind, offset after the line, begin and end of a piece of the data
-         kinds: NUMBER (it is in VALUES, float64), ASK_PYTHON (it is for `float`), LINE (for `re`)
+         kinds: NUMBER (it is in VALUES, float64), TEXT (it is for `float`), LINE (for `re`)
 SPANS    int64, 2 a definition: first and last hit on a line, -1 for none; all -1 between calls
 TAB_ROOM uint8, ROOM of them: a line with its TABs as text
 """
@@ -54,13 +52,13 @@ TAB_ROOM uint8, ROOM of them: a line with its TABs as text
 
 def is_hit(f: Any, data: Any, place: int, begin: int, stop: int, row: int) -> bool:
     """Whether the literal at `row` stands at `place`."""
-    literals, letters, folds = to_ints(f[LITERALS]), to_bytes(f[LETTERS]), to_bytes(f[FOLDS])
-    at = literals[row]
+    literals, letters = to_ints(f[LITERALS]), to_bytes(f[LETTERS])
+    at, fold = literals[row], literals[row + 4]
     end = place + literals[row + 1]
     if place < begin or end > stop:
         return False
     while place < end:
-        if data[place] | folds[at] != letters[at]:
+        if data[place] | fold != letters[at]:
             return False
         place += 1
         at += 1
@@ -90,7 +88,7 @@ def add_hits(f: Any, data: Any, begin: int, stop: int, candidate: int, count: in
         bits &= bits - 1
         member = buckets[bucket]
         while member < buckets[bucket + 1]:
-            row = 4 * members[member]
+            row = 5 * members[member]
             hit = candidate - literals[row + 2]
             if is_hit(f, data, hit, begin, stop, row):
                 if count == f[FOUND_ROOM]:
@@ -144,66 +142,39 @@ def add_row(w: Any, count: int, index: int, kind: int, after: int, begin: int, e
     return count + 1
 
 
-def search_in_budget(
-    w: Any, text: Any, begin: int, end: int, index: int, start: int, last: int, must_advance: bool, memo: bool
-) -> int:
-    """`machine.search` with the steps left, but within the budget of the call."""
-    state, definitions = to_ints(w[STATE]), to_ints(w[DEFINITIONS])
-    steps = state[_STEPS]
-    if steps > state[_BUDGET]:
-        steps = state[_BUDGET]
-    state[_STEPS] = steps
-    base = definitions[5 * index + 1]
-    outcome = search(w, base, index, text, begin, end, start, last, must_advance, memo)
-    if memo:
-        failed = to_bytes(w[FAILED])
-        used = ((definitions[5 * index + 2] - base) * (end - begin + 1) >> 3) + 1
-        state[_STEPS] -= used >> 3
-        while used > 0:
-            used -= 1
-            failed[used] = 0
-    state[_BUDGET] += state[_STEPS] - steps
-    return outcome
-
-
 def match_line(
-    w: Any, text: Any, begin: int, end: int, after: int, index: int, start: int, last: int, whole: bool,
+    w: Any, text: Any, begin: int, end: int, after: int, index: int, start: int, last: int, tab: bool,
     count: int,
 ) -> int:  # fmt: skip
     """Append the values of one definition on text[begin:end]; the new count, _NO_ROOM or _FOR_REGEX.
 
-    whole: whether a piece of `text` can be handed back for a number: it is the data, and what is no number
-    after all does not mean that the line is read once more with its TABs as text.
+    tab: the line holds one, so that what is no number after all means that it is read once more with its TABs
+    as text, and a place in `text` may be none in the data.
     """
     state, definitions = to_ints(w[STATE]), to_ints(w[DEFINITIONS])
     powers, values = to_floats(w[POWERS]), to_floats(w[VALUES])
-    cells = (definitions[5 * index + 2] - definitions[5 * index + 1]) * (end - begin + 1)
-    memo = advance = np.bool_(False)  # typed: a bare False has Numba compile `search` once more
-    state[_STEPS] = 16 * (end - begin) + 512
+    base, first = definitions[5 * index + 1], definitions[5 * index + 2]
+    steps = 16 * (end - begin) + 512
+    if steps > state[_BUDGET]:
+        steps = state[_BUDGET]
+    state[_BUDGET] -= steps
+    state[_STEPS] = steps
     while start <= last:
-        outcome = search_in_budget(w, text, begin, end, index, start, last, advance, memo)
-        if outcome == _GAVE_UP:
-            if memo or (cells >> 3) + 1 > MEMO or state[_BUDGET] <= 0:
-                return _FOR_REGEX
-            memo = True
-            state[_STEPS] = 64 * cells + 4096
-            continue
-        if outcome != _MATCHED:
+        start = search(w, base, first, text, begin, end, start, last)
+        if start < 0:
             break
-        state[_STEPS] += 16
-        start = state[_MATCH_END]
-        advance = state[_MATCH_START] == start
         group, group_end = state[_GROUP_START], state[_GROUP_END]
-        if group < 0 or group_end <= group:
+        if group == group_end:
             continue
         if count == w[ROW_ROOM]:
             return _NO_ROOM
-        kind = read_number(text, group, group_end, powers, values, count)
-        if kind == _NOT_A_NUMBER:
-            continue
-        if kind != _NUMBER and not whole:
+        kind = NUMBER if read_number(text, group, group_end, powers, values, count) else TEXT
+        if kind == TEXT and tab:
             return _FOR_REGEX
         count = add_row(w, count, index, kind, after, group, group_end)
+    if start == _GAVE_UP:
+        return _FOR_REGEX
+    state[_BUDGET] += state[_STEPS]
     return count
 
 
@@ -230,39 +201,33 @@ def is_line_end(byte: int) -> bool:
     return (byte == _LINE_FEED) | (byte == _CARRIAGE_RETURN)
 
 
-def line_around(data: Any, hit: int, floor: int, stop: int, longest: int) -> tuple[int, int, int, bool, bool]:
-    """Begin and end of the line (or piece of one) with `hit`, and the offset after it. `floor` begins a line.
+def line_around(data: Any, hit: int, floor: int, stop: int) -> tuple[int, int, int, bool, bool]:
+    """Begin and end of the line with `hit`, and the offset after it. `floor` begins a line.
 
     Also whether it is not ASCII, and whether it holds a TAB.
     """
-    begin = hit
+    begin = end = hit
     while begin > floor and not is_line_end(data[begin - 1]):
         begin -= 1
-    begin += (hit - begin) // longest * longest
-    limit = begin + longest
-    if limit > stop:
-        limit = stop
-    end = begin
     bits = tab = 0
-    while end < limit and not is_line_end(data[end]):
+    end = begin
+    while end < stop and not is_line_end(data[end]):
         bits |= data[end]
         tab |= data[end] == _TAB
         end += 1
-    after = end + (end < stop and is_line_end(data[end]))
-    return begin, end, after, bits >= 128, tab != 0
+    return begin, end, end + (end < stop), bits >= 128, tab != 0
 
 
-def note_hits(w: Any, line: int, after: int, h: int, hit_count: int) -> int:
-    """Note for each definition the first and last hit on a line, from hit number `h` on; the next hit's."""
+def note_hits(w: Any, after: int, h: int, hit_count: int) -> int:
+    """Note for each definition the first and last hit on a line, from hit number `h` on; the next line's."""
     hits, spans = to_ints(w[HITS]), to_ints(w[SPANS])
     while h < hit_count and hits[2 * h] < after:
         hit = hits[2 * h]
         span = 2 * hits[2 * h + 1]
-        if hit >= line:  # else it runs over the end of the piece before
-            if spans[span] < 0 or hit < spans[span]:
-                spans[span] = hit
-            if spans[span + 1] < hit:
-                spans[span + 1] = hit
+        if spans[span] < 0 or hit < spans[span]:
+            spans[span] = hit
+        if spans[span + 1] < hit:
+            spans[span + 1] = hit
         h += 1
     return h
 
@@ -280,12 +245,10 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
         index += 1
         row = 5 * index
         always = definitions[row + 4] != 0
-        start = spans[2 * index]
-        last = spans[2 * index + 1]
+        start, last = spans[2 * index], spans[2 * index + 1]
         if start < 0 and not always:
             continue
-        spans[2 * index] = -1
-        spans[2 * index + 1] = -1
+        spans[2 * index] = spans[2 * index + 1] = -1
         if count < 0 or end == line:
             continue
         if definitions[row + 3] == 0:
@@ -294,13 +257,13 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
             last = end
         new = _FOR_REGEX
         if not other and definitions[row] != REGEX:
-            new = match_line(w, data, line, end, after, index, start, last, not tab, count)
+            new = match_line(w, data, line, end, after, index, start, last, tab, count)
             if new == count and tab:
                 if expanded == -1:
                     expanded = with_tabs_as_text(data, line, end, room)
                 new = expanded
                 if expanded >= 0:
-                    new = match_line(w, room, zero, expanded, after, index, zero, expanded, not tab, count)
+                    new = match_line(w, room, zero, expanded, after, index, zero, expanded, tab, count)
         if new == _FOR_REGEX:
             new = _NO_ROOM
             if count < w[ROW_ROOM]:
@@ -309,13 +272,11 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
     return count
 
 
-def read_lines(
-    work_at: Any, data_at: Any, begin: int, reached: int, stop: int, longest: int, hit_count: int
-) -> tuple[int, int]:
-    """Read the lines of data[begin:stop], whose hits are known up to `reached`.
+def read_lines(work_at: Any, data_at: Any, begin: int, stop: int, hit_count: int) -> tuple[int, int]:
+    """Read the lines of data[begin:stop], which are whole, and whose hits are all known.
 
-    The number of rows written, and where it came to: the start of a line that is not wholly before
-    `reached`, or for whose rows there was no room, or that follows lines that took much work; else `stop`.
+    The number of rows written, and where it came to: the start of a line for whose rows there was no room, or
+    that follows lines that took much work; else `stop`.
     """
     w = to_ints(work_at)
     data = to_bytes(data_at)
@@ -325,24 +286,18 @@ def read_lines(
     h = np.int64(0)
     floor = begin
     while floor < stop:
-        if state[_BUDGET] < _WORK >> 1 and floor > begin:
+        if state[_BUDGET] < _WORK >> 1:
             return count, floor
-        while h < hit_count and hits[2 * h] < floor:
-            h += 1
         hit = floor
         if w[IDLE] == 0:
-            if h == hit_count:
+            if h == hit_count or hits[2 * h] >= stop:
                 break
             hit = hits[2 * h]
-        line, end, after, other, tab = line_around(data, hit, floor, stop, longest)
-        if reached < stop and after > reached:
-            return count, line
-        h = note_hits(w, line, after, h, hit_count)
+        line, end, after, other, tab = line_around(data, hit, floor, stop)
+        h = note_hits(w, after, h, hit_count)
         new = read_line(w, data, line, end, after, other, tab, count)
         if new == _NO_ROOM:
             return count, line
         count = new
         floor = after
-    if reached < stop:
-        stop = line_around(data, reached, floor, stop, longest)[0]
     return count, stop

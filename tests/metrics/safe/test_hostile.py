@@ -198,12 +198,12 @@ def test_the_isolated_matcher_answers_is_killed_and_comes_back() -> None:
 def test_costs() -> None:
     bounded = ["loss=(.*?);", r"auc:([0-9\.]+)", "Loss = (.*?);", r"^(\d+) .* x$", "(?:ab){3}(c)"]
     unbounded = ["(a+)+$", "(?:ab|b)*(1)", r"(\w+\s?)+$", "(?=(a+)+$)(1)", "(?:a|ab){1,20}(x)"]
-    assert [p for p in bounded if search_cost(plan_pattern(p)).unbounded] == []
-    assert [p for p in unbounded if not search_cost(plan_pattern(p)).unbounded] == []
+    assert [p for p in bounded if search_cost(p).unbounded] == []
+    assert [p for p in unbounded if not search_cost(p).unbounded] == []
     line = b"loss=" + b" " * 1_000_000
-    assert search_cost(plan_pattern("loss=(.*?);")).steps(line) <= HARMLESS
-    assert search_cost(plan_pattern("loss=(.*?);")).steps(b"loss=" * 200_000) > HARMLESS
-    assert search_cost(plan_pattern("(.*)x(.*)y")).steps(line) > HARMLESS
+    assert search_cost("loss=(.*?);").steps(line) <= HARMLESS
+    assert search_cost("loss=(.*?);").steps(b"loss=" * 200_000) > HARMLESS
+    assert search_cost("(.*)x(.*)y").steps(line) > HARMLESS
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set")
@@ -215,5 +215,5 @@ def test_where_re2_means_something_else_it_is_not_asked() -> None:
         (r"(?:\w+)+=(\d)", "é=1 ٣=٤".encode()),
     ):
         definitions = CompiledDefinitions([MetricDefinition("m", pattern)], Loader(10**18))
-        assert search_cost(plan_pattern(pattern)).unbounded
+        assert search_cost(pattern).unbounded
         assert definitions.lines.values(0, line) == values_on_line(re.compile(pattern), line.decode())
