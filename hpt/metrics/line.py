@@ -60,14 +60,12 @@ def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
     Every match is searched anywhere in the line, and its first group read. Where the line as printed gives no
     value, it is searched once more with every TAB written as the four characters `#011`.
     """
-    values = _values(pattern, text)
-    if not values and "\t" in text:
-        return _values(pattern, text.replace("\t", TAB_AS_TEXT))
-    return values
-
-
-def _values(pattern: re.Pattern[str], text: str) -> list[float]:
-    groups = pattern.findall(text)  # "" for a group that took no part, which is no number either
-    if pattern.groups > 1:
-        groups = [match[0] for match in groups]
-    return [value for group in groups if (value := number(group)) is not None]
+    while True:
+        values = []
+        for group in pattern.findall(text):  # "" for a group that took no part, which is no number either
+            value = number(group if pattern.groups == 1 else group[0])
+            if value is not None:
+                values.append(value)
+        if values or "\t" not in text:
+            return values
+        text = text.replace("\t", TAB_AS_TEXT)

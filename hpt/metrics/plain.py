@@ -5,6 +5,7 @@ of lines, and `re` has to read the lines that hold one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from os.path import commonprefix
 
 from hpt.metrics.line import Batch, Found, line_end
@@ -19,18 +20,21 @@ ENOUGH_BYTES, ENOUGH_FOUND = 2**19, 256
 WORTH_SHARING = 4.0
 """How rare a beginning that several literals share must be to be looked for in their place."""
 
-_Group = tuple[bytes, list[tuple[bytes, int]]]
-"""What several literals begin with, and each of them with the index of its definition."""
+_Sought = tuple[int, bool, bytes]
+"""A literal that a definition requires: its index, whether case does not matter, and the bytes."""
+
+_Group = tuple[bytes, list[_Sought]]
+"""What several literals begin with, and these."""
 
 
 class PlainReader:
     """Finds the lines of a log that may say something; literals: those that each definition requires."""
 
     def __init__(self, literals: Sequence[list[Literal] | None]) -> None:
-        pairs = [(literal, i) for i, some in enumerate(literals) for literal in some or ()]
-        self._exact = _grouped([(literal.text, i) for literal, i in pairs if not literal.folded])
-        self._folded = _grouped([(literal.text, i) for literal, i in pairs if literal.folded])
-        self._always = {i for i, some in enumerate(literals) if some is None}
+        pairs = [(i, literal) for i, some in enumerate(literals) for literal in some or ()]
+        self._exact = _grouped([(i, False, literal.text) for i, literal in pairs if not literal.folded])
+        self._folded = _grouped([(i, True, literal.text) for i, literal in pairs if literal.folded])
+        self._always: list[_Sought] = [(i, False, b"") for i, some in enumerate(literals) if some is None]
 
     def scan(self, data: bytes, begin: int, stop: int, base: int) -> Iterator[Batch]:
         """What data[begin:stop], whole lines, says, a moment's work at a time; offsets are counted from
@@ -51,39 +55,41 @@ class PlainReader:
 
     def _search(self, block: bytes, offset: int, found: list[Found]) -> None:
         """Add the lines to be read of a block, which begins at an offset of the log."""
-        exact = _standing(self._exact, block)
         folded = _standing(self._folded, block.lower()) if self._folded else []
-        if not (exact or folded or self._always):
+        sought = sorted(self._always + folded + _standing(self._exact, block))
+        if not sought:
             return
         stop = offset + len(block)
         for line in block.replace(b"\r", b"\n").split(b"\n"):
             offset += len(line) + 1
-            definitions = {index for text, index in exact if text in line}
-            if folded:
-                lowered = line.lower()
-                definitions.update(index for text, index in folded if text in lowered)
-            if (definitions or self._always) and line:
-                found += [(i, line, min(offset, stop)) for i in sorted(definitions | self._always)]
+            lowered = line.lower() if folded else line
+            last = -1
+            for index, fold, text in sought:
+                if text in (lowered if fold else line) and index != last and line:
+                    last = index
+                    found.append((index, line, offset if offset < stop else stop))
 
 
-def _standing(groups: list[_Group], block: bytes) -> list[tuple[bytes, int]]:
+def _standing(groups: list[_Group], block: bytes) -> list[_Sought]:
     """The literals that stand in the block."""
     return [
-        (text, index)
+        each
         for common, members in groups
         if common in block
-        for text, index in members
-        if text == common or text in block
+        for each in members
+        if len(members) == 1 or each[2] in block
     ]
 
 
-def _grouped(literals: list[tuple[bytes, int]]) -> list[_Group]:
+def _grouped(sought: list[_Sought]) -> list[_Group]:
     """Literals with a beginning in common that is worth looking for, together."""
     groups: list[_Group] = []
-    for text, index in sorted(literals):
-        common = commonprefix([groups[-1][0], text]) or b"" if groups else b""  # noqa: RUF071, no paths
+    for each in sorted(sought, key=itemgetter(2)):
+        common = b""
+        if groups:
+            common = commonprefix([groups[-1][0], each[2]]) or common  # noqa: RUF071, no paths
         if rarity(common) >= WORTH_SHARING:
-            groups[-1] = common, [*groups[-1][1], (text, index)]
+            groups[-1] = common, [*groups[-1][1], each]
         else:
-            groups.append((text, [(text, index)]))
+            groups.append((each[2], [each]))
     return groups

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import cast
 
 from hpt.metrics.definitions import CompiledDefinitions
-from hpt.metrics.line import Batch, Match, decode, line_end, values_on_line
+from hpt.metrics.line import Batch, Match, line_end, values_on_line
 from hpt.metrics.pace import Pace
 from hpt.metrics.safe.line_reader import Work
 
@@ -133,14 +133,16 @@ class MetricScanner:
 
     def _read(self, batch: Batch) -> Generator[list[Match] | Future[list[float]], None, list[Match]]:
         """The last matches of a batch, its lines read, after the others."""
-        reader = self._definitions.lines
+        reader, patterns = self._definitions.lines, self._definitions.patterns
+        costs = reader.costs
         matches: list[Match] = []
         read = 0
         for index, what, after in batch.found:
             if isinstance(what, float):
                 matches.append((index, what, after))
                 continue
-            at_once = reader.is_instant(index, what)
+            cost = costs[index]
+            at_once = len(what) <= cost.short or cost.is_instant(what)
             read += 1
             if not at_once or read % LINES == 0:
                 # Only whole lines are given out, so that the cursor may stand behind them.
@@ -149,8 +151,9 @@ class MetricScanner:
                 yield matches[:whole]
                 del matches[:whole]
             if at_once:
-                values = values_on_line(self._definitions.patterns[index], decode(what))
+                values = values_on_line(patterns[index], what.decode("utf-8", "surrogateescape"))
             else:
                 values = yield from reader.read(index, what)
-            matches += [(index, value, after) for value in values]
+            for value in values:
+                matches.append((index, value, after))  # noqa: PERF401, it is mostly one
         return matches

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass
 from math import inf
 from re import IGNORECASE, _constants  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
@@ -28,25 +27,26 @@ _TAB_AS_TEXT = TAB_AS_TEXT.encode()
 MANY = 8  # a repeat with so much freedom counts
 
 
-@dataclass(frozen=True, slots=True)
 class SearchCost:
     """A bound on the steps of one search: starts * weight * length ** degree, or no bound at all.
 
-    beginning: what every match begins with; a search starts where it stands.
+    beginning: what every match begins with; a search starts where it stands. short: lines up to this length
+    take an instant, whatever they hold.
     """
 
-    degree: float
-    weight: float
-    beginning: bytes
+    def __init__(self, degree: float, weight: float, beginning: bytes) -> None:
+        self.degree, self.weight, self.beginning = degree, weight, beginning
+        self.unbounded = degree == inf
+        # Lines up to these lengths take an instant, the second ones if a match can begin in one place alone.
+        most = INSTANT / weight
+        self._instant = -1.0 if self.unbounded else most ** (1 / (degree + 1)) - 1
+        self.short = self._instant / 4
+        self._once = -1.0 if self.unbounded or not beginning else most ** (1 / max(1.0, degree)) - 1
 
-    @property
-    def unbounded(self) -> bool:
-        return self.degree == inf
-
-    @property
-    def instant(self) -> float:
-        """Lines up to this length, a TAB counting as four, are certainly done with at once."""
-        return -1.0 if self.unbounded else float((INSTANT / self.weight) ** (1 / (self.degree + 1)) - 1)
+    def is_instant(self, line: bytes) -> bool:
+        """Whether that line, and what it is with its TABs as text, is certainly done with at once."""
+        length = 4 * len(line) if b"\t" in line else len(line)
+        return length <= self._instant or (length <= self._once and line.count(self.beginning) < 2)
 
     def steps(self, line: bytes) -> float:
         """For that line, and for what it is with its TABs as text."""

@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from hpt.metrics.line import Match, decode, values_on_line
-from hpt.metrics.safe.cost import HARMLESS, INSTANT, search_cost
+from hpt.metrics.safe.cost import HARMLESS, search_cost
 from hpt.metrics.safe.isolated import LIMIT, IsolatedMatcher, TooSlowError
 from hpt.metrics.syntax import parse, repeats_what_may_be_empty
 
@@ -48,11 +48,6 @@ class LineReader:
         ]
         self._matcher = IsolatedMatcher()
         self.failed: dict[int, str] = {}
-
-    def is_instant(self, index: int, line: bytes) -> bool:
-        """Whether `re` certainly reads definition `index` on that line at once."""
-        cost = self.costs[index]
-        return 4 * len(line) <= cost.instant or cost.steps(line) <= INSTANT
 
     def read(self, index: int, line: bytes) -> Reading:
         """The values of definition `index` on a line without its end, in pieces of work of some tens of
