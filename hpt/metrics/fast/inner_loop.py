@@ -3,13 +3,12 @@
 """The inner loop of the compiled reader: one pass over the bytes of a log, whatever the number of patterns.
 
     1. `simd.skip` passes over bytes at which no literal of any pattern can begin.
-    2. What is left is compared with the literals; a hit names a definition and a place (`find_hits`).
-    3. On a line with hits, the machine runs each definition that hit, in order, and numbers are read in place
-       (`read_lines`).
+    2. What is left is compared with the literals; a hit names a definition and a place.
+    3. On a line with hits, the machine runs each definition that hit, in order, and numbers are read in place.
     4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, a long number) it hands back.
 
 Importing this imports Numba; `hpt.metrics.fast.loader` decides when, and where the compiled code is cached.
-The entries take addresses, which Numba types and compiles far faster than arrays.
+The entry takes addresses, which Numba types and compiles far faster than arrays.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from hpt.metrics.fast.decimal_number import read_number
 from hpt.metrics.fast.machine import STATE, search
 from hpt.metrics.fast.plan import REGEX
 from hpt.metrics.fast.reader import LINE, NUMBER, ROOM, TEXT
-from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros, width
+from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
@@ -32,14 +31,11 @@ _WORK = 2**22  # steps of the machine in one call: some tens of milliseconds
 _GAVE_UP = machine.GAVE_UP
 _STEPS, _GROUP_START, _GROUP_END, _BUDGET = range(4)
 
-LITERALS, LETTERS, BUCKETS, MEMBERS, TABLES, FOUND, FOUND_ROOM = range(7)
-"""The fields of the table `f` that `find_hits` is given: the literals, as in `hpt.metrics.fast.plan`, and
-
-FOUND    int64, 2 a row: place and definition of a hit, by place; FOUND_ROOM: how many there can be
-"""
-
-DEFINITIONS, COUNT, IDLE, POWERS, HITS, ROWS, VALUES, ROW_ROOM, SPANS, TAB_ROOM = range(4, 14)
-"""The fields of the table `w` that `read_lines` is given, after those of a machine: the plan, as in
+(
+    DEFINITIONS, LITERALS, LETTERS, BUCKETS, MEMBERS, TABLES, COUNT, IDLE, POWERS, ROWS, VALUES, ROW_ROOM,
+    SPANS, TAB_ROOM,
+) = range(4, 18)  # fmt: skip
+"""The fields of the table `w` that `read_log` is given, after those of a machine: the plan, as in
 `hpt.metrics.fast.plan`, and room for what is read
 
 COUNT    of definitions. IDLE: 1 if lines without hits are to be read too, else 0
@@ -50,9 +46,9 @@ TAB_ROOM uint8, ROOM of them: a line with its TABs as text
 """
 
 
-def is_hit(f: Any, data: Any, place: int, begin: int, stop: int, row: int) -> bool:
+def is_hit(w: Any, data: Any, place: int, begin: int, stop: int, row: int) -> bool:
     """Whether the literal at `row` stands at `place`."""
-    literals, letters = to_ints(f[LITERALS]), to_bytes(f[LETTERS])
+    literals, letters = to_ints(w[LITERALS]), to_bytes(w[LETTERS])
     at, fold = literals[row], literals[row + 4]
     end = place + literals[row + 1]
     if place < begin or end > stop:
@@ -65,9 +61,9 @@ def is_hit(f: Any, data: Any, place: int, begin: int, stop: int, row: int) -> bo
     return True
 
 
-def buckets_at(f: Any, data: Any, place: int, stop: int) -> int:
+def buckets_at(w: Any, data: Any, place: int, stop: int) -> int:
     """Bits of the buckets whose fingerprint may stand at `place`; bytes beyond `stop` are taken to fit."""
-    tables = to_bytes(f[TABLES])
+    tables = to_bytes(w[TABLES])
     bits = 255
     at = 0
     while at < 3 * 128 and place < stop:
@@ -78,11 +74,14 @@ def buckets_at(f: Any, data: Any, place: int, stop: int) -> int:
     return bits
 
 
-def add_hits(f: Any, data: Any, begin: int, stop: int, candidate: int, count: int) -> int:
-    """Append the hits whose fingerprint stands at `candidate`; the new count, or _NO_ROOM."""
-    literals, buckets, members = to_ints(f[LITERALS]), to_ints(f[BUCKETS]), to_ints(f[MEMBERS])
-    found = to_ints(f[FOUND])
-    bits = buckets_at(f, data, candidate, stop)
+def note_hits(w: Any, data: Any, candidate: int, begin: int, stop: int) -> bool:
+    """Note for each definition its first and last hit among those whose fingerprint stands at `candidate` and
+    others that were noted; whether there is any.
+    """
+    literals, buckets, members = to_ints(w[LITERALS]), to_ints(w[BUCKETS]), to_ints(w[MEMBERS])
+    spans = to_ints(w[SPANS])
+    found = False
+    bits = buckets_at(w, data, candidate, stop)
     while bits != 0:
         bucket = trailing_zeros(bits)
         bits &= bits - 1
@@ -90,44 +89,15 @@ def add_hits(f: Any, data: Any, begin: int, stop: int, candidate: int, count: in
         while member < buckets[bucket + 1]:
             row = 5 * members[member]
             hit = candidate - literals[row + 2]
-            if is_hit(f, data, hit, begin, stop, row):
-                if count == f[FOUND_ROOM]:
-                    return _NO_ROOM
-                found[2 * count] = hit
-                found[2 * count + 1] = literals[row + 3]
-                count += 1
+            if is_hit(w, data, hit, begin, stop, row):
+                span = 2 * literals[row + 3]
+                if spans[span] < 0 or hit < spans[span]:
+                    spans[span] = hit
+                if spans[span + 1] < hit:
+                    spans[span + 1] = hit
+                found = True
             member += 1
-    return count
-
-
-def find_hits(finder_at: Any, data_at: Any, begin: int, stop: int) -> tuple[int, int]:
-    """Find where literals stand. The number of hits, and up to where they are complete: `stop`, or less."""
-    f = to_ints(finder_at)
-    data = to_bytes(data_at)
-    lanes = width()
-    count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
-    place = begin
-    while place < stop:
-        place, mask, more = skip(data_at, place, stop, f[TABLES])
-        size = 2 * lanes
-        if mask | more == 0:  # fewer bytes are left than `skip` takes: each is a candidate
-            size = stop - place
-            if size > 32:
-                size = 32
-            mask = (1 << size) - 1
-        while mask | more != 0:
-            if mask != 0:
-                candidate = place + trailing_zeros(mask)
-                mask &= mask - 1
-            else:
-                candidate = place + lanes + trailing_zeros(more)
-                more &= more - 1
-            new = add_hits(f, data, begin, stop, candidate, count)
-            if new == _NO_ROOM:
-                return count, candidate
-            count = new
-        place += size
-    return count, stop
+    return found
 
 
 def add_row(w: Any, count: int, index: int, kind: int, after: int, begin: int, end: int) -> int:
@@ -218,20 +188,6 @@ def line_around(data: Any, hit: int, floor: int, stop: int) -> tuple[int, int, i
     return begin, end, end + (end < stop), bits >= 128, tab != 0
 
 
-def note_hits(w: Any, after: int, h: int, hit_count: int) -> int:
-    """Note for each definition the first and last hit on a line, from hit number `h` on; the next line's."""
-    hits, spans = to_ints(w[HITS]), to_ints(w[SPANS])
-    while h < hit_count and hits[2 * h] < after:
-        hit = hits[2 * h]
-        span = 2 * hits[2 * h + 1]
-        if spans[span] < 0 or hit < spans[span]:
-            spans[span] = hit
-        if spans[span + 1] < hit:
-            spans[span + 1] = hit
-        h += 1
-    return h
-
-
 def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, tab: bool, count: int) -> int:
     """Append what the definitions with hits say of one line; the new count, or _NO_ROOM.
 
@@ -251,7 +207,7 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
         spans[2 * index] = spans[2 * index + 1] = -1
         if count < 0 or end == line:
             continue
-        if definitions[row + 3] == 0:
+        if definitions[row + 3] == 0 or start < line:  # what looks like a hit may begin on the line before
             start = line
         if always:
             last = end
@@ -272,29 +228,35 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
     return count
 
 
-def read_lines(work_at: Any, data_at: Any, begin: int, stop: int, hit_count: int) -> tuple[int, int]:
-    """Read the lines of data[begin:stop], which are whole, and whose hits are all known.
+def read_log(work_at: Any, data_at: Any, begin: int, stop: int) -> tuple[int, int]:
+    """Read data[begin:stop], which is whole lines.
 
     The number of rows written, and where it came to: the start of a line for whose rows there was no room, or
     that follows lines that took much work; else `stop`.
     """
     w = to_ints(work_at)
     data = to_bytes(data_at)
-    state, hits = to_ints(w[STATE]), to_ints(w[HITS])
+    state = to_ints(w[STATE])
     state[_BUDGET] = _WORK
-    count = np.int64(0)
-    h = np.int64(0)
-    floor = begin
+    count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
+    place = floor = begin
     while floor < stop:
         if state[_BUDGET] < _WORK >> 1:
             return count, floor
-        hit = floor
-        if w[IDLE] == 0:
-            if h == hit_count or hits[2 * h] >= stop:
+        line, end, after, other, tab = floor, floor, stop, False, False
+        found = w[IDLE] != 0
+        if found:
+            line, end, after, other, tab = line_around(data, floor, floor, stop)
+        while place < after:
+            place = skip(data_at, place, stop, w[TABLES])
+            if place >= after:
                 break
-            hit = hits[2 * h]
-        line, end, after, other, tab = line_around(data, hit, floor, stop)
-        h = note_hits(w, after, h, hit_count)
+            if note_hits(w, data, place, floor, stop) and not found:
+                line, end, after, other, tab = line_around(data, place, floor, stop)
+                found = True
+            place += 1
+        if not found:
+            break
         new = read_line(w, data, line, end, after, other, tab, count)
         if new == _NO_ROOM:
             return count, line

@@ -69,9 +69,9 @@ class Loader:
                     "directory for temporary files can be written; it is compiled anew in each run",
                     stacklevel=2,
                 )
-            from hpt.metrics.fast.compiled import compiled_entries
+            from hpt.metrics.fast.compiled import compiled_entry
 
-            self.reader = FastReader(*compiled_entries(directory))
+            self.reader = FastReader(compiled_entry(directory))
         except Exception as error:
             self.failure = error
             warnings.warn(

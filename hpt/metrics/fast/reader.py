@@ -18,13 +18,12 @@ NUMBER, TEXT, LINE = range(3)
 
 ROOM = 2**18
 ROWS = 2**12
-HITS = 4 * ROWS
 
 
 class Workspace:
     """Room for one scan at a time with one plan; arrays as in `hpt.metrics.fast.inner_loop`.
 
-    finder_at and work_at: addresses of what `find_hits` and `read_lines` take from here and from the plan.
+    at: the address of what `read_log` takes from here and from the plan.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -32,16 +31,15 @@ class Workspace:
         self.plan = plan
         self.rows = np.zeros((ROWS, 5), np.int64)
         self.values = np.zeros(ROWS)
-        hits = np.zeros((HITS, 2), np.int64)
-        finder = (plan.literals, plan.letters, plan.buckets, plan.members, plan.tables, hits, HITS)
-        work = (
+        fields = (
             plan.program, plan.sets, np.zeros(STACK, np.int64), np.zeros(4, np.int64), plan.definitions,
-            count, int(plan.idle), powers_of_ten(), hits, self.rows, self.values, ROWS,
-            np.full(2 * count, -1, np.int64), np.zeros(ROOM, np.uint8),
+            plan.literals, plan.letters, plan.buckets, plan.members, plan.tables, count, int(plan.idle),
+            powers_of_ten(), self.rows, self.values, ROWS, np.full(2 * count, -1, np.int64),
+            np.zeros(ROOM, np.uint8),
         )  # fmt: skip
-        addresses = [np.array([_address(one) for one in group], np.int64) for group in (finder, work)]
-        self.finder_at, self.work_at = (_address(array) for array in addresses)
-        self._held = finder, work, addresses  # an address does not hold what is there
+        table = np.array([_address(one) for one in fields], np.int64)
+        self.at = _address(table)
+        self._held = fields, table  # an address does not hold what is there
 
 
 def _address(one: NDArray[Any] | int) -> int:
@@ -52,9 +50,8 @@ def _address(one: NDArray[Any] | int) -> int:
 class FastReader:
     """The compiled inner loop. Safe to use from several threads; it releases the interpreter's lock."""
 
-    def __init__(self, find_hits: Callable[..., Any], read_lines: Callable[..., Any]) -> None:
-        self._find_hits = find_hits
-        self._read_lines = read_lines
+    def __init__(self, read_log: Callable[..., Any]) -> None:
+        self._read_log = read_log
         self._idle: list[Workspace] = []
 
     def scan(self, plan: Plan, data: bytes, begin: int, stop: int, base: int) -> Iterator[Batch]:
@@ -69,25 +66,15 @@ class FastReader:
                 work = Workspace(plan)
             if work.plan is not plan:
                 work = Workspace(plan)
-            count, done = self._step(work, raw, data, begin, stop)
-            batch = _batch(work, int(count), data, base, int(done))
+            count, done = map(int, self._read_log(work.at, raw, begin, stop))
+            batch = _batch(work, count, data, base, done)
             self._idle.append(work)  # others may use it while this batch is seen to
-            if done == begin:  # one line has more hits or gives more values than there is room for
+            if done == begin:  # one line gives more values than there is room for
                 done = line_end(data, begin, stop)
                 line = data[begin:done].rstrip(b"\r\n")
                 batch = Batch(base + done, [(i, line, base + done) for i in range(len(plan.patterns))], True)
             yield batch
             begin = done
-
-    def _step(self, work: Workspace, raw: int, data: bytes, begin: int, stop: int) -> tuple[int, int]:
-        """How many rows were written, and the start of the line that was come to."""
-        hits, reached = self._find_hits(work.finder_at, raw, begin, stop)
-        if reached < stop:  # only lines all of whose hits are known can be read
-            stop = max(data.rfind(b"\n", begin, reached), data.rfind(b"\r", begin, reached), begin - 1) + 1
-        if hits == 0 and not work.plan.idle:
-            return 0, stop
-        count, done = self._read_lines(work.work_at, raw, begin, stop, hits)
-        return count, done
 
 
 def _batch(work: Workspace, count: int, data: bytes, base: int, done: int) -> Batch:
