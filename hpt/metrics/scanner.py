@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Generator
-from concurrent import futures
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import cast
 
 from hpt.metrics.definitions import CompiledDefinitions
@@ -71,12 +70,11 @@ class MetricScanner:
             return matches
         started = time.perf_counter()
         for found in self._work:
-            waiting = isinstance(found, futures.Future)
-            if not isinstance(found, futures.Future):
+            if not isinstance(found, Future):
                 matches += found
             elif pace is None:
-                futures.wait([found])
-            if pace is not None and (waiting or pace.spent):
+                wait([found])
+            if pace is not None and (pace.spent or isinstance(found, Future)):
                 break
         else:
             self._work = None
@@ -106,12 +104,9 @@ class MetricScanner:
         """Keep a piece of a line; what exceeds MAX_LINE is cut off as a line of its own."""
         while self._held + len(piece) > MAX_LINE + (piece[-1:] in (b"\r", b"\n")):
             room = MAX_LINE - self._held
-            self._keep(piece[:room])
+            self._partial.append(piece[:room])
             piece = piece[room:]
             yield from self._end_line()
-        self._keep(piece)
-
-    def _keep(self, piece: bytes) -> None:
         if piece:
             self._partial.append(piece)
             self._held += len(piece)

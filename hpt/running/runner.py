@@ -86,8 +86,6 @@ class TuningJobRunner:
         self._definitions = {
             each.name: CompiledDefinitions(each.metric_definitions) for each in config.all_definitions
         }
-        for compiled in self._definitions.values():
-            compiled.prepare()
         self._pace = pace
         self._turn = 0  # the trial whose log is read first
         self._behind = False  # whether something is left to read

@@ -20,7 +20,7 @@ from numba.types import UniTuple
 
 from hpt.metrics.fast import decimal_number, inner_loop, machine, simd
 
-# Nothing here allocates, so there is nothing to count references of; and only the entry is called from Python.
+# Nothing here allocates, so references are not counted; and only the entry is called from Python.
 _ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 _INNER = {**_ENTRY, "no_cpython_wrapper": True}
 

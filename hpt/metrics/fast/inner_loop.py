@@ -4,7 +4,7 @@
 
     1. `simd.skip` passes over bytes at which no literal of any pattern can begin.
     2. What is left is compared with the literals; a hit names a definition and a place.
-    3. On a line with hits, the machine runs each definition that hit, in order, and numbers are read in place.
+    3. On a line with hits, the machine runs each definition that hit, in order; numbers are read in place.
     4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, a long number) it hands back.
 
 Importing this imports Numba; `hpt.metrics.fast.loader` decides when, and where the compiled code is cached.
@@ -20,7 +20,6 @@ import numpy as np
 from hpt.metrics.fast import machine
 from hpt.metrics.fast.decimal_number import read_number
 from hpt.metrics.fast.machine import STATE, search
-from hpt.metrics.fast.plan import REGEX
 from hpt.metrics.fast.reader import LINE, NUMBER, ROOM, TEXT
 from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros
 
@@ -104,11 +103,8 @@ def add_row(w: Any, count: int, index: int, kind: int, after: int, begin: int, e
     """Append a row, for which there is room; the new count."""
     rows = to_ints(w[ROWS])
     row = 5 * count
-    rows[row] = index
-    rows[row + 1] = kind
-    rows[row + 2] = after
-    rows[row + 3] = begin
-    rows[row + 4] = end
+    rows[row], rows[row + 1], rows[row + 2] = index, kind, after
+    rows[row + 3], rows[row + 4] = begin, end
     return count + 1
 
 
@@ -123,7 +119,7 @@ def match_line(
     """
     state, definitions = to_ints(w[STATE]), to_ints(w[DEFINITIONS])
     powers, values = to_floats(w[POWERS]), to_floats(w[VALUES])
-    base, first = definitions[5 * index + 1], definitions[5 * index + 2]
+    base, first = definitions[4 * index], definitions[4 * index + 1]
     steps = 16 * (end - begin) + 512
     if steps > state[_BUDGET]:
         steps = state[_BUDGET]
@@ -157,10 +153,7 @@ def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
         byte = data[begin]
         room[place] = byte
         if byte == _TAB:
-            room[place] = 35
-            room[place + 1] = 48
-            room[place + 2] = 49
-            room[place + 3] = 49
+            room[place], room[place + 1], room[place + 2], room[place + 3] = 35, 48, 49, 49
             place += 3
         place += 1
         begin += 1
@@ -199,20 +192,20 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
     index = zero - 1
     while index + 1 < w[COUNT]:
         index += 1
-        row = 5 * index
-        always = definitions[row + 4] != 0
+        row = 4 * index
+        always = definitions[row + 3] != 0
         start, last = spans[2 * index], spans[2 * index + 1]
         if start < 0 and not always:
             continue
         spans[2 * index] = spans[2 * index + 1] = -1
         if count < 0 or end == line:
             continue
-        if definitions[row + 3] == 0 or start < line:  # what looks like a hit may begin on the line before
+        if definitions[row + 2] == 0 or start < line:  # what looks like a hit may begin on the line before
             start = line
         if always:
             last = end
         new = _FOR_REGEX
-        if not other and definitions[row] != REGEX:
+        if not other and definitions[row] >= 0:
             new = match_line(w, data, line, end, after, index, start, last, tab, count)
             if new == count and tab:
                 if expanded == -1:

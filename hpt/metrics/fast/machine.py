@@ -73,9 +73,7 @@ def seek(text: Any, place: int, limit: int, end: int, sets: Any, member: int, wa
 
 def push(choices: Any, depth: int, pc: int, place: int, limit: int) -> int:
     """Note a choice; the new depth."""
-    choices[depth] = pc
-    choices[depth + 1] = place
-    choices[depth + 2] = limit
+    choices[depth], choices[depth + 1], choices[depth + 2] = pc, place, limit
     return depth + 3
 
 

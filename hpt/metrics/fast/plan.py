@@ -2,8 +2,8 @@
 
 d   definitions        l  literals       s  character sets       r  instructions of all programs
 
-definitions  (d, 5) int64: kind, first row of its program, set that it begins with (-1: anything),
-             1 if a literal begins every match, 1 if it is to be tried on every line
+definitions  (d, 4) int64: first row of its program (-1: `re` has to read it), set that it begins with (-1:
+             anything), 1 if a literal begins every match, 1 if it is to be tried on every line
 program      (r, 5) int64; sets (s, 128) uint8: see `hpt.metrics.fast.machine`
 literals     (l, 5) int64: start and length in `letters`, offset of its fingerprint, definition, bits that are
              set before comparing (0x20 where case does not matter)
@@ -25,9 +25,6 @@ from numpy.typing import NDArray
 from hpt.metrics.fast import machine
 from hpt.metrics.fast.program import NotExpressibleError, Program
 from hpt.metrics.literals import Literal, rarity, required_literals
-
-MACHINE, REGEX = 0, 1
-"""Kinds of plan: run by the machine, or by `re` on the lines that hold a literal."""
 
 WINDOW = 3  # bytes of a fingerprint
 BUCKETS = 8
@@ -81,23 +78,21 @@ class Plan(NamedTuple):
     @property
     def idle(self) -> bool:
         """Whether lines without any literal are to be read too."""
-        return bool(self.definitions[:, 4].any())
+        return bool(self.definitions[:, 3].any())
 
 
 def plan(patterns: Sequence[re.Pattern[str]]) -> Plan:
     """The plan of a job's patterns."""
     plans = [plan_pattern(pattern.pattern) for pattern in patterns]
-    definitions = np.zeros((len(plans), 5), np.int64)
+    definitions = np.zeros((len(plans), 4), np.int64)
     rows: list[list[int]] = []
     sets: list[bytes] = []
     for index, (literals, program, _) in enumerate(plans):
         prefix = literals is not None and all(literal.prefix for literal in literals)
-        definitions[index] = REGEX, len(rows), -1, prefix, literals is None
+        definitions[index] = -1, -1, prefix, literals is None
         if program is None:
             continue
-        definitions[index, 0] = MACHINE
-        if program.first >= 0:
-            definitions[index, 2] = program.first + len(sets)
+        definitions[index, :2] = len(rows), -1 if program.first < 0 else program.first + len(sets)
         for op, a, *rest in program.rows:
             is_set = op in (machine.SET, machine.GREEDY, machine.LAZY)
             rows.append([op, a + len(sets) if is_set else a, *rest])
@@ -134,14 +129,8 @@ def _pack_literals(
                 for byte in choices:
                     tables[2 * place, byte & 15] |= 1 << bucket
                     tables[2 * place + 1, byte >> 4] |= 1 << bucket
-    members_array = np.array(members, np.int64)
-    return (
-        table,
-        np.frombuffer(letters, np.uint8),
-        buckets,
-        members_array,
-        np.ascontiguousarray(np.tile(tables, (1, 4))),
-    )
+    tables = np.ascontiguousarray(np.tile(tables, (1, 4)))
+    return table, np.frombuffer(letters, np.uint8), buckets, np.array(members, np.int64), tables
 
 
 _Window = tuple[int, tuple[tuple[int, ...], ...]]

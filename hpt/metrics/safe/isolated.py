@@ -53,20 +53,6 @@ class IsolatedMatcher:
                 self._process, self._owner = None, os.getpid()
             return self._executor.submit(self._answer, pattern, line, self._limit if limit is None else limit)
 
-    def values(self, pattern: str, line: bytes) -> list[float]:
-        """Ask and wait for the answer.
-
-        Raises:
-            TooSlowError: it took longer than the limit, or the process could not be had.
-        """
-        return self.ask(pattern, line).result()
-
-    def close(self) -> None:
-        """Kill the process; what was asked is not answered any more."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        self._stop()
-
     def _answer(self, pattern: str, line: bytes, limit: float) -> list[float]:
         try:
             process = self._process or self._start()

@@ -6,7 +6,7 @@ import importlib
 import re
 import warnings
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Any
 
 from hpt.metrics.line import Match, decode, values_on_line
@@ -25,7 +25,7 @@ Work = Generator[list[Match] | Future[list[float]], None, None]
 """Matches, a moment's work at a time; a future: it waits for another process."""
 
 Reading = Generator[list[Match] | Future[list[float]], None, list[float]]
-"""The same in which others have a turn while values are made out: no matches yet, or a future."""
+"""Values in the end; until then no matches, or a future."""
 
 
 class LineReader:
@@ -68,17 +68,6 @@ class LineReader:
             except UnicodeEncodeError:
                 pass  # RE2 wants UTF-8
         return (yield from self._isolated(index, line, steps))
-
-    def values(self, index: int, line: bytes) -> list[float]:
-        """The same without pause."""
-        reading = self.read(index, line)
-        while True:
-            try:
-                if isinstance(waiting := next(reading), Future):
-                    wait([waiting])
-            except StopIteration as end:
-                values: list[float] = end.value
-                return values
 
     def _isolated(self, index: int, line: bytes, steps: float) -> Reading:
         """In a process that can be killed."""
