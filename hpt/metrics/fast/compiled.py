@@ -7,11 +7,10 @@ Importing this imports Numba.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +55,10 @@ def _compile(directory: Path | None) -> Callable[..., Any]:
             functions[name] = njit(**(_ENTRY if name == "read_log" else _INNER))(own)
     entry = functions["read_log"]
     if directory is not None:
-        with _numba_cache(directory):
+        before, config.CACHE_DIR = config.CACHE_DIR, str(directory)  # of the whole process: others use it
+        try:
             entry.enable_caching()
+        finally:
+            config.CACHE_DIR = before
     entry.compile(_SIGNATURE)
     return entry
-
-
-@contextlib.contextmanager
-def _numba_cache(directory: Path) -> Iterator[None]:
-    """Numba's setting of where to cache, for the moment: it is one for the whole process, and others use
-    it.
-    """
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(directory)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before

@@ -20,7 +20,7 @@ from hpt.metrics.fast.reader import FastReader
 WORTH_LOADING = 1.0
 """Seconds spent reading with `re` after which compiling pays: to import Numba takes about as long."""
 
-_SOURCES = ("inner_loop.py", "simd.py", "machine.py", "decimal_number.py", "compiled.py")
+_SOURCES = ("inner_loop.py", "simd.py", "machine.py", "decimal_number.py", "compiled.py", "reader.py")
 
 
 class Loader:

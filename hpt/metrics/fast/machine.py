@@ -165,9 +165,7 @@ def attempt(m: Any, base: int, text: Any, begin: int, end: int, start: int) -> i
     return GAVE_UP
 
 
-def search(
-    m: Any, base: int, first: int, text: Any, begin: int, end: int, start: int, last: int
-) -> int:  # fmt: skip
+def search(m: Any, base: int, first: int, text: Any, begin: int, end: int, start: int, last: int) -> int:
     """The end of the first match of the program at `base` that begins from `start` to `last`, or NO_MATCH or
     GAVE_UP. first: number of the set it begins with, or -1. text: uint8, of which begin to end are the line.
     """

@@ -17,6 +17,8 @@ from hpt.metrics.syntax import parse, repeats_what_may_be_empty
 RE2_WORK = 2e6
 """Length of a line times that of its pattern up to which RE2 takes some tens of milliseconds at most."""
 
+_ASCII_IN_RE2 = re.compile(r"\\[wWdDsSbB]")  # classes that mean more to `re` once a line is not ASCII
+
 SECONDS_A_STEP = 2e-8
 LONGEST = 2.0
 """Seconds that a pattern which surely ends may take in the other process."""
@@ -62,7 +64,7 @@ class LineReader:
             return []
         re2 = self._re2[index]
         short = 4 * len(line) * len(pattern.pattern) <= RE2_WORK
-        if re2 is not None and short and (line.isascii() or not _asks_about_letters(pattern.pattern)):
+        if re2 is not None and short and (line.isascii() or not _ASCII_IN_RE2.search(pattern.pattern)):
             try:
                 return values_on_line(re2, decode(line))
             except UnicodeEncodeError:
@@ -110,8 +112,3 @@ def _re2(pattern: re.Pattern[str]) -> Any:
         return re2.compile(pattern.pattern, options=options)
     except re2.error:
         return None
-
-
-def _asks_about_letters(pattern: str) -> bool:
-    """Whether it uses classes that mean more to `re` than to RE2 once a line is not ASCII."""
-    return re.search(r"\\[wWdDsSbB]", pattern) is not None
