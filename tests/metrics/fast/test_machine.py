@@ -41,6 +41,27 @@ PATTERNS = st.tuples(
     st.lists(PARTS, max_size=2).map("".join),
     st.sampled_from(["", "", "$", r"\b", r"\B", r"\Z"]),
 ).map("".join)
+COMMON_PARTS = st.lists(
+    st.one_of(
+        st.tuples(ATOMS, COUNTS).map("".join),
+        st.tuples(ATOMS, ATOMS, COUNTS, st.sampled_from(["", "?", "??", "{1,2}"])).map(
+            lambda t: f"(?:{t[0]}{t[1]}{t[2]}){t[3]}"
+        ),
+        st.tuples(ATOMS, COUNTS, ATOMS).map(lambda t: f"(?:{t[0]}{t[1]}|{t[2]})"),
+    ),
+    max_size=3,
+).map("".join)
+COMMON = st.tuples(
+    st.sampled_from(["", "", "(?i)", "(?s)"]),
+    st.sampled_from(["", "", "^"]),
+    COMMON_PARTS,
+    ATOMS,
+    COMMON_PARTS.map(lambda parts: f"({parts})"),
+    COMMON_PARTS,
+    st.sampled_from(["", "", "$"]),
+).map("".join)
+"""Patterns that the machine takes, all but a few."""
+
 LINES = st.text("ab01#=x. \tloSsK", min_size=1, max_size=16)
 
 
@@ -76,7 +97,7 @@ def matches(pattern: str, line: str) -> list[tuple[int, str]] | None:
     return None if start == machine.GAVE_UP else found
 
 
-@given(PATTERNS, LINES)
+@given(PATTERNS | COMMON, LINES)
 @settings(max_examples=1000, deadline=None)
 def test_the_machine_finds_what_re_finds(pattern: str, line: str) -> None:
     try:
@@ -90,7 +111,7 @@ def test_the_machine_finds_what_re_finds(pattern: str, line: str) -> None:
     assert found is None or found == expected
 
 
-@given(PATTERNS, LINES)
+@given(PATTERNS | COMMON, LINES)
 @settings(max_examples=500, deadline=None)
 def test_a_line_that_matches_holds_a_literal(pattern: str, line: str) -> None:
     """As printed, and with its TABs written as text."""
