@@ -149,7 +149,7 @@ def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
     """What the group reads of a number that goes on after it, as 4.41 of 4.41e-06, that number and the line;
     the last such in the log. None if there is none.
     """
-    pattern, cost = re.compile(regex), search_cost(plan_pattern(regex))
+    pattern, cost = re.compile(regex), search_cost(regex)
     for line in reversed(_last_lines(path)):
         texts = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
         for text in texts:

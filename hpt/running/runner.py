@@ -84,8 +84,6 @@ class TuningJobRunner:
         self._definitions = {
             each.name: CompiledDefinitions(each.metric_definitions) for each in config.all_definitions
         }
-        for compiled in self._definitions.values():
-            compiled.prepare()
         self._attempts = Attempts(executor, clock, boundary, lambda words: self.say(words), patience)
         self._reader = LogReader(self._attempts.poll, pace, boundary)
         self._numbers: dict[AttemptKey, int] = {}  # the trials of live attempts
