@@ -40,9 +40,9 @@ from hpt.job.draft import (
     kind_of,
     ranges_of,
 )
+from hpt.job.naming import argument_naming
 from hpt.job.rules import INVALID
 from hpt.job.warm_start import WarmStart, as_warm_start
-from hpt.job.words import argument_words
 from hpt.search.numbers import check_count
 from hpt.search.space import (
     CategoricalParameter,
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One of the `algorithms` of a `tuning_job`. What is left out is as the job has it, said once for all."""
+    """One of the `algorithms` of a `tuning_job`. A field that is None takes the job's value."""
 
     name: str
     program: Location | None = None
@@ -222,20 +222,20 @@ def tuning_job(
         draft = _autotuned(draft, keep_static, choose_strategy=strategy is None, choose_stops=stops is None)
     return make(
         draft,
-        argument_words(draft.multi),
+        argument_naming(draft.multi),
         base_dir=os.path.abspath(base_dir if base_dir is not None else "."),  # noqa: PTH100 (no I/O here)
         home=os.path.expanduser("~"),  # noqa: PTH111 (Path fails for a user without a home)
     )
 
 
 class _Arguments:
-    """Reads arguments one by one, and keeps what is wrong with them until all were read."""
+    """Reads arguments one by one, and collects their errors until all are read."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
 
     def read(self, path: str, make: Callable[[], T]) -> T | None:
-        """What an argument means; None if it has no meaning."""
+        """The value that `make` reads; None if it raises InputError."""
         try:
             return make()
         except InputError as error:
@@ -243,17 +243,17 @@ class _Arguments:
             return None
 
     def check(self, path: str, check: Callable[..., None], *arguments: object) -> None:
-        """Note what a check of an argument raises."""
+        """Record the error that a check of an argument raises."""
         self.read(path, lambda: check(*arguments))
 
     def refuse(self) -> None:
-        """Raises ValidationError with all that was wrong."""
+        """Raises ValidationError with all recorded errors."""
         if self.violations:
             raise ValidationError(self.violations)
 
 
 def _stops(text: str | None) -> bool | None:
-    """What `early_stopping` says, in any case; None where it is left open."""
+    """Whether `early_stopping` asks for it, upper or lower case; None if it was not given."""
     known = {"off": False, "auto": True}
     if text is None:
         return None
@@ -265,11 +265,11 @@ def _stops(text: str | None) -> bool | None:
 def _parts(
     algorithms: Sequence[Algorithm], job: Algorithm, grace_seconds: float | None, needed: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The arguments of each definition: of an algorithm, with the job's where it is silent, or the job's own.
+    """The arguments of each definition: those of an algorithm, completed by the job's, or only the job's.
 
     Raises:
-        InputError: what every definition needs is given neither by an algorithm nor by the job, or metrics
-            are no mapping.
+        InputError: a required argument is missing in an algorithm and in the job, or metrics is not a
+            mapping.
     """
     grace = {} if grace_seconds is None else {GRACE_VARIABLE: grace_seconds}
     parts = []
@@ -284,7 +284,7 @@ def _parts(
         if own["metrics"] is not None and not isinstance(own["metrics"], Mapping):
             raise InputError(
                 f"metrics of {each.name!r} is {own['metrics']!r}; give {{name: regex}}, or {{name: None}} "
-                "for a metric that the program tells by hpt.report"
+                "for a metric that the program reports with hpt.report"
             )
         if not algorithms:
             own["name"] = None
@@ -356,7 +356,7 @@ def in_order(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
 
 
 def _program(program: Location) -> str:
-    """A path object is always a path, also where a string of that spelling would name a built-in."""
+    """A path object is always a path, even if the same string would name a built-in algorithm."""
     return program if isinstance(program, str) else f"file://{os.fspath(program).replace('%', '%25')}"
 
 
@@ -381,9 +381,9 @@ def _check_channel(channel: DraftChannel) -> None:
 def _strings(what: str, values: Mapping[str, Value]) -> dict[str, str]:
     strings = {}
     for name, value in values.items():
-        plain = value.item() if hasattr(value, "item") else value  # NumPy's numbers print otherwise
+        plain = value.item() if hasattr(value, "item") else value  # NumPy numbers have another string form
         if not isinstance(plain, str | int | float):
-            raise InputError(f"{what}: {name!r} is {value!r}; give a text, a number or a truth value")
+            raise InputError(f"{what}: {name!r} is {value!r}; give a string, a number or a boolean")
         strings[name] = value_text(plain)
     return strings
 
@@ -391,7 +391,7 @@ def _strings(what: str, values: Mapping[str, Value]) -> dict[str, str]:
 def _autotuned(
     draft: Draft, keep_static: Sequence[str], *, choose_strategy: bool, choose_stops: bool
 ) -> Draft:
-    """The draft with everything chosen that it leaves open."""
+    """The draft with everything chosen that was not given."""
     statics = [each.hyperparameters for each in draft.definitions]
     split = split_hints(statics, keep_static)
     strategy = "Hyperband" if choose_strategy and any(map(has_epochs, statics)) else draft.strategy

@@ -23,7 +23,7 @@ from hpt.job.autotune import (
 from hpt.job.catalog import RecommendedRange
 from hpt.sagemaker.request.facts import CONFIG, Definition, Facts
 
-__all__ = ["autotune", "hand_over", "range_around"]
+__all__ = ["autotune", "enable_autotune", "range_around"]
 
 
 def autotune(facts: Facts) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def autotune(facts: Facts) -> dict[str, Any]:
     return request
 
 
-def hand_over(
+def enable_autotune(
     given: Mapping[str, Any], keep_static: Sequence[str] = (), *, choose_strategy: bool = False
 ) -> dict[str, Any]:
     """The request under Autotune, its static hyperparameters but those in `keep_static` made hints, as the

@@ -13,7 +13,7 @@ from hpt.errors import InputError
 from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.draft import KINDS, Draft
 from hpt.job.limits import Limits
-from hpt.job.words import Words
+from hpt.job.naming import Naming
 from hpt.search.scaling import read_float, read_int
 
 CONFIG = "HyperParameterTuningJobConfig"
@@ -178,8 +178,8 @@ class Facts:
         return draft_of_request(self)
 
     @cached_property
-    def words(self) -> Words:
+    def naming(self) -> Naming:
         """What the request calls the parts of a job."""
-        from hpt.sagemaker.request.paths import RequestWords
+        from hpt.sagemaker.request.paths import RequestNaming
 
-        return RequestWords(self)
+        return RequestNaming(self)

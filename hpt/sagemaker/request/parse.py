@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from hpt.errors import ValidationError
-from hpt.job.advice import advice
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
+from hpt.job.config_warnings import config_warnings
 from hpt.job.limits import Limits
 from hpt.job.warm_start import WarmStart
-from hpt.sagemaker.request.autotune import autotune, hand_over
+from hpt.sagemaker.request.autotune import autotune, enable_autotune
 from hpt.sagemaker.request.convert import (
     fill_in,
     stored_only_note,
@@ -76,7 +76,7 @@ class Overrides(NamedTuple):
             changed[CONFIG] = {**changed[CONFIG], "Strategy": self.strategy}
         if self.warm_start is not None:
             changed["WarmStartConfig"] = warm_start_request(self.warm_start)
-        return changed if self.autotune is None else hand_over(changed, self.autotune)
+        return changed if self.autotune is None else enable_autotune(changed, self.autotune)
 
 
 class ReadOptions(TypedDict, total=False):
@@ -143,11 +143,11 @@ def read_request(
     found = [broken] if broken is not None else []
     found += unsupported(plain)
     if check_paths:
-        found += missing(facts.draft, facts.words, Surroundings(), base_dir=base, home=home)
+        found += missing(facts.draft, facts.naming, Surroundings(), base_dir=base, home=home)
     if not found and check_s3 is not None:
-        found += missing(facts.draft, facts.words, Surroundings(check_s3), base_dir=base, home=home)
+        found += missing(facts.draft, facts.naming, Surroundings(check_s3), base_dir=base, home=home)
     if found:
         raise ValidationError(found)
     config = to_config(facts, base, home)
     filled = fill_in(facts, config)
-    return JobRequest(config, filled, (*stored_only_note(filled), *advice(config, facts.words)))
+    return JobRequest(config, filled, (*stored_only_note(filled), *config_warnings(config, facts.naming)))

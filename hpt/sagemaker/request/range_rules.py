@@ -20,8 +20,8 @@ def shared(find: Find) -> Callable[[Facts], Iterator[Broken]]:
     """A rule of all jobs, by the paths of the request."""
 
     def found(facts: Facts) -> Iterator[Broken]:
-        for place, message in find(facts.draft, facts.words):
-            yield facts.words.path(place), message
+        for place, message in find(facts.draft, facts.naming):
+            yield facts.naming.path(place), message
 
     return found
 
@@ -71,7 +71,7 @@ def repeated_values(facts: Facts) -> Iterator[Broken]:
                     )
 
 
-def logarithm_of_nothing(facts: Facts) -> Iterator[Broken]:
+def logarithm_of_nonpositive(facts: Facts) -> Iterator[Broken]:
     for declared in _ranges(facts):
         bounds = declared.bounds
         if declared.scaling == "Logarithmic" and bounds is not None and bounds[0] <= 0:

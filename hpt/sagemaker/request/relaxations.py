@@ -39,7 +39,7 @@ LOCAL = Overlay(
         "RandomSeed": (0, 2**64 - 1),
     },
     free=frozenset({"S3Uri", "RoleArn", "TrainingInstanceType"}),
-    scalars_as_text=True,
+    scalars_as_strings=True,
 )
 """Paths for URIs, defaults for what only a cloud needs, higher limits, numbers where texts stand."""
 

@@ -42,7 +42,7 @@ class Overlay:
     """Named relaxations of the model.
 
     optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
-    name, in place of the model's. free: shapes of which neither pattern nor enum is checked. scalars_as_text:
+    name, in place of the model's. free: shapes of which neither pattern nor enum is checked. scalars_as_strings:
     take numbers and truth values where a text is wanted.
     """
 
@@ -50,7 +50,7 @@ class Overlay:
     optional: frozenset[str] = frozenset()
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
-    scalars_as_text: bool = False
+    scalars_as_strings: bool = False
 
 
 STRICT = Overlay("strict")
@@ -202,7 +202,7 @@ class _Walk:
             return value
         scalar = value.value if isinstance(value, SourceText) else value
         if isinstance(scalar, bool | int | float):
-            if self.overlay.scalars_as_text:
+            if self.overlay.scalars_as_strings:
                 return (
                     value.text
                     if isinstance(value, SourceText)

@@ -13,9 +13,9 @@ from stat import S_ISDIR
 from hpt.errors import Violation
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
 from hpt.job.draft import Draft, DraftDefinition
+from hpt.job.naming import Naming, Place
 from hpt.job.rules import INVALID
 from hpt.job.uris import is_image, is_s3, resolve_uri
-from hpt.job.words import Place, Words
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
@@ -105,21 +105,21 @@ class Surroundings:
 
 
 def missing(
-    draft: Draft, words: Words, surroundings: Surroundings, *, base_dir: str = "/", home: str = "/"
+    draft: Draft, naming: Naming, surroundings: Surroundings, *, base_dir: str = "/", home: str = "/"
 ) -> Iterator[Violation]:
     """Violations of programs, data and places that are not there, with the path that was tried as a fact.
 
     Parameters
     ----------
     draft: the job.
-    words: how its author calls its parts.
+    naming: what its author calls its parts.
     surroundings: what is asked. If that can ask about S3, then only about S3, else only about this machine.
     base_dir, home: where relative paths and `~` start.
     """
     remote = surroundings.check_s3 is not None
     for number, definition in enumerate(draft.definitions):
         if not remote and draft.paths:
-            path = words.path(Place("training_image", number))
+            path = naming.path(Place("training_image", number))
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
         for place, uri in definition.uris(number):
             tried = resolve_uri(uri, base_dir, home)
@@ -130,7 +130,7 @@ def missing(
             if reason is not None:
                 facts = {} if remote else {"tried": tried}
                 rule = "s3" if remote else "path"
-                yield Violation(INVALID, words.path(place), rule, f"{uri!r}: {reason}", facts)
+                yield Violation(INVALID, naming.path(place), rule, f"{uri!r}: {reason}", facts)
 
 
 def _cannot_run(
