@@ -45,7 +45,7 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
         key=orders[request.get("SortBy", "Name")],
         name=lambda entry: entry[0].record.name,
         descending=_descending(request),
-        question={"Operation": "ListHyperParameterTuningJobs", **request},
+        query={"Operation": "ListHyperParameterTuningJobs", **request},
     )
     summaries = [
         replies.tuning_job_summary(
@@ -72,7 +72,7 @@ def list_training_jobs_of_tuning_job(context: Context, request: Request) -> dict
             key=_TRAINING_JOB_ORDERS[sort_by],
             name=attrgetter("name"),
             descending=_descending(request),
-            question={"Operation": "ListTrainingJobsForHyperParameterTuningJob", **request},
+            query={"Operation": "ListTrainingJobsForHyperParameterTuningJob", **request},
         )
         summaries = [replies.training_job_summary(job.config, each, account=context.account) for each in page]
     return _paged("TrainingJobSummaries", summaries, token)
@@ -98,7 +98,7 @@ def list_training_jobs(context: Context, request: Request) -> dict[str, Any]:
         key=_TRAINING_JOB_ORDERS[request.get("SortBy", "CreationTime")],
         name=attrgetter("name"),
         descending=_descending(request),
-        question={"Operation": "ListTrainingJobs", **request},
+        query={"Operation": "ListTrainingJobs", **request},
     )
     return _paged("TrainingJobSummaries", [dict(each.shown) for each in page], token)
 
@@ -152,7 +152,7 @@ def search(context: Context, request: Request) -> dict[str, Any]:
         key=key,
         name=lambda each: each.name,
         descending=order == "Descending",
-        question={"Operation": "Search", **request},
+        query={"Operation": "Search", **request},
     )
     return _paged("Results", [{resource: each.record} for each in page], token)
 

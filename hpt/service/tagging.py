@@ -34,7 +34,7 @@ def list_tags(context: Context, request: Request) -> dict[str, Any]:
         key=lambda tag: tag["Key"],
         name=lambda tag: tag["Key"],
         descending=False,
-        question={"Operation": "ListTags", **request},
+        query={"Operation": "ListTags", **request},
         default_size=MAX_TAGS,
     )
     return {"Tags": page} if token is None else {"Tags": page, "NextToken": token}

@@ -1,6 +1,4 @@
-"""A request as the cross-field rules look at it: its definitions, their ranges and objectives, with their
-paths.
-"""
+"""A request as the cross-field rules need it: its definitions, ranges and objectives, with their paths."""
 
 from __future__ import annotations
 
@@ -37,13 +35,13 @@ class Range(NamedTuple):
         return str(self.body.get("ScalingType", "Auto"))
 
     def bound(self, member: str) -> float | int:
-        """`MinValue` or `MaxValue` as a number. Raises InputError where it is none."""
+        """`MinValue` or `MaxValue` as a number. Raises InputError if it is not a number."""
         text = self.body[member]
         return read_int(text, member) if self.kind == "Integer" else read_float(text, member)
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Both bounds of a numeric range that has two."""
+        """The bounds of a numeric range; None if they are not numbers."""
         if self.kind == "Categorical":
             return None
         try:
@@ -53,7 +51,7 @@ class Range(NamedTuple):
 
     @property
     def size(self) -> int | None:
-        """How many values it has; None for infinitely many or where its bounds make no sense."""
+        """How many values it has; None if infinite or if its bounds are invalid."""
         if self.kind == "Categorical":
             return len(set(self.body["Values"]))
         bounds = self.bounds
@@ -63,7 +61,7 @@ class Range(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A training job definition with the objective and the ranges that apply to it, wherever they stand."""
+    """A training job definition with the objective and the ranges that apply to it, in either form of a request."""
 
     path: str
     body: Mapping[str, Any]
@@ -96,7 +94,7 @@ class Definition(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """A request whose shapes are right, and what else the rules need.
+    """A request with valid shapes, and what else the rules need.
 
     paths: whether local paths may stand for images and URIs. find_algorithm: the built-in that an image
     names, or None. algorithms: the names of all built-ins.
@@ -138,9 +136,9 @@ class Facts:
 
     @property
     def definitions(self) -> list[Definition]:
-        found = []
+        definitions = []
         if "TrainingJobDefinition" in self.request:
-            found.append(
+            definitions.append(
                 Definition(
                     "TrainingJobDefinition",
                     self.request["TrainingJobDefinition"],
@@ -152,7 +150,7 @@ class Facts:
             )
         for i, body in enumerate(self.request.get("TrainingJobDefinitions", ())):
             path = f"TrainingJobDefinitions[{i}]"
-            found.append(
+            definitions.append(
                 Definition(
                     path,
                     body,
@@ -162,7 +160,7 @@ class Facts:
                     body.get("TuningObjective", {}),
                 )
             )
-        return found
+        return definitions
 
     def algorithm(self, definition: Definition) -> BuiltInAlgorithm | None:
         """The built-in algorithm of a definition, None for a program of the user's own."""
@@ -172,7 +170,7 @@ class Facts:
 
     @cached_property
     def draft(self) -> Draft:
-        """The job that the request describes, as the rules of all jobs look at it."""
+        """The job that the request describes, for the rules of all jobs."""
         from hpt.sagemaker.request.drafts import draft_of_request
 
         return draft_of_request(self)

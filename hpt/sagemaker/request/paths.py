@@ -1,4 +1,4 @@
-"""The members of a request by which its author knows the parts of a job."""
+"""The members of a request that stand for the parts of a job."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _DEFINITION = {
 _KEYED = ("hyperparameters", "environment")
 """Members that are maps."""
 
-_WORDS = {
+_NAMES = {
     "hyperparameters": "StaticHyperParameters",
     "max_runtime_seconds": "MaxRuntimeInSeconds",
     "definition.max_runtime_seconds": "MaxRuntimeInSeconds",
@@ -83,7 +83,7 @@ class RequestNaming:
         return f"{path}.{place.key}" if place.field in _KEYED and place.key is not None else path
 
     def name(self, field: str) -> str:
-        return _WORDS[field]
+        return _NAMES[field]
 
     def metric_fix(self, definition: int, metric: str) -> str:
         alternative = (
