@@ -1,4 +1,6 @@
-"""`hpt check-metric`: what metric definitions read out of a sample log, and which values they truncate or miss."""
+"""`hpt check-metric`: what metric definitions read out of a sample log, and which values they truncate or
+miss.
+"""
 
 from __future__ import annotations
 
@@ -145,8 +147,8 @@ _CUT = "Read", "Number", "Line"
 
 
 def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
-    """The last truncated number in the log: what the group reads of it (4.41 of 4.41e-06), the number, the line.
-    None if no number is truncated.
+    """The last truncated number in the log: what the group reads of it (4.41 of 4.41e-06), the number, the
+    line. None if no number is truncated.
     """
     pattern, cost = re.compile(regex), search_cost(plan_pattern(regex))
     for line in reversed(_last_lines(path)):

@@ -48,7 +48,66 @@ class _Parser(argparse.ArgumentParser):
         return options, unknown
 
 
+def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
+    parser.add_argument("--name", help="name of the tuning job, in place of the file's")
+    parser.add_argument(
+        "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; upper or lower case"
+    )
+    parser.add_argument(
+        "--warm-start",
+        metavar="NAME",
+        action="append",
+        help="begin with the results of this tuning job, which has ended; may be given up to five times",
+    )
+    parser.add_argument(
+        "--warm-start-type",
+        metavar="TYPE",
+        help="transfer (default): the objectives are related; identical: the objectives are the same "
+        "wherever program, data and static hyperparameters are",
+    )
+    parser.add_argument(
+        "--autotune",
+        action="store_true",
+        help="choose what the file leaves out: ranges around static hyperparameters, limits, early stopping",
+    )
+    parser.add_argument(
+        "--keep-static",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --autotune: leave this static hyperparameter as it is; may be given several times",
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="if the name is taken: go on with that job if it is unfinished and described the same, else run "
+        "as NAME-2, NAME-3, ...",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
+    )
+    parser.add_argument(
+        "--extended",
+        action="store_true",
+        help="allow what SageMaker does not: early stopping and a warm start in a multi-algorithm job",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check the job file and print what it means; start nothing"
+    )
+
+
+def _add_trials_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
+    parser.add_argument(
+        "--status",
+        help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
+        "NonRetryableError; upper or lower case",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     from hpt.cli import check_metric, simulate
 
     common = _Parser(add_help=False)
@@ -73,53 +132,7 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, help: str, *parents: _Parser) -> _Parser:
         return commands.add_parser(name, help=help, description=help, parents=[*parents, common])
 
-    tune = command("tune", "run a tuning job from a job file to its end", running)
-    tune.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
-    tune.add_argument("--name", help="name of the tuning job, in place of the file's")
-    tune.add_argument(
-        "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; upper or lower case"
-    )
-    tune.add_argument(
-        "--warm-start",
-        metavar="NAME",
-        action="append",
-        help="begin with the results of this tuning job, which has ended; may be given up to five times",
-    )
-    tune.add_argument(
-        "--warm-start-type",
-        metavar="TYPE",
-        help="transfer (default): the objectives are related; identical: the objectives are the same wherever "
-        "program, data and static hyperparameters are",
-    )
-    tune.add_argument(
-        "--autotune",
-        action="store_true",
-        help="choose what the file leaves out: ranges around static hyperparameters, limits, early stopping",
-    )
-    tune.add_argument(
-        "--keep-static",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="with --autotune: leave this static hyperparameter as it is; may be given several times",
-    )
-    tune.add_argument(
-        "--again",
-        action="store_true",
-        help="if the name is taken: go on with that job if it is unfinished and described the same, else run "
-        "as NAME-2, NAME-3, ...",
-    )
-    tune.add_argument(
-        "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
-    )
-    tune.add_argument(
-        "--extended",
-        action="store_true",
-        help="allow what SageMaker does not: early stopping and a warm start in a multi-algorithm job",
-    )
-    tune.add_argument(
-        "--check", action="store_true", help="check the job file and print what it means; start nothing"
-    )
+    _add_tune_arguments(command("tune", "run a tuning job from a job file to its end", running))
     check = command("check-metric", "show what metric definitions read from a sample log")
     check_metric.add_arguments(check)
     simulate.add_arguments(
@@ -128,13 +141,7 @@ def parser() -> argparse.ArgumentParser:
     command("resume", "go on with an unfinished tuning job", named, running)
     command("list", "list the tuning jobs in the state directory")
     command("describe", "describe one tuning job", named)
-    trials = command("trials", "list the training jobs of a tuning job, best first", named)
-    trials.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
-    trials.add_argument(
-        "--status",
-        help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
-        "NonRetryableError; upper or lower case",
-    )
+    _add_trials_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
     stop = command(
         "stop",
         "stop a tuning job for good; its running training jobs are stopped with a grace period",
@@ -148,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return the exit code. Each error of `hpt` is one message on stderr, no traceback."""
+    """Run the command and return the exit code. Errors of `hpt` are one message on stderr, no traceback."""
     sys.stdout, sys.stderr = for_results(sys.stdout), for_progress(sys.stderr)
     try:
         try:

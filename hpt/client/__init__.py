@@ -32,8 +32,8 @@ __all__ = ["DEFAULT_LIMITS", "Account", "Limits", "SageMakerClient", "client"]
 class SageMakerClient:
     """A boto3 client of the service `sagemaker` whose requests are answered here.
 
-    It has everything that a boto3 client has: `exceptions`, `meta`, `get_paginator`, `get_waiter` and a method
-    for each operation. Operations that are not in `hpt.service.api.OPERATIONS` raise ClientError.
+    It has everything that a boto3 client has: `exceptions`, `meta`, `get_paginator`, `get_waiter` and a
+    method for each operation. Operations that are not in `hpt.service.api.OPERATIONS` raise ClientError.
 
     Parameters
     ----------

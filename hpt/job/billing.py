@@ -16,8 +16,8 @@ _AWAY = frozenset(
 
 
 def training_seconds(transitions: Iterable[Transition]) -> float:
-    """The length of all running segments. Each lasts from `Training` to the end of its attempt, so waiting for
-    capacity does not count. A segment that has not ended does not count yet.
+    """The length of all running segments. Each lasts from `Training` to the end of its attempt, so waiting
+    for capacity does not count. A segment that has not ended does not count yet.
     """
     total, since = 0.0, None
     for transition in transitions:

@@ -95,7 +95,7 @@ def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
 
 
 def _limits(draft: Draft) -> ResourceLimits:
-    """A grid runs all combinations. Any other search without a number of jobs may run as many as the limit."""
+    """A grid runs all combinations. Any other search without a number of jobs runs up to the limit."""
     jobs = draft.combinations if draft.max_jobs is None and draft.strategy == "Grid" else draft.max_jobs
     quota = jobs is None
     if quota:
@@ -106,7 +106,7 @@ def _limits(draft: Draft) -> ResourceLimits:
 
 
 def _hyperband(draft: Draft) -> HyperbandConfig | None:
-    """A maximum read from the epochs does not stop jobs that reach it: they still have to save their models."""
+    """A maximum read from the epochs does not stop jobs that reach it: they still save their models."""
     if draft.hyperband is not None or draft.strategy != "Hyperband":
         return draft.hyperband
     most = draft.most_resource

@@ -130,12 +130,13 @@ class ResourceLimits:
 class TrainingJobDefinition:
     """The template of every training job.
 
-    training_image: absolute path of a local program or script, a built-in algorithm's name, or the image
-    URI of a built-in algorithm. hyperparameters: the static ones, strings. output_path: a local directory or `s3://` URI that
-    receives `<training job name>/output/model.tar.gz`, or None to leave the model where it was written.
-    max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how often one whose
-    infrastructure failed is started again. spot: it may run on capacity that can be withdrawn, and is started
-    again whenever that happens; then max_wait_seconds bounds its time from creation to end, waiting included.
+    training_image: absolute path of a local program or script, a built-in algorithm's name, or the image URI
+    of a built-in algorithm. hyperparameters: the static ones, strings. output_path: a local directory or
+    `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the model where it
+    was written. max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how
+    often one whose infrastructure failed is started again. spot: it may run on capacity that can be
+    withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
+    to end, waiting included.
     """
 
     training_image: str

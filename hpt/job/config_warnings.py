@@ -10,7 +10,7 @@ from hpt.job.naming import Naming, Place, field_naming
 
 
 def config_warnings(config: JobConfig, naming: Naming | None = None) -> tuple[str, ...]:
-    """One sentence for each warning. Parts of the job are named by `naming`, by default as in a `JobConfig`."""
+    """One sentence for each warning. `naming` names the parts of the job, by default as `JobConfig` does."""
     naming = field_naming(bool(config.definitions)) if naming is None else naming
     return tuple(
         sentence

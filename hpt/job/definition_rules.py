@@ -101,8 +101,8 @@ def added_hyperparameter(draft: Draft, naming: Naming) -> Iterator[Broken]:
         if given != metric:
             yield Broken(
                 Place("hyperparameters", number, key=OBJECTIVE_METRIC_KEY),
-                f"{given!r} differs from the objective metric {metric!r}, which is added automatically; leave "
-                "it out",
+                f"{given!r} differs from the objective metric {metric!r}, which is added automatically; "
+                "leave it out",
             )
         for i, each in enumerate(definition.ranges):
             if each.name == OBJECTIVE_METRIC_KEY:

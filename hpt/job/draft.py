@@ -128,9 +128,9 @@ class Draft:
     """A tuning job; None where a field was left out.
 
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
-    configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits that apply. paths: whether local
-    paths may stand for images and URIs. modules: whether the program may be a module, which runs a Python
-    function.
+    configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
+    that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
+    a module, which runs a Python function.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Parts of a job's description, and what the author of the description calls them.
 
-The rules of `hpt.job.rules` name a `Place`. In a request it is the path of a member, in a call of `tuning_job`
-an argument, in a `JobConfig` a field.
+The rules of `hpt.job.rules` name a `Place`. In a request it is the path of a member, in a call of
+`tuning_job` an argument, in a `JobConfig` a field.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class FieldNaming:
     """The parts of a job by the names of Python's arguments or fields.
 
     names: those that differ from the fields of the rules; "" where there is no such part. definition: what
-    stands before a part of the only definition. definitions: before a part of one of many, whose number is `{}`.
+    stands before a part of the only definition. definitions: before a part of one of many, whose number is
+    `{}`.
     """
 
     multi: bool

@@ -1,6 +1,7 @@
 """Notes that other processes add to a tuning job, for the process that runs it and for those that show it.
 
-A note is a mapping with the members below. Reading the same note twice has the same effect as reading it once.
+A note is a mapping with the members below. Reading the same note twice has the same effect as reading it
+once.
 """
 
 from __future__ import annotations

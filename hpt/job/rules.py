@@ -1,8 +1,9 @@
 """The rules for every tuning job, however it was described, that no constructor checks.
 
-They are checked on a `Draft` in the order of the table, and the first broken rule is reported. Rules that need
-more than the draft are elsewhere: whether names are taken, and whether parents, programs and data exist. Rules
-about the form of a request (how its ranges are written, which members go together) belong to the request.
+They are checked on a `Draft` in the order of the table, and the first broken rule is reported. Rules that
+need more than the draft are elsewhere: whether names are taken, and whether parents, programs and data exist.
+Rules about the form of a request (how its ranges are written, which members go together) belong to the
+request.
 
 Identifiers are those of the service's rules. A rule that this implementation adds has a word for a name.
 """

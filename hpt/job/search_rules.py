@@ -101,8 +101,8 @@ def grid_size(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy == "Grid" and asked is not None and total is not None and asked != total:
         yield Broken(
             Place("max_jobs"),
-            f"{asked} differs from the {quantity(total, 'combination')} of the grid; set it to {total} or leave "
-            "it out",
+            f"{asked} differs from the {quantity(total, 'combination')} of the grid; set it to {total} or "
+            "leave it out",
         )
 
 

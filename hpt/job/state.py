@@ -74,15 +74,15 @@ class Attempt:
 class TrainingJob:
     """One training job, the fold of its events. Times are seconds since the epoch.
 
-    metrics: last value of each metric and its time. curves: every value of each metric. attempts: all,
-    in order. cursor: log offset consumed in the present attempt.
-    live: the present attempt was created and has not ended. reports: how many the model has been trained for,
-    `resumed` of them by earlier attempts; report_ends: offsets in the log of the present attempt after each
-    of the others. kept: the number of reports from which the next attempt goes on, None: from all. lost: attempts the
-    infrastructure lost; preempted: those whose Spot capacity was withdrawn; interrupted: those stopped
-    because the tuner was interrupted. ran: seconds of training in attempts that were lost or preempted. paused:
-    seconds between an interruption and the next attempt.
-    sequence: the place of its creation among the events of the tuning job, from 1.
+    metrics: last value of each metric and its time. curves: every value of each metric. attempts: all, in
+    order. cursor: log offset consumed in the present attempt. live: the present attempt was created and has
+    not ended. reports: how many the model has been trained for, `resumed` of them by earlier attempts;
+    report_ends: offsets in the log of the present attempt after each of the others. kept: the number of
+    reports from which the next attempt goes on, None: from all. lost: attempts the infrastructure lost;
+    preempted: those whose Spot capacity was withdrawn; interrupted: those stopped because the tuner was
+    interrupted. ran: seconds of training in attempts that were lost or preempted. paused: seconds between an
+    interruption and the next attempt. sequence: the place of its creation among the events of the tuning job,
+    from 1.
     """
 
     number: int
@@ -310,10 +310,9 @@ class JobState:
     def _change_status(self, status: JobStatus) -> None:
         check_tuning_job(self.status, status)
         if status.ended and self.running:
-            alone, running = len(self.running) == 1, quantity(len(self.running), "training job")
-            raise StorageError(
-                f"the event log ends the tuning job while {running} {'runs' if alone else 'run'}; it is damaged"
-            )
+            running = quantity(len(self.running), "training job")
+            verb = "runs" if len(self.running) == 1 else "run"
+            raise StorageError(f"the event log ends the tuning job while {running} {verb}; it is damaged")
         self.status = status
 
     def _job(self, number: int) -> TrainingJob:

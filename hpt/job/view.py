@@ -186,7 +186,7 @@ class JobView:
         return spans
 
     def busy(self, now: float) -> float:
-        """The share of slot seconds in which an attempt ran, until the job's end, or until `now` if it runs."""
+        """The share of slot seconds in which an attempt ran, until the job's end or, if it runs, `now`."""
         end = now if self.ended is None else self.ended
         available = (end - self.created) * self.config.limits.max_parallel_jobs
         used = sum((end if span.end is None else span.end) - span.start for span in self.spans)

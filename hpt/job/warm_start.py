@@ -89,8 +89,8 @@ class Projected(NamedTuple):
 class Projection:
     """From the space and the static hyperparameters of another search to those of this one.
 
-    A hyperparameter takes its value from the other search, tuned or static. One that the other search lacks takes
-    the middle of its range, or its first value.
+    A hyperparameter takes its value from the other search, tuned or static. One that the other search lacks
+    takes the middle of its range, or its first value.
 
     Parameters
     ----------

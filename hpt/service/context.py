@@ -79,7 +79,7 @@ class Context:
         return found
 
     def all_jobs(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every tuning job, as `find` gives it; with `deleted`, also deleted ones, for their training jobs."""
+        """Every tuning job, as `find` gives it; with `deleted`, also deleted ones."""
         for job in self.jobs.all(deleted=deleted):
             if not job.deleted:
                 self.ensure_runner(job.record)

@@ -1,7 +1,7 @@
 """Finds stored jobs by name and caches them, so that reading a job again costs only its new events.
 
-The times of a job's files show whether it changed, see `hpt.storage.stamp`. They do not show whether the process
-that runs it has died, so that is checked each time.
+The times of a job's files show whether it changed, see `hpt.storage.stamp`. They do not show whether the
+process that runs it has died, so that is checked each time.
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ class Jobs:
         return Listed(record, stopping, from_document(record.document), stamp)
 
     def all(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every readable tuning job with its state; with `deleted`, also deleted ones, for their training jobs."""
+        """Every readable tuning job with its state; with `deleted`, also deleted ones, for their training
+        jobs.
+        """
         storages = [self.session.storage, self._archive] if deleted else [self.session.storage]
         for storage in storages:
             for key in storage.names():

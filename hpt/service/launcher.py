@@ -27,7 +27,8 @@ RUNNER = "runner.json"
 LOCK = "runner.lock"
 
 FREE_RESTARTS = 3
-"""This many runners in a row that changed nothing are replaced at once, the next ones after a growing pause."""
+"""This many runners in a row that changed nothing are replaced at once, the next ones after a growing pause.
+"""
 LONGEST_PAUSE = 60.0
 
 
@@ -36,8 +37,8 @@ class Runner:
     """The last process that was started to run a job.
 
     created: the job's time of creation, since a directory may serve another job of that name later. identity:
-    of the process, "" until known. started: seconds since the epoch. modified: when the job had last changed by
-    then. idle: how many runners in a row, before it, died without having changed anything.
+    of the process, "" until known. started: seconds since the epoch. modified: when the job had last changed
+    by then. idle: how many runners in a row, before it, died without having changed anything.
     """
 
     created: float
@@ -52,12 +53,14 @@ class Runner:
 
     @property
     def pause(self) -> float:
-        """Seconds from the start of this runner to that of the next one, if this one changes nothing either."""
+        """Seconds between the start of this runner and the next, if this one changes nothing either."""
         return 0.0 if self.idle < FREE_RESTARTS else min(LONGEST_PAUSE, 2.0 ** (self.idle - FREE_RESTARTS))
 
 
 class Launcher:
-    """Starts runners for the jobs of one state directory, from any thread. Each start also reaps ended runners."""
+    """Starts runners for the jobs of one state directory, from any thread. Each start also reaps ended
+    runners.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 
 class Throttle:
-    """A token bucket: admits `rate` requests a second on average, and as many at once after a pause (at least one).
+    """A token bucket: admits `rate` requests a second on average, and as many at once after a pause (at least
+    one).
 
     rate: None admits all. clock: monotonic, in seconds.
     """

@@ -1,7 +1,7 @@
 """A tuning job and its training jobs as JSON data with the service's members, the base of every output.
 
-Values are exact and reasons complete; replies to clients round and truncate them (`response`). Members that do
-not apply are left out.
+Values are exact and reasons complete; replies to clients round and truncate them (`response`). Members that
+do not apply are left out.
 """
 
 from __future__ import annotations

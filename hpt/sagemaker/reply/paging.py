@@ -1,7 +1,8 @@
 """Pages of a list that may grow while it is read (behaviour 13.5).
 
-A token contains the sort key and the name of the last entry shown, so entries that are added meanwhile neither
-repeat nor hide others. It also contains a digest of the query, because it only continues the same list.
+A token contains the sort key and the name of the last entry shown, so entries that are added meanwhile
+neither repeat nor hide others. It also contains a digest of the query, because it only continues the same
+list.
 """
 
 from __future__ import annotations

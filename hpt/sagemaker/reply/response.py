@@ -113,7 +113,7 @@ def describe_response(
 
 
 def overall_best(job: JobView, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any] | None:
-    """The best of a job and of parents with the same data and algorithm, with its tuning job (behaviour 9.6)."""
+    """The best of a job and of parents with the same data and algorithm (behaviour 9.6)."""
     best, warm_start = job.overall_best, job.config.warm_start
     if warm_start is None or warm_start.type is not WarmStartType.IDENTICAL or best is None:
         return None

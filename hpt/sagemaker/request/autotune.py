@@ -1,7 +1,7 @@
 """Autotune in a request: the choices of `hpt.job.autotune` as ordinary members (behaviour 2.6).
 
-Members that the caller gave are kept. The choices are validated like all other members. Describe echoes them, so
-the echoed request gives the same job when it is submitted again.
+Members that the caller gave are kept. The choices are validated like all other members. Describe echoes them,
+so the echoed request gives the same job when it is submitted again.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def autotune(facts: Facts) -> dict[str, Any]:
 def enable_autotune(
     given: Mapping[str, Any], keep_static: Sequence[str] = (), *, choose_strategy: bool = False
 ) -> dict[str, Any]:
-    """A copy of a request with Autotune enabled. Static hyperparameters that are not in `keep_static` become hints,
-    as in the service's client library.
+    """A copy of a request with Autotune enabled. Static hyperparameters that are not in `keep_static` become
+    hints, as in the service's client library.
 
     choose_strategy: use Hyperband instead of the request's strategy if a number of epochs is given.
 

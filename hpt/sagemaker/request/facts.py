@@ -61,7 +61,9 @@ class Range(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A training job definition with the objective and the ranges that apply to it, in either form of a request."""
+    """A training job definition with the objective and the ranges that apply to it, in either form of a
+    request.
+    """
 
     path: str
     body: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Reads job files: a CreateHyperParameterTuningJob request as JSON, YAML or TOML.
 
-Numbers, booleans and nulls become `SourceText`, which keeps their spelling, so that `MinValue: 0.10` can reach the
-training program as `0.10`. A duplicate key in an object is refused.
+Numbers, booleans and nulls become `SourceText`, which keeps their spelling, so that `MinValue: 0.10` can
+reach the training program as `0.10`. A duplicate key in an object is refused.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
         return request, file.absolute().parent
     except FileNotFoundError:
         raise InputError(
-            f"{file} is relative to the working directory, which was deleted; go to another folder, or give an "
-            "absolute path"
+            f"{file} is relative to the working directory, which was deleted; go to another folder, or give "
+            "an absolute path"
         ) from None
 
 
@@ -168,7 +168,9 @@ def _toml(text: str, file: str) -> Any:
 
 
 def _from_toml(value: Any, file: str) -> Any:
-    """TOML data with `SourceText`; the reader does not keep the spelling of integers, so they become plain digits."""
+    """TOML data with `SourceText`; the reader does not keep the spelling of integers, so they become plain
+    digits.
+    """
     match value:
         case dict():
             return {key: _from_toml(inner, file) for key, inner in value.items()}

@@ -3,8 +3,8 @@
 honoured: it works as the service documents. stored: it is stored and echoed, and has no effect here; one
 warning names all such members of a request. refused: it is not supported yet, and never silently ignored.
 
-A row may be restricted to some values; a member of a `refused` row may still be given empty, because then it has
-no effect. A member below a refused one needs no row. Paths are spelt as in `shapes.members`.
+A row may be restricted to some values; a member of a `refused` row may still be given empty, because then it
+has no effect. A member below a refused one needs no row. Paths are spelt as in `shapes.members`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _DEFINITIONS = "TrainingJobDefinitions[]"
 class Row:
     """status: the support of the member. only: the values that are honoured; `fix` is about all others.
 
-    quiet: values of a stored member that have no effect anyway and cause no warning. fix: the fix for a refusal.
+    quiet: values of a stored member that have no effect anyway and cause no warning. fix: the fix for a
+    refusal.
     """
 
     status: Literal["honoured", "stored", "refused"]

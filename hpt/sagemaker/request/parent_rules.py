@@ -125,8 +125,8 @@ def _kind(parameter: Parameter) -> str:
 
 
 def changes(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> dict[str, int]:
-    """The number of changes of each changed hyperparameter: the distinct values that it has in the parent and in
-    the job, if it is static in the job; a range of numbers counts as one (behaviour 9.4).
+    """The number of changes of each changed hyperparameter: the distinct values that it has in the parent and
+    in the job, if it is static in the job; a range of numbers counts as one (behaviour 9.4).
     """
     counted = {}
     tuned = {each.name: each for each in theirs.space.parameters}

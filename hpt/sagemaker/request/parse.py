@@ -1,8 +1,8 @@
 """From a CreateHyperParameterTuningJob request to a `JobConfig`: loads the model and checks
 paths.
 
-The order is: shapes (all violations at once); the first broken cross-field rule, together with all unsupported
-members and all unusable local paths; last, because they take time, the `s3://` URIs.
+The order is: shapes (all violations at once); the first broken cross-field rule, together with all
+unsupported members and all unusable local paths; last, because they take time, the `s3://` URIs.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class Overlay:
     """Named relaxations of the model.
 
     optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
-    name, in place of the model's. free: shapes of which neither pattern nor enum is checked. scalars_as_strings:
-    accept numbers and booleans where a string is required.
+    name, in place of the model's. free: shapes of which neither pattern nor enum is checked.
+    scalars_as_strings: accept numbers and booleans where a string is required.
     """
 
     name: str

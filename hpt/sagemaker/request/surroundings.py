@@ -22,8 +22,8 @@ CheckS3 = Callable[[str], str | None]
 
 
 def _reporting_os_errors(check: Callable[[Surroundings, str, str], str | None]) -> Callable[..., str | None]:
-    """The check, which also reports errors of the system: a folder that may not be searched, a name that is too long.
-    `shown` is the path itself unless another spelling is given.
+    """The check, which also reports errors of the system: a folder that may not be searched, a name that is
+    too long. `shown` is the path itself unless another spelling is given.
     """
 
     @wraps(check)
