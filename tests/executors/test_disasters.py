@@ -177,8 +177,6 @@ def test_a_full_disk_before_the_start_is_the_hosts_failure(workshop: Workshop, s
     assert "No space left on device" in update.exit.reason
     refusal = r"job-003 cannot be set up: .*: No space left .*; make room there"
     with pytest.raises(StorageError, match=refusal):
-        StorageError, match=r"job-003 cannot be set up: .*: No space left .*; make room there"
-    ):
         workshop.start(script, name="job-003")
 
 
