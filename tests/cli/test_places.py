@@ -65,13 +65,13 @@ def with_place(path: Path, member: str, place: str) -> str:
 def test_a_place_behind_a_locked_folder(hpt: Command, locked: Path, member: str) -> None:
     place = str(locked / "train.py")
     err = refused(hpt, "tune", with_place(hpt.job(), member, place), "--check")
-    assert f"{place} cannot be looked at (Permission denied); correct the path" in err
+    assert f"{place} cannot be accessed (Permission denied); correct the path" in err
 
 
 @pytest.mark.parametrize("member", ["program", "data", "destination"])
 def test_a_place_whose_name_is_too_long(hpt: Command, member: str) -> None:
     err = refused(hpt, "tune", with_place(hpt.job(), member, "./" + "x" * 300), "--check")
-    assert "cannot be looked at (File name too long)" in err
+    assert "cannot be accessed (File name too long)" in err
 
 
 @pytest.mark.parametrize("words", [["list"], ["describe", "job"], ["tune", "job.json"]])
@@ -80,7 +80,7 @@ def test_a_state_directory_in_or_below_a_locked_folder(hpt: Command, locked: Pat
     err = refused(hpt, *words, "--state", str(locked), code=4)
     assert f"{locked}" in err and "Permission denied; make it readable" in err
     err = refused(hpt, *words, "--state", str(locked / "state"))
-    assert f"{locked / 'state'} cannot be looked at (Permission denied); name another" in err
+    assert f"{locked / 'state'} cannot be accessed (Permission denied); name another" in err
 
 
 def test_a_state_directory_of_nobody(hpt: Command) -> None:
@@ -104,4 +104,4 @@ def test_a_deleted_working_directory(hpt: Command, words: list[str], what: str) 
         check=False,
     )
     assert done.returncode == 2
-    assert f"{what} starts at the working directory, which was deleted; go to another" in done.stderr
+    assert f"{what} is relative to the working directory, which was deleted; go to another" in done.stderr

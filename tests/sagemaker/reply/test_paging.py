@@ -17,11 +17,11 @@ Entry = tuple[float, str]
 
 
 def page(entries: list[Entry], token: str | None, *, descending: bool = False, size: int = 3, **more: Any):
-    question = {"Operation": "List", **more, "MaxResults": size}
+    query = {"Operation": "List", **more, "MaxResults": size}
     if token is not None:
-        question["NextToken"] = token
+        query["NextToken"] = token
     return take_page(
-        entries, key=lambda e: e[0], name=lambda e: e[1], descending=descending, question=question
+        entries, key=lambda e: e[0], name=lambda e: e[1], descending=descending, query=query
     )
 
 
