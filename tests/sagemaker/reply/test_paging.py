@@ -20,9 +20,7 @@ def page(entries: list[Entry], token: str | None, *, descending: bool = False, s
     query = {"Operation": "List", **more, "MaxResults": size}
     if token is not None:
         query["NextToken"] = token
-    return take_page(
-        entries, key=lambda e: e[0], name=lambda e: e[1], descending=descending, query=query
-    )
+    return take_page(entries, key=lambda e: e[0], name=lambda e: e[1], descending=descending, query=query)
 
 
 def read_all(entries: list[Entry], *, descending: bool = False, size: int = 3) -> list[list[Entry]]:

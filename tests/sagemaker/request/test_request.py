@@ -257,7 +257,8 @@ class TestWarnings:
         path = f"{CONFIG}.HyperParameterTuningJobObjective"
         warnings = read_request(edit(single(), {f"{path}.Type": "Minimize"})).warnings
         assert (
-            f"{path}.Type is Minimize, but validation:auc is better when it is larger; check the direction" in warnings
+            f"{path}.Type is Minimize, but validation:auc is better when it is larger; check the direction"
+            in warnings
         )
 
 
