@@ -141,7 +141,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "V18",
         {**HYPERBAND, f"{STATICS}.epochs": "many"},
         f"{RESOURCES}.MaxResource",
-        "is missing and cannot be inferred: the static epochs is 'many', which is not an integer of at least 1; "
+        "is missing and cannot be inferred: the static epochs is 'many', which is not an integer of "
+        "at least 1; "
         "more; give it",
     ),
     (

@@ -88,7 +88,8 @@ BROKEN_OTHERS = [
         "added",
         {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "loss"},
         f"{JOB}.StaticHyperParameters._tuning_objective_metric",
-        "'loss' differs from the objective metric 'validation:auc', which is added automatically; leave it out",
+        "'loss' differs from the objective metric 'validation:auc', which is added automatically; "
+        "leave it out",
     ),
     Case(
         "added",
