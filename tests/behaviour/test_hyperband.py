@@ -149,8 +149,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "V18",
         {**HYPERBAND, f"{STATICS}.epochs": "0"},
         f"{RESOURCES}.MaxResource",
-        "is missing and cannot be inferred: the static epochs is '0', which is not an integer of at least 1; "
-        "more; give it",
+        "is missing and cannot be inferred: the static epochs is '0', which is not an integer of "
+        "at least 1; give it",
     ),
     (
         "V19",
