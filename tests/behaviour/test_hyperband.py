@@ -142,8 +142,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         {**HYPERBAND, f"{STATICS}.epochs": "many"},
         f"{RESOURCES}.MaxResource",
         "is missing and cannot be inferred: the static epochs is 'many', which is not an integer of "
-        "at least 1; "
-        "more; give it",
+        "at least 1; give it",
     ),
     (
         "V18",

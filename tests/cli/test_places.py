@@ -80,7 +80,7 @@ def test_a_state_directory_in_or_below_a_locked_folder(hpt: Command, locked: Pat
     err = refused(hpt, *words, "--state", str(locked), code=4)
     assert f"{locked}" in err and "Permission denied; make it readable" in err
     err = refused(hpt, *words, "--state", str(locked / "state"))
-    assert f"{locked / 'state'} cannot be accessed (Permission denied); name another" in err
+    assert f"{locked / 'state'} cannot be looked at (Permission denied); name another" in err
 
 
 def test_a_state_directory_of_nobody(hpt: Command) -> None:
@@ -104,4 +104,4 @@ def test_a_deleted_working_directory(hpt: Command, words: list[str], what: str) 
         check=False,
     )
     assert done.returncode == 2
-    assert f"{what} is relative to the working directory, which was deleted; go to another" in done.stderr
+    assert f"{what} starts at the working directory, which was deleted; go to another" in done.stderr

@@ -35,15 +35,15 @@ BROKEN_OTHERS = [
         "image",
         {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"},
         f"{SPECIFICATION}.TrainingImage",
-        "'registry.example.com/team/trainer:1' is not an image that runs here; give the path of a program or a "
-        f"built-in algorithm: {NAMES}",
+        "'registry.example.com/team/trainer:1' is not an image that runs here; give the path of a program or "
+        f"a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
         {**OWN, f"{SPECIFICATION}.TrainingImage": "https://example.com/train.py2"},
         f"{SPECIFICATION}.TrainingImage",
-        "'https://example.com/train.py2' is not an image that runs here; give the path of a program or a "
-        f"built-in algorithm: {NAMES}",
+        "'https://example.com/train.py2' is not an image that runs here; give the path of a program or "
+        f"a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
