@@ -141,15 +141,15 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "V18",
         {**HYPERBAND, f"{STATICS}.epochs": "many"},
         f"{RESOURCES}.MaxResource",
-        "is missing and cannot be inferred: the static epochs is 'many', which is no whole number of 1 or "
-        "more; give it",
+        "is missing and cannot be inferred: the static epochs is 'many', which is not an integer of "
+        "at least 1; give it",
     ),
     (
         "V18",
         {**HYPERBAND, f"{STATICS}.epochs": "0"},
         f"{RESOURCES}.MaxResource",
-        "is missing and cannot be inferred: the static epochs is '0', which is no whole number of 1 or "
-        "more; give it",
+        "is missing and cannot be inferred: the static epochs is '0', which is not an integer of "
+        "at least 1; give it",
     ),
     (
         "V19",

@@ -233,7 +233,7 @@ class TestW1:
             assert "'warmStartConfig.parentHyperParameterTuningJobs' failed to satisfy" in message
         code, message = refused(tmp_path, child({}, "old", "Old"))
         assert code == "ValidationException"
-        assert "the parent 'old' stands 2 times; name it once" in message
+        assert "the parent 'old' is named 2 times; name it once" in message
 
     def test_accepts(self, tmp_path: Path) -> None:
         names = [f"p{i}" for i in range(5)]
@@ -377,7 +377,7 @@ class TestResults:
         }
         events, note = given(tmp_path, child(other))
         assert events[0].config == {"x": 0.25, "rate": 2.0, "kind": "a"}
-        assert note.endswith("2.0 stands in for the new 'rate', 'momentum' is not looked at any more")
+        assert note.endswith("2.0 stands in for the new 'rate', 'momentum' is no longer used")
 
 
 def run(root: Path, body: dict[str, Any]) -> TuningJobRunner:
@@ -438,5 +438,5 @@ def test_a_job_file_is_strict_only_if_asked(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="only the parent has 'momentum'"):
         session.create(parse_request(body), warm_start_jobs=750)
     run = session.start(parse_request(body))
-    assert run.notes[-1].endswith("'momentum' is not looked at any more")
+    assert run.notes[-1].endswith("'momentum' is no longer used")
     session.close()

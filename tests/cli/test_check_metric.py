@@ -111,7 +111,7 @@ def test_definitions_from_a_job_file_and_a_list(
     ("words", "expected"),
     [
         (["nowhere", "--metric", r"m=(\S+)"], "nowhere"),
-        (["LOG"], "nothing to try"),
+        (["LOG"], "no metric definition is given"),
         (["LOG", "--metric", "no equals sign"], "NAME=REGEX"),
         (["LOG", "--metric", "m=no group"], "group"),
         (["LOG", "--metric", "m=(unbalanced"], "regular expression"),

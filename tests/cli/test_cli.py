@@ -155,10 +155,10 @@ def test_again_goes_on_with_an_unfinished_job_only_if_the_file_is_the_same(hpt: 
     _, err = hpt("tune", str(path), "--again", code=2)
     tuning_path = "HyperParameterTuningJobConfig"
     assert err == (
-        "hpt: tuning job 'job' is unfinished and was described otherwise: "
+        "hpt: tuning job 'job' is unfinished and has another description: "
         f"{tuning_path}.ParameterRanges.ContinuousParameterRanges[0].MaxValue is '1.0' there and '2.0' here; "
         f"{tuning_path}.ResourceLimits.MaxNumberOfTrainingJobs is 4 there and 5 here. "
-        "Go on with it as it is by `hpt resume job`, end it by `hpt stop job`, or choose another name with "
+        "Go on with it unchanged by `hpt resume job`, end it by `hpt stop job`, or choose another name with "
         "--name\n"
     )
     assert hpt.describe("job")["HyperParameterTuningJobStatus"] == "InProgress"
@@ -304,9 +304,9 @@ def test_failing_programs_end_the_job_with_a_reason(hpt: Command, program: str, 
         (["tune", "job.json", "--max-jobs", "3"], "usage: hpt tune"),
         (
             ["tune", "job.json", "--kep-static", "x"],
-            "not known here: --kep-static x; did you mean --keep-static?",
+            "unknown arguments: --kep-static x; did you mean --keep-static?",
         ),
-        (["list", "job"], "not known here: job"),
+        (["list", "job"], "unknown arguments: job"),
         (["tun", "job.json"], "'tune'"),
     ],
 )
@@ -385,7 +385,7 @@ def test_an_unreadable_job_is_listed_as_such(hpt: Command) -> None:
 def test_check_says_the_ranges_in_words(hpt: Command) -> None:
     out, _ = hpt("tune", str(hpt.job()), "--check")
     assert "x: 0.0 to 1.0, Auto" in out
-    assert "depth: whole numbers 1 to 9, Auto" in out
+    assert "depth: integers 1 to 9, Auto" in out
     assert "kind: one of a, b" in out
     assert not hpt.state.exists()
 
@@ -415,7 +415,7 @@ def test_check_says_what_stops_ends_and_limits_the_job(hpt: Command) -> None:
     out, _ = hpt("tune", str(path), "--check")
     for line in (
         "strategy    Random, 30 jobs, 2 at a time, seed 11",
-        "stops early jobs that fall behind the median, once 10 have ended",
+        "stops early jobs worse than the median, once 10 have ended",
         "ends        after 1:00:00",
         "ends        at an objective of at most 0.25",
         "ends        when 7 jobs in a row do not improve the best",

@@ -121,7 +121,7 @@ EXPLAINED: list[tuple[HptError, str]] = [
                 Violation("code", "Image", "program", "'xgboost' is not installed", {"extra": "xgboost"}),
             ]
         ),
-        "no program is at t.py; looked at /job/t.py\n  Image: 'xgboost' is not installed; run: ",
+        "t.py does not exist; looked at /job/t.py\n  Image: 'xgboost' is not installed; run: ",
     ),
 ]
 

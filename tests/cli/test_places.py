@@ -65,13 +65,13 @@ def with_place(path: Path, member: str, place: str) -> str:
 def test_a_place_behind_a_locked_folder(hpt: Command, locked: Path, member: str) -> None:
     place = str(locked / "train.py")
     err = refused(hpt, "tune", with_place(hpt.job(), member, place), "--check")
-    assert f"{place} cannot be looked at (Permission denied); correct the path" in err
+    assert f"{place} cannot be accessed (Permission denied); correct the path" in err
 
 
 @pytest.mark.parametrize("member", ["program", "data", "destination"])
 def test_a_place_whose_name_is_too_long(hpt: Command, member: str) -> None:
     err = refused(hpt, "tune", with_place(hpt.job(), member, "./" + "x" * 300), "--check")
-    assert "cannot be looked at (File name too long)" in err
+    assert "cannot be accessed (File name too long)" in err
 
 
 @pytest.mark.parametrize("words", [["list"], ["describe", "job"], ["tune", "job.json"]])

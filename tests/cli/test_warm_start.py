@@ -53,7 +53,7 @@ def test_parents_in_job_files_may_have_other_names(folder: Path, capsys: pytest.
         json.dumps(job({"WarmStartConfig": named("TransferLearning"), STATICS: {}}))
     )
     assert main(["tune", str(folder / "job.yaml"), "--check"]) == 0
-    assert "'momentum' is not looked at any more" in said(capsys)[0]
+    assert "'momentum' is no longer used" in said(capsys)[0]
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ class TestFriendly:
 
     def test_values_no_request_could_express(self) -> None:
         with pytest.raises(
-            InputError, match="static: 'layers' is \\[1, 2\\]; give a text, a number or a truth"
+            InputError, match="static: 'layers' is \\[1, 2\\]; give a string, a number or a boolean"
         ):
             tuning_job("a", program="x", space=SPACE, metric="m", static={"layers": [1, 2]})  # type: ignore[dict-item]
         with pytest.raises(InputError, match="space: 'lr' is not a parameter"):
@@ -271,7 +271,7 @@ class TestRecords:
                 "hyperparameter 'lr' is static and has a range",
             ),
             (lambda: definition(environment=[]), "environment \\[\\] is not a dict"),
-            (lambda: definition(grace_seconds=-1), "grace_seconds -1 is not a number of 0 or more"),
+            (lambda: definition(grace_seconds=-1), "grace_seconds -1 is not a number of at least 0"),
             (lambda: definition(channels=(Channel("a", "/"),) * 2), "two of the channels are named 'a'"),
             (lambda: config(name="a_b"), "job name 'a_b' is not 1 to 32 letters"),
             (lambda: config(name="a" * 33), "is not 1 to 32 letters"),
@@ -314,5 +314,5 @@ def test_grace(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "inf", "nan"])
 def test_no_grace(text: str) -> None:
-    with pytest.raises(InputError, match="is not a number of seconds of 0 or more"):
+    with pytest.raises(InputError, match="is not a number of seconds of at least 0"):
         read_grace({"HPT_GRACE_SECONDS": text})

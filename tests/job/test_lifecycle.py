@@ -128,7 +128,7 @@ def begun(*extra: ev.Event) -> JobState:
         (ev.StatusChanged(3.0, 1, "Completed"), "belongs to Completed"),
         (ev.TrialEnded(3.0, 1, TrialStatus.COMPLETED, secondary="Stopped"), "Training to Stopped"),
         (ev.AttemptCreated(3.0, 1, 2), "Training to Starting"),
-        (ev.JobEnded(3.0, "Completed", "x"), "while 1 training jobs run"),
+        (ev.JobEnded(3.0, "Completed", "x"), "while 1 training job runs"),
         (ev.JobEnded(3.0, "Stopped", "x"), "InProgress to Stopped"),
     ],
 )

@@ -81,7 +81,9 @@ def test_what_no_definition_trains_is_named_and_left_out(root: Path) -> None:
     left_out = [event for event in events if event.config is None]
     assert left_out
     assert all(event.value < 1 for event in left_out)
-    assert f"'old/two' gives none of {len(left_out)} results, for no definition trains its program" in note
+    assert (
+        f"'old/two' gives none of {len(left_out)} results, because no definition trains its program" in note
+    )
 
 
 @pytest.mark.parametrize("kind", ["identical", "transfer"])

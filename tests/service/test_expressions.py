@@ -117,7 +117,7 @@ def test_expressions_that_break_a_rule(expression: dict[str, Any], message: str)
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        (one("TrainingJobStatus", "GreaterThan", "A"), "is a text"),
+        (one("TrainingJobStatus", "GreaterThan", "A"), "is a string"),
         (one("CreationTime", "GreaterThan", "yesterday"), "a time in ISO 8601"),
         (one("TrainingTimeInSeconds", "Equals", "long"), "a number"),
     ],

@@ -63,7 +63,7 @@ def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
         return request, file.absolute().parent
     except FileNotFoundError:
         raise InputError(
-            f"{file} is relative to the working directory, which was deleted; go to another folder, or give "
+            f"{file} starts at the working directory, which was deleted; go to another folder, or give "
             "an absolute path"
         ) from None
 

@@ -17,12 +17,10 @@ Entry = tuple[float, str]
 
 
 def page(entries: list[Entry], token: str | None, *, descending: bool = False, size: int = 3, **more: Any):
-    question = {"Operation": "List", **more, "MaxResults": size}
+    query = {"Operation": "List", **more, "MaxResults": size}
     if token is not None:
-        question["NextToken"] = token
-    return take_page(
-        entries, key=lambda e: e[0], name=lambda e: e[1], descending=descending, question=question
-    )
+        query["NextToken"] = token
+    return take_page(entries, key=lambda e: e[0], name=lambda e: e[1], descending=descending, query=query)
 
 
 def read_all(entries: list[Entry], *, descending: bool = False, size: int = 3) -> list[list[Entry]]:

@@ -10,7 +10,7 @@ BROKEN_OTHERS = [
         "hints",
         {f"{RANGES}.AutoParameters": [{"Name": "lambda", "ValueHint": "1"}]},
         f"{RANGES}.AutoParameters",
-        "are hints for Autotune, which is not asked for; add Autotune with Mode Enabled, or give ranges",
+        "are hints for Autotune, which is not enabled; add Autotune with Mode Enabled, or give ranges",
     ),
     Case(
         "definitions",
@@ -35,28 +35,28 @@ BROKEN_OTHERS = [
         "image",
         {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"},
         f"{SPECIFICATION}.TrainingImage",
-        "'registry.example.com/team/trainer:1' is no image that runs here; give the path of a program or a "
-        f"built-in algorithm: {NAMES}",
+        "'registry.example.com/team/trainer:1' is not an image that runs here; give the path of a program or "
+        f"a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
         {**OWN, f"{SPECIFICATION}.TrainingImage": "https://example.com/train.py2"},
         f"{SPECIFICATION}.TrainingImage",
-        "'https://example.com/train.py2' is no image that runs here; give the path of a program or a "
-        f"built-in algorithm: {NAMES}",
+        "'https://example.com/train.py2' is not an image that runs here; give the path of a program or "
+        f"a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
         OWN,
         f"{SPECIFICATION}.TrainingImage",
-        f"'train.py' is no image that runs here; give a built-in algorithm: {NAMES}",
+        f"'train.py' is not an image that runs here; give a built-in algorithm: {NAMES}",
         strict=True,
     ),
     Case(
         "image",
         {f"{SPECIFICATION}.TrainingImage": "xgboost", f"{SPECIFICATION}.MetricDefinitions": [AUC]},
         f"{SPECIFICATION}.TrainingImage",
-        f"'xgboost' is no image that runs here; give a built-in algorithm: {NAMES}",
+        f"'xgboost' is not an image that runs here; give a built-in algorithm: {NAMES}",
         strict=True,
     ),
     Case(
@@ -69,7 +69,7 @@ BROKEN_OTHERS = [
         "metrics",
         {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "auc=([0-9"},
         f"{SPECIFICATION}.MetricDefinitions[0].Regex",
-        "'auc=([0-9' is not a regular expression (unterminated character set at position 5); mend it",
+        "'auc=([0-9' is not a regular expression (unterminated character set at position 5); fix it",
     ),
     Case(
         "metrics",
@@ -88,7 +88,8 @@ BROKEN_OTHERS = [
         "added",
         {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "loss"},
         f"{JOB}.StaticHyperParameters._tuning_objective_metric",
-        "'loss' differs from the objective metric 'validation:auc', and is added by itself; leave it out",
+        "'loss' differs from the objective metric 'validation:auc', which is added automatically; "
+        "leave it out",
     ),
     Case(
         "added",
@@ -137,7 +138,7 @@ BROKEN_OTHERS = [
         "grace",
         {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "-1"}},
         f"{JOB}.Environment.HPT_GRACE_SECONDS",
-        "'-1' is not a number of seconds of 0 or more; give one, or leave it out",
+        "'-1' is not a number of seconds of at least 0; give one, or leave it out",
     ),
     Case(
         "time",
@@ -150,6 +151,6 @@ BROKEN_OTHERS = [
         "tags",
         {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "team", "Value": "b"}]},
         "Tags",
-        "the key 'team' stands 2 times; keep one",
+        "the key 'team' is given 2 times; keep one",
     ),
 ]

@@ -124,7 +124,7 @@ BROKEN_NUMBERS = [
         "V05",
         {f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": "auc"},
         f"{CONFIG}.HyperParameterTuningJobObjective.MetricName",
-        f"'auc' is no metric of xgboost; use one of {ONLY_METRICS}",
+        f"'auc' is not a metric of xgboost; use one of {ONLY_METRICS}",
     ),
     Case(
         "V06",
@@ -215,7 +215,7 @@ BROKEN_NUMBERS = [
         "V11",
         {f"{CATEGORICAL}[0].Values": ["gbtree", "dart", "gbtree"], f"{LIMITS}.MaxNumberOfTrainingJobs": GONE},
         f"{CATEGORICAL}[0].Values",
-        "range 'booster': the value 'gbtree' stands 2 times; keep one",
+        "range 'booster': the value 'gbtree' is given 2 times; keep one",
         base=grid,
     ),
     Case(
@@ -394,7 +394,7 @@ BROKEN_NUMBERS = [
             }
         },
         "WarmStartConfig.ParentHyperParameterTuningJobs",
-        "the parent 'a' stands 2 times; name it once",
+        "the parent 'a' is named 2 times; name it once",
     ),
     Case(
         "V28",

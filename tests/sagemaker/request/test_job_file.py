@@ -123,9 +123,9 @@ def test_strict_mode_wants_quotes_in_all_of_them(tmp_path: Path, name: str, text
     with pytest.raises(ValidationError) as caught:
         parse_request(load(tmp_path, text, name), base_dir=tmp_path, strict=True)
     messages = {violation.path.split(".")[-1]: violation.message for violation in caught.value.violations}
-    assert messages["MinValue"] == "'1e-3' is a number where a text is required; put it in quotes"
-    assert messages["epochs"] == "'10' is a number where a text is required; put it in quotes"
-    assert messages["Values[1]"] == "'true' is a truth value where a text is required; put it in quotes"
+    assert messages["MinValue"] == "'1e-3' is a number where a string is required; put it in quotes"
+    assert messages["epochs"] == "'10' is a number where a string is required; put it in quotes"
+    assert messages["Values[1]"] == "'true' is a boolean where a string is required; put it in quotes"
 
 
 @pytest.mark.parametrize(
@@ -196,16 +196,16 @@ class TestYaml:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("a: 1\nb:\n  c: 2\n  c: 3\n", "job.yaml:4:3: the key 'c' stands twice in one object; drop one"),
+            ("a: 1\nb:\n  c: 2\n  c: 3\n", "job.yaml:4:3: duplicate key 'c' in an object; remove one"),
             ("a: &x [*x]\n", "job.yaml:1:4: an alias contains itself; write the value out"),
             (
                 "a: !!python/object:os.system x\n",
                 "job.yaml:1:4: 'x' does not fit the tag tag:yaml.org,2002:python/object:os.system; drop "
                 "the tag",
             ),
-            ("a: !mine {}\n", "job.yaml:1:4: the tag !mine is not known here; drop it"),
-            ("a: !!int x\n", "job.yaml:1:4: 'x' does not fit the tag tag:yaml.org,2002:int; drop the tag"),
-            ("? [a]\n: b\n", "job.yaml:1:3: a key is a list or an object; use a text"),
+            ("a: !mine {}\n", "job.yaml:1:4: the tag !mine is not known; remove it"),
+            ("a: !!int x\n", "job.yaml:1:4: 'x' does not fit the tag tag:yaml.org,2002:int; remove the tag"),
+            ("? [a]\n: b\n", "job.yaml:1:3: a key is a list or an object; use a string"),
             ("a: [1\nb: 2\n", "job.yaml:2:2: not valid YAML: expected ',' or ']', but got ':'"),
             (
                 "a:\n\t- b\n",
@@ -219,11 +219,11 @@ class TestYaml:
             ),
             (
                 "- a\n",
-                "job.yaml holds no object with members at its top; write HyperParameterTuningJobName: ...",
+                "job.yaml is not an object at its top level; write HyperParameterTuningJobName: ...",
             ),
             (
                 "# nothing\n",
-                "job.yaml holds no object with members at its top; write HyperParameterTuningJobName: ...",
+                "job.yaml is not an object at its top level; write HyperParameterTuningJobName: ...",
             ),
             ("- " * 30_000, "job.yaml is nested too deeply to be a tuning job request; flatten it"),
         ],
@@ -265,7 +265,7 @@ class TestJson:
         [
             (
                 '{"a": 1,\n "b": 2,\n "a": 3}',
-                "job.json: the key 'a' stands twice in one object (lines 1, 3); drop one",
+                "job.json: duplicate key 'a' in an object (lines 1, 3); remove one",
             ),
             ('{"a": 1,\n "b" 2}', "job.json:2:6: not valid JSON: Expecting ':' delimiter"),
             ('{"a":\n NaN}', "job.json: NaN is not JSON (line 2); write a number"),
@@ -273,9 +273,9 @@ class TestJson:
             ('{"a": 1} x', "job.json:1:10: not valid JSON: Extra data"),
             (
                 "[]",
-                "job.json holds no object with members at its top; write HyperParameterTuningJobName: ...",
+                "job.json is not an object at its top level; write HyperParameterTuningJobName: ...",
             ),
-            ("7", "job.json holds no object with members at its top; write HyperParameterTuningJobName: ..."),
+            ("7", "job.json is not an object at its top level; write HyperParameterTuningJobName: ..."),
             ("[" * 100_000, "job.json is nested too deeply to be a tuning job request; flatten it"),
             (
                 f'{{"a": {"9" * 5000}}}',
@@ -337,7 +337,7 @@ class TestFiles:
     """What is no job file at all."""
 
     def test_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"there is no job file .*/gone\.json; correct the path"):
+        with pytest.raises(InputError, match=r"job file .*/gone\.json does not exist; correct the path"):
             load_job_file(tmp_path / "gone.json")
 
     def test_a_folder(self, tmp_path: Path) -> None:
@@ -357,15 +357,15 @@ class TestFiles:
     @pytest.mark.parametrize("name", ["job.json", "job.yaml", "job.toml", "job"])
     def test_binary(self, tmp_path: Path, name: str) -> None:
         message = refused(tmp_path, b"\x7fELF\x01\x00\x00", name)
-        assert message == f"{name} is a binary file; a job file is a text in JSON, YAML or TOML"
+        assert message == f"{name} is a binary file; write a job file in JSON, YAML or TOML"
 
     def test_another_encoding(self, tmp_path: Path) -> None:
         message = refused(tmp_path, '{"a":\n "é"}'.encode("latin-1"))
-        assert message == "job.json:2: not a text in UTF-8 (invalid continuation byte); save it as UTF-8"
+        assert message == "job.json:2: not valid UTF-8 (invalid continuation byte); save it as UTF-8"
 
     def test_enormous(self, tmp_path: Path) -> None:
         message = refused(tmp_path, b" " * (MAX_BYTES + 1))
-        assert message == "job.json is larger than 4 MiB; a job file is a short text"
+        assert message == "job.json is larger than 4 MiB; write a job file in JSON, YAML or TOML"
 
 
 TEXTS = {"job.json": JSON, "job.yaml": YAML, "job.toml": TOML}

@@ -126,7 +126,7 @@ class TestSurroundings:
     def test_a_program_must_be_there_and_be_a_file(self, here: Surroundings, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
         assert here.program(str(gone)) == (
-            f"no program is at {gone}; correct the path (relative ones start at the job file)"
+            f"{gone} does not exist; correct the path (relative ones start at the job file)"
         )
         assert here.program(str(tmp_path)) == f"{tmp_path} is a folder; name the program in it"
 
@@ -134,7 +134,7 @@ class TestSurroundings:
         (tmp_path / "train.csv").write_text("1,2")
         assert here.data(str(tmp_path)) is None
         assert here.data(str(tmp_path / "train.csv")) is None
-        assert "nothing is at" in str(here.data(str(tmp_path / "gone")))
+        assert "does not exist" in str(here.data(str(tmp_path / "gone")))
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_data_must_be_readable(self, here: Surroundings, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ class TestSurroundings:
         assert here.destination(str(tmp_path / "new" / "folder")) is None
         (tmp_path / "file").write_text("")
         assert here.destination(str(tmp_path / "file")) == f"{tmp_path / 'file'} is a file; name a folder"
-        assert "cannot be made" in str(here.destination(str(tmp_path / "file" / "below")))
+        assert "cannot be created" in str(here.destination(str(tmp_path / "file" / "below")))
 
     def test_s3_is_asked_only_where_there_is_someone_to_ask(self, tmp_path: Path) -> None:
         asked: list[str] = []

@@ -241,7 +241,7 @@ class TestWarnings:
     def test_what_is_only_stored_is_named_in_one_warning(self) -> None:
         [warning] = read_request(single()).warnings
         assert warning == (
-            "kept, but without effect on this machine: TrainingJobDefinition.RoleArn, "
+            "stored, but without effect on this machine: TrainingJobDefinition.RoleArn, "
             "TrainingJobDefinition.ResourceConfig.InstanceType, "
             "TrainingJobDefinition.ResourceConfig.VolumeSizeInGB"
         )
@@ -257,7 +257,8 @@ class TestWarnings:
         path = f"{CONFIG}.HyperParameterTuningJobObjective"
         warnings = read_request(edit(single(), {f"{path}.Type": "Minimize"})).warnings
         assert (
-            f"{path}.Type is Minimize, but of validation:auc the larger value is the better one" in warnings
+            f"{path}.Type is Minimize, but validation:auc is better when it is larger; check the direction"
+            in warnings
         )
 
 
@@ -292,11 +293,11 @@ class TestRefusals:
             ("path", f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
         ]
         assert found[2][3] == (
-            f"'trian.py': no program is at trian.py; correct the path (relative ones start at the "
+            f"'trian.py': trian.py does not exist; correct the path (relative ones start at the "
             f"job file); built-in algorithms are {NAMES}"
         )
         assert found[3][3] == (
-            "'file://data/test.csv': nothing is at file://data/test.csv; correct the path (relative "
+            "'file://data/test.csv': file://data/test.csv does not exist; correct the path (relative "
             "ones start at the job file)"
         )
 

@@ -49,7 +49,7 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
             "my_job",
             "'my_job' does not match the required form [a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}; change it to fit",
         ),
-        ("HyperParameterTuningJobName", 7, "7 is a number where a text is required; put it in quotes"),
+        ("HyperParameterTuningJobName", 7, "7 is a number where a string is required; put it in quotes"),
         (
             f"{CONFIG}.Strategy",
             "Bayes",
@@ -68,17 +68,17 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
         (
             f"{LIMITS}.MaxParallelTrainingJobs",
             "2",
-            "'2' is a text where an integer is required; write it without quotes",
+            "'2' is a string where an integer is required; write it without quotes",
         ),
         (
             f"{LIMITS}.MaxParallelTrainingJobs",
             2.0,
-            "2.0 is a number where an integer is required; give a whole number",
+            "2.0 is a number where an integer is required; give an integer",
         ),
         (
             f"{LIMITS}.MaxParallelTrainingJobs",
             True,
-            "True is a truth value where an integer is required; give a whole number",
+            "True is a boolean where an integer is required; give an integer",
         ),
         (
             f"{CONFIG}.RandomSeed",
@@ -88,9 +88,9 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
         (
             f"{CONFIG}.RandomSeed",
             None,
-            "is null; leave the member out, or give it a value (a text 'null' in quotes)",
+            "is null; leave the member out, or give it a value (a string 'null' in quotes)",
         ),
-        (f"{ETA}.MinValue", 0.1, "0.1 is a number where a text is required; put it in quotes"),
+        (f"{ETA}.MinValue", 0.1, "0.1 is a number where a string is required; put it in quotes"),
         (f"{ETA}.MinValue", GONE, "is missing and is required; add MinValue"),
         (f"{ETA}.Name", "a\nb", "'a\\nb' contains a line break, which is not allowed here; take it out"),
         (
@@ -103,10 +103,10 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
             "\ud800",
             "'\\ud800' contains a NUL character or half a surrogate pair; take it out",
         ),
-        (f"{ETA}.Name", ["eta"], "['eta'] is a list; give a text"),
-        (f"{JOB}.EnableManagedSpotTraining", "no", "'no' is a text; write true or false, without quotes"),
+        (f"{ETA}.Name", ["eta"], "['eta'] is a list; give a string"),
+        (f"{JOB}.EnableManagedSpotTraining", "no", "'no' is a string; write true or false, without quotes"),
         (f"{JOB}.InputDataConfig", {}, "{} is an object; give a list"),
-        (f"{JOB}.InputDataConfig", "train", "'train' is a text; give a list"),
+        (f"{JOB}.InputDataConfig", "train", "'train' is a string; give a list"),
         (f"{JOB}.InputDataConfig", [], "has 0 entries, fewer than the minimum of 1; add to it"),
         (f"{JOB}.StaticHyperParameters", [], "[] is a list; give an object of names and values"),
         (f"{JOB}.StoppingCondition", 3600, "3600 is a number; give an object with members"),
@@ -133,7 +133,7 @@ def test_a_right_request_comes_out_as_it_went_in(request_: dict[str, Any]) -> No
         (
             f"{CONFIG}.TuningJobCompletionCriteria.TargetObjectiveMetricValue",
             "0.9",
-            "'0.9' is a text where a number is required; give a number",
+            "'0.9' is a string where a number is required; give a number",
         ),
         (
             f"{CONFIG}.TuningJobCompletionCriteria.TargetObjectiveMetricValue",
@@ -230,7 +230,7 @@ class TestSourceText:
     def test_strictly_it_is_a_number(self) -> None:
         request = edit(single(), {f"{ETA}.MinValue": SourceText("0.10", 0.1)})
         assert found(request) == [
-            (f"{ETA}.MinValue", "'0.10' is a number where a text is required; put it in quotes")
+            (f"{ETA}.MinValue", "'0.10' is a number where a string is required; put it in quotes")
         ]
 
     def test_elsewhere_its_value_counts(self) -> None:
