@@ -9,7 +9,7 @@ import pytest
 from hpt.errors import InputError
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.curves import CurveTable, load_curves
-from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock
+from hpt.executors.simulated import Curve, SimulatedExecutor, Faults, VirtualClock
 from hpt.job.config import Objective, TrainingJobDefinition
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
@@ -33,9 +33,9 @@ def submission(name: str = "job-001", **changes: object) -> Submission:
     return Submission(name, 1, TEXTS, definition)
 
 
-def make(curve: Curve, trouble: Trouble | None = None) -> tuple[SimulatedExecutor, VirtualClock]:
+def make(curve: Curve, faults: Faults | None = None) -> tuple[SimulatedExecutor, VirtualClock]:
     clock = VirtualClock(100.0)
-    return SimulatedExecutor(lambda config: curve, clock, trouble=trouble or Trouble()), clock
+    return SimulatedExecutor(lambda config: curve, clock, faults=faults or Faults()), clock
 
 
 def look(executor: SimulatedExecutor) -> Update:
@@ -100,7 +100,7 @@ def test_only_attempts_with_news_are_told_of_in_the_order_of_submission() -> Non
 
 
 def test_a_stop_is_followed_by_what_is_printed_until_it_is_over() -> None:
-    executor, clock = make(Curve([1.0, 2.0, 3.0, 4.0], 10.0), Trouble(shutdown=12.0))
+    executor, clock = make(Curve([1.0, 2.0, 3.0, 4.0], 10.0), Faults(shutdown=12.0))
     executor.submit(submission(grace_seconds=60.0))
     clock.now = 110.0
     log = look(executor).log.data
@@ -120,7 +120,7 @@ def test_a_stop_is_followed_by_what_is_printed_until_it_is_over() -> None:
 
 
 def test_a_stop_at_once_and_one_whose_grace_is_shorter() -> None:
-    executor, clock = make(Curve([1.0] * 9, 10.0), Trouble(shutdown=12.0))
+    executor, clock = make(Curve([1.0] * 9, 10.0), Faults(shutdown=12.0))
     executor.submit(submission("hurried"))
     executor.submit(submission("short", grace_seconds=3.0))
     executor.stop(AttemptKey("hurried", 1), now=True)
@@ -171,11 +171,11 @@ def test_alarms_are_not_slept_through() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "outcome", "code"),
-    [(Trouble(losses=1.0), "Lost", None), (Trouble(failures=1.0), "Exited", 1)],
+    ("faults", "outcome", "code"),
+    [(Faults(losses=1.0), "Lost", None), (Faults(failures=1.0), "Exited", 1)],
 )
-def test_what_goes_wrong(trouble: Trouble, outcome: str, code: int | None) -> None:
-    executor, clock = make(Curve([1.0] * 10, 10.0), trouble)
+def test_what_goes_wrong(faults: Faults, outcome: str, code: int | None) -> None:
+    executor, clock = make(Curve([1.0] * 10, 10.0), faults)
     for i in range(20):
         executor.submit(submission(f"job-{i:03d}"))
     clock.now = 1000.0
@@ -185,7 +185,7 @@ def test_what_goes_wrong(trouble: Trouble, outcome: str, code: int | None) -> No
 
 
 def test_stragglers_are_slower() -> None:
-    executor, clock = make(Curve([1.0], 10.0), Trouble(stragglers=1.0, slowdown=4.0))
+    executor, clock = make(Curve([1.0], 10.0), Faults(stragglers=1.0, slowdown=4.0))
     executor.submit(submission())
     executor.sleep(0.0)
     assert clock() == 140.0
@@ -196,8 +196,8 @@ def test_stragglers_are_slower() -> None:
     [
         (lambda: Curve([1.0], [1.0, 2.0]), "1 values and 2 durations"),
         (lambda: Curve([1.0], -1.0), "a duration of -1.0"),
-        (lambda: Trouble(failures=1.5), "failures 1.5 is not a share from 0 to 1"),
-        (lambda: Trouble(slowdown=0.5), "slowdown 0.5 is not a number of 1 or more"),
+        (lambda: Faults(failures=1.5), "failures 1.5 is not a share from 0 to 1"),
+        (lambda: Faults(slowdown=0.5), "slowdown 0.5 is not a number of 1 or more"),
         (lambda: CurveTable(SPACE, []), "the table of curves is empty"),
     ],
 )
