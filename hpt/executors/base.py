@@ -58,15 +58,16 @@ class Exit:
     """How an attempt ended.
 
     outcome: `Exited` (the program ran and ended, whatever its code: also killed by the kernel when
-    memory ran out), `Lost` (the infrastructure failed under it: supervisor gone, host restarted, disk full, could not
-    be started for a reason that is not the program's) or `Preempted` (Spot capacity was withdrawn). reason:
-    a message for the user; the program's own failure file where it wrote one. stopped: a stop was requested
-    before it ended. timed_out: it ran into its deadline. started: when its program was; None if it never was.
+    memory ran out), `Lost` (the infrastructure failed under it: supervisor gone, host restarted, disk full,
+    could not be started for a reason that is not the program's) or `Preempted` (Spot capacity was withdrawn).
+    reason: a message for the user; the program's own failure file where it wrote one. stopped: a stop was
+    requested before it ended. timed_out: it ran into its deadline. started: when its program was; None if it
+    never was.
     model: where its model lies, or None. log: where its log can be read as a file, or None.
 
-    checkpoint: where another attempt would continue, as an offset of this attempt's log: the checkpoint covers
-    what was printed up to there. 0 where the checkpoint is still the one that this attempt began
-    with, None if there is no checkpoint. Given for attempts that another may follow: stopped, lost, preempted.
+    checkpoint: where another attempt would continue, as an offset of this attempt's log: the checkpoint
+    covers what was printed up to there. 0 where the checkpoint is still the one that this attempt began with,
+    None if there is no checkpoint. Given for attempts that another may follow: stopped, lost, preempted.
     """
 
     outcome: str
@@ -123,8 +124,8 @@ class Executor(Protocol):
         """What changed since the last call: at most one update for each attempt that is followed.
 
         Never blocks, and hands out a bounded number of bytes, so that its caller is not held up;
-        `Update.more` says that there are further ones. The cost grows with what changed, beside a short look at what runs. An
-        attempt whose end was handed out is not followed any further.
+        `Update.more` says that there are further ones. The cost grows with what changed, beside a short look
+        at what runs. An attempt whose end was handed out is not followed any further.
 
         Raises:
             RetryableError: nothing is known now; a later call reports what changed.
@@ -134,7 +135,7 @@ class Executor(Protocol):
     def stop(self, key: AttemptKey, *, now: bool = False) -> None:
         """Ask the attempt to end: SIGTERM, the grace period, SIGKILL; `now` skips the grace.
 
-        Idempotent, and without effect on an attempt that has ended or never existed. That it returns acknowledges
+        Idempotent, and without effect on an attempt that has ended or never existed. Returning acknowledges
         the request: the attempt will end.
 
         Raises:

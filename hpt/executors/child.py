@@ -134,7 +134,7 @@ def explain(program: str, number: int, directory: str) -> str:
     if number == errno.E2BIG:
         return f"the program {program} cannot run: hyperparameters and environment are too long to be passed"
     if number == errno.EINVAL:
-        return f"the program {program} cannot run: its environment or arguments hold characters that are not allowed"
+        return f"the program {program} cannot run: its environment or arguments hold forbidden characters"
     return f"the program {program} cannot run: {os.strerror(number)}"
 
 

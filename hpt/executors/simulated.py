@@ -26,8 +26,8 @@ from hpt.search.trial import Config
 class Curve:
     """What one training job would do.
 
-    values: of the objective metric, in the order in which they are printed. seconds: the duration of each, one
-    number for all or a sequence.
+    values: of the objective metric, in the order in which they are printed. seconds: the duration of each,
+    one number for all or a sequence.
 
     Raises:
         InputError: the lengths differ, or a duration is negative.

@@ -1,4 +1,5 @@
-"""The supervisor of one attempt: it starts the program, enforces its limits, ends it and records how it ended.
+"""The supervisor of one attempt: it starts the program, enforces its limits, ends it and records how it
+ended.
 
 One small process for each running trial. It outlives the tuner and reads requests from the attempt's
 directory (`record.py` lists the files), so any later tuner can take over. SIGTERM asks it to end the program,
@@ -205,8 +206,8 @@ class Supervisor:
     def _attend(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> int:
         """Wait for a child's end while keeping its limits and the log's index; returns its wait status.
 
-        When the first process of a program that is to end died of SIGTERM without passing it to its children (as
-        a shell does), they get the signal too, and the rest of the grace period.
+        When the first process of a program that is to end died of SIGTERM without passing it to its children
+        (as a shell does), they get the signal too, and the rest of the grace period.
         """
         status: int | None = None
         signalled_all = False

@@ -1,8 +1,8 @@
 """The calls that a tuning job makes to its executor, with retries where the executor fails.
 
 A call that raises RetryableError says nothing about any attempt: a submission waits, a stop is requested
-again until it is acknowledged, and a poll brings no updates. Each kind of call is retried after a pause, which
-grows while the executor keeps failing.
+again until it is acknowledged, and a poll brings no updates. Each kind of call is retried after a pause,
+which grows while the executor keeps failing.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ JOBS = {
     "PyYAML": "yaml",
     "rich": "rich",
 }
-"""The distributions of `hpt[jobs]` and the modules that they install. Numba is not required: without it logs are
-only read more slowly.
+"""The distributions of `hpt[jobs]` and the modules that they install. Numba is not required: without it logs
+are only read more slowly.
 """
 
 

@@ -1,4 +1,6 @@
-"""Reads the logs of running attempts: updates of the executor in, metric values with their times out, at a limited pace."""
+"""Reads the logs of running attempts: updates of the executor in, metric values with their times out, at a
+limited pace.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ class LogReader:
     """Reads what `poll` brings, in its order.
 
     pace: how long one `read` may go on, the rest being left for the next; None: until what one poll brought
-    is read. What was handed out and not yet read is kept, and the executor is not polled meanwhile: it bounds what
-    it hands out. A log that takes long is read in turns with the others.
+    is read. What was handed out and not yet read is kept, and the executor is not polled meanwhile: it bounds
+    what it hands out. A log that takes long is read in turns with the others.
 
     boundary: called with a name before a log is read; it may raise.
     """

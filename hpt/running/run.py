@@ -68,7 +68,7 @@ class Run:
         self._session.storage.leave(self.name, STOP)
 
     def result(self) -> TuningResult:
-        """Its result as far as this process has followed it; a job that was not followed is followed first."""
+        """Its result, as far as this process has followed it; it is followed first if it was not yet."""
         if self._runner is None:
             self.follow()
         assert self._runner is not None

@@ -489,7 +489,8 @@ def _stopped(job: TrainingJob) -> str:
 
 
 def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
-    """`<tuning job name>-<ordinal>-<8 hex digits>` (behaviour 4.1); the digits are a function of the job alone.
+    """`<tuning job name>-<ordinal>-<8 hex digits>` (behaviour 4.1); the digits are a function of the job
+    alone.
 
     Parameters
     ----------

@@ -71,7 +71,8 @@ def _working_directory() -> str:
 class Again(StrEnum):
     """What to do where the name of a job to start is taken.
 
-    NEVER: refuse. SAME: go on with that job, or show how it ended, if its description is the same; else refuse. NEXT: as SAME if it is unfinished, else run as NAME-2, NAME-3, ...
+    NEVER: refuse. SAME: go on with that job, or show how it ended, if its description is the same; else
+    refuse. NEXT: as SAME if it is unfinished, else run as NAME-2, NAME-3, ...
     """
 
     NEVER = "never"
@@ -120,8 +121,8 @@ class Session:
         Parameters
         ----------
         config
-            The job. Without a request its rules are checked here, its defaults are filled in, and the programs,
-            data and places of a new job must exist.
+            The job. Without a request its rules are checked here, its defaults are filled in, and the
+            programs, data and places of a new job must exist.
         again
             What to do where the name is taken.
         request
@@ -214,8 +215,8 @@ class Session:
         request: Mapping[str, Any] | None = None,
         warm_start_jobs: int | None = None,
     ) -> JobConfig:
-        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents. Starts
-        nothing.
+        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents.
+        Starts nothing.
 
         request: as `start` takes it. warm_start_jobs: as `inherit` takes it.
 
@@ -237,7 +238,8 @@ class Session:
     def inherit(
         self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
     ) -> tuple[list[ParentResult], tuple[str, ...]]:
-        """The results that a warm start begins with, as events of the time `created`, and messages about them.
+        """The results that a warm start begins with, as events of the time `created`, and messages about
+        them.
 
         warm_start_jobs: check the parents by all rules of the service; this is the maximum number of training
         jobs of the parents and the job together. None: take every result that fits the job's space.

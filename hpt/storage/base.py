@@ -119,8 +119,8 @@ class Storage(Protocol):
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
         """Add a note for the processes that run or show the job; durable. Raises JobNotFoundError.
 
-        `hpt.job.notes` lists what notes can say, a request to stop among them. A duplicate of the last note is
-        ignored.
+        `hpt.job.notes` lists what notes can say, a request to stop among them. A duplicate of the last note
+        is ignored.
         """
         ...
 

@@ -27,7 +27,7 @@ class _Job:
 
 
 class MemoryStorage:
-    """Everything is held as JSON strings, as in a durable storage: no mutable object is shared with callers."""
+    """Everything is held as JSON strings, as in a durable storage: callers share no mutable object."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}

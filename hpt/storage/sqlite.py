@@ -264,7 +264,7 @@ class SQLiteStorage:
             raise error.at(str(self.path(name) / DATABASE)) from error
 
     def names(self) -> list[str]:
-        """The names of every stored job, in lower case and in order, and perhaps of directories without a job."""
+        """The names of every stored job, in lower case and in order, and of some directories without one."""
         try:
             names = sorted(entry.name for entry in self._state.iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -417,7 +417,8 @@ def _may_exist(path: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether something is at `path`. From Python 3.14 on `Path.exists` is False for what cannot be looked at.
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` is False for what cannot be looked
+    at.
 
     Raises:
         OSError: it cannot be looked at.
@@ -448,8 +449,8 @@ def _insert(execute: Execute, last: int, rows: list[tuple[float, str, str]]) -> 
 
 
 def _encodable(string: str) -> str:
-    """The JSON string in a form that UTF-8 can hold: surrogates (undecodable bytes of a log or a path) become JSON's own
-    escapes.
+    """The JSON string in a form that UTF-8 can hold: surrogates (undecodable bytes of a log or a path) become
+    JSON's own escapes.
     """
     try:
         string.encode()
