@@ -231,8 +231,8 @@ def run(
     Raises:
         ValidationError: a new job breaks a rule, or its program, data or a place is not there or cannot be
             reached; nothing was started.
-        JobExistsError: the name is that of a job with a different description. JobOwnedError: another living process
-            runs it. Nothing was changed.
+        JobExistsError: the name is that of a job with a different description. JobOwnedError: another living
+            process runs it. Nothing was changed.
         MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were interrupted with grace.
     """

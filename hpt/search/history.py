@@ -4,8 +4,7 @@ n   observations with a usable objective          X: (n, d)   y: (n,)   in compl
 m   trials still running                          pending: (m, d)       in trial order
 f   trials that ended without a usable objective  failed: (f, d)        in completion order
 r   observations of one related search            related: X (r, d), y (r,)   in the order they were added
-d   parameters of the space; 0 in the joint view of a multi-algorithm search, whose parts are
-`History.of(name)`
+d   parameters of the space; 0 in the joint view of a multi-algorithm search, whose parts `History.of` gives
 """
 
 from __future__ import annotations
@@ -144,7 +143,7 @@ class HistoryLog:
             return self
         if definition not in self.parts:
             raise InputError(
-                f"{_MULTI_ALGORITHM} {', '.join(self.parts)}; definition {definition!r} is not one of them; name one"
+                f"{_MULTI_ALGORITHM} {', '.join(self.parts)}; {definition!r} is not one of them: name one"
             )
         return self.parts[definition]
 

@@ -27,8 +27,8 @@ class MedianRule:
 
     Steps count the reports of what the model has been trained for: where the resource of a report is no
     further than that of earlier ones, training went back, and it takes their place. Predecessors ended with a
-    usable objective and have e values or more; in a multi-algorithm job, only
-    trials of the same definition are predecessors.
+    usable objective and have e values or more; in a multi-algorithm job, they are of
+    the same definition.
     NaN and infinity are worse than any number, and so is an average with one of them in it; equal values go
     on.
 

@@ -1,6 +1,6 @@
 """Hyperband whose configurations a Gaussian process over (configuration, resource) proposes.
 
-n   observations: the value with which a trial reached a rung or the end, for observation it reached
+n   observations: the value with which a trial reached a rung or the end, for each of these that it reached
 d   parameters of the space; the model has d + 1 coordinates, the last being the resource
 """
 
@@ -174,15 +174,14 @@ class ModelHyperbandStrategy(HyperbandStrategy):
 
 
 def _gains(observations: Sequence[_Observation], top: int) -> list[float]:
-    """What to add at observation level, 0 to `top`: the median change from there to the end of those that
-    went on.
+    """What to add at each level, 0 to `top`: the median change from there to the end of those that went on.
 
     A mean would depend on a single report: a loss that diverges at first and recovers would make all
     values of its level look better than anything can be.
     """
     steps: list[list[float]] = [[] for _ in range(top)]
     before: _Observation | None = None
-    for observation in observations:  # those of one trial follow observation other
+    for observation in observations:  # those of one trial follow each other
         if before is not None and before.row is observation.row and before.level == observation.level - 1:
             steps[before.level].append(observation.y - before.y)
         before = observation

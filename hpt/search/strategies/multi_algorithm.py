@@ -101,7 +101,7 @@ class MultiAlgorithmHyperband(RoundRobin):
 
 
 def fewest_first(history: History) -> list[int]:
-    """The places of the definitions, the one with the fewest launched trials first; equals keep their order."""
+    """The places of the definitions, fewest launched trials first; equals keep their order."""
     launched = [history.of(name).last_number for name in history.definitions]
     return sorted(range(len(launched)), key=lambda place: launched[place])
 
