@@ -89,7 +89,7 @@ def test_a_criterion_stops_what_runs_and_the_job_ends_completed() -> None:
 def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> None:
     from dataclasses import replace
 
-    from hpt.executors.simulated import SimulatedExecutor, Faults, VirtualClock, metric_definition
+    from hpt.executors.simulated import Faults, SimulatedExecutor, VirtualClock, metric_definition
     from hpt.job.notes import STOP
     from hpt.storage.memory import MemoryStorage
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hpt.errors import InputError
-from hpt.executors.simulated import Curve, Market, Faults
+from hpt.executors.simulated import Curve, Faults, Market
 from hpt.job.billing import billable_seconds, savings_percent, training_seconds
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState, TrainingJob

@@ -70,9 +70,9 @@ class Files:
         self.fd = os.open(self.log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.file = MetricsFile(str(self.path), self.fd)
 
-    def write(self, text: str) -> None:
+    def write(self, content: str) -> None:
         with self.path.open("a") as file:
-            file.write(text)
+            file.write(content)
 
     def carried(self, **options: bool) -> str:
         before = self.log.stat().st_size
@@ -135,7 +135,7 @@ def test_bad_lines_are_named_in_the_log_and_the_rest_is_taken(files: Files) -> N
     assert len(files.carried().splitlines()) == 5  # ten in all
 
 
-def test_bytes_that_are_no_text_are_named_too(files: Files) -> None:
+def test_bytes_that_are_not_utf8_are_named_too(files: Files) -> None:
     files.path.write_bytes(b"\xff\xfe=1\n\x00\nloss=1\n")
     said = files.carried().splitlines()
     assert [line.partition(" is not")[0] for line in said[:2]] == [

@@ -11,9 +11,9 @@ from hpt.executors.simulated import (
     FULL_PRICE,
     Curve,
     Curves,
+    Faults,
     Market,
     SimulatedExecutor,
-    Faults,
     VirtualClock,
     metric_definition,
 )

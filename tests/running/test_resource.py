@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpt.executors.local import LocalExecutor
-from hpt.executors.simulated import Curve, Market, Faults
+from hpt.executors.simulated import Curve, Faults, Market
 from hpt.job.config import (
     EarlyStopping,
     HyperbandConfig,
@@ -30,7 +30,7 @@ from tests.running.simulated import SPACE, Simulated, job
 
 
 def counting(config: Config) -> Curve:
-    """Value n of 27 tells by its fraction that it is the n-th that the model was trained for."""
+    """The fraction of value n of 27 shows that it is the n-th that the model was trained for."""
     x = float(config["x"])
     return Curve([100.0 * x + step / 64 for step in range(1, 28)], 5.0 + 10 * float(config["y"]))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpt.executors.simulated import Curve, SimulatedExecutor, Faults, VirtualClock, metric_definition
+from hpt.executors.simulated import Curve, Faults, SimulatedExecutor, VirtualClock, metric_definition
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     EarlyStopping,
@@ -63,15 +63,15 @@ def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
     """A tuner that knows nothing but the events before decides the same at every point."""
     strategy, rule = make_search(config)
     tuner = Tuner(SPACE, "Minimize", strategy, seed=config.seed, stopping_rule=rule)
-    told: set[int] = set()
+    stopped: set[int] = set()
     for event, following in zip(recorded, [*recorded[1:], None], strict=True):
         if isinstance(event, ev.TrialCreated):
             [proposal] = tuner.propose(1)
             assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
         tuner.apply(event)
         if isinstance(event, ev.StopDecided):
-            told.add(event.number)
-        if isinstance(event, ev.Reported) and event.number not in told:
+            stopped.add(event.number)
+        if isinstance(event, ev.Reported) and event.number not in stopped:
             stops = isinstance(following, ev.StopDecided) and following.reason == ev.StopReason.RULE
             assert (tuner.judge(event.number) is Decision.STOP) == stops
 

@@ -58,9 +58,9 @@ def test_hyperband_stops_what_it_decided_to_stop(seed: int) -> None:
     runner = made.run()
     assert (runner.state.status, runner.state.launched) == (JobStatus.COMPLETED, 40)
     assert JobState.fold(ObjectiveType.MINIMIZE, 0.0, made.events).jobs == runner.state.jobs
-    told = {event.number for event in made.events if isinstance(event, ev.StopDecided)}
-    assert len(told) > 10
-    assert all(runner.state.jobs[number].status.ended for number in told)
+    stopped = {event.number for event in made.events if isinstance(event, ev.StopDecided)}
+    assert len(stopped) > 10
+    assert all(runner.state.jobs[number].status.ended for number in stopped)
     assert made.executor.failed["stop"] > 3  # type: ignore[attr-defined]
 
 
