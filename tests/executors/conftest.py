@@ -31,7 +31,7 @@ def definition(image: str | Path, **changes: Any) -> TrainingJobDefinition:
 
 @dataclass
 class Run:
-    """An attempt under an executor and everything that was reported of it. offset: where its log begins here."""
+    """An attempt under an executor and all its reported updates. offset: where its log begins here."""
 
     submission: Submission
     executor: LocalExecutor

@@ -337,7 +337,7 @@ def test_a_refused_call_leaves_no_directory_behind(tmp_path: Path, monkeypatch: 
 def test_a_warm_start_takes_results_of_another_call(tmp_path: Path) -> None:
     common = {"objective": "maximize", "max_jobs": 3, "seed": 1, "state": tmp_path}
     first = hpt.tune(quadratic, SPACE, name="first", **common)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="give this one a name"):
+    with pytest.raises(InputError, match="give this job a name"):
         hpt.tune(quadratic, SPACE, warm_start="first", **common)  # type: ignore[arg-type]
     parent = WarmStart("first", "identical")
     second = hpt.tune(quadratic, SPACE, name="second", warm_start=parent, **common)  # type: ignore[arg-type]

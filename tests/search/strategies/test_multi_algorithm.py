@@ -189,7 +189,7 @@ def test_what_the_tuner_refuses_in_a_multi_algorithm_search() -> None:
         tuner.add({"x": 0.5}, 1.0)
     with pytest.raises(InputError, match="name one"):
         tuner.add({"x": 0.5}, 1.0, "other")
-    with pytest.raises(InputError, match="several definitions"):
+    with pytest.raises(InputError, match="multi-algorithm search"):
         _ = tuner.space
     assert len(tuner.history) == 0
     tuner.add({"x": 0.5}, 1.0, "poor")
@@ -211,7 +211,9 @@ def test_options_are_checked_at_once() -> None:
 
 
 def test_one_space_is_refused() -> None:
-    with pytest.raises(InputError, match="MultiAlgorithmBayesian searches several definitions; give their"):
+    with pytest.raises(
+        InputError, match="MultiAlgorithmBayesian is for a multi-algorithm search; give spaces by name"
+    ):
         Tuner(SPACES["poor"], strategy=MultiAlgorithmBayesian()).ask()
 
 
