@@ -89,7 +89,10 @@ def test_a_seed_is_drawn_and_shown():
             "strategy 'Hyperband' needs to know the most reports a trial makes; use",
         ),
         ({"strategy": object()}, "has no method suggest"),
-        ({"strategy": RandomStrategy}, r"strategy RandomStrategy is a class; give an instance, RandomStrategy\(...\)"),
+        (
+            {"strategy": RandomStrategy},
+            r"strategy RandomStrategy is a class; give an instance, RandomStrategy\(...\)",
+        ),
         (
             {"strategy": "grid"},
             "'Grid' takes categorical parameters only, and 'eta' is a ContinuousParameter",

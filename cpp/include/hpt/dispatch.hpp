@@ -22,7 +22,8 @@
 
 namespace hpt {
 
-// a b + c, rounded once where `fused`. Only for processors with such an instruction: elsewhere it is a slow call.
+// a b + c, rounded once where `fused`. Only for processors with such an instruction: elsewhere it is a slow
+// call.
 template <bool fused>
 HPT_INLINE double multiply_add(double a, double b, double c) {
   if constexpr (fused) {
