@@ -8,21 +8,21 @@ HptError
 │   ├── UnknownTrialError           no trial has the number `.number`
 │   ├── TrialStateError             trial `.number` is not in a state that allows the call
 │   ├── JobNotFoundError            no tuning job is named `.name` in `.root`
-│   └── JobExistsError              `.name` is taken in `.root`; go on with that job, or choose another name
-├── retry, once the surroundings are fixed
+│   └── JobExistsError              `.name` is taken in `.root`; resume that job, or choose another name
+├── fix the environment and retry
 │   RetryableError
-│   ├── StorageError                the state at `.path` could not be written or read; `.trouble` says why
+│   ├── StorageError                the state at `.path` could not be written or read; `.problem` says why
 │   └── ExecutorError               a training program could not be started or reached
-├── retry, when the other process is done
+├── retry when the other process has ended
 │   JobOwnedError                   the living process `.pid` runs the job `.name`
 └── give up
     LeaseLostError                  another process took the job `.name` over
-    DependencyError                 the library `.library` is missing, or is not what it should be
+    DependencyError                 the library `.library` is missing or unsuitable
     MissingDependencyError (ImportError)    libraries of the optional part `.extra` are not installed
 NotPositiveDefiniteError (HptError, ArithmeticError)    a covariance could not be factored
 
-Errors carry facts as attributes. Their messages give the value, the rule and the fix in terms of the library
-alone. What a person can type about it, a command adds; which code a client is answered with, a service knows.
+Errors carry facts as attributes. Their messages give the value, the rule and the fix in terms of the library.
+The command adds what the user can type, the service adds the error code.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Violation:
     rule (`shape`, `V12`, `unsupported`), `message` the value, the rule and the fix, in which places are
     spelled as the request spells them.
 
-    facts: what else is known, for whoever can act on this machine: `tried`, the path that was looked at;
-    `extra`, the optional part of `hpt` that is not installed.
+    facts: further facts for a user of this machine: `tried`, the path that was checked; `extra`, the optional
+    part of `hpt` that is not installed.
     """
 
     code: str
@@ -89,7 +89,7 @@ class ValidationError(InputError):
 
 
 class StateDirectoryError(InputError):
-    """The directory that is to hold the tuning jobs cannot be used.
+    """The state directory cannot be used.
 
     path: the directory. reason: what is wrong with it.
     """
@@ -118,7 +118,7 @@ class TrialStateError(InputError):
 class JobNotFoundError(InputError):
     """No tuning job of that name is stored.
 
-    name: as it was asked for. root: the state directory that was searched, "" where there is none.
+    name: as requested. root: the state directory that was searched, "" if none.
     """
 
     def __init__(self, message: str, *, name: str = "", root: str = "") -> None:
@@ -129,9 +129,18 @@ class JobNotFoundError(InputError):
 class JobExistsError(InputError):
     """The name of the tuning job is taken (names are compared without regard to case).
 
-    name: that of the stored job. root: the state directory that holds it, "" where there is none.
-    unfinished: whether it is known to be one that can go on. differences: what the two descriptions disagree
-    on, one string a member, where they were compared.
+    Parameters
+    ----------
+    message
+        The message.
+    name
+        The name of the stored job.
+    root
+        The state directory of the stored job, "" if none.
+    unfinished
+        Whether the stored job can be resumed.
+    differences
+        The differences between the two descriptions, one string for each member, if they were compared.
     """
 
     def __init__(
@@ -149,10 +158,10 @@ class JobExistsError(InputError):
 
 
 class RetryableError(HptError):
-    """The surroundings failed, not the input; the same call may succeed later."""
+    """The environment failed, not the input; the same call may succeed later."""
 
 
-class Trouble(StrEnum):
+class StorageProblem(StrEnum):
     """Why a state could not be written or read."""
 
     FULL = "full"
@@ -168,11 +177,22 @@ class Trouble(StrEnum):
 class StorageError(RetryableError):
     """The state of a job could not be written or read.
 
-    what: what could not be done, without a place. path: of the file or directory, "" where it is not one that
-    matters. reason: the system's word on it. fix: what to do about it. trouble: the kind of the reason.
-    name, root: the stored job that can go on once this is fixed, and its state directory, where known.
+    The message is `what: path: reason; fix`. Only `what` is required.
 
-    The message is `what: path: reason; fix`, of which only `what` must be given.
+    Parameters
+    ----------
+    what
+        The operation that failed, without a path.
+    path
+        The file or directory, "" if none.
+    reason
+        The reason that the system gives.
+    fix
+        How to fix it.
+    problem
+        The kind of problem.
+    name, root
+        The stored job that can be resumed after the fix, and its state directory, if known.
     """
 
     def __init__(
@@ -182,22 +202,22 @@ class StorageError(RetryableError):
         path: str = "",
         reason: str = "",
         fix: str = "",
-        trouble: Trouble = Trouble.OTHER,
+        problem: StorageProblem = StorageProblem.OTHER,
         name: str = "",
         root: str = "",
     ) -> None:
         self.what, self.path, self.reason, self.fix = what, path, reason, fix
-        self.trouble, self.name, self.root = trouble, name, root
-        super().__init__(self.told(fix))
+        self.problem, self.name, self.root = problem, name, root
+        super().__init__(self.message_with(fix))
 
     def at(self, path: str) -> StorageError:
-        """The same about the file `path`, which then begins the message."""
+        """The same error for the file `path`, which then starts the message."""
         facts = {"reason": self.reason, "fix": self.fix, "name": self.name, "root": self.root}
-        error = StorageError(self.what, path=path, trouble=self.trouble, **facts)
+        error = StorageError(self.what, path=path, problem=self.problem, **facts)
         error.args = (f"{path}: {self}",)
         return error
 
-    def told(self, fix: str) -> str:
+    def message_with(self, fix: str) -> str:
         """The message with another fix."""
         head = ": ".join(part for part in (self.what, self.path, self.reason) if part)
         return f"{head}; {fix}" if fix else head
@@ -210,8 +230,18 @@ class ExecutorError(RetryableError):
 class JobOwnedError(HptError):
     """Another living process runs this tuning job.
 
-    pid: of that process, as it sees itself. name: of the job. root: the state directory that holds it, ""
-    where there is none. reachable: whether the process can be asked, by this one, to stop the job.
+    Parameters
+    ----------
+    message
+        The message.
+    pid
+        The ID of that process, in its own PID namespace.
+    name
+        The name of the job.
+    root
+        The state directory of the job, "" if none.
+    reachable
+        Whether this process can request that the other one stops the job.
     """
 
     def __init__(
@@ -230,9 +260,9 @@ class LeaseLostError(HptError):
 
 
 class DependencyError(HptError):
-    """A library that the call needs is not installed, or lacks what is needed.
+    """A required library is not installed or is unsuitable.
 
-    library: its name. path: where it was found, "" if nowhere.
+    library: its name. path: where it was found, "" if it was not.
     """
 
     def __init__(self, message: str, *, library: str, path: str = "") -> None:
@@ -249,7 +279,7 @@ class MissingDependencyError(HptError, ImportError):
 
     def __init__(self, what: str, extra: str, libraries: Iterable[str]) -> None:
         self.what, self.extra, self.libraries = what, extra, tuple(libraries)
-        pip = f"{shlex.quote(sys.executable or 'python')} -m pip"  # that of the environment which lacks them
+        pip = f"{shlex.quote(sys.executable or 'python')} -m pip"  # of the Python environment that lacks them
         super().__init__(
             f"{what} needs hpt[{extra}], of which {', '.join(self.libraries)} "
             f"{'is' if len(self.libraries) == 1 else 'are'} not installed; run: {pip} install 'hpt[{extra}]'"

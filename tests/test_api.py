@@ -44,7 +44,7 @@ SIGNATURES = {
     "SearchSpace.key": [("config", ORDINARY, REQUIRED)],
     "SearchSpace.validate": [("config", ORDINARY, REQUIRED)],
     "SearchSpace.format": [("config", ORDINARY, REQUIRED)],
-    "SearchSpace.parse": [("texts", ORDINARY, REQUIRED)],
+    "SearchSpace.parse": [("strings", ORDINARY, REQUIRED)],
     "Tuner": [
         ("space", ORDINARY, REQUIRED),
         ("objective", ORDINARY, "Maximize"),

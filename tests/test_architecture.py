@@ -98,6 +98,50 @@ def test_a_strategy_is_a_file_a_line_and_a_suite(package: Path, tmp_path: Path) 
     assert run(package, "-c", ask, folder=tmp_path).stdout == "{'x': 0.5}\n"
 
 
+LOGGED = '''
+"""Training programs of this host, with a line for each that starts."""
+
+from __future__ import annotations
+
+from hpt.executors.base import Submission
+from hpt.executors.local import LocalExecutor
+
+
+class LoggedExecutor(LocalExecutor):
+    def submit(self, submission: Submission) -> None:
+        print("started", submission.name, submission.attempt)
+        super().submit(submission)
+'''
+
+EXECUTOR_SUITE = """
+import pytest
+
+from hpt.executors.factory import make_executor
+from hpt.testing.executors import ExecutorSuite
+
+
+class TestLogged(ExecutorSuite):
+    @pytest.fixture
+    def make(self, tmp_path):
+        return lambda: make_executor("logged", tmp_path / "root")
+"""
+
+
+def test_an_executor_is_a_file_a_line_and_a_suite(package: Path, tmp_path: Path) -> None:
+    (package / "executors" / "logged.py").write_text(LOGGED)
+    factory = package / "executors" / "factory.py"
+    insert(factory, "import LocalExecutor", "from hpt.executors.logged import LoggedExecutor")
+    insert(
+        factory, "LOCAL: lambda", '    "logged": lambda root, outlive: LoggedExecutor(root, outlive=outlive),'
+    )
+    (tmp_path / "test_logged.py").write_text(EXECUTOR_SUITE)
+    suite = run(
+        package, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", "test_logged.py", folder=tmp_path
+    )
+    assert suite.returncode == 0, suite.stdout
+    assert "started job-001 1" in suite.stdout
+
+
 def test_an_event_field_is_a_line(package: Path, tmp_path: Path) -> None:
     """A log without it is read by the version that has it; the other way round it is refused in a line."""
     (tmp_path / "job.json").write_text(json.dumps(JOB))

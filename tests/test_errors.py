@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpt import errors
-from hpt.errors import HptError, StorageError, Trouble, Violation
+from hpt.errors import HptError, StorageError, StorageProblem, Violation
 from hpt.storage.base import Storage
 from hpt.storage.memory import MemoryStorage
 from hpt.storage.sqlite import SQLiteStorage
@@ -52,9 +52,9 @@ def test_a_damaged_database_is_known_as_such(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as raised:
         storage.read("job")
     error = raised.value
-    assert (error.path, error.trouble, error.name, error.root) == (
+    assert (error.path, error.problem, error.name, error.root) == (
         str(path),
-        Trouble.DAMAGED,
+        StorageProblem.DAMAGED,
         "job",
         str(tmp_path),
     )
@@ -68,7 +68,9 @@ MADE = [
     errors.UnknownTrialError("no", number=3),
     errors.JobNotFoundError("no", name="a", root="/x"),
     errors.JobExistsError("no", name="a", root="/x", differences=["b"]),
-    StorageError("no", path="/x", reason="full", fix="free it", trouble=Trouble.FULL, name="a", root="/"),
+    StorageError(
+        "no", path="/x", reason="full", fix="free it", problem=StorageProblem.FULL, name="a", root="/"
+    ),
     errors.JobOwnedError("no", 7, name="a", reachable=True),
     errors.LeaseLostError("no", name="a"),
     errors.DependencyError("no", library="boto3"),

@@ -1,4 +1,6 @@
-"""`hpt check-metric`: what metric definitions read out of a sample log, and what they cut short or missed."""
+"""`hpt check-metric`: what metric definitions read out of a sample log, and which values they truncate or
+miss.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,7 @@ from hpt.metrics.scanner import MetricScanner
 
 CHUNK = 1 << 20
 MISS_LINES = 2000
-"""Misses and numbers cut short are looked for in so many lines at the end of the log; metrics are printed
-late rather than early."""
+"""The number of lines at the end of the log in which misses and truncated numbers are searched."""
 
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
@@ -43,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Try the definitions on the log; 0 if each of them read a value, else 1."""
+    """Try the definitions on the log. The exit code: 0 if each of them read a value, else 1."""
     definitions = _definitions(options)
     path = Path(options.log)
-    found = _scan(definitions, path)
+    scanned = _scan(definitions, path)
     reports = [
-        _report(definition, values, path) for definition, values in zip(definitions, found, strict=True)
+        _report(definition, values, path) for definition, values in zip(definitions, scanned, strict=True)
     ]
     if options.json:
         print(json.dumps(reports, indent=2, ensure_ascii=False))
@@ -59,17 +60,17 @@ def run(options: Namespace) -> int:
 
 
 def _definitions(options: Namespace) -> list[MetricDefinition]:
-    chosen = []
-    for text in options.metric:
-        name, equals, regex = text.partition("=")
+    definitions = []
+    for argument in options.metric:
+        name, equals, regex = argument.partition("=")
         if not equals:
-            raise InputError(f"--metric {text!r} is not NAME=REGEX, such as 'loss=loss: (\\S+)'")
-        chosen.append(MetricDefinition(name, regex))
+            raise InputError(f"--metric {argument!r} is not NAME=REGEX, such as 'loss=loss: (\\S+)'")
+        definitions.append(MetricDefinition(name, regex))
     if options.definitions is not None:
-        chosen += _from_file(Path(options.definitions))
-    if not chosen:
-        raise InputError("there is nothing to try; give --definitions FILE or --metric NAME=REGEX")
-    return chosen
+        definitions += _from_file(Path(options.definitions))
+    if not definitions:
+        raise InputError("no metric definition is given; give --definitions FILE or --metric NAME=REGEX")
+    return definitions
 
 
 def _from_file(path: Path) -> list[MetricDefinition]:
@@ -80,31 +81,31 @@ def _from_file(path: Path) -> list[MetricDefinition]:
     try:
         bare = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
     except (OSError, ValueError):
-        bare = None  # load_job_file says what is wrong
+        bare = None  # load_job_file reports the error
     if isinstance(bare, list):
         if not all(isinstance(entry, dict) and {"Name", "Regex"} <= entry.keys() for entry in bare):
             raise InputError(f"{path}: every entry of the list must be an object with Name and Regex")
         return [MetricDefinition(entry["Name"], entry["Regex"]) for entry in bare]
     request, base = load_job_file(path)
     config = parse_request(request, base_dir=base, check_paths=False, extended=True)
-    found = [metric for each in config.all_definitions for metric in each.metric_definitions]
-    return list(dict.fromkeys(found))
+    metrics = [metric for each in config.all_definitions for metric in each.metric_definitions]
+    return list(dict.fromkeys(metrics))
 
 
 def _scan(definitions: list[MetricDefinition], path: Path) -> list[list[float]]:
     """The values each definition reads, in order."""
     scanner = MetricScanner(CompiledDefinitions(definitions))
-    found: list[list[float]] = [[] for _ in definitions]
+    values: list[list[float]] = [[] for _ in definitions]
     try:
         with path.open("rb") as log:
             while data := log.read(CHUNK):
                 for index, value, _ in scanner.feed(data):
-                    found[index].append(value)
+                    values[index].append(value)
     except OSError as error:
         raise InputError(f"the log {path} cannot be read: {error.strerror}; give a file") from error
     for index, value, _ in scanner.finish():
-        found[index].append(value)
-    return found
+        values[index].append(value)
+    return values
 
 
 def _report(definition: MetricDefinition, values: list[float], path: Path) -> dict[str, Any]:
@@ -125,8 +126,8 @@ def _report(definition: MetricDefinition, values: list[float], path: Path) -> di
 def nearest_miss(regex: str, path: Path) -> tuple[str, str] | None:
     """The longest beginning of the pattern that matches some line of the log, and that line.
 
-    None if not even its first character does. A pattern that matches whole but yields no number is its own
-    miss.
+    None if not even its first character matches. If the whole pattern matches but yields no number, it is the
+    whole pattern.
     """
     lines = _last_lines(path)
     for end in range(len(regex), 0, -1):
@@ -146,15 +147,15 @@ _CUT = "Read", "Number", "Line"
 
 
 def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
-    """What the group reads of a number that goes on after it, as 4.41 of 4.41e-06, that number and the line;
-    the last such in the log. None if there is none.
+    """The last truncated number in the log: what the group reads of it (4.41 of 4.41e-06), the number, the
+    line. None if no number is truncated.
     """
-    pattern, cost = re.compile(regex), search_cost(plan_pattern(regex))
+    pattern, cost = re.compile(regex), search_cost(regex)
     for line in reversed(_last_lines(path)):
-        texts = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
-        for text in texts:
+        candidates = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
+        for text in candidates:
             if cost.steps(text.encode("utf-8", "surrogateescape")) > INSTANT:
-                continue  # such a pattern is not for `re`
+                continue  # `re` would be too slow
             for match in pattern.finditer(text):
                 whole = _NUMBER.match(text, match.start(1)) if match[1] else None
                 value = number(match[1])

@@ -1,4 +1,4 @@
-"""`hpt tune --check`: what a job file means, everything that was filled in or chosen included."""
+"""`hpt tune --check`: prints what a job file means, with all defaults and automatic choices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hpt.cli.show import print_json
 from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.plural import quantity
 from hpt.running.progress import duration, number
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.trial import ObjectiveType
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from hpt.sagemaker.request.parse import JobRequest
 
 Line = tuple[str, str]
-"""What a line is about, and what it says."""
+"""The label of a line and its value."""
 
 
 def checked(read: JobRequest, *, as_json: bool) -> None:
-    """The meaning of a job file that passed every check."""
+    """Print the meaning of a job file that passed every check."""
     from hpt.job.document import to_document
 
     config = read.config
@@ -28,16 +29,16 @@ def checked(read: JobRequest, *, as_json: bool) -> None:
         print_json({**to_document(config, read.request), "warnings": list(read.warnings)})
         return
     print(f"{config.name} is a valid tuning job")
-    for about, words in (*_search(config), *_ends(config), *_each(config)):
-        print(f"  {about:<11} {words}")
+    for label, value in (*_search(config), *_ends(config), *_definitions(config)):
+        print(f"  {label:<11} {value}")
     for warning in read.warnings:
         print(f"  note        {warning}")
 
 
 def _search(config: JobConfig) -> Iterator[Line]:
-    """How the job goes about it."""
+    """The strategy and its options."""
     limits = config.limits
-    jobs = f"{limits.max_jobs} jobs" if limits.max_jobs is not None else "no limit of jobs"
+    jobs = quantity(limits.max_jobs, "job") if limits.max_jobs is not None else "no limit on jobs"
     seed = "drawn at the start" if config.seed is None else str(config.seed)
     yield "strategy", f"{config.strategy}, {jobs}, {limits.max_parallel_jobs} at a time, seed {seed}"
     if config.autotune:
@@ -47,14 +48,20 @@ def _search(config: JobConfig) -> Iterator[Line]:
         yield "warm start", f"{config.warm_start.type}, from {parents}"
     if (hyperband := config.hyperband) is not None:
         how = ", configurations proposed by a model" if hyperband.model_based else ""
-        yield "hyperband", f"{hyperband.min_resource} to {hyperband.max_resource} reports a job{how}"
+        yield (
+            "hyperband",
+            f"{hyperband.min_resource} to {quantity(hyperband.max_resource, 'report')} a job{how}",
+        )
     if config.early_stopping is not None:
         first = config.early_stopping.rule(config.limits.max_jobs).min_trials
-        yield "stops early", f"jobs that fall behind the median, once {first} have ended"
+        yield (
+            "stops early",
+            f"jobs worse than the median, once {first} {'has' if first == 1 else 'have'} ended",
+        )
 
 
 def _ends(config: JobConfig) -> Iterator[Line]:
-    """What else than the number of training jobs ends the job."""
+    """The criteria that end the job, apart from the number of training jobs."""
     completion = config.completion
     if config.limits.max_runtime_seconds is not None:
         yield "ends", f"after {duration(config.limits.max_runtime_seconds)}"
@@ -67,7 +74,7 @@ def _ends(config: JobConfig) -> Iterator[Line]:
         yield "ends", "when the search has converged"
 
 
-def _each(config: JobConfig) -> Iterator[Line]:
+def _definitions(config: JobConfig) -> Iterator[Line]:
     for definition in config.all_definitions:
         if config.definitions:
             yield "definition", str(definition.name)
@@ -85,7 +92,7 @@ def _each(config: JobConfig) -> Iterator[Line]:
 
 
 def _metrics(definition: TrainingJobDefinition) -> Iterator[Line]:
-    """The patterns; of a built-in algorithm's, which are many, the objective's."""
+    """The patterns; for a built-in algorithm only that of the objective."""
     built_in = find_algorithm(definition.training_image) is not None
     for metric in definition.metric_definitions:
         if metric.name == definition.objective.metric or not built_in:
@@ -95,9 +102,9 @@ def _metrics(definition: TrainingJobDefinition) -> Iterator[Line]:
 def _run(definition: TrainingJobDefinition) -> Iterator[Line]:
     """How each training job runs."""
     limit = definition.max_runtime_seconds
-    most = "without a limit of time" if limit is None else f"for {duration(limit)} at most"
+    most = "without a time limit" if limit is None else f"for {duration(limit)} at most"
     retries = definition.retry_attempts
-    times = f"up to {retries} time{'s' * (retries != 1)}"
+    times = f"up to {quantity(retries, 'time')}"
     yield "each job", f"runs {most}, again {times} if its machine is lost"
     yield "", f"has {definition.grace_seconds:g} s to end by itself when it is stopped"
     if definition.spot:
@@ -117,5 +124,5 @@ def _range(parameter: Parameter) -> str:
     if isinstance(parameter, CategoricalParameter):
         return f"{parameter.name}: one of {', '.join(parameter.format(value) for value in parameter.values)}"
     ends = f"{parameter.format(parameter.min)} to {parameter.format(parameter.max)}"
-    whole = "whole numbers " if isinstance(parameter, IntegerParameter) else ""
-    return f"{parameter.name}: {whole}{ends}, {parameter.scaling}"
+    kind = "integers " if isinstance(parameter, IntegerParameter) else ""
+    return f"{parameter.name}: {kind}{ends}, {parameter.scaling}"

@@ -1,4 +1,4 @@
-"""What each word of the `hpt` command does. Each returns the exit code."""
+"""The subcommands of `hpt`. Each function returns the exit code."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hpt.cli.hints import HintedView, command
 from hpt.errors import InputError, JobOwnedError
 from hpt.job.lifecycle import PRIMARY
 from hpt.job.limits import STRICT_LIMITS
+from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
 from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
@@ -83,12 +84,12 @@ def stop(options: Namespace) -> int:
 
 
 def _until_stopped(session: Session, run: Run, options: Namespace) -> int:
-    """Run the job, of which a stop is requested, to its end, or wait for the process that does."""
+    """Run a job with a requested stop to its end, or wait for the process that runs it."""
     while True:
         try:
             code = _follow(session, run, options)
             return codes.COMPLETED if code == codes.STOPPED else code
-        except JobOwnedError as owned:  # its owner reads the request within a step
+        except JobOwnedError as owned:  # its owner reads the request in its next step
             _say(options, f"waiting for process {owned.pid} to stop tuning job {run.name}")
             while session.storage.read(run.name)[0].owner_pid is not None:
                 time.sleep(0.2)
@@ -118,7 +119,7 @@ def trials(options: Namespace) -> int:
     session = Session(options.state)
     config, _, state = session.load(options.name)
     view = HintedView(config, state, session.root)
-    chosen = view.trials
+    selected = view.trials
     if options.status is not None:
         known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
         wanted = known.get(options.status.lower())
@@ -126,15 +127,15 @@ def trials(options: Namespace) -> int:
             raise InputError(
                 f"status {options.status!r} is not known; use one of {', '.join(sorted(known.values()))}"
             )
-        chosen = [trial for trial in chosen if wanted in _statuses(trial)]
+        selected = [trial for trial in selected if wanted in _statuses(trial)]
     if options.sort == "value":
-        chosen = view.best_first(chosen)
-    show.trials(view, chosen, as_json=options.json)
+        selected = view.best_first(selected)
+    show.trials(view, selected, as_json=options.json)
     return codes.COMPLETED
 
 
 def _statuses(trial: TrialView) -> set[str]:
-    """The words for how a training job stands: its two statuses, and once it has ended its counter."""
+    """The status, the secondary status and, once it has ended, the counter of a training job."""
     return {str(trial.status), trial.secondary, *([trial.counter] if trial.status.ended else [])}
 
 
@@ -181,19 +182,17 @@ def _read_job(options: Namespace) -> JobRequest:
 
 @contextmanager
 def _interruptible(session: Session, name: str) -> Iterator[None]:
-    """Gives a Ctrl-C that meets the job outside the runner's loop, which sees to its own, words on what is
-    left of it.
-    """
+    """Adds a message about the job to a Ctrl-C outside the runner's loop, which handles its own."""
     try:
         yield
     except KeyboardInterrupt:
         if not session.holds(name):
-            words = f"tuning job {name} was not created"
+            message = f"tuning job {name} was not created"
         elif session.load(name)[2].status.ended:
-            words = f"tuning job {name} has ended; see: {command(f'describe {name}', session.root)}"
+            message = f"tuning job {name} has ended; see: {command(f'describe {name}', session.root)}"
         else:
-            words = f"go on with: {command(f'resume {name}', session.root)}"
-        raise KeyboardInterrupt(f"interrupted; {words}") from None
+            message = f"go on with: {command(f'resume {name}', session.root)}"
+        raise KeyboardInterrupt(f"interrupted; {message}") from None
 
 
 def _follow(session: Session, run: Run, options: Namespace) -> int:
@@ -212,7 +211,7 @@ def _follow(session: Session, run: Run, options: Namespace) -> int:
     if interrupted:
         running = len(session.load(run.name)[2].running)
         print(
-            f"hpt: interrupted; {running} training job{'s' * (running != 1)} put down. "
+            f"hpt: interrupted; {quantity(running, 'training job')} stopped. "
             f"Go on with: {command(f'resume {run.name}', session.root)}",
             file=sys.stderr,
         )
@@ -241,6 +240,6 @@ def _progress(options: Namespace) -> Progress | None:
     return PlainProgress(sys.stderr)
 
 
-def _say(options: Namespace, words: str) -> None:
+def _say(options: Namespace, message: str) -> None:
     if not options.quiet:
-        print(f"hpt: {words}", file=sys.stderr)
+        print(f"hpt: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the exit code of the `hpt` command says."""
+"""The exit codes of the `hpt` command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ exit codes:
   1    the tuning job failed: no training job succeeded (check-metric: a definition read no value)
   2    bad input, or the job belongs to another living process; nothing was changed
   3    the tuning job was stopped for good
-  4    the surroundings failed (disk full, permissions); fix them and `hpt resume`.
-       Also where hpt is installed without what runs jobs: pip install 'hpt[jobs]'
+  4    the environment failed (disk full, permissions); fix it and `hpt resume`.
+       Also if hpt is installed without the part that runs jobs: pip install 'hpt[jobs]'
   130  interrupted; `hpt resume` goes on
 """

@@ -1,4 +1,4 @@
-"""What a person can type about an error or a job: commands, options and variables of this command line."""
+"""Hints about errors and jobs: commands, options and variables that the user can type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpt.errors import (
     JobOwnedError,
     StateDirectoryError,
     StorageError,
-    Trouble,
+    StorageProblem,
     ValidationError,
     Violation,
 )
@@ -29,19 +29,17 @@ from hpt.search.trial import TrialStatus
 from hpt.storage.place import state_directory
 
 
-def command(words: str, root: str | Path) -> str:
-    """`hpt WORDS`, to be typed by a person; with `--state` where the command would otherwise look elsewhere
-    than in `root`.
-    """
+def command(arguments: str, root: str | Path) -> str:
+    """`hpt ARGUMENTS` as the user types it, with `--state` if the default state directory is not `root`."""
     try:
-        found = state_directory() == Path(root)
+        is_default = state_directory() == Path(root)
     except InputError:
-        found = False
-    return f"hpt {words}" if found else f"hpt {words} --state {shlex.quote(str(root))}"
+        is_default = False
+    return f"hpt {arguments}" if is_default else f"hpt {arguments} --state {shlex.quote(str(root))}"
 
 
 def explain(error: HptError) -> str:
-    """The message of an error, and what to type about it."""
+    """The message of an error, with a hint."""
     match error:
         case ValidationError():
             head, *_ = str(error).splitlines()
@@ -63,32 +61,32 @@ def explain(error: HptError) -> str:
 
 
 def _pip() -> str:
-    """pip of the environment that runs this command, which is the one that lacks something."""
+    """pip of the Python environment that runs this command."""
     return f"{shlex.quote(sys.executable)} -m pip"
 
 
 def _violation(violation: Violation) -> str:
-    words, facts = str(violation), violation.facts
+    message, facts = str(violation), violation.facts
     if "extra" in facts:
-        return f"{words}; run: {_pip()} install 'hpt[{facts['extra']}]'"
-    if violation.rule == "V03" and "autotune" in words:
-        return f"{words}: --autotune"
+        return f"{message}; run: {_pip()} install 'hpt[{facts['extra']}]'"
+    if violation.rule == "V03" and "autotune" in message:
+        return f"{message}: --autotune"
     tried = facts.get("tried", "")
-    if tried and tried not in words:
-        words = f"{words}; looked at {tried}"
-    if violation.rule == "program" and os.path.isfile(tried):  # noqa: PTH113 (False where one may not look)
+    if tried and tried not in message:
+        message = f"{message}; looked at {tried}"
+    if violation.rule == "program" and os.path.isfile(tried):  # noqa: PTH113 (False if access is denied)
         if not os.access(tried, os.R_OK):
-            return f"{words}; run: chmod u+r {shlex.quote(tried)}"
+            return f"{message}; run: chmod u+r {shlex.quote(tried)}"
         if not tried.endswith(".py") and not os.access(tried, os.X_OK):
-            return f"{words}; run: chmod +x {shlex.quote(tried)}"
-    return words
+            return f"{message}; run: chmod +x {shlex.quote(tried)}"
+    return message
 
 
 def _exists(error: JobExistsError) -> str:
     if error.differences:
         return (
-            f"tuning job {error.name!r} is unfinished and was described otherwise: "
-            f"{'; '.join(error.differences)}. Go on with it as it is by "
+            f"tuning job {error.name!r} is unfinished and has another description: "
+            f"{'; '.join(error.differences)}. Go on with it unchanged by "
             f"`{command(f'resume {error.name}', error.root)}`, end it by "
             f"`{command(f'stop {error.name}', error.root)}`, or choose another name with --name"
         )
@@ -102,24 +100,24 @@ def _exists(error: JobExistsError) -> str:
 
 
 def _storage(error: StorageError) -> str:
-    if error.trouble in (Trouble.FULL, Trouble.WRITING):
+    if error.problem in (StorageProblem.FULL, StorageProblem.WRITING):
         again = "`hpt resume` the job"
         if error.root:
             again = f"`{command(f'resume {error.name}', error.root)}`" if error.name else "try again"
         elif error.name:
             again = f"`hpt resume {error.name}`"
-        return error.told(f"{error.fix}, then {again}")
-    if error.trouble is Trouble.FORBIDDEN:
-        return error.told(f"{error.fix}, or choose another state directory with --state")
-    if error.trouble is Trouble.UNSAFE:
-        return error.told(f"{error.fix} with --state")
+        return error.message_with(f"{error.fix}, then {again}")
+    if error.problem is StorageProblem.FORBIDDEN:
+        return error.message_with(f"{error.fix}, or choose another state directory with --state")
+    if error.problem is StorageProblem.UNSAFE:
+        return error.message_with(f"{error.fix} with --state")
     return str(error)
 
 
 class HintedView(JobView):
-    """A tuning job whose reasons of failure say what to type about them.
+    """The view of a tuning job whose failure reasons have hints.
 
-    root: the state directory that holds it.
+    root: its state directory.
     """
 
     def __init__(self, config: JobConfig, state: JobState, root: Path) -> None:
@@ -140,14 +138,14 @@ class HintedView(JobView):
         return trial
 
     def _hint(self, trial: TrialView) -> str:
-        """The command that looks into the log of a training job that ran and printed no objective."""
+        """The command that checks the log of a training job that ran and printed no objective."""
         ran = (
             trial.status.ended and trial.status is not TrialStatus.FAILED and trial.training_start is not None
         )
         if not ran or trial.value is not None or {trial.metric, RESULT_METRIC} & trial.latest.keys():
             return ""
         log = self._trials_root / trial.name / "attempts" / str(trial.attempts[-1].number) / LOG
-        if not os.path.exists(log):  # noqa: PTH110 (False where one may not look)
+        if not os.path.exists(log):  # noqa: PTH110 (False if access is denied)
             return ""
         definitions = self.config.definition_of(trial.definition).metric_definitions
         tried = [f"--metric={each.name}={each.regex}" for each in definitions if each.name == trial.metric]

@@ -52,7 +52,7 @@ class LiveProgress:
             self._live.stop()
 
     def render(self, runner: TuningJobRunner, now: float) -> Group:
-        """The whole display as it stands at time `now`."""
+        """The whole display at time `now`."""
         state, config = runner.state, runner.config
         total = config.limits.max_jobs
         metrics = {each.name: each.objective.metric for each in config.all_definitions}
@@ -69,9 +69,9 @@ class LiveProgress:
         counters = "  ".join(f"{name} {count}" for name, count in state.training_counters.items() if count)
         best = "none yet"
         if state.best is not None:
-            words = hyperparameters(state.best.config, 80)
+            values = hyperparameters(state.best.config, 80)
             metric = config.definition_of(state.best.definition).objective.metric
-            best = f"{metric} {number(state.best.value)}  {state.best.name}  {words}"
+            best = f"{metric} {number(state.best.value)}  {state.best.name}  {values}"
         lines: list[RenderableType] = [
             head,
             Text(counters, style="dim"),

@@ -1,4 +1,4 @@
-"""The `hpt` command: its words and their help."""
+"""The `hpt` command: its arguments and their help."""
 
 from __future__ import annotations
 
@@ -19,36 +19,95 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
 (a script, a program or a built-in algorithm), the ranges of its hyperparameters and the metric it prints.
 
   hpt tune job.json          run a tuning job to its end
-  hpt resume NAME            go on with one that was interrupted, killed or lost its machine
+  hpt resume NAME            go on with a tuning job that was interrupted or killed, or lost its machine
   hpt list                   every tuning job in the state directory
   hpt describe NAME          one tuning job and its best training job
   hpt trials NAME            its training jobs, best first
-  hpt stop NAME              end it for good
+  hpt stop NAME              stop it for good
   hpt check-metric LOG --definitions job.json
-                             what its metric definitions read out of a log, and how nearly they missed
+                             what its metric definitions read from a log, and near misses
   hpt simulate job.json --curves FILE
-                             what it would decide, on learning curves from a table; nothing is trained
+                             what a job would decide on learning curves from a table; trains nothing
 
-Ctrl-C puts the running training jobs down with grace, so that `hpt resume` goes on with the same ones;
-a second Ctrl-C does so at once. Grace is SIGTERM and then 120 s to end by itself, or HPT_GRACE_SECONDS in
-the Environment of the training job's definition.
+Ctrl-C stops the running training jobs with a grace period, and `hpt resume` goes on with the same ones; a
+second Ctrl-C stops them at once. With a grace period, a program gets SIGTERM and has 120 s to exit, or
+HPT_GRACE_SECONDS from the Environment of the training job's definition.
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains itself, with its own usage, of words that it does not know, and names what comes nearest."""
+    """Reports unknown arguments with its own usage and names the closest known options."""
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        found, unknown = super().parse_known_args(args, namespace)
+        options, unknown = super().parse_known_args(args, namespace)
         if unknown:
             known = [flag for action in self._actions for flag in action.option_strings]
-            near = [match for word in unknown for match in get_close_matches(word, known, n=1)]
+            near = [match for argument in unknown for match in get_close_matches(argument, known, n=1)]
             hint = f"; did you mean {', '.join(near)}?" if near else ""
-            self.error(f"not known here: {' '.join(unknown)}{hint}")
-        return found, unknown
+            self.error(f"unknown arguments: {' '.join(unknown)}{hint}")
+        return options, unknown
+
+
+def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
+    parser.add_argument("--name", help="name of the tuning job, in place of the file's")
+    parser.add_argument(
+        "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; upper or lower case"
+    )
+    parser.add_argument(
+        "--warm-start",
+        metavar="NAME",
+        action="append",
+        help="begin with the results of this tuning job, which has ended; may be given up to five times",
+    )
+    parser.add_argument(
+        "--warm-start-type",
+        metavar="TYPE",
+        help="transfer (default): the objectives are related; identical: the objectives are the same "
+        "wherever program, data and static hyperparameters are",
+    )
+    parser.add_argument(
+        "--autotune",
+        action="store_true",
+        help="choose what the file leaves out: ranges around static hyperparameters, limits, early stopping",
+    )
+    parser.add_argument(
+        "--keep-static",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --autotune: leave this static hyperparameter as it is; may be given several times",
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="if the name is taken: go on with that job if it is unfinished and described the same, else run "
+        "as NAME-2, NAME-3, ...",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
+    )
+    parser.add_argument(
+        "--extended",
+        action="store_true",
+        help="allow what SageMaker does not: early stopping and a warm start in a multi-algorithm job",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check the job file and print what it means; start nothing"
+    )
+
+
+def _add_trials_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
+    parser.add_argument(
+        "--status",
+        help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
+        "NonRetryableError; upper or lower case",
+    )
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     from hpt.cli import check_metric, simulate
 
     common = _Parser(add_help=False)
@@ -59,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     running = _Parser(add_help=False)
     running.add_argument("--quiet", action="store_true", help="no progress, only the result")
     named = _Parser(add_help=False)
-    named.add_argument("name", metavar="NAME", help="name of a tuning job, in any case")
+    named.add_argument("name", metavar="NAME", help="name of a tuning job, upper or lower case")
 
     root = _Parser(
         prog="hpt",
@@ -73,54 +132,8 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, help: str, *parents: _Parser) -> _Parser:
         return commands.add_parser(name, help=help, description=help, parents=[*parents, common])
 
-    tune = command("tune", "run a tuning job from a job file to its end", running)
-    tune.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
-    tune.add_argument("--name", help="name of the tuning job, in place of the file's")
-    tune.add_argument(
-        "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; in any case"
-    )
-    tune.add_argument(
-        "--warm-start",
-        metavar="NAME",
-        action="append",
-        help="begin with the results of this tuning job, which has ended; may be given up to five times",
-    )
-    tune.add_argument(
-        "--warm-start-type",
-        metavar="TYPE",
-        help="transfer (default): their objective is related; identical: it is this very one, where program, "
-        "data and static hyperparameters are the same",
-    )
-    tune.add_argument(
-        "--autotune",
-        action="store_true",
-        help="choose what the file leaves out: ranges around static hyperparameters, limits, early stopping",
-    )
-    tune.add_argument(
-        "--keep-static",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="with --autotune: leave this static hyperparameter as it is; may be given several times",
-    )
-    tune.add_argument(
-        "--again",
-        action="store_true",
-        help="if the name is taken: go on with that job if it is unfinished and described the same, else run "
-        "as NAME-2, NAME-3, ...",
-    )
-    tune.add_argument(
-        "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
-    )
-    tune.add_argument(
-        "--extended",
-        action="store_true",
-        help="allow what SageMaker does not: early stopping and a warm start in a job of several algorithms",
-    )
-    tune.add_argument(
-        "--check", action="store_true", help="check the job file and say what it means; start nothing"
-    )
-    check = command("check-metric", "show what metric definitions read out of a sample log")
+    _add_tune_arguments(command("tune", "run a tuning job from a job file to its end", running))
+    check = command("check-metric", "show what metric definitions read from a sample log")
     check_metric.add_arguments(check)
     simulate.add_arguments(
         command("simulate", "run a job file on learning curves instead of programs", running)
@@ -128,30 +141,27 @@ def parser() -> argparse.ArgumentParser:
     command("resume", "go on with an unfinished tuning job", named, running)
     command("list", "list the tuning jobs in the state directory")
     command("describe", "describe one tuning job", named)
-    trials = command("trials", "list the training jobs of a tuning job, best first", named)
-    trials.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
-    trials.add_argument(
-        "--status",
-        help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
-        "NonRetryableError; in any case",
-    )
+    _add_trials_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
     stop = command(
-        "stop", "end a tuning job for good: running training jobs are stopped with grace", named, running
+        "stop",
+        "stop a tuning job for good; its running training jobs are stopped with a grace period",
+        named,
+        running,
     )
     stop.add_argument(
-        "--no-wait", action="store_true", help="leave word for the process that runs it and return"
+        "--no-wait", action="store_true", help="request the stop and return without waiting for it"
     )
     return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code. Every deliberate error is one message on stderr, never a traceback."""
+    """Run the command and return the exit code. Errors of `hpt` are one message on stderr, no traceback."""
     sys.stdout, sys.stderr = for_results(sys.stdout), for_progress(sys.stderr)
     try:
         try:
             return _run(arguments)
         finally:
-            sys.stdout.flush()  # here, where a failure can still be told
+            sys.stdout.flush()  # here, where a failure can still be reported
     except HptError as error:
         from hpt.cli.hints import explain
 
@@ -161,9 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         print(f"hpt: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return exit_codes.INTERRUPTED
-    except OSError as error:  # what no lower layer had words for
+    except OSError as error:  # not converted by a lower layer
         where = "" if error.filename is None else f"{error.filename}: "
-        print(f"hpt: {where}{error.strerror or error}; mend that and try again", file=sys.stderr)
+        print(f"hpt: {where}{error.strerror or error}; fix that and try again", file=sys.stderr)
         return exit_codes.SURROUNDINGS
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.cli.hints import command
+from hpt.job.plural import quantity
 from hpt.job.view import JobView, TrialView
 from hpt.running.progress import duration, hyperparameters, number
 from hpt.running.runner import TuningJobRunner
@@ -20,11 +21,13 @@ from hpt.storage.base import JobRecord
 
 
 def banner(runner: TuningJobRunner, root: Path) -> None:
-    """What is about to run, and where its state is kept, on stderr."""
+    """Print what is about to run and the state directory, on stderr."""
     config, limits = runner.config, runner.config.limits
-    several = {f"{each.objective.type} {each.objective.metric}" for each in config.all_definitions}
-    objective = " or ".join(sorted(several))
-    jobs = f"{limits.max_jobs} training jobs" if limits.max_jobs else "training jobs until a limit ends it"
+    objectives = {f"{each.objective.type} {each.objective.metric}" for each in config.all_definitions}
+    objective = " or ".join(sorted(objectives))
+    jobs = "training jobs until a limit is reached"
+    if limits.max_jobs:
+        jobs = quantity(limits.max_jobs, "training job")
     print(
         f"{config.name}: {objective}, {jobs}, {limits.max_parallel_jobs} at a time, "
         f"{config.strategy}, seed {config.seed}; state in {root}",
@@ -64,7 +67,18 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
 
 
 def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> None:
-    """One tuning job: how it stands, what ended it, its best training job and where the model lies."""
+    """Print a tuning job: status, reason of its end, best training job and path of the model.
+
+    Parameters
+    ----------
+    view
+        The job.
+    record
+        Its record in the storage.
+    directory
+        Its directory.
+    as_json
+        Whether to print one JSON document."""
     if as_json:
         print_json(describe_document(view, record, directory))
         return
@@ -74,21 +88,22 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     if view.failure_reason:
         print(f"reason      {view.failure_reason}")
     print(f"ran for     {duration(end - view.created)}")
-    print(f"trained     {view.launched} training job{'s' * (view.launched != 1)}: {counters(view) or 'none'}")
+    print(f"trained     {quantity(view.launched, 'training job')}: {counters(view) or 'none'}")
     if config.warm_start is not None:
         given = ", ".join(
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
         )
         print(f"warm start  results of parents, {config.warm_start.type}: {given}")
     if view.not_improving:
-        print(f"            the last {view.not_improving} did not improve the best by 1 % or more")
+        last = f"{view.not_improving} " if view.not_improving > 1 else ""
+        print(f"            the last {last}did not improve the best by 1 % or more")
     if view.converged is not None:
         when = datetime.fromtimestamp(view.converged).strftime("%Y-%m-%d %H:%M:%S")
         print(f"converged   {when}; further gains of more than 1 % are unlikely")
     for each in config.definitions:
         own = [trial for trial in view.trials if trial.definition == each.name]
         reached = next((number(trial.value) for trial in view.best_first(own)), "-")
-        jobs = f"{len(own)} training job{'s' * (len(own) != 1)}"
+        jobs = quantity(len(own), "training job")
         print(f"  {each.name}: {jobs}, best {each.objective.metric} {reached}")
     unusable = view.objective_counters["Failed"]
     if unusable:
@@ -97,7 +112,7 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     if record.owner_pid is not None and not view.status.ended:
         print(f"process     {record.owner_pid}")
     elif not view.status.ended:
-        print(f"            nobody runs it; go on with: {command(f'resume {config.name}', root)}")
+        print(f"            no process runs it; go on with: {command(f'resume {config.name}', root)}")
     if view.best is None:
         print("best        none yet")
         print(f"directory   {directory / 'trials'}")
@@ -113,28 +128,28 @@ def counters(view: JobView) -> str:
 
 
 def best_trial(best: TrialView) -> None:
-    """Its name, its objective and its hyperparameters."""
+    """Print its name, its objective and its hyperparameters."""
     print(f"best        {best.name}")
     if best.definition is not None:
         print(f"  definition {best.definition}")
     print(f"  {best.metric} = {best.value!r}")
-    for name, text in best.hyperparameters.items():
-        print(f"  {name} = {text}")
+    for name, value in best.hyperparameters.items():
+        print(f"  {name} = {value}")
 
 
-def trials(view: JobView, chosen: Sequence[TrialView], *, as_json: bool) -> None:
-    """A table of training jobs, or their documents."""
+def trials(view: JobView, selected: Sequence[TrialView], *, as_json: bool) -> None:
+    """Print a table of training jobs, or their JSON documents."""
     if as_json:
-        print_json([full_training_job_document(trial) for trial in chosen])
+        print_json([full_training_job_document(trial) for trial in selected])
         return
-    several = bool(view.config.definitions)
+    multi = bool(view.config.definitions)
     rows = []
-    for trial in chosen:
+    for trial in selected:
         start, end = trial.training_start or trial.created, trial.training_end or time.time()
         rows.append(
             (
                 trial.name,
-                *((trial.definition or "-",) if several else ()),
+                *((trial.definition or "-",) if multi else ()),
                 trial.secondary,
                 number(trial.value),
                 duration(end - start),
@@ -144,12 +159,12 @@ def trials(view: JobView, chosen: Sequence[TrialView], *, as_json: bool) -> None
         )
     metrics = {each.objective.metric for each in view.config.all_definitions}
     objective = metrics.pop() if len(metrics) == 1 else "OBJECTIVE"
-    which = ("DEFINITION",) if several else ()
+    which = ("DEFINITION",) if multi else ()
     _table(("TRAINING JOB", *which, "STATUS", objective, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
 
 
 def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict[str, Any]:
-    """A tuning job as JSON data, and where it lies and who runs it."""
+    """A tuning job as JSON data, with its directory and the process that runs it."""
     document = tuning_job_document(view) | {
         "OverallBestTrainingJob": overall_best(view),
         "Directory": str(directory),
@@ -178,7 +193,7 @@ def print_json(document: object) -> None:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Aligned columns; a terminal gets colour and folding, a pipe gets every character."""
+    """Print aligned columns; with colour and folding on a terminal, in full to a pipe."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table

@@ -30,35 +30,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         required=True,
         action="append",
-        help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters); in a job "
-        "of several algorithms NAME=FILE for each definition",
+        help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters); in a "
+        "multi-algorithm job NAME=FILE for each definition",
     )
-    for name, words in (
+    for name, meaning in (
         ("failures", "share of attempts whose program fails"),
         ("losses", "share of attempts whose machine is lost"),
         ("stragglers", "share of attempts that run five times slower"),
     ):
         parser.add_argument(
-            f"--{name}", type=float, default=0.0, metavar="SHARE", help=f"{words} (default: 0)"
+            f"--{name}", type=float, default=0.0, metavar="SHARE", help=f"{meaning} (default: 0)"
         )
 
-    for name, default, unit, words in (
-        ("price", 1.0, "SHARE", "of a second on Spot capacity, as a share of the full price"),
-        ("interruptions", 0.0, "RATE", "how often in an hour of running Spot capacity is withdrawn"),
-        ("delay", 0.0, "SECONDS", "until there is Spot capacity, on average"),
+    for name, default, unit, meaning in (
+        ("price", 1.0, "SHARE", "price of a second on Spot capacity, as a share of the full price"),
+        ("interruptions", 0.0, "RATE", "interruptions of Spot capacity in an hour of running"),
+        ("delay", 0.0, "SECONDS", "average waiting time for Spot capacity"),
     ):
         parser.add_argument(
-            f"--{name}", type=float, default=default, metavar=unit, help=f"{words} (default: {default:g})"
+            f"--{name}", type=float, default=default, metavar=unit, help=f"{meaning} (default: {default:g})"
         )
     parser.add_argument(
         "--charge",
         action="store_true",
-        help="move the clock by the CPU time that the tuner takes as well; then no two runs are alike",
+        help="also advance the clock by the CPU time of the tuner; then every run differs",
     )
 
 
 def run(options: Namespace) -> int:
-    """Simulate the job of a job file and say what came of it."""
+    """Simulate the job of a job file and print the result."""
     from hpt.cli import exit_codes as codes
     from hpt.executors.curves import load_curves
     from hpt.executors.simulated import Faults, Market
@@ -93,9 +93,9 @@ def run(options: Namespace) -> int:
         observe=lambda runner, events: None if progress is None else progress.update(runner, events),
     )
     if options.json:
-        found = document(simulation, market.price)
-        found |= {"TunerSeconds": simulation.thinking} if options.charge else {}  # else the document repeats
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        result = document(simulation, market.price)
+        result |= {"TunerSeconds": simulation.thinking} if options.charge else {}  # else it is reproducible
+        print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         _print(simulation, time.monotonic() - started, market.price)
     return codes.COMPLETED if simulation.state.status is JobStatus.COMPLETED else codes.FAILED
@@ -105,16 +105,18 @@ def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
     """The file of curves of every definition.
 
     Raises:
-        InputError: a definition has none, or one that does not exist has.
+        InputError: a definition has no file, or a file is given for an unknown definition.
     """
     if not config.definitions:
         return {config.definition.name: Path(given[-1])}
     names = [str(each.name) for each in config.definitions]
     files: dict[str | None, Path] = {}
-    for text in given:
-        name, equals, path = text.partition("=")
+    for argument in given:
+        name, equals, path = argument.partition("=")
         if not equals or name not in names:
-            raise InputError(f"--curves {text!r} is not NAME=FILE with one of the names {', '.join(names)}")
+            raise InputError(
+                f"--curves {argument!r} is not NAME=FILE with one of the names {', '.join(names)}"
+            )
         files[name] = Path(path)
     for name in names:
         if name not in files:
@@ -123,7 +125,7 @@ def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
 
 
 def document(simulation: Simulation, price: float = 1.0) -> dict[str, Any]:
-    """What came of a simulated job, as JSON data in the service's words, and marked as simulated.
+    """The result of a simulated job as JSON data with the service's members, marked as simulated.
 
     price: of a second on Spot capacity, as a share of the full one.
     """
@@ -144,7 +146,7 @@ def document(simulation: Simulation, price: float = 1.0) -> dict[str, Any]:
 
 
 def charges(view: JobView, price: float) -> tuple[float, int]:
-    """Seconds of training and of what is charged for them, over all training jobs that ended."""
+    """Seconds of training and seconds charged, over all training jobs that ended."""
     ended = [trial for trial in view.trials if trial.status.ended]
     return (
         sum((trial.training_seconds for trial in ended), 0.0),
@@ -155,6 +157,7 @@ def charges(view: JobView, price: float) -> tuple[float, int]:
 def _print(simulation: Simulation, seconds: float, price: float) -> None:
     from hpt.cli.show import best_trial, counters
     from hpt.job.billing import savings_percent
+    from hpt.job.plural import quantity
     from hpt.running.progress import duration
 
     view = simulation.view
@@ -162,8 +165,8 @@ def _print(simulation: Simulation, seconds: float, price: float) -> None:
     if view.failure_reason:
         print(f"reason      {view.failure_reason}")
     print(f"would take  {duration(view.ended or 0.0)}; simulated in {seconds:.1f} s")
-    jobs = f"{view.launched} training job{'s' * (view.launched != 1)}"
-    print(f"would train {jobs}, {_reports(view)} reports: {counters(view) or 'none'}")
+    jobs, reports = quantity(view.launched, "training job"), quantity(_reports(view), "report")
+    print(f"would train {jobs}, {reports}: {counters(view) or 'none'}")
     busy, thinking = f"{100 * simulation.busy:.1f} %", f"{simulation.thinking:.2f} s"
     print(f"slots       busy {busy} of the time; the tuner took {thinking} of CPU time")
     training, billable = charges(view, price)
@@ -171,7 +174,7 @@ def _print(simulation: Simulation, seconds: float, price: float) -> None:
         preempted = sum(trial.preempted for trial in view.trials)
         saved = savings_percent(billable, training)
         print(
-            f"on spot     {preempted} interruption{'s' * (preempted != 1)}; {billable} s charged of "
+            f"on spot     {quantity(preempted, 'interruption')}; {billable} s charged of "
             f"{training:.0f}, {saved:.0f} % saved"
         )
     if view.best is not None:

@@ -9,8 +9,8 @@
 A program that reads `import boto3` runs with that line changed to `import hpt.client as boto3`. Methods,
 arguments, answers, paginators, waiters and exceptions are botocore's own, built from its model of the
 service; only the sending is replaced. Each job runs in a process that outlives the caller, and is the same
-job that `hpt list`, `hpt describe` and `hpt stop` see. If that process dies, another one takes its place as
-soon as anybody looks at the job.
+job that `hpt list`, `hpt describe` and `hpt stop` see. If that process dies, another one is started as soon
+as the job is read.
 """
 
 from __future__ import annotations
@@ -32,14 +32,30 @@ __all__ = ["DEFAULT_LIMITS", "Account", "Limits", "SageMakerClient", "client"]
 class SageMakerClient:
     """A boto3 client of the service `sagemaker` whose requests are answered here.
 
-    state: where jobs are kept, `$HPT_HOME` or `~/.hpt` by default. region_name, account: what ARNs say.
-    limits: the quotas, the service's by default; `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises
-    one.
-    strict: take only what SageMaker takes, no local paths. check_s3: ask whether the `s3://` places of a
-    request can be reached. config: a `botocore.config.Config`.
+    It has everything that a boto3 client has: `exceptions`, `meta`, `get_paginator`, `get_waiter` and a
+    method for each operation. Operations that are not in `hpt.service.api.OPERATIONS` raise ClientError.
 
-    Whatever a boto3 client has, this has: `exceptions`, `meta`, `get_paginator`, `get_waiter` and a method
-    for each operation; those that `hpt.service.api.OPERATIONS` does not name raise ClientError.
+    Parameters
+    ----------
+    state
+        The state directory, `$HPT_HOME` or `~/.hpt` by default.
+    region_name, account
+        The region and the account in ARNs.
+    limits
+        The quotas, the service's by default; `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises one.
+    strict
+        Accept only what SageMaker accepts, no local paths.
+    check_s3
+        Check that the `s3://` URIs of a request can be reached.
+    config
+        A `botocore.config.Config`.
+
+    Raises
+    ------
+    MissingDependencyError
+        A library of `hpt[jobs]` is not installed.
+    StateDirectoryError
+        The state directory cannot be used.
     """
 
     def __init__(
@@ -61,7 +77,7 @@ class SageMakerClient:
         self._client = connect(self._service, region, config)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # also before __init__ has made any
+        if name.startswith("_"):  # also before __init__ sets any
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         return getattr(self._client, name)
 
@@ -69,7 +85,7 @@ class SageMakerClient:
         return sorted({*super().__dir__(), *dir(self._client)})
 
     def close(self) -> None:
-        """Let go of every file; the jobs go on."""
+        """Close all files; the jobs go on."""
         self._client.close()
         self._service.close()
 
@@ -82,9 +98,26 @@ def client(
     config: Any = None,
     **options: Any,
 ) -> Any:
-    """As `boto3.client`: `sagemaker` is answered here, every other service is boto3's own.
+    """The same as `boto3.client`, but `sagemaker` is answered in this process.
 
-    For `sagemaker`, what boto3 wants to reach an endpoint (credentials, `endpoint_url`, ...) has no effect.
+    Parameters
+    ----------
+    service_name
+        Name of the service; boto3 itself makes the client of any other than `sagemaker`.
+    region_name
+        The region.
+    state
+        The state directory, for `sagemaker` only.
+    config
+        A `botocore.config.Config`.
+    **options
+        For `sagemaker`, the other parameters of `SageMakerClient`; what boto3 needs to reach an endpoint
+        (credentials, `endpoint_url`, ...) has no effect. For other services, the options of `boto3.client`.
+
+    Returns
+    -------
+    SageMakerClient or botocore.client.BaseClient
+        The client.
     """
     if service_name == "sagemaker":
         ours = {
@@ -115,7 +148,7 @@ def _session_class() -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """Whatever else boto3 has, so that this module can stand in its place."""
+    """All other attributes of boto3, so that this module can replace it."""
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "Session":

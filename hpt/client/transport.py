@@ -1,8 +1,8 @@
 """A botocore client whose requests are answered by a `Service` of this process instead of being sent.
 
-botocore emits `before-send` with the finished HTTP request; a handler that returns a response takes the
-network's place. Everything else, from the checking of arguments to the parsing of times and errors, is done
-by botocore as ever.
+botocore emits `before-send` with the finished HTTP request; a handler that returns a response
+replaces the network. Everything else, from the validation of arguments to the parsing of times and errors, is
+done by botocore.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from hpt.service.api import Service
 from hpt.service.errors import ServiceError
 
-_ENDPOINT = "https://sagemaker.hpt.invalid"  # a name that RFC 2606 keeps from ever existing
+_ENDPOINT = "https://sagemaker.hpt.invalid"  # a name that RFC 2606 reserves
 _TARGET = "X-Amz-Target"
 
 
@@ -33,7 +33,7 @@ def connect(service: Service, region: str, config: Any = None) -> Any:
     session = botocore.session.Session(
         session_vars={name: (None, None, value, None) for name, value in nowhere.items()}
     )
-    # What fails here mostly fails again: many attempts would only delay the answer.
+    # An error here is usually permanent: many attempts would only delay the answer.
     settings = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 2, "mode": "standard"})
     client = session.create_client(
         "sagemaker",

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import ExecutorError, InputError, StorageError, Trouble
+from hpt.errors import ExecutorError, InputError, StorageError, StorageProblem
 from hpt.executors import record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
@@ -64,7 +64,7 @@ class LocalExecutor:
                 what, path = f"training job {submission.name} cannot be set up", attempt.file("")
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
-                    raise StorageError(what, trouble=Trouble.FULL, **facts) from None
+                    raise StorageError(what, problem=StorageProblem.FULL, **facts) from None
                 raise ExecutorError(
                     f"{what} in {path}: {error.strerror}; make room or set permissions there"
                 ) from None

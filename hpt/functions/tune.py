@@ -134,7 +134,7 @@ def tune(
     """
     from hpt.job.complete import make
     from hpt.job.draft import Draft, DraftWarmStart
-    from hpt.job.words import tune_words
+    from hpt.job.naming import tune_naming
     from hpt.running.session import Again, Session
     from hpt.search.strategies import canonical_name
 
@@ -185,7 +185,7 @@ def tune(
             warm_start=None if inherits is None else DraftWarmStart(inherits.parents, str(inherits.type)),
             modules=True,
         )
-        config = make(draft, tune_words(), base_dir="/", home="/")
+        config = make(draft, tune_naming(), base_dir="/", home="/")
 
         def save(directory: Path) -> None:
             fresh = directory / "function.pickle.new"

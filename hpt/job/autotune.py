@@ -1,4 +1,4 @@
-"""What Autotune chooses of what a job leaves open: ranges, limits, stopping, retries (behaviour 2.6)."""
+"""What Autotune chooses where a job leaves it open: ranges, limits, stopping, retries (behaviour 2.6)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ V = TypeVar("V")
 def split_hints(
     statics: Sequence[Mapping[str, V]], keep: Sequence[str]
 ) -> list[tuple[dict[str, V], dict[str, V]]]:
-    """What stays static and what is a hint, of the static hyperparameters of each definition.
+    """Split the static hyperparameters of each definition into those that stay static and the hints.
 
     Raises:
-        InputError: `keep` names one twice, or one that is not a static hyperparameter.
+        InputError: `keep` names a hyperparameter twice, or a name is not that of a static hyperparameter.
     """
     known = {name for each in statics for name in each}
     for name, times in Counter(keep).items():
@@ -48,7 +48,7 @@ def split_hints(
 
 
 def has_epochs(statics: Mapping[str, object]) -> bool:
-    """Whether a number of epochs is among static hyperparameters, which calls for Hyperband."""
+    """Whether the static hyperparameters give a number of epochs; then Hyperband is used."""
     return any(key in statics for key in EPOCH_KEYS)
 
 
@@ -58,8 +58,26 @@ def stops_early(strategy: str, *, multi: bool) -> bool:
 
 
 def number_of_jobs(strategy: str, ranges: int, combinations: int | None, limits: Limits) -> int:
-    """How many training jobs a search is given that has no end: by the number of its ranges, within what the
-    space holds and the limits allow."""
+    """The number of training jobs for a search without an end.
+
+    It grows with the number of ranges, up to the number of combinations and the limit of the strategy.
+
+    Parameters
+    ----------
+    strategy
+        Name of the strategy.
+    ranges
+        Number of ranges, over all definitions.
+    combinations
+        Size of the search space; None if infinite.
+    limits
+        The limits that apply.
+
+    Returns
+    -------
+    int
+        The number of training jobs, at least 1.
+    """
     counts = [max(LEAST_JOBS, JOBS_PER_RANGE * ranges), limits.jobs.get(strategy), combinations]
     return min(count for count in counts if count)
 
@@ -72,69 +90,82 @@ def choose_ranges(
     algorithm: BuiltInAlgorithm | None,
     strategy: str,
 ) -> tuple[list[RecommendedRange], dict[str, str]]:
-    """Ranges around hints, or without any those that a built-in recommends; and hints that stay static.
+    """Choose ranges around hints, or without hints the ranges that a built-in algorithm recommends.
 
     Parameters
     ----------
-    hints: names and values that are known to work.
-    ranged: whether ranges were given.
-    static: hyperparameters that stay as they are.
-    algorithm: the built-in algorithm, if it is one.
-    strategy: what searches them; a grid takes categories only.
+    hints
+        Names and values that are known to work.
+    ranged
+        Whether ranges were given.
+    static
+        Hyperparameters that stay as they are.
+    algorithm
+        The built-in algorithm, None for a program of the user.
+    strategy
+        Name of the strategy; a grid takes categorical ranges only.
+
+    Returns
+    -------
+    ranges : list of RecommendedRange
+        The ranges to search.
+    static : dict
+        The hints that stay static.
     """
 
     def fits(each: RecommendedRange) -> bool:
         return strategy != "Grid" or each.kind == "Categorical"
 
-    found: list[RecommendedRange] = []
+    ranges: list[RecommendedRange] = []
     kept: dict[str, str] = {}
     for name, value in hints:
         around = range_around(name, value, algorithm)
         if around is None or not fits(around):
             kept[name] = value
         else:
-            found.append(around)
+            ranges.append(around)
     if not hints and not ranged and algorithm is not None:
         excluded = {algorithm.epoch_resource, *static}
-        found = [each for each in algorithm.recommended_ranges if each.name not in excluded and fits(each)]
-    return found, kept
+        ranges = [each for each in algorithm.recommended_ranges if each.name not in excluded and fits(each)]
+    return ranges, kept
 
 
 def range_around(name: str, hint: str, algorithm: BuiltInAlgorithm | None) -> RecommendedRange | None:
-    """The range to search around a value that is known to work; None where it is better kept.
+    """The range to search around a value that is known to work; None if it should stay static.
 
-    A whole number h becomes h / 4 to 4 h, any other positive number h / 10 to 10 h, both logarithmic; a share
+    An integer h becomes h / 4 to 4 h, any other positive number h / 10 to 10 h, both logarithmic; a share
     of something is searched linearly. Where the algorithm recommends a range that holds the hint, the range
-    stays within it, and its kind is the recommended one. Zero, negative numbers, texts and numbers of epochs,
-    which tell how far a training job goes, are kept.
+    stays within it, and its kind is the recommended one. Zero, negative numbers, strings and numbers of
+    epochs, which set how long a training job runs, stay static.
 
-    >>> found = range_around("learning_rate", "0.02", None)
-    >>> found.min, found.max, found.scaling
+    >>> proposal = range_around("learning_rate", "0.02", None)
+    >>> proposal.min, proposal.max, proposal.scaling
     (0.002, 0.2, 'Logarithmic')
     >>> range_around("optimizer", "adam", None) is None
     True
     """
     known = None
     if algorithm is not None:
-        known = next((one for one in algorithm.recommended_ranges if one.name == name), None)
+        ranges = algorithm.recommended_ranges
+        known = next((candidate for candidate in ranges if candidate.name == name), None)
         if name == algorithm.epoch_resource:
             return None
     if name in EPOCH_KEYS:
         return None
     if known is not None and known.kind == "Categorical":
         return known if hint in known.values else None
-    found = _around(name, hint, known)
-    if found is None or known is None or not known.min <= float(hint) <= known.max:
-        return found
-    low, high = max(found.min, known.min), min(found.max, known.max)
-    return found._replace(min=low, max=high) if low < high else None
+    proposal = _around(name, hint, known)
+    if proposal is None or known is None or not known.min <= float(hint) <= known.max:
+        return proposal
+    low, high = max(proposal.min, known.min), min(proposal.max, known.max)
+    return proposal._replace(min=low, max=high) if low < high else None
 
 
 def _around(name: str, hint: str, known: RecommendedRange | None) -> RecommendedRange | None:
     """Its kind is the known one, else the one in which the hint is written."""
-    whole = known.kind == "Integer" if known is not None else hint.isdecimal()
+    is_integer = known.kind == "Integer" if known is not None else hint.isdecimal()
     try:
-        number = read_int(hint, name) if whole else read_float(hint, name)
+        number = read_int(hint, name) if is_integer else read_float(hint, name)
     except InputError:
         return None
     if number <= 0:

@@ -1,4 +1,4 @@
-"""What a training job's time on machines comes to (behaviour 11.4)."""
+"""The billable time of a training job (behaviour 11.4)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _AWAY = frozenset(
 
 
 def training_seconds(transitions: Iterable[Transition]) -> float:
-    """The running segments together: each goes from `Training` to the end of its attempt, so that what was
-    waited for capacity, between attempts included, is not in it. A segment that goes on does not count yet.
+    """The length of all running segments. Each lasts from `Training` to the end of its attempt, so waiting
+    for capacity does not count. A segment that has not ended does not count yet.
     """
     total, since = 0.0, None
     for transition in transitions:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
-from hpt.errors import InputError, ValidationError, Violation
+from hpt.errors import InputError
+from hpt.job.arguments import Arguments
 from hpt.job.autotune import (
     RETRY_ATTEMPTS,
     choose_ranges,
@@ -40,9 +41,8 @@ from hpt.job.draft import (
     kind_of,
     ranges_of,
 )
-from hpt.job.rules import INVALID
+from hpt.job.naming import argument_naming
 from hpt.job.warm_start import WarmStart, as_warm_start
-from hpt.job.words import argument_words
 from hpt.search.numbers import check_count
 from hpt.search.space import (
     CategoricalParameter,
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One of the `algorithms` of a `tuning_job`. What is left out is as the job has it, said once for all."""
+    """One of the `algorithms` of a `tuning_job`. A field that is None takes the job's value."""
 
     name: str
     program: Location | None = None
@@ -117,7 +117,7 @@ def tuning_job(
     grace_seconds: float | None = None,
     base_dir: Location | None = None,
 ) -> JobConfig:
-    r"""Describe a tuning job; equal to what the same job gives when it is read from a file.
+    r"""Describe a tuning job. The configuration equals that of the same job read from a file.
 
     >>> job = tuning_job(
     ...     "mlp-1",
@@ -130,34 +130,93 @@ def tuning_job(
     ...     max_parallel_jobs=3,
     ... )  # doctest: +SKIP
 
-    program: path of a script or executable, or a built-in algorithm (`"xgboost"`, or its image URI), which
-    brings its metrics along. metric, objective: what is optimised, and whether to `Maximize` or `Minimize`
-    it. regex: reads the metric from a line of the program's log, its first group being the number; metrics:
-    further `{name: regex}`, or `{name: None}` for one that the program tells by `hpt.report` or in
-    `$HPT_METRICS_FILE`. channels: input data by name, as paths or `s3://` URIs. static: hyperparameters
-    that stay the same. min_resource, max_resource: for Hyperband, counted in values printed of the metric. A
-    job that reaches max_resource is stopped; left out, it is the static epochs, where jobs end by themselves.
-    strategy: Bayesian by default. early_stopping: `Auto` stops training jobs by the median rule. target,
-    max_not_improving and complete_on_convergence end the job early, see `CompletionCriteria`. warm_start:
-    names of tuning jobs that have ended, whose results this one begins with; `WarmStart` says what they have
-    in common with it.
-    max_runtime_seconds bounds the whole job, max_trial_seconds one training job. retries: how often a
-    training job whose infrastructure failed is started again, once by default. spot: take capacity that can
-    be withdrawn; max_wait_seconds then bounds a training job's time from creation to end, and must be given.
-    output: where models are collected; checkpoints: where they are kept. grace_seconds: how long a stopped
-    program may take. Relative paths start at `base_dir`, the current folder by default.
-    autotune: have everything chosen that is left out: ranges around the static hyperparameters (but those in
-    `keep_static`), or those a built-in algorithm recommends, the number of training jobs, early stopping,
-    retries, an end at convergence, and the strategy, Hyperband where a number of epochs is given.
-    algorithms: from 1 to 10, searched together, the better ones more; each needs a program, a space and a
-    metric, its own or the job's. Unlike the service's, such a job may stop its training jobs early and have a
-    warm start: each algorithm begins with what its own program gave the parents.
+    Programs and data are checked when the job is started, not here.
 
-    Programs and data are looked for when the job is started, not here.
+    Parameters
+    ----------
+    name
+        Name of the tuning job: 1 to 32 letters, digits and hyphens.
+    program
+        Path of a script or executable, or a built-in algorithm (`"xgboost"`, or its image URI), which defines
+        its own metrics.
+    space
+        The hyperparameters to search.
+    metric
+        The metric to optimise.
+    algorithms
+        1 to 10 algorithms of a multi-algorithm job; the better ones get more training jobs. Each needs a
+        program, a space and a metric, its own or the job's. Unlike the service's, such a job may stop
+        training jobs early and have a warm start: each algorithm begins with the results that its own program
+        had in the parents.
+    objective
+        `Maximize` or `Minimize`.
+    regex
+        Reads the metric from a line of the program's log; its first group is the number.
+    metrics
+        Further metrics as `{name: regex}`, or `{name: None}` for a metric that the program reports with
+        `hpt.report` or in `$HPT_METRICS_FILE`.
+    channels
+        Input data by name, as paths or `s3://` URIs.
+    static
+        Hyperparameters with fixed values.
+    max_jobs
+        The number of training jobs.
+    max_parallel_jobs
+        The number of training jobs at a time.
+    max_runtime_seconds
+        The maximum duration of the tuning job.
+    max_trial_seconds
+        The maximum duration of one training job.
+    retries
+        How often a training job is started again after its infrastructure failed, once by default.
+    spot
+        Use capacity that can be withdrawn.
+    max_wait_seconds
+        With `spot`, the maximum time of a training job from creation to end; then required.
+    strategy
+        `Bayesian` (the default), `Random`, `Grid` or `Hyperband`.
+    min_resource, max_resource
+        Of Hyperband, as numbers of values of the metric. A training job that reaches `max_resource` is
+        stopped. By default it is the static number of epochs, after which training jobs end by themselves.
+    early_stopping
+        `Auto` stops training jobs by the median rule; `Off` (the default) does not.
+    target, max_not_improving, complete_on_convergence
+        Complete the job early, see `CompletionCriteria`.
+    warm_start
+        Names of ended tuning jobs whose results this one begins with; `WarmStart` says what they have in
+        common with it.
+    autotune
+        Choose automatically what is not given: ranges around the static hyperparameters, or the ranges that a
+        built-in algorithm recommends; the number of training jobs, early stopping, retries, completion on
+        convergence, and the strategy, Hyperband if a number of epochs is arguments.
+    keep_static
+        With `autotune`, names of hyperparameters that stay static.
+    seed
+        Seed of the search; drawn at random by default.
+    environment
+        Environment variables of the program.
+    output
+        Where models are collected.
+    checkpoints
+        Where checkpoints are stored.
+    tags
+        Tags of the job.
+    grace_seconds
+        How long a stopped program may take to exit.
+    base_dir
+        The folder that relative paths start from, the current folder by default.
 
-    Raises:
-        ValidationError: with every argument that has no meaning, else the first rule the job breaks.
-        InputError: a part that is needed is missing, or an argument has a type that no job could hold.
+    Returns
+    -------
+    JobConfig
+        The configuration, with all defaults filled in.
+
+    Raises
+    ------
+    ValidationError
+        With every invalid argument, else with the first rule that the job breaks.
+    InputError
+        A required argument is missing, or an argument has a type that is not allowed in any job.
     """
     if keep_static and not autotune:
         raise InputError("keep_static is given without autotune; every static hyperparameter stays as it is")
@@ -178,28 +237,28 @@ def tuning_job(
         output=output,
         checkpoints=checkpoints,
     )
-    given = _Arguments()
-    given.check("name", check_job_name, name)
-    spelt = given.read("strategy", lambda: canonical_name(strategy or "Bayesian"))
-    direction = given.read("objective", lambda: str(Objective("metric", cast(Any, objective)).type))
-    for what, count in (
-        *(("max_jobs", max_jobs), ("max_parallel_jobs", max_parallel_jobs)),
-        *(("min_resource", min_resource), ("max_resource", max_resource)),
-    ):
-        if count is not None:
-            given.check(what, check_count, what, count)
-    given.check("max_runtime_seconds", check_seconds, "max_runtime_seconds", max_runtime_seconds)
-    given.check("seed", check_seed, seed)
-    stops = given.read("early_stopping", lambda: _stops(early_stopping))
-    completion = given.read(
+    arguments = Arguments()
+    arguments.check("name", check_job_name, name)
+    spelt = arguments.read("strategy", lambda: canonical_name(strategy or "Bayesian"))
+    direction = arguments.read("objective", lambda: str(Objective("metric", cast(Any, objective)).type))
+    arguments.check_counts(
+        max_jobs=max_jobs,
+        max_parallel_jobs=max_parallel_jobs,
+        min_resource=min_resource,
+        max_resource=max_resource,
+    )
+    arguments.check("max_runtime_seconds", check_seconds, "max_runtime_seconds", max_runtime_seconds)
+    arguments.check("seed", check_seed, seed)
+    stops = arguments.read("early_stopping", lambda: _stops(early_stopping))
+    completion = arguments.read(
         "target, max_not_improving or complete_on_convergence",
         lambda: CompletionCriteria(target, max_not_improving, complete_on_convergence),
     )
     warm = as_warm_start(warm_start)
     needed = ("program", "metric") if autotune else ("program", "space", "metric")
     parts = _parts(algorithms, job, grace_seconds, needed)
-    definitions = tuple(_definition(part, direction or "", given) for part in parts)
-    given.refuse()
+    definitions = tuple(_definition(part, direction or "", arguments) for part in parts)
+    arguments.refuse()
     assert spelt is not None and completion is not None
     draft = Draft(
         name=name,
@@ -222,38 +281,14 @@ def tuning_job(
         draft = _autotuned(draft, keep_static, choose_strategy=strategy is None, choose_stops=stops is None)
     return make(
         draft,
-        argument_words(draft.multi),
+        argument_naming(draft.multi),
         base_dir=os.path.abspath(base_dir if base_dir is not None else "."),  # noqa: PTH100 (no I/O here)
         home=os.path.expanduser("~"),  # noqa: PTH111 (Path fails for a user without a home)
     )
 
 
-class _Arguments:
-    """Reads arguments one by one, and keeps what is wrong with them until all were read."""
-
-    def __init__(self) -> None:
-        self.violations: list[Violation] = []
-
-    def read(self, path: str, make: Callable[[], T]) -> T | None:
-        """What an argument means; None if it has no meaning."""
-        try:
-            return make()
-        except InputError as error:
-            self.violations.append(Violation(INVALID, path, "argument", str(error)))
-            return None
-
-    def check(self, path: str, check: Callable[..., None], *arguments: object) -> None:
-        """Note what a check of an argument raises."""
-        self.read(path, lambda: check(*arguments))
-
-    def refuse(self) -> None:
-        """Raises ValidationError with all that was wrong."""
-        if self.violations:
-            raise ValidationError(self.violations)
-
-
 def _stops(text: str | None) -> bool | None:
-    """What `early_stopping` says, in any case; None where it is left open."""
+    """Whether `early_stopping` asks for it, upper or lower case; None if it was not arguments."""
     known = {"off": False, "auto": True}
     if text is None:
         return None
@@ -265,11 +300,11 @@ def _stops(text: str | None) -> bool | None:
 def _parts(
     algorithms: Sequence[Algorithm], job: Algorithm, grace_seconds: float | None, needed: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The arguments of each definition: of an algorithm, with the job's where it is silent, or the job's own.
+    """The arguments of each definition: those of an algorithm, completed by the job's, or only the job's.
 
     Raises:
-        InputError: what every definition needs is given neither by an algorithm nor by the job, or metrics
-            are no mapping.
+        InputError: a required argument is missing in an algorithm and in the job, or metrics is not a
+            mapping.
     """
     grace = {} if grace_seconds is None else {GRACE_VARIABLE: grace_seconds}
     parts = []
@@ -284,7 +319,7 @@ def _parts(
         if own["metrics"] is not None and not isinstance(own["metrics"], Mapping):
             raise InputError(
                 f"metrics of {each.name!r} is {own['metrics']!r}; give {{name: regex}}, or {{name: None}} "
-                "for a metric that the program tells by hpt.report"
+                "for a metric that the program reports with hpt.report"
             )
         if not algorithms:
             own["name"] = None
@@ -292,23 +327,23 @@ def _parts(
     return parts
 
 
-def _definition(part: Mapping[str, Any], direction: str, given: _Arguments) -> DraftDefinition:
+def _definition(part: Mapping[str, Any], direction: str, arguments: Arguments) -> DraftDefinition:
     own = "" if part["name"] is None else f"{part['name']}: "
     metric = part["metric"]
     parameters = in_order(_parameters(part["space"]))
     metrics = {**({} if part["regex"] is None else {metric: part["regex"]}), **(part["metrics"] or {})}
     channels = tuple(_channel(name, place) for name, place in (part["channels"] or {}).items())
-    given.check(f"{own}metric", check_string, "metric", metric)
+    arguments.check(f"{own}metric", check_string, "metric", metric)
     for key, regex in metrics.items():
-        given.check(f"{own}metrics", check_string, "a metric's name", key)
+        arguments.check(f"{own}metrics", check_string, "a metric's name", key)
         if regex is not None:
-            given.check(f"{own}metrics", check_string, f"the regex of metric {key!r}", regex)
+            arguments.check(f"{own}metrics", check_string, f"the regex of metric {key!r}", regex)
     for channel in channels:
-        given.check(f"{own}channels", _check_channel, channel)
+        arguments.check(f"{own}channels", _check_channel, channel)
     for what in ("max_trial_seconds", "max_wait_seconds"):
-        given.check(f"{own}{what}", check_seconds, what, part[what])
+        arguments.check(f"{own}{what}", check_seconds, what, part[what])
     if part["retries"] is not None:
-        given.check(f"{own}retries", check_count, "retries", part["retries"])
+        arguments.check(f"{own}retries", check_count, "retries", part["retries"])
     program = _program(part["program"])
     return DraftDefinition(
         training_image=program,
@@ -356,7 +391,7 @@ def in_order(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
 
 
 def _program(program: Location) -> str:
-    """A path object is always a path, also where a string of that spelling would name a built-in."""
+    """A path object is always a path, even if the same string would name a built-in algorithm."""
     return program if isinstance(program, str) else f"file://{os.fspath(program).replace('%', '%25')}"
 
 
@@ -381,9 +416,9 @@ def _check_channel(channel: DraftChannel) -> None:
 def _strings(what: str, values: Mapping[str, Value]) -> dict[str, str]:
     strings = {}
     for name, value in values.items():
-        plain = value.item() if hasattr(value, "item") else value  # NumPy's numbers print otherwise
+        plain = value.item() if hasattr(value, "item") else value  # NumPy numbers have another string form
         if not isinstance(plain, str | int | float):
-            raise InputError(f"{what}: {name!r} is {value!r}; give a text, a number or a truth value")
+            raise InputError(f"{what}: {name!r} is {value!r}; give a string, a number or a boolean")
         strings[name] = value_text(plain)
     return strings
 
@@ -391,7 +426,7 @@ def _strings(what: str, values: Mapping[str, Value]) -> dict[str, str]:
 def _autotuned(
     draft: Draft, keep_static: Sequence[str], *, choose_strategy: bool, choose_stops: bool
 ) -> Draft:
-    """The draft with everything chosen that it leaves open."""
+    """The draft with everything chosen that was not arguments."""
     statics = [each.hyperparameters for each in draft.definitions]
     split = split_hints(statics, keep_static)
     strategy = "Hyperband" if choose_strategy and any(map(has_epochs, statics)) else draft.strategy

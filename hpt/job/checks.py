@@ -1,4 +1,4 @@
-"""What the fields of a job's description must be; InputError where they are not."""
+"""Checks of the fields of a job's description. Each raises InputError."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpt.search.numbers import is_finite_number
 def check_string(what: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise InputError(f"{what} is {value!r}; give a string that is not empty")
-    _check_carried(what, value)
+    _check_encodable(what, value)
 
 
 def check_strings(what: str, values: object) -> None:
@@ -20,17 +20,17 @@ def check_strings(what: str, values: object) -> None:
     for name, value in values.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InputError(f"{what}: {name!r} is {value!r}; both the name and the value must be strings")
-        _check_carried(what, name)
-        _check_carried(what, value)
+        _check_encodable(what, name)
+        _check_encodable(what, value)
 
 
-def _check_carried(what: str, text: str) -> None:
-    """What a program cannot be handed as an argument, in its environment or in a file is refused."""
+def _check_encodable(what: str, text: str) -> None:
+    """Refuse a string that cannot be passed as an argument, in the environment or in a file."""
     try:
-        carried = "\0" not in text and text.encode() is not None
+        encodable = "\0" not in text and text.encode() is not None
     except UnicodeEncodeError:
-        carried = False
-    if not carried:
+        encodable = False
+    if not encodable:
         raise InputError(f"{what}: {text!r} contains a NUL character or half a surrogate pair; take it out")
 
 

@@ -1,4 +1,4 @@
-"""Every default of a tuning job, in one place: from a draft that keeps the rules to its configuration."""
+"""Every default of a tuning job, in one place: from a valid draft to the configuration."""
 
 from __future__ import annotations
 
@@ -20,53 +20,63 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, DraftMetric, draft_of
+from hpt.job.naming import Naming, field_naming
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
 from hpt.job.warm_start import WarmStart
-from hpt.job.words import Words, field_words
 from hpt.search.space import SearchSpace
 from hpt.search.trial import ObjectiveType
 
 
 def make(
-    draft: Draft, words: Words, *, base_dir: str, home: str, rules: Sequence[Rule] = EXTENDED_RULES
+    draft: Draft, naming: Naming, *, base_dir: str, home: str, rules: Sequence[Rule] = EXTENDED_RULES
 ) -> JobConfig:
     """The job that a draft describes.
 
     Parameters
     ----------
-    draft: what was said of it.
-    words: how whoever said it calls the parts of a job.
-    base_dir: the absolute folder at which relative paths start.
-    home: the folder that `~` stands for.
-    rules: those that it must keep.
+    draft
+        The description of the job.
+    naming
+        What the author of the draft calls the parts of a job.
+    base_dir
+        The absolute folder that relative paths start from.
+    home
+        The folder that `~` stands for.
+    rules
+        The rules to check.
+
+    Returns
+    -------
+    JobConfig
+        The configuration, with all defaults filled in.
 
     Raises
     ------
     ValidationError
-        With the first rule that it breaks.
+        With the first broken rule.
     """
-    broken = check(draft, words, rules)
+    broken = check(draft, naming, rules)
     if broken is not None:
         raise ValidationError([broken])
     return complete(draft, base_dir=base_dir, home=home)
 
 
 def completed(config: JobConfig, *, base_dir: str = "/", home: str = "/") -> JobConfig:
-    """A configuration that somebody built, with what defaults add to it; the folders are those of `make`."""
+    """A configuration with all defaults filled in. The folders are those of `make`."""
     return complete(draft_of(config), base_dir=base_dir, home=home)
 
 
 def check_config(config: JobConfig) -> None:
-    """Raises ValidationError with the first rule that a configuration breaks, which somebody built."""
-    broken = check(draft_of(config), field_words(bool(config.definitions)))
+    """Raises ValidationError with the first rule that the configuration breaks."""
+    broken = check(draft_of(config), field_naming(bool(config.definitions)))
     if broken is not None:
         raise ValidationError([broken])
 
 
 def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
-    """The configuration of a draft that keeps the rules; of a complete one, the same again."""
+    """The configuration of a valid draft, with all defaults filled in."""
     definitions = tuple(_definition(each, base_dir, home) for each in draft.definitions)
     return JobConfig(
         name=draft.name,
@@ -85,7 +95,7 @@ def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
 
 
 def _limits(draft: Draft) -> ResourceLimits:
-    """A grid is searched whole; without a number of its own, any other search may have the most there is."""
+    """A grid runs all combinations. Any other search without a number of jobs runs up to the limit."""
     jobs = draft.combinations if draft.max_jobs is None and draft.strategy == "Grid" else draft.max_jobs
     quota = jobs is None
     if quota:
@@ -96,7 +106,7 @@ def _limits(draft: Draft) -> ResourceLimits:
 
 
 def _hyperband(draft: Draft) -> HyperbandConfig | None:
-    """A maximum that is read from the epochs stops nobody who reaches it: models are saved after them."""
+    """A maximum read from the epochs does not stop jobs that reach it: they still save their models."""
     if draft.hyperband is not None or draft.strategy != "Hyperband":
         return draft.hyperband
     most = draft.most_resource
@@ -120,8 +130,8 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         objective=Objective(draft.objective, ObjectiveType(draft.direction)),
         name=draft.name,
         hyperparameters={
-            name: text
-            for name, text in draft.hyperparameters.items()
+            name: value
+            for name, value in draft.hyperparameters.items()
             if name != OBJECTIVE_METRIC_KEY  # every training job receives it anyway
         },
         metric_definitions=metric_definitions(draft.metrics, draft.algorithm),
@@ -143,7 +153,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
 
 
 def _runtime(draft: DraftDefinition) -> float | None:
-    """A job that may wait and run for less than the default may not run for longer than that either."""
+    """The default, or the maximum waiting time if that is shorter."""
     if draft.max_runtime_seconds is not None or draft.unlimited:
         return draft.max_runtime_seconds
     wait = draft.max_wait_seconds
@@ -153,7 +163,7 @@ def _runtime(draft: DraftDefinition) -> float | None:
 def metric_definitions(
     given: Sequence[DraftMetric], algorithm: BuiltInAlgorithm | None
 ) -> tuple[MetricDefinition, ...]:
-    """The metrics that were given, then those that a built-in algorithm brings along.
+    """The given metrics, then those of the built-in algorithm.
 
     A metric without a regex is read from the tagged lines that `hpt.report` prints.
     """

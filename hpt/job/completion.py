@@ -1,4 +1,4 @@
-"""What ends a tuning job before its training jobs or its time are used up (behaviour 8)."""
+"""Criteria that complete a tuning job before it reaches its limits (behaviour 8)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ IMPROVEMENT = 0.01
 
 @dataclass(frozen=True, slots=True)
 class CompletionCriteria:
-    """Any one that holds ends the job; None asks for none.
+    """The job completes as soon as one criterion is met. None disables a criterion.
 
-    target: some final objective is at least (Maximize) or at most (Minimize) this. max_not_improving: so many
-    final objectives in a row did not improve on the best. complete_on_convergence: True ends the job when the
-    remaining regret is judged negligible, False only records when that was; None does not look.
+    target: some final objective is at least (Maximize) or at most (Minimize) this. max_not_improving:
+    this many final objectives in a row did not improve on the best. complete_on_convergence: True completes
+    the job when the remaining regret is negligible, False only records the time; None does not check.
 
     Raises:
         InputError: a value breaks its rule.
@@ -50,9 +50,23 @@ class CompletionCriteria:
             )
 
     def met(self, objective: ObjectiveType, best: float | None, not_improving: int, converged: bool) -> str:
-        """The criterion that holds, "" if none does.
+        """The criterion that is met, "" if none is.
 
-        best: the best final objective so far. not_improving: the longest row so far without improvement.
+        Parameters
+        ----------
+        objective
+            The direction.
+        best
+            The best final objective so far, None before the first.
+        not_improving
+            The largest number of final objectives in a row so far that did not improve on the best.
+        converged
+            Whether convergence was detected.
+
+        Returns
+        -------
+        str
+            `TARGET`, `NOT_IMPROVING`, `CONVERGENCE` or "".
         """
         if self.target is not None and best is not None and reaches(best, self.target, objective):
             return TARGET
@@ -73,17 +87,16 @@ def reaches(value: float, target: float, objective: ObjectiveType) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """The best final objective, and how many in a row have not improved on it by `IMPROVEMENT` or more.
+    """The best final objective, and how many objectives in a row did not improve on it by `IMPROVEMENT`.
 
-    A better value that improves by less becomes the best all the same, so that slow creeping gains count as
-    none.
+    A better value that improves by less still becomes the best, so many small gains count as no improvement.
     """
 
     best: float | None = None
     count: int = 0
 
     def after(self, value: float, objective: ObjectiveType) -> Improvement:
-        """As it is once a job has ended with this final objective."""
+        """The same after a training job has ended with this final objective."""
         if self.best is None:
             return Improvement(value, 0)
         gain = value - self.best if objective is ObjectiveType.MAXIMIZE else self.best - value

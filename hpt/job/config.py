@@ -1,7 +1,7 @@
-"""The description of a tuning job, as plain validated data: its one truth.
+"""The configuration of a tuning job, as plain validated data.
 
 Every way to describe one (a CreateHyperParameterTuningJob request as JSON, YAML or TOML, `tuning_job` and
-`hpt.tune` from Python) ends in a `JobConfig`; what decides, runs and compares reads nothing else.
+`hpt.tune` from Python) ends in a `JobConfig`; everything that runs or compares jobs reads only this.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from hpt.search.trial import ObjectiveType, parse_enum
 
 DEFAULT_GRACE_SECONDS = 120.0
 DEFAULT_MAX_RUNTIME = 86_400
-"""Seconds a training job may run where nothing is said about it."""
+"""Default of the seconds a training job may run."""
 
 DEFAULT_CHECKPOINT_PATH = "/opt/ml/checkpoints/"
 """Where a training program finds its checkpoints, as the container contract has it."""
 
 DEFAULT_RETRY_ATTEMPTS = 1
-"""A training job whose infrastructure fails is run once more; a second loss fails it."""
+"""A training job whose infrastructure fails is run once more; the second time it fails."""
 
 GRACE_VARIABLE = "HPT_GRACE_SECONDS"
-"""The environment entry of a request that says how long a stopped program may take to end by itself."""
+"""The environment variable with the number of seconds that a stopped program may take to exit."""
 
 OBJECTIVE_METRIC_KEY = "_tuning_objective_metric"
 RESULT_METRIC = "hpt:result"
@@ -41,7 +41,7 @@ RESULT_METRIC = "hpt:result"
 
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 WARM_STRATEGIES = ("Bayesian", "Random")
-"""Those that know what to do with results of parents (behaviour 9.3 W11)."""
+"""The strategies that support a warm start (behaviour 9.3 W11)."""
 MAX_SEED = 2**64 - 1
 MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
@@ -66,7 +66,7 @@ class MetricDefinition:
             groups = re.compile(self.regex).groups
         except (re.error, OverflowError, RecursionError) as error:
             raise InputError(
-                f"metric {self.name!r}: {self.regex!r} is not a regular expression ({error}); mend it"
+                f"metric {self.name!r}: {self.regex!r} is not a regular expression ({error}); fix it"
             ) from error
         if groups == 0:
             raise InputError(
@@ -77,7 +77,7 @@ class MetricDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The metric the search optimises and its direction (a text in any case will do)."""
+    """The metric the search optimises and its direction (a string, upper or lower case)."""
 
     metric: str
     type: ObjectiveType
@@ -130,12 +130,13 @@ class ResourceLimits:
 class TrainingJobDefinition:
     """The template of every training job.
 
-    training_image: absolute path of a local program or script, a built-in algorithm's name, or an image URI
-    of one. hyperparameters: the static ones, texts. output_path: a local directory or `s3://` URI that
-    receives `<training job name>/output/model.tar.gz`, or None to leave the model where it was written.
-    max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how often one whose
-    infrastructure failed is started again. spot: it may run on capacity that can be withdrawn, and is started
-    again whenever that happens; then max_wait_seconds bounds its time from creation to end, waiting included.
+    training_image: absolute path of a local program or script, a built-in algorithm's name, or the image URI
+    of a built-in algorithm. hyperparameters: the static ones, strings. output_path: a local directory or
+    `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the model where it
+    was written. max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how
+    often one whose infrastructure failed is started again. spot: it may run on capacity that can be
+    withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
+    to end, waiting included.
     """
 
     training_image: str
@@ -174,7 +175,7 @@ class TrainingJobDefinition:
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
         if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:
             raise InputError(
-                f"grace_seconds {self.grace_seconds!r} is not a number of 0 or more; give seconds"
+                f"grace_seconds {self.grace_seconds!r} is not a number of at least 0; give seconds"
             )
         check_count("instance_count", self.instance_count)
         check_count("retry_attempts", self.retry_attempts)
@@ -185,9 +186,9 @@ class TrainingJobDefinition:
 
 @dataclass(frozen=True, slots=True)
 class HyperbandConfig:
-    """What `SuccessiveHalving` is told. The resource of a training job is the number of values of the
-    objective metric that it has printed. model_based: a Gaussian process proposes the configurations, as
-    `ModelHyperbandStrategy` tells; otherwise they are random, as the service's are. stops_at_max: as
+    """The arguments of `SuccessiveHalving`. The resource of a training job is the number of values of the
+    objective metric that it has printed. model_based: a Gaussian process proposes the configurations, see
+    `ModelHyperbandStrategy`; otherwise they are random, as in the service. stops_at_max: as
     `SuccessiveHalving`; not where max_resource is the number of epochs, after which models are saved.
     """
 
@@ -238,8 +239,8 @@ class JobConfig:
 
     seed: None lets the runner draw one and record it. `strategy` is taken in any case; hyperband is given
     exactly when it is `Hyperband`. early_stopping: the median rule, or None. completion: what ends the job
-    before its limits do. warm_start: the jobs whose results it begins with. autotune: what its description
-    left out was chosen, not refused.
+    before its limits do. warm_start: the jobs whose results it begins with. autotune: what the
+    description left out was chosen automatically.
 
     definitions: of a multi-algorithm job, all of them, each with a name; `definition` is then the first.
     """
@@ -259,7 +260,7 @@ class JobConfig:
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
-        """The definitions of the job, one or several."""
+        """All definitions of the job."""
         return self.definitions or (self.definition,)
 
     @property
@@ -269,7 +270,7 @@ class JobConfig:
 
     @property
     def space(self) -> SearchSpace | dict[str, SearchSpace]:
-        """What is searched: one space, or those of several definitions by name."""
+        """The search space, or for a multi-algorithm job the space of each definition by name."""
         if not self.definitions:
             return self.definition.space
         return {str(each.name): each.space for each in self.definitions}
@@ -278,7 +279,7 @@ class JobConfig:
         """The definition of a training job that names `name` as its own.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: no definition has that name.
         """
         if not self.definitions:
             return self.definition
@@ -324,10 +325,10 @@ def check_seed(seed: object) -> None:
 
 
 def read_grace(environment: Mapping[str, str]) -> float:
-    """The grace period that an environment asks for, in seconds, else the default.
+    """The grace period set in an environment, in seconds, else the default.
 
     Raises:
-        InputError: what it asks for is no number of 0 or more.
+        InputError: the value is not a number of at least 0.
     """
     text = environment.get(GRACE_VARIABLE)
     if text is None:
@@ -337,7 +338,7 @@ def read_grace(environment: Mapping[str, str]) -> float:
     except ValueError:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise InputError(f"{text!r} is not a number of seconds of 0 or more; give one, or leave it out")
+        raise InputError(f"{text!r} is not a number of seconds of at least 0; give one, or leave it out")
     return seconds
 
 
@@ -349,7 +350,7 @@ def _check_definitions(first: TrainingJobDefinition, definitions: tuple[Training
     if definitions[0] != first:
         raise InputError("definition is not the first of definitions; give that one")
     for each in definitions:
-        check_string("the name of a definition among several", each.name)
+        check_string("the name of a definition in a multi-algorithm job", each.name)
         if each.objective.type is not first.objective.type:
             raise InputError(
                 f"definition {each.name!r}: {each.objective.type} differs from {first.objective.type} of the "

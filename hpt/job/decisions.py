@@ -1,4 +1,4 @@
-"""From a job's description to what decides in it."""
+"""The strategy and the stopping rule of a job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
 
 
 def _multi_algorithm_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
-    """The rules of both kinds compare a trial with those of its own definition only."""
+    """Stopping rules compare a trial only with trials of the same definition."""
     if config.hyperband is not None:
         rule = config.hyperband.rule(config.seed or 0)
         if config.hyperband.model_based:

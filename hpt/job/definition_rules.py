@@ -9,15 +9,15 @@ from hpt.errors import InputError
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
 from hpt.job.draft import Draft, DraftMetric
+from hpt.job.naming import Naming, Place
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
-from hpt.job.words import Place, Words
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
 
 
-def repeated_definitions(draft: Draft, words: Words) -> Iterator[Broken]:
+def repeated_definitions(draft: Draft, naming: Naming) -> Iterator[Broken]:
     seen: set[str] = set()
     for number, definition in enumerate(draft.definitions):
         name = definition.name
@@ -27,7 +27,7 @@ def repeated_definitions(draft: Draft, words: Words) -> Iterator[Broken]:
             seen.add(name)
 
 
-def image(draft: Draft, words: Words) -> Iterator[Broken]:
+def image(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         given = definition.training_image
         module = given.startswith(MODULE_PREFIX) and draft.modules
@@ -35,17 +35,18 @@ def image(draft: Draft, words: Words) -> Iterator[Broken]:
             continue
         if is_image(given) or not draft.paths:
             yield Broken(
-                Place("training_image", number), f"{given!r} is no image that runs here; {programs(draft)}"
+                Place("training_image", number),
+                f"{given!r} is not an image that runs here; {programs(draft)}",
             )
 
 
 def programs(draft: Draft) -> str:
-    """What can be run."""
+    """The fix that lists what can be run."""
     own = "the path of a program or " if draft.paths else ""
     return f"give {own}a built-in algorithm: {', '.join(each.name for each in ALGORITHMS)}"
 
 
-def metrics(draft: Draft, words: Words) -> Iterator[Broken]:
+def metrics(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         seen: set[str] = set()
         for i, metric in enumerate(definition.metrics):
@@ -57,7 +58,7 @@ def metrics(draft: Draft, words: Words) -> Iterator[Broken]:
                 try:
                     tagged_pattern(metric.name)
                 except InputError as error:
-                    yield Broken(name, f"{error}, or add the {words.word('metric_regex')} that reads it")
+                    yield Broken(name, f"{error}, or add the {naming.name('metric_regex')} that reads it")
             else:
                 yield from _regex(metric, metric.regex, name._replace(field="metric_regex"))
 
@@ -66,13 +67,13 @@ def _regex(metric: DraftMetric, pattern: str, place: Place) -> Iterator[Broken]:
     try:
         groups = re.compile(pattern).groups
     except (re.error, OverflowError, RecursionError) as error:
-        yield Broken(place, f"{pattern!r} is not a regular expression ({error}); mend it")
+        yield Broken(place, f"{pattern!r} is not a regular expression ({error}); fix it")
         return
     if groups == 0:
         yield Broken(place, f"{pattern!r} has no group; put the part that is the number in parentheses")
 
 
-def objective_metric(draft: Draft, words: Words) -> Iterator[Broken]:
+def objective_metric(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         metric, algorithm = definition.objective, definition.algorithm
         if metric is None:
@@ -85,21 +86,23 @@ def objective_metric(draft: Draft, words: Words) -> Iterator[Broken]:
                 yield Broken(
                     place,
                     f"a metric is needed for the objective {metric!r}, and {has} defined; "
-                    f"{words.metric_fix(number, metric)}",
+                    f"{naming.metric_fix(number, metric)}",
                 )
         elif metric not in (known := [each.name for each in algorithm.metric_definitions]):
-            yield Broken(place, f"{metric!r} is no metric of {algorithm.name}; use one of {', '.join(known)}")
+            yield Broken(
+                place, f"{metric!r} is not a metric of {algorithm.name}; use one of {', '.join(known)}"
+            )
 
 
-def added_hyperparameter(draft: Draft, words: Words) -> Iterator[Broken]:
+def added_hyperparameter(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         metric = definition.objective
         given = definition.hyperparameters.get(OBJECTIVE_METRIC_KEY, metric)
         if given != metric:
             yield Broken(
                 Place("hyperparameters", number, key=OBJECTIVE_METRIC_KEY),
-                f"{given!r} differs from the objective metric {metric!r}, and is added by itself; leave it "
-                "out",
+                f"{given!r} differs from the objective metric {metric!r}, which is added automatically; "
+                "leave it out",
             )
         for i, each in enumerate(definition.ranges):
             if each.name == OBJECTIVE_METRIC_KEY:
@@ -109,37 +112,37 @@ def added_hyperparameter(draft: Draft, words: Words) -> Iterator[Broken]:
                 )
 
 
-def wait_without_spot(draft: Draft, words: Words) -> Iterator[Broken]:
+def wait_without_spot(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         wait = definition.max_wait_seconds
         if wait is not None and not definition.spot:
             yield Broken(
                 Place("max_wait_seconds", number),
-                f"{wait} is only allowed when {words.word('spot')} is true; leave it out",
+                f"{wait} is only allowed when {naming.name('spot')} is true; leave it out",
             )
 
 
-def spot_without_wait(draft: Draft, words: Words) -> Iterator[Broken]:
+def spot_without_wait(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         if definition.max_wait_seconds is None and definition.spot:
             yield Broken(
                 Place("max_wait_seconds", number),
-                f"is missing, and {words.word('spot')} needs it; give waiting and running time together",
+                f"is missing, and {naming.name('spot')} needs it; give waiting and running time together",
             )
 
 
-def wait_below_run(draft: Draft, words: Words) -> Iterator[Broken]:
+def wait_below_run(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         wait, run = definition.max_wait_seconds, definition.max_runtime_seconds
         if wait is not None and run is not None and wait < run:
             yield Broken(
                 Place("max_wait_seconds", number),
-                f"{wait} is below {words.word('definition.max_runtime_seconds')} {run}, which it includes; "
+                f"{wait} is below {naming.name('definition.max_runtime_seconds')} {run}, which it includes; "
                 "raise it",
             )
 
 
-def wait_without_checkpoints(draft: Draft, words: Words) -> Iterator[Broken]:
+def wait_without_checkpoints(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         wait, algorithm = definition.max_wait_seconds, definition.algorithm
         if algorithm is None or algorithm.checkpoint_support or not definition.spot:
@@ -152,7 +155,7 @@ def wait_without_checkpoints(draft: Draft, words: Words) -> Iterator[Broken]:
             )
 
 
-def gzip_channels(draft: Draft, words: Words) -> Iterator[Broken]:
+def gzip_channels(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         for i, channel in enumerate(definition.channels):
             if channel.compression == "Gzip" and channel.input_mode != "Pipe":
@@ -162,7 +165,7 @@ def gzip_channels(draft: Draft, words: Words) -> Iterator[Broken]:
                 )
 
 
-def repeated_channels(draft: Draft, words: Words) -> Iterator[Broken]:
+def repeated_channels(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         seen: set[str] = set()
         for i, channel in enumerate(definition.channels):
@@ -174,7 +177,7 @@ def repeated_channels(draft: Draft, words: Words) -> Iterator[Broken]:
             seen.add(channel.name)
 
 
-def uris(draft: Draft, words: Words) -> Iterator[Broken]:
+def uris(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         for place, uri in definition.uris(number):
             resolved = resolve_uri(uri, "/", "/")
@@ -183,7 +186,7 @@ def uris(draft: Draft, words: Words) -> Iterator[Broken]:
                 yield Broken(place, f"{uri!r} is not a place that can be read; use s3://bucket/prefix{local}")
 
 
-def required_hyperparameters(draft: Draft, words: Words) -> Iterator[Broken]:
+def required_hyperparameters(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         algorithm = definition.algorithm
         if algorithm is None:
@@ -197,7 +200,7 @@ def required_hyperparameters(draft: Draft, words: Words) -> Iterator[Broken]:
                 )
 
 
-def grace(draft: Draft, words: Words) -> Iterator[Broken]:
+def grace(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         try:
             read_grace(definition.environment)
@@ -205,7 +208,7 @@ def grace(draft: Draft, words: Words) -> Iterator[Broken]:
             yield Broken(Place("environment", number, key=GRACE_VARIABLE), str(error))
 
 
-def training_time(draft: Draft, words: Words) -> Iterator[Broken]:
+def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:
     most = draft.limits.training_seconds
     for number, definition in enumerate(draft.definitions):
         run = definition.max_runtime_seconds
@@ -224,8 +227,8 @@ _ONLY = {
 }
 
 
-def unsupported(draft: Draft, words: Words) -> Iterator[Broken]:
-    """What a configuration can say and nothing carries out."""
+def unsupported(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    """Fields of a configuration that are not supported yet."""
     for number, definition in enumerate(draft.definitions):
         for i, channel in enumerate(definition.channels):
             for member, (only, why) in _ONLY.items():

@@ -1,8 +1,8 @@
 """A `JobConfig` as plain JSON data and back, exactly: what a stored job is rebuilt from.
 
 The request is not parsed again on a resume: files that moved and rules that changed since must not stop a job
-that was accepted. Documents of earlier versions are read for ever, as `hpt.search.stored` says: a new field
-of any part has a default, what is not known is refused, and `_STEPS` lead from format to format.
+that was accepted. Documents of earlier versions stay readable, see `hpt.search.stored`: every new field
+has a default, unknown fields are refused, and `_STEPS` convert from format to format.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORMAT = 1 + len(_STEPS)
 def to_document(config: JobConfig, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """JSON data from which `from_document` rebuilds an equal configuration.
 
-    request: the one that the configuration was read from, kept beside it for Describe to echo.
+    request: the one that the configuration was read from, kept for Describe to echo.
     """
     document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
     document["format"] = FORMAT
@@ -65,11 +65,11 @@ def from_document(document: Mapping[str, Any]) -> JobConfig:
     data = {key: value for key, value in document.items() if key not in _BESIDE}
     data = upgraded(data, data.pop("format", None), _STEPS, what)
     try:
-        several = tuple(map(_definition, data.pop("definitions", ())))
+        definitions = tuple(map(_definition, data.pop("definitions", ())))
         data |= {
             "limits": build(ResourceLimits, data["limits"], f"the limits of {what}"),
-            "definition": several[0] if several else _definition(data["definition"]),
-            "definitions": several,
+            "definition": definitions[0] if definitions else _definition(data["definition"]),
+            "definitions": definitions,
         }
     except (KeyError, TypeError) as error:
         raise damaged(f"{what} cannot be read ({error!r})") from error
@@ -80,7 +80,7 @@ def from_document(document: Mapping[str, Any]) -> JobConfig:
 
 
 def request_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The request that is kept beside a stored job; empty where there was none."""
+    """The request that is stored with a job; empty if there was none."""
     request: Mapping[str, Any] = document.get("request", {})
     return request
 
@@ -112,7 +112,7 @@ def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
 
 
 def _present_image(image: str) -> str:
-    """A training image, where it is a module of `hpt` by the name that it has now."""
+    """The training image; a module of `hpt` by its present name."""
     prefix, colon, rest = image.partition(":")
     if prefix != "module":
         return image
@@ -127,13 +127,13 @@ def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
             raise newer(f"the stored search space has a parameter of the unknown kind {kind!r}")
         try:
             parameters.append(_KINDS[kind](*arguments))
-        except (TypeError, InputError) as error:  # arguments that came later, or values
+        except (TypeError, InputError) as error:  # arguments or values of a newer version
             raise newer(f"the stored search space has a {kind} of {arguments!r}") from error
     return SearchSpace(parameters)
 
 
 _BESIDE = ("request", "warnings")
-"""Members of a document that are no part of the configuration. Version 0.1.0 wrote warnings too."""
+"""Members of a document that do not belong to the configuration. Version 0.1.0 wrote warnings too."""
 
 _OPTIONAL = {
     "hyperband": HyperbandConfig,
@@ -141,7 +141,7 @@ _OPTIONAL = {
     "completion": CompletionCriteria,
     "warm_start": WarmStart,
 }
-"""Parts that a document may lack: their defaults then hold."""
+"""Parts that may be missing in a document; then their defaults apply."""
 
 _KINDS = {kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)}
 

@@ -1,8 +1,8 @@
-"""A job as its rules look at it: whoever described it, whole or not, right or wrong.
+"""The description of a job before validation: it may be incomplete or invalid.
 
-A `JobConfig` cannot be built wrong, so what is still to be judged is a `Draft`. Requests, `tuning_job`,
-`hpt.tune` and finished configurations are put into this one form; `hpt.job.rules` judges it, and
-`hpt.job.complete` fills in what it leaves out and makes the configuration.
+An invalid `JobConfig` cannot be built, so rules are checked on a `Draft`. Requests, `tuning_job`,
+`hpt.tune` and finished configurations are converted to this form; `hpt.job.rules` checks it, and
+`hpt.job.complete` fills in the defaults and makes the configuration.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from hpt.job.config import (
     TrainingJobDefinition,
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
+from hpt.job.naming import Place
 from hpt.job.uris import MODULE_PREFIX
-from hpt.job.words import Place
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
 
@@ -32,7 +32,7 @@ KINDS = ("Continuous", "Integer", "Categorical")
 """The kinds of ranges, in the order in which a request's space lists its parameters."""
 
 EPOCH_KEYS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-"""Static hyperparameters that tell how many reports a training job makes; the first that is given counts."""
+"""Static hyperparameters with the number of reports of a training job; the first one given counts."""
 
 
 class DraftRange(NamedTuple):
@@ -51,7 +51,7 @@ class DraftMetric(NamedTuple):
 
 
 class DraftChannel(NamedTuple):
-    """An input channel as `Channel` has it. uri: as written, None where there is none."""
+    """An input channel as `Channel` has it. uri: as written, None if not given."""
 
     name: str
     uri: str | None
@@ -71,7 +71,7 @@ class DraftWarmStart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DraftDefinition:
-    """A training job definition; None is what was left out.
+    """A training job definition; None where a field was left out.
 
     training_image, output_path, checkpoint_uri: as written. algorithm: the built-in that the image names.
     unlimited: a missing max_runtime_seconds means no limit, and not the default.
@@ -108,7 +108,7 @@ class DraftDefinition:
 
     @property
     def epochs(self) -> tuple[str, str] | None:
-        """Name and text of the static hyperparameter that tells the number of epochs."""
+        """Name and value of the static hyperparameter with the number of epochs."""
         statics = self.hyperparameters
         return next(((key, statics[key]) for key in EPOCH_KEYS if key in statics), None)
 
@@ -125,12 +125,12 @@ class DraftDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A tuning job; None is what was left out.
+    """A tuning job; None where a field was left out.
 
-    multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: all of it, where
-    all is known; resources: something is said about it. limits: what may be asked for. paths: whether local
-    paths may stand for images and URIs. modules: whether the program may be a module, as that of a Python
-    function is.
+    multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
+    configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
+    that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
+    a module, which runs a Python function.
     """
 
     name: str
@@ -162,8 +162,8 @@ class Draft:
 
     @property
     def most_resource(self) -> int | None:
-        """The most reports of a training job under Hyperband: as given, else the definitions' largest number
-        of epochs; None where neither makes sense.
+        """The most reports of a training job under Hyperband: as given, else the largest number of epochs of
+        the definitions; None if neither is valid.
         """
         if self.max_resource is not None:
             return self.max_resource
@@ -175,7 +175,7 @@ class Draft:
 
 
 def ranges_of(parameters: Iterable[Parameter]) -> tuple[DraftRange, ...]:
-    """What the rules need to know of parameters."""
+    """The facts about parameters that the rules need."""
     return tuple(DraftRange(kind_of(each), each.name, each.count) for each in parameters)
 
 
@@ -189,7 +189,7 @@ def kind_of(parameter: Parameter) -> str:
 def built_in(image: str, *, paths: bool = True) -> BuiltInAlgorithm | None:
     """The built-in algorithm of an image, None for a program of the user's own.
 
-    paths: False where images are known by their URI only, as a service knows them.
+    paths: False if only image URIs are recognised, as by the service.
     """
     if image.startswith(MODULE_PREFIX) or (not paths and "/" not in image):
         return None
@@ -197,7 +197,7 @@ def built_in(image: str, *, paths: bool = True) -> BuiltInAlgorithm | None:
 
 
 def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
-    """The draft of which a configuration was made, or could have been."""
+    """The draft that gives a configuration."""
     hyperband, warm = config.hyperband, config.warm_start
     return Draft(
         name=config.name,

@@ -1,9 +1,8 @@
-"""Every status of tuning and training jobs, and every way from one to the next: two tables (behaviour 12.1,
-12.2).
+"""The statuses of tuning and training jobs and the allowed transitions (behaviour 12.1, 12.2).
 
-The fold of a job's events asks here before each change, so that a log which tells an impossible course is
-told apart from one which is merely surprising. A phase that went by between two looks at a training job is
-not in its log, so the tables let phases be passed over, but never gone back to except by another start.
+The fold of a job's events checks each change here, so an impossible log is detected as damaged. A phase that
+passed between two polls of a training job is not in its log, so the tables allow phases to be skipped. Going
+back to an earlier phase is only allowed by another start.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ def _table(**rows: str) -> Table:
 
 
 NOTHING = "(none)"
-"""Where a job is before it is created, and once it is deleted."""
+"""The status before a job is created and after it is deleted."""
 
 TUNING_JOB: Table = MappingProxyType(
     {
@@ -37,7 +36,7 @@ TUNING_JOB: Table = MappingProxyType(
         "Deleting": frozenset({NOTHING, "DeleteFailed"}),
     }
 )
-"""The statuses that may follow each status of a tuning job. Deleting is one step here: nobody sees it."""
+"""The statuses that may follow each status of a tuning job. Deleting is a single step that is never shown."""
 
 TRAINING_JOB: Table = _table(
     InProgress="Completed Failed Stopping",
@@ -47,8 +46,8 @@ TRAINING_JOB: Table = _table(
     Stopped="Deleting",
     Deleting="",
 )
-"""The statuses that may follow each status of a training job. What ends by itself before a stop reaches it
-ends as it would have."""
+"""The statuses that may follow each status of a training job. A job that ends before it receives
+the stop keeps its own status."""
 
 _ENDS = "Stopping Completed Failed"
 

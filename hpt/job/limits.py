@@ -1,4 +1,4 @@
-"""How much one tuning job may ask for."""
+"""Limits of one tuning job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpt.search.space import MAX_PARAMETERS
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one job may ask for. jobs: training jobs by strategy; parallel: at once.
+    """Limits of one job. jobs: training jobs by strategy; parallel: at once.
 
     parameters: ranges of one definition. hyperparameters: static, tuned and added ones together.
     training_seconds: the run time of one training job. open_jobs: tuning jobs that have not ended.
@@ -36,10 +36,10 @@ STRICT_LIMITS = Limits(
     hyperparameters=100,
     training_seconds=28 * 86_400,
 )
-"""The service's quotas (behaviour 15), raised as far as it raises them on request."""
+"""The service's quotas (behaviour 15), at the maximum that the service grants on request."""
 
 DEFAULT_LIMITS = replace(STRICT_LIMITS, parallel=10)
-"""The quotas as they are before anybody asks for more: what clients of the service meet."""
+"""The service's default quotas."""
 
 LOCAL_LIMITS = Limits(
     jobs=MappingProxyType(dict.fromkeys(STRICT_LIMITS.jobs, 10_000)),
@@ -48,4 +48,4 @@ LOCAL_LIMITS = Limits(
     hyperparameters=1100,
     training_seconds=2**31 - 1,
 )
-"""What holds on one's own machine, where only sanity sets limits."""
+"""The limits of local jobs."""

@@ -1,7 +1,7 @@
-"""Modules that stored jobs know by the name they had when the job was made.
+"""Earlier names of modules that stored jobs may contain.
 
 A job names modules in two places: in an image `module:NAME`, and wherever a pickled function refers to a
-class or function of `hpt`. A module that moves, with what is in it, gets a line here and keeps it for ever.
+class or function of `hpt`. A module that moves gets an entry here, which is never removed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MOVED = {
     "hpt.runner": "hpt.running.runner",
     "hpt.session": "hpt.running.session",
 }
-"""Where modules of version 0.1.0 went, and the packages whose modules went along."""
+"""New names of the modules and packages of version 0.1.0."""
 
 
 def present_name(module: str) -> str:
-    """What a module is called now that a stored job knows as `module`.
+    """The present name of a module that a stored job names `module`.
 
     >>> present_name("hpt.space"), present_name("hpt.strategies.grid"), present_name("mine.space")
     ('hpt.search.space', 'hpt.search.strategies.grid', 'mine.space')

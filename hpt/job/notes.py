@@ -1,6 +1,7 @@
-"""What the notes say that processes leave with a tuning job, for whoever runs it or shows it.
+"""Notes that other processes add to a tuning job, for the process that runs it and for those that show it.
 
-A note is a mapping of the members below. Each is a statement, not a count: to hear it twice changes nothing.
+A note is a mapping with the members below. Reading the same note twice has the same effect as reading it
+once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _MEMBERS = frozenset((STOP_TUNING_JOB, STOP_TRAINING_JOB, TAGS, OF))
 
 
 class Note(Protocol):
-    """A note as a storage gives it. after: how many events the job had when it was left."""
+    """A note as a storage gives it. after: the number of events of the job when it was added."""
 
     @property
     def after(self) -> int: ...
@@ -38,9 +39,9 @@ class Note(Protocol):
 
 
 def check_notes(notes: Iterable[Note]) -> None:
-    """Raises StorageError if a note says what this version does not know."""
+    """Raises StorageError if a note has an unknown member."""
     for note in notes:
-        refuse_unknown(note.body, _MEMBERS, "a note left with the tuning job")
+        refuse_unknown(note.body, _MEMBERS, "a note on the tuning job")
 
 
 def stop_requested(notes: Iterable[Note]) -> bool:

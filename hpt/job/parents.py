@@ -1,7 +1,6 @@
-"""The parents of a tuning job: what each has to give, and the events that a warm start begins with (behaviour
-9.5).
+"""The parents of a tuning job: their results as the events that a warm start begins with (behaviour 9.5).
 
-The results are copied when the job is made. Whatever becomes of a parent later changes nothing in the job.
+The results are copied when the job is created. Later changes of a parent have no effect on the job.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.plural import quantity
 from hpt.job.state import JobState, TrainingJob
 from hpt.job.warm_start import Projected, Projection, WarmStartType
 from hpt.search.events import ParentResult
@@ -19,7 +19,7 @@ from hpt.search.trial import ObjectiveStatus
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A tuning job as it stood when it was named a parent. path: of its name in the request."""
+    """A parent as it was when the job was created. path: of its name in the request."""
 
     path: str
     config: JobConfig
@@ -27,22 +27,22 @@ class Parent:
 
 
 def inherit(config: JobConfig, parents: Sequence[Parent], time: float) -> tuple[list[ParentResult], str]:
-    """What a job begins with, and one line for a person on what became of the parents' results.
+    """The events of a warm start, and one line that says how the parents' results are used.
 
     Failed training jobs and what the parents had from parents of their own are left out (behaviour 9.3 W7).
     """
     assert config.warm_start is not None
     events: list[ParentResult] = []
-    words = []
+    summaries: list[str] = []
     for parent in parents:
-        found, said = _results(config, parent, time)
-        events += found
-        words += said
-    return events, f"warm start ({config.warm_start.type}): {'; '.join(words)}"
+        results, lines = _results(config, parent, time)
+        events += results
+        summaries += lines
+    return events, f"warm start ({config.warm_start.type}): {'; '.join(summaries)}"
 
 
 def same_program(config: JobConfig, parent: JobConfig) -> str:
-    """What keeps the two from training the same program on the same data, "" if nothing does."""
+    """What differs between two jobs, "program" or "input data"; "" if they train the same program on them."""
     return _difference(config.definition, parent.definition)
 
 
@@ -53,15 +53,13 @@ def _difference(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> s
 
 
 def _unversioned(image: str) -> str:
-    """A container image without its tag, since another version may train alike (behaviour 9.2); else as it
-    is.
-    """
+    """A container image without its tag, which may differ (behaviour 9.2); a path as it is."""
     return image if image.startswith("/") else image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def matching_definition(config: JobConfig, theirs: TrainingJobDefinition) -> TrainingJobDefinition | None:
-    """The definition that the results of a parent's definition are for: the only one, or that of its program,
-    if more than one trains it the one of its name.
+    """The definition that takes the results of a parent's definition: the only one, or the one with the same
+    program; of more than one, that with the same name.
     """
     if not config.definitions:
         return config.definition
@@ -70,10 +68,10 @@ def matching_definition(config: JobConfig, theirs: TrainingJobDefinition) -> Tra
 
 
 def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[ParentResult], list[str]]:
-    """The results of a parent, and what became of those of each of its definitions."""
+    """The results of a parent, and one line for each of its definitions on how they are used."""
     identical = config.warm_start is not None and config.warm_start.type is WarmStartType.IDENTICAL
-    found: list[ParentResult] = []
-    words = []
+    events: list[ParentResult] = []
+    summaries = []
     for theirs in parent.config.all_definitions:
         jobs = [
             job
@@ -83,9 +81,10 @@ def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[Paren
         name = parent.config.name + (f"/{theirs.name}" if parent.config.definitions else "")
         mine = matching_definition(config, theirs)
         if mine is None:
-            nowhere = Projected(None, False)
-            found += [_event(parent.config, theirs, None, job, nowhere, False, time) for job in jobs]
-            words.append(f"{name!r} gives none of {len(jobs)} results, for no definition trains its program")
+            outside = Projected(None, False)
+            events += [_event(parent.config, theirs, None, job, outside, False, time) for job in jobs]
+            of = quantity(len(jobs), "result")
+            summaries.append(f"{name!r} gives none of {of}, because no definition trains its program")
             continue
         projection = Projection(mine.space, mine.hyperparameters, theirs.space, theirs.hyperparameters)
         differs = _difference(mine, theirs)
@@ -95,9 +94,9 @@ def _results(config: JobConfig, parent: Parent, time: float) -> tuple[list[Paren
             same = identical and not differs and placed.exact
             results.append(_event(parent.config, theirs, mine.name, job, placed, same, time))
             places.append(placed)
-        found += results
-        words.append(_said(name, results, places, projection, differs if identical else ""))
-    return found, words
+        events += results
+        summaries.append(_summary(name, results, places, projection, differs if identical else ""))
+    return events, summaries
 
 
 def _event(
@@ -126,23 +125,25 @@ def _event(
     )
 
 
-def _said(
+def _summary(
     name: str, results: list[ParentResult], places: list[Projected], projection: Projection, differs: str
 ) -> str:
     """`'a' gives 28 of 30 results, 3 moved into the range of 'lr', 2 left out, 'depth' being out of range`"""
     used = sum(result.config is not None for result in results)
-    said = [f"{name!r} gives {used} of {len(results)} results"]
+    parts = [f"{name!r} gives {used} of {quantity(len(results), 'result')}"]
     if same := sum(result.same for result in results):
-        said.append(f"{same} of them as this job's own")
+        parts.append(f"{same} of them as this job's own")
     moved = Counter(name for placed in places for name in placed.moved)
-    said += [f"{count} moved into the range of {name!r}" for name, count in sorted(moved.items())]
+    parts += [f"{count} moved into the range of {name!r}" for name, count in sorted(moved.items())]
     outside = Counter(placed.outside for placed in places if placed.outside)
-    said += [f"{count} left out, {name!r} being out of range" for name, count in sorted(outside.items())]
-    said += [f"{value!r} stands in for the new {name!r}" for name, value in projection.new.items()]
+    parts += [f"{count} left out, {name!r} being out of range" for name, count in sorted(outside.items())]
+    parts += [f"{value!r} stands in for the new {name!r}" for name, value in projection.new.items()]
     if projection.gone:
-        said.append(f"{', '.join(map(repr, projection.gone))} is not looked at any more")
+        verb = "is" if len(projection.gone) == 1 else "are"
+        parts.append(f"{', '.join(map(repr, projection.gone))} {verb} no longer used")
     if projection.changed:
-        said.append(f"the static {', '.join(map(repr, projection.changed))} differs")
+        verb = "differs" if len(projection.changed) == 1 else "differ"
+        parts.append(f"the static {', '.join(map(repr, projection.changed))} {verb}")
     if differs:
-        said.append(f"the {differs} differs")
-    return ", ".join(said)
+        parts.append(f"the {differs} differs")
+    return ", ".join(parts)

@@ -1,10 +1,11 @@
-"""The rules that every tuning job keeps, whoever described it, and that no constructor states.
+"""The rules for every tuning job, however it was described, that no constructor checks.
 
-They look at a `Draft` in the order of the table, and the first that is broken is reported. What they cannot
-know is not among them: whether names are taken, parents exist, programs and data are there. Rules about the
-form of a request (how its ranges are written, which members go together) are the request's own.
+They are checked on a `Draft` in the order of the table, and the first broken rule is reported. Rules that
+need more than the draft are elsewhere: whether names are taken, and whether parents, programs and data exist.
+Rules about the form of a request (how its ranges are written, which members go together) belong to the
+request.
 
-Identifiers are those of the service's rules, or words where this implementation adds one.
+Identifiers are those of the service's rules. A rule that this implementation adds has a word for a name.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from hpt.errors import Violation
 from hpt.job import definition_rules as parts
 from hpt.job import search_rules as search
 from hpt.job.draft import Draft
+from hpt.job.naming import Naming
 from hpt.job.search_rules import Broken
-from hpt.job.words import Words
 
 INVALID = "ValidationException"
 LIMIT_EXCEEDED = "ResourceLimitExceeded"
 """What the service calls a broken rule, and a broken limit that it may raise."""
 
-Find = Callable[[Draft, Words], Iterator[Broken]]
+Find = Callable[[Draft, Naming], Iterator[Broken]]
 
 
 class Rule(NamedTuple):
@@ -57,8 +58,8 @@ RULES: tuple[Rule, ...] = (
     Rule("V22", parts.spot_without_wait),
     Rule("V23", parts.wait_below_run),
     Rule("V24", parts.wait_without_checkpoints),
-    Rule("V26", search.warm_start_of_several),
-    Rule("V27", search.early_stopping_of_several),
+    Rule("V26", search.multi_algorithm_warm_start),
+    Rule("V27", search.multi_algorithm_early_stopping),
     Rule("V28", search.warm_start),
     Rule("V30", search.too_much_environment),
     Rule("V33", parts.gzip_channels),
@@ -78,9 +79,9 @@ SERVICE_ONLY = ("V26", "V27")
 EXTENDED_RULES = tuple(rule for rule in RULES if rule.id not in SERVICE_ONLY)
 
 
-def check(draft: Draft, words: Words, rules: Sequence[Rule] = EXTENDED_RULES) -> Violation | None:
+def check(draft: Draft, naming: Naming, rules: Sequence[Rule] = EXTENDED_RULES) -> Violation | None:
     """The first broken rule, or None."""
     for rule in rules:
-        for place, message in rule.find(draft, words):
-            return Violation(rule.code, words.path(place), rule.id, message)
+        for place, message in rule.find(draft, naming):
+            return Violation(rule.code, naming.path(place), rule.id, message)
     return None

@@ -1,4 +1,4 @@
-"""Rules about a job as a whole: its ranges, the size of the search, how it goes about it and what ends it."""
+"""Rules about the whole job: its ranges, the size of the search, the strategy and the limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import NamedTuple
 from hpt.errors import InputError
 from hpt.job.config import OBJECTIVE_METRIC_KEY, WARM_STRATEGIES
 from hpt.job.draft import EPOCH_KEYS, Draft
-from hpt.job.words import Place, Words
+from hpt.job.naming import Naming, Place
+from hpt.job.plural import quantity
 from hpt.search.strategies import canonical_name
 
 MAX_RESOURCE = 20_000
@@ -23,14 +24,14 @@ class Broken(NamedTuple):
     message: str
 
 
-def unknown_strategy(draft: Draft, words: Words) -> Iterator[Broken]:
+def unknown_strategy(draft: Draft, naming: Naming) -> Iterator[Broken]:
     try:
         canonical_name(draft.strategy)
     except InputError as error:
         yield Broken(Place("strategy"), str(error))
 
 
-def no_ranges(draft: Draft, words: Words) -> Iterator[Broken]:
+def no_ranges(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         if not definition.ranges:
             wanted = (
@@ -41,7 +42,7 @@ def no_ranges(draft: Draft, words: Words) -> Iterator[Broken]:
             yield Broken(Place("space", number), f"is empty, and a search needs a range; give {wanted}")
 
 
-def too_many_ranges(draft: Draft, words: Words) -> Iterator[Broken]:
+def too_many_ranges(draft: Draft, naming: Naming) -> Iterator[Broken]:
     most = draft.limits.parameters
     for number, definition in enumerate(draft.definitions):
         count = len(definition.ranges)
@@ -52,7 +53,7 @@ def too_many_ranges(draft: Draft, words: Words) -> Iterator[Broken]:
             )
 
 
-def too_many_hyperparameters(draft: Draft, words: Words) -> Iterator[Broken]:
+def too_many_hyperparameters(draft: Draft, naming: Naming) -> Iterator[Broken]:
     most = draft.limits.hyperparameters
     for number, definition in enumerate(draft.definitions):
         statics = {name for name in definition.hyperparameters if name != OBJECTIVE_METRIC_KEY}
@@ -66,7 +67,7 @@ def too_many_hyperparameters(draft: Draft, words: Words) -> Iterator[Broken]:
             )
 
 
-def duplicate_names(draft: Draft, words: Words) -> Iterator[Broken]:
+def duplicate_names(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         seen: set[str] = set()
         for i, each in enumerate(definition.ranges):
@@ -76,13 +77,13 @@ def duplicate_names(draft: Draft, words: Words) -> Iterator[Broken]:
             elif each.name in definition.hyperparameters:
                 yield Broken(
                     place,
-                    f"{each.name!r} has a range and is in {words.word('hyperparameters')} as well; keep one "
+                    f"{each.name!r} has a range and is in {naming.name('hyperparameters')} as well; keep one "
                     "of them",
                 )
             seen.add(each.name)
 
 
-def grid_of_numbers(draft: Draft, words: Words) -> Iterator[Broken]:
+def grid_of_numbers(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy != "Grid":
         return
     for number, definition in enumerate(draft.definitions):
@@ -95,16 +96,17 @@ def grid_of_numbers(draft: Draft, words: Words) -> Iterator[Broken]:
                 )
 
 
-def grid_size(draft: Draft, words: Words) -> Iterator[Broken]:
+def grid_size(draft: Draft, naming: Naming) -> Iterator[Broken]:
     asked, total = draft.max_jobs, draft.combinations
     if draft.strategy == "Grid" and asked is not None and total is not None and asked != total:
         yield Broken(
             Place("max_jobs"),
-            f"{asked} differs from the {total} combinations of the grid; set it to {total} or leave it out",
+            f"{asked} differs from the {quantity(total, 'combination')} of the grid; set it to {total} or "
+            "leave it out",
         )
 
 
-def space_too_small(draft: Draft, words: Words) -> Iterator[Broken]:
+def space_too_small(draft: Draft, naming: Naming) -> Iterator[Broken]:
     asked, total = draft.max_jobs, draft.combinations
     if draft.strategy == "Grid" or draft.autotune or asked is None or total is None:
         return
@@ -116,7 +118,7 @@ def space_too_small(draft: Draft, words: Words) -> Iterator[Broken]:
         )
 
 
-def no_end(draft: Draft, words: Words) -> Iterator[Broken]:
+def no_end(draft: Draft, naming: Naming) -> Iterator[Broken]:
     completion = draft.completion
     ends = (
         *(draft.max_jobs, draft.max_runtime_seconds, completion.target, completion.max_not_improving),
@@ -126,11 +128,11 @@ def no_end(draft: Draft, words: Words) -> Iterator[Broken]:
         yield Broken(
             Place("max_jobs"),
             f"is missing, and nothing else ends a {draft.strategy} search; give it or "
-            f"{words.word('max_runtime_seconds')}",
+            f"{naming.name('max_runtime_seconds')}",
         )
 
 
-def over_quota(draft: Draft, words: Words) -> Iterator[Broken]:
+def over_quota(draft: Draft, naming: Naming) -> Iterator[Broken]:
     most = draft.limits.jobs.get(draft.strategy)
     asked = draft.max_jobs
     if asked is None and draft.strategy == "Grid":
@@ -150,33 +152,33 @@ def over_quota(draft: Draft, words: Words) -> Iterator[Broken]:
         )
 
 
-def early_stopping_of_hyperband(draft: Draft, words: Words) -> Iterator[Broken]:
+def early_stopping_of_hyperband(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy == "Hyperband" and draft.early_stopping is not None:
         yield Broken(
             Place("early_stopping"),
-            f"{words.word('stops_early')} does not go with Hyperband, which stops training jobs itself; "
-            f"{words.word('stop_late')}",
+            f"{naming.name('stops_early')} does not go with Hyperband, which stops training jobs itself; "
+            f"{naming.name('stop_late')}",
         )
 
 
-def hyperband_resource(draft: Draft, words: Words) -> Iterator[Broken]:
+def hyperband_resource(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy != "Hyperband" or draft.max_resource is not None:
         return
     for number, definition in enumerate(draft.definitions):
         if definition.epochs is None:
-            statics = words.path(Place("hyperparameters", number))
+            statics = naming.path(Place("hyperparameters", number))
             also = f", or one of {', '.join(EPOCH_KEYS)} in {statics}" if statics else ""
             yield Broken(Place("max_resource"), f"is missing and cannot be inferred; give it{also}")
         elif draft.most_resource is None:
             key, text = definition.epochs
             yield Broken(
                 Place("max_resource"),
-                f"is missing and cannot be inferred: the static {key} is {text!r}, which is no whole number "
-                "of 1 or more; give it",
+                f"is missing and cannot be inferred: the static {key} is {text!r}, which is not an integer "
+                "of at least 1; give it",
             )
 
 
-def hyperband_order(draft: Draft, words: Words) -> Iterator[Broken]:
+def hyperband_order(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy != "Hyperband":
         return
     low, high = draft.min_resource, draft.most_resource
@@ -184,45 +186,45 @@ def hyperband_order(draft: Draft, words: Words) -> Iterator[Broken]:
         inferred = "" if draft.max_resource is not None else ", read from the static hyperparameters,"
         yield Broken(Place("max_resource"), f"{high}{inferred} is above the maximum {MAX_RESOURCE}; lower it")
     elif low is not None and high is not None and low > high:
-        yield Broken(Place("min_resource"), f"{low} is above {words.word('max_resource')} {high}; swap them")
+        yield Broken(Place("min_resource"), f"{low} is above {naming.name('max_resource')} {high}; swap them")
 
 
-def hyperband_elsewhere(draft: Draft, words: Words) -> Iterator[Broken]:
+def hyperband_elsewhere(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy != "Hyperband" and draft.resources:
         yield Broken(
             Place("hyperband"), f"does not fit strategy {draft.strategy}; leave it out or use Hyperband"
         )
 
 
-def warm_start_of_several(draft: Draft, words: Words) -> Iterator[Broken]:
+def multi_algorithm_warm_start(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.multi and draft.warm_start is not None:
         yield Broken(
             Place("warm_start"),
-            f"needs a single definition; give {words.word('definition')} or leave it out",
+            f"needs a single definition; give {naming.name('definition')} or leave it out",
         )
 
 
-def early_stopping_of_several(draft: Draft, words: Words) -> Iterator[Broken]:
+def multi_algorithm_early_stopping(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.multi and draft.early_stopping is not None:
         yield Broken(
             Place("early_stopping"),
-            f"{words.word('stops_early')} is not available with {words.word('definitions')}; "
-            f"{words.word('stop_late')}",
+            f"{naming.name('stops_early')} is not available with {naming.name('definitions')}; "
+            f"{naming.name('stop_late')}",
         )
 
 
-def warm_start(draft: Draft, words: Words) -> Iterator[Broken]:
+def warm_start(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.warm_start is None:
         return
     for name, times in Counter(name.lower() for name in draft.warm_start.parents).items():
         if times > 1:
-            yield Broken(Place("parents"), f"the parent {name!r} stands {times} times; name it once")
+            yield Broken(Place("parents"), f"the parent {name!r} is named {times} times; name it once")
     if draft.strategy not in WARM_STRATEGIES:
         known = " or ".join(WARM_STRATEGIES)
         yield Broken(Place("warm_start"), f"does not go with strategy {draft.strategy}; use {known}")
 
 
-def mixed_directions(draft: Draft, words: Words) -> Iterator[Broken]:
+def mixed_directions(draft: Draft, naming: Naming) -> Iterator[Broken]:
     first: str | None = None
     for number, definition in enumerate(draft.definitions):
         direction = definition.direction
@@ -235,7 +237,7 @@ def mixed_directions(draft: Draft, words: Words) -> Iterator[Broken]:
         first = first or direction
 
 
-def too_much_environment(draft: Draft, words: Words) -> Iterator[Broken]:
+def too_much_environment(draft: Draft, naming: Naming) -> Iterator[Broken]:
     total = sum(len(definition.environment) for definition in draft.definitions)
     if total > MAX_ENVIRONMENT:
         yield Broken(

@@ -1,8 +1,8 @@
 """The state of a tuning job: the fold of its events, nothing more.
 
 `JobState.apply` is called once per event, in recorded order, by the live runner and by a resume alike, so
-both hold the same state. Counters are kept by increments: an event costs the same however many trials have
-ended."""
+both have the same state. Counters are incremental: the cost of an event does not depend on the number of
+ended trials."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from hpt.errors import StorageError
 from hpt.job.completion import Improvement
 from hpt.job.lifecycle import check_training_job, check_tuning_job
+from hpt.job.plural import quantity
 from hpt.search import events as ev
 from hpt.search.events import AttemptOutcome, StopReason
 from hpt.search.stored import newer, refuse_unknown
@@ -37,7 +38,7 @@ class JobStatus(StrEnum):
 
 
 STOP_REQUESTED = "StopRequested"
-"""The criterion of a stop that a user asked for; it alone ends a tuning job as `Stopped`."""
+"""The criterion of a stop requested by a user, the only one after which a tuning job is `Stopped`."""
 
 
 @dataclass(slots=True)
@@ -71,17 +72,17 @@ class Attempt:
 
 @dataclass(slots=True)
 class TrainingJob:
-    """One training job as its events tell it. Times are seconds since the epoch.
+    """One training job, the fold of its events. Times are seconds since the epoch.
 
-    metrics: last value of each metric and its time. curves: every value of each metric. attempts: all,
-    in order. cursor: log offset consumed in the present attempt.
-    live: the present attempt was created and has not ended. reports: how many the model has been trained for,
-    `resumed` of them by earlier attempts; report_ends: offsets in the log of the present attempt after each
-    of the others. kept: how many reports the next attempt counts on from, None: from all. lost: attempts the
-    infrastructure lost; preempted: those whose Spot capacity was withdrawn; interrupted: those put down
-    because the tuner was to pause. ran: seconds of training in attempts that were lost or preempted. paused:
-    seconds between being put down and going on.
-    sequence: the place of its creation among the events of the tuning job, from 1.
+    metrics: last value of each metric and its time. curves: every value of each metric. attempts: all, in
+    order. cursor: log offset consumed in the present attempt. live: the present attempt was created and has
+    not ended. reports: how many the model has been trained for, `resumed` of them by earlier attempts;
+    report_ends: offsets in the log of the present attempt after each of the others. kept: the number of
+    reports from which the next attempt goes on, None: from all. lost: attempts the infrastructure lost;
+    preempted: those whose Spot capacity was withdrawn; interrupted: those stopped because the tuner was
+    interrupted. ran: seconds of training in attempts that were lost or preempted. paused: seconds between an
+    interruption and the next attempt. sequence: the place of its creation among the events of the tuning job,
+    from 1.
     """
 
     number: int
@@ -140,14 +141,14 @@ class TrainingJob:
                 break
         return False
 
-    def count_on(self) -> None:
-        """Another attempt goes on from what the last one kept."""
+    def resume_reports(self) -> None:
+        """Set the number of reports to what the last attempt kept, from which the next one goes on."""
         self.reports = self.reports if self.kept is None else self.kept
         self.resumed, self.kept = self.reports, None
         self.report_ends.clear()
 
     def count_report(self) -> None:
-        """The model was trained on to another report, which ends where the log was read to."""
+        """Count another report, which ends at the present offset of the log."""
         self.reports += 1
         self.report_ends.append(self.cursor)
 
@@ -167,8 +168,8 @@ class TrainingJob:
         elif self.secondary != "Starting":
             self.enter(TrialStatus.IN_PROGRESS, "Starting", time)
 
-    def leave(self, time: float) -> None:
-        """The present attempt is over and took its training time with it."""
+    def add_lost_time(self, time: float) -> None:
+        """Add the training time of the present attempt, which was lost at `time`."""
         for transition in reversed(self.transitions):
             if transition.secondary == "Training":
                 self.ran += max(0.0, time - transition.start)
@@ -176,9 +177,23 @@ class TrainingJob:
                 break
 
     def enter(self, status: TrialStatus, secondary: str, time: float, message: str = "") -> None:
-        """Go on to a status and secondary status. Raises StorageError where no way leads there.
+        """Change to another status and secondary status.
 
-        What is learned late, or from another clock, does not begin before what came before it.
+        Parameters
+        ----------
+        status
+            The new status.
+        secondary
+            The new secondary status.
+        time
+            When, in seconds since the epoch; at least the time of the last transition.
+        message
+            The reason, "" for none.
+
+        Raises
+        ------
+        StorageError
+            The transition is not allowed.
         """
         if self.transitions:
             time = max(time, self.transitions[-1].start)
@@ -204,7 +219,7 @@ class JobState:
         self.jobs: dict[int, TrainingJob] = {}
         self.running: dict[int, TrainingJob] = {}
         self.best: TrainingJob | None = None
-        self.parents: dict[str, int] = {}  # results that each parent of a warm start had to give
+        self.parents: dict[str, int] = {}  # number of results of each parent of a warm start
         self.parents_best: ev.ParentResult | None = None
         self.improvement = Improvement()
         self.longest_not_improving = 0
@@ -227,7 +242,7 @@ class JobState:
         return state
 
     def apply(self, event: ev.Event) -> None:
-        """Take one recorded event into the state."""
+        """Apply one recorded event."""
         self.events += 1
         self.modified = max(self.modified, event.time)
         match event:
@@ -241,7 +256,7 @@ class JobState:
                 job = self._job(event.number)
                 job.attempt, job.live, job.cursor = event.attempt, True, 0
                 job.attempts.append(Attempt(event.attempt, event.time))
-                job.count_on()
+                job.resume_reports()
                 job.start(event.time)
             case ev.StatusChanged():
                 job = self._job(event.number)
@@ -268,9 +283,9 @@ class JobState:
             case ev.JobStopRequested():
                 self.criterion = event.criterion
                 if event.criterion == STOP_REQUESTED:
-                    self._become(JobStatus.STOPPING)
+                    self._change_status(JobStatus.STOPPING)
             case ev.JobEnded():
-                self._become(_status(event.status))
+                self._change_status(_status(event.status))
                 self.criterion, self.failure_reason, self.ended = (
                     event.criterion,
                     event.failure_reason,
@@ -280,7 +295,7 @@ class JobState:
                 pass
 
     def summary(self) -> dict[str, Any]:
-        """The small document that listings show without reading any event; `read_summary` checks it."""
+        """The document that lists show without reading events; `read_summary` checks it."""
         best = self.best
         return {
             "status": str(self.status),
@@ -292,12 +307,12 @@ class JobState:
             "best": None if best is None else {"name": best.name, "value": best.value},
         }
 
-    def _become(self, status: JobStatus) -> None:
+    def _change_status(self, status: JobStatus) -> None:
         check_tuning_job(self.status, status)
         if status.ended and self.running:
-            raise StorageError(
-                f"the event log ends the tuning job while {len(self.running)} training jobs run; damaged"
-            )
+            running = quantity(len(self.running), "training job")
+            verb = "runs" if len(self.running) == 1 else "run"
+            raise StorageError(f"the event log ends the tuning job while {running} {verb}; it is damaged")
         self.status = status
 
     def _job(self, number: int) -> TrainingJob:
@@ -305,7 +320,7 @@ class JobState:
             return self.running[number]
         except KeyError:
             raise StorageError(
-                f"the event log speaks of trial {number}, which is not running; it is damaged"
+                f"the event log names trial {number}, which is not running; it is damaged"
             ) from None
 
     def _create(self, event: ev.TrialCreated) -> None:
@@ -327,17 +342,19 @@ class JobState:
         match event.outcome:
             case AttemptOutcome.LOST:
                 job.lost += 1
-                job.leave(event.time)
+                job.add_lost_time(event.time)
                 secondary, job.lost_reason = "Restarting", event.message
             case AttemptOutcome.PREEMPTED:
                 job.preempted += 1
-                job.leave(event.time)
+                job.add_lost_time(event.time)
                 secondary = "Interrupted"
             case AttemptOutcome.INTERRUPTED:
                 job.interrupted += 1
                 job.paused_at = event.time
                 secondary = "Interrupted"
-        if secondary and job.status is TrialStatus.IN_PROGRESS:  # what is being stopped does not go on
+        if (
+            secondary and job.status is TrialStatus.IN_PROGRESS
+        ):  # a job that is being stopped is not restarted
             job.enter(job.status, secondary, event.time, event.message)
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
@@ -387,7 +404,7 @@ class JobState:
 
 
 SUMMARY: Mapping[str, Any] = JobState(ObjectiveType.MAXIMIZE, 0.0).summary()
-"""The summary of a job at its beginning: its members, each with what holds where it was not stored."""
+"""The summary of a new job: all members with their defaults."""
 
 
 def read_summary(summary: Mapping[str, Any], created: float) -> dict[str, Any]:
@@ -397,16 +414,16 @@ def read_summary(summary: Mapping[str, Any], created: float) -> dict[str, Any]:
         StorageError: it was written by a newer version.
     """
     refuse_unknown(summary, _SUMMARY_MEMBERS, "the summary of the tuning job")
-    found = {**SUMMARY, "modified": created, **summary}
-    found["status"] = str(_status(found["status"]))
-    return found
+    complete = {**SUMMARY, "modified": created, **summary}
+    complete["status"] = str(_status(complete["status"]))
+    return complete
 
 
 _SUMMARY_MEMBERS = frozenset(SUMMARY)
 
 
-def _status(text: str) -> JobStatus:
+def _status(status: str) -> JobStatus:
     try:
-        return JobStatus(text)
+        return JobStatus(status)
     except ValueError:
-        raise newer(f"the tuning job has the unknown status {text!r}") from None
+        raise newer(f"the tuning job has the unknown status {status!r}") from None

@@ -1,4 +1,4 @@
-"""The tagged line that says metrics without a pattern: `[hpt] metrics: loss=0.25 accuracy=0.9`."""
+"""The tagged line of metrics that need no pattern: `[hpt] metrics: loss=0.25 accuracy=0.9`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TAG = "[hpt] metrics:"
 
 
 def tagged_line(metrics: Mapping[str, SupportsFloat]) -> str:
-    """The line that says the values of metrics, by name, without its end.
+    """The line with the values of metrics by name, without a line break.
 
     Raises:
-        InputError: a name or a value cannot be said so that it is read again.
+        InputError: a name or a value cannot be written on the line.
     """
     return " ".join([TAG, *(f"{checked(name)}={_number(name, value)}" for name, value in metrics.items())])
 
@@ -25,13 +25,13 @@ def tagged_pattern(name: str) -> str:
     """The pattern that reads a metric from tagged lines.
 
     Raises:
-        InputError: the name cannot stand on one.
+        InputError: the name cannot be written on the line.
     """
     return rf"^{re.escape(TAG)}.* {re.escape(checked(name))}=(\S+)"
 
 
 def checked(name: str) -> str:
-    """The name, if it can stand on a tagged line."""
+    """The name. Raises InputError if it cannot be written on a tagged line."""
     if not name or not name.isprintable() or any(c.isspace() or c == "=" for c in name):
         raise InputError(
             f"metric name {name!r} cannot be reported; use a name without blanks and equals signs"

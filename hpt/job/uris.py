@@ -1,4 +1,4 @@
-"""What the places and programs of a job mean, as texts: nothing is looked at."""
+"""Paths, URIs and programs of a job, handled as strings without any I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from urllib.parse import unquote
 
 MODULE_PREFIX = "module:"
-"""Of the program of a job whose trials call a Python function."""
+"""Prefix of the program of a job whose trials call a Python function."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _IMAGE = re.compile(
@@ -46,7 +46,7 @@ def is_s3(uri: str) -> bool:
 
 
 def is_image(image: str) -> bool:
-    """Whether a program's text can only mean a container image: a registry, a tag, a digest, or another
+    """Whether a program's name can only be a container image: it has a registry, a tag, a digest or another
     scheme.
     """
     if image.startswith(("/", "./", "../", "~", "file://")) or image.endswith((".py", ".sh")):

@@ -1,6 +1,6 @@
-"""A tuning job as it stands, for whoever shows it: the command, replies, pictures, a console.
+"""A read-only view of a tuning job, for the command, replies and plots.
 
-Everything that is shown is read from here, so that all show the same. Times are seconds since the epoch.
+All of them read this view, so they agree. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class TrialView:
 
     number: from 1, in launch order. definition: its algorithm in a multi-algorithm job. metric, objective:
     what is optimised. hyperparameters: the tuned ones, as the strings that the program received. modified:
-    when its status last changed. training_start, training_end: of its program, None as long as there is none.
+    when its status last changed. training_start, training_end: of its program, None until then.
     curves: of each metric every value that was read, in order. latest: of each metric the last value and its
-    time. value: its final objective. model: where its model lies. spot: it ran on capacity that can be
+    time. value: its final objective. model: path or URI of its model. spot: it ran on capacity that can be
     withdrawn. reports: values of the objective that count for its present attempt.
     """
 
@@ -94,8 +94,8 @@ class Span(NamedTuple):
 class JobView:
     """A tuning job: its description, its state, its trials.
 
-    config, state: what a storage gives, the job's description and the fold of its events. Trials are made
-    when they are first asked for; what happens to them afterwards does not change them.
+    config, state: the job's description and the fold of its events. The view of a trial is made when it is
+    first read and does not change afterwards.
     """
 
     def __init__(self, config: JobConfig, state: JobState) -> None:
@@ -127,7 +127,7 @@ class JobView:
         return [self.trial(number) for number in self._state.running]
 
     def trial(self, number: int) -> TrialView:
-        """The trial of that number. Raises KeyError if there is none."""
+        """The trial of that number. Raises KeyError if it does not exist."""
         if number not in self._trials:
             self._trials[number] = trial_view(self.config, self._state.jobs[number])
         return self._trials[number]
@@ -186,15 +186,19 @@ class JobView:
         return spans
 
     def busy(self, now: float) -> float:
-        """The share of slot seconds in which an attempt ran, until the job's end, or `now` if it goes on."""
+        """The share of the slots' time in which programs trained, from the job's creation to its end or now.
+
+        What is missing from 1 was spent on startup, on waiting for capacity, on deciding, and on slots with
+        nothing left to run. Training that goes on does not count yet.
+        """
         end = now if self.ended is None else self.ended
         available = (end - self.created) * self.config.limits.max_parallel_jobs
-        used = sum((end if span.end is None else span.end) - span.start for span in self.spans)
+        used = sum(training_seconds(job.transitions) for job in self._state.jobs.values())
         return used / available if available > 0 else 0.0
 
 
 def trial_view(config: JobConfig, job: TrainingJob) -> TrialView:
-    """A training job of a tuning job, as it stands."""
+    """The view of a training job at this moment."""
     definition = config.definition_of(job.definition)
     return TrialView(
         number=job.number,

@@ -1,6 +1,4 @@
-"""Warm start: what a search knows of earlier ones, and where their results lie in its own space (behaviour
-9).
-"""
+"""Warm start: the results of earlier searches, projected into the space of this one (behaviour 9)."""
 
 from __future__ import annotations
 
@@ -39,13 +37,12 @@ class WarmStartType(StrEnum):
 class WarmStart:
     """The tuning jobs whose results a job begins with, its parents.
 
-    parents: their names, at least one. type: `TransferLearning` takes into account how their results are
-    ordered, as far as that agrees with the job's own; `IdenticalDataAndAlgorithm` takes results of the same
-    program, data and static hyperparameters for results of the job's own objective. In any case; the first
-    word will do.
+    parents: their names, at least one. type: `TransferLearning` uses the order of their results where it
+    agrees with the job's own; `IdenticalDataAndAlgorithm` uses results of the same program, data and static
+    hyperparameters as results of the job's own objective. Upper or lower case; the first word is enough.
 
     Raises:
-        InputError: there are no names, more than five or two equal ones, or the type is not known.
+        InputError: no name is given, more than five, or the same name twice, or the type is unknown.
     """
 
     parents: tuple[str, ...]
@@ -57,7 +54,7 @@ class WarmStart:
             if not isinstance(name, str) or not name:
                 raise InputError(f"parent {name!r} is not the name of a tuning job; give strings")
         if not 1 <= len(names) <= MAX_PARENTS:
-            raise InputError(f"{len(names)} parents are given; a warm start takes 1 to {MAX_PARENTS}")
+            raise InputError(f"{len(names)} parents are given; give 1 to {MAX_PARENTS}")
         for name in names:
             if sum(name.lower() == other.lower() for other in names) > 1:
                 raise InputError(f"the parent {name!r} is named twice; name it once")
@@ -68,7 +65,7 @@ class WarmStart:
 
 
 def as_warm_start(given: WarmStart | str | Iterable[str] | None) -> WarmStart | None:
-    """A warm start as people write one: the name of a parent, a list of names, or a `WarmStart`.
+    """A warm start from the name of a parent, a list of names, or a `WarmStart`.
 
     Raises:
         InputError: as `WarmStart`.
@@ -92,9 +89,24 @@ class Projected(NamedTuple):
 class Projection:
     """From the space and the static hyperparameters of another search to those of this one.
 
-    A hyperparameter is taken from wherever the other search had it, tuned or static. One that it did not have
-    gets the middle of its range, or the first of its values. new: those, with what stands in for them. gone:
-    hyperparameters of the other search that this one does not have. changed: static ones of both that differ.
+    A hyperparameter takes its value from the other search, tuned or static. One that the other search lacks
+    takes the middle of its range, or its first value.
+
+    Parameters
+    ----------
+    space, statics
+        The space and the static hyperparameters of this search.
+    other, other_statics
+        Those of the other search.
+
+    Attributes
+    ----------
+    new
+        Hyperparameters that the other search lacks, with the values they take.
+    gone
+        Hyperparameters of the other search that this one lacks.
+    changed
+        Static hyperparameters of both whose values differ.
     """
 
     def __init__(
@@ -114,13 +126,13 @@ class Projection:
         self.changed = tuple(
             sorted(
                 name
-                for name, text in statics.items()
-                if name not in self._tuned and other_statics.get(name) != text
+                for name, value in statics.items()
+                if name not in self._tuned and other_statics.get(name) != value
             )
         )
 
     def project(self, config: Config) -> Projected:
-        """Where a configuration of the other search lies."""
+        """The configuration in this space that stands for one of the other search."""
         placed: dict[str, Value] = {}
         moved = []
         exact = not (self.new or self.gone or self.changed)
@@ -139,7 +151,7 @@ class Projection:
                 placed[name] = near
                 moved.append(name)
         for name, parameter in self._tuned.items():
-            if name in self._statics and not _is(parameter, config[name], self._statics[name]):
+            if name in self._statics and not _equals(parameter, config[name], self._statics[name]):
                 exact = False
         return Projected(placed, exact and not moved, tuple(moved))
 
@@ -148,7 +160,7 @@ def _middle(parameter: Parameter) -> Value:
     return parameter.values[0] if isinstance(parameter, CategoricalParameter) else parameter.decode(0.5)
 
 
-def _is(parameter: Parameter, value: Value, text: str) -> bool:
+def _equals(parameter: Parameter, value: Value, text: str) -> bool:
     """Whether a static hyperparameter of that string has the value of a parameter."""
     try:
         return parameter.parse(text) == value
@@ -157,7 +169,7 @@ def _is(parameter: Parameter, value: Value, text: str) -> bool:
 
 
 def _nearest(parameter: Parameter, text: str) -> Value | None:
-    """The value of a numeric range that is nearest to a number outside it, if that is not far away."""
+    """The value of a numeric range nearest to a number outside it; None if that is farther than `MARGIN`."""
     if isinstance(parameter, CategoricalParameter):
         return None
     try:
@@ -166,7 +178,7 @@ def _nearest(parameter: Parameter, text: str) -> Value | None:
         return None
     low, high = _on_scale(parameter, float(parameter.min)), _on_scale(parameter, float(parameter.max))
     at = _on_scale(parameter, number)
-    # Where floats do not distinguish the ends of a range of large integers, a number is at both or far away.
+    # If floats cannot distinguish the ends of a range of large integers, a number is at both ends or outside.
     place = (at - low) / (high - low) if low < high else (0.0 if at == low else math.inf)
     if not -MARGIN <= place <= 1 + MARGIN:  # NaN fails it too
         return None

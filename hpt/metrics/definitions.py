@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 from hpt.job.config import MetricDefinition
-from hpt.metrics.batch import Batch
 from hpt.metrics.fast.loader import Loader
-from hpt.metrics.fast.plan import Plan, plan
+from hpt.metrics.fast.plan import plan
+from hpt.metrics.line import Batch
 from hpt.metrics.plain import PlainReader
 from hpt.metrics.safe.line_reader import LineReader
 
@@ -19,7 +18,8 @@ class CompiledDefinitions:
     """The metric definitions of one job, in order, ready to be matched by any number of scanners.
 
     names: of each definition. patterns: its regular expression compiled, with at least one group (a
-    `MetricDefinition` without one cannot be built). loader: where the compiled reader comes from.
+    `MetricDefinition` without one cannot be built). loader: where the compiled reader comes from. lines: what
+    reads a single line exactly.
     """
 
     def __init__(self, definitions: Sequence[MetricDefinition], loader: Loader | None = None) -> None:
@@ -28,29 +28,14 @@ class CompiledDefinitions:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of future changes of syntax; today's is what counts
             self.patterns = tuple(re.compile(definition.regex) for definition in definitions)
+        self.lines = LineReader(self.names, self.patterns)
+        self._plan = plan(self.patterns)
+        self._plain = PlainReader([each.literals for each in self._plan.patterns])
 
     def __len__(self) -> int:
         return len(self.names)
 
-    @cached_property
-    def plan(self) -> Plan:
-        """How each pattern is matched fast."""
-        return plan(self.patterns)
-
-    @cached_property
-    def lines(self) -> LineReader:
-        """What reads a single line exactly."""
-        return LineReader(self.names, self.patterns, self.plan.patterns)
-
-    @cached_property
-    def _plain(self) -> PlainReader:
-        return PlainReader(self.patterns, self.plan.patterns, self.lines.costs)
-
-    def prepare(self) -> None:
-        """Plan now what would else be planned when the first line is read."""
-        _ = self.lines, self._plain
-
-    def scan(self, data: bytes, begin: int, stop: int, base: int, longest: int) -> Iterator[Batch]:
+    def scan(self, data: bytes, begin: int, stop: int, base: int) -> Iterator[Batch]:
         """What data[begin:stop] says, a moment's work at a time, by the compiled reader if it is there.
 
         Parameters
@@ -59,9 +44,7 @@ class CompiledDefinitions:
             Whole lines, but for the last of a log.
         base
             What is added to places in `data` to make offsets of the log.
-        longest
-            Longer lines are cut into pieces of so many bytes, each read as a line of its own.
         """
         if self.loader.reader is not None:
-            return self.loader.reader.scan(self.plan, data, begin, stop, base, longest)
-        return self._plain.scan(data, begin, stop, base, longest)
+            return self.loader.reader.scan(self._plan, data, begin, stop, base)
+        return self._plain.scan(data, begin, stop, base)

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 TAB_AS_TEXT = "#011"
 """How the service's log pipeline writes a TAB."""
+
+Match = tuple[int, float, int]
+"""Index of the definition, the value, and the offset after the line it stands on."""
+
+Found = tuple[int, float | bytes, int]
+"""The same, or with a line, without its end, that `re` has to read for its value."""
+
+_LINE_END = re.compile(rb"[\r\n]")
+
+
+class Batch(NamedTuple):
+    """What was found up to offset `done`, in order of lines, definitions and places; `lines`: whether some of
+    it are lines.
+    """
+
+    done: int
+    found: list[Found]
+    lines: bool
 
 
 def decode(line: bytes) -> str:
@@ -29,13 +48,10 @@ def number(text: str | None) -> float | None:
         return None
 
 
-def piece_end(data: bytes, begin: int, stop: int, longest: int) -> int:
-    """The offset after the line from `begin` on, or after as much of it as makes a piece of `longest`."""
-    end = begin + longest
-    for byte in b"\r\n":
-        found = data.find(byte, begin, min(end + 1, stop))
-        end = found if found >= 0 else end
-    return min(end + 1 if end < stop and data[end] in b"\r\n" else end, stop)
+def line_end(data: bytes, begin: int, stop: int) -> int:
+    """The offset after the first end of a line from `begin` on; `stop` if there is none before."""
+    end = _LINE_END.search(data, begin, stop)
+    return end.end() if end else stop
 
 
 def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
@@ -44,14 +60,12 @@ def values_on_line(pattern: re.Pattern[str], text: str) -> list[float]:
     Every match is searched anywhere in the line, and its first group read. Where the line as printed gives no
     value, it is searched once more with every TAB written as the four characters `#011`.
     """
-    values = _values(pattern, text)
-    if not values and "\t" in text:
-        return _values(pattern, text.replace("\t", TAB_AS_TEXT))
-    return values
-
-
-def _values(pattern: re.Pattern[str], text: str) -> list[float]:
-    groups = pattern.findall(text)  # "" for a group that took no part, which is no number either
-    if pattern.groups > 1:
-        groups = [match[0] for match in groups]
-    return [value for group in groups if (value := number(group)) is not None]
+    while True:
+        values = []
+        for group in pattern.findall(text):  # "" for a group that took no part, which is no number either
+            value = number(group if pattern.groups == 1 else group[0])
+            if value is not None:
+                values.append(value)
+        if values or "\t" not in text:
+            return values
+        text = text.replace("\t", TAB_AS_TEXT)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
 from bisect import bisect_left
 from collections.abc import Generator
-from concurrent import futures
+from concurrent.futures import Future, wait
+from typing import cast
 
-from hpt.metrics.batch import Batch, Match
 from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.line import Batch, Match, line_end, values_on_line
 from hpt.metrics.pace import Pace
+from hpt.metrics.safe.line_reader import Work
 
 MAX_LINE = 16 * 2**20
 """A longer line is cut into pieces of so many bytes, each matched as a line of its own."""
 
 LINES = 32
 """So many lines are read with `re` before others may have a turn."""
-
-Work = Generator[list[Match] | futures.Future[list[float]], None, None]
-"""Matches, a moment's work at a time; a future: it waits for another process."""
-
-_LINE_ENDS = re.compile(rb"[\r\n]")
 
 
 class MetricScanner:
@@ -74,12 +70,11 @@ class MetricScanner:
             return matches
         started = time.perf_counter()
         for found in self._work:
-            waiting = isinstance(found, futures.Future)
-            if not isinstance(found, futures.Future):
+            if not isinstance(found, Future):
                 matches += found
             elif pace is None:
-                futures.wait([found])
-            if pace is not None and (waiting or pace.spent):
+                wait([found])
+            if pace is not None and (pace.spent or isinstance(found, Future)):
                 break
         else:
             self._work = None
@@ -93,27 +88,25 @@ class MetricScanner:
         return self.go_on(pace)
 
     def _feed(self, data: bytes) -> Work:
-        begin = 0
-        if self._held and (first := _LINE_ENDS.search(data)):
-            yield from self._hold(data[: first.end()])
-            yield from self._end_line()
-            begin = first.end()
-        stop = data.rfind(b"\n", begin) + 1 or begin
-        stop = data.rfind(b"\r", stop) + 1 or stop
-        if begin < stop:
-            yield from self._scan(data, begin, stop)
-        yield from self._hold(data[stop:] if stop else data)
+        for begin in range(0, len(data), MAX_LINE):
+            end = min(begin + MAX_LINE, len(data))
+            if self._held and (first := line_end(data, begin, end)) and data[first - 1] in b"\r\n":
+                yield from self._hold(data[begin:first])
+                yield from self._end_line()
+                begin = first
+            stop = data.rfind(b"\n", begin, end) + 1 or begin
+            stop = data.rfind(b"\r", stop, end) + 1 or stop
+            if begin < stop:
+                yield from self._scan(data, begin, stop)
+            yield from self._hold(data[stop:end])
 
     def _hold(self, piece: bytes) -> Work:
         """Keep a piece of a line; what exceeds MAX_LINE is cut off as a line of its own."""
         while self._held + len(piece) > MAX_LINE + (piece[-1:] in (b"\r", b"\n")):
             room = MAX_LINE - self._held
-            self._keep(piece[:room])
+            self._partial.append(piece[:room])
             piece = piece[room:]
             yield from self._end_line()
-        self._keep(piece)
-
-    def _keep(self, piece: bytes) -> None:
         if piece:
             self._partial.append(piece)
             self._held += len(piece)
@@ -128,45 +121,34 @@ class MetricScanner:
     def _scan(self, data: bytes, begin: int, stop: int) -> Work:
         """The matches of data[begin:stop], which is whole lines (or the log's end) from the cursor on."""
         base = self.cursor - begin
-        for batch in self._definitions.scan(data, begin, stop, base, MAX_LINE):
-            if batch.lines:
-                yield from self._read(batch)
-            else:
-                self.cursor = batch.done
-                yield batch.matches
+        for batch in self._definitions.scan(data, begin, stop, base):
+            matches = (yield from self._read(batch)) if batch.lines else batch.found
+            self.cursor = batch.done
+            yield cast("list[Match]", matches)
 
-    def _read(self, batch: Batch) -> Work:
-        """The matches of a batch, its lines read."""
-        reader, lines = self._definitions.lines, batch.lines
+    def _read(self, batch: Batch) -> Generator[list[Match] | Future[list[float]], None, list[Match]]:
+        """The last matches of a batch, its lines read, after the others."""
+        reader, patterns = self._definitions.lines, self._definitions.patterns
+        costs = reader.costs
         matches: list[Match] = []
-        number = 0
-        while number < len(lines):
-            end = min(number + LINES, len(lines))
-            number = reader.read_at_once(batch, number, end, matches)
-            if number == len(lines):
-                break
-            # Only whole lines are given out, so that the cursor may stand behind them.
-            _, index, line, after = lines[number]
-            whole = bisect_left(matches, after, key=lambda match: match[2])
-            self.cursor = matches[whole - 1][2] if whole else self.cursor
-            yield matches[:whole]
-            del matches[:whole]
-            if number < end:
-                values = yield from self._read_slowly(index, line)
-                matches += [(index, value, after) for value in values]
-                number += 1
-        self.cursor = batch.done
-        yield matches + batch.matches[lines[-1][0] :]
-
-    def _read_slowly(
-        self, index: int, line: bytes
-    ) -> Generator[list[Match] | futures.Future[list[float]], None, list[float]]:
-        """The values of a definition on a line where that may take long."""
-        reading = self._definitions.lines.read(index, line)
-        while True:
-            try:
-                waiting = next(reading)
-            except StopIteration as end:
-                values: list[float] = end.value
-                return values
-            yield waiting or []
+        read = 0
+        for index, what, after in batch.found:
+            if isinstance(what, float):
+                matches.append((index, what, after))
+                continue
+            cost = costs[index]
+            at_once = len(what) <= cost.short or cost.is_instant(what)
+            read += 1
+            if not at_once or read % LINES == 0:
+                # Only whole lines are given out, so that the cursor may stand behind them.
+                whole = bisect_left(matches, after, key=lambda match: match[2])
+                self.cursor = matches[whole - 1][2] if whole else self.cursor
+                yield matches[:whole]
+                del matches[:whole]
+            if at_once:
+                values = values_on_line(patterns[index], what.decode("utf-8", "surrogateescape"))
+            else:
+                values = yield from reader.read(index, what)
+            for value in values:
+                matches.append((index, value, after))  # noqa: PERF401, it is mostly one
+        return matches

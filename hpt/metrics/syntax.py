@@ -7,6 +7,15 @@ import warnings
 from re import _compiler, _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
+CHARACTERS = {_constants.LITERAL, _constants.NOT_LITERAL, _constants.ANY, _constants.IN}
+"""Nodes that stand for one character."""
+
+REPEATS = {_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT}
+
+START_OF_LINE = {_constants.AT_BEGINNING, _constants.AT_BEGINNING_STRING, _constants.AT_BEGINNING_LINE}
+END_OF_LINE = {_constants.AT_END, _constants.AT_END_STRING, _constants.AT_END_LINE}
+"""Anchors; no line holds a newline, so all ends are one."""
+
 
 def parse(pattern: str) -> tuple[Any, int]:
     """Python's own parse tree of the pattern, and its flags."""
@@ -27,3 +36,12 @@ def members(node: tuple[Any, Any], flags: int) -> bytes:
     state.flags = flags
     compiled = _compiler.compile(_parser.SubPattern(state, [node]), flags)
     return bytes(compiled.match(chr(c)) is not None for c in range(128))
+
+
+def repeats_what_may_be_empty(part: Any) -> bool:
+    """Whether a tree, or a part of a node, holds such a repeat."""
+    if isinstance(part, tuple) and any(part[0] is repeat for repeat in REPEATS):  # a node, not two numbers
+        return bool(part[1][2].getwidth()[0] == 0) or repeats_what_may_be_empty(part[1][2])
+    return isinstance(part, (tuple, list, _parser.SubPattern)) and any(
+        repeats_what_may_be_empty(each) for each in part
+    )

@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol
 
-from hpt.metrics.batch import Match
 from hpt.metrics.definitions import CompiledDefinitions
+from hpt.metrics.line import Match
 from hpt.metrics.pace import Pace
 from hpt.metrics.scanner import MetricScanner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpt.errors import ValidationError
 from hpt.job.config import JobConfig
 from hpt.job.draft import draft_of
-from hpt.job.words import field_words
+from hpt.job.naming import field_naming
 from hpt.running.s3_places import check_s3
 from hpt.sagemaker.request.surroundings import Surroundings, missing
 
@@ -16,8 +16,8 @@ def check_places(config: JobConfig) -> None:
     Raises:
         ValidationError: naming everything that cannot be used, with the reason and the fix.
     """
-    draft, words = draft_of(config), field_words(bool(config.definitions))
+    draft, naming = draft_of(config), field_naming(bool(config.definitions))
     for surroundings in (Surroundings(), Surroundings(check_s3)):
-        violations = list(missing(draft, words, surroundings))
+        violations = list(missing(draft, naming, surroundings))
         if violations:
             raise ValidationError(violations)

@@ -110,8 +110,6 @@ class TuningJobRunner:
             definition.name: CompiledDefinitions(definition.metric_definitions)
             for definition in config.all_definitions
         }
-        for compiled in self._definitions.values():
-            compiled.prepare()
         self._attempts = Attempts(executor, clock, boundary, lambda message: self.say(message), patience)
         self._reader = LogReader(self._attempts.poll, pace, boundary)
         self._numbers: dict[AttemptKey, int] = {}  # the trials of live attempts

@@ -25,9 +25,9 @@ from hpt.errors import (
     ValidationError,
 )
 from hpt.executors.factory import LOCAL, make_executor
-from hpt.job.advice import advice
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
+from hpt.job.config_warnings import config_warnings
 from hpt.job.document import from_document, to_document
 from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
@@ -151,7 +151,7 @@ class Session:
 
         if request is None:
             config = completed(config, base_dir=_working_directory(), home=os.path.expanduser("~"))  # noqa: PTH111
-            notes = advice(config) if notes is None else notes
+            notes = config_warnings(config) if notes is None else notes
         name, exists = self._place(config, again, in_request=request is not None)
         config = replace(config, name=name)
         if exists:

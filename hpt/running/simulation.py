@@ -18,7 +18,6 @@ from hpt.executors.simulated import (
     VirtualClock,
     metric_definition,
 )
-from hpt.job.billing import training_seconds
 from hpt.job.config import JobConfig
 from hpt.job.document import to_document
 from hpt.job.state import JobState
@@ -58,15 +57,8 @@ class Simulation:
 
     @property
     def busy(self) -> float:
-        """The share of the slots' time, from the job's creation to its end, in which programs trained.
-
-        What is missing from 1 was spent on startup, on waiting for capacity, on deciding, where that is
-        charged, and on slots with nothing left to run.
-        """
-        state = self.state
-        length = (state.created if state.ended is None else state.ended) - state.created
-        used = sum(training_seconds(job.transitions) for job in state.jobs.values())
-        return used / (self.config.limits.max_parallel_jobs * length) if length > 0 else 0.0
+        """The share of the slots' time in which programs trained, see `JobView.busy`."""
+        return self.view.busy(self.state.created)
 
 
 class _Thinking:

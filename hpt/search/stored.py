@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
 
-from hpt.errors import InputError, StorageError, Trouble
+from hpt.errors import InputError, StorageError, StorageProblem
 
 T = TypeVar("T")
 
@@ -21,12 +21,12 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 def newer(what: str) -> StorageError:
     """The error for data that this version does not know. what: where it is and what it is."""
-    return StorageError(what, reason="written by a newer hpt, upgrade", trouble=Trouble.NEWER)
+    return StorageError(what, reason="written by a newer hpt, upgrade", problem=StorageProblem.NEWER)
 
 
 def damaged(what: str) -> StorageError:
     """The error for data that no version can have written."""
-    return StorageError(what, reason="damaged, restore it from a copy", trouble=Trouble.DAMAGED)
+    return StorageError(what, reason="damaged, restore it from a copy", problem=StorageProblem.DAMAGED)
 
 
 @cache

@@ -1,1 +1,1 @@
-"""Answers the requests of SageMaker's tuning operations from a state directory, whoever carries them here."""
+"""Answers requests of SageMaker's tuning operations from a state directory, independent of the transport."""

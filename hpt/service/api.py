@@ -1,4 +1,4 @@
-"""One door for every operation: its name and its request as JSON data in, the answer as JSON data out."""
+"""The entry point of all operations: takes the name and the request, returns the answer, as JSON data."""
 
 from __future__ import annotations
 
@@ -46,17 +46,33 @@ OPERATIONS: Mapping[str, tuple[str, Handler]] = {
     "ListTags": ("ListTagsInput", tagging.list_tags),
     "DeleteTags": ("DeleteTagsInput", tagging.delete_tags),
 }
-"""Every operation that is answered: the shape of its request, and what answers it."""
+"""The supported operations: the shape of the request, and the handler."""
 
 
 class Service:
-    """SageMaker's tuning operations on one state directory. Safe to call from several threads, none of which
-    waits for what another one waits for.
+    """SageMaker's tuning operations on one state directory. Safe to call from many threads; a slow
+    request does not delay the others.
 
-    account: in whose name ARNs are given. limits: the quotas; those of behaviour 15 by default, raised with
-    `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`. strict: read requests as the service does, without
-    local paths and defaults. check_s3: ask whether the `s3://` places of a request can be reached. clock:
-    what `limits.requests_per_second` is measured with.
+    Parameters
+    ----------
+    state
+        The state directory, `$HPT_HOME` or `~/.hpt` by default.
+    account
+        The account in ARNs.
+    limits
+        The quotas; those of behaviour 15 by default. `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`
+        raises one.
+    strict
+        Read requests as SageMaker does, without local paths and defaults.
+    check_s3
+        Check that the `s3://` URIs of a request can be reached.
+    clock
+        The clock in seconds for `limits.requests_per_second`.
+
+    Raises
+    ------
+    StateDirectoryError
+        The state directory cannot be used.
     """
 
     def __init__(
@@ -73,18 +89,18 @@ class Service:
         self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
         self._admitting = threading.Lock()
         self._throttle = Throttle(limits.requests_per_second, clock)
-        self._context.see_to_all()
+        self._context.ensure_runners()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer, times in seconds since the epoch.
 
         Raises:
-            ServiceError: the request is refused or could not be carried out; `code` says why.
+            ServiceError: the request is refused or failed; `code` says why.
         """
         if operation not in OPERATIONS:
             raise ServiceError(
                 UNKNOWN_OPERATION,
-                f"{operation} is not answered here; these are: {', '.join(sorted(OPERATIONS))}",
+                f"{operation} is not supported; use one of: {', '.join(sorted(OPERATIONS))}",
             )
         with self._admitting:
             admitted = self._throttle.admit()
@@ -106,11 +122,11 @@ class Service:
             raise
         except HptError as error:
             raise as_refusal(error) from error
-        except OSError as error:  # what no lower layer had words for
+        except OSError as error:  # not converted by a lower layer
             reason = error.strerror or type(error).__name__
             raise ServiceError(INTERNAL, f"the machine of the service fails: {reason}") from error
 
     def close(self) -> None:
-        """Let go of every file; the jobs go on."""
+        """Close all files; the jobs go on."""
         self._context.jobs.close()
         self._session.close()

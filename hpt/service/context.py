@@ -1,4 +1,4 @@
-"""What every operation works on: the stored jobs, the account that names them, the limits it grants."""
+"""The context of every operation: the stored jobs, the account and the limits."""
 
 from __future__ import annotations
 
@@ -23,8 +23,20 @@ from hpt.storage.sqlite import SQLiteStorage
 
 
 class Context:
-    """strict: requests are read as the service reads them, without local paths and defaults. check_s3:
-    whether the `s3://` places of a request must be reachable when it is made.
+    """The context of every operation.
+
+    Parameters
+    ----------
+    session
+        The session with the stored jobs.
+    account
+        The account in ARNs.
+    limits
+        The quotas.
+    strict
+        Read requests as SageMaker does, without local paths and defaults.
+    check_s3
+        Check that the `s3://` URIs of a request can be reached.
     """
 
     def __init__(
@@ -34,7 +46,7 @@ class Context:
         self.strict, self.check_s3 = strict, check_s3
         self.jobs = Jobs(session, account)
         self.launcher = Launcher(session.root)
-        self.creating = threading.Lock()  # held while a job is counted and stored, by which no other waits
+        self.creating = threading.Lock()  # held while a job is counted and stored; delays no other operation
 
     @property
     def storage(self) -> SQLiteStorage:
@@ -44,39 +56,37 @@ class Context:
         """The tuning job of that name, its runner started again if it died.
 
         Raises:
-            ServiceError: there is none.
+            ServiceError: no tuning job has that name.
         """
         try:
             job = self.jobs.find(name)
         except JobNotFoundError as error:
             raise as_refusal(error) from error
-        self.see_to(job.record)
+        self.ensure_runner(job.record)
         return job
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob]:
         """The training job of that name and its tuning job, as `find` gives it.
 
         Raises:
-            ServiceError: there is none.
+            ServiceError: no training job has that name.
         """
         found = self.jobs.find_training_job(name)
         if found is None:
             raise not_found(f"no training job is named {name!r}")
         if not found[0].deleted:
-            self.see_to(found[0].record)
+            self.ensure_runner(found[0].record)
         return found
 
     def all_jobs(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every tuning job, as `find` gives it; with `deleted`, also those of which only training jobs are
-        left.
-        """
+        """Every tuning job, as `find` gives it; with `deleted`, also deleted ones."""
         for job in self.jobs.all(deleted=deleted):
             if not job.deleted:
-                self.see_to(job.record)
+                self.ensure_runner(job.record)
             yield job
 
-    def see_to(self, record: JobRecord) -> None:
-        """Start a runner for a job of the service's whose last one died. Where that fails, the next request
+    def ensure_runner(self, record: JobRecord) -> None:
+        """Start a runner for a job of the service if its last runner died. If that fails, the next request
         tries again.
         """
         if record.owner_pid is None and not _ended(record):
@@ -85,13 +95,13 @@ class Context:
                 with suppress(RetryableError):
                     self.start(record)
 
-    def see_to_all(self) -> None:
-        """Start a runner for every job of the service's whose last one died."""
-        with suppress(HptError, OSError):  # what cannot be read is said to whoever asks for it
+    def ensure_runners(self) -> None:
+        """Start a runner for every job of the service whose last runner died."""
+        with suppress(HptError, OSError):  # unreadable jobs are reported to those who request them
             for key in self.storage.names():
                 with suppress(HptError, OSError):
                     if (self.session.root / key / RUNNER).exists():
-                        self.see_to(self.storage.record(key))
+                        self.ensure_runner(self.storage.record(key))
 
     def start(self, record: JobRecord) -> None:
         """Start a runner for a job, unless it has one.
@@ -124,7 +134,9 @@ class Context:
             )
             status = job.state.status
         if status is JobStatus.IN_PROGRESS and stop_requested(job.notes):
-            response["HyperParameterTuningJobStatus"] = str(JobStatus.STOPPING)  # its runner is about to know
+            response["HyperParameterTuningJobStatus"] = str(
+                JobStatus.STOPPING
+            )  # its runner is about to read the note
         return response
 
     def describe_training_job(self, job: Job, training_job: TrainingJob) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Refusals with the service's own error codes, made of the facts that errors carry.
+"""Converts errors of `hpt` to errors with the service's codes.
 
-A client is somebody else, on another machine perhaps: it is told no place of this one, and nothing to type.
+A client may run on another machine, so messages contain no path of this machine and no command to type.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hpt.errors import (
     MissingDependencyError,
     StateDirectoryError,
     StorageError,
-    Trouble,
+    StorageProblem,
     ValidationError,
 )
 
@@ -30,7 +30,7 @@ INTERNAL = "InternalFailure"
 
 
 class ServiceError(HptError):
-    """What a client receives: `code` and the message; `status` is the one of HTTP."""
+    """The error that a client receives: `code` and the message; `status` is the HTTP status."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class ServiceError(HptError):
 
 
 def as_refusal(error: HptError) -> ServiceError:
-    """What a client is told about an error of `hpt`."""
+    """The error that a client receives for an error of `hpt`."""
     match error:
         case ServiceError():
             return error
@@ -59,9 +59,9 @@ def as_refusal(error: HptError) -> ServiceError:
             )
         case StorageError():
             head = f"{error.what}: {error.reason}" if error.reason else error.what
-            if error.trouble is Trouble.DAMAGED and "damaged" not in head:
+            if error.problem is StorageProblem.DAMAGED and "damaged" not in head:
                 head += "; what is stored is damaged"
-            return ServiceError(INTERNAL, head + _TROUBLES.get(error.trouble, ""))
+            return ServiceError(INTERNAL, head + _PROBLEMS.get(error.problem, ""))
         case StateDirectoryError():
             return ServiceError(INTERNAL, f"the state directory {error.reason}")
         case MissingDependencyError():
@@ -73,21 +73,21 @@ def as_refusal(error: HptError) -> ServiceError:
     return ServiceError(INTERNAL, f"the request failed ({type(error).__name__}); send it again")
 
 
-_TROUBLES = {
-    Trouble.FULL: "; the disk of the service is full",
-    Trouble.WRITING: "; the disk of the service fails",
-    Trouble.BUSY: "; it is being written; send the request again",
-    Trouble.FORBIDDEN: "; the service lacks the permission",
+_PROBLEMS = {
+    StorageProblem.FULL: "; the disk of the service is full",
+    StorageProblem.WRITING: "; the disk of the service fails",
+    StorageProblem.BUSY: "; it is being written; send the request again",
+    StorageProblem.FORBIDDEN: "; the service lacks the permission",
 }
 
 
 def not_found(what: str) -> ServiceError:
-    """The refusal of a request about something that does not exist."""
+    """The error for a resource that does not exist."""
     return ServiceError(NOT_FOUND, f"Requested resource not found: {what}")
 
 
 def refusal(error: ValidationError) -> ServiceError:
-    """The refusal of a request that broke rules, all of them in one message (behaviour 2.2)."""
+    """The error for a request that breaks rules, with all of them in one message (behaviour 2.2)."""
     shapes = [violation for violation in error.violations if violation.rule == "shape"]
     code = error.violations[0].code if error.violations else VALIDATION
     if not shapes:

@@ -1,9 +1,9 @@
-"""Whether a job fits a search expression (behaviour 13.7). Properties are named by their path in Describe's
+"""Search expressions (behaviour 13.7). Properties are named by their path in Describe's
 answer.
 
 `Tags.<key>`, `HyperParameters.<name>`, `TunedHyperParameters.<name>` and `Metrics.<name>` (a training job's
-final metrics) are short for what lies in maps and lists. Times are compared as times, given as ISO 8601 text
-or seconds since the epoch; numbers as numbers; texts are equal or not, contained or not.
+final metrics) stand for entries of maps and lists. Times are compared as times, given as ISO 8601 strings or
+seconds since the epoch; numbers as numbers. Strings support Equals, NotEquals, Contains and In only.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ def check_expression(expression: Mapping[str, Any]) -> None:
 
 
 def fits(record: Mapping[str, Any], expression: Mapping[str, Any]) -> bool:
-    """Whether a record (an answer of Describe with its `Tags`) fits. No condition at all fits everything.
+    """Whether a record (an answer of Describe with its `Tags`) matches. No condition matches every record.
 
     Raises:
-        InputError: a text is to be ordered.
+        InputError: the operator needs an order, and the property is a string.
     """
-    verdicts = [_holds(record, each) for each in expression.get("Filters", ())]
-    verdicts += [_one_holds(record, each) for each in expression.get("NestedFilters", ())]
-    verdicts += [fits(record, each) for each in expression.get("SubExpressions", ())]
-    if not verdicts:
+    results = [_holds(record, each) for each in expression.get("Filters", ())]
+    results += [_one_holds(record, each) for each in expression.get("NestedFilters", ())]
+    results += [fits(record, each) for each in expression.get("SubExpressions", ())]
+    if not results:
         return True
-    return any(verdicts) if expression.get("Operator") == "Or" else all(verdicts)
+    return any(results) if expression.get("Operator") == "Or" else all(results)
 
 
 def look_up(record: Mapping[str, Any], name: str) -> list[Any]:
-    """Every value of the property, of which there may be several inside a list, or none."""
+    """All values of a property: none if it is missing, more than one if it is inside a list."""
     head, _, key = name.partition(".")
     if head in _LISTS and key:
         name_member, value_member = _LISTS[head]
@@ -85,7 +85,7 @@ def _walk(value: Any, steps: list[str]) -> Iterator[Any]:
 
 
 def _one_holds(record: Mapping[str, Any], nested: Mapping[str, Any]) -> bool:
-    """Whether one entry of a list fits every filter; they name its members by their whole path."""
+    """Whether one entry of a list matches every filter; filters name members by their full path."""
     prefix = nested["NestedPropertyName"]
     entries: list[Any] = []
     for found in _lists(record, prefix.split(".")):
@@ -126,7 +126,7 @@ def _compare(value: Any, operator: str, wanted: str, name: str) -> bool:
             return wanted.lower() in str(value).lower()
     number = _number(value)
     if number is None:
-        raise InputError(f"{name} is a text, which {operator} does not order; use Equals, Contains or In")
+        raise InputError(f"{name} is a string, which {operator} cannot order; use Equals, Contains or In")
     return _ORDERS[operator](number, _wanted_number(wanted, name))
 
 
@@ -143,7 +143,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        return float(value)  # tuned hyperparameters are texts
+        return float(value)  # tuned hyperparameters are strings
     except (TypeError, ValueError):
         return None
 

@@ -1,7 +1,7 @@
-"""Finds stored jobs by name, and holds what it read of them so that asking again costs only what is new.
+"""Finds stored jobs by name and caches them, so that reading a job again costs only its new events.
 
-Whether something is new shows in the times of a job's files, see `hpt.storage.stamp`. That the process which
-runs it has died does not, and is asked each time.
+The times of a job's files show whether it changed, see `hpt.storage.stamp`. They do not show whether the
+process that runs it has died, so that is checked each time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from hpt.storage.sqlite import DELETED, SQLiteStorage
 from hpt.storage.stamp import Stamp
 
 MOST_EVENTS = 1_000_000
-"""How many events the states that are held may come from, all together: at about 200 bytes each."""
+"""The maximum number of events behind all cached states, at about 200 bytes each."""
 
 _TRAINING_JOB = re.compile(r"(?P<job>.+)-\d{3,}-[0-9a-f]{8}")
 
 
 class Entry(NamedTuple):
-    """A training job as lists sort, filter and show it."""
+    """A training job in a list: what it is sorted and filtered by, and what is shown."""
 
     name: str
     created: float
@@ -45,9 +45,9 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Job:
-    """A tuning job as it stands. storage: where it is; key: its name there.
+    """A cached tuning job. storage: its storage; key: its name there.
 
-    lock: to be held while `state` is read, which other threads bring up to date.
+    lock: hold it while reading `state`, which other threads update.
     """
 
     config: JobConfig
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The request of which it was made; empty where there was none."""
+        """The request that created it; empty if there was none."""
         return request_of(self.record.document)
 
     @property
@@ -74,8 +74,8 @@ class Job:
 
     @property
     def notes(self) -> Sequence[Note]:
-        """What was said to the job."""
-        notes = self._notes  # which another thread may forget
+        """The notes on the job."""
+        notes = self._notes  # which another thread may reset
         if notes is None:
             notes = self._notes = self.storage.notes(self.key)
         return notes
@@ -84,7 +84,7 @@ class Job:
         return next((job for job in self.state.jobs.values() if job.name.lower() == name.lower()), None)
 
     def entries(self, account: Account) -> list[Entry]:
-        """Its training jobs as lists show them. The lists of one `Jobs` are for one account."""
+        """Its training jobs in lists. All lists of one `Jobs` are for one account."""
         with self.lock:
             if self._shown is None:
                 for number, job in self.state.jobs.items():
@@ -94,7 +94,7 @@ class Job:
             return self._shown
 
     def forget(self) -> None:
-        """What was derived, as far as it can change with more events."""
+        """Drop the derived data that more events can change."""
         self._notes = self._shown = None
         for number in self.state.running:
             self._entries.pop(number, None)
@@ -107,7 +107,7 @@ def _entry(job: TrainingJob, account: Account) -> Entry:
 
 @dataclass(slots=True)
 class Listed:
-    """A tuning job as the lists of them need it, its events unread. stopping: whether it is asked to stop."""
+    """A tuning job in a list, without its events. stopping: whether a stop is requested."""
 
     record: JobRecord
     stopping: bool
@@ -116,9 +116,7 @@ class Listed:
 
 
 class Jobs:
-    """The jobs of a session, deleted ones included where their training jobs are asked for. Safe to use from
-    several threads.
-    """
+    """The jobs of a session; deleted ones only for their training jobs. Safe to use from many threads."""
 
     def __init__(self, session: Session, account: Account = LOCAL_ACCOUNT) -> None:
         self.session, self.account = session, account
@@ -136,16 +134,16 @@ class Jobs:
         return self._load(self.session.storage, name)
 
     def listed(self) -> list[Listed]:
-        """Every tuning job that can be read."""
-        found = {}
+        """Every readable tuning job."""
+        listed = {}
         for key in self.session.storage.names():
             try:
-                found[key] = self._look(key)
+                listed[key] = self._look(key)
             except (JobNotFoundError, StorageError):
                 continue
         with self._lock:
-            self._listed = found
-        return list(found.values())
+            self._listed = listed
+        return list(listed.values())
 
     def _look(self, key: str) -> Listed:
         storage = self.session.storage
@@ -164,8 +162,8 @@ class Jobs:
         return Listed(record, stopping, from_document(record.document), stamp)
 
     def all(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every tuning job that can be read, folded; with `deleted`, also those of which only training jobs
-        are left.
+        """Every readable tuning job with its state; with `deleted`, also deleted ones, for their training
+        jobs.
         """
         storages = [self.session.storage, self._archive] if deleted else [self.session.storage]
         for storage in storages:
@@ -191,7 +189,7 @@ class Jobs:
                 job = self._load(storage, key)
             except JobNotFoundError:
                 continue
-            except StorageError as error:  # another of that name may hold it
+            except StorageError as error:  # another job of that name may have it
                 unreadable = error
                 continue
             with job.lock:
@@ -228,13 +226,13 @@ class Jobs:
         return job
 
     def _drop(self, place: tuple[bool, str]) -> None:
-        """Let go of a job. The lock is held."""
+        """Drop a job from the cache. The lock is held."""
         former = self._held.pop(place, None)
         if former is not None:
             self._size -= former.held
 
     def _keep(self, place: tuple[bool, str], job: Job) -> None:
-        """Hold a job; let go of those that were not asked for the longest where they are too many."""
+        """Cache a job; drop the least recently used ones if the cache is too large."""
         with self._lock:
             self._drop(place)
             job.held = job.state.events
@@ -244,10 +242,10 @@ class Jobs:
                 self._size -= self._held.popitem(last=False)[1].held
 
     def _renew(self, job: Job) -> bool:
-        """Bring a held job up to date; False if it must be read from the start.
+        """Update a cached job; False if it must be read from the start.
 
-        Its last event is read once more: another in its place means that the log is not the one that was read
-        (the job was deleted and made anew, or an append whose caller was told it failed was taken back).
+        Its last event is read again. If it differs, the log is another one: the job was deleted and created
+        again, or an append that was reported as failed was rolled back.
         """
         stamp = job.storage.stamp(job.key)
         if _holds(job.stamp, stamp):
@@ -273,7 +271,7 @@ def _holds(former: Stamp | None, now: Stamp | None) -> bool:
 
 
 def _current(record: JobRecord) -> JobRecord | None:
-    """What was read, if it is true that its owner lives or is known to have died since; else None."""
+    """The record, updated if its owner is known to have died; None if that is unknown."""
     if record.owner is None:
         return record
     lives = ProcessIdentity.parse(record.owner).lives()

@@ -1,7 +1,7 @@
-"""Starts the process that runs a tuning job: detached, so that it outlives whoever asked for the job.
+"""Starts the process that runs a tuning job: detached, so that it outlives the client.
 
-The job's directory holds what its runners said (`runner.log`) and who the last one is (`runner.json`). A job
-that has the latter was started by a service, which starts another runner when that one died.
+The job's directory holds the output of its runners (`runner.log`) and the identity of the last one
+(`runner.json`). A job with a `runner.json` was started by a service, which starts another runner if it dies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ RUNNER = "runner.json"
 LOCK = "runner.lock"
 
 FREE_RESTARTS = 3
-"""So many runners in a row that changed nothing are replaced at once; the next ones after a growing pause."""
+"""This many runners in a row that changed nothing are replaced at once, the next ones after a growing pause.
+"""
 LONGEST_PAUSE = 60.0
 
 
@@ -36,8 +37,8 @@ class Runner:
     """The last process that was started to run a job.
 
     created: the job's time of creation, since a directory may serve another job of that name later. identity:
-    who it is, "" until known. started: seconds since the epoch. modified: when the job had last changed by
-    then. idle: how many runners in a row, before it, died without having changed anything.
+    of the process, "" until known. started: seconds since the epoch. modified: when the job had last changed
+    by then. idle: how many runners in a row, before it, died without having changed anything.
     """
 
     created: float
@@ -52,19 +53,19 @@ class Runner:
 
     @property
     def pause(self) -> float:
-        """Seconds that the next one is to be started after this one, if this one changes nothing either."""
+        """Seconds between the start of this runner and the next, if this one changes nothing either."""
         return 0.0 if self.idle < FREE_RESTARTS else min(LONGEST_PAUSE, 2.0 ** (self.idle - FREE_RESTARTS))
 
 
 class Launcher:
-    """Starts runners for the jobs of one state directory, from any thread. Ended ones are waited for now and
-    then.
+    """Starts runners for the jobs of one state directory, from any thread. Each start also reaps ended
+    runners.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._started: list[subprocess.Popen[bytes]] = []
-        self._unwritten: dict[Path, Runner] = {}  # of directories that take no file any more
+        self._unwritten: dict[Path, Runner] = {}  # for directories that cannot be written
         self._lock = threading.Lock()  # of the two above
 
     def manages(self, directory: Path, created: float) -> bool:
@@ -75,29 +76,29 @@ class Launcher:
     def start(
         self, name: str, directory: Path, created: float, modified: float, needed: Callable[[], bool]
     ) -> None:
-        """Run a job in a process of its own, unless one is on its way.
+        """Start a process that runs a job, unless one is starting or running.
 
         Parameters
         ----------
         name
-            The job's.
+            The name of the job.
         directory
-            Where it is kept.
+            Its directory.
         created
             When it was created, in seconds since the epoch.
         modified
-            When it last changed.
+            When it last changed, in seconds since the epoch.
         needed
-            Whether nobody runs the job, asked when no other service or thread can start a runner any more.
+            Whether no process runs the job; called while no other service or thread can start a runner.
 
         Raises
         ------
         ExecutorError
             No process could be started.
         """
-        with _alone(directory / LOCK) as alone:
-            if not alone:
-                return  # whoever is at it starts one
+        with _try_lock(directory / LOCK) as locked:
+            if not locked:
+                return  # the holder of the lock starts one
             last = self._last(directory)
             if last is not None and last.created != created:
                 last = None
@@ -110,16 +111,20 @@ class Launcher:
             if not needed():
                 return
             runner = Runner(created, "", now, modified, idle)
-            self._write(directory, runner)  # whoever finds the job from here on sees to it
-            who = ProcessIdentity.of(self._spawn(name, directory))
-            self._write(directory, Runner(created, "" if who is None else str(who), now, modified, idle))
+            self._write(
+                directory, runner
+            )  # from here on, whoever finds the job starts a runner if this one dies
+            identity = ProcessIdentity.of(self._spawn(name, directory))
+            self._write(
+                directory, Runner(created, "" if identity is None else str(identity), now, modified, idle)
+            )
 
     def _spawn(self, name: str, directory: Path) -> int:
-        words = [sys.executable, "-P", str(detached.__file__), str(self._root), name]
+        command = [sys.executable, "-P", str(detached.__file__), str(self._root), name]
         try:
             with (directory / LOG).open("ab") as output:
                 process = subprocess.Popen(
-                    words,
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -161,11 +166,11 @@ class Launcher:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether this thread is the only one, of all processes, that has come so far; never waits."""
+def _try_lock(path: Path) -> Iterator[bool]:
+    """Hold an exclusive lock across threads and processes; yields False if it is taken, never waits."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError:  # a directory that takes no file: the lease is left to decide between two runners
+    except OSError:  # a directory that cannot be written: the lease decides between two runners
         yield True
         return
     try:
@@ -180,6 +185,6 @@ def _alone(path: Path) -> Iterator[bool]:
         try:
             yield True
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for copies of it that a forked child may have
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for copies of the descriptor in forked children
     finally:
         os.close(descriptor)

@@ -20,16 +20,16 @@ Request = Mapping[str, Any]
 
 
 def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
-    entries = []
+    jobs = []
     for listed in context.jobs.listed():
-        context.see_to(listed.record)
+        context.ensure_runner(listed.record)
         summary = listed.record.summary or _unbegun(listed)
         if not JobStatus(summary["status"]).ended and listed.stopping:
             summary = {**summary, "status": str(JobStatus.STOPPING)}
-        entries.append((listed, summary))
-    chosen = [
+        jobs.append((listed, summary))
+    selected = [
         (listed, summary)
-        for listed, summary in entries
+        for listed, summary in jobs
         if _named(listed.record.name, request)
         and request.get("StatusEquals", summary["status"]) == summary["status"]
         and _in_time(request, "CreationTime", listed.record.created)
@@ -41,11 +41,11 @@ def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
         "CreationTime": lambda entry: entry[0].record.created,
     }
     page, token = take_page(
-        chosen,
+        selected,
         key=orders[request.get("SortBy", "Name")],
         name=lambda entry: entry[0].record.name,
         descending=_descending(request),
-        question={"Operation": "ListHyperParameterTuningJobs", **request},
+        query={"Operation": "ListHyperParameterTuningJobs", **request},
     )
     summaries = [
         replies.tuning_job_summary(
@@ -64,15 +64,15 @@ def list_training_jobs_of_tuning_job(context: Context, request: Request) -> dict
     job = context.find(request["HyperParameterTuningJobName"])
     sort_by = request.get("SortBy", "Name")
     with job.lock:
-        chosen = [each for each in job.state.jobs.values() if _of_status(str(each.status), request)]
+        selected = [trial for trial in job.state.jobs.values() if _of_status(str(trial.status), request)]
         if sort_by == "FinalObjectiveMetricValue":
-            chosen = [each for each in chosen if each.value is not None]
+            selected = [trial for trial in selected if trial.value is not None]
         page, token = take_page(
-            chosen,
+            selected,
             key=_TRAINING_JOB_ORDERS[sort_by],
             name=attrgetter("name"),
             descending=_descending(request),
-            question={"Operation": "ListTrainingJobsForHyperParameterTuningJob", **request},
+            query={"Operation": "ListTrainingJobsForHyperParameterTuningJob", **request},
         )
         summaries = [replies.training_job_summary(job.config, each, account=context.account) for each in page]
     return _paged("TrainingJobSummaries", summaries, token)
@@ -88,17 +88,17 @@ _TRAINING_JOB_ORDERS: dict[str, Callable[[Any], SortKey]] = {
 
 
 def list_training_jobs(context: Context, request: Request) -> dict[str, Any]:
-    chosen: list[Entry] = []
+    selected: list[Entry] = []
     for job in context.all_jobs(deleted=True):
-        chosen += job.entries(context.account)
+        selected += job.entries(context.account)
     if _FILTERS & request.keys():
-        chosen = [each for each in chosen if _passes(each, request)]
+        selected = [entry for entry in selected if _passes(entry, request)]
     page, token = take_page(
-        chosen,
+        selected,
         key=_TRAINING_JOB_ORDERS[request.get("SortBy", "CreationTime")],
         name=attrgetter("name"),
         descending=_descending(request),
-        question={"Operation": "ListTrainingJobs", **request},
+        query={"Operation": "ListTrainingJobs", **request},
     )
     return _paged("TrainingJobSummaries", [dict(each.shown) for each in page], token)
 
@@ -119,28 +119,28 @@ def _passes(entry: Entry, request: Request) -> bool:
     )
 
 
-class _Found(NamedTuple):
+class _Match(NamedTuple):
     name: str
     record: dict[str, Any]
 
 
 def search(context: Context, request: Request) -> dict[str, Any]:
-    """Tuning jobs or training jobs that fit an expression. Those without the property sorted by come last."""
+    """Tuning jobs or training jobs that match an expression. Those without the sort property come last."""
     resource = request["Resource"]
     if resource not in ("HyperParameterTuningJob", "TrainingJob"):
         raise ServiceError(
             VALIDATION,
-            f"Resource {resource!r} is not kept here; search HyperParameterTuningJob or TrainingJob",
+            f"Resource {resource!r} is not supported; search HyperParameterTuningJob or TrainingJob",
         )
     expression = request.get("SearchExpression", {})
     check_expression(expression)
     records = _tuning_jobs(context) if resource == "HyperParameterTuningJob" else _training_jobs(context)
-    found = [each for each in records if fits(each.record, expression)]
+    matches = [each for each in records if fits(each.record, expression)]
     sort_by, order = request.get("SortBy", "LastModifiedTime"), request.get("SortOrder", "Descending")
-    keys = {each.name: _first(look_up(each.record, sort_by)) for each in found}
+    keys = {each.name: _first(look_up(each.record, sort_by)) for each in matches}
     numeric = all(isinstance(key, int | float) for key in keys.values() if key is not None)
 
-    def key(each: _Found) -> SortKey:
+    def key(each: _Match) -> SortKey:
         value = keys[each.name]
         if numeric:
             last = float("-inf") if order == "Descending" else float("inf")
@@ -148,31 +148,31 @@ def search(context: Context, request: Request) -> dict[str, Any]:
         return "" if value is None else str(value)
 
     page, token = take_page(
-        found,
+        matches,
         key=key,
         name=lambda each: each.name,
         descending=order == "Descending",
-        question={"Operation": "Search", **request},
+        query={"Operation": "Search", **request},
     )
     return _paged("Results", [{resource: each.record} for each in page], token)
 
 
-def _tuning_jobs(context: Context) -> Iterator[_Found]:
+def _tuning_jobs(context: Context) -> Iterator[_Match]:
     for job in context.all_jobs():
         record = context.describe(job)
         record["Tags"] = as_list(tags_of(job.config.tags, job.notes))
-        yield _Found(job.config.name, record)
+        yield _Match(job.config.name, record)
 
 
-def _training_jobs(context: Context) -> Iterator[_Found]:
+def _training_jobs(context: Context) -> Iterator[_Match]:
     for job in context.all_jobs(deleted=True):
         with job.lock:
-            found = [
+            described = [
                 (context.describe_training_job(job, each), tags_of(job.config.tags, job.notes, each))
                 for each in job.state.jobs.values()
             ]
-        for record, tags in found:
-            yield _Found(record["TrainingJobName"], {**record, "Tags": as_list(tags)})
+        for record, tags in described:
+            yield _Match(record["TrainingJobName"], {**record, "Tags": as_list(tags)})
 
 
 def _first(values: list[Any]) -> Any:
@@ -199,7 +199,7 @@ def _named(name: str, request: Request) -> bool:
 def _in_time(request: Request, member: str, time: float) -> bool:
     """Whether a time passes the filters `<member>After` and `<member>Before`, exclusive on both sides.
 
-    Times count to the microsecond, which is what a client was shown of them.
+    Times are rounded to microseconds, as in replies.
     """
     after, before = request.get(f"{member}After"), request.get(f"{member}Before")
     time = round(time, 6)

@@ -34,14 +34,14 @@ def list_tags(context: Context, request: Request) -> dict[str, Any]:
         key=lambda tag: tag["Key"],
         name=lambda tag: tag["Key"],
         descending=False,
-        question={"Operation": "ListTags", **request},
+        query={"Operation": "ListTags", **request},
         default_size=MAX_TAGS,
     )
     return {"Tags": page} if token is None else {"Tags": page, "NextToken": token}
 
 
 def delete_tags(context: Context, request: Request) -> dict[str, Any]:
-    """A key that is not there is passed over."""
+    """Delete tags; unknown keys are ignored."""
     job, training_job = _resource(context, request["ResourceArn"])
     present = _tags(job, training_job)
     changes = dict.fromkeys(key for key in request["TagKeys"] if key in present)
@@ -55,10 +55,10 @@ def _tags(job: Job, training_job: TrainingJob | None) -> dict[str, str]:
 
 
 def _resource(context: Context, arn: str) -> tuple[Job, TrainingJob | None]:
-    """What an ARN names, in whatever region and account: one state directory is all of them."""
+    """The job that an ARN names. Region and account are ignored: a state directory has only one of each."""
     parts = _ARN.fullmatch(arn)
     if parts is None:
-        raise not_found(f"{arn!r} names no tuning or training job")
+        raise not_found(f"{arn!r} is not the ARN of a tuning job or training job")
     if parts[1] == "training-job":
         return context.find_training_job(parts[2])
     return context.find(parts[2]), None

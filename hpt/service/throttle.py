@@ -1,4 +1,4 @@
-"""How often requests may come (behaviour 2.9, V32)."""
+"""The limit on the rate of requests (behaviour 2.9, V32)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 
 class Throttle:
-    """Lets `rate` requests a second through on average, and as many at once after a rest (one at least).
+    """A token bucket: admits `rate` requests a second on average, and as many at once after a pause (at least
+    one).
 
-    rate: None lets everything through. clock: seconds, never backwards.
+    rate: None admits all. clock: monotonic, in seconds.
     """
 
     def __init__(self, rate: float | None, clock: Callable[[], float]) -> None:
@@ -17,7 +18,7 @@ class Throttle:
         self._left, self._seen = self._most, clock()
 
     def admit(self) -> bool:
-        """Whether a request that comes now may pass; one that may not costs nothing."""
+        """Whether a request may pass now; one that may not uses no token."""
         if self._rate is None:
             return True
         now = self._clock()

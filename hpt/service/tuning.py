@@ -19,11 +19,11 @@ from hpt.service.errors import LIMIT_EXCEEDED, VALIDATION, ServiceError, as_refu
 
 Request = Mapping[str, Any]
 DELETE_SECONDS = 10.0
-"""How long the runner of a job that has ended may take to let go of it."""
+"""Seconds that the runner of a job that has ended may take to release it."""
 
 
 def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
-    """Validate, store, and start a process that runs the job. A rejected request leaves nothing behind."""
+    """Validate, store, and start a process that runs the job. A rejected request stores nothing."""
     config, filled, _ = _read(context, request)
     _refuse_taken(context, config.name)
     most = context.limits.warm_start_jobs
@@ -82,7 +82,7 @@ def describe_tuning_job(context: Context, request: Request) -> dict[str, Any]:
 
 
 def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
-    """Leave word for the job's runner; start one where none lives."""
+    """Request a stop of the job; start a runner if it has none."""
     job = context.find(request["HyperParameterTuningJobName"])
     status = job.state.status
     if status.ended:
@@ -97,7 +97,7 @@ def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
 
 
 def delete_tuning_job(context: Context, request: Request) -> dict[str, Any]:
-    """Forget the tuning job; its training jobs can still be described, its files stay."""
+    """Delete the tuning job; its training jobs can still be described, its files stay."""
     job = context.find(request["HyperParameterTuningJobName"])
     name, status = job.config.name, job.state.status
     if not status.ended:
@@ -123,7 +123,7 @@ def describe_training_job(context: Context, request: Request) -> dict[str, Any]:
 
 
 def stop_training_job(context: Context, request: Request) -> dict[str, Any]:
-    """Leave word for the runner of its tuning job, which goes on without it."""
+    """Request a stop of one training job; its tuning job goes on."""
     job, training_job = context.find_training_job(request["TrainingJobName"])
     if training_job.status.ended:
         raise ServiceError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from hpt.errors import StorageError, Trouble
+from hpt.errors import StorageError, StorageProblem
 from hpt.job.notes import STOP, stop_requested
 from hpt.search.stored import newer
 from hpt.storage.base import Note
@@ -46,22 +46,22 @@ next taken over: its owner may be of an earlier version, which looks for the fla
 Execute = Callable[..., sqlite3.Cursor]
 
 _RESTORE = "the file is damaged: restore it from a copy, or delete its directory"
-_TROUBLES = {
-    sqlite3.SQLITE_FULL: (Trouble.FULL, "free space on its file system"),
-    sqlite3.SQLITE_IOERR: (Trouble.WRITING, "check its disk, quota and file-size limit"),
+_PROBLEMS = {
+    sqlite3.SQLITE_FULL: (StorageProblem.FULL, "free space on its file system"),
+    sqlite3.SQLITE_IOERR: (StorageProblem.WRITING, "check its disk, quota and file-size limit"),
     sqlite3.SQLITE_BUSY: (
-        Trouble.BUSY,
+        StorageProblem.BUSY,
         "another process is writing it; try again when that one is done",
     ),
-    sqlite3.SQLITE_READONLY: (Trouble.FORBIDDEN, "make it writable"),
-    sqlite3.SQLITE_PERM: (Trouble.FORBIDDEN, "make it writable"),
-    sqlite3.SQLITE_CANTOPEN: (Trouble.FORBIDDEN, "make it readable and writable"),
+    sqlite3.SQLITE_READONLY: (StorageProblem.FORBIDDEN, "make it writable"),
+    sqlite3.SQLITE_PERM: (StorageProblem.FORBIDDEN, "make it writable"),
+    sqlite3.SQLITE_CANTOPEN: (StorageProblem.FORBIDDEN, "make it readable and writable"),
     sqlite3.SQLITE_CORRUPT: (
-        Trouble.DAMAGED,
+        StorageProblem.DAMAGED,
         "the file is damaged: restore it from a copy, or delete its directory",
     ),
     sqlite3.SQLITE_NOTADB: (
-        Trouble.DAMAGED,
+        StorageProblem.DAMAGED,
         "the file is damaged: restore it from a copy, or delete its directory",
     ),
 }
@@ -94,9 +94,9 @@ def storage_error(error: Exception, path: Path, what: str, name: str = "", root:
     else:
         code = _primary_code(error)
         reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
-    trouble, fix = _TROUBLES.get(code, (Trouble.OTHER, "check the file and its file system"))
+    problem, fix = _PROBLEMS.get(code, (StorageProblem.OTHER, "check the file and its file system"))
     facts = {"path": str(path), "name": name, "root": root or str(path.parent)}
-    return StorageError(what, reason=reason, fix=fix, trouble=trouble, **facts)
+    return StorageError(what, reason=reason, fix=fix, problem=problem, **facts)
 
 
 def _primary_code(error: Exception) -> int:
@@ -263,7 +263,7 @@ class Database:
                     path=str(self.path),
                     reason="it is in use and lies on a network file system, where SQLite's log is not safe",
                     fix="end the processes that use it, or keep it in a local directory",
-                    trouble=Trouble.UNSAFE,
+                    problem=StorageProblem.UNSAFE,
                 )
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if current == 'wal' else 'EXTRA'}")
         except sqlite3.Error as error:

@@ -14,7 +14,7 @@ import pytest
 import hpt as hpt_package
 from hpt import errors
 from hpt.cli.hints import command, explain
-from hpt.errors import HptError, StorageError, Trouble, Violation
+from hpt.errors import HptError, StorageError, StorageProblem, Violation
 from tests.cli.test_cli import Command, wait_until
 
 HINT = re.compile(r"(?:: |`)hpt ([^`,\n]+)")
@@ -94,17 +94,23 @@ EXPLAINED: list[tuple[HptError, str]] = [
         "described otherwise: x is 1; y is 2. Go on",
     ),
     (
-        StorageError("no write", fix="free space", trouble=Trouble.FULL, name="a", root=ROOT),
+        StorageError("no write", fix="free space", problem=StorageProblem.FULL, name="a", root=ROOT),
         f"no write; free space, then `hpt resume a --state {ROOT}`",
     ),
-    (StorageError("no job", fix="free space", trouble=Trouble.FULL, root=ROOT), "free space, then try again"),
-    (StorageError("no trial", fix="make room", trouble=Trouble.FULL), "make room, then `hpt resume` the job"),
     (
-        StorageError("no read", fix="make it readable", trouble=Trouble.FORBIDDEN),
+        StorageError("no job", fix="free space", problem=StorageProblem.FULL, root=ROOT),
+        "free space, then try again",
+    ),
+    (
+        StorageError("no trial", fix="make room", problem=StorageProblem.FULL),
+        "make room, then `hpt resume` the job",
+    ),
+    (
+        StorageError("no read", fix="make it readable", problem=StorageProblem.FORBIDDEN),
         "make it readable, or choose another state directory with --state",
     ),
     (
-        StorageError("no journal", fix="keep it in a local directory", trouble=Trouble.UNSAFE),
+        StorageError("no journal", fix="keep it in a local directory", problem=StorageProblem.UNSAFE),
         "directory with --state",
     ),
     (errors.DependencyError("too old", library="boto3", path="/lib"), "too old (/lib): "),

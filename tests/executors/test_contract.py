@@ -403,7 +403,7 @@ def test_modules_find_the_library_wherever_it_lies(
 
 
 def test_what_exec_does_not_allow_is_explained(workshop: Workshop) -> None:
-    run = workshop.run("/bin/true", environment={"A": "x\0y"})
+    run = workshop.run("/bin/true", hyperparameters={"x": "y\0z"})
     assert run.exit is not None
     assert "its environment or arguments hold forbidden characters" in run.exit.reason
     long = workshop.run("/bin/true", name="job-002", hyperparameters={"x": "y" * 200_000})

@@ -175,7 +175,8 @@ def test_a_full_disk_before_the_start_is_the_hosts_failure(workshop: Workshop, s
         time.sleep(0.005)
     assert update.exit.outcome == "Lost"
     assert "No space left on device" in update.exit.reason
-    with pytest.raises(StorageError, match=r"job-003 cannot be set up .*: No space left .*; make room there"):
+    refusal = r"job-003 cannot be set up: .*: No space left .*; make room there"
+    with pytest.raises(StorageError, match=refusal):
         workshop.start(script, name="job-003")
 
 

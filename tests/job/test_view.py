@@ -77,7 +77,8 @@ def test_the_timeline_gives_each_attempt_the_lowest_free_slot() -> None:
 
 
 def test_how_busy_the_slots_were() -> None:
-    assert view().busy(now=30.0) == (5 + 10 + 5.5 + 10 + 2) / (20 * 2)
+    trained = (15 - 12) + (20 - 16) + (22.5 - 18)  # trial 3 has not begun to train, nor has trial 4
+    assert view().busy(now=30.0) == trained / (20 * 2)
     assert view([]).busy(now=10.0) == 0.0
 
 

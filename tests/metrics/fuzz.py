@@ -21,7 +21,7 @@ from hpt.job.config import MetricDefinition
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.fast.loader import Loader
 from hpt.metrics.scanner import MetricScanner
-from tests.metrics.fast.test_machine import PATTERNS, patience
+from tests.metrics.fast.test_machine import COMMON, PATTERNS, patience
 from tests.metrics.test_scanner import FRAGMENTS
 from tests.metrics.test_scanner import PATTERNS as PUBLISHED
 from tests.reference import metrics as reference
@@ -33,7 +33,7 @@ LOGS = st.lists(
     max_size=60,
 ).map(b"".join)
 CUTS = st.lists(st.integers(0, 600), max_size=5).map(sorted)
-CHOICES = st.lists(PATTERNS | st.sampled_from(PUBLISHED), min_size=1, max_size=5)
+CHOICES = st.lists(PATTERNS | COMMON | st.sampled_from(PUBLISHED), min_size=1, max_size=5)
 
 
 def usable(pattern: str) -> bool:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from hpt.job.config import MetricDefinition
 from hpt.metrics import scanner as scanner_module
-from hpt.metrics.batch import Match
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.fast.loader import Loader
+from hpt.metrics.line import Match
 from hpt.metrics.scanner import MAX_LINE, MetricScanner
 from tests.reference import metrics as reference
 

@@ -7,11 +7,10 @@ Importing this imports Numba.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,18 @@ from numba.types import UniTuple
 
 from hpt.metrics.fast import decimal_number, inner_loop, machine, simd
 
-# Nothing here allocates, so there is nothing to count references of; and only the entries are called from
-# Python.
+# Nothing here allocates, so references are not counted; and only the entry is called from Python.
 _ENTRY = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 _INNER = {**_ENTRY, "no_cpython_wrapper": True}
 
 _INTRINSICS = ("to_bytes", "to_ints")  # in the place of plain functions
 
-# Addresses and integers in, two integers out.
-_SIGNATURES = {
-    "find_hits": UniTuple(int64, 2)(*[int64] * 4),
-    "read_lines": UniTuple(int64, 2)(*[int64] * 7),
-}
-
-Entries = tuple[Callable[..., Any], Callable[..., Any]]
+_SIGNATURE = UniTuple(int64, 2)(*[int64] * 4)  # addresses and integers in, two integers out
 
 
 @functools.cache
-def compiled_entries(directory: Path | None) -> Entries:
-    """`find_hits` and `read_lines`, compiled code kept in `directory`.
+def compiled_entry(directory: Path | None) -> Callable[..., Any]:
+    """`inner_loop.read_log`, compiled code kept in `directory`.
 
     Where the cache fails (a full disk, or a damaged file, which fails in any way), it is done without.
     """
@@ -47,12 +39,12 @@ def compiled_entries(directory: Path | None) -> Entries:
     except Exception as error:
         if directory is None:
             raise
-        entries = _compile(None)
+        entry = _compile(None)
         warnings.warn(f"the cache of compiled code in {directory} cannot be used: {error}", stacklevel=2)
-        return entries
+        return entry
 
 
-def _compile(directory: Path | None) -> Entries:
+def _compile(directory: Path | None) -> Callable[..., Any]:
     functions: dict[str, Any] = {}  # of all modules, to call one another
     for module in (decimal_number, machine, inner_loop):
         functions.update(vars(module))
@@ -60,23 +52,13 @@ def _compile(directory: Path | None) -> Entries:
     for name, function in list(functions.items()):
         if isinstance(function, types.FunctionType):
             own = types.FunctionType(function.__code__, functions, name)
-            functions[name] = njit(**(_ENTRY if name in _SIGNATURES else _INNER))(own)
-    for name, signature in _SIGNATURES.items():
-        if directory is not None:
-            with _numba_cache(directory):
-                functions[name].enable_caching()
-        functions[name].compile(signature)
-    return functions["find_hits"], functions["read_lines"]
-
-
-@contextlib.contextmanager
-def _numba_cache(directory: Path) -> Iterator[None]:
-    """Numba's setting of where to cache, for the moment: it is one for the whole process, and others use
-    it.
-    """
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(directory)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
+            functions[name] = njit(**(_ENTRY if name == "read_log" else _INNER))(own)
+    entry = functions["read_log"]
+    if directory is not None:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(directory)  # of the whole process: others use it
+        try:
+            entry.enable_caching()
+        finally:
+            config.CACHE_DIR = before
+    entry.compile(_SIGNATURE)
+    return entry

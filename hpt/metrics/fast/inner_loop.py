@@ -3,13 +3,12 @@
 """The inner loop of the compiled reader: one pass over the bytes of a log, whatever the number of patterns.
 
     1. `simd.skip` passes over bytes at which no literal of any pattern can begin.
-    2. What is left is compared with the literals; a hit names a definition and a place (`find_hits`).
-    3. On a line with hits, the machine runs each definition that hit, in order, and numbers are read in place
-       (`read_lines`).
-    4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, an odd number) it hands back.
+    2. What is left is compared with the literals; a hit names a definition and a place.
+    3. On a line with hits, the machine runs each definition that hit, in order; numbers are read in place.
+    4. Lines and values it cannot judge (not ASCII, a pattern only `re` knows, a long number) it hands back.
 
 Importing this imports Numba; `hpt.metrics.fast.loader` decides when, and where the compiled code is cached.
-The entries take addresses, which Numba types and compiles far faster than arrays.
+The entry takes addresses, which Numba types and compiles far faster than arrays.
 """
 
 from __future__ import annotations
@@ -18,58 +17,52 @@ from typing import Any
 
 import numpy as np
 
-from hpt.metrics.fast import decimal_number, machine
+from hpt.metrics.fast import machine
 from hpt.metrics.fast.decimal_number import read_number
-from hpt.metrics.fast.machine import FAILED, STATE, search
-from hpt.metrics.fast.plan import REGEX
-from hpt.metrics.fast.reader import LINE, MEMO, ROOM
-from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros, width
+from hpt.metrics.fast.machine import STATE, search
+from hpt.metrics.fast.reader import LINE, NUMBER, ROOM, TEXT
+from hpt.metrics.fast.simd import skip, to_bytes, to_floats, to_ints, trailing_zeros
 
 _LINE_FEED, _CARRIAGE_RETURN, _TAB = 10, 13, 9
 _NO_ROOM, _FOR_REGEX = -1, -2
 _WORK = 2**22  # steps of the machine in one call: some tens of milliseconds
 
-_NOT_A_NUMBER, _NUMBER = decimal_number.NOT_A_NUMBER, decimal_number.NUMBER
-_MATCHED, _GAVE_UP = machine.MATCHED, machine.GAVE_UP
-_STEPS, _MATCH_START, _MATCH_END, _GROUP_START, _GROUP_END, _BUDGET = range(6)
+_GAVE_UP = machine.GAVE_UP
+_STEPS, _GROUP_START, _GROUP_END, _BUDGET = range(4)
 
-
-LITERALS, LETTERS, FOLDS, BUCKETS, MEMBERS, TABLES, FOUND, FOUND_ROOM = range(8)
-"""The fields of the table `f` that `find_hits` is given: the literals, as in `hpt.metrics.fast.plan`, and
-
-FOUND    int64, 2 a row: place and definition of a hit, by place; FOUND_ROOM: how many there can be
-"""
-
-DEFINITIONS, COUNT, IDLE, POWERS, HITS, ROWS, VALUES, ROW_ROOM, SPANS, TAB_ROOM = range(6, 16)
-"""The fields of the table `w` that `read_lines` is given, after those of a machine: the plan, as in
+(
+    DEFINITIONS, LITERALS, LETTERS, BUCKETS, MEMBERS, TABLES, COUNT, IDLE, POWERS, ROWS, VALUES, ROW_ROOM,
+    SPANS, TAB_ROOM,
+) = range(4, 18)  # fmt: skip
+"""The fields of the table `w` that `read_log` is given, after those of a machine: the plan, as in
 `hpt.metrics.fast.plan`, and room for what is read
 
 COUNT    of definitions. IDLE: 1 if lines without hits are to be read too, else 0
 ROWS     int64, 5 a row: definition, kind, offset after the line, begin and end of a piece of the data
-         kinds: NUMBER (it is in VALUES, float64), ASK_PYTHON (it is for `float`), LINE (for `re`)
+         kinds: NUMBER (it is in VALUES, float64), TEXT (it is for `float`), LINE (for `re`)
 SPANS    int64, 2 a definition: first and last hit on a line, -1 for none; all -1 between calls
 TAB_ROOM uint8, ROOM of them: a line with its TABs as text
 """
 
 
-def is_hit(f: Any, data: Any, place: int, begin: int, stop: int, row: int) -> bool:
+def is_hit(w: Any, data: Any, place: int, begin: int, stop: int, row: int) -> bool:
     """Whether the literal at `row` stands at `place`."""
-    literals, letters, folds = to_ints(f[LITERALS]), to_bytes(f[LETTERS]), to_bytes(f[FOLDS])
-    at = literals[row]
+    literals, letters = to_ints(w[LITERALS]), to_bytes(w[LETTERS])
+    at, fold = literals[row], literals[row + 4]
     end = place + literals[row + 1]
     if place < begin or end > stop:
         return False
     while place < end:
-        if data[place] | folds[at] != letters[at]:
+        if data[place] | fold != letters[at]:
             return False
         place += 1
         at += 1
     return True
 
 
-def buckets_at(f: Any, data: Any, place: int, stop: int) -> int:
+def buckets_at(w: Any, data: Any, place: int, stop: int) -> int:
     """Bits of the buckets whose fingerprint may stand at `place`; bytes beyond `stop` are taken to fit."""
-    tables = to_bytes(f[TABLES])
+    tables = to_bytes(w[TABLES])
     bits = 255
     at = 0
     while at < 3 * 128 and place < stop:
@@ -80,130 +73,74 @@ def buckets_at(f: Any, data: Any, place: int, stop: int) -> int:
     return bits
 
 
-def add_hits(f: Any, data: Any, begin: int, stop: int, candidate: int, count: int) -> int:
-    """Append the hits whose fingerprint stands at `candidate`; the new count, or _NO_ROOM."""
-    literals, buckets, members = to_ints(f[LITERALS]), to_ints(f[BUCKETS]), to_ints(f[MEMBERS])
-    found = to_ints(f[FOUND])
-    bits = buckets_at(f, data, candidate, stop)
+def note_hits(w: Any, data: Any, candidate: int, begin: int, stop: int) -> bool:
+    """Note for each definition its first and last hit among those whose fingerprint stands at `candidate` and
+    others that were noted; whether there is any.
+    """
+    literals, buckets, members = to_ints(w[LITERALS]), to_ints(w[BUCKETS]), to_ints(w[MEMBERS])
+    spans = to_ints(w[SPANS])
+    found = False
+    bits = buckets_at(w, data, candidate, stop)
     while bits != 0:
         bucket = trailing_zeros(bits)
         bits &= bits - 1
         member = buckets[bucket]
         while member < buckets[bucket + 1]:
-            row = 4 * members[member]
+            row = 5 * members[member]
             hit = candidate - literals[row + 2]
-            if is_hit(f, data, hit, begin, stop, row):
-                if count == f[FOUND_ROOM]:
-                    return _NO_ROOM
-                found[2 * count] = hit
-                found[2 * count + 1] = literals[row + 3]
-                count += 1
+            if is_hit(w, data, hit, begin, stop, row):
+                span = 2 * literals[row + 3]
+                if spans[span] < 0 or hit < spans[span]:
+                    spans[span] = hit
+                if spans[span + 1] < hit:
+                    spans[span + 1] = hit
+                found = True
             member += 1
-    return count
-
-
-def find_hits(finder_at: Any, data_at: Any, begin: int, stop: int) -> tuple[int, int]:
-    """Find where literals stand. The number of hits, and up to where they are complete: `stop`, or less."""
-    f = to_ints(finder_at)
-    data = to_bytes(data_at)
-    lanes = width()
-    count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
-    place = begin
-    while place < stop:
-        place, mask, more = skip(data_at, place, stop, f[TABLES])
-        size = 2 * lanes
-        if mask | more == 0:  # fewer bytes are left than `skip` takes: each is a candidate
-            size = stop - place
-            if size > 32:
-                size = 32
-            mask = (1 << size) - 1
-        while mask | more != 0:
-            if mask != 0:
-                candidate = place + trailing_zeros(mask)
-                mask &= mask - 1
-            else:
-                candidate = place + lanes + trailing_zeros(more)
-                more &= more - 1
-            new = add_hits(f, data, begin, stop, candidate, count)
-            if new == _NO_ROOM:
-                return count, candidate
-            count = new
-        place += size
-    return count, stop
+    return found
 
 
 def add_row(w: Any, count: int, index: int, kind: int, after: int, begin: int, end: int) -> int:
     """Append a row, for which there is room; the new count."""
     rows = to_ints(w[ROWS])
     row = 5 * count
-    rows[row] = index
-    rows[row + 1] = kind
-    rows[row + 2] = after
-    rows[row + 3] = begin
-    rows[row + 4] = end
+    rows[row], rows[row + 1], rows[row + 2] = index, kind, after
+    rows[row + 3], rows[row + 4] = begin, end
     return count + 1
 
 
-def search_in_budget(
-    w: Any, text: Any, begin: int, end: int, index: int, start: int, last: int, must_advance: bool, memo: bool
-) -> int:
-    """`machine.search` with the steps left, but within the budget of the call."""
-    state, definitions = to_ints(w[STATE]), to_ints(w[DEFINITIONS])
-    steps = state[_STEPS]
-    if steps > state[_BUDGET]:
-        steps = state[_BUDGET]
-    state[_STEPS] = steps
-    base = definitions[5 * index + 1]
-    outcome = search(w, base, index, text, begin, end, start, last, must_advance, memo)
-    if memo:
-        failed = to_bytes(w[FAILED])
-        used = ((definitions[5 * index + 2] - base) * (end - begin + 1) >> 3) + 1
-        state[_STEPS] -= used >> 3
-        while used > 0:
-            used -= 1
-            failed[used] = 0
-    state[_BUDGET] += state[_STEPS] - steps
-    return outcome
-
-
 def match_line(
-    w: Any, text: Any, begin: int, end: int, after: int, index: int, start: int, last: int, whole: bool,
+    w: Any, text: Any, begin: int, end: int, after: int, index: int, start: int, last: int, tab: bool,
     count: int,
 ) -> int:  # fmt: skip
     """Append the values of one definition on text[begin:end]; the new count, _NO_ROOM or _FOR_REGEX.
 
-    whole: whether a piece of `text` can be handed back for a number: it is the data, and what is no number
-    after all does not mean that the line is read once more with its TABs as text.
+    tab: the line holds one, so that what is no number after all means that it is read once more with its TABs
+    as text, and a place in `text` may be none in the data.
     """
     state, definitions = to_ints(w[STATE]), to_ints(w[DEFINITIONS])
     powers, values = to_floats(w[POWERS]), to_floats(w[VALUES])
-    cells = (definitions[5 * index + 2] - definitions[5 * index + 1]) * (end - begin + 1)
-    memo = advance = np.bool_(False)  # typed: a bare False has Numba compile `search` once more
-    state[_STEPS] = 16 * (end - begin) + 512
+    base, first = definitions[4 * index], definitions[4 * index + 1]
+    steps = 16 * (end - begin) + 512
+    if steps > state[_BUDGET]:
+        steps = state[_BUDGET]
+    state[_BUDGET] -= steps
+    state[_STEPS] = steps
     while start <= last:
-        outcome = search_in_budget(w, text, begin, end, index, start, last, advance, memo)
-        if outcome == _GAVE_UP:
-            if memo or (cells >> 3) + 1 > MEMO or state[_BUDGET] <= 0:
-                return _FOR_REGEX
-            memo = True
-            state[_STEPS] = 64 * cells + 4096
-            continue
-        if outcome != _MATCHED:
+        start = search(w, base, first, text, begin, end, start, last)
+        if start < 0:
             break
-        state[_STEPS] += 16
-        start = state[_MATCH_END]
-        advance = state[_MATCH_START] == start
         group, group_end = state[_GROUP_START], state[_GROUP_END]
-        if group < 0 or group_end <= group:
+        if group == group_end:
             continue
         if count == w[ROW_ROOM]:
             return _NO_ROOM
-        kind = read_number(text, group, group_end, powers, values, count)
-        if kind == _NOT_A_NUMBER:
-            continue
-        if kind != _NUMBER and not whole:
+        kind = NUMBER if read_number(text, group, group_end, powers, values, count) else TEXT
+        if kind == TEXT and tab:
             return _FOR_REGEX
         count = add_row(w, count, index, kind, after, group, group_end)
+    if start == _GAVE_UP:
+        return _FOR_REGEX
+    state[_BUDGET] += state[_STEPS]
     return count
 
 
@@ -216,10 +153,7 @@ def with_tabs_as_text(data: Any, begin: int, end: int, room: Any) -> int:
         byte = data[begin]
         room[place] = byte
         if byte == _TAB:
-            room[place] = 35
-            room[place + 1] = 48
-            room[place + 2] = 49
-            room[place + 3] = 49
+            room[place], room[place + 1], room[place + 2], room[place + 3] = 35, 48, 49, 49
             place += 3
         place += 1
         begin += 1
@@ -230,41 +164,21 @@ def is_line_end(byte: int) -> bool:
     return (byte == _LINE_FEED) | (byte == _CARRIAGE_RETURN)
 
 
-def line_around(data: Any, hit: int, floor: int, stop: int, longest: int) -> tuple[int, int, int, bool, bool]:
-    """Begin and end of the line (or piece of one) with `hit`, and the offset after it. `floor` begins a line.
+def line_around(data: Any, hit: int, floor: int, stop: int) -> tuple[int, int, int, bool, bool]:
+    """Begin and end of the line with `hit`, and the offset after it. `floor` begins a line.
 
     Also whether it is not ASCII, and whether it holds a TAB.
     """
-    begin = hit
+    begin = end = hit
     while begin > floor and not is_line_end(data[begin - 1]):
         begin -= 1
-    begin += (hit - begin) // longest * longest
-    limit = begin + longest
-    if limit > stop:
-        limit = stop
-    end = begin
     bits = tab = 0
-    while end < limit and not is_line_end(data[end]):
+    end = begin
+    while end < stop and not is_line_end(data[end]):
         bits |= data[end]
         tab |= data[end] == _TAB
         end += 1
-    after = end + (end < stop and is_line_end(data[end]))
-    return begin, end, after, bits >= 128, tab != 0
-
-
-def note_hits(w: Any, line: int, after: int, h: int, hit_count: int) -> int:
-    """Note for each definition the first and last hit on a line, from hit number `h` on; the next hit's."""
-    hits, spans = to_ints(w[HITS]), to_ints(w[SPANS])
-    while h < hit_count and hits[2 * h] < after:
-        hit = hits[2 * h]
-        span = 2 * hits[2 * h + 1]
-        if hit >= line:  # else it runs over the end of the piece before
-            if spans[span] < 0 or hit < spans[span]:
-                spans[span] = hit
-            if spans[span + 1] < hit:
-                spans[span + 1] = hit
-        h += 1
-    return h
+    return begin, end, end + (end < stop), bits >= 128, tab != 0
 
 
 def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, tab: bool, count: int) -> int:
@@ -278,29 +192,27 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
     index = zero - 1
     while index + 1 < w[COUNT]:
         index += 1
-        row = 5 * index
-        always = definitions[row + 4] != 0
-        start = spans[2 * index]
-        last = spans[2 * index + 1]
+        row = 4 * index
+        always = definitions[row + 3] != 0
+        start, last = spans[2 * index], spans[2 * index + 1]
         if start < 0 and not always:
             continue
-        spans[2 * index] = -1
-        spans[2 * index + 1] = -1
+        spans[2 * index] = spans[2 * index + 1] = -1
         if count < 0 or end == line:
             continue
-        if definitions[row + 3] == 0:
+        if definitions[row + 2] == 0 or start < line:  # what looks like a hit may begin on the line before
             start = line
         if always:
             last = end
         new = _FOR_REGEX
-        if not other and definitions[row] != REGEX:
-            new = match_line(w, data, line, end, after, index, start, last, not tab, count)
+        if not other and definitions[row] >= 0:
+            new = match_line(w, data, line, end, after, index, start, last, tab, count)
             if new == count and tab:
                 if expanded == -1:
                     expanded = with_tabs_as_text(data, line, end, room)
                 new = expanded
                 if expanded >= 0:
-                    new = match_line(w, room, zero, expanded, after, index, zero, expanded, not tab, count)
+                    new = match_line(w, room, zero, expanded, after, index, zero, expanded, tab, count)
         if new == _FOR_REGEX:
             new = _NO_ROOM
             if count < w[ROW_ROOM]:
@@ -309,40 +221,38 @@ def read_line(w: Any, data: Any, line: int, end: int, after: int, other: bool, t
     return count
 
 
-def read_lines(
-    work_at: Any, data_at: Any, begin: int, reached: int, stop: int, longest: int, hit_count: int
-) -> tuple[int, int]:
-    """Read the lines of data[begin:stop], whose hits are known up to `reached`.
+def read_log(work_at: Any, data_at: Any, begin: int, stop: int) -> tuple[int, int]:
+    """Read data[begin:stop], which is whole lines.
 
-    The number of rows written, and where it came to: the start of a line that is not wholly before
-    `reached`, or for whose rows there was no room, or that follows lines that took much work; else `stop`.
+    The number of rows written, and where it came to: the start of a line for whose rows there was no room, or
+    that follows lines that took much work; else `stop`.
     """
     w = to_ints(work_at)
     data = to_bytes(data_at)
-    state, hits = to_ints(w[STATE]), to_ints(w[HITS])
+    state = to_ints(w[STATE])
     state[_BUDGET] = _WORK
-    count = np.int64(0)
-    h = np.int64(0)
-    floor = begin
+    count = np.int64(0)  # typed: a bare 0 has Numba compile what is called with it once more
+    place = floor = begin
     while floor < stop:
-        if state[_BUDGET] < _WORK >> 1 and floor > begin:
+        if state[_BUDGET] < _WORK >> 1:
             return count, floor
-        while h < hit_count and hits[2 * h] < floor:
-            h += 1
-        hit = floor
-        if w[IDLE] == 0:
-            if h == hit_count:
+        line, end, after, other, tab = floor, floor, stop, False, False
+        found = w[IDLE] != 0
+        if found:
+            line, end, after, other, tab = line_around(data, floor, floor, stop)
+        while place < after:
+            place = skip(data_at, place, stop, w[TABLES])
+            if place >= after:
                 break
-            hit = hits[2 * h]
-        line, end, after, other, tab = line_around(data, hit, floor, stop, longest)
-        if reached < stop and after > reached:
-            return count, line
-        h = note_hits(w, line, after, h, hit_count)
+            if note_hits(w, data, place, floor, stop) and not found:
+                line, end, after, other, tab = line_around(data, place, floor, stop)
+                found = True
+            place += 1
+        if not found:
+            break
         new = read_line(w, data, line, end, after, other, tab, count)
         if new == _NO_ROOM:
             return count, line
         count = new
         floor = after
-    if reached < stop:
-        stop = line_around(data, reached, floor, stop, longest)[0]
     return count, stop

@@ -20,7 +20,7 @@ from hpt.metrics.fast.reader import FastReader
 WORTH_LOADING = 1.0
 """Seconds spent reading with `re` after which compiling pays: to import Numba takes about as long."""
 
-_SOURCES = ("inner_loop.py", "simd.py", "machine.py", "decimal_number.py", "compiled.py")
+_SOURCES = ("inner_loop.py", "simd.py", "machine.py", "decimal_number.py", "compiled.py", "reader.py")
 
 
 class Loader:
@@ -69,9 +69,9 @@ class Loader:
                     "directory for temporary files can be written; it is compiled anew in each run",
                     stacklevel=2,
                 )
-            from hpt.metrics.fast.compiled import compiled_entries
+            from hpt.metrics.fast.compiled import compiled_entry
 
-            self.reader = FastReader(*compiled_entries(directory))
+            self.reader = FastReader(compiled_entry(directory))
         except Exception as error:
             self.failure = error
             warnings.warn(

@@ -75,18 +75,16 @@ class _Fingerprints:
 
 @intrinsic
 def skip(typing_context, address, position, stop, tables):  # type: ignore[no-untyped-def]
-    """Pass over bytes at which no fingerprint begins, in blocks of `2 * width()`.
-
-    Where the passing over ended, and two masks of the lanes (places from there on) at which one may begin:
-    both 0 where fewer than a block of bytes up to `stop` are left, or where the processor has no shuffle.
+    """Pass over bytes at which no fingerprint begins: the first place from `position` on at which one may, or
+    where less is left than is looked at together, or `position` where the processor has no shuffle.
     """
-    signature = types.UniTuple(types.int64, 3)(types.int64, types.int64, types.int64, types.int64)
+    signature = types.int64(types.int64, types.int64, types.int64, types.int64)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         width, name = _shuffle(context)
         address, position, stop, tables = arguments
         if width == 0:
-            return context.make_tuple(builder, signature.return_type, [position, _ZERO, _ZERO])
+            return position
         fingerprints = _Fingerprints(builder, width, name, address, tables)
         before = builder.block
         loop, body, found, over = (builder.append_basic_block(n) for n in ("loop", "body", "found", "over"))
@@ -97,31 +95,25 @@ def skip(typing_context, address, position, stop, tables):  # type: ignore[no-un
         needed = builder.add(here, ir.Constant(_I64, 2 * width + 2))
         builder.cbranch(builder.icmp_signed("<=", needed, stop), body, over)
         builder.position_at_end(body)
-        low = fingerprints.at(here)
-        high = fingerprints.at(builder.add(here, ir.Constant(_I64, width)))
+        next_half = builder.add(here, ir.Constant(_I64, width))
+        low, high = fingerprints.at(here), fingerprints.at(next_half)
         either = fingerprints.lanes(builder.or_(low, high))
         here.add_incoming(builder.add(here, ir.Constant(_I64, 2 * width)), body)
         builder.cbranch(builder.icmp_unsigned("!=", either, _ZERO), found, loop)
         builder.position_at_end(found)
         masks = fingerprints.lanes(low), fingerprints.lanes(high)
+        starts = here, next_half
+        first, second = (
+            builder.add(start, builder.cttz(mask, ir.Constant(ir.IntType(1), 0)))
+            for start, mask in zip(starts, masks, strict=True)
+        )
+        place = builder.select(builder.icmp_unsigned("!=", masks[0], _ZERO), first, second)
         builder.branch(over)
         builder.position_at_end(over)
-        results = [builder.phi(_I64) for _ in range(3)]
-        for result, nothing, something in zip(results, (here, _ZERO, _ZERO), (here, *masks), strict=True):
-            result.add_incoming(nothing, loop)
-            result.add_incoming(something, found)
-        return context.make_tuple(builder, signature.return_type, results)
-
-    return signature, generate
-
-
-@intrinsic
-def width(typing_context):  # type: ignore[no-untyped-def]
-    """Bytes under one mask of `skip`; 0 where there is no vectorised search."""
-    signature = types.int64()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return ir.Constant(_I64, _shuffle(context)[0])
+        result = builder.phi(_I64)
+        result.add_incoming(here, loop)
+        result.add_incoming(place, found)
+        return result
 
     return signature, generate
 

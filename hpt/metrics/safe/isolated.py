@@ -34,38 +34,23 @@ class IsolatedMatcher:
     Safe to use from several threads.
     """
 
-    def __init__(self, limit: float = LIMIT) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._end: Callable[[], object] | None = None
 
-    def ask(self, pattern: str, line: bytes, limit: float | None = None) -> Future[list[float]]:
+    def ask(self, pattern: str, line: bytes, limit: float = LIMIT) -> Future[list[float]]:
         """The values of a pattern on a line, as `values_on_line` gives them, or a TooSlowError, in time.
 
-        limit: seconds of CPU time it may take, if not the usual ones.
+        limit: seconds of CPU time it may take.
         """
         with self._lock:
             if self._executor is None or self._owner != os.getpid():  # a forked child has no such thread
                 self._executor = ThreadPoolExecutor(1, "hpt-isolated-matcher")
                 self._process, self._owner = None, os.getpid()
-            return self._executor.submit(self._answer, pattern, line, self._limit if limit is None else limit)
-
-    def values(self, pattern: str, line: bytes) -> list[float]:
-        """Ask and wait for the answer.
-
-        Raises:
-            TooSlowError: it took longer than the limit, or the process could not be had.
-        """
-        return self.ask(pattern, line).result()
-
-    def close(self) -> None:
-        """Kill the process; what was asked is not answered any more."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        self._stop()
+            return self._executor.submit(self._answer, pattern, line, limit)
 
     def _answer(self, pattern: str, line: bytes, limit: float) -> list[float]:
         try:

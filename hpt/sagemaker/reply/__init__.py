@@ -1,1 +1,1 @@
-"""From a job and its state to what Describe, List and the others answer."""
+"""From a job and its state to the replies of Describe, List and the other operations."""

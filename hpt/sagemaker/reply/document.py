@@ -1,7 +1,7 @@
-"""A tuning job and its training jobs as JSON data in the service's words: what every writer begins from.
+"""A tuning job and its training jobs as JSON data with the service's members, the base of every output.
 
-Values are exact and reasons whole; a reply to a client rounds and cuts them (`response`). Members that do not
-apply are left out.
+Values are exact and reasons complete; replies to clients round and truncate them (`response`). Members that
+do not apply are left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def training_job_document(trial: TrialView) -> dict[str, Any]:
 
 
 def full_training_job_document(trial: TrialView) -> dict[str, Any]:
-    """The same, and what the service does not show: model, attempts, the last value of each metric."""
+    """The same with what the service does not show: model, attempts, the last value of each metric."""
     document = training_job_document(trial) | {
         "SecondaryStatus": trial.secondary,
         "Model": trial.model or None,
@@ -69,7 +69,7 @@ def tuning_job_document(job: JobView) -> dict[str, Any]:
 
 
 def completion_details(job: JobView) -> dict[str, Any]:
-    """How far the completion criteria have come (behaviour 8.6); empty before the first final objective."""
+    """The progress of the completion criteria (behaviour 8.6); empty before the first final objective."""
     details: dict[str, Any] = {}
     if job.not_improving is not None:
         details["NumberOfTrainingJobsObjectiveNotImproving"] = job.not_improving

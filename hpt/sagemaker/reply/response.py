@@ -1,4 +1,4 @@
-"""What Describe and List answer about a tuning job: the member names and meanings of behaviour 12 and 13.
+"""Replies of Describe and List about a tuning job, with the members of behaviour 12 and 13.
 
 Pure functions of the job's description and state. Times are seconds since the epoch with a fraction, as on
 the wire. Metric values are rounded to 32-bit floats here and nowhere else. Members that do not apply are left
@@ -38,7 +38,7 @@ _DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """In whose name resources are given: the parts of every ARN."""
+    """The account in ARNs, with region and partition."""
 
     region: str = "local"
     number: str = "000000000000"
@@ -65,11 +65,21 @@ def describe_response(
 
     Parameters
     ----------
-    config, state: the job.
-    request: the one it was made of, to be echoed; where there was none, one is written from `config`.
-    now: seconds since the epoch, for the run time of a job that goes on; its last change if not given.
-    default_output: shown as the output path of a job that named none.
-    account: in whose name ARNs are given.
+    config, state
+        The job.
+    request
+        The request that created it, to be echoed; None: a request made from `config`.
+    now
+        Seconds since the epoch, for the run time of a running job; its last change by default.
+    default_output
+        The output path of a job that has none.
+    account
+        The account in ARNs.
+
+    Returns
+    -------
+    dict
+        The reply, as JSON data.
     """
     job = JobView(config, state)
     request = _echo(config, request, default_output)
@@ -103,7 +113,7 @@ def describe_response(
 
 
 def overall_best(job: JobView, *, account: Account = LOCAL_ACCOUNT) -> dict[str, Any] | None:
-    """The best of a job and of parents with the same data and algorithm, and whose it is (behaviour 9.6)."""
+    """The best of a job and of parents with the same data and algorithm (behaviour 9.6)."""
     best, warm_start = job.overall_best, job.config.warm_start
     if warm_start is None or warm_start.type is not WarmStartType.IDENTICAL or best is None:
         return None
@@ -135,8 +145,24 @@ def tuning_job_summary(
     request: Mapping[str, Any] | None = None,
     account: Account = LOCAL_ACCOUNT,
 ) -> dict[str, Any]:
-    """One entry of ListHyperParameterTuningJobs; `summary` is what `JobState.summary` gave, or is empty for
-    a job that has not begun. request: as `describe_response` takes it."""
+    """One entry of ListHyperParameterTuningJobs.
+
+    Parameters
+    ----------
+    config
+        The job.
+    created
+        When it was created, in seconds since the epoch.
+    summary
+        The result of `JobState.summary`; empty for a job without events.
+    request, account
+        As in `describe_response`.
+
+    Returns
+    -------
+    dict
+        The entry, as JSON data.
+    """
     summary = summary or JobState(config.objective_type, created).summary()
     entry: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
@@ -200,9 +226,21 @@ def training_job_description(
 ) -> dict[str, Any]:
     """The answer of DescribeTrainingJob for one training job of a tuning job (behaviour 13.6).
 
-    Arguments are those of `describe_response`.
+    Metrics whose last value is NaN or infinite are left out.
 
-    Metrics whose last value is NaN or infinite have no place in a reply and are left out.
+    Parameters
+    ----------
+    config
+        The tuning job.
+    job
+        The training job.
+    request, default_output, account
+        As in `describe_response`.
+
+    Returns
+    -------
+    dict
+        The reply, as JSON data.
     """
     definition = config.definition_of(job.definition)
     body = bodies(_echo(config, request, default_output))[config.all_definitions.index(definition)]
@@ -227,7 +265,9 @@ def training_job_description(
         if member in body:
             description[member] = body[member]
     if "CheckpointConfig" in body:
-        uri = f"{body['CheckpointConfig']['S3Uri'].rstrip('/')}/{job.name}"  # one place for each training job
+        uri = (
+            f"{body['CheckpointConfig']['S3Uri'].rstrip('/')}/{job.name}"  # one folder for each training job
+        )
         description["CheckpointConfig"] = {**body["CheckpointConfig"], "S3Uri": uri}
     _add_times(description, job)
     if job.training_start is not None and job.training_end is not None:
@@ -252,11 +292,11 @@ _SHARED = (
     "Environment",
     "RetryStrategy",
 )
-"""Members of a definition that each of its training jobs repeats."""
+"""Members of a definition that the description of a training job repeats."""
 
 
 def _echo(config: JobConfig, given: Mapping[str, Any] | None, default_output: str) -> dict[str, Any]:
-    """The request as Describe shows it: with every member that clients read, whatever was given."""
+    """The request as Describe shows it, with every member that clients read."""
     request = copy.deepcopy(dict(given)) if given else to_request(config)
     if config.seed is not None:
         request[CONFIG]["RandomSeed"] = config.seed
@@ -282,13 +322,13 @@ _LOCAL_COMPUTE = {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB":
 
 
 def _give_both_resource_configs(body: dict[str, Any]) -> None:
-    """Whichever form was given; some clients read the one, some the other. The first choice counts."""
+    """Fill in both forms of the resources, because clients read either. The first of the choices counts."""
     plain, choices = body.get("ResourceConfig"), body.get("HyperParameterTuningResourceConfig")
     if plain is None:
-        chosen = dict(choices or {})
-        chosen |= next(iter(chosen.pop("InstanceConfigs", [])), {})
-        chosen.pop("AllocationStrategy", None)
-        body["ResourceConfig"] = _LOCAL_COMPUTE | chosen
+        resources = dict(choices or {})
+        resources |= next(iter(resources.pop("InstanceConfigs", [])), {})
+        resources.pop("AllocationStrategy", None)
+        body["ResourceConfig"] = _LOCAL_COMPUTE | resources
     elif "InstanceGroups" not in plain:
         body["ResourceConfig"] = _LOCAL_COMPUTE | plain
     if choices is None or not (choices.keys() & {*_INSTANCE, "InstanceConfigs"}):

@@ -1,7 +1,7 @@
 """Tags of a tuning job and its training jobs: the fold of the changes made to them (behaviour 14).
 
 A tuning job begins with the tags of its request; a training job begins with those its tuning job had when it
-was launched. Changes are notes left with the tuning job, which tell how many of its events they came after.
+was launched. Changes are notes on the tuning job, each with the number of the job's events before it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def merged(tags: Mapping[str, str], added: Iterable[Mapping[str, str]]) -> dict[
     """The tags with others added or overwritten.
 
     Raises:
-        InputError: a key is given twice, or there would be too many.
+        InputError: a key is given twice, or the tags are too many.
     """
     new: dict[str, str] = {}
     for tag in added:
@@ -50,9 +50,7 @@ def merged(tags: Mapping[str, str], added: Iterable[Mapping[str, str]]) -> dict[
         new[tag["Key"]] = tag["Value"]
     result = {**tags, **new}
     if len(result) > MAX_TAGS:
-        raise InputError(
-            f"Tags would be {len(result)} with those there are, more than {MAX_TAGS}; delete some first"
-        )
+        raise InputError(f"the job would have {len(result)} tags, more than {MAX_TAGS}; delete some first")
     return result
 
 

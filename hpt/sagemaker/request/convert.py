@@ -1,8 +1,7 @@
-"""From a checked request to the `JobConfig` it means, and the ways back.
+"""Conversion between valid requests and `JobConfig`.
 
-`fill_in` spells out in a request what its configuration holds, so that the request which Describe echoes
-gives the same job when it is submitted again, from any directory; `to_request` writes one for a job that
-never was a request.
+`fill_in` adds the defaults to a request, so the request that Describe echoes gives the same job when it is
+submitted again, from any directory. `to_request` makes a request for a job that was described otherwise.
 """
 
 from __future__ import annotations
@@ -43,11 +42,10 @@ _DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
 
 
 def fill_in(facts: Facts, config: JobConfig) -> dict[str, Any]:
-    """The request with every default spelt out and every local path absolute, as JSON data: as `config`, the
-    job that it describes, has them.
+    """The request of `config` as JSON data, with every default filled in and every local path absolute.
 
-    Left out is only what has no default: the seed, limits that are not set, and where the models go; and a
-    `MaxResource` read from the epochs, which given would have training jobs stopped that reach it.
+    Members without a default stay out: the seed, limits that are not set, and the output path. So does a
+    `MaxResource` read from the epochs: if given, it would stop training jobs that reach it.
     """
     request = copy.deepcopy(dict(facts.request))
     tuning = request[CONFIG]
@@ -64,9 +62,9 @@ def fill_in(facts: Facts, config: JobConfig) -> dict[str, Any]:
 
 
 def bodies(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The definitions of a request as it holds them, one or several."""
-    several: list[dict[str, Any]] = request.get(_DEFINITIONS, [])
-    return several or [request[_DEFINITION]]
+    """All definitions of a request."""
+    definitions: list[dict[str, Any]] = request.get(_DEFINITIONS, [])
+    return definitions or [request[_DEFINITION]]
 
 
 def _fill_ranges(ranges: dict[str, Any]) -> None:
@@ -105,10 +103,10 @@ def _fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) ->
 
 
 def to_config(facts: Facts, base_dir: str, home: str) -> JobConfig:
-    """The job that a request describes which keeps the rules.
+    """The job that a valid request describes.
 
     Raises:
-        ValidationError: a range is beyond what a search space can hold.
+        ValidationError: a range is not allowed in a search space.
     """
     draft = facts.draft
     definitions = tuple(
@@ -152,19 +150,19 @@ def _parameter(declared: Range) -> Parameter:
 
 
 def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is to be said of members that a filled-in request has and that have no effect here."""
+    """A warning about members of a filled-in request that have no effect here."""
     own = {
         f"{path}.RoleArn"
         for path, body in zip(_paths(request), bodies(request), strict=True)
         if body["RoleArn"] == LOCAL_ROLE
     }
     kept = [path for path in stored_only(request) if path not in own]
-    return (f"kept, but without effect on this machine: {', '.join(kept)}",) if kept else ()
+    return (f"stored, but without effect on this machine: {', '.join(kept)}",) if kept else ()
 
 
 def _paths(request: Mapping[str, Any]) -> list[str]:
-    several = request.get(_DEFINITIONS, [])
-    return [f"{_DEFINITIONS}[{i}]" for i in range(len(several))] or [_DEFINITION]
+    definitions = request.get(_DEFINITIONS, [])
+    return [f"{_DEFINITIONS}[{i}]" for i in range(len(definitions))] or [_DEFINITION]
 
 
 def ranges_of(parameters: Iterable[Parameter]) -> dict[str, list[dict[str, Any]]]:
@@ -231,7 +229,7 @@ def to_request(config: JobConfig) -> dict[str, Any]:
 
 
 def resource_limits(config: JobConfig) -> dict[str, Any]:
-    """The `ResourceLimits` of a job: what was asked for."""
+    """The `ResourceLimits` of a job, as requested."""
     limits: dict[str, Any] = {"MaxParallelTrainingJobs": config.limits.max_parallel_jobs}
     if config.limits.max_jobs is not None and not config.limits.max_jobs_is_quota:
         limits["MaxNumberOfTrainingJobs"] = config.limits.max_jobs

@@ -1,6 +1,6 @@
-"""Rules about the form of a request: which of its parts must, or must not, stand together (behaviour 2.9).
+"""Rules about the form of a request: which members must, or must not, be given together (behaviour 2.9).
 
-What holds for every job, however it is described, is in `hpt.job.rules`.
+Rules for all jobs, however they are described, are in `hpt.job.rules`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def hints_without_autotune(facts: Facts) -> Iterator[Broken]:
         if definition.ranges_body.get("AutoParameters"):
             yield (
                 f"{definition.ranges_path}.AutoParameters",
-                "are hints for Autotune, which is not asked for; add Autotune with Mode Enabled, or give "
+                "are hints for Autotune, which is not enabled; add Autotune with Mode Enabled, or give "
                 "ranges",
             )
 
@@ -131,4 +131,4 @@ def channels(facts: Facts) -> Iterator[Broken]:
 def repeated_tags(facts: Facts) -> Iterator[Broken]:
     for key, times in Counter(tag["Key"] for tag in facts.request.get("Tags", ())).items():
         if times > 1:
-            yield "Tags", f"the key {key!r} stands {times} times; keep one"
+            yield "Tags", f"the key {key!r} is given {times} times; keep one"

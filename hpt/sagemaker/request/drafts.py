@@ -1,4 +1,4 @@
-"""The job that a request describes, in the form in which the rules of all jobs look at it."""
+"""The job that a request describes, as a draft for the rules of all jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpt.sagemaker.request.facts import Definition, Facts
 
 
 def draft_of_request(facts: Facts) -> Draft:
-    """The draft of a request whose shapes are right; its parameters are left out, see `convert`."""
+    """The draft of a request with valid shapes, without its parameters, see `convert`."""
     request, config, limits = facts.request, facts.config, facts.resource_limits
     return Draft(
         name=request["HyperParameterTuningJobName"],

@@ -1,6 +1,4 @@
-"""A request as the cross-field rules look at it: its definitions, their ranges and objectives, with their
-paths.
-"""
+"""A request as the cross-field rules need it: its definitions, ranges and objectives, with their paths."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from hpt.errors import InputError
 from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.draft import KINDS, Draft
 from hpt.job.limits import Limits
-from hpt.job.words import Words
+from hpt.job.naming import Naming
 from hpt.search.scaling import read_float, read_int
 
 CONFIG = "HyperParameterTuningJobConfig"
@@ -37,13 +35,13 @@ class Range(NamedTuple):
         return str(self.body.get("ScalingType", "Auto"))
 
     def bound(self, member: str) -> float | int:
-        """`MinValue` or `MaxValue` as a number. Raises InputError where it is none."""
+        """`MinValue` or `MaxValue` as a number. Raises InputError if it is not a number."""
         text = self.body[member]
         return read_int(text, member) if self.kind == "Integer" else read_float(text, member)
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Both bounds of a numeric range that has two."""
+        """The bounds of a numeric range; None if they are not numbers."""
         if self.kind == "Categorical":
             return None
         try:
@@ -53,7 +51,7 @@ class Range(NamedTuple):
 
     @property
     def size(self) -> int | None:
-        """How many values it has; None for infinitely many or where its bounds make no sense."""
+        """How many values it has; None if infinite or if its bounds are invalid."""
         if self.kind == "Categorical":
             return len(set(self.body["Values"]))
         bounds = self.bounds
@@ -63,7 +61,9 @@ class Range(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A training job definition with the objective and the ranges that apply to it, wherever they stand."""
+    """A training job definition with the objective and the ranges that apply to it, in either form of a
+    request.
+    """
 
     path: str
     body: Mapping[str, Any]
@@ -96,7 +96,7 @@ class Definition(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """A request whose shapes are right, and what else the rules need.
+    """A request with valid shapes, and what else the rules need.
 
     paths: whether local paths may stand for images and URIs. find_algorithm: the built-in that an image
     names, or None. algorithms: the names of all built-ins.
@@ -138,9 +138,9 @@ class Facts:
 
     @property
     def definitions(self) -> list[Definition]:
-        found = []
+        definitions = []
         if "TrainingJobDefinition" in self.request:
-            found.append(
+            definitions.append(
                 Definition(
                     "TrainingJobDefinition",
                     self.request["TrainingJobDefinition"],
@@ -152,7 +152,7 @@ class Facts:
             )
         for i, body in enumerate(self.request.get("TrainingJobDefinitions", ())):
             path = f"TrainingJobDefinitions[{i}]"
-            found.append(
+            definitions.append(
                 Definition(
                     path,
                     body,
@@ -162,7 +162,7 @@ class Facts:
                     body.get("TuningObjective", {}),
                 )
             )
-        return found
+        return definitions
 
     def algorithm(self, definition: Definition) -> BuiltInAlgorithm | None:
         """The built-in algorithm of a definition, None for a program of the user's own."""
@@ -172,14 +172,14 @@ class Facts:
 
     @cached_property
     def draft(self) -> Draft:
-        """The job that the request describes, as the rules of all jobs look at it."""
+        """The job that the request describes, for the rules of all jobs."""
         from hpt.sagemaker.request.drafts import draft_of_request
 
         return draft_of_request(self)
 
     @cached_property
-    def words(self) -> Words:
+    def naming(self) -> Naming:
         """What the request calls the parts of a job."""
-        from hpt.sagemaker.request.paths import RequestWords
+        from hpt.sagemaker.request.paths import RequestNaming
 
-        return RequestWords(self)
+        return RequestNaming(self)

@@ -1,7 +1,7 @@
 """Reads job files: a CreateHyperParameterTuningJob request as JSON, YAML or TOML.
 
-Numbers, truth values and nulls come out as `SourceText`, which keeps the text they were written as, so that
-`MinValue: 0.10` can reach the training program as `0.10`. A key that stands twice in one object is refused.
+Numbers, booleans and nulls become `SourceText`, which keeps their spelling, so that `MinValue: 0.10` can
+reach the training program as `0.10`. A duplicate key in an object is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PLAIN = "plain"
 _TOML_LINE = re.compile(r"""^\s*(\[|[\w"'.-]+(\s*\.\s*[\w"'-]+)*\s*=)""")
 _YAML_NUMBERS: tuple[
     tuple[str, re.Pattern[str]], ...
-] = (  # the core schema of YAML 1.2: no, off and 1:30 are texts
+] = (  # the core schema of YAML 1.2: no, off and 1:30 are strings
     ("null", re.compile(r"~|null|Null|NULL|")),
     ("bool", re.compile(r"true|True|TRUE|false|False|FALSE")),
     ("int", re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")),
@@ -39,12 +39,12 @@ _YAML_NUMBERS: tuple[
 
 
 def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
-    """The request in a job file, and the absolute folder at which its relative paths start.
+    """The request in a job file, and the absolute folder that its relative paths start from.
 
-    The format goes by the extension (`.json`, `.yaml`, `.yml`, `.toml`), or by the content if it is another.
+    The extension gives the format (`.json`, `.yaml`, `.yml`, `.toml`); for others, the content does.
 
     Raises:
-        InputError: the file cannot be read, or is not well formed; the message gives file, line and column.
+        InputError: the file cannot be read or parsed; the message gives file, line and column.
     """
     file = Path(path)
     text = _read(file)
@@ -58,15 +58,13 @@ def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
     except RecursionError:
         raise InputError(f"{file} is nested too deeply to be a tuning job request; flatten it") from None
     if not isinstance(request, dict):
-        raise InputError(
-            f"{file} holds no object with members at its top; write HyperParameterTuningJobName: ..."
-        )
+        raise InputError(f"{file} is not an object at its top level; write HyperParameterTuningJobName: ...")
     try:
         return request, file.absolute().parent
     except FileNotFoundError:
         raise InputError(
-            f"{file} starts at the working directory, which was deleted; go to another folder, or name an "
-            "absolute path"
+            f"{file} is relative to the working directory, which was deleted; go to another folder, or give "
+            "an absolute path"
         ) from None
 
 
@@ -75,22 +73,24 @@ def _read(file: Path) -> str:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise InputError(f"there is no job file {file}; correct the path") from None
+        raise InputError(f"job file {file} does not exist; correct the path") from None
     except IsADirectoryError:
         raise InputError(f"{file} is a folder; name the job file in it") from None
     except OSError as error:
         raise InputError(f"job file {file} cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise InputError(f"{file} is larger than {MAX_BYTES // 2**20} MiB; a job file is a short text")
+        raise InputError(
+            f"{file} is larger than {MAX_BYTES // 2**20} MiB; write a job file in JSON, YAML or TOML"
+        )
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         name = encoding.upper().removesuffix("-SIG")
-        raise InputError(f"{file}:{line}: not a text in {name} ({error.reason}); save it as UTF-8") from None
+        raise InputError(f"{file}:{line}: not valid {name} ({error.reason}); save it as UTF-8") from None
     if "\0" in text:
-        raise InputError(f"{file} is a binary file; a job file is a text in JSON, YAML or TOML")
+        raise InputError(f"{file} is a binary file; write a job file in JSON, YAML or TOML")
     return text
 
 
@@ -104,7 +104,7 @@ def _sniff(text: str) -> Callable[[str, str], Any]:
 def _integer(file: str, text: str, digits: str, base: int = 10) -> SourceText:
     try:
         return SourceText(text, int(digits, base))
-    except ValueError as error:  # more digits than Python cares to convert
+    except ValueError as error:  # more digits than Python converts
         raise InputError(
             f"{file}: a number of {len(text)} digits ({text[:20]}...) is too long; shorten it"
         ) from error
@@ -112,14 +112,12 @@ def _integer(file: str, text: str, digits: str, base: int = 10) -> SourceText:
 
 def _json(text: str, file: str) -> Any:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for key, value in items:
-            if key in found:
-                raise InputError(
-                    f"{file}: the key {key!r} stands twice in one object{_lines(text, key)}; drop one"
-                )
-            found[key] = value
-        return found
+            if key in result:
+                raise InputError(f"{file}: duplicate key {key!r} in an object{_lines(text, key)}; remove one")
+            result[key] = value
+        return result
 
     def constant(word: str) -> None:
         raise InputError(f"{file}: {word} is not JSON{_lines(text, word, quoted=False)}; write a number")
@@ -138,7 +136,7 @@ def _json(text: str, file: str) -> Any:
 
 
 def _lines(text: str, word: str, quoted: bool = True) -> str:
-    """` (lines 3, 7)`: where a key or word stands in a JSON text."""
+    """` (lines 3, 7)`: the lines of a key or word in a JSON document."""
     pattern = rf"{re.escape(json.dumps(word))}\s*:" if quoted else rf"(?<![\w\"]){re.escape(word)}(?![\w\"])"
     lines = sorted({text.count("\n", 0, match.start()) + 1 for match in re.finditer(pattern, text)})
     if not lines:
@@ -164,13 +162,15 @@ def _toml(text: str, file: str) -> Any:
         raise InputError(f"{file}: not valid TOML: {error}") from None
     except ValueError as error:
         raise InputError(
-            f"{file}: a number is too long or a date is none ({error}); shorten or quote it"
+            f"{file}: a number is too long or a date is invalid ({error}); shorten or quote it"
         ) from None
     return _from_toml(plain, file)
 
 
 def _from_toml(value: Any, file: str) -> Any:
-    """TOML data with `SourceText`; the reader keeps no text of integers, so theirs is in plain digits."""
+    """TOML data with `SourceText`; the reader does not keep the spelling of integers, so they become plain
+    digits.
+    """
     match value:
         case dict():
             return {key: _from_toml(inner, file) for key, inner in value.items()}
@@ -208,7 +208,7 @@ def _yaml(text: str, file: str) -> Any:
 
 
 class _Nodes:
-    """Turns YAML nodes into plain data, counting them: an alias counts every time it is used."""
+    """Converts YAML nodes to plain data and counts them, with aliases counted at each use."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -237,15 +237,15 @@ class _Nodes:
         import yaml
 
         self.check_tag(node, "map")
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self.fail(key_node, "a key is a list or an object; use a text")
+                raise self.fail(key_node, "a key is a list or an object; use a string")
             key = key_node.value
-            if key in found:
-                raise self.fail(key_node, f"the key {key!r} stands twice in one object; drop one")
-            found[key] = self.plain(value_node, inside)
-        return found
+            if key in result:
+                raise self.fail(key_node, f"duplicate key {key!r} in an object; remove one")
+            result[key] = self.plain(value_node, inside)
+        return result
 
     def scalar(self, node: yaml.Node) -> Any:
         text: str = node.value
@@ -255,12 +255,12 @@ class _Nodes:
         else:
             wanted = node.tag.removeprefix(_TAG)
             if wanted not in ("str", kind):
-                raise self.fail(node, f"{text!r} does not fit the tag {node.tag}; drop the tag")
+                raise self.fail(node, f"{text!r} does not fit the tag {node.tag}; remove the tag")
         return text if wanted == "str" else _yaml_value(self.file, wanted, text)
 
     def check_tag(self, node: yaml.Node, wanted: str) -> None:
         if node.tag != f"{_TAG}{wanted}":
-            raise self.fail(node, f"the tag {node.tag} is not known here; drop it")
+            raise self.fail(node, f"the tag {node.tag} is not known; remove it")
 
 
 def _yaml_value(file: str, kind: str, text: str) -> SourceText:

@@ -1,11 +1,10 @@
-"""What becomes of every member of a CreateHyperParameterTuningJob request: one table, one row a member.
+"""The support of every member of a CreateHyperParameterTuningJob request: one table, one row for each member.
 
-honoured: it does what the service documents. stored: it is kept and shown again, and has no effect here; one
-warning names all such members of a request. refused: it is not supported yet, and is never silently ignored.
+honoured: it works as the service documents. stored: it is stored and echoed, and has no effect here; one
+warning names all such members of a request. refused: it is not supported yet, and never silently ignored.
 
-A row may name the values it is about; a member of a `refused` row may still be given empty, which asks for
-nothing. A member below a refused one needs no row of its own. Paths are spelt as `shapes.members` spells
-them.
+A row may be restricted to some values; a member of a `refused` row may still be given empty, because then it
+has no effect. A member below a refused one needs no row. Paths are spelt as in `shapes.members`.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ _DEFINITIONS = "TrainingJobDefinitions[]"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """status: what becomes of the member. only: the values honoured (of others the row's `fix` speaks).
+    """status: the support of the member. only: the values that are honoured; `fix` is about all others.
 
-    quiet: values of a stored member that ask for nothing and cause no warning. fix: what to do about a
+    quiet: values of a stored member that have no effect anyway and cause no warning. fix: the fix for a
     refusal.
     """
 
@@ -128,8 +127,8 @@ _RESOURCES = {
     "TrainingPlanArn": STORED,
     "InstancePlacementConfig": _refused(_LEAVE_OUT),
     "InstancePreferences": _refused("give InstanceType and InstanceCount"),
-    "SelectedInstanceType": _refused("it is part of replies only; leave it out"),
-    "SelectedInstanceCount": _refused("it is part of replies only; leave it out"),
+    "SelectedInstanceType": _refused("it is for replies only; leave it out"),
+    "SelectedInstanceCount": _refused("it is for replies only; leave it out"),
 }
 
 _JOB = {
@@ -228,7 +227,7 @@ NEWER_THAN_OLDEST_BOTOCORE = frozenset(
         "ResourceConfig.TrainingPlanArn",
     )
 )
-"""Rows whose members the oldest botocore that is supported does not know."""
+"""Rows of members that the oldest supported botocore does not know."""
 
 
 def unsupported(request: Mapping[str, Any], table: Mapping[str, Row] = TABLE) -> tuple[Violation, ...]:
@@ -241,19 +240,19 @@ def unsupported(request: Mapping[str, Any], table: Mapping[str, Row] = TABLE) ->
 
 
 def stored_only(request: Mapping[str, Any], table: Mapping[str, Row] = TABLE) -> tuple[str, ...]:
-    """The paths of members that are kept but have no effect here, outermost only."""
-    found: list[str] = []
+    """The paths of members that are stored but have no effect here, outermost only."""
+    paths: list[str] = []
     for path, generic, value in _present(request, table):
         row = table.get(generic)
         if row is None or row.status != "stored" or value in row.quiet:
             continue
-        if not any(path.startswith(f"{outer}.") for outer in found):
-            found.append(path)
-    return tuple(found)
+        if not any(path.startswith(f"{outer}.") for outer in paths):
+            paths.append(path)
+    return tuple(paths)
 
 
 def _present(value: Mapping[str, Any], table: Mapping[str, Row]) -> Iterator[tuple[str, str, Any]]:
-    """(path, path as in the table, value) of every member given, not looking inside refused ones."""
+    """(path, path as in the table, value) of every given member, without those inside refused ones."""
 
     def below(value: Any, path: str, generic: str) -> Iterator[tuple[str, str, Any]]:
         entries: Iterable[tuple[str, str, Any]]
@@ -282,7 +281,7 @@ _MAPS = frozenset(
 
 
 def _refusal(row: Row | None, value: object) -> str:
-    """What to say of a member given as `value`, "" if nothing."""
+    """The message for a member with that value, "" if it is supported."""
     if row is None:
         return "is not known to this version of hpt, which must not ignore it; leave it out"
     if row.status == "refused":

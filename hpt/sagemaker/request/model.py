@@ -1,6 +1,6 @@
-"""Loads botocore's description of the SageMaker API: the one place that knows where it lies.
+"""Loads botocore's description of the SageMaker API.
 
-The file is read directly: botocore itself takes longer to import than the file to read.
+The file is read directly, which is faster than the import of botocore.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def load_shapes() -> dict[str, dict[str, Any]]:
     """Every shape of the installed botocore's SageMaker service model, by name. Do not change it.
 
     Raises:
-        DependencyError: botocore is not installed, or without its data.
+        DependencyError: botocore or its data is not installed.
     """
     spec = find_spec("botocore")
     if spec is None or spec.origin is None:
@@ -36,7 +36,7 @@ def load_shapes() -> dict[str, dict[str, Any]]:
                 shapes: dict[str, dict[str, Any]] = json.loads(stream.read())["shapes"]
             return shapes
     raise DependencyError(
-        "the installed botocore holds no SageMaker service model; upgrade boto3",
+        "the installed botocore has no SageMaker service model; upgrade boto3",
         library="boto3",
         path=str(folder),
     )

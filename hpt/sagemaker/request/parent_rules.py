@@ -1,4 +1,4 @@
-"""What the service asks of the parents of a warm start (behaviour 9.2, 9.3, 2.9 V29).
+"""The rules of the service for the parents of a warm start (behaviour 9.2, 9.3, 2.9 V29).
 
 One table, as in `rules`. W1 and W11 need no stored job and are there, under V28. W7 (grandparents give
 nothing) is kept by `hpt.job.parents`; W9 concerns jobs of 2018.
@@ -27,8 +27,8 @@ Find = Callable[[JobConfig, Parent], Iterator[Broken]]
 
 
 class ParentRule(NamedTuple):
-    """`find` yields each place where one parent breaks the rule. always: also where nothing but this
-    implementation limits what a parent may be."""
+    """`find` yields each place where one parent breaks the rule. always: also checked where the
+    service's limits do not apply."""
 
     id: str
     find: Find
@@ -36,12 +36,12 @@ class ParentRule(NamedTuple):
 
 
 def path_of(place: int) -> str:
-    """Of the name of the parent at `place`, from 0."""
+    """The path of the name of the parent at `place`, from 0."""
     return f"{PARENTS}[{place}].HyperParameterTuningJobName"
 
 
 def missing(place: int, name: str) -> Violation:
-    """V29."""
+    """The violation of V29."""
     return Violation(
         NOT_FOUND,
         path_of(place),
@@ -100,7 +100,7 @@ def _names(config: JobConfig, parent: Parent) -> Iterator[Broken]:
         yield (
             parent.path,
             f"the names of all hyperparameters, static and tunable, must be those of {parent.config.name!r}: "
-            f"{'; '.join(only)}; add them where they are missing, as static hyperparameters say",
+            f"{'; '.join(only)}; add the missing ones, for example as static hyperparameters",
         )
 
 
@@ -125,19 +125,18 @@ def _kind(parameter: Parameter) -> str:
 
 
 def changes(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> dict[str, int]:
-    """What counts as changes of each hyperparameter concerned: the distinct values that the parent and the
-    job had for it, if the job has it static and differently; a range of numbers counts as one (behaviour
-    9.4).
+    """The number of changes of each changed hyperparameter: the distinct values that it has in the parent and
+    in the job, if it is static in the job; a range of numbers counts as one (behaviour 9.4).
     """
     counted = {}
     tuned = {each.name: each for each in theirs.space.parameters}
-    for name, text in mine.hyperparameters.items():
+    for name, value in mine.hyperparameters.items():
         before = tuned.get(name)
         if isinstance(before, CategoricalParameter):
-            counted[name] = len({text, *map(value_text, before.values)})
+            counted[name] = len({value, *map(value_text, before.values)})
         elif before is not None:
             counted[name] = 1
-        elif theirs.hyperparameters.get(name, text) != text:
+        elif theirs.hyperparameters.get(name, value) != value:
             counted[name] = 2
     return counted
 
@@ -149,8 +148,8 @@ def _changes(config: JobConfig, parent: Parent) -> Iterator[Broken]:
         listed = ", ".join(f"{name!r} {count}" for name, count in sorted(counted.items()))
         yield (
             parent.path,
-            f"{total} changes of static hyperparameters since {parent.config.name!r} are more than the "
-            f"{MAX_CHANGES} that are allowed: {listed}; keep more of them as they were",
+            f"{total} changes of static hyperparameters from {parent.config.name!r} are more than the "
+            f"{MAX_CHANGES} allowed: {listed}; change fewer of them",
         )
 
 
@@ -186,8 +185,22 @@ def check_parents(
 ) -> Violation | None:
     """The first broken rule, or None.
 
-    most_jobs: of the parents and the job together, as the service has it. None: what the service alone asks
-    for is not asked for; results are then placed as well as they can be.
+    Parameters
+    ----------
+    config
+        The job.
+    parents
+        Its parents.
+    most_jobs
+        The service's limit on the training jobs of the parents and the job together. None: the service's
+        limits do not apply, and rules without `always` are not checked.
+    rules
+        The rules to check.
+
+    Returns
+    -------
+    Violation or None
+        The first broken rule.
     """
     for rule in rules:
         for parent in parents:
@@ -198,7 +211,7 @@ def check_parents(
 
 
 def too_many_jobs(config: JobConfig, parents: Sequence[Parent], most: int) -> Violation | None:
-    """W8. A job that names no number of training jobs asks for none here."""
+    """The violation of W8, or None. A job without a number of training jobs counts as 0."""
     launched = sum(parent.state.launched for parent in parents)
     asked = 0 if config.limits.max_jobs_is_quota else config.limits.max_jobs or 0
     if launched + asked <= most:

@@ -1,9 +1,8 @@
-"""From a CreateHyperParameterTuningJob request to a `JobConfig`: the door that loads the model and looks
-around.
+"""From a CreateHyperParameterTuningJob request to a `JobConfig`: loads the model and checks
+paths.
 
-The order is shapes (all violations at once), then the first broken cross-field rule together with everything
-that is not supported yet and every local path that cannot be used, and last, since it takes time, the `s3://`
-URIs.
+The order is: shapes (all violations at once); the first broken cross-field rule, together with all
+unsupported members and all unusable local paths; last, because they take time, the `s3://` URIs.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from hpt.errors import ValidationError
-from hpt.job.advice import advice
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
+from hpt.job.config_warnings import config_warnings
 from hpt.job.limits import Limits
 from hpt.job.warm_start import WarmStart
-from hpt.sagemaker.request.autotune import autotune, hand_over
+from hpt.sagemaker.request.autotune import autotune, enable_autotune
 from hpt.sagemaker.request.convert import (
     fill_in,
     stored_only_note,
@@ -42,8 +41,8 @@ __all__ = ["JobRequest", "Overrides", "parse_request", "read_request", "to_reque
 class JobRequest(NamedTuple):
     """A request that was read.
 
-    config: the job it describes. request: itself, every default filled in, for Describe to echo; nothing
-    decides by it. warnings: what its author should know.
+    config: the job it describes. request: the request with all defaults filled in, only for Describe to echo.
+    warnings: for its author.
     """
 
     config: JobConfig
@@ -52,10 +51,9 @@ class JobRequest(NamedTuple):
 
 
 class Overrides(NamedTuple):
-    """What is to hold in place of what a request says; None leaves it as it is.
+    """Values that replace those of a request; None keeps the request's.
 
-    autotune: the names of static hyperparameters that stay static under Autotune, which takes all others for
-    hints.
+    autotune: enables Autotune; the names of static hyperparameters that stay static. All others become hints.
     """
 
     name: str | None = None
@@ -64,10 +62,10 @@ class Overrides(NamedTuple):
     autotune: Sequence[str] | None = None
 
     def put_into(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy of the request that says so.
+        """A copy of the request with these values.
 
         Raises:
-            InputError: `autotune` names no static hyperparameter.
+            InputError: a name in `autotune` is not that of a static hyperparameter.
         """
         changed = dict(request)
         if self.name is not None:
@@ -76,7 +74,7 @@ class Overrides(NamedTuple):
             changed[CONFIG] = {**changed[CONFIG], "Strategy": self.strategy}
         if self.warm_start is not None:
             changed["WarmStartConfig"] = warm_start_request(self.warm_start)
-        return changed if self.autotune is None else hand_over(changed, self.autotune)
+        return changed if self.autotune is None else enable_autotune(changed, self.autotune)
 
 
 class ReadOptions(TypedDict, total=False):
@@ -107,31 +105,44 @@ def read_request(
     extended: bool = False,
     overrides: Overrides | None = None,
 ) -> JobRequest:
-    """The tuning job that a request describes, with what else is to be kept or said of the request.
+    """The tuning job that a request describes, with the filled-in request and warnings.
 
     Parameters
     ----------
-    request: JSON data; it is left as it is.
-    base_dir: where relative paths start, the current folder by default.
-    strict: read it as the service would, without local paths, defaults and limits.
-    limits: these in place of the mode's own.
-    check_s3: asked about every `s3://` URI.
-    check_paths: whether local programs and data must be there.
-    extended: allow what the service does not: early stopping and a warm start in a multi-algorithm job.
-    overrides: what holds in place of what the request says.
+    request
+        JSON data; it is not changed.
+    base_dir
+        The folder that relative paths start from, the current folder by default.
+    strict
+        Read it as the service does, without local paths, defaults and limits.
+    limits
+        The limits, by default those of the mode.
+    check_s3
+        Checks each `s3://` URI; None: they are not checked.
+    check_paths
+        Whether local programs and data must exist.
+    extended
+        Allow what the service does not: early stopping and a warm start in a multi-algorithm job.
+    overrides
+        Values that replace those of the request.
+
+    Returns
+    -------
+    JobRequest
+        The job, the filled-in request and warnings.
 
     Raises
     ------
     ValidationError
-        With every violation that was found; nothing was changed.
+        With all violations.
     """
     mode = STRICT_MODE if strict else LOCAL_MODE
     limits = mode.limits if limits is None else limits
     if overrides is not None:
         request = overrides.put_into(request)
-    plain, violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
-    if violations:
-        raise ValidationError(violations)
+    plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
+    if shape_violations:
+        raise ValidationError(shape_violations)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     if facts.is_auto:
@@ -140,14 +151,14 @@ def read_request(
     home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
     base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts, EXTENDED_RULES if extended else RULES)
-    found = [broken] if broken is not None else []
-    found += unsupported(plain)
+    violations = [broken] if broken is not None else []
+    violations += unsupported(plain)
     if check_paths:
-        found += missing(facts.draft, facts.words, Surroundings(), base_dir=base, home=home)
-    if not found and check_s3 is not None:
-        found += missing(facts.draft, facts.words, Surroundings(check_s3), base_dir=base, home=home)
-    if found:
-        raise ValidationError(found)
+        violations += missing(facts.draft, facts.naming, Surroundings(), base_dir=base, home=home)
+    if not violations and check_s3 is not None:
+        violations += missing(facts.draft, facts.naming, Surroundings(check_s3), base_dir=base, home=home)
+    if violations:
+        raise ValidationError(violations)
     config = to_config(facts, base, home)
     filled = fill_in(facts, config)
-    return JobRequest(config, filled, (*stored_only_note(filled), *advice(config, facts.words)))
+    return JobRequest(config, filled, (*stored_only_note(filled), *config_warnings(config, facts.naming)))

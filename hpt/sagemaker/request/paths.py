@@ -1,10 +1,10 @@
-"""The members of a request by which its author knows the parts of a job."""
+"""The members of a request that stand for the parts of a job."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpt.job.words import Place
+from hpt.job.naming import Place
 
 if TYPE_CHECKING:
     from hpt.sagemaker.request.facts import Facts
@@ -43,7 +43,7 @@ _DEFINITION = {
 _KEYED = ("hyperparameters", "environment")
 """Members that are maps."""
 
-_WORDS = {
+_NAMES = {
     "hyperparameters": "StaticHyperParameters",
     "max_runtime_seconds": "MaxRuntimeInSeconds",
     "definition.max_runtime_seconds": "MaxRuntimeInSeconds",
@@ -57,7 +57,7 @@ _WORDS = {
 }
 
 
-class RequestWords:
+class RequestNaming:
     """The paths and members of one request."""
 
     def __init__(self, facts: Facts) -> None:
@@ -82,15 +82,15 @@ class RequestWords:
         path = f"{definition.path}.{_DEFINITION[place.field].format(place.at)}"
         return f"{path}.{place.key}" if place.field in _KEYED and place.key is not None else path
 
-    def word(self, field: str) -> str:
-        return _WORDS[field]
+    def name(self, field: str) -> str:
+        return _NAMES[field]
 
     def metric_fix(self, definition: int, metric: str) -> str:
-        told = (
+        alternative = (
             f" (regex= in Python), or its Name alone (metrics={{{metric!r}: None}}) if the program calls "
             "hpt.report"
         )
         return (
             f"add its Name and Regex to {self._definitions[definition].path}.{_METRICS}"
-            f"{told if self._facts.paths else ''}"
+            f"{alternative if self._facts.paths else ''}"
         )

@@ -1,6 +1,6 @@
 """The service model's patterns as Python regular expressions.
 
-The model writes them for Java: they match the whole text, `\\d` and `\\w` are ASCII, and `\\p{L}` names a
+The model writes them for Java: they match the whole string, `\\d` and `\\w` are ASCII, and `\\p{L}` names a
 Unicode category, which `re` refuses. Everything else that the model uses means the same in both.
 """
 
@@ -20,14 +20,14 @@ def matches(pattern: str, text: str) -> bool:
     """Whether the whole of `text` fits the model's `pattern`.
 
     Raises:
-        re.error: Python cannot read the pattern even in translation.
+        re.error: Python cannot compile the translated pattern.
     """
     return compile_pattern(pattern, text.isascii()).fullmatch(text) is not None
 
 
 @cache
 def compile_pattern(pattern: str, ascii_only: bool = False) -> re.Pattern[str]:
-    """The pattern for `re`; `ascii_only` spares listing the Unicode categories for texts without any."""
+    """The pattern for `re`; `ascii_only` leaves out the characters beyond ASCII, for ASCII strings."""
     return re.compile(_translate(pattern, _ASCII if ascii_only else sys.maxunicode + 1), re.ASCII)
 
 

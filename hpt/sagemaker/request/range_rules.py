@@ -1,6 +1,6 @@
 """Rules about how the ranges of a request are written (behaviour 2.9, V09 to V13).
 
-A `SearchSpace` cannot be built against them; here they are found one by one, with the path of each.
+A `SearchSpace` that breaks them cannot be built; here each violation is found with its path.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Broken = tuple[str, str]
 
 
 def shared(find: Find) -> Callable[[Facts], Iterator[Broken]]:
-    """A rule of all jobs, by the paths of the request."""
+    """A rule of all jobs, with the paths of the request."""
 
     def found(facts: Facts) -> Iterator[Broken]:
-        for place, message in find(facts.draft, facts.words):
-            yield facts.words.path(place), message
+        for place, message in find(facts.draft, facts.naming):
+            yield facts.naming.path(place), message
 
     return found
 
@@ -67,11 +67,11 @@ def repeated_values(facts: Facts) -> Iterator[Broken]:
                 if times > 1:
                     yield (
                         f"{declared.path}.Values",
-                        f"range {declared.name!r}: the value {value!r} stands {times} times; keep one",
+                        f"range {declared.name!r}: the value {value!r} is given {times} times; keep one",
                     )
 
 
-def logarithm_of_nothing(facts: Facts) -> Iterator[Broken]:
+def logarithm_of_nonpositive(facts: Facts) -> Iterator[Broken]:
     for declared in _ranges(facts):
         bounds = declared.bounds
         if declared.scaling == "Logarithmic" and bounds is not None and bounds[0] <= 0:

@@ -1,7 +1,6 @@
-"""What is allowed on one's own machine beyond what the service allows: an overlay of the shapes, and
-`hpt.job.limits.LOCAL_LIMITS`.
+"""What local jobs may do beyond the service: an overlay of the shapes, and `hpt.job.limits.LOCAL_LIMITS`.
 
-Strict mode drops both and reads a request as the service would.
+Strict mode uses neither and reads a request as the service does.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ LOCAL = Overlay(
         "RandomSeed": (0, 2**64 - 1),
     },
     free=frozenset({"S3Uri", "RoleArn", "TrainingInstanceType"}),
-    scalars_as_text=True,
+    scalars_as_strings=True,
 )
-"""Paths for URIs, defaults for what only a cloud needs, higher limits, numbers where texts stand."""
+"""Paths for URIs, defaults for what only a cloud needs, higher limits, numbers in place of strings."""
 
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/hpt-local"
-"""Stands where a request names no role."""
+"""The role of a request without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The rules of a request, one table: identifier, error code, function (behaviour 2.9).
 
-They are checked in this order once every shape is right, and the first that is broken is reported. Those that
-say `every` hold for every job, however it is described, and are stated in `hpt.job`; the others are about the
-form of a request. Rules that need stored jobs (V01: the name is taken; V29: a parent is missing) belong to
-whoever stores jobs; V32 to a server. Identifiers in words are rules that behaviour states elsewhere, or that
-this implementation adds.
+They are checked in this order once every shape is valid, and the first broken rule is reported. Those made by
+`every` are for every job, however it is described, and are defined in `hpt.job`; the others are about the
+form of a request. Rules that need stored jobs (V01: the name is taken; V29: a parent is missing) are checked
+where jobs are stored, V32 by the service. A rule whose identifier is a word is described elsewhere in the
+behaviour document, or added by this implementation.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V09", ranges.bad_bounds),
     Rule("V10", ranges.equal_bounds),
     Rule("V11", ranges.repeated_values),
-    Rule("V12", ranges.logarithm_of_nothing),
+    Rule("V12", ranges.logarithm_of_nonpositive),
     Rule("V13", ranges.reverse_logarithm),
     every("V14"),
     every("V15"),
@@ -86,7 +86,7 @@ RULES: tuple[Rule, ...] = (
 
 
 EXTENDED_RULES = tuple(rule for rule in RULES if rule.id not in SERVICE_ONLY)
-"""The rules without what the service cannot do and this implementation can."""
+"""The rules without those that refuse what only the service cannot do."""
 
 
 def check_rules(facts: Facts, rules: Sequence[Rule] = RULES) -> Violation | None:

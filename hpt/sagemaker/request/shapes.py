@@ -1,7 +1,7 @@
-"""A walk over a value and the service model's shapes side by side: types, required, min, max, pattern, enum.
+"""Validation of a value against the service model's shapes: types, required, min, max, pattern, enum.
 
-The model is botocore's, handed in as plain data (`model` loads it). botocore's own validator
-checks no pattern, no maximum and no enum, so this is ours; every violation is collected, none stops the walk.
+The model is botocore's, passed as plain data (`model` loads it). botocore's own validator does not check
+patterns, maxima and enums. All violations are collected.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """A number, truth value or null of a job file, with the text it was written as.
+    """A number, boolean or null of a job file, with its spelling.
 
-    Where the model wants a text, an overlay may take `text` as it stands (`0.10`, `1e-3`); elsewhere `value`
-    counts.
+    Where the model requires a string, an overlay may accept `text`, the spelling (`0.10`, `1e-3`); elsewhere
+    `value` counts.
     """
 
     text: str
@@ -42,15 +42,15 @@ class Overlay:
     """Named relaxations of the model.
 
     optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
-    name, in place of the model's. free: shapes of which neither pattern nor enum is checked. scalars_as_text:
-    take numbers and truth values where a text is wanted.
+    name, in place of the model's. free: shapes of which neither pattern nor enum is checked.
+    scalars_as_strings: accept numbers and booleans where a string is required.
     """
 
     name: str
     optional: frozenset[str] = frozenset()
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
-    scalars_as_text: bool = False
+    scalars_as_strings: bool = False
 
 
 STRICT = Overlay("strict")
@@ -59,10 +59,25 @@ STRICT = Overlay("strict")
 def check_shape(
     shapes: Shapes, root: str, value: object, overlay: Overlay = STRICT
 ) -> tuple[Any, tuple[Violation, ...]]:
-    """The value as plain data (every `SourceText` resolved, mappings and sequences copied) and its
-    violations.
+    """The value as plain data, and its violations.
 
-    The plain data is complete only if there are no violations.
+    Parameters
+    ----------
+    shapes
+        The shapes of the service model.
+    root
+        The name of the shape of the value.
+    value
+        The value.
+    overlay
+        Relaxations of the model.
+
+    Returns
+    -------
+    plain
+        A copy of the value without `SourceText`; incomplete if it has violations.
+    violations : tuple of Violation
+        All violations.
     """
     walk = _Walk(shapes, overlay)
     plain = walk.visit(value, root, "")
@@ -97,7 +112,7 @@ def show(value: object) -> str:
 
 
 def closest(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'x'?` where something known resembles `name`, else nothing."""
+    """`; did you mean 'x'?` if a known name resembles `name`, else ""."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or [
         other for other in known if other.lower() == name.lower() or (name and other.startswith(name))
     ]
@@ -115,7 +130,7 @@ class _Walk:
 
     def visit(self, value: object, name: str, path: str) -> Any:
         if value is None or (isinstance(value, SourceText) and value.value is None):
-            self.fail(path, "is null; leave the member out, or give it a value (a text 'null' in quotes)")
+            self.fail(path, "is null; leave the member out, or give it a value (a string 'null' in quotes)")
             return None
         kind = self.shapes[name]["type"]
         match kind:
@@ -133,7 +148,7 @@ class _Walk:
                 return self.real(value, path)
             case "boolean":
                 return self.boolean(value, path)
-        raise RuntimeError(f"shape {name} has type {kind!r}, which this walk does not know")
+        raise RuntimeError(f"shape {name} has type {kind!r}, which is not supported")
 
     def structure(self, value: object, name: str, path: str) -> Any:
         if not isinstance(value, Mapping):
@@ -176,16 +191,16 @@ class _Walk:
         return plain
 
     def string(self, value: object, name: str, path: str) -> Any:
-        text = self.text(value, path)
+        text = self.as_string(value, path)
         if text is None:
             return None
         if "\0" in text or not _is_unicode(text):
-            # neither can be handed to a program as an argument, in its environment or in a file
+            # neither can be passed to a program as an argument, in its environment or in a file
             self.fail(path, f"{show(text)} contains a NUL character or half a surrogate pair; take it out")
             return None
         shape = self.shapes[name]
         if not self.check_size(len(text), name, path, "characters", "character", text):
-            return text  # its pattern would only repeat the complaint, and hostile lengths are never matched
+            return text  # the pattern would fail too, and is never matched against a string of hostile length
         if name in self.overlay.free:
             return text
         if "enum" in shape and text not in shape["enum"]:
@@ -197,12 +212,12 @@ class _Walk:
             self.fail(path, _pattern_message(text, shape["pattern"]))
         return text
 
-    def text(self, value: object, path: str) -> str | None:
+    def as_string(self, value: object, path: str) -> str | None:
         if isinstance(value, str):
             return value
         scalar = value.value if isinstance(value, SourceText) else value
         if isinstance(scalar, bool | int | float):
-            if self.overlay.scalars_as_text:
+            if self.overlay.scalars_as_strings:
                 return (
                     value.text
                     if isinstance(value, SourceText)
@@ -210,15 +225,15 @@ class _Walk:
                     if _is_huge(scalar)
                     else value_text(scalar)
                 )
-            self.fail(path, f"{show(value)} is {_kind(scalar)} where a text is required; put it in quotes")
+            self.fail(path, f"{show(value)} is {_kind(scalar)} where a string is required; put it in quotes")
         else:
-            self.fail(path, f"{show(value)} is {_kind(value)}; give a text")
+            self.fail(path, f"{show(value)} is {_kind(value)}; give a string")
         return None
 
     def integer(self, value: object, name: str, path: str) -> int | None:
         number = value.value if isinstance(value, SourceText) else value
         if isinstance(number, bool) or not isinstance(number, int):
-            fix = "write it without quotes" if _is_integer_text(number) else "give a whole number"
+            fix = "write it without quotes" if _is_integer_string(number) else "give an integer"
             self.fail(path, f"{show(value)} is {_kind(number)} where an integer is required; {fix}")
             return None
         low, high = self.bounds(name, _INTEGERS[self.shapes[name]["type"]])
@@ -242,11 +257,11 @@ class _Walk:
         return real
 
     def boolean(self, value: object, path: str) -> bool | None:
-        truth = value.value if isinstance(value, SourceText) else value
-        if not isinstance(truth, bool):
-            self.fail(path, f"{show(value)} is {_kind(truth)}; write true or false, without quotes")
+        boolean = value.value if isinstance(value, SourceText) else value
+        if not isinstance(boolean, bool):
+            self.fail(path, f"{show(value)} is {_kind(boolean)}; write true or false, without quotes")
             return None
-        return truth
+        return boolean
 
     def bounds(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
         if name in self.overlay.bounds:
@@ -255,11 +270,11 @@ class _Walk:
         return int(shape.get("min", default[0])), int(shape.get("max", default[1]))
 
     def check_size(
-        self, size: int, name: str, path: str, unit: str, one: str, value: str | None = None
+        self, size: int, name: str, path: str, plural: str, singular: str, value: str | None = None
     ) -> bool:
         low, high = self.bounds(name, (0, 2**31 - 1))
         what = "has" if value is None else f"{show(value)} has"
-        count = f"{size} {one if size == 1 else unit}"
+        count = f"{size} {singular if size == 1 else plural}"
         if size < low:
             self.fail(path, f"{what} {count}, fewer than the minimum of {low}; add to it")
         elif size > high:
@@ -290,7 +305,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _is_integer_text(value: object) -> bool:
+def _is_integer_string(value: object) -> bool:
     return isinstance(value, str) and value.strip().lstrip("+-").isdecimal()
 
 
@@ -299,11 +314,11 @@ def _kind(value: object) -> str:
         case SourceText():
             return _kind(value.value)
         case bool():
-            return "a truth value"
+            return "a boolean"
         case int() | float():
             return "a number"
         case str():
-            return "a text"
+            return "a string"
         case Mapping():
             return "an object"
         case list() | tuple():

@@ -1,4 +1,4 @@
-"""What this machine says of the programs, data and places that a request names: I/O, so an adapter."""
+"""Checks the programs, data and URIs of a request on this machine (I/O)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from stat import S_ISDIR
 from hpt.errors import Violation
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
 from hpt.job.draft import Draft, DraftDefinition
+from hpt.job.naming import Naming, Place
 from hpt.job.rules import INVALID
 from hpt.job.uris import is_image, is_s3, resolve_uri
-from hpt.job.words import Place, Words
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
 
 
-def _looking(check: Callable[[Surroundings, str, str], str | None]) -> Callable[..., str | None]:
-    """The check, which answers also where the system will not even look: a folder on the way that may not be
-    searched, too long a name. `shown` is the path itself unless another spelling is given.
+def _reporting_os_errors(check: Callable[[Surroundings, str, str], str | None]) -> Callable[..., str | None]:
+    """The check, which also reports errors of the system: a folder that may not be searched, a name that is
+    too long. `shown` is the path itself unless another spelling is given.
     """
 
     @wraps(check)
@@ -33,15 +33,15 @@ def _looking(check: Callable[[Surroundings, str, str], str | None]) -> Callable[
             return check(self, path, shown)
         except OSError as error:
             return (
-                f"{shown} cannot be looked at ({error.strerror}); correct the path, or the permissions on "
-                "the way to it"
+                f"{shown} cannot be accessed ({error.strerror}); correct the path, or the permissions of the "
+                "folders above it"
             )
 
     return answer
 
 
 def _mode(path: str | Path) -> int | None:
-    """The mode of what is at `path`; None if nothing is. `Path.exists` hides what it cannot look at."""
+    """The mode of a path; None if it does not exist. `Path.exists` hides errors of access."""
     try:
         return Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: no path holds a null byte
@@ -50,19 +50,19 @@ def _mode(path: str | Path) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Each method answers None if the path is usable, else what is wrong and how to fix it, with the path
-    spelled as `shown`.
+    """Each method returns None if the path is usable, else the problem and the fix, with the path spelled as
+    `shown`.
 
     check_s3: None leaves `s3://` URIs unchecked.
     """
 
     check_s3: CheckS3 | None = None
 
-    @_looking
+    @_reporting_os_errors
     def program(self, path: str, shown: str) -> str | None:
         program, mode = Path(path), _mode(path)
         if mode is None:
-            return f"no program is at {shown}; correct the path (relative ones start at the job file)"
+            return f"{shown} does not exist; correct the path (relative ones start at the job file)"
         if S_ISDIR(mode):
             return f"{shown} is a folder; name the program in it"
         if not os.access(program, os.R_OK):
@@ -76,21 +76,21 @@ class Surroundings:
             return f"{algorithm.library} is not installed; it comes with hpt[{algorithm.extra}]"
         return None
 
-    @_looking
+    @_reporting_os_errors
     def data(self, uri: str, shown: str) -> str | None:
         if uri.startswith("s3://"):
             return self.check_s3(uri) if self.check_s3 is not None else None
         mode = _mode(uri)
         if mode is None:
-            return f"nothing is at {shown}; correct the path (relative ones start at the job file)"
+            return f"{shown} does not exist; correct the path (relative ones start at the job file)"
         if not os.access(uri, os.R_OK | os.X_OK if S_ISDIR(mode) else os.R_OK):
             return f"{shown} may not be read; change its permissions"
         return None
 
-    @_looking
+    @_reporting_os_errors
     def destination(self, uri: str, shown: str) -> str | None:
         if uri.startswith("s3://"):
-            bucket = "/".join(uri.split("/")[:3])  # what lies below is still to be written
+            bucket = "/".join(uri.split("/")[:3])  # the prefix is still to be written
             return self.check_s3(bucket) if self.check_s3 is not None else None
         path, mode = Path(uri), _mode(uri)
         if mode is not None and not S_ISDIR(mode):
@@ -99,27 +99,36 @@ class Surroundings:
             path = path.parent
             mode = _mode(path)
         if not S_ISDIR(mode) or not os.access(path, os.W_OK | os.X_OK):
-            above = str(path) if shown.startswith(str(path)) else "what it would lie in"
-            return f"{shown} cannot be made: {above} is not a folder one may write in; name another place"
+            above = str(path) if shown.startswith(str(path)) else "the folder above it"
+            return f"{shown} cannot be created: {above} is not a writable folder; give another path"
         return None
 
 
 def missing(
-    draft: Draft, words: Words, surroundings: Surroundings, *, base_dir: str = "/", home: str = "/"
+    draft: Draft, naming: Naming, surroundings: Surroundings, *, base_dir: str = "/", home: str = "/"
 ) -> Iterator[Violation]:
-    """Violations of programs, data and places that are not there, with the path that was tried as a fact.
+    """Violations of programs, data and URIs that cannot be used, with the path that was tried as a fact.
 
     Parameters
     ----------
-    draft: the job.
-    words: how its author calls its parts.
-    surroundings: what is asked. If that can ask about S3, then only about S3, else only about this machine.
-    base_dir, home: where relative paths and `~` start.
+    draft
+        The job.
+    naming
+        What its author calls its parts.
+    surroundings
+        The checks. With `check_s3`, only `s3://` URIs are checked, else only local paths.
+    base_dir, home
+        The folders of relative paths and of `~`.
+
+    Returns
+    -------
+    iterator of Violation
+        One for each path that cannot be used.
     """
     remote = surroundings.check_s3 is not None
     for number, definition in enumerate(draft.definitions):
         if not remote and draft.paths:
-            path = words.path(Place("training_image", number))
+            path = naming.path(Place("training_image", number))
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
         for place, uri in definition.uris(number):
             tried = resolve_uri(uri, base_dir, home)
@@ -130,13 +139,13 @@ def missing(
             if reason is not None:
                 facts = {} if remote else {"tried": tried}
                 rule = "s3" if remote else "path"
-                yield Violation(INVALID, words.path(place), rule, f"{uri!r}: {reason}", facts)
+                yield Violation(INVALID, naming.path(place), rule, f"{uri!r}: {reason}", facts)
 
 
 def _cannot_run(
     definition: DraftDefinition, path: str, surroundings: Surroundings, base_dir: str, home: str
 ) -> Iterator[Violation]:
-    """Why the training image cannot run here; nothing if it can or if the rules have a word on it."""
+    """Why the training image cannot run here; nothing if it can or if the rules refuse it."""
     image, algorithm = definition.training_image, definition.algorithm
     if algorithm is not None:
         reason = surroundings.library(algorithm)

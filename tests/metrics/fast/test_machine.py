@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 import re
 import signal
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpt.metrics.fast import machine
-from hpt.metrics.fast.plan import MACHINE, plan, plan_pattern
+from hpt.metrics.fast.plan import plan, plan_pattern
 from hpt.metrics.literals import required_literals
 
 ATOMS = st.sampled_from([
@@ -42,6 +41,27 @@ PATTERNS = st.tuples(
     st.lists(PARTS, max_size=2).map("".join),
     st.sampled_from(["", "", "$", r"\b", r"\B", r"\Z"]),
 ).map("".join)
+COMMON_PARTS = st.lists(
+    st.one_of(
+        st.tuples(ATOMS, COUNTS).map("".join),
+        st.tuples(ATOMS, ATOMS, COUNTS, st.sampled_from(["", "?", "??", "{1,2}"])).map(
+            lambda t: f"(?:{t[0]}{t[1]}{t[2]}){t[3]}"
+        ),
+        st.tuples(ATOMS, COUNTS, ATOMS).map(lambda t: f"(?:{t[0]}{t[1]}|{t[2]})"),
+    ),
+    max_size=3,
+).map("".join)
+COMMON = st.tuples(
+    st.sampled_from(["", "", "(?i)", "(?s)"]),
+    st.sampled_from(["", "", "^"]),
+    COMMON_PARTS,
+    ATOMS,
+    COMMON_PARTS.map(lambda parts: f"({parts})"),
+    COMMON_PARTS,
+    st.sampled_from(["", "", "$"]),
+).map("".join)
+"""Patterns that the machine takes, all but a few."""
+
 LINES = st.text("ab01#=x. \tloSsK", min_size=1, max_size=16)
 
 
@@ -63,46 +83,35 @@ def patience(seconds: float = 0.5) -> Iterator[None]:
         signal.signal(signal.SIGALRM, former)
 
 
-def matches(pattern: str, line: str, memo: bool) -> list[tuple[int, int, str | None]] | None:
-    """What the machine finds: start, end and first group of each match; None if it gave up."""
+def matches(pattern: str, line: str) -> list[tuple[int, str]] | None:
+    """What the machine finds: end and first group of each match; None if it gave up."""
     packed = plan([re.compile(pattern)])
-    program, sets, first = (
-        array.reshape(-1).tolist() for array in (packed.program, packed.sets, packed.first)
-    )
-    state, stack = [100_000, 0, 0, 0, 0, 0], [0] * machine.STACK
-    text, end = line.encode(), len(line)
-    found: list[tuple[int, int, str | None]] = []
-    start, advance = 0, False
-    while start <= end:
-        failed = bytearray(len(packed.program) * (end + 1) // 8 + 1)
-        table = program, sets, first, stack, failed, state
-        outcome = machine.search(table, 0, 0, text, 0, end, start, end, advance, memo)
-        if outcome == machine.GAVE_UP:
-            return None
-        if outcome != machine.MATCHED:
-            break
-        _, begin, start, group_start, group_end, _ = state
-        group = line[group_start:group_end] if group_start >= 0 and group_end >= 0 else None
-        found.append((begin, start, group))
-        advance = begin == start
-    return found
+    program, sets = (array.reshape(-1).tolist() for array in (packed.program, packed.sets))
+    state = [100_000, 0, 0, 0]
+    table = program, sets, [0] * machine.STACK, state
+    text, end, first = line.encode(), len(line), int(packed.definitions[0, 1])
+    found: list[tuple[int, str]] = []
+    start = 0
+    while (start := machine.search(table, 0, first, text, 0, end, start, end)) >= 0:
+        found.append((start, line[state[machine.GROUP_START] : state[machine.GROUP_END]]))
+    return None if start == machine.GAVE_UP else found
 
 
-@given(PATTERNS, LINES, st.booleans())
-@settings(max_examples=500, deadline=None)
-def test_the_machine_finds_what_re_finds(pattern: str, line: str, memo: bool) -> None:
+@given(PATTERNS | COMMON, LINES)
+@settings(max_examples=1000, deadline=None)
+def test_the_machine_finds_what_re_finds(pattern: str, line: str) -> None:
     try:
         if plan_pattern(pattern).program is None:
             return
         with patience():
-            expected = [(match.start(), match.end(), match[1]) for match in re.finditer(pattern, line)]
+            expected = [(match.end(), match[1]) for match in re.finditer(pattern, line)]
     except (re.error, TimeoutError):
         return
-    found = matches(pattern, line, memo)
+    found = matches(pattern, line)
     assert found is None or found == expected
 
 
-@given(PATTERNS, LINES)
+@given(PATTERNS | COMMON, LINES)
 @settings(max_examples=500, deadline=None)
 def test_a_line_that_matches_holds_a_literal(pattern: str, line: str) -> None:
     """As printed, and with its TABs written as text."""
@@ -114,14 +123,7 @@ def test_a_line_that_matches_holds_a_literal(pattern: str, line: str) -> None:
         return
     if hit and literals is not None:
         raw = line.encode()
-        assert any(
-            all(
-                raw[i + k] | fold == byte | fold
-                for k, (byte, fold) in enumerate(zip(l.text, l.fold, strict=True))
-            )
-            for l in literals
-            for i in range(len(raw) - len(l.text) + 1)
-        ), literals
+        assert any(l.text in (raw.lower() if l.folded else raw) for l in literals), literals
 
 
 @pytest.mark.parametrize(
@@ -129,16 +131,20 @@ def test_a_line_that_matches_holds_a_literal(pattern: str, line: str) -> None:
     [
         ("loss=(.*?);", {"loss="}),
         (r"auc:([0-9\.]+)", {"auc:"}),
-        (r"\[[0-9]+\].*#011validation-auc:(\S+)", {"#011validation-auc:", "\tvalidation-auc:"}),
+        (r"\[[0-9]+\].*#011validation-auc:(\S+)", {"validation-auc:"}),
         (r"(?:loss|error): (\d+)", {"loss", "error"}),
         ("(?:loss=)?([0-9]+)", None),
         ("([0-9.]+)", None),
         (r"(?i)VAL_acc=(\d)", {"val_acc="}),
+        (r"(?i)loss=(\d)", {"lo"}),
         (r"x1=(\d)", {"x1="}),
         (r"=1(\d*)$", {"=1"}),
-        (r"1=(\d)", {"1=", "\t="}),
-        (r"a#(.)", {"a#", "a\t"}),
-        ("(0)", {"0", "\t"}),
+        (r"1=(\d)", {"="}),
+        (r"a#(.)", {"a"}),
+        ("(0)", None),
+        (r"metric_01=(\d)", {"metric_01="}),
+        (r"x#011yz(\d)#0", {"yz"}),
+        ("\udcff\ud800ü=(1)", {"ü=1"}),
     ],
 )
 def test_literals_of_known_patterns(pattern: str, literals: set[str] | None) -> None:
@@ -151,7 +157,11 @@ def test_literals_of_known_patterns(pattern: str, literals: set[str] | None) -> 
     [
         (r"(a)\1", "groupref"),
         ("(?<=x)(1)", "assert"),
-        ("(?:a*)*(1)", "may be empty"),
+        ("(?:a*){2}(1)", "may be empty"),
+        ("(?:ab)*(1)", "without end"),
+        ("(?:(a)|b)1", "no part"),
+        ("(a*)", "match nothing"),
+        (r"\b(a)", "boundary"),
         ("(?>a+)(1)", "atomic"),
     ],
 )
@@ -170,12 +180,5 @@ def test_the_published_patterns_run_in_the_machine_alone() -> None:
         "Loss = (.*?);",
     ):
         packed = plan([re.compile(pattern)])
-        assert packed.definitions[0, 0] == MACHINE
+        assert packed.definitions[0, 0] == 0
         assert "matched by the compiled reader" in packed.patterns[0].describe()
-
-
-def test_work_is_bounded_on_patterns_that_hang_re() -> None:
-    rng = random.Random(0)
-    for pattern in ("(a+)+$", "(a|a)*b(1)", r"(\w+\s?)+$", "((a|aa)+)+x", "(?:a?){30}(a{30})"):
-        for line in ("a" * 26 + "!", "".join(rng.choice("aab ") for _ in range(60)) + "!"):
-            assert plan_pattern(pattern).program is None or matches(pattern, line, memo=True) is not None

@@ -48,17 +48,18 @@ def expected(text: str) -> float | None:
 def test_a_number_is_what_float_reads(text: str) -> None:
     values = [0.0]
     raw = text.encode()
-    kind = number.read_number(raw, 0, len(raw), POWERS, values, 0)
-    value = expected(text)
-    if kind == number.NUMBER:
+    if number.read_number(raw, 0, len(raw), POWERS, values, 0):
+        value = expected(text)
         assert value is not None
         assert struct.pack("<d", value) == struct.pack("<d", values[0])
-    elif kind == number.NOT_A_NUMBER:
-        assert value is None
 
 
 @pytest.mark.parametrize(
-    "text", ["0.5", "-1.25e-3", "0.6931471805599453", "1234567890123456", "1e22", " 7\t"]
-)
+    "text",
+    [
+        "0.5", "-1.25e-3", "0.6931471805599453", "1234567890123456", "1e22", " 7\t", "0.30000000000000004",
+        "123456789012345678",
+    ],
+)  # fmt: skip
 def test_common_numbers_are_read_without_help(text: str) -> None:
-    assert number.read_number(text.encode(), 0, len(text), POWERS, [0.0], 0) == number.NUMBER
+    assert number.read_number(text.encode(), 0, len(text), POWERS, [0.0], 0)

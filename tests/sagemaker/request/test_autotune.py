@@ -12,7 +12,7 @@ from hpt.job.autotune import range_around
 from hpt.job.build import tuning_job
 from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig
-from hpt.sagemaker.request.autotune import hand_over
+from hpt.sagemaker.request.autotune import enable_autotune
 from hpt.sagemaker.request.parse import JobRequest, parse_request, read_request, to_request
 from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, multi, single
 
@@ -197,7 +197,7 @@ class TestHandedOver:
             tuning_job("plain", program="xgboost", space=[], metric="m", keep_static=["a"])
 
     def test_definitions_of_several_algorithms(self) -> None:
-        request = hand_over(multi(), ["eval_metric"])
+        request = enable_autotune(multi(), ["eval_metric"])
         for body in request["TrainingJobDefinitions"]:
             assert body["StaticHyperParameters"] == {"eval_metric": "auc"}
             [hint] = body["HyperParameterRanges"]["AutoParameters"]

@@ -1,7 +1,7 @@
-"""Where in the description of a job something stands, and how that place is called by whoever described it.
+"""Parts of a job's description, and what the author of the description calls them.
 
-The rules of `hpt.job.rules` speak of a `Place`. A request knows it as the path of a member, `tuning_job` as
-an argument, a `JobConfig` as a field.
+The rules of `hpt.job.rules` name a `Place`. In a request it is the path of a member, in a call of
+`tuning_job` an argument, in a `JobConfig` a field.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Place(NamedTuple):
     key: str | None = None
 
 
-class Words(Protocol):
-    """How the author of a job calls its parts."""
+class Naming(Protocol):
+    """What the author of a job calls its parts."""
 
     def path(self, place: Place) -> str:
-        """The place, spelt out from the top."""
+        """The full path of the place."""
         ...
 
-    def word(self, field: str) -> str:
+    def name(self, field: str) -> str:
         """The field within a sentence."""
         ...
 
@@ -41,11 +41,12 @@ class Words(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldWords:
+class FieldNaming:
     """The parts of a job by the names of Python's arguments or fields.
 
     names: those that differ from the fields of the rules; "" where there is no such part. definition: what
-    stands before a part of the only definition, definitions: before one of several; `{}` is its number.
+    stands before a part of the only definition. definitions: before a part of one of many, whose number is
+    `{}`.
     """
 
     multi: bool
@@ -64,7 +65,7 @@ class FieldWords:
             return name
         return (self.definitions.format(place.definition) if self.multi else self.definition) + name
 
-    def word(self, field: str) -> str:
+    def name(self, field: str) -> str:
         return self.names.get(field, field)
 
     def metric_fix(self, definition: int, metric: str) -> str:
@@ -147,16 +148,16 @@ _TUNE = MappingProxyType(
 )
 
 
-def argument_words(multi: bool) -> Words:
+def argument_naming(multi: bool) -> Naming:
     """The arguments of `tuning_job`."""
-    return FieldWords(multi, _ARGUMENTS, "", "algorithms[{}].")
+    return FieldNaming(multi, _ARGUMENTS, "", "algorithms[{}].")
 
 
-def field_words(multi: bool) -> Words:
+def field_naming(multi: bool) -> Naming:
     """The fields of a `JobConfig`."""
-    return FieldWords(multi, _FIELDS, "definition.", "definitions[{}].")
+    return FieldNaming(multi, _FIELDS, "definition.", "definitions[{}].")
 
 
-def tune_words() -> Words:
+def tune_naming() -> Naming:
     """The arguments of `hpt.tune`."""
-    return FieldWords(False, _TUNE, "", "")
+    return FieldNaming(False, _TUNE, "", "")

@@ -1,0 +1,42 @@
+"""Warnings about a valid job configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hpt.job.catalog import find_algorithm
+from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.naming import Naming, Place, field_naming
+
+
+def config_warnings(config: JobConfig, naming: Naming | None = None) -> tuple[str, ...]:
+    """One sentence for each warning. `naming` names the parts of the job, by default as `JobConfig` does."""
+    naming = field_naming(bool(config.definitions)) if naming is None else naming
+    return tuple(
+        sentence
+        for number, definition in enumerate(config.all_definitions)
+        for sentence in (
+            *_same_variable(definition),
+            *_direction(definition, naming.path(Place("direction", number))),
+        )
+    )
+
+
+def _same_variable(definition: TrainingJobDefinition) -> Iterator[str]:
+    """Hyperparameters that share an environment variable."""
+    names: dict[str, str] = {}
+    for name in [*(each.name for each in definition.space.parameters), *definition.hyperparameters]:
+        other = names.setdefault(name.upper(), name)
+        if other != name:
+            yield (
+                f"hyperparameters {other!r} and {name!r} differ only in case: both are the variable "
+                f"SM_HP_{name.upper()}, which can hold one; read them from the arguments or the files"
+            )
+
+
+def _direction(definition: TrainingJobDefinition, path: str) -> Iterator[str]:
+    algorithm, wanted = find_algorithm(definition.training_image), definition.objective
+    metric = None if algorithm is None else algorithm.metric(wanted.metric)
+    if metric is not None and metric.direction != wanted.type:
+        better = "larger" if metric.direction == "Maximize" else "smaller"
+        yield f"{path} is {wanted.type}, but {metric.name} is better when it is {better}; check the direction"
