@@ -1,4 +1,4 @@
-"""How a job of several algorithms spends its training jobs, and what it finds beside jobs of one algorithm.
+"""How a multi-algorithm job spends its training jobs, and its result beside jobs of one algorithm.
 
     python benchmarks/bench_algorithms.py                   # invented functions: a minute
     python benchmarks/bench_algorithms.py --data DIR        # XGBoost, LightGBM, a linear learner: hours
@@ -140,7 +140,7 @@ def main() -> None:
     else:
         known = algorithms(options.data.resolve(), options.rounds)
         names = [each.name for each in known]
-        jobs = {"together": known, **{each.name: [each] for each in known}}  # type: ignore[dict-item]
+        jobs = {"together": known, **{algorithm.name: [algorithm] for algorithm in known}}  # type: ignore[dict-item]
     print(f"seed  job        best       {'  '.join(names)}")
     rows: dict[str, list[float]] = {}
     for seed in range(options.first, options.first + options.seeds):

@@ -59,7 +59,7 @@ def objective(config: Config) -> float:
 
 
 def observations(space: str, n: int) -> list[tuple[Config, float]]:
-    """Half of them anywhere, half ever nearer to the optimum, as a search leaves them behind."""
+    """Half of them anywhere, half closer and closer to the optimum, as in a search."""
     rng, out = random.Random(n), []
     for k in range(n):
         config: Config = {}
@@ -135,7 +135,7 @@ def optunas(space: str, n: int, sampler: str) -> AskAndTell:
 
 
 def step_of(ask: Callable[[], Any], tell: Callable[[Any], None], pending: int) -> Step:
-    """Asks for a trial and tells of the oldest, so that `pending` are left running."""
+    """Asks for a trial and tells the result of the oldest, so that `pending` are left running."""
     running: deque[Any] = deque()
 
     def step() -> None:
@@ -171,7 +171,7 @@ def measure(
 
 
 def factorisation(order: int) -> Step:
-    """A Cholesky factor, as fast as SciPy's LAPACK finds one."""
+    """A Cholesky factor, by SciPy's LAPACK."""
     import numpy as np
     from scipy.linalg.lapack import dpotrf
 

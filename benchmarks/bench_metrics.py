@@ -187,7 +187,7 @@ FIRST_USE = """
 import time
 start = time.process_time(), time.perf_counter()
 import numba.core.registry
-target = numba.core.registry.cpu_target  # what Numba puts off to the first use of anything compiled
+target = numba.core.registry.cpu_target  # what Numba defers to the first use of compiled code
 target.typing_context.refresh(), target.target_context.refresh()
 begin = time.process_time(), time.perf_counter()
 from hpt.metrics.fast.loader import Loader
@@ -199,7 +199,7 @@ print(f"{used[0]:.2f} s of CPU, {used[1]:.2f} s, beyond numba's import of {impor
 
 
 def first_use(cache: str) -> str:
-    """What it costs in a new process to have the compiled reader, compiled code kept in `cache`."""
+    """The cost of the compiled reader in a new process, compiled code kept in `cache`."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
     command = [sys.executable, "-c", FIRST_USE]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()

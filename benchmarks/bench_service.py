@@ -82,7 +82,9 @@ def cpu(call: Callable[[], Any], rounds: int = 10) -> float:
 
 
 def take_up(directory: Path) -> tuple[float, float]:
-    """Seconds from the look at a job whose runner was killed until another one runs it, and its CPU time."""
+    """Seconds from a call that looks at a job whose runner was killed until another one runs it, and its CPU
+    time.
+    """
     program = directory / "program.py"
     program.write_text("import time\nprint('loss=1;', flush=True)\ntime.sleep(60)\n")
     service = Service(directory / "state")
@@ -131,7 +133,7 @@ def main() -> int:
             events = history(job, options.training_jobs, options.reports)
             session.storage.append(lease, events, {})
             if job % 2:
-                session.storage.release(lease)  # the others are run by this very process
+                session.storage.release(lease)  # this process runs the others
         service = Service(session.root)
 
         def ask(operation: str, **more: Any) -> dict[str, Any]:

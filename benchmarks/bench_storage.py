@@ -1,4 +1,4 @@
-"""What durable state costs: appends, reads, and the look for notes.
+"""What durable state costs: appends, reads, and looking for notes.
 
 python benchmarks/bench_storage.py [--events 100000] [--directory DIR]
 """

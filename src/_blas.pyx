@@ -66,7 +66,7 @@ table = PyCapsule_New(<void*> &_table, "hpt._blas.table", NULL)
 
 
 def get_num_threads():
-    """How many threads SciPy's BLAS uses, or None where the library does not tell."""
+    """How many threads SciPy's BLAS uses, or None where the library has no such call."""
     return _table.get_threads() if _table.get_threads != NULL else None
 
 

@@ -29,7 +29,7 @@ void translate(std::exception_ptr pointer) {
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "The numerical core of hpt; hpt/core.py is its only door.";
+  module.doc() = "The numerical core of hpt; hpt/search/core.py is its only interface.";
   const py::capsule table = py::module_::import("hpt._blas").attr("table");
   hpt::install_blas(*table.get_pointer<hpt::BlasTable>());
   py::register_local_exception_translator(translate);

@@ -15,7 +15,7 @@ namespace hpt::python {
 
 namespace py = pybind11;
 
-// C-contiguous float64, never converted silently: hpt/core.py hands over exactly this.
+// C-contiguous float64, never converted silently: hpt/search/core.py passes exactly this.
 using Array = py::array_t<double, py::array::c_style>;
 
 inline VectorView vector_view(const Array& array, const char* name) {

@@ -1,4 +1,4 @@
-// Ranking the candidates of several models.
+// Ranking the candidates of multiple models.
 #include <pybind11/stl.h>
 
 #include <vector>

@@ -103,7 +103,7 @@ class Smac:
         scenario = Scenario(
             configurations, deterministic=True, n_trials=10**6, seed=seed, output_directory=self._files.name
         )
-        # Its first points are ten a parameter by default, more than a whole search has here.
+        # By default it has ten first points a parameter, more than a whole search has here.
         self._smac = Facade(
             scenario,
             lambda config, seed=0: 0.0,
@@ -229,7 +229,7 @@ def main() -> None:
     start = json.loads(sys.stdin.readline())
     needs, make = PEERS[start["optimiser"]]
     answers = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # what a library prints is no answer
+    with contextlib.redirect_stdout(sys.stderr):  # what a library prints is not an answer
         peer = make(start["space"], start["seed"])
         print(json.dumps({"versions": {each: version(each) for each in needs}}), file=answers, flush=True)
         for line in sys.stdin:

@@ -27,7 +27,7 @@ Function = Callable[[Mapping[str, Any]], float]
 
 @dataclass(frozen=True)
 class Problem:
-    """`lowest` is the least value there is, or None where nobody knows it; `noise` a standard deviation."""
+    """`lowest` is the least value there is, or None where it is not known; `noise` a standard deviation."""
 
     function: Function
     space: hpt.SearchSpace
@@ -91,8 +91,8 @@ def levy(x: Mapping[str, Any]) -> float:
 
 
 def training(x: Mapping[str, Any]) -> float:
-    """A caricature of a training run: a rate with a best place that depends on the optimiser, a cliff where
-    training diverges, layers and units in whole numbers."""
+    """A simplified training run: a rate with a best place that depends on the optimiser, a cliff where
+    training diverges, integer layers and units."""
     place = {"sgd": -1.0, "adam": -3.0, "rmsprop": -3.4}[x["optimiser"]]
     rate = np.log10(x["rate"]) - place
     penalty = {"sgd": 0.02, "adam": 0.0, "rmsprop": 0.01}[x["optimiser"]]

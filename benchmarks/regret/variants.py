@@ -1,4 +1,4 @@
-"""This project's search with one ingredient exchanged at a time; `hpt` is the search as it is."""
+"""This project's search with one ingredient replaced at a time; `hpt` is the unchanged search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a warm start is worth: searches that are told of a related search, or of one that is not related.
+"""The effect of a warm start: searches with a related parent, or with an unrelated one.
 
     python benchmarks/regret/warm_start.py [--seeds 20] [--trials 30] [--parent 50]
 
@@ -44,7 +44,7 @@ def hartmann6(rng: np.random.Generator) -> Function:
 
 
 def shifted_training(rng: np.random.Generator) -> Function:
-    """A caricature of a training run on other data: the best rate and the best width lie elsewhere."""
+    """A simplified training run on other data: the best rate and the best width lie elsewhere."""
     rate, units = 10 ** rng.normal(0, 0.15), 2 ** rng.normal(0, 0.3)
     return lambda x: training({**x, "rate": x["rate"] * rate, "units": x["units"] * units})
 

@@ -46,7 +46,7 @@ int factor_in_place(double* A, Index order, Index stride) {
   if (n == 0) return 0;
   table.dpotrf(&uplo, &n, A, &lda, &info);
   for (Index i = 0; i < order && info == 0; ++i) {
-    if (!std::isfinite(A[i * stride + i])) return narrow(i + 1);  // an overflow is no error to LAPACK
+    if (!std::isfinite(A[i * stride + i])) return narrow(i + 1);  // LAPACK does not report an overflow
   }
   return info;
 }

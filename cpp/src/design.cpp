@@ -44,7 +44,7 @@ std::optional<Vector> any_untried(const Coordinates& space, const Tried& tried, 
     space.from_unit(x);
     if (!tried.contains(x)) return x;
   }
-  if (!space.cardinality()) return x;  // a continuum: the repeat is of no measure, and the last draw will do
+  if (!space.cardinality()) return x;  // a continuum: a repeat has probability 0, so the last draw is used
   const std::uint64_t count = *space.cardinality();
   const std::uint64_t start = Stream(seed, trial, Use::enumeration).below(count);
   // At most rows + 1 steps are needed: more distinct points than were ever tried.

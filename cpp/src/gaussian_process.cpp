@@ -22,7 +22,7 @@ Vector standardize(const TargetTransform& units, VectorView y) {
   return z;
 }
 
-// A matrix of at least that many rows; grows, never shrinks, so that loops over it settle on no allocation.
+// A matrix of at least that many rows; grows, never shrinks, so that loops over it stop allocating.
 void make_room(Matrix& matrix, Index rows, Index cols) {
   if (matrix.rows() < rows || matrix.cols() != cols) matrix = Matrix(rows, cols);
 }
@@ -39,7 +39,7 @@ GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView
   double value = 0.0;
   Hyperparameters at = fit_hyperparameters(space, X, z, options, &value);
   at.tail_limit = options.tail_limit;
-  // The density of the targets as they were told (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
+  // The density of the original targets (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
   // processes", NIPS 2003).
   for (const double each : z) value += transform.log_slope(each);
   GaussianProcess out(std::move(space), X, y, std::move(at), options.threads);

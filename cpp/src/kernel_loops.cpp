@@ -207,7 +207,7 @@ struct Weigh {
   }
 };
 
-// A factor of 0 or 1 where a choice would read more naturally: GCC 12 miscompiles the sum of a masked choice.
+// A factor of 0 or 1 instead of a choice: GCC 12 miscompiles the sum of a masked choice.
 struct SumUnequal {
   template <bool fused>
   HPT_INLINE static double run(double at, const double* column, const double* weight, Index blocks) {

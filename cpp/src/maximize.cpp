@@ -259,7 +259,7 @@ class Search {
       for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(row, free[q]);
       searches.emplace_back(at, lower, upper, options);
     }
-    // No search sees the others, so that threads may share them out as they like.
+    // No search sees the others, so that threads may share them in any way.
     const std::size_t threads = static_cast<std::size_t>(team_.threads());
     const std::size_t share = (rows.size() + threads - 1) / threads;
     for_chunks(static_cast<Index>((rows.size() + share - 1) / share), team_, [&](Index group) {

@@ -12,7 +12,7 @@
 namespace hpt {
 namespace {
 
-// Looks for a change so often, giving way to other threads each time, before the thread is laid to sleep: the
+// How often a thread looks for work, yielding to other threads each time, before it sleeps: the
 // next piece of work is mostly some microseconds away, and waking a sleeper takes ten times as long.
 constexpr int looks = 1000;
 
@@ -47,7 +47,7 @@ class Team::Helpers {
     const auto wanted = static_cast<std::size_t>(std::min(most, chunks - 1));
     try {
       while (threads_.size() < wanted) threads_.emplace_back([this, round] { follow(round - 1); });
-    } catch (const std::system_error&) {  // no thread to be had: those there are do it all
+    } catch (const std::system_error&) {  // no further thread can be started: the existing ones do it all
     }
     take_chunks(round);
     for (Index left = unfinished_; left != 0; left = unfinished_) await_change(unfinished_, left);

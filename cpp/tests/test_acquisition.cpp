@@ -102,7 +102,7 @@ TEST_CASE("the logarithm of the normal distribution is exact far into the tail")
   }
 }
 
-TEST_CASE("what may fail is worth less, with the right gradient, for one point as for many") {
+TEST_CASE("a trial that may fail is worth less, with the right gradient, for one point as for many") {
   const Coordinates space = reference::mixed_space();
   const Matrix X = reference::points(space, 20, 61), queries = reference::points(space, 10, 64);
   Vector failed(20, 0.0);
@@ -189,7 +189,7 @@ TEST_CASE("bounds are above the values, and equal to them with a single observat
       for (std::size_t i = 0; i < values.size(); ++i) CHECK(bounds[i] >= values[i] - 1e-9);
     }
   }
-  // One observation tells all that is known of a point: there the bound is the value.
+  // With one observation the bound is exact.
   Matrix one;
   one.append_row(X.row(0));
   const GaussianProcess single(space, one, Vector{1.0}, prior_mode(space));

@@ -74,7 +74,7 @@ long allocated_by(Work work) {
 
 }  // namespace
 
-TEST_CASE("steps of the search and its questions to what was tried allocate nothing") {
+TEST_CASE("steps of the search and look-ups of tried points allocate nothing") {
   const Coordinates space = reference::mixed_space();
   const Matrix X = reference::points(space, 60, 1);
   Tried tried(space);
@@ -163,7 +163,7 @@ TEST_CASE("predictions allocate a number of times that depends on their chunks a
   CHECK(counts[0] == counts[1]);
 }
 
-TEST_CASE("more steps of a search or a fit allocate no more than few") {
+TEST_CASE("a longer search or fit allocates no more than a short one") {
   const Coordinates space({Coordinate::continuous(), Coordinate::continuous(), Coordinate::continuous()});
   const Matrix X = reference::points(space, 40, 9), none(0, 3);
   Vector y;

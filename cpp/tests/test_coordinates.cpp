@@ -10,7 +10,7 @@
 
 using namespace hpt;
 
-TEST_CASE("every level of a discrete coordinate survives the way to its code and back") {
+TEST_CASE("every level of a discrete coordinate is decoded to itself") {
   for (const Coordinate& c : {Coordinate::integer(-3, 12), Coordinate::integer(1, 1000, Scale::logarithmic),
                               Coordinate::categorical(30), Coordinate::integer(5, 5)}) {
     for (std::uint64_t k = 0; k < c.levels(); ++k) {

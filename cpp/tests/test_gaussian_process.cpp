@@ -136,7 +136,7 @@ TEST_CASE("one observation, equal targets, repeated points and any magnitude") {
   }
 }
 
-TEST_CASE("a singular covariance is mended with jitter, a hopeless one named") {
+TEST_CASE("a singular covariance is fixed with jitter, an indefinite one is reported") {
   Matrix X(40, 1, 0.5);
   const Vector y = reference::normals(40, 51);
   const GaussianProcess model(line, X, y, {Vector{0.5}, 1.0, 0.0, 0.0, 0.5});

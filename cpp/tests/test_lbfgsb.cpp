@@ -66,7 +66,7 @@ TEST_CASE("an ill-conditioned quadratic with a third of its bounds active") {
     CHECK(std::abs(x[i] - (i % 3 == 0 ? 0.0 : 0.3)) < 1e-5);  // the value is near 1e3
 }
 
-TEST_CASE("walls of infinity are stepped back from, and a bad start is left alone") {
+TEST_CASE("the search steps back from infinite values, and ends at once from a bad start") {
   const Objective f = [](VectorView u, MutableVectorView g) {
     g[0] = 1.0 - 1.0 / u[0];
     return u[0] > 0.0 ? u[0] - std::log(u[0]) : INFINITY;

@@ -101,7 +101,7 @@ TEST_CASE("proposals are legal, repeat bit for bit, and approach the optimum") {
   CHECK(*std::min_element(y.begin(), y.end()) < 0.03);
 }
 
-TEST_CASE("of categories with many values a share is looked at, and the best is still approached") {
+TEST_CASE("of categories with many values a share is scored, and the best is still approached") {
   const Coordinates space(std::vector<Coordinate>(4, Coordinate::categorical(200)));
   const auto f = [](VectorView x) {
     return static_cast<double>((x[0] > 99.0) + (x[1] > 99.0) + (x[2] > 99.0));
@@ -123,7 +123,7 @@ TEST_CASE("of categories with many values a share is looked at, and the best is 
   CHECK(*std::min_element(y.begin(), y.end()) == 0.0);
 }
 
-TEST_CASE("pending points are kept away from") {
+TEST_CASE("proposals keep away from pending points") {
   const Coordinates space({Coordinate::continuous(), Coordinate::continuous()});
   const Matrix X = reference::points(space, 15, 81);
   Vector y;

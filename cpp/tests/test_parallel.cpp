@@ -22,7 +22,7 @@ TEST_CASE("every chunk is worked on once, whatever the number of threads") {
   }
 }
 
-TEST_CASE("of several errors that of the lowest chunk comes out, after all have ended") {
+TEST_CASE("if several chunks fail, the error of the lowest one is thrown after all have ended") {
   for (const int threads : {2, 4}) {
     std::atomic<int> calls = 0;
     const auto work = [&](Index chunk) {
@@ -34,7 +34,7 @@ TEST_CASE("of several errors that of the lowest chunk comes out, after all have 
   }
 }
 
-TEST_CASE("one piece of work after another, in haste and with pauses: none sees chunks of the one before") {
+TEST_CASE("pieces of work in quick succession and with pauses: none sees chunks of the one before") {
   const Team team(3);
   std::atomic<Index> sum = 0;
   for (Index round = 0; round < 3000; ++round) {
@@ -46,7 +46,7 @@ TEST_CASE("one piece of work after another, in haste and with pauses: none sees 
   }
 }
 
-TEST_CASE("an error leaves the team fit for more work") {
+TEST_CASE("after an error the team does further work") {
   const Team team(2);
   CHECK_THROWS(for_chunks(4, team, [](Index) { throw std::runtime_error("all"); }));
   std::atomic<int> calls = 0;

@@ -65,7 +65,7 @@ TEST_CASE("candidates of models of different dimensions are ranked by one incumb
         *std::max_element(found[1].begin(), found[1].end()));
 }
 
-TEST_CASE("outcomes imagined for running trials are the same every time and move the bar") {
+TEST_CASE("outcomes imagined for running trials are the same every time and change the incumbent") {
   const GaussianProcess good = model_of(6, 1, 0.0, 1.0), other = model_of(5, 2, 0.5, 1.0);
   const Matrix none(0, 2), pending = rows(2, 1, 0.55), first = rows(3, 1, 0.5), second = rows(3, 2, 0.2);
   const std::vector<Contender> contenders = {{&good, pending, first, 7, 8}, {&other, none, second, 9, 4}};

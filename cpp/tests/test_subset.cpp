@@ -30,7 +30,7 @@ TEST_CASE("the best are kept, and every far corner is represented") {
   CHECK(std::binary_search(few.begin(), few.end(), Index{70}));
 }
 
-TEST_CASE("few enough are all kept, and nonsense is refused") {
+TEST_CASE("up to the limit all are kept, and invalid input is refused") {
   const Coordinates line({Coordinate::continuous()});
   CHECK(representative(line, Matrix(3, 1), Vector(3), 3) == std::vector<Index>{0, 1, 2});
   CHECK(representative(line, Matrix(3, 1), Vector(3), 1).size() == 1);

@@ -34,14 +34,14 @@ TEST_CASE("equal targets have scale 1, and any magnitude stays finite") {
   }
 }
 
-TEST_CASE("neighbouring floats are a variation like any other") {
+TEST_CASE("neighbouring floats count as different targets") {
   const double one = 1.0, next = std::nextafter(1.0, 2.0);
   const Standardization units(Vector{one, next});
   CHECK(std::isfinite(units.forward(next)));
   CHECK(units.forward(next) > units.forward(one));
 }
 
-TEST_CASE("no target, and none that is not finite") {
+TEST_CASE("no targets, and targets that are not finite, are refused") {
   CHECK_THROWS_AS(Standardization(Vector{}), InvalidArgument);
   CHECK_THROWS_AS(Standardization(Vector{1.0, NAN}), InvalidArgument);
   CHECK_THROWS_AS(Standardization(Vector{1.0, INFINITY}), InvalidArgument);
@@ -64,7 +64,7 @@ double spread_above(VectorView y, const Compression& map, double pivot) {
 
 }  // namespace
 
-TEST_CASE("targets without a heavy tail are left alone") {
+TEST_CASE("targets without a heavy tail do not change") {
   const Vector symmetric{-3.0, -1.0, 0.0, 1.0, 3.0}, good_tail{-100.0, -10.0, 0.0, 1.0, 2.0};
   for (const Vector& y : {symmetric, good_tail, Vector{5.0}, Vector{1.0, 1.0, 1.0}, Vector{1.0, 2.0}}) {
     const Compression map(y, tail_limit);
@@ -77,7 +77,7 @@ TEST_CASE("targets without a heavy tail are left alone") {
   }
 }
 
-TEST_CASE("a heavy tail is drawn in to the stated spread, the better half stays") {
+TEST_CASE("a heavy tail is compressed to the stated spread, the better half does not change") {
   const Vector y{-2.0, -1.0, 0.0, 10.0, 1e4};  // median 0, spread below it sqrt(5 / 3)
   const Compression map(y, tail_limit);
   CHECK(map.power() < 1.0);
@@ -162,7 +162,7 @@ TEST_CASE("a change of units changes nothing") {
     CHECK(a.forward(y[i]) == doctest::Approx(b.forward(other[i])).epsilon(1e-8));
 }
 
-TEST_CASE("an infinite tail only standardises, and no tail is none") {
+TEST_CASE("an infinite limit only standardises, and targets without a tail do not change") {
   const Vector y{1.0, 2.0, 3.0, 1e6};
   CHECK(TargetTransform(y, INFINITY).compression().power() == 1.0);
   CHECK_THROWS_AS(TargetTransform(y, 0.0), InvalidArgument);

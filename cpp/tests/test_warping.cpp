@@ -48,7 +48,7 @@ TEST_CASE("derivatives agree with finite differences, and stay finite at the end
   CHECK_THROWS_AS(warp(0.5, 0.0, 1.0), InvalidArgument);
 }
 
-TEST_CASE("a value is warped the same way whatever stands beside it, with its slopes or without") {
+TEST_CASE("a value is warped the same way whatever its neighbours are, with its slopes or without") {
   constexpr Index width = loops::warp_width;
   Stream stream(1, 1, Use::candidate_scramble);
   for (int round = 0; round < 50; ++round) {

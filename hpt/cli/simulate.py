@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
     """Simulate the job of a job file and print the result."""
     from hpt.cli import exit_codes as codes
     from hpt.executors.curves import load_curves
-    from hpt.executors.simulated import Market, Trouble
+    from hpt.executors.simulated import Faults, Market
     from hpt.job.state import JobStatus
     from hpt.running.progress import PlainProgress
     from hpt.running.session import Session
@@ -74,7 +74,7 @@ def run(options: Namespace) -> int:
     files = _files(options.curves, config)
     tables = [load_curves(files[each.name], each.space) for each in config.all_definitions]
     curves = dict(zip(map(str, files), tables, strict=True)) if config.definitions else tables[0]
-    trouble = Trouble(failures=options.failures, losses=options.losses, stragglers=options.stragglers)
+    faults = Faults(failures=options.failures, losses=options.losses, stragglers=options.stragglers)
     market = Market(options.price, options.interruptions, options.delay)
     given: list[ParentResult] = []
     if config.warm_start is not None:
@@ -86,7 +86,7 @@ def run(options: Namespace) -> int:
     simulation = simulate(
         config,
         curves,
-        trouble=trouble,
+        faults=faults,
         market=market,
         given=given,
         charge=options.charge,

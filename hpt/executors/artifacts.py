@@ -24,12 +24,28 @@ def uri_of(output_path: str, name: str, part: str) -> str:
 
 
 def store(output_path: str, name: str, staging: str, parts: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Pack each (part, directory) and put it in its place; returns the places by part.
+    """Pack directories into archives where their results belong.
 
-    For a remote output path the archives are left in `staging` for the transfer program.
+    Parameters
+    ----------
+    output_path
+        The job's output path. For a remote one the archives are left in `staging` for the transfer program.
+    name
+        The training job's name.
+    staging
+        A directory for archives that are still to be uploaded.
+    parts
+        Pairs (part, directory): what is packed.
 
-    Raises:
-        OSError: an archive could not be written.
+    Returns
+    -------
+    dict
+        Where each part is stored, by part.
+
+    Raises
+    ------
+    OSError
+        An archive could not be written.
     """
     places = {}
     for part, directory in parts:

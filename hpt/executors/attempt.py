@@ -1,4 +1,4 @@
-"""The tuner's view of one attempt: it reads what the supervisor leaves in the directory, and never waits."""
+"""The tuner's view of one attempt: it reads what the supervisor writes to the directory and never blocks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,22 @@ _KEPT_PHASES = 64
 
 
 class Attempt:
-    """One attempt and, where this process started it, its supervisor.
-
-    `clock`: seconds since the epoch. `offset`: how much of its log was handed out.
-    """
+    """One attempt and, where this process started it, its supervisor."""
 
     def __init__(self, key: AttemptKey, directory: Path, clock: Callable[[], float], offset: int = 0) -> None:
+        """Nothing is started or read yet.
+
+        Parameters
+        ----------
+        key
+            The training job's name and the attempt's number.
+        directory
+            The attempt's own directory.
+        clock
+            Seconds since the epoch.
+        offset
+            How many bytes of its log were handed out before.
+        """
         self.key = key
         self._path = str(directory)
         self._clock = clock
@@ -42,7 +52,7 @@ class Attempt:
         self._phase = "Starting"
         self._times: dict[str, float] = {}
         self._phases_read = 0
-        self._phases_told = 0  # both in bytes of the file of phases
+        self._phases_reported = 0  # both in bytes of the file of phases
         self._index_hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
 
     def file(self, name: str) -> str:
@@ -55,7 +65,7 @@ class Attempt:
     # -- starting and stopping ------------------------------------------------------------------------------
 
     def spawn(self) -> None:
-        """Start a supervisor; the lock and the marker see to it that only one ever runs the program."""
+        """Start a supervisor; the lock and the marker ensure that only one ever runs the program."""
         if self._child is not None:
             return
         actions = [
@@ -69,13 +79,13 @@ class Attempt:
             ),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
-        words = [sys.executable, "-I", "-S", _START, self._path]
+        command = [sys.executable, "-I", "-S", _START, self._path]
         try:
             # Signals stay blocked from the first moment, so that a stop request cannot kill a supervisor
             # that is not yet ready to receive it.
             self._child = os.posix_spawn(
-                words[0],
-                words,
+                command[0],
+                command,
                 os.environ,
                 file_actions=actions,
                 setsid=True,
@@ -94,14 +104,14 @@ class Attempt:
         name, number = (record.STOP_NOW, signal.SIGQUIT) if now else (record.STOP, signal.SIGTERM)
         if not os.path.isdir(self._path) or os.path.exists(self.file(record.EXIT)):
             return
-        trouble = None
+        failure = None
         try:
             os.close(os.open(self.file(name), os.O_WRONLY | os.O_CREAT, 0o644))
         except OSError as error:
-            trouble = error
-        if not self._wake(number) and trouble is not None:
+            failure = error
+        if not self._wake(number) and failure is not None:
             raise ExecutorError(
-                f"{self.key.name} cannot be asked to stop: {trouble.strerror} ({self.file(name)})"
+                f"{self.key.name} cannot be asked to stop: {failure.strerror} ({self.file(name)})"
             )
 
     def _wake(self, number: signal.Signals) -> bool:
@@ -128,7 +138,7 @@ class Attempt:
     # -- looking --------------------------------------------------------------------------------------------
 
     def poll(self, limit: int) -> Update | None:
-        """What became of the attempt since the last call, None where nothing did; at most `limit` bytes of
+        """What changed of the attempt since the last call, None where nothing did; at most `limit` bytes of
         its log.
 
         Raises:
@@ -138,15 +148,15 @@ class Attempt:
             self._look()
         chunk, whole = self._read_log(self._offset, limit)
         ended = self._exit if whole else None
-        if whole and not chunk.data and ended is None and self._phases_told == self._phases_read:
+        if whole and not chunk.data and ended is None and self._phases_reported == self._phases_read:
             return None
         self._offset += len(chunk.data)
-        self._phases_told = self._phases_read
+        self._phases_reported = self._phases_read
         phase = "Ended" if ended else self._phase
         return Update(self.key, phase, chunk, ended, dict(self._times), more=not whole)
 
     def reap(self) -> bool:
-        """Take notice of the end of our own supervisor; returns whether it still runs."""
+        """Collect the exit code of our own supervisor if it has ended; returns whether it still runs."""
         if self._child is None:
             return False
         try:
@@ -177,14 +187,14 @@ class Attempt:
         self._exit = Exit(**content, log=self.file(record.LOG))
 
     def _look_after_orphan(self) -> None:
-        """No supervisor of ours, none known to live and no exit record: find out what that means.
+        """No supervisor of ours, none known to live and no exit record: decide whether the attempt is lost.
 
-        Holding the lock proves that no supervisor lives, also none in another container, and keeps any from
+        Holding the lock proves that no supervisor lives, not even in another container, and keeps any from
         starting until the verdict is recorded.
         """
         with self._lock() as free:
             if not free or os.path.exists(self.file(record.EXIT)):
-                return  # starting just now, or ended just now: the next look will tell
+                return  # starting just now, or ended just now: the next poll decides
             marker = self._read_marker()
             if marker is not None:
                 same_boot = marker["boot_id"] == boot_id()
@@ -258,7 +268,7 @@ class Attempt:
         return self._marker
 
     def _supervisor(self) -> ProcessIdentity | None:
-        """Who marked the attempt as started, if anybody did."""
+        """The process that marked the attempt as started, if any did."""
         marker = self._read_marker()
         return None if marker is None else ProcessIdentity.from_json(marker)
 
@@ -269,21 +279,21 @@ class Attempt:
                 return
             with open(path, "rb") as file:
                 file.seek(self._phases_read)
-                text = file.read()
+                content = file.read()
         except FileNotFoundError:
             return
-        whole = text[: text.rfind(b"\n") + 1]
+        whole = content[: content.rfind(b"\n") + 1]
         self._phases_read += len(whole)
         for line in whole.decode().splitlines()[-_KEPT_PHASES:]:
             phase, _, seconds = line.partition(" ")
-            if phase != "Ended":  # that it is, one learns with the last byte of the log
+            if phase != "Ended":  # the end is reported with the last byte of the log
                 self._phase = phase
             self._times[phase] = float(seconds)
 
     def _read_log(self, offset: int, limit: int) -> tuple[LogChunk, bool]:
         """Bytes from `offset` on, and whether they are the last there are.
 
-        A log that was removed or cut off below `offset` has nothing further to tell until it grows past it.
+        A log that was removed or cut off below `offset` has no further bytes until it grows past it.
         """
         nothing = LogChunk(offset, b"")
         try:

@@ -10,7 +10,7 @@ from hpt.job.config import TrainingJobDefinition
 
 
 class AttemptKey(NamedTuple):
-    """What an attempt is found by, from any process: its training job's name, and which one it is, from 1."""
+    """Identifies an attempt in any process: its training job's name, and its number, from 1."""
 
     name: str
     attempt: int
@@ -23,8 +23,8 @@ class Submission:
     name: the training job's. attempt: from 1. hyperparameters: every string the program receives (tuned,
     static, `_tuning_objective_metric`). parallel: how many training jobs share this host, for a fair number
     of threads. spent: seconds of the definition's limit on run time that earlier attempts have used.
-    log_offset: how much of the attempt's log is known already, which is more than 0 where a tuner takes an
-    attempt up again.
+    log_offset: how many bytes of the attempt's log are known already, more than 0 where a tuner resumes an
+    attempt.
     """
 
     name: str
@@ -57,16 +57,17 @@ class LogChunk:
 class Exit:
     """How an attempt ended.
 
-    outcome: `Exited` (the program ran and ended, whatever its code: what the kernel kills for want of memory
-    too), `Lost` (the infrastructure failed under it: supervisor gone, host restarted, disk full, could not
-    be started for a reason that is not the program's) or `Preempted` (Spot capacity was withdrawn). reason:
-    text for a person; the program's own failure file where it wrote one. stopped: a stop was requested
-    before it ended. timed_out: it ran into its deadline. started: when its program was; None if it never was.
+    outcome: `Exited` (the program ran and ended, whatever its code: also killed by the kernel when
+    memory ran out), `Lost` (the infrastructure failed under it: supervisor gone, host restarted, disk full,
+    could not be started for a reason that is not the program's) or `Preempted` (Spot capacity was withdrawn).
+    reason: a message for the user; the program's own failure file where it wrote one. stopped: a stop was
+    requested before it ended. timed_out: it ran into its deadline. started: when its program was; None if it
+    never was.
     model: where its model lies, or None. log: where its log can be read as a file, or None.
 
-    checkpoint: what another attempt would go on from, as an offset of this attempt's log: whatever was
-    printed up to there is in the checkpoint. 0 where the checkpoint is still the one that this attempt began
-    with, None where there is none. Given for attempts that another may follow: stopped, lost, preempted.
+    checkpoint: where another attempt would continue, as an offset of this attempt's log: the checkpoint
+    covers what was printed up to there. 0 where the checkpoint is still the one that this attempt began with,
+    None if there is no checkpoint. Given for attempts that another may follow: stopped, lost, preempted.
     """
 
     outcome: str
@@ -83,12 +84,12 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What became of one attempt since it was last spoken of.
+    """What changed of one attempt since its last update.
 
     phase: `Starting`, `Downloading`, `Training`, `Stopping`, `Uploading` or `Ended`. log: what was printed
     since, each byte handed out once. times: when each phase was entered, as far as known. exit is set exactly
     when phase is `Ended` AND every byte of the log was handed out. more: further bytes of the log are there
-    already, to be had by polling at once.
+    already: poll at once.
     """
 
     key: AttemptKey
@@ -102,39 +103,39 @@ class Update:
 class Executor(Protocol):
     """Runs attempts for one tuner at a time, and finds them again by their keys for the next.
 
-    Every call may fail with a RetryableError, which says nothing of any attempt: it is made again later. Only
+    Every call may fail with a RetryableError, which says nothing about any attempt: it is retried later. Only
     an update says that an attempt was lost, was preempted or ended.
     """
 
     def submit(self, submission: Submission) -> None:
-        """Start the attempt unless it was started before, by whomever, and follow it from now on.
+        """Start the attempt unless any process started it before, and follow it from now on.
 
         Following begins at `log_offset`. An attempt that is followed already is left as it is; one whose end
-        was handed out is followed anew, and tells its end again.
+        was handed out is followed anew, and its end is reported again.
 
         Raises:
             ExecutorError: this attempt cannot be started (the message says why); it counts as lost.
-            StorageError: nothing can be started before a person has made room; the job is to be resumed then.
-            RetryableError: any other says that it cannot be started now; submitting again is safe.
+            StorageError: nothing can be started before the user has made room; the job is to be resumed then.
+            RetryableError: any other error of this kind: it cannot be started now; submitting again is safe.
         """
         ...
 
     def poll(self) -> list[Update]:
         """What changed since the last call: at most one update for each attempt that is followed.
 
-        Never blocks, and hands out a bounded number of bytes, so that its caller can see to other things;
-        `Update.more` says that there are further ones. Costs what changed, beyond a glance at what runs. An
-        attempt whose end was handed out is not followed any further.
+        Never blocks, and hands out a bounded number of bytes, so that its caller is not held up;
+        `Update.more` says that there are further ones. The cost grows with what changed, beside a short look
+        at what runs. An attempt whose end was handed out is not followed any further.
 
         Raises:
-            RetryableError: nothing is known now; what changed will be told by a later call.
+            RetryableError: nothing is known now; a later call reports what changed.
         """
         ...
 
     def stop(self, key: AttemptKey, *, now: bool = False) -> None:
         """Ask the attempt to end: SIGTERM, the grace period, SIGKILL; `now` skips the grace.
 
-        Idempotent, and without effect on an attempt that has ended or never was. That it returns acknowledges
+        Idempotent, and without effect on an attempt that has ended or never existed. Returning acknowledges
         the request: the attempt will end.
 
         Raises:
@@ -143,5 +144,5 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of every resource of this process; running attempts go on."""
+        """Release every resource of this process; running attempts go on."""
         ...

@@ -1,9 +1,9 @@
 """How much of an attempt's log its newest checkpoint covers.
 
 A program that keeps checkpoints goes on from the newest one when it is started again, so the reports that
-count are those printed before that checkpoint was written. When it was is the time of its last file; how long
-the log was then, the log's index tells to within a tick of the supervisor. In doubt fewer reports count: no
-trial is to be judged by epochs that its model has not been trained for.
+count are those printed before that checkpoint was written. Its time is that of its last file; the log's
+index gives the length of the log at that time to within a tick of the supervisor. In doubt fewer reports
+count: no trial is judged by epochs that its model has not been trained for.
 
 Standard library only: the supervisor imports this.
 """

@@ -20,7 +20,7 @@ script SIGHUP and SIGINT, and a parent of the tuner might ignore any other."""
 
 
 class LaunchError(Exception):
-    """The program could not be started; the text says why. `ours`: for a reason that is not the program's."""
+    """The program could not be started; the message says why. `ours`: the reason is not the program's."""
 
     def __init__(self, message: str, *, ours: bool = False) -> None:
         super().__init__(message)
@@ -39,12 +39,28 @@ def become_subreaper() -> None:
 
 
 def launch(command: list[str], environment: Mapping[str, str], directory: str, output: int) -> int:
-    """Start a command in a session of its own, both outputs into the open file `output`; returns its pid.
+    """Start a command in a session of its own. The kernel kills it when this process dies.
 
-    The kernel kills it when this process dies.
+    Parameters
+    ----------
+    command
+        The program's path and its arguments.
+    environment
+        All of its environment variables.
+    directory
+        Its working directory.
+    output
+        An open file that receives standard output and standard error.
 
-    Raises:
-        LaunchError: it cannot be run.
+    Returns
+    -------
+    int
+        The process id.
+
+    Raises
+    ------
+    LaunchError
+        It cannot be run.
     """
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -58,10 +74,10 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         _become(command, environment, directory, output, parent, writing)
     os.close(writing)
     with open(reading, "rb") as pipe:
-        trouble = pipe.read()  # ends when exec closes the other end
-    if trouble:
+        code = pipe.read()  # ends when exec closes the other end
+    if code:
         os.waitpid(pid, 0)
-        number = int(trouble)
+        number = int(code)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
     return pid
@@ -98,7 +114,7 @@ def _become(
 
 
 def explain(program: str, number: int, directory: str) -> str:
-    """Why exec failed, for a person."""
+    """Why exec failed, as a message for the user."""
     path = os.path.join(directory, program)
     if number == errno.ENOENT:
         if not os.path.exists(path):
@@ -116,11 +132,9 @@ def explain(program: str, number: int, directory: str) -> str:
             " like `#!/usr/bin/env bash`"
         )
     if number == errno.E2BIG:
-        return f"the program {program} cannot run: hyperparameters and environment are too long to pass on"
+        return f"the program {program} cannot run: hyperparameters and environment are too long to be passed"
     if number == errno.EINVAL:
-        return (
-            f"the program {program} cannot run: its environment or arguments hold what is not allowed there"
-        )
+        return f"the program {program} cannot run: its environment or arguments hold forbidden characters"
     return f"the program {program} cannot run: {os.strerror(number)}"
 
 

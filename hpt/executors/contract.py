@@ -33,11 +33,11 @@ DOWNLOADED_SOURCE = "input/source.tar.gz"
 """Where the transfer program puts a source archive, below the base."""
 
 TRANSFER_REFUSED = 2
-"""Exit code of the transfer program when the user can mend it: no such object, no access."""
+"""Exit code of the transfer program when the user can fix it: no such object, no access."""
 
 
 class ContractError(Exception):
-    """The training directory cannot be set up, for a reason the user can mend; the text says which."""
+    """The training directory cannot be set up, for a reason that the user can fix; the message says which."""
 
 
 def is_remote(uri: str) -> bool:
@@ -148,8 +148,8 @@ def _write_configuration(base: str, spec: Mapping[str, Any]) -> None:
 def _link_channel(place: str, name: str, uri: str) -> None:
     """Links, not copies: data sets are large, and trials only read them.
 
-    A path that does not exist itself is taken as S3 takes a prefix: every file and directory beside it whose
-    name begins so belongs to the channel. A path that exists stands for itself alone.
+    A path that does not exist itself is taken as a prefix, as in S3: every file and directory beside it whose
+    name begins with it belongs to the channel. A path that exists means itself alone.
     """
     if is_remote(uri):
         os.mkdir(place)

@@ -45,7 +45,7 @@ def load_curves(path: Path, space: SearchSpace) -> Curves:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; check the name") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: {error}; save it so") from error
+        raise InputError(f"{path} is not UTF-8: {error}; save it as UTF-8") from error
 
 
 class CurveTable:
@@ -64,7 +64,9 @@ class CurveTable:
             raise InputError("the table of curves is empty; give one curve or more")
         self._space, self._curves = space, curves
         self._X = space.encode(configs)  # (n, d)
-        self._categorical = np.array([each.kind == "categorical" for each in space.coordinates])  # (d,)
+        self._categorical = np.array(
+            [coordinate.kind == "categorical" for coordinate in space.coordinates]
+        )  # (d,)
 
     def __call__(self, config: Config) -> Curve:
         difference = np.abs(self._X - self._space.encode([config]))  # (n, d)
@@ -76,7 +78,7 @@ def _from_json(path: Path, space: SearchSpace) -> Curves:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}; mend it") from error
+        raise InputError(f"{path} is not JSON: {error}; fix it") from error
     if not isinstance(entries, list):
         raise InputError(f"{path} holds no list; write a list of curves")
     return CurveTable(space, (_entry(path, i, entry, space) for i, entry in enumerate(entries)))
@@ -106,19 +108,21 @@ def _from_csv(path: Path, space: SearchSpace) -> Curves:
                 raise InputError(f"{path}, line {reader.line_num}: {error}; give numbers") from error
             rows.setdefault(tuple(row[name] or "" for name in names), []).append(entry)
     entries = []
-    for texts, steps in rows.items():
+    for strings, steps in rows.items():
         steps.sort(key=lambda entry: entry[0])
-        config = _config(str(path), dict(zip(names, texts, strict=True)), space)
-        entries.append((config, Curve([value for _, value, _ in steps], [each for _, _, each in steps])))
+        config = _config(str(path), dict(zip(names, strings, strict=True)), space)
+        entries.append(
+            (config, Curve([value for _, value, _ in steps], [seconds for _, _, seconds in steps]))
+        )
     return CurveTable(space, entries)
 
 
 def _from_program(path: Path, space: SearchSpace) -> Curves:
-    path.read_bytes()  # a missing file is told apart from one that fails
+    path.read_bytes()  # a missing file and one that fails have different messages
     try:
         function = runpy.run_path(str(path)).get(FUNCTION)
     except Exception as error:
-        raise InputError(f"{path} fails with {type(error).__name__}: {error}; mend it") from error
+        raise InputError(f"{path} fails with {type(error).__name__}: {error}; fix it") from error
     if not callable(function):
         raise InputError(f"{path} defines no function {FUNCTION}(hyperparameters); add it")
 
@@ -127,7 +131,7 @@ def _from_program(path: Path, space: SearchSpace) -> Curves:
             answer = function(dict(config))
         except Exception as error:
             raise InputError(
-                f"{path}: {FUNCTION}({dict(config)!r}) fails with {type(error).__name__}: {error}; mend it"
+                f"{path}: {FUNCTION}({dict(config)!r}) fails with {type(error).__name__}: {error}; fix it"
             ) from error
         values, seconds = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, 1.0)
         return _curve(f"{path}: {FUNCTION}({dict(config)!r})", values, seconds)
@@ -149,7 +153,7 @@ def _curve(where: str, values: Any, seconds: Any) -> Curve:
         if isinstance(values, str) or not np.iterable(values):
             raise TypeError("there is no list of values")
         plain: Sequence[float] = [float(value) for value in values]
-        each = [float(value) for value in seconds] if np.iterable(seconds) else float(seconds)
-        return Curve(plain, each)
+        durations = [float(value) for value in seconds] if np.iterable(seconds) else float(seconds)
+        return Curve(plain, durations)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}; give values and seconds as numbers") from error

@@ -25,15 +25,15 @@ def training_job_arn(name: str) -> str:
     return f"arn:aws:sagemaker:local:000000000000:training-job/{name}"
 
 
-def split_hyperparameters(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_hyperparameters(strings: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The program's own hyperparameters and the framework's, each value decoded as JSON where it is JSON."""
     own: dict[str, Any] = {}
     framework: dict[str, Any] = {}
-    for name, text in texts.items():
+    for name, string in strings.items():
         try:
-            value = json.loads(text)
+            value = json.loads(string)
         except ValueError:
-            value = text
+            value = string
         internal = name.startswith("sagemaker_") or name == _NOT_FOR_THE_PROGRAM
         (framework if internal else own)[name] = value
     return own, framework
@@ -53,7 +53,7 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     return result
 
 
-def _text(value: Any) -> str:
+def _string(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -83,7 +83,7 @@ def _folders(base: str) -> dict[str, str]:
 
 
 def _training_environment(base: str, spec: Mapping[str, Any], own: Any, framework: Any) -> dict[str, Any]:
-    """What the start-up layer publishes as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
+    """What the start-up layer sets as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
     entry = spec["entry"] or ""
     resources = contract.resource_config(spec)
     return {
@@ -128,6 +128,22 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
 
     `OMP_NUM_THREADS` shares the cores among the parallel training jobs unless the user set it; the BLAS
     libraries follow it.
+
+    Parameters
+    ----------
+    base
+        The training directory.
+    spec
+        What to run (`hpt.executors.local.specification`).
+    token
+        Marks the processes of this attempt.
+    inherited
+        The tuner's own environment.
+
+    Returns
+    -------
+    dict
+        Values by name.
     """
     own, framework = split_hyperparameters(spec["hyperparameters"])
     training = _training_environment(base, spec, own, framework)
@@ -148,7 +164,7 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     result.setdefault("OMP_NUM_THREADS", str(training["num_cpus"]))
     if spec["python"]:
         result["PYTHONUNBUFFERED"] = "1"
-    result |= {f"SM_{name.upper()}": _text(value) for name, value in published.items()}
+    result |= {f"SM_{name.upper()}": _string(value) for name, value in published.items()}
     result["TRAINING_JOB_NAME"] = spec["name"]
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]

@@ -20,7 +20,7 @@ EXECUTORS: dict[str, Callable[[Path, bool], Executor]] = {
 def make_executor(kind: str, root: Path, *, outlive: bool = True) -> Executor:
     """The executor of that kind whose attempts have their state below `root`.
 
-    outlive: False has attempts stopped with grace once the process that submitted them is gone.
+    outlive: False stops attempts with grace once the process that submitted them is gone.
 
     Raises:
         InputError: there is no such kind.

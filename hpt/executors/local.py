@@ -27,10 +27,10 @@ class LocalExecutor:
     """Training jobs as processes of this host.
 
     root: the directory below which each training job has its own, see `record.py`; made when needed. Every
-    attempt's state lies there, so any process that is given the same root sees and steers the same attempts.
+    attempt's state lies there, so any process with the same root sees and controls the same attempts.
 
     clock: seconds since the epoch, for the end of attempts whose supervisor left no record of it. outlive:
-    False has attempts stopped with grace once the process that submitted them is gone.
+    False stops attempts with grace once the process that submitted them is gone.
     """
 
     def __init__(self, root: Path, *, clock: Callable[[], float] = time.time, outlive: bool = True) -> None:
@@ -41,13 +41,13 @@ class LocalExecutor:
         self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
 
     def submit(self, submission: Submission) -> None:
-        """Start the attempt unless it was started before, by whomever; then it is only found again.
+        """Start the attempt; one that any process started before is only found again.
 
         A program that cannot run is no error here: the attempt ends as failed and says why.
 
         Raises:
             InputError: the name cannot be that of a directory.
-            StorageError: the disk is full, on which the attempt would only be lost.
+            StorageError: the disk is full.
             ExecutorError: nothing could be started; submitting again is safe.
         """
         if submission.key in self._followed:
@@ -74,12 +74,12 @@ class LocalExecutor:
     def poll(self) -> list[Update]:
         """What changed since the last call. Never blocks.
 
-        An attempt is given up as lost when its supervisor died without a record; whatever it left running is
+        An attempt is lost when its supervisor died without a record; whatever it left running is
         killed first. One whose supervisor never got to mark it is started again. What runs costs a few looks
         at sizes of files.
 
         Raises:
-            ExecutorError: what became of some attempt cannot be read, and nothing happened to another.
+            ExecutorError: the state of an attempt cannot be read, and no other attempt changed.
         """
         self._ending = [attempt for attempt in self._ending if attempt.reap()]
         updates, failure, room = [], None, _ALL_LOG_BYTES
@@ -113,7 +113,7 @@ class LocalExecutor:
         (self._followed.get(key) or self._attempt(key)).stop(now=now)
 
     def close(self) -> None:
-        """Forget everything; running attempts go on under their supervisors."""
+        """Release everything; running attempts go on under their supervisors."""
         for attempt in [*self._followed.values(), *self._ending]:
             attempt.reap()
         self._followed.clear()

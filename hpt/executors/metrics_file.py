@@ -1,7 +1,7 @@
-"""Carries what a program writes to its metrics file over into its log, as tagged lines.
+"""Copies what a program writes to its metrics file into its log, as tagged lines.
 
 The path is `$HPT_METRICS_FILE`. A line is `loss=0.25 accuracy=0.9` or a JSON object `{"loss": 0.25}`, of
-which numbers are taken and everything else is passed over. Once in the log, the values are dated, committed
+which numbers are taken and everything else is ignored. Once in the log, the values are dated, committed
 and resumed like all others, and any executor that carries logs carries them.
 """
 
@@ -22,11 +22,11 @@ PATIENCE = 4
 """Looks at the log for which its last line may be unfinished before a line end is put after it."""
 
 _CHUNK = 4 * LONGEST
-_COMPLAINTS = 10  # in the log of one attempt; what follows is passed over in silence
+_COMPLAINTS = 10  # in the log of one attempt; further ones are ignored
 
 
 class MetricsFile:
-    """A metrics file as far as it was carried over. The program appends to it, or writes it anew.
+    """A metrics file and how much of it was copied. The program appends to it, or writes it anew.
 
     log: where lines are appended, opened to be read and appended to.
     """
@@ -70,8 +70,8 @@ class MetricsFile:
         if lines:
             # A line of the program's that is still unfinished ends here, so that ours begins anew.
             begin = "" if _ends_line(self._log) else "\n"
-            text = begin + "".join(f"{line}\n" for line in lines)
-            record.write_all(self._log, text.encode("utf-8", "backslashreplace"))
+            content = begin + "".join(f"{line}\n" for line in lines)
+            record.write_all(self._log, content.encode("utf-8", "backslashreplace"))
 
     def _may_write(self) -> bool:
         self._waited += 1
@@ -94,7 +94,7 @@ class MetricsFile:
             except InputError as error:
                 self._complaints += 1
                 if self._complaints <= _COMPLAINTS:
-                    yield f"[hpt] metrics file: line {self._number} is not taken: {error}"
+                    yield f"[hpt] metrics file: line {self._number} is ignored: {error}"
 
 
 def parse(line: str) -> dict[str, float]:

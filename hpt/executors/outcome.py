@@ -1,4 +1,4 @@
-"""How an attempt ended, as its exit record says it and in words for people (behaviour 16.4).
+"""How an attempt ended, for its exit record and as a message for the user (behaviour 16.4).
 
 Standard library only: the supervisor imports this.
 """
@@ -46,7 +46,7 @@ def lost(reason: str) -> dict[str, Any]:
 
 
 def failed(reason: str) -> dict[str, Any]:
-    """The program could not run, for a reason the user can mend."""
+    """The program could not run, for a reason that the user can fix."""
     return {"outcome": record.PROGRAM_ENDED, "exit_code": None, "reason": reason}
 
 
@@ -55,7 +55,7 @@ def not_started() -> dict[str, Any]:
 
 
 def how_it_ended(status: int) -> str:
-    """A wait status in words."""
+    """A wait status as a message."""
     if not os.WIFSIGNALED(status):
         return f"exit code {os.WEXITSTATUS(status)}"
     number = os.WTERMSIG(status)
@@ -67,9 +67,25 @@ def how_it_ended(status: int) -> str:
 
 
 def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str, Any]) -> dict[str, Any]:
-    """What a program's wait status, its failure file and the end of its log come to.
+    """The outcome of a program that ended. A program that fails on a full disk counts as lost.
 
-    A program that fails on a full disk is not to blame for it, whatever it says.
+    Parameters
+    ----------
+    base
+        The training directory, which may hold a failure file.
+    log
+        The log's path.
+    status
+        The program's wait status.
+    ending
+        Whether and why it was being ended.
+    spec
+        What was run (`hpt.executors.local.specification`).
+
+    Returns
+    -------
+    dict
+        `outcome`, `exit_code` and `reason` of the exit record.
     """
     code = os.waitstatus_to_exitcode(status)
     how = how_it_ended(status)
@@ -94,14 +110,14 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
 
 
 def last_line(path: str) -> str:
-    """The last line of a file that is neither blank nor tagged, shortened; nothing where there is none."""
+    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    said = next((text for line in reversed(lines) if (text := line.strip()) and text[:6] != "[hpt] "), "")
+    said = next((line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] "), "")
     return said if len(said) <= _LINE else said[:_LINE] + "…"
 
 

@@ -1,4 +1,4 @@
-"""Who descends from a process, and how to end them all. Linux; standard library only."""
+"""The descendants of a process, and how to end them all. Linux; standard library only."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ATTEMPT_VARIABLE = "HPT_ATTEMPT"
-"""Environment variable by which the processes of an attempt are known: its value is the attempt's token."""
+"""Environment variable that marks the processes of an attempt: its value is the attempt's token."""
 
 
-def _everybody() -> dict[int, tuple[str, int, int, int]]:
+def _all_processes() -> dict[int, tuple[str, int, int, int]]:
     found = ((int(name), read_stat(name)) for name in os.listdir("/proc") if name.isdigit())
     return {pid: entry for pid, entry in found if entry is not None}
 
 
-def _below(roots: set[int], everybody: Mapping[int, tuple[str, int, int, int]]) -> set[int]:
+def _below(roots: set[int], processes: Mapping[int, tuple[str, int, int, int]]) -> set[int]:
     """Every descendant of `roots`, without them."""
     children: dict[int, list[int]] = {}
-    for pid, (_, parent, _, _) in everybody.items():
+    for pid, (_, parent, _, _) in processes.items():
         children.setdefault(parent, []).append(pid)
     found: set[int] = set()
     queue = list(roots)
@@ -43,13 +43,13 @@ def signal_descendants(number: int) -> int:
     fast as it can cannot run away from it. A group of a descendant in another session than ours holds
     descendants only.
     """
-    everybody = _everybody()
+    processes = _all_processes()
     own_group = os.getpgrp()
-    below = [pid for pid in _below({os.getpid()}, everybody) if everybody[pid][0] not in "ZX"]
-    for group in {everybody[pid][2] for pid in below} - {own_group, 0}:
+    below = [pid for pid in _below({os.getpid()}, processes) if processes[pid][0] not in "ZX"]
+    for group in {processes[pid][2] for pid in below} - {own_group, 0}:
         send(-group, number)
     for pid in below:
-        if everybody[pid][2] == own_group:
+        if processes[pid][2] == own_group:
             send(pid, number)
     return len(below)
 
@@ -99,9 +99,9 @@ def kill_marked(token: str) -> int:
     its parent is not found.
     """
     mark = f"{ATTEMPT_VARIABLE}={token}".encode()
-    everybody = _everybody()
-    marked = {pid for pid, entry in everybody.items() if entry[0] not in "ZX" and mark in _environment(pid)}
-    found = {pid for pid in marked | _below(marked, everybody) if everybody[pid][0] not in "ZX"} - {
+    processes = _all_processes()
+    marked = {pid for pid, entry in processes.items() if entry[0] not in "ZX" and mark in _environment(pid)}
+    found = {pid for pid in marked | _below(marked, processes) if processes[pid][0] not in "ZX"} - {
         os.getpid()
     }
     for pid in found:

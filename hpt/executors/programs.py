@@ -18,8 +18,8 @@ MODULE_PREFIX = "module:"
 class Program:
     """A command and what it expects.
 
-    command: the words before the arguments. entry: its name as the program sees it. source: directory or
-    archive that fills `code/`, or None. in_code: the last word names a file in `code/`. takes_arguments:
+    command: the program and its first arguments. entry: its name as the program sees it. source: directory or
+    archive that fills `code/`, or None. in_code: the last of them names a file in `code/`. takes_arguments:
     hyperparameters are passed as `--name value` too. python: it runs in the tuner's interpreter.
     needs_library: it must be able to import `hpt`.
     """
@@ -43,14 +43,14 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     - a built-in algorithm's name or image URI.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it has none of these forms.
     """
     if "sagemaker_program" in hyperparameters:
         return _script_mode(_unquote(hyperparameters["sagemaker_program"]), hyperparameters)
     if image.startswith(MODULE_PREFIX):
         module, _, argument = image.removeprefix(MODULE_PREFIX).partition("?")
-        words = (sys.executable, "-m", module, *([argument] if argument else []))
-        return Program(words, entry=module, python=True, needs_library=True)
+        command = (sys.executable, "-m", module, *([argument] if argument else []))
+        return Program(command, entry=module, python=True, needs_library=True)
     path = Path(image.removeprefix("file://"))
     if path.is_absolute():
         python = path.suffix == ".py"
@@ -58,7 +58,7 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
         return Program(command, entry=path.name, source=str(path.parent), takes_arguments=True, python=python)
     algorithm = find_algorithm(image)
     if algorithm is None:
-        known = ", ".join(each.name for each in ALGORITHMS)
+        known = ", ".join(known_algorithm.name for known_algorithm in ALGORITHMS)
         raise InputError(
             f"TrainingImage {image!r} is neither a local program nor a built-in algorithm; give the absolute"
             f" path of a program or script, or one of: {known}"
@@ -68,13 +68,13 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     )
 
 
-def _unquote(text: str) -> str:
-    """Script-mode values are JSON texts within the map of texts: `"train.py"` with its quotes."""
+def _unquote(string: str) -> str:
+    """Script-mode values are JSON strings within the map of strings: `"train.py"` with its quotes."""
     try:
-        value = json.loads(text)
+        value = json.loads(string)
     except ValueError:
-        return text
-    return value if isinstance(value, str) else text
+        return string
+    return value if isinstance(value, str) else string
 
 
 def _script_mode(entry: str, hyperparameters: Mapping[str, str]) -> Program:

@@ -9,7 +9,7 @@
         log           standard output and error of the program
         metrics       what the program wrote to $HPT_METRICS_FILE, carried over into the log
         log.index     fixed-width lines `<offset> <seconds>`: the log was that long at that time
-        stop, stop-now    left by whoever wants the attempt to end
+        stop, stop-now    written by a process that requests the end of the attempt
         exit.json     how it ended; the very last thing a supervisor writes
 
 Standard library only: the supervisor imports this.
@@ -51,7 +51,7 @@ EXIT_ROOM = (
 
 
 FULL = 1 << 18
-"""A disk with fewer free bytes is full, though attempts that just ended gave back what was set aside."""
+"""A disk with fewer free bytes is full, even if attempts that just ended released reserved space."""
 
 
 def is_full(directory: str) -> bool:
@@ -96,7 +96,7 @@ def read_json(path: str) -> dict[str, Any] | None:
 
 
 def append_line(path: str, line: str) -> None:
-    """Append to a file of mere information; a full disk costs the line, not the trial."""
+    """Append to an informational file; on a full disk the line is lost, not the trial."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

@@ -4,7 +4,8 @@ Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRE
 
 WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
 (checkpoints, again and again until killed). A process of its own beside the supervisor, so that only trials
-that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whose fault that was.
+that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whether the user can
+fix it.
 """
 
 from __future__ import annotations
@@ -116,7 +117,9 @@ def upload(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
 
 
 def checkpoint_uri(spec: dict[str, Any]) -> str:
-    """A place of its own below the configured URI, so that none resumes another (behaviour 11.3)."""
+    """The training job's own place below the configured URI, so that no training job resumes another
+    (behaviour 11.3).
+    """
     return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
 
 
@@ -147,7 +150,7 @@ class CheckpointMirror:
         self._copied, self._stored = present, {}
 
     def keep_copying(self) -> None:
-        """Until killed; a file that vanishes while it is read is seen to in the next round."""
+        """Until killed; a file that is removed while it is read is retried in the next round."""
         while True:
             time.sleep(_MIRROR_SECONDS)
             try:

@@ -26,8 +26,8 @@ from hpt.search.trial import Config
 class Curve:
     """What one training job would do.
 
-    values: of the objective metric, in the order in which they are printed. seconds: how long each takes, one
-    number for all or one for each.
+    values: of the objective metric, in the order in which they are printed. seconds: the duration of each,
+    one number for all or a sequence.
 
     Raises:
         InputError: the lengths differ, or a duration is negative.
@@ -59,7 +59,7 @@ Curves = Callable[[Config], Curve]
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Faults:
     """What goes wrong, each by chance and independently in every attempt.
 
     failures: share of attempts whose program fails on the way. losses: share whose machine is lost on the
@@ -88,7 +88,7 @@ class Trouble:
                 )
 
 
-NO_TROUBLE = Trouble()
+NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,8 @@ class _Run:
 
 
 class SimulatedExecutor:
-    """Plays `curves` of the configurations it is given; of several definitions, those under their names.
+    """Plays the learning curves of the configurations it is given; in a multi-algorithm job, those of each
+    definition by name.
 
     clock: shared with the runner. seed: what goes wrong depends on it and on the attempt alone. alarms: times
     at which `sleep` must not pass by, such as the limit on the run time of the job. A program that keeps
@@ -200,7 +201,7 @@ class SimulatedExecutor:
         curves: Curves | Mapping[str, Curves],
         clock: VirtualClock,
         *,
-        trouble: Trouble = NO_TROUBLE,
+        faults: Faults = NO_FAULTS,
         market: Market = FULL_PRICE,
         seed: int = 0,
         alarms: Sequence[float] = (),
@@ -213,14 +214,14 @@ class SimulatedExecutor:
             What a training job with a given configuration would do.
         clock
             The clock that the runner reads and `sleep` moves.
-        trouble, market
+        faults, market
             What goes wrong, and what Spot capacity is like.
         seed
             Of what goes wrong by chance.
         alarms
             Times at which the clock must stop.
         """
-        self._curves, self._clock, self._trouble, self._seed = curves, clock, trouble, seed
+        self._curves, self._clock, self._faults, self._seed = curves, clock, faults, seed
         self._market = market
         self._alarms = sorted(alarms)
         self._known: set[str] = set()
@@ -264,14 +265,14 @@ class SimulatedExecutor:
         run = self._runs.get(AttemptKey(*key))
         if run is None:
             return
-        end = self._clock.now + (0.0 if now else min(self._trouble.shutdown, run.grace))
+        end = self._clock.now + (0.0 if now else min(self._faults.shutdown, run.grace))
         if end < run.end:
             run.end = end
             run.exit = Exit("Exited", None, stopped=True, started=min(run.start, end), ended=end)
             self._schedule(run)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
     def sleep(self, seconds: float) -> None:
         """Move the clock to the next thing that happens; by `seconds` if nothing is to come.
@@ -324,33 +325,33 @@ class SimulatedExecutor:
                         heappush(heap, (following, run.place, key))
 
     def _plan(self, submission: Submission) -> _Run:
-        definition, now, trouble = submission.definition, self._clock.now, self._trouble
+        definition, now, faults = submission.definition, self._clock.now, self._faults
         names = {parameter.name for parameter in definition.space.parameters}
-        texts = {name: text for name, text in submission.hyperparameters.items() if name in names}
+        strings = {name: value for name, value in submission.hyperparameters.items() if name in names}
         curves = self._curves if callable(self._curves) else self._curves[definition.name or ""]
-        curve = curves(definition.space.parse(texts))
+        curve = curves(definition.space.parse(strings))
         rng = self._generator(submission)
         fails, lost, slow, share = rng.random(4)
-        pace = trouble.slowdown if slow < trouble.stragglers else 1.0
+        pace = faults.slowdown if slow < faults.stragglers else 1.0
         capacity = now + self._market.delay * rng.exponential() if definition.spot else None
-        start = (now if capacity is None else capacity) + trouble.startup
+        start = (now if capacity is None else capacity) + faults.startup
         done = self._kept.get(submission.name, 0)
         durations = np.asarray(curve.durations[done:], dtype=np.float64)
         times = (start + pace * np.cumsum(durations)).tolist()
         end = times[-1] if times else start
         outcome = Exit("Exited", 0, started=start, ended=end)
-        if lost < trouble.losses:
+        if lost < faults.losses:
             end = start + share * (end - start)
             outcome = Exit("Lost", None, "the simulated machine was lost", started=start, ended=end)
-        elif fails < trouble.failures:
+        elif fails < faults.failures:
             end = start + share * (end - start)
             outcome = Exit("Exited", 1, "the simulated program failed", started=start, ended=end)
         if definition.spot and self._market.interruptions:
             until = start + rng.exponential(3600.0 / self._market.interruptions)
             if until < end:
                 end = until
-                words = "the simulated capacity was withdrawn"
-                outcome = Exit("Preempted", None, words, started=start, ended=end)
+                reason = "the simulated capacity was withdrawn"
+                outcome = Exit("Preempted", None, reason, started=start, ended=end)
         limit = definition.max_runtime_seconds
         if limit is not None and end > start + limit - submission.spent:
             end = start + limit - submission.spent
@@ -371,12 +372,12 @@ class SimulatedExecutor:
         )
 
     def _generator(self, submission: Submission) -> np.random.Generator:
-        text = f"{self._seed}/{submission.name}/{submission.attempt}"
-        digest = hashlib.blake2s(text.encode(), digest_size=16).digest()
+        key = f"{self._seed}/{submission.name}/{submission.attempt}"
+        digest = hashlib.blake2s(key.encode(), digest_size=16).digest()
         return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64)))
 
     def _look(self, run: _Run, now: float) -> Update | None:
-        """What became of a run since the last look; None if nothing did, as before a stop that came first."""
+        """What changed of a run since the last poll; None if nothing did, as when a stop came first."""
         count = run.printed(now)
         until = max(run.offset, run.ends[count - 1] if count else 0)
         first = bisect_right(run.ends, run.offset)
@@ -401,7 +402,7 @@ class SimulatedExecutor:
 
 
 def _phases(run: _Run, now: float) -> dict[str, float]:
-    """When each phase was entered. On Spot capacity all of them are told, else only the one of training."""
+    """When each phase was entered. On Spot capacity all phases, else only the one of training."""
     last, times = min(now, run.end), {}
     if run.capacity is not None and last >= run.capacity:
         times["Downloading"] = run.capacity

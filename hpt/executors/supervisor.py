@@ -1,6 +1,7 @@
-"""The supervisor of one attempt: it starts the program, keeps its limits, ends it all and says how it ended.
+"""The supervisor of one attempt: it starts the program, enforces its limits, ends it and records how it
+ended.
 
-One small process for each running trial. It outlives the tuner and takes orders from the attempt's
+One small process for each running trial. It outlives the tuner and reads requests from the attempt's
 directory (`record.py` lists the files), so any later tuner can take over. SIGTERM asks it to end the program,
 SIGQUIT to do so at once; both also make it look at the directory now rather than at its next tick.
 
@@ -48,13 +49,13 @@ def main(directory: str) -> NoReturn:
     except Exception:
         _complain()
         code = 255
-    os._exit(code)  # the interpreter's own farewell costs milliseconds and does nothing for us
+    os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
 
 
 def _take_lock(directory: str) -> bool:
     """Take the lock until this process ends; False if another supervisor has it.
 
-    A tuner that looks whether it is free holds it for microseconds: hence the further tries.
+    A tuner that checks whether it is free holds it for microseconds: hence the further attempts.
     """
     fd = os.open(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT, 0o644)
     for _ in range(4):
@@ -130,9 +131,9 @@ class Supervisor:
         self._look(self.ending)
         if not self.ending.begun and outcome.needs_transfer(spec):
             self._enter("Downloading")
-            trouble = self._transfer("download", self.ending)
-            if trouble is not None:
-                return trouble
+            failure = self._transfer("download", self.ending)
+            if failure is not None:
+                return failure
         if self.ending.begun:
             return outcome.not_started()
         return self._store(self._run_program())
@@ -160,7 +161,7 @@ class Supervisor:
         return result
 
     def _command(self) -> tuple[list[str], str]:
-        """The words to execute and the working directory."""
+        """The command and the working directory."""
         spec = self.spec
         source = spec["source"]
         if source is not None and contract.is_remote(source):
@@ -177,7 +178,7 @@ class Supervisor:
         return command, directory
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Put model and output away; the model of a failed run is not (behaviour 16.4)."""
+        """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
         spec = self.spec
         model, data = os.path.join(self.base, "model"), os.path.join(self.base, "output/data")
         parts = [
@@ -195,9 +196,9 @@ class Supervisor:
         except OSError as error:
             return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")
         if contract.is_remote(spec["output_path"]):
-            trouble = self._transfer("upload", outcome.Ending(accepts_stop=False))
-            if trouble is not None:
-                return trouble
+            failure = self._transfer("upload", outcome.Ending(accepts_stop=False))
+            if failure is not None:
+                return failure
         return result | {"model": places.get("model")}
 
     # -- waiting --------------------------------------------------------------------------------------------
@@ -205,11 +206,11 @@ class Supervisor:
     def _attend(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> int:
         """Wait for a child's end while keeping its limits and the log's index; returns its wait status.
 
-        When the first process of a program that is to end died of SIGTERM without a word to its children (as
-        a shell does), they get the signal too, and the rest of the grace period.
+        When the first process of a program that is to end died of SIGTERM without passing it to its children
+        (as a shell does), they get the signal too, and the rest of the grace period.
         """
         status: int | None = None
-        told_all = False
+        signalled_all = False
         while True:
             ended = process.reap()
             if ended:
@@ -220,8 +221,8 @@ class Supervisor:
                 spared = ending.begun and not ending.killed and _died_of_sigterm(status)
                 if not spared or process.reap() is None:
                     return status
-                if not told_all:
-                    told_all = True
+                if not signalled_all:
+                    signalled_all = True
                     process.signal_descendants(signal.SIGTERM)
             self._keep_limits(pid, ending, grace, deadline)
             self._carry_metrics()
@@ -255,7 +256,7 @@ class Supervisor:
         urgent = self._asked(record.STOP_NOW)
         owner = self.spec.get("owner")
         if owner is not None and ProcessIdentity.from_json(owner).lives() is False:
-            self.signalled.add(record.STOP)  # nobody is left who could want the result
+            self.signalled.add(record.STOP)  # no process is left to read the result
         if ending.accepts_stop and not ending.timed_out and (urgent or self._asked(record.STOP)):
             ending.stopped = True
         return urgent
@@ -279,14 +280,14 @@ class Supervisor:
         if status == 0 or ending.begun:
             return None
         said = outcome.last_line(self._path(TRANSFER_LOG)) or outcome.how_it_ended(status)
-        text = f"the {what} failed: {said}"
+        reason = f"the {what} failed: {said}"
         theirs = os.WIFEXITED(status) and os.WEXITSTATUS(status) == contract.TRANSFER_REFUSED
-        return outcome.failed(text) if theirs else outcome.lost(text)
+        return outcome.failed(reason) if theirs else outcome.lost(reason)
 
     def _launch_transfer(self, what: str) -> int:
         output = os.open(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            words = [
+            command = [
                 self.spec["interpreter"],
                 "-m",
                 "hpt.executors.s3_transfer",
@@ -297,7 +298,7 @@ class Supervisor:
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
             )
-            return launch.launch(words, self.variables | {"PYTHONPATH": packages}, self.directory, output)
+            return launch.launch(command, self.variables | {"PYTHONPATH": packages}, self.directory, output)
         finally:
             os.close(output)
 

@@ -70,21 +70,67 @@ def tune(
     report. An exception fails the trial, not the job; so do NaN and no value at all. As with every spawned
     process, a script that calls `tune` guards the call with `if __name__ == "__main__":`.
 
-    hyperband: how `strategy="Hyperband"` stops trials, which must report. early_stopping: the median rule.
-    completion: what else ends the job, a target for one. warm_start: names of jobs under `state` that have
-    ended, whose results this one begins with; a `WarmStart` says what they have in common with it. Such a job
-    needs a `name`.
+    Without `name` and `state` the job lives in a temporary directory and is deleted at the end, its logs too;
+    `failure_reason` of each trial says what went wrong. With one it is kept under `state` and the same call
+    resumes it after a crash or Ctrl-C.
 
-    Without `name` and `state` the job lives in a temporary directory and is gone afterwards, its logs too;
-    `failure_reason` of each trial says what went wrong. With one it is kept under `state` (default
-    `$HPT_HOME`, else `~/.hpt`) and the same call resumes it after a crash or Ctrl-C.
+    Parameters
+    ----------
+    train
+        The function to tune.
+    space
+        The search space of its configurations.
+    metric
+        A name for what `train` reports and returns.
+    objective
+        `Maximize` or `Minimize`, in any case.
+    strategy
+        `Bayesian`, `Random`, `Hyperband` or `Grid`, in any case.
+    hyperband
+        How `strategy="Hyperband"` stops trials, which must report.
+    early_stopping
+        The median rule, if trials are to be stopped by it.
+    completion
+        What else ends the job, such as a target.
+    warm_start
+        Names of jobs under `state` that have ended and whose results this one begins with; a `WarmStart` says
+        what they have in common with it. Such a job needs a `name`.
+    max_jobs
+        How many trials there are at most.
+    max_parallel_jobs
+        How many of them run at once.
+    max_runtime_seconds
+        Seconds after which the job ends.
+    max_trial_seconds
+        Seconds after which a trial is stopped; None: never.
+    seed
+        Makes the search repeatable; None draws one.
+    name
+        The job's name, under which it is kept.
+    state
+        The state directory; None: `$HPT_HOME`, else `~/.hpt`.
+    environment
+        Environment variables of the worker processes, beside those of this process.
+    verbose
+        Whether progress is printed to standard error.
 
-    Raises:
-        InputError: an argument breaks its rule, or `train` cannot be pickled; nothing was started.
-        JobExistsError: `name` is that of a job with other arguments. JobOwnedError: another living process
-            runs it. Nothing was changed.
-        MissingDependencyError: `hpt[jobs]` is not installed.
-        KeyboardInterrupt: after the running trials were put down with grace.
+    Returns
+    -------
+    TuningResult
+        The best trial, all trials and why the job ended.
+
+    Raises
+    ------
+    InputError
+        An argument breaks its rule, or `train` cannot be pickled; nothing was started.
+    JobExistsError
+        `name` is that of a job with other arguments; nothing was changed.
+    JobOwnedError
+        Another living process runs the job; nothing was changed.
+    MissingDependencyError
+        `hpt[jobs]` is not installed.
+    KeyboardInterrupt
+        After the running trials were interrupted with grace.
     """
     from hpt.job.complete import make
     from hpt.job.draft import Draft, DraftWarmStart
@@ -102,7 +148,7 @@ def tune(
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
         raise InputError(
-            "warm_start takes results of jobs that were kept; give this one a name, to be kept too"
+            "warm_start takes results of stored jobs; give this job a name, so that it is stored too"
         )
     ephemeral = name is None and state is None
     with ExitStack() as closing:
@@ -185,10 +231,10 @@ def run(
     Raises:
         ValidationError: a new job breaks a rule, or its program, data or a place is not there or cannot be
             reached; nothing was started.
-        JobExistsError: the name is that of a job described otherwise. JobOwnedError: another living process
-            runs it. Nothing was changed.
+        JobExistsError: the name is that of a job with a different description. JobOwnedError: another living
+            process runs it. Nothing was changed.
         MissingDependencyError: `hpt[jobs]` is not installed.
-        KeyboardInterrupt: after the running trials were put down with grace.
+        KeyboardInterrupt: after the running trials were interrupted with grace.
     """
     require_jobs("hpt.run")
     from hpt.running.session import Again, Session
@@ -209,7 +255,7 @@ def _follow(run: Run, verbose: bool) -> TuningResult:
         for note in run.notes:
             progress.say(note)
     if run.follow(progress):
-        raise KeyboardInterrupt(f"tuning job {run.name} was interrupted; its trials were put down")
+        raise KeyboardInterrupt(f"tuning job {run.name} was interrupted with its trials")
     return run.result()
 
 

@@ -22,7 +22,7 @@ REPORT_PREFIX = "[hpt] report="
 RESULT_PREFIX = "[hpt] result="
 
 
-def number_text(value: object, what: str) -> str:
+def format_number(value: object, what: str) -> str:
     """The shortest decimal of a real number that reads back to the same float.
 
     Raises:
@@ -35,26 +35,26 @@ def number_text(value: object, what: str) -> str:
 
 def report(value: float) -> None:
     """Report one interim value of the objective; each report is one unit of progress."""
-    print(f"\n{REPORT_PREFIX}{number_text(value, 'the reported value')}", flush=True)
+    print(f"\n{REPORT_PREFIX}{format_number(value, 'the reported value')}", flush=True)
 
 
 def main() -> int:
     base = Path(os.environ["SAGEMAKER_BASE_DIR"])
     try:
         function, space = _load(Path(os.environ["HPT_FUNCTION"]), os.environ.get("HPT_FUNCTION_MAIN", ""))
-        texts = json.loads((base / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
-        config = space.parse({parameter.name: texts[parameter.name] for parameter in space.parameters})
+        strings = json.loads((base / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
+        config = space.parse({parameter.name: strings[parameter.name] for parameter in space.parameters})
         reported = []
 
-        def noted(value: float) -> None:
+        def report_and_record(value: float) -> None:
             report(value)
             reported.append(value)
 
-        result = function(dict(config), noted)
+        result = function(dict(config), report_and_record)
         if result is None and not reported:
             raise TypeError("train returned None and reported nothing; return a float or call report(value)")
         if result is not None:
-            print(f"\n{RESULT_PREFIX}{number_text(result, 'the returned value')}", flush=True)
+            print(f"\n{RESULT_PREFIX}{format_number(result, 'the returned value')}", flush=True)
     except Exception as error:
         traceback.print_exc()
         sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""What more than one adapter needs to know of the machine. Standard library only."""
+"""What several adapters need from the machine. Standard library only."""

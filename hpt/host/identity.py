@@ -17,16 +17,24 @@ _ENDED = "ZXx"
 
 
 class ProcessIdentity:
-    """One process, told apart from every other that ever had its id.
-
-    boot: the kernel's boot id. namespace: inode of the process id namespace, for a pid means nothing outside
-    it. pid: as the process sees itself. start: the kernel's start time of the process, in clock ticks since
-    boot.
-    """
+    """One process, distinguished from every other that ever had its id."""
 
     __slots__ = ("boot", "namespace", "pid", "start")
 
     def __init__(self, boot: str, namespace: int, pid: int, start: int) -> None:
+        """Nothing is checked.
+
+        Parameters
+        ----------
+        boot
+            The kernel's boot id.
+        namespace
+            Inode of the process id namespace: a pid means nothing outside it.
+        pid
+            As the process sees itself.
+        start
+            The kernel's start time of the process, in clock ticks since boot.
+        """
         self.boot, self.namespace, self.pid, self.start = boot, namespace, pid, start
 
     @staticmethod
@@ -39,26 +47,26 @@ class ProcessIdentity:
 
     @staticmethod
     def of(pid: int) -> ProcessIdentity | None:
-        """The process of that id in this namespace; None if none runs."""
+        """The process of that id in this namespace; None if no such process runs."""
         found = read_stat(pid)
         if found is None or found[0] in _ENDED:
             return None
         return ProcessIdentity(boot_id(), pid_namespace(), pid, found[3])
 
     @staticmethod
-    def parse(text: str) -> ProcessIdentity:
+    def parse(string: str) -> ProcessIdentity:
         """The identity that `str` wrote.
 
         Raises:
             StorageError: a newer version wrote another form of it.
         """
         try:
-            boot, namespace, pid, start = text.split("/")
+            boot, namespace, pid, start = string.split("/")
             return ProcessIdentity(boot, int(namespace), int(pid), int(start))
         except ValueError:
-            from hpt.search.stored import newer  # late: a supervisor has no use for it
+            from hpt.search.stored import newer  # late: a supervisor does not need it
 
-            raise newer(f"the process {text!r} that runs the job is of an unknown form") from None
+            raise newer(f"the process {string!r} that runs the job is of an unknown form") from None
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> ProcessIdentity:
@@ -123,9 +131,9 @@ def read_stat(pid: int | str) -> tuple[str, int, int, int] | None:
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
+            stat = file.read()
     except OSError:
         return None
     # The second field, the name, may hold anything, also spaces and brackets.
-    fields = text[text.rindex(b")") + 2 :].split()
+    fields = stat[stat.rindex(b")") + 2 :].split()
     return fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19])

@@ -1,8 +1,8 @@
-"""What a tuning job asks of its executor, asked again where the executor fails.
+"""The calls that a tuning job makes to its executor, with retries where the executor fails.
 
-A call that raises RetryableError says nothing of any attempt: a submission waits, a stop is asked for again
-until it is acknowledged, and a poll brings no news. Each kind of call is made again after a pause, which
-grows while the executor goes on failing.
+A call that raises RetryableError says nothing about any attempt: a submission waits, a stop is requested
+again until it is acknowledged, and a poll brings no updates. Each kind of call is retried after a pause,
+which grows while the executor keeps failing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hpt.errors import ExecutorError, RetryableError, StorageError
 from hpt.executors.base import AttemptKey, Executor, Submission, Update
 
 PATIENCE = 600.0
-"""Seconds for which an executor may bring no news at all before the job is put down, to be resumed."""
+"""Seconds without any answer of the executor after which the job is interrupted, to be resumed later."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
 
@@ -43,7 +43,7 @@ class Backoff:
         return self._since is not None
 
     def failed(self) -> float:
-        """A call failed; for how many seconds no call has succeeded."""
+        """Record that a call failed; returns for how many seconds no call has succeeded."""
         self._failed_at = self._clock()
         self._since = self._failed_at if self._since is None else min(self._since, self._failed_at)
         self._pause = min(LONGEST_PAUSE, 2 * self._pause or FIRST_PAUSE)
@@ -54,14 +54,14 @@ class Backoff:
 
 
 class _Queue(Generic[T]):
-    """Calls still to be made, by attempt, in order. One that fails becomes the last, and ends the round."""
+    """Calls still to be made, by attempt, in order. One that fails moves to the end and ends the round."""
 
-    def __init__(self, clock: Callable[[], float], trouble: str, say: Callable[[str], None]) -> None:
-        self._backoff, self._trouble, self._say = Backoff(clock), trouble, say
+    def __init__(self, clock: Callable[[], float], problem: str, say: Callable[[str], None]) -> None:
+        self._backoff, self._problem, self._say = Backoff(clock), problem, say
         self.calls: dict[AttemptKey, T] = {}
 
     def make(self, keys: Collection[AttemptKey], call: Callable[[AttemptKey, T], None]) -> None:
-        """Make the calls for those of `keys` that there are, none during a pause."""
+        """Make the calls that wait for one of `keys`; none during a pause."""
         if not self.calls or not self._backoff.over:
             return
         for key in [key for key in self.calls if key in keys]:
@@ -71,7 +71,7 @@ class _Queue(Generic[T]):
             except RetryableError as error:
                 self.calls[key] = content
                 if not self._backoff.failing:
-                    self._say(f"{self._trouble.format(name=key.name)}: {error}; trying again")
+                    self._say(f"{self._problem.format(name=key.name)}: {error}; trying again")
                 self._backoff.failed()
                 return
             self._backoff.succeeded()
@@ -80,8 +80,8 @@ class _Queue(Generic[T]):
 class Attempts:
     """The attempts that this process has under an executor.
 
-    boundary: called with a name before and after calls; it may raise. say: called with what a person should
-    know of a failing executor. patience: seconds without any news before `poll` gives up.
+    boundary: called with a name before and after calls; it may raise. say: called with messages for the user
+    about a failing executor. patience: seconds without any answer before `poll` gives up.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class Attempts:
         self._stops.calls.pop(key, None)
 
     def withdraw(self) -> None:
-        """Submit nothing that still waits to be."""
+        """Drop the submissions that still wait."""
         self._submissions.calls.clear()
 
     def act(self) -> list[tuple[AttemptKey, str]]:
         """Make the calls that are due; returns the attempts that cannot be started, each with the reason.
 
         Raises:
-            StorageError: nothing can be started before a person has made room.
+            StorageError: nothing can be started before the user has made room.
         """
         refused: list[tuple[AttemptKey, str]] = []
         full: list[StorageError] = []
@@ -163,7 +163,7 @@ class Attempts:
         """What changed; nothing while the executor does not answer.
 
         Raises:
-            ExecutorError: it has not answered for so long that the job is better resumed later.
+            ExecutorError: it has not answered for `patience` seconds; the job can be resumed later.
         """
         if not self._polling.over:
             return []

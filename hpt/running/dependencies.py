@@ -13,8 +13,8 @@ JOBS = {
     "PyYAML": "yaml",
     "rich": "rich",
 }
-"""Of `hpt[jobs]`: the modules that distributions bring. Numba is not asked for: without it logs are read more
-slowly, and that is all.
+"""The distributions of `hpt[jobs]` and the modules that they install. Numba is not required: without it logs
+are only read more slowly.
 """
 
 

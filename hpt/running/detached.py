@@ -1,7 +1,7 @@
 """Runs one stored tuning job in a process of its own: `python -P detached.py STATE NAME`.
 
-Started by whoever wants the job to outlive it; nobody reads its output but in the log it was given. A job
-that another process runs, or that has ended or was deleted meanwhile, is left alone without a word.
+Started by a process that the job is to outlive; its output goes to the log it was given. A job that another
+process runs, or that has ended or was deleted meanwhile, is ignored silently.
 """
 
 import sys

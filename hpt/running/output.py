@@ -9,23 +9,23 @@ from hpt.errors import RetryableError
 
 
 class _Outlet:
-    """A stream that passes everything on, and forgives failures of one kind.
+    """A stream that passes everything on and ignores failures of one kind.
 
     Any other failure is raised once: what a stream holds back fails again with every flush, and the
     interpreter flushes at its end.
     """
 
-    def __init__(self, stream: TextIO, forgiven: type[OSError]) -> None:
+    def __init__(self, stream: TextIO, ignored: type[OSError]) -> None:
         self._stream = stream
-        self._forgiven = forgiven
-        self._told = False
+        self._ignored = ignored
+        self._reported = False
 
-    def write(self, text: str) -> int:
+    def write(self, string: str) -> int:
         try:
-            return self._stream.write(text)
+            return self._stream.write(string)
         except OSError as error:
             self._failed(error)
-            return len(text)
+            return len(string)
 
     def flush(self) -> None:
         try:
@@ -34,11 +34,11 @@ class _Outlet:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        if self._told or isinstance(error, self._forgiven):
+        if self._reported or isinstance(error, self._ignored):
             return
-        self._told = True
+        self._reported = True
         raise RetryableError(
-            f"the result could not be written to standard output: {error.strerror}; mend that and ask again"
+            f"the result could not be written to standard output: {error.strerror}; fix that and try again"
         ) from error
 
     def __getattr__(self, name: str) -> object:
@@ -56,11 +56,11 @@ def for_results(stream: TextIO | None) -> TextIO:
 
 
 def for_progress(stream: TextIO | None) -> TextIO:
-    """Standard error: words about a running job, which goes on whether or not they can be written."""
+    """Standard error: messages about a running job, which goes on whether or not they can be written."""
     return _outlet(stream, OSError)
 
 
-def _outlet(stream: TextIO | None, forgiven: type[OSError]) -> TextIO:
+def _outlet(stream: TextIO | None, ignored: type[OSError]) -> TextIO:
     if stream is None:
         stream = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    return cast(TextIO, _Outlet(stream, forgiven))
+    return cast(TextIO, _Outlet(stream, ignored))

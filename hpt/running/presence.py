@@ -11,13 +11,13 @@ from hpt.sagemaker.request.surroundings import Surroundings, missing
 
 
 def check_places(config: JobConfig) -> None:
-    """Look for what the definitions of a job name; last and only if all else is there, on S3.
+    """Check that what the definitions of a job name exists. S3 is asked last, and only if all else is there.
 
     Raises:
         ValidationError: naming everything that cannot be used, with the reason and the fix.
     """
     draft, naming = draft_of(config), field_naming(bool(config.definitions))
     for surroundings in (Surroundings(), Surroundings(check_s3)):
-        found = list(missing(draft, naming, surroundings))
-        if found:
-            raise ValidationError(found)
+        violations = list(missing(draft, naming, surroundings))
+        if violations:
+            raise ValidationError(violations)

@@ -1,4 +1,4 @@
-"""A running job in words: what the plain progress lines and the live display both say."""
+"""Messages about a running job: what the plain progress lines and the live display share."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """A metric value for reading: six significant digits."""
+    """A metric value with six significant digits."""
     return "-" if value is None else f"{value:.6g}"
 
 
 def hyperparameters(config: Config, width: int = 1000) -> str:
     """`eta=0.31 max_depth=4`, cut at `width` characters."""
-    words = " ".join(f"{name}={f'{v:.4g}' if isinstance(v, float) else v}" for name, v in config.items())
-    return words if len(words) <= width else words[: width - 1] + "…"
+    line = " ".join(f"{name}={f'{v:.4g}' if isinstance(v, float) else v}" for name, v in config.items())
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def time_left(runner: TuningJobRunner, now: float) -> float | None:
@@ -48,18 +48,18 @@ def time_left(runner: TuningJobRunner, now: float) -> float | None:
 def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
     """One ended training job in a line."""
     metric = runner.config.definition_of(job.definition).objective.metric
-    words = f"{job.name}  {job.secondary}"
+    line = f"{job.name}  {job.secondary}"
     if job.value is not None:
-        words += f"  {metric} {number(job.value)}"
+        line += f"  {metric} {number(job.value)}"
         if runner.state.best is job:
-            words += " (best so far)"
+            line += " (best so far)"
     if job.failure_reason:
-        words += f"  {' '.join(job.failure_reason.split())[:200]}"
-    return words
+        line += f"  {' '.join(job.failure_reason.split())[:200]}"
+    return line
 
 
 class PlainProgress:
-    """One line per happening, for pipes and log files."""
+    """One line per event, for pipes and log files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -69,21 +69,21 @@ class PlainProgress:
         later = sum(isinstance(event, ev.TrialEnded) for event in events)
         for event in events:
             later -= isinstance(event, ev.TrialEnded)
-            words = self._words(runner, event, later)
-            if words:
+            message = self._message(runner, event, later)
+            if message:
                 self._shown = max(self._shown, event.time)  # a log's times may trail those of the tuner
                 elapsed = duration(self._shown - runner.state.created)
-                print(f"{elapsed:>8}  {words}", file=self._stream, flush=True)
+                print(f"{elapsed:>8}  {message}", file=self._stream, flush=True)
 
     def tick(self, runner: TuningJobRunner) -> None:
         pass
 
-    def say(self, words: str) -> None:
-        print(f"hpt: {words}", file=self._stream, flush=True)
+    def say(self, message: str) -> None:
+        print(f"hpt: {message}", file=self._stream, flush=True)
 
     @staticmethod
-    def _words(runner: TuningJobRunner, event: ev.Event, later: int) -> str:
-        """What `event` is to a person, "" for nothing. `later`: how many ends follow it in the same step."""
+    def _message(runner: TuningJobRunner, event: ev.Event, later: int) -> str:
+        """The message for `event`, "" for none. `later`: how many trials end after it in the same step."""
         jobs = runner.state.jobs
         match event:
             case ev.AttemptCreated() if event.attempt == 1:

@@ -1,4 +1,6 @@
-"""Reads the logs of running attempts: news of the executor in, dated metric values out, at a pace."""
+"""Reads the logs of running attempts: updates of the executor in, metric values with their times out, at a
+limited pace.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ class LogReader:
     """Reads what `poll` brings, in its order.
 
     pace: how long one `read` may go on, the rest being left for the next; None: until what one poll brought
-    is read. What was handed out and not yet read is kept, and nothing further asked for meanwhile: an
-    executor bounds what it hands out. A log that takes long is read in turns with the others.
+    is read. What was handed out and not yet read is kept, and the executor is not polled meanwhile: it bounds
+    what it hands out. A log that takes long is read in turns with the others.
 
     boundary: called with a name before a log is read; it may raise.
     """
@@ -65,7 +67,7 @@ class LogReader:
 
     def _take(self, update: Update) -> Reading:
         tail = self._tails.get(update.key)
-        if tail is None:  # of an attempt that nobody follows any more
+        if tail is None:  # the attempt is not followed any more
             return Reading(update, [], None)
         values = tail.go_on(self._pace) if tail.behind else []
         if update.log.data and not tail.behind:

@@ -1,4 +1,4 @@
-"""What a tuning job came to, for a program in Python."""
+"""The result of a tuning job, for a program in Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TuningResult:
-    """What a tuning job came to.
+    """The result of a tuning job.
 
     best_trial: None if no trial yielded a usable objective. trials: in launch order, each with a
     `failure_reason` of its own. completion_reason: what ended the job, `MaxNumberOfTrainingJobs` for one.

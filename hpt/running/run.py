@@ -1,4 +1,4 @@
-"""One tuning job in the hands of this process: followed to its end, stopped, and what came of it."""
+"""One tuning job as this process handles it: follow it to its end, stop it, read its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpt.running.session import Progress, Session, drive
 
 
 class Run:
-    """A stored tuning job. notes: what is to be said of it once, now."""
+    """A stored tuning job. notes: messages about it, to be shown once."""
 
     def __init__(
         self,
@@ -22,7 +22,19 @@ class Run:
         notes: Sequence[str] = (),
         prepare: Callable[[Path], object] | None = None,
     ) -> None:
-        """prepare: given the job's directory once this process runs the job, and no other."""
+        """A handle on the job; nothing runs before `follow`.
+
+        Parameters
+        ----------
+        session
+            Holds the job.
+        name
+            The job's name.
+        notes
+            Messages about the job, to be shown once.
+        prepare
+            Called with the job's directory once this process runs the job, and no other.
+        """
         self.name, self.notes = name, tuple(notes)
         self._session, self._prepare = session, prepare
         self._runner: TuningJobRunner | None = None
@@ -46,17 +58,17 @@ class Run:
         """
         with self._session.take(self.name, progress=progress) as runner:
             if self._prepare is not None:
-                self._prepare(self.directory)  # only now: until it was ours, another may have been using it
+                self._prepare(self.directory)  # only now: before, another process may have used it
             begin(runner)
             self._runner = runner
             return drive(runner, progress)
 
     def stop(self) -> None:
-        """Ask for its end, for good, of whoever runs it."""
+        """Ask the process that runs it to stop it for good."""
         self._session.storage.leave(self.name, STOP)
 
     def result(self) -> TuningResult:
-        """What came of it, as far as this process has followed it; a job that was not is followed first."""
+        """Its result, as far as this process has followed it; it is followed first if it was not yet."""
         if self._runner is None:
             self.follow()
         assert self._runner is not None

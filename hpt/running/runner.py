@@ -28,12 +28,13 @@ from hpt.search import events as ev
 from hpt.search.convergence import Convergence
 from hpt.search.events import AttemptOutcome, StopReason
 from hpt.search.history import History
+from hpt.search.numbers import counted
 from hpt.search.trial import Decision, TrialStatus
 from hpt.search.tuner import Tuner
 from hpt.storage.base import Lease, Storage
 
 FAILURES_WITHOUT_SUCCESS = 5
-"""So many failed training jobs with none succeeded end the tuning job as Failed (behaviour 4.1)."""
+"""This many failed training jobs with none succeeded end the tuning job as Failed (behaviour 4.1)."""
 
 _SLACK = 1.0
 """Seconds before a wait is over from which it is looked at exactly, since sums of times are rounded."""
@@ -50,8 +51,8 @@ class TuningJobRunner:
     observe: called with the events of each committed step. boundary: called with a name at every point
     between deciding, recording and acting; whatever is killed there must resume. Both may raise to end it.
     pace: how long one step may read logs, the rest being left for the next; None: until what came is read.
-    say: called with what a person should know now. patience: seconds for which the executor may fail to bring
-    news before `step` gives up; the job can then be resumed.
+    say: called with messages for the user. patience: seconds without an answer of the executor after which
+    `step` gives up; the job can then be resumed.
     """
 
     def __init__(
@@ -67,9 +68,33 @@ class TuningJobRunner:
         observe: Callable[[Sequence[ev.Event]], None] = lambda events: None,
         boundary: Callable[[str], None] = lambda name: None,
         pace: Pace | None = None,
-        say: Callable[[str], None] = lambda words: None,
+        say: Callable[[str], None] = lambda message: None,
         patience: float = PATIENCE,
     ) -> None:
+        """Bring the job to the state that its events give; nothing is started before `step`.
+
+        Parameters
+        ----------
+        config
+            The job, its seed included.
+        created
+            When it was created, in seconds since the epoch.
+        events
+            What was recorded of it so far, in order.
+        storage, lease
+            Where events are appended, and the right to do so.
+        executor
+            Runs the training programs.
+        clock
+            Seconds since the epoch.
+        observe, boundary, pace, say, patience
+            See the class.
+
+        Raises
+        ------
+        ValueError
+            The job has no seed.
+        """
         if config.seed is None:
             raise ValueError("the seed of a stored job is always recorded")
         self.config = config
@@ -82,9 +107,10 @@ class TuningJobRunner:
         self._storage, self._lease = storage, lease
         self._clock, self.observe, self._boundary, self.say = clock, observe, boundary, say
         self._definitions = {
-            each.name: CompiledDefinitions(each.metric_definitions) for each in config.all_definitions
+            definition.name: CompiledDefinitions(definition.metric_definitions)
+            for definition in config.all_definitions
         }
-        self._attempts = Attempts(executor, clock, boundary, lambda words: self.say(words), patience)
+        self._attempts = Attempts(executor, clock, boundary, lambda message: self.say(message), patience)
         self._reader = LogReader(self._attempts.poll, pace, boundary)
         self._numbers: dict[AttemptKey, int] = {}  # the trials of live attempts
         self._idle: set[int] = set()  # running trials without a live attempt
@@ -104,7 +130,7 @@ class TuningJobRunner:
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to do: the job is terminal, or paused with every trial put down."""
+        """Nothing is left to do: the job is terminal, or paused with every trial interrupted."""
         return self.state.status.ended or (self._interrupting and not self._attempts.submitted)
 
     def step(self) -> bool:
@@ -131,7 +157,7 @@ class TuningJobRunner:
                 sleep(pause)
 
     def interrupt(self, *, now: bool = False) -> None:
-        """Put every running trial down, with grace unless `now`, so that a resume continues it.
+        """Interrupt every running trial, with grace unless `now`, so that a resume continues it.
 
         The job stays InProgress; step until `finished`.
         """
@@ -193,7 +219,7 @@ class TuningJobRunner:
             self._attempts.stop(_key(job), now=now)
 
     def _take_in(self, reading: Reading) -> None:
-        """Record what became of an attempt."""
+        """Record an update of an attempt."""
         number = self._numbers.get(reading.update.key)
         if number is None:
             return
@@ -233,15 +259,15 @@ class TuningJobRunner:
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
-        put_down = exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED
+        interrupted = exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED
         taken = exit.outcome in (AttemptOutcome.LOST, AttemptOutcome.PREEMPTED)
-        if taken or put_down:
+        if taken or interrupted:
             outcome, code, reason = AttemptOutcome(exit.outcome), None, exit.reason
             if not taken:
                 outcome, code, reason = AttemptOutcome.INTERRUPTED, exit.exit_code, ""
             kept = job.reports_within(exit.checkpoint)
             self._emit(ev.AttemptEnded(now, job.number, job.attempt, outcome, code, reason, kept))
-            return  # what becomes of the trial is settled next
+            return  # whether the trial goes on is decided next
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
@@ -295,7 +321,9 @@ class TuningJobRunner:
             elif limit is not None and job.ran >= limit:
                 self._end_trial(job, self._clock(), TrialStatus.STOPPED, str(StopReason.DEADLINE))
             elif job.lost > definition.retry_attempts:
-                reason = f"the infrastructure failed {job.lost} times; the last time: {job.lost_reason}"
+                reason = (
+                    f"the infrastructure failed {counted(job.lost, 'time')}; the last time: {job.lost_reason}"
+                )
                 self._end_trial(job, self._clock(), TrialStatus.FAILED, "Failed", reason, retryable=True)
 
     def _end_trial(
@@ -377,7 +405,7 @@ class TuningJobRunner:
             last = next(
                 (job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), ""
             )
-            reason = f"no training job succeeded after {failed} attempts" + (
+            reason = f"no training job succeeded after {counted(failed, 'attempt')}" + (
                 f"; the last one: {last}" if last else ""
             )
         self._emit(ev.JobEnded(self._clock(), str(status), criterion, reason[:1024]))
@@ -387,13 +415,13 @@ class TuningJobRunner:
         return counters["Failed"] >= FAILURES_WITHOUT_SUCCESS and not counters["Succeeded"]
 
     def _all_failed(self) -> bool:
-        """Whether nothing came of any training job, and none was merely stopped before it could report."""
+        """Whether no training job succeeded, and none was merely stopped before it could report."""
         state = self.state
         stopped, succeeded = state.training_counters["Stopped"], state.objective_counters["Succeeded"]
         return state.launched > 0 and not succeeded and not stopped
 
     def _launch(self) -> None:
-        """Fill free slots: first trials that were put down or lost, then new ones."""
+        """Fill free slots: first trials that were interrupted or lost, then new ones."""
         state, limits = self.state, self.config.limits
         if self._interrupting or state.criterion or state.status.ended:
             return
@@ -416,7 +444,7 @@ class TuningJobRunner:
     # -- recording, then acting
 
     def _commit_and_act(self) -> bool:
-        """One transaction, then stops and submissions. An append that fails leaves the world untouched."""
+        """One transaction, then stops and submissions. An append that fails has no other effect."""
         events, self._events = self._events, []
         if events:
             self._boundary("before-commit")
@@ -430,7 +458,7 @@ class TuningJobRunner:
         return bool(events or self._events or self._reader.behind)
 
     def _act(self) -> None:
-        """Ask of the executor what is due. An attempt that it cannot start is lost."""
+        """Make the calls to the executor that are due. An attempt that it cannot start is lost."""
         for key, reason in self._attempts.act():
             job = self.state.running[self._numbers.pop(key)]
             ended = self._clock(), job.number, job.attempt, AttemptOutcome.LOST
@@ -438,14 +466,14 @@ class TuningJobRunner:
 
     def _submit(self, job: TrainingJob) -> None:
         definition = self.config.definition_of(job.definition)
-        texts = {**definition.hyperparameters, **definition.space.format(job.config)}
-        texts[OBJECTIVE_METRIC_KEY] = definition.objective.metric
+        hyperparameters = {**definition.hyperparameters, **definition.space.format(job.config)}
+        hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
         parallel = self.config.limits.max_parallel_jobs
         key = _key(job)
         self._numbers[key] = job.number
         self._reader.follow(key, self._definitions[definition.name], job.cursor)
         self._attempts.submit(
-            Submission(job.name, job.attempt, texts, definition, parallel, job.ran, job.cursor)
+            Submission(job.name, job.attempt, hyperparameters, definition, parallel, job.ran, job.cursor)
         )
 
 
@@ -461,6 +489,17 @@ def _stopped(job: TrainingJob) -> str:
 def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
     """`<tuning job name>-<ordinal>-<8 hex digits>` (behaviour 4.1); the digits are a function of the job
     alone.
+
+    Parameters
+    ----------
+    job_name
+        The tuning job's name.
+    number
+        The trial's number, from 1.
+    seed
+        The job's seed.
+    created
+        When the job was created, in seconds since the epoch.
     """
     digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
     return f"{job_name}-{number:03d}-{digest}"

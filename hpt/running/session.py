@@ -1,4 +1,4 @@
-"""Where tuning jobs live on this machine, and how one is created, taken up and driven to its end."""
+"""The tuning jobs of a state directory: creating them, resuming them and running them to their end."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Shows a running job to a person."""
+    """Shows a running job to the user."""
 
     def update(self, runner: TuningJobRunner, events: Sequence[Event]) -> None:
         """Called after every committed step."""
@@ -56,8 +56,8 @@ class Progress(Protocol):
         """Called whenever the runner pauses."""
         ...
 
-    def say(self, words: str) -> None:
-        """Something the person in front of it should know now."""
+    def say(self, message: str, /) -> None:
+        """Show a message."""
         ...
 
 
@@ -71,8 +71,8 @@ def _working_directory() -> str:
 class Again(StrEnum):
     """What to do where the name of a job to start is taken.
 
-    NEVER: refuse. SAME: go on with that job, or show how it ended, if it was described the same; refuse
-    otherwise. NEXT: as SAME if it is unfinished, else run as NAME-2, NAME-3, ...
+    NEVER: refuse. SAME: go on with that job, or show how it ended, if its description is the same; else
+    refuse. NEXT: as SAME if it is unfinished, else run as NAME-2, NAME-3, ...
     """
 
     NEVER = "never"
@@ -120,20 +120,31 @@ class Session:
 
         Parameters
         ----------
-        config: the job. Without a request its rules are checked here, its defaults are filled in, and a new
-            one's programs, data and places are looked for.
-        again: what to do where the name is taken.
-        request: the one that `config` was read from by `read_request`, which has checked all that.
-        notes: what the reader of the request says of it.
-        warm_start_jobs: as `inherit` takes it.
-        prepare: given the job's directory before a new job exists, and again before one goes on.
+        config
+            The job. Without a request its rules are checked here, its defaults are filled in, and the
+            programs, data and places of a new job must exist.
+        again
+            What to do where the name is taken.
+        request
+            The request that `config` was read from by `read_request`, which has checked all that.
+        notes
+            Messages about the request, of its reader.
+        warm_start_jobs
+            As `inherit` takes it.
+        prepare
+            Called with the job's directory before a new job exists, and again before one goes on.
+
+        Returns
+        -------
+        Run
+            The job, to be followed.
 
         Raises
         ------
         ValidationError
             A rule is broken, something is not there, or a parent is missing or cannot be one.
         JobExistsError
-            The name is that of another job, or of one that was described otherwise; nothing was changed.
+            The name is that of another job, or of one with a different description; nothing was changed.
         """
         from hpt.running.presence import check_places
         from hpt.running.run import Run
@@ -151,19 +162,19 @@ class Session:
         directory = self.job_directory(name)
         if prepare is not None:
             directory.mkdir(parents=True, exist_ok=True)
-            prepare(directory)  # before the job exists: whoever finds the job finds this done
+            prepare(directory)  # before the job exists, so that it is done when the job is found
         try:
-            config, told = self._create(config, request, warm_start_jobs)
+            config, inherited = self._create(config, request, warm_start_jobs)
         except JobExistsError as error:
             ended = self.load(name)[2].status.ended
             raise JobExistsError(str(error), name=name, root=str(self.root), unfinished=not ended) from error
-        return Run(self, config.name, notes=(*(notes or ()), *told))
+        return Run(self, config.name, notes=(*(notes or ()), *inherited))
 
     def _place(self, config: JobConfig, again: Again, *, in_request: bool) -> tuple[str, bool]:
         """The name under which a job is run, and whether that is a stored job which goes on.
 
         Raises:
-            JobExistsError: the stored job was described otherwise.
+            JobExistsError: the stored job has a different description.
         """
         if again is Again.NEVER:
             return config.name, False
@@ -204,8 +215,8 @@ class Session:
         request: Mapping[str, Any] | None = None,
         warm_start_jobs: int | None = None,
     ) -> JobConfig:
-        """Store a new job that was checked, its seed drawn if it has none, with what its parents give. Starts
-        nothing.
+        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents.
+        Starts nothing.
 
         request: as `start` takes it. warm_start_jobs: as `inherit` takes it.
 
@@ -227,10 +238,11 @@ class Session:
     def inherit(
         self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
     ) -> tuple[list[ParentResult], tuple[str, ...]]:
-        """What a warm start begins with, as events of the time `created`, and what is to be said about it.
+        """The results that a warm start begins with, as events of the time `created`, and messages about
+        them.
 
-        warm_start_jobs: ask of the parents all that the service does, this being the most training jobs of
-        them and the job together. None: whatever of their results has a place in the job's space is taken.
+        warm_start_jobs: check the parents by all rules of the service; this is the maximum number of training
+        jobs of the parents and the job together. None: take every result that fits the job's space.
 
         Raises:
             ValidationError: there is no such parent, or it cannot be one.
@@ -330,8 +342,8 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
     """What two configurations, but for their names, disagree on, one string a member.
 
     in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
-    number of training jobs that nobody asked for with none. Autotune only says how a description was made;
-    what it chose is compared.
+    number of training jobs that was not requested agrees with any. Autotune only says how a description was
+    made; its choices are compared.
     """
     limits = given.limits
     if limits.max_jobs_is_quota and stored.limits.max_jobs is None:
@@ -339,8 +351,8 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
     if given.seed is None:
         given = replace(given, seed=stored.seed)
     given = replace(given, name=stored.name, autotune=stored.autotune)
-    if in_request and (found := _differences(to_request(stored), to_request(given))):
-        return found
+    if in_request and (changed := _differences(to_request(stored), to_request(given))):
+        return changed
     return _differences(_compared(stored), _compared(given))
 
 
@@ -351,9 +363,9 @@ def _compared(config: JobConfig) -> dict[str, Any]:
 
 def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:
     return [
-        text
+        difference
         for key in sorted(stored.keys() | given.keys())
-        for text in _disagreements(stored.get(key), given.get(key), path + key)
+        for difference in _disagreements(stored.get(key), given.get(key), path + key)
     ]
 
 
@@ -364,23 +376,23 @@ def _disagreements(old: object, new: object, path: str) -> list[str]:
         return _differences(old, new, f"{path}.")
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
-        return [text for i, pair in pairs for text in _disagreements(*pair, f"{path}[{i}]")]
+        return [difference for i, pair in pairs for difference in _disagreements(*pair, f"{path}[{i}]")]
     return [f"{path} is {_brief(old)} there and {_brief(new)} here"]
 
 
 def _brief(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    string = repr(value)
+    return string if len(string) <= 60 else string[:59] + "…"
 
 
 READING = 0.04
-"""Seconds a runner reads logs at a time before it sees to everything else."""
+"""Seconds a runner reads logs at a time before it handles everything else."""
 
 ENDING = "putting the running training jobs down with grace; Ctrl-C again ends them at once"
 
 
 def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
-    """Run a job until it ends or Ctrl-C or SIGTERM puts its trials down. True if it was interrupted.
+    """Run a job until it ends or Ctrl-C or SIGTERM interrupts it. True if it was interrupted.
 
     The first signal stops trials with their grace period, the second at once.
     """

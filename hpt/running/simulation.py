@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from hpt.executors.simulated import (
     FULL_PRICE,
-    NO_TROUBLE,
+    NO_FAULTS,
     Curve,
     Curves,
+    Faults,
     Market,
     SimulatedExecutor,
-    Trouble,
     VirtualClock,
     metric_definition,
 )
@@ -52,7 +52,7 @@ class Simulation:
 
     @property
     def view(self) -> JobView:
-        """The job as it came out."""
+        """The read model of the job at its end."""
         return JobView(self.config, self.state)
 
     @property
@@ -90,7 +90,7 @@ def simulate(
     config: JobConfig,
     curves: Curves | Mapping[str, Curves],
     *,
-    trouble: Trouble = NO_TROUBLE,
+    faults: Faults = NO_FAULTS,
     market: Market = FULL_PRICE,
     given: Sequence[ParentResult] = (),
     observe: Callable[[TuningJobRunner, Sequence[Event]], None] = lambda runner, events: None,
@@ -108,35 +108,35 @@ def simulate(
     config
         The job. Its metric definitions are replaced by those of simulated training jobs.
     curves
-        What a training job with a given configuration would print, and when; of several definitions by their
-        names.
-    trouble
+        What a training job with a given configuration would print, and when. In a multi-algorithm job: by the
+        names of the definitions.
+    faults
         What goes wrong.
     market
         What Spot capacity is like, for a definition that takes it.
     given
-        What the parents of a warm start give.
+        The results of the parents of a warm start.
     observe
         Called with the runner and the events of every committed step.
     charge
-        Whether the virtual clock runs while the tuner decides, by the CPU time that it takes: what is
-        decided then comes as late as it would.
+        Whether the virtual clock runs while the tuner decides, by the CPU time that it takes, so
+        that its decisions are delayed as in a real job.
     cpu
         Seconds of CPU time that were used so far.
 
     Returns
     -------
     Simulation
-        What came of it.
+        The job at its end.
 
     Raises
     ------
     InputError
-        A curve, `trouble` or `market` breaks its rule.
+        A curve, `faults` or `market` breaks its rule.
     """
     simulated = [
-        replace(each, metric_definitions=(metric_definition(each.objective.metric),))
-        for each in config.all_definitions
+        replace(definition, metric_definitions=(metric_definition(definition.objective.metric),))
+        for definition in config.all_definitions
     ]
     config = replace(
         config, definition=simulated[0], definitions=tuple(simulated) if config.definitions else ()
@@ -149,9 +149,9 @@ def simulate(
     executor = SimulatedExecutor(
         thinking.without(curves)
         if callable(curves)
-        else {name: thinking.without(each) for name, each in curves.items()},
+        else {name: thinking.without(own) for name, own in curves.items()},
         clock,
-        trouble=trouble,
+        faults=faults,
         market=market,
         seed=config.seed or 0,
         alarms=() if limit is None else (limit,),

@@ -45,7 +45,18 @@ def beta(t: int, d: int) -> float:
 def regret_bound(
     space: SearchSpace, X: Float64Array, y: Float64Array, at: core.Hyperparameters, seed: int
 ) -> float:
-    """min of UCB over the evaluated points minus min of LCB over the space: no more is left to gain."""
+    """An upper bound on what is left to gain: `bounds`, the first minus the second, at least 0.
+
+    Parameters
+    ----------
+    space, X, y, at, seed
+        As `bounds` takes them.
+
+    Returns
+    -------
+    float
+        In the units of y.
+    """
     upper, lower = bounds(space, X, y, at, seed)
     return max(0.0, upper - lower)
 
@@ -55,8 +66,24 @@ def bounds(
 ) -> tuple[float, float]:
     """(min of UCB over the evaluated points, min of LCB over the space).
 
-    The minimum of the LCB is searched among random points and, round by round, ever closer to the lowest ones
-    found, so that the bound may be a little too small. A pure function of its arguments.
+    The minimum of the LCB is searched among random points and, round by round, ever closer to the lowest of
+    them, so that the bound may be a little too small. A pure function of its arguments.
+
+    Parameters
+    ----------
+    space
+        The space that is searched.
+    X, y
+        Observations, (n, d) and (n,).
+    at
+        Hyperparameters of the kernel.
+    seed
+        Decides the random points.
+
+    Returns
+    -------
+    tuple
+        In the units of y.
     """
     model = core.Model(space.coordinates, X, y, at)
     width = beta(len(y), len(space.parameters)) ** 0.5
@@ -115,8 +142,8 @@ class Convergence:
             if y.min() == y.max() and all(_count(history, name, n) for name in parts):
                 self._small[n] = True  # there is no unit to measure a gain by
                 return True
-            found = [self._bounds(name, part, _count(history, name, n)) for name, part in parts.items()]
-            gain = max(0.0, min(upper for upper, _ in found) - min(lower for _, lower in found))
+            limits = [self._bounds(name, part, _count(history, name, n)) for name, part in parts.items()]
+            gain = max(0.0, min(upper for upper, _ in limits) - min(lower for _, lower in limits))
             self._small[n] = gain <= REGRET * abs(float(y.min()))
         return self._small[n]
 

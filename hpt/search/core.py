@@ -1,4 +1,4 @@
-"""The single door to the C++ core: validates, converts, calls.
+"""The only interface to the C++ core: validates, converts, calls.
 
     n   observations            X: (n, d)   encoded points      y: (n,)   targets, minimised
     m   points in question      P: (m, d)   of running trials   d         coordinates of the space
@@ -84,14 +84,28 @@ class Model:
         at: Hyperparameters,
         threads: int = 1,
     ) -> None:
-        """The posterior at given hyperparameters; `threads` of our own change the clock and no bit.
+        """The posterior at given hyperparameters.
 
         Of more than `MODEL_LIMIT` observations it keeps as many: the best, those nearest to them, and others
         that together cover the space.
 
-        Raises:
-            ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
-            NotPositiveDefiniteError: the covariance cannot be factored.
+        Parameters
+        ----------
+        coordinates
+            The d coordinates of the space.
+        X, y
+            Observations, (n, d) and (n,).
+        at
+            Hyperparameters of the kernel.
+        threads
+            How many threads the core uses; they change the run time and no bit.
+
+        Raises
+        ------
+        ValueError
+            Shapes differ, there is no observation, a number is not finite or not a legal code.
+        NotPositiveDefiniteError
+            The covariance cannot be factored.
         """
         from hpt import _core
 
@@ -134,16 +148,42 @@ class Model:
         acquisition: str = "LogEI",
         samples: int = 0,
     ) -> Float64Array | None:
-        """The point (d,) for trial `number`, or None when every point of a finite space was tried.
+        """The point to try in trial `number`.
 
-        pending: (m, d), running trials in order; the improvement is averaged over outcomes imagined for
-        them. tried: (t, d), points to skip besides the observed and the pending ones. incumbent: in the
-        units of y, a value found elsewhere that is to be improved on as well. doubling: observations by
-        which the improvement sees the model's variances doubled; infinity leaves them as they are. labels: a
-        model of 0 for trials that succeeded and 1 for those that failed, with an infinite `tail_limit`; the
-        improvement is then that of trials that may fail. acquisition: one of `ACQUISITIONS`. samples:
-        where above 0, it is averaged over models at so many hyperparameters, drawn from their density by
-        slice sampling from those of this one; where those cannot be factored afresh, this one serves alone.
+        Parameters
+        ----------
+        pending
+            Running trials in order, (m, d); the improvement is averaged over outcomes imagined for them.
+        tried
+            Points to skip besides the observed and the pending ones, (t, d).
+        seed, number
+            Decide the randomness.
+        incumbent
+            A value from elsewhere, in the units of y, that is to be improved on as well.
+        doubling
+            Observations by which the improvement sees the model's variances doubled; infinity leaves them as
+            they are.
+        labels
+            A model of 0 for trials that succeeded and 1 for those that failed, with an infinite `tail_limit`;
+            the improvement is then that of trials that may fail.
+        acquisition
+            One of `ACQUISITIONS`.
+        samples
+            Above 0: the improvement is averaged over models at this many hyperparameters, drawn from their
+            density by slice sampling from those of this model. If those cannot be factored, this model is
+            used alone.
+
+        Returns
+        -------
+        array or None
+            The point, (d,); None when every point of a finite space was tried.
+
+        Raises
+        ------
+        InputError
+            The acquisition is not known, or a number is not finite.
+        ValueError
+            Shapes differ.
         """
         from hpt import _core
 
@@ -177,13 +217,33 @@ def fit(
 ) -> Hyperparameters:
     """Maximum a posteriori hyperparameters: a pure function of the arguments but `threads`.
 
-    start: an earlier fit, of a prefix of the observations say, from which to begin besides the prior's mode.
-    tail_limit: of the targets' transform (`TAIL_LIMIT`); infinity only standardises.
-    warping: whether numbers may be warped once there are two observations a coordinate.
+    Parameters
+    ----------
+    coordinates
+        The d coordinates of the space.
+    X, y
+        Observations, (n, d) and (n,).
+    start
+        An earlier fit, such as one of a prefix of the observations, from which to begin besides the prior's
+        mode.
+    warping
+        Whether numbers may be warped once there are two observations a coordinate.
+    threads
+        How many threads the core uses; they change no bit.
+    tail_limit
+        Of the targets' transform (`TAIL_LIMIT`); infinity only standardises.
 
-    Raises:
-        ValueError: shapes differ, there is no observation, a number is not finite or not a legal code.
-        NotPositiveDefiniteError: the covariance cannot be factored.
+    Returns
+    -------
+    Hyperparameters
+        With their `density`.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, there is no observation, a number is not finite or not a legal code.
+    NotPositiveDefiniteError
+        The covariance cannot be factored.
     """
     from hpt import _core
 
@@ -233,7 +293,7 @@ def common_incumbent(models: Sequence[Model]) -> float:
 
 
 def score(contenders: Sequence[Contender]) -> list[Float64Array]:
-    """log EI of the candidates of several models over their common incumbent, (m,) for each: one scale.
+    """log EI of the candidates of multiple models over their common incumbent, (m,) for each: one scale.
 
     The targets of all models must be transformed together (`target_transform`), and the models shift and
     stretch them at most: hyperparameters with an infinite `tail_limit`. Then each model's means and
@@ -246,11 +306,11 @@ def score(contenders: Sequence[Contender]) -> list[Float64Array]:
     from hpt import _core
 
     return _core.score(
-        [each.model._gp for each in contenders],
-        [_array(each.pending, "pending") for each in contenders],
-        [_array(each.candidates, "candidates") for each in contenders],
-        [each.seed for each in contenders],
-        [each.number for each in contenders],
+        [contender.model._gp for contender in contenders],
+        [_array(contender.pending, "pending") for contender in contenders],
+        [_array(contender.candidates, "candidates") for contender in contenders],
+        [contender.seed for contender in contenders],
+        [contender.number for contender in contenders],
     )
 
 
@@ -264,10 +324,24 @@ def target_transform(y: ArrayLike, tail_limit: float = TAIL_LIMIT) -> _core.Targ
 def design_point(
     coordinates: Sequence[Coordinate], tried: ArrayLike, seed: int, number: int
 ) -> Float64Array | None:
-    """A first point (d,) of a search, for trial `number`; None when every point of a finite space was tried.
+    """A first point of a search.
 
     Trial 1 gets the middle of every range, the others scrambled Sobol' points keyed by the seed; a point
-    tried before, (t, d), is replaced by another.
+    tried before is replaced by another.
+
+    Parameters
+    ----------
+    coordinates
+        The d coordinates of the space.
+    tried
+        Points to skip, (t, d).
+    seed, number
+        The search's seed and the trial's number.
+
+    Returns
+    -------
+    array or None
+        The point, (d,); None when every point of a finite space was tried.
     """
     from hpt import _core
 
@@ -278,15 +352,15 @@ def _typed(coordinates: Sequence[Coordinate]) -> list[_core.Coordinate]:
     from hpt import _core
 
     out = []
-    for each in coordinates:
-        if each.kind == "continuous":
-            out.append(_core.Coordinate.continuous(each.scale))
-        elif each.kind == "categorical":
-            out.append(_core.Coordinate.categorical(each.count))
+    for coordinate in coordinates:
+        if coordinate.kind == "continuous":
+            out.append(_core.Coordinate.continuous(coordinate.scale))
+        elif coordinate.kind == "categorical":
+            out.append(_core.Coordinate.categorical(coordinate.count))
         else:
             # A linear scale depends on the count alone, which is exact where the bounds as floats are not.
-            low = int(each.min) if each.scale == "logarithmic" else 0
-            out.append(_core.Coordinate.integer(low, low + each.count - 1, each.scale))
+            low = int(coordinate.min) if coordinate.scale == "logarithmic" else 0
+            out.append(_core.Coordinate.integer(low, low + coordinate.count - 1, coordinate.scale))
     return out
 
 
@@ -304,8 +378,23 @@ def _representative(
 
 
 def representative(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike, limit: int) -> list[int]:
-    """Rows of at most `limit` observations that stand for all: the best, those nearest to them, and others
-    that together cover the space."""
+    """Observations that represent all: the best, those nearest to them, and others that together cover the
+    space.
+
+    Parameters
+    ----------
+    coordinates
+        The d coordinates of the space.
+    X, y
+        Observations, (n, d) and (n,).
+    limit
+        How many are kept at most.
+
+    Returns
+    -------
+    list
+        The rows that are kept.
+    """
     from hpt import _core
 
     points = _array(X, "X")

@@ -4,7 +4,7 @@ Events are frozen records of plain data. `time` is seconds since the epoch, give
 (0.0 where there is no clock, as in the ask/tell library). `to_json` and `from_json` are exact inverses:
 floats travel as Python's shortest repr, NaN and infinity as the JSON extensions `NaN` and `Infinity`.
 
-Logs of earlier versions are read for ever. A new field goes to the end of its kind and has a default, which
+Logs of earlier versions stay readable. A new field goes to the end of its kind and has a default, which
 holds for events written without it. Where a kind's fields come to mean something else, or may have values
 that they could not have before, its version grows: by a step in `_STEPS` that reads the former one. A version
 that meets what it does not know refuses it (`stored.newer`).
@@ -45,7 +45,7 @@ class AttemptOutcome(StrEnum):
     PREEMPTED = "Preempted"
     """Its Spot capacity was withdrawn."""
     INTERRUPTED = "Interrupted"
-    """The tuner paused, and put it down."""
+    """The tuner paused and interrupted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Event:
 class ObservationAdded(Event):
     """A configuration and its objective, measured elsewhere; it has no trial number.
 
-    source: the search of a related objective that it is from, None if this very objective was measured.
+    source: the search of a related objective that it is from, None if this same objective was measured.
     """
 
     config: Config
@@ -72,10 +72,10 @@ class ObservationAdded(Event):
 class ParentResult(Event):
     """A training job of a parent, with its final objective: what a warm start begins with.
 
-    parent: the tuning job. name: the training job, which had these texts for `hyperparameters`, tuned ones
-    alone, and these times. config: its configuration in this job's space, None if it has no place there.
-    same: the very objective of this job was measured; otherwise a related one. definition: which of several
-    definitions of this job it belongs to.
+    parent: the tuning job. name: the training job, which had these strings for `hyperparameters`, tuned ones
+    only, and these times. config: its configuration in this job's space, None if it has no place there.
+    same: the objective of this same job was measured; otherwise a related one. definition: which
+    definition of a multi-algorithm job it belongs to.
     """
 
     parent: str
@@ -103,7 +103,9 @@ class TrialCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptCreated(Event):
-    """Attempt `attempt` (from 1) of a trial is to be submitted; recorded first, so that it can be again."""
+    """Attempt `attempt` (from 1) of a trial is to be submitted; recorded first, so that it can be submitted
+    again.
+    """
 
     number: int
     attempt: int
@@ -250,7 +252,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def to_json(event: Event) -> tuple[str, str]:
-    """The event's kind and its body as JSON text."""
+    """The event's kind and its body as a JSON string."""
     kind = type(event)
     body = {name: getattr(event, name) for name in _NAMES[kind]}
     for name, value in body.items():

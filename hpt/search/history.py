@@ -1,10 +1,10 @@
-"""What a strategy and a stopping rule may know: an immutable view of everything that has happened.
+"""What a strategy and a stopping rule may use: an immutable view of everything that has happened.
 
 n   observations with a usable objective          X: (n, d)   y: (n,)   in completion order
 m   trials still running                          pending: (m, d)       in trial order
 f   trials that ended without a usable objective  failed: (f, d)        in completion order
 r   observations of one related search            related: X (r, d), y (r,)   in the order they were added
-d   parameters of the space; 0 in the joint view of several definitions, whose own are `History.of(name)`
+d   parameters of the space; 0 in the joint view of a multi-algorithm search, whose parts `History.of` gives
 """
 
 from __future__ import annotations
@@ -93,10 +93,10 @@ class _Prefix(Sequence[Report]):
 class HistoryLog:
     """The growing record behind every `History`: append-only, so that views of the past stay true.
 
-    Each configuration is encoded once. Every change has a number, the `version` after it, and what a trial
-    was like at any version can be told: so a `snapshot` copies nothing and costs the same however many trials
-    run or have ended. Of several definitions, given as spaces by name, each has a log of its own besides,
-    which numbers its trials from 1.
+    Each configuration is encoded once. Every change has a number, the `version` after it, and
+    the state of a trial at any version can be restored: so a `snapshot` copies nothing and costs the same
+    however many trials run or have ended. In a multi-algorithm search, given as spaces by name, each
+    definition also has a log of its own, which numbers its trials from 1.
     """
 
     def __init__(self, space: SearchSpace | Mapping[str, SearchSpace], objective: ObjectiveType) -> None:
@@ -106,7 +106,7 @@ class HistoryLog:
         self.local: dict[int, int] = {}  # trial number -> its number in the log of its definition
         self._space: SearchSpace | None = None
         if isinstance(space, Mapping):
-            self.parts = {name: HistoryLog(each, objective) for name, each in space.items()}
+            self.parts = {name: HistoryLog(own, objective) for name, own in space.items()}
             self._place = {name: place for place, name in enumerate(self.parts)}
         else:
             self._space = space
@@ -121,7 +121,7 @@ class HistoryLog:
         self.running: dict[int, Trial] = {}
         self.reports: dict[int, list[Report]] = {}
         self.reported_at: dict[int, array[int]] = {}  # the version after each of those
-        self.stopping_at: dict[int, int] = {}  # the version after a trial was first told to stop
+        self.stopping_at: dict[int, int] = {}  # the version after it was first decided to stop a trial
         self.reporters: array[int] = array("q")  # the trial of every report, in the order they came
         self.rows: dict[int, Float64Array] = {}  # encoded configurations of trials, each (d,)
         self.seen: dict[Hashable, int] = {}  # configuration key -> how many keys came before it
@@ -132,19 +132,23 @@ class HistoryLog:
     def space(self) -> SearchSpace:
         """The space of the only definition."""
         if self._space is None:
-            raise InputError(f"{_SEVERAL} {', '.join(self.parts)}; ask history.of(name) for its space")
+            raise InputError(
+                f"{_MULTI_ALGORITHM} {', '.join(self.parts)}; ask history.of(name) for its space"
+            )
         return self._space
 
     def part(self, definition: str | None) -> HistoryLog:
-        """The log of a definition of several; this one where there is but one, whatever it is called."""
+        """The log of one definition of a multi-algorithm search; else this log, whatever the name."""
         if not self.parts:
             return self
         if definition not in self.parts:
-            raise InputError(f"{_SEVERAL} {', '.join(self.parts)}; {definition!r} is none of them: name one")
+            raise InputError(
+                f"{_MULTI_ALGORITHM} {', '.join(self.parts)}; {definition!r} is not one of them: name one"
+            )
         return self.parts[definition]
 
     def key(self, config: Config, definition: str | None) -> Hashable:
-        """What tells a configuration from others."""
+        """Equal for equal configurations only."""
         part = self.part(definition)
         return part.space.key(config) if part is self else (definition, part.space.key(config))
 
@@ -167,7 +171,19 @@ class HistoryLog:
     def add(
         self, config: Config, value: float, definition: str | None = None, source: str | None = None
     ) -> None:
-        """An observation from elsewhere; with a `source`, of the related search of that name."""
+        """Add an observation from elsewhere.
+
+        Parameters
+        ----------
+        config
+            A configuration of the space.
+        value
+            Its objective, in the user's own sign.
+        definition
+            In a multi-algorithm search, the definition that was measured.
+        source
+            The related search that it is from; None if the objective of this search was measured.
+        """
         self.version += 1
         if self.parts:
             self.part(definition).add(config, value, source=source)
@@ -258,7 +274,7 @@ class HistoryLog:
         )
 
 
-_SEVERAL = "this is a search over several definitions:"
+_MULTI_ALGORITHM = "this is a multi-algorithm search over"
 
 
 class History(Sequence[Trial]):
@@ -284,7 +300,7 @@ class History(Sequence[Trial]):
 
     @property
     def definitions(self) -> tuple[str, ...]:
-        """The names of the definitions of a job of several algorithms, in their order; else empty."""
+        """The names of the definitions of a multi-algorithm search, in their order; else empty."""
         return tuple(self._parts)
 
     def of(self, definition: str) -> History:
@@ -297,7 +313,7 @@ class History(Sequence[Trial]):
 
     @property
     def owners(self) -> NDArray[np.intp]:
-        """Of several definitions, which of `definitions` each observation belongs to, (n,)."""
+        """In a multi-algorithm search, the index in `definitions` of each observation's definition, (n,)."""
         return np.array(self._log.owners[: self._n], dtype=np.intp)
 
     @property
@@ -348,7 +364,7 @@ class History(Sequence[Trial]):
 
     @property
     def related(self) -> dict[str, Observations]:
-        """What was observed in related searches, by name, in the order in which they were first spoken of."""
+        """What was observed in related searches, by name, in the order in which they first appeared."""
         return {
             name: Observations(self._log.related[name][0].view(r), self._log.related[name][1].view(r)[:, 0])
             for name, r in self._related.items()
@@ -367,7 +383,7 @@ class History(Sequence[Trial]):
 
     def reporters(self, start: int) -> Sequence[int]:
         """The number of the trial that made each report, without the first `start`, in the order they came:
-        what a rule needs to read that has read so many. The k-th mention of a trial is its k-th report.
+        what a rule that has read so many still needs. The k-th entry of a trial is its k-th report.
         """
         return self._log.reporters[start : self.report_count]
 

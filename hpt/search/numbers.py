@@ -40,3 +40,12 @@ def check_count(name: str, value: object, least: int = 1, advice: str = "give on
     """
     if type(value) is not int or value < least:
         raise InputError(f"{name} {value!r} is not an integer of at least {least}; {advice}")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which agrees.
+
+    >>> counted(1, "training job"), counted(2, "training job")
+    ('1 training job', '2 training jobs')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -69,7 +69,7 @@ class ContinuousParameter:
     `Logarithmic` (0 < min) or `ReverseLogarithmic` (0 <= min, max < 1).
 
     Raises:
-        InputError: a bound is no number, min is not below max, or the scaling does not allow them.
+        InputError: a bound is not a number, min is not below max, or the scaling does not allow them.
     """
 
     name: str
@@ -82,17 +82,17 @@ class ContinuousParameter:
         label = f"ContinuousParameter {_check_name('ContinuousParameter', name)!r}"
         low, high = read_float(min, f"{label}: min"), read_float(max, f"{label}: max")
         _check_order(label, low, high)
-        chosen = parse_enum(Scaling, scaling, f"{label}: scaling")
-        if chosen is Scaling.LOGARITHMIC and low <= 0:
+        scale = parse_enum(Scaling, scaling, f"{label}: scaling")
+        if scale is Scaling.LOGARITHMIC and low <= 0:
             raise InputError(
                 f"{label}: min {low} is not above 0, as Logarithmic scaling needs; raise it or use Linear"
             )
-        if chosen is Scaling.REVERSE_LOGARITHMIC and not (low >= 0 and high < 1):
+        if scale is Scaling.REVERSE_LOGARITHMIC and not (low >= 0 and high < 1):
             raise InputError(
                 f"{label}: {low} to {high} is not within 0 <= min, max < 1, as ReverseLogarithmic scaling "
                 "needs; narrow it or use Linear"
             )
-        fill(self, name=name, min=low, max=high, scaling=chosen, _map=MAPS[chosen](low, high))
+        fill(self, name=name, min=low, max=high, scaling=scale, _map=MAPS[scale](low, high))
 
     @property
     def coordinate(self) -> Coordinate:
@@ -104,7 +104,7 @@ class ContinuousParameter:
         return None
 
     def check(self, value: object) -> float:
-        """The value as a float of the range; InputError if it is none."""
+        """The value as a float of the range; InputError if it is not one."""
         if type(value) is not float:
             if not is_number(value):
                 raise InputError(
@@ -127,20 +127,20 @@ class ContinuousParameter:
         """The shortest decimal that reads back to the same float (`1.3494417573713629e-08`, `100.0`)."""
         return repr(self.check(value))
 
-    def parse(self, text: str) -> float:
-        return self.check(read_float(text, f"{self.name!r}:"))
+    def parse(self, string: str) -> float:
+        return self.check(read_float(string, f"{self.name!r}:"))
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class IntegerParameter:
-    """Whole numbers from `min` to `max`, both included; each has the same share under linear scaling.
+    """Integers from `min` to `max`, both included; each has the same share under linear scaling.
 
     `min` and `max` may be given as numbers or as strings (`10`, `1e3`). `scaling` (in any case) is `Auto`,
     `Linear` or `Logarithmic` (0 < min). At most 2**52 + 1 values, and none above 2**44 on a logarithmic
     scale: beyond, a 64-bit place in [0, 1] no longer distinguishes neighbours.
 
     Raises:
-        InputError: a bound is no integer, min is not below max, the range is too wide, or the scaling
+        InputError: a bound is not an integer, min is not below max, the range is too wide, or the scaling
             does not allow it.
     """
 
@@ -154,30 +154,30 @@ class IntegerParameter:
         label = f"IntegerParameter {_check_name('IntegerParameter', name)!r}"
         low, high = read_int(min, f"{label}: min"), read_int(max, f"{label}: max")
         _check_order(label, low, high)
-        chosen = parse_enum(Scaling, scaling, f"{label}: scaling")
-        if chosen is Scaling.REVERSE_LOGARITHMIC:
+        scale = parse_enum(Scaling, scaling, f"{label}: scaling")
+        if scale is Scaling.REVERSE_LOGARITHMIC:
             raise InputError(
                 f"{label}: ReverseLogarithmic scaling is for continuous parameters only; use Linear"
             )
         if high - low > MAX_INTEGER_RANGE:
             raise InputError(
                 f"{label}: the range {low} to {high} is wider than 2**52, beyond which neighbours cannot be "
-                "told apart; narrow it or use a ContinuousParameter"
+                "distinguished; narrow it or use a ContinuousParameter"
             )
-        if chosen is Scaling.LOGARITHMIC:
+        if scale is Scaling.LOGARITHMIC:
             if low <= 0:
                 raise InputError(
                     f"{label}: min {low} is not above 0, as Logarithmic scaling needs; raise it or use Linear"
                 )
             if high > MAX_LOGARITHMIC_INTEGER:
                 raise InputError(
-                    f"{label}: max {high} is above 2**44, beyond which Logarithmic scaling cannot tell "
-                    "neighbours apart; lower it, use Linear or a ContinuousParameter"
+                    f"{label}: max {high} is above 2**44, beyond which Logarithmic scaling cannot "
+                    "distinguish neighbours; lower it, use Linear or a ContinuousParameter"
                 )
             mapping: Map = Logarithmic(low - 0.5, high + 0.5)
         else:
             mapping = Linear(low - 0.5, high + 0.5)
-        fill(self, name=name, min=low, max=high, scaling=chosen, _map=mapping)
+        fill(self, name=name, min=low, max=high, scaling=scale, _map=mapping)
 
     @property
     def coordinate(self) -> Coordinate:
@@ -189,7 +189,9 @@ class IntegerParameter:
         return self.max - self.min + 1
 
     def check(self, value: object) -> int:
-        """The value as an int of the range; InputError if it is none. A float without a fraction is one."""
+        """The value as an int of the range; InputError if it is not one. A float without a fraction is
+        accepted.
+        """
         if type(value) is not int:
             if not (isinstance(value, Integral) or is_number(value)) or isinstance(value, bool):
                 raise InputError(
@@ -226,8 +228,8 @@ class IntegerParameter:
         """Plain digits."""
         return str(self.check(value))
 
-    def parse(self, text: str) -> int:
-        return self.check(read_int(text, f"{self.name!r}:"))
+    def parse(self, string: str) -> int:
+        return self.check(read_int(string, f"{self.name!r}:"))
 
 
 def value_text(value: Value) -> str:
@@ -243,7 +245,7 @@ def value_text(value: Value) -> str:
 
 @dataclass(frozen=True, slots=True, init=False)
 class CategoricalParameter:
-    """One of several unordered values, each a string, a number or a boolean.
+    """One of a list of unordered values, each a string, a number or a boolean.
 
     Raises:
         InputError: there are no values, too many, one of another type, two equal ones, or two printed alike.
@@ -260,16 +262,16 @@ class CategoricalParameter:
         plain = tuple(_plain(label, value) for value in values)
         if not 1 <= len(plain) <= MAX_VALUES:
             raise InputError(f"{label}: {len(plain)} values are given; give 1 to {MAX_VALUES}")
-        texts: dict[str, Value] = {}
+        strings: dict[str, Value] = {}
         index: dict[Value, int] = {}
         for position, value in enumerate(plain):
-            twin = plain[index[value]] if value in index else texts.get(value_text(value))
+            twin = plain[index[value]] if value in index else strings.get(value_text(value))
             if twin is not None:
                 raise InputError(
                     f"{label}: the values {twin!r} and {value!r} are equal or print alike; drop or rename one"
                 )
             index[value] = position
-            texts[value_text(value)] = value
+            strings[value_text(value)] = value
         fill(self, name=name, values=plain, _index=index)
 
     @property
@@ -307,11 +309,11 @@ class CategoricalParameter:
     def format(self, value: Value) -> str:
         return value_text(self.check(value))
 
-    def parse(self, text: str) -> Value:
+    def parse(self, string: str) -> Value:
         for value in self.values:
-            if value_text(value) == text:
+            if value_text(value) == string:
                 return value
-        raise InputError(f"{self.name!r}: {text!r} is not one of its values; give one of {self._listed()}")
+        raise InputError(f"{self.name!r}: {string!r} is not one of its values; give one of {self._listed()}")
 
 
 def _plain(label: str, value: object) -> Value:

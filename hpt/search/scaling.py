@@ -132,10 +132,10 @@ MAPS: dict[Scaling, type[Linear] | type[Logarithmic] | type[ReverseLogarithmic]]
 }
 
 
-def _number_text(text: str, what: str) -> str:
-    stripped = text.strip()
+def _number_string(string: str, what: str) -> str:
+    stripped = string.strip()
     if not NUMBER.fullmatch(stripped):
-        raise InputError(f"{what} {text!r} is not a number; write it with digits, such as 10, 0.5 or 1e-5")
+        raise InputError(f"{what} {string!r} is not a number; write it with digits, such as 10, 0.5 or 1e-5")
     return stripped
 
 
@@ -146,7 +146,7 @@ def read_float(bound: object, what: str) -> float:
         InputError: it is neither, or not finite; the message begins with `what`.
     """
     if isinstance(bound, str):
-        value = float(_number_text(bound, what))
+        value = float(_number_string(bound, what))
     elif is_number(bound):
         try:
             value = float(bound)
@@ -163,10 +163,10 @@ def read_int(bound: object, what: str) -> int:
     """A bound given as a number or as a string, as an exact integer of 64 bits; so are `1e3` and `10.0`.
 
     Raises:
-        InputError: it is no integer or does not fit; the message begins with `what`.
+        InputError: it is not an integer or does not fit; the message begins with `what`.
     """
     if isinstance(bound, str):
-        value = _integer_text(_number_text(bound, what), bound, what)
+        value = _parse_integer(_number_string(bound, what), bound, what)
     elif isinstance(bound, Integral) and not isinstance(bound, bool):
         value = int(bound)
     elif is_number(bound) and math.isfinite(bound):
@@ -180,17 +180,17 @@ def read_int(bound: object, what: str) -> int:
     return value
 
 
-def _integer_text(stripped: str, text: str, what: str) -> int:
+def _parse_integer(stripped: str, string: str, what: str) -> int:
     try:
         number = Decimal(stripped)  # exact, unlike a float
     except DecimalException:
-        raise InputError(f"{what} {text!r} does not fit 64 signed bits; use a smaller one") from None
+        raise InputError(f"{what} {string!r} does not fit 64 signed bits; use a smaller one") from None
     if number.is_zero():
         return 0
     if (
         not number.is_finite() or number.adjusted() >= _INT64_DIGITS
     ):  # before 1e999999 is written out in digits
-        raise InputError(f"{what} {text!r} does not fit 64 signed bits; use a smaller one")
+        raise InputError(f"{what} {string!r} does not fit 64 signed bits; use a smaller one")
     if number != number.to_integral_value():
-        raise InputError(f"{what} {text!r} is not an integer; round it or use a ContinuousParameter")
+        raise InputError(f"{what} {string!r} is not an integer; round it or use a ContinuousParameter")
     return int(number)

@@ -20,12 +20,12 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def newer(what: str) -> StorageError:
-    """The one refusal of what this version does not know. what: where it stands and what it is."""
+    """The error for data that this version does not know. what: where it is and what it is."""
     return StorageError(what, reason="written by a newer hpt, upgrade", problem=StorageProblem.NEWER)
 
 
 def damaged(what: str) -> StorageError:
-    """The refusal of what no version can have written."""
+    """The error for data that no version can have written."""
     return StorageError(what, reason="damaged, restore it from a copy", problem=StorageProblem.DAMAGED)
 
 
@@ -42,10 +42,28 @@ def refuse_unknown(data: Mapping[str, Any], known: frozenset[str], what: str) ->
 
 
 def upgraded(data: dict[str, Any], version: object, steps: Sequence[Step], what: str) -> dict[str, Any]:
-    """The fields of a record of some version as the present version has them.
+    """The fields of a record as the present version has them.
 
-    Raises:
-        StorageError: the version is not known, as `newer`.
+    Parameters
+    ----------
+    data
+        The stored fields.
+    version
+        The version that was stored.
+    steps
+        The steps from version to version of this kind of record.
+    what
+        The record, for the message.
+
+    Returns
+    -------
+    dict
+        The fields of the present version.
+
+    Raises
+    ------
+    StorageError
+        The version is not known, as `newer`.
     """
     if type(version) is not int or not 1 <= version <= 1 + len(steps):
         raise newer(f"{what} has version {version!r}, and {1 + len(steps)} is the latest known here")

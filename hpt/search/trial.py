@@ -16,18 +16,20 @@ Config = Mapping[str, Value]
 E = TypeVar("E", bound=StrEnum)
 
 
-def parse_enum(kind: type[E], text: str, what: str) -> E:
-    """The member of `kind` spelt `text` in any case.
+def parse_enum(kind: type[E], string: str, what: str) -> E:
+    """The member of `kind` spelt `string` in any case.
 
     Raises:
-        InputError: nothing is spelt so; the message lists what is.
+        InputError: there is no such member; the message lists them.
     """
     for member in kind:
-        if isinstance(text, str) and member.value.lower() == text.lower():
+        if isinstance(string, str) and member.value.lower() == string.lower():
             return member
     from hpt.errors import InputError
 
-    raise InputError(f"{what} {text!r} is not known; use one of {', '.join(member.value for member in kind)}")
+    raise InputError(
+        f"{what} {string!r} is not known; use one of {', '.join(member.value for member in kind)}"
+    )
 
 
 class ObjectiveType(StrEnum):

@@ -1,8 +1,8 @@
 """The tuner as a library: ask for a configuration, train as you like, tell how it went. No I/O.
 
-Every method decides, makes events of the decision and applies them. Whoever keeps the events can therefore
-have the tuner decide without consequence (`propose`, `judge`), record the events, and only then `apply` them;
-applying recorded events in order brings a new tuner to the same state.
+Every method decides, makes events of the decision and applies them. A caller that keeps the events can
+therefore let the tuner decide without consequence (`propose`, `judge`), record the events, and only then
+`apply` them; applying recorded events in order brings a new tuner to the same state.
 """
 
 from __future__ import annotations
@@ -46,20 +46,30 @@ class Tuner:
         [trial] = tuner.ask()
         tuner.tell(trial.number, train(trial.config))
 
-    space: to search over multiple algorithms at once, a mapping of their names to their spaces;
-    each trial then says by its `definition` which of them it is for. objective: `Maximize` or `Minimize`, in
-    any case. strategy: a registered name in any case, or an object
-    with `suggest(history, count, seed)`. seed: an integer below 2**64; None draws one, which `seed` then
-    tells. stopping_rule: an object with `decide(history, number)`, asked at every report; the strategy itself
-    where it has that method, as Hyperband does.
+    Any number of trials may be outstanding, and `tell` may end them in any order. A call that raises changes
+    nothing, except that a report stays where the stopping rule then fails. Calls from several threads at once
+    need a lock of yours. A tuner can be pickled and copied if its strategy and stopping rule can; a strategy
+    given by name always can.
 
-    Any number of trials may be outstanding and may be told in any order. A call that raises changes nothing,
-    except that a report stays where the stopping rule then fails. Calls from several threads at once need a
-    lock of yours. A tuner can be pickled and copied if its strategy and stopping rule can; a strategy given
-    by name always can.
+    Parameters
+    ----------
+    space
+        The parameters to search over. For a multi-algorithm search, a mapping of the algorithms' names to
+        their spaces; the `definition` of a trial then names its algorithm.
+    objective
+        `Maximize` or `Minimize`, in any case.
+    strategy
+        A registered name in any case, or an object with `suggest(history, count, seed)`.
+    seed
+        An integer below 2**64; None draws one, which is then the attribute `seed`.
+    stopping_rule
+        An object with `decide(history, number)`, asked at every report. None: the strategy itself if it has
+        that method, as Hyperband does.
 
-    Raises:
-        InputError: an argument breaks its rule.
+    Raises
+    ------
+    InputError
+        An argument breaks its rule.
     """
 
     def __init__(
@@ -79,7 +89,7 @@ class Tuner:
         self._strategy = self._make(strategy) if isinstance(strategy, str) else strategy
         if isinstance(strategy, type):
             raise InputError(
-                f"strategy {strategy.__name__} is a class; give {strategy.__name__}(...), one of it"
+                f"strategy {strategy.__name__} is a class; give an instance, {strategy.__name__}(...)"
             )
         if not callable(getattr(self._strategy, "suggest", None)):
             raise InputError(
@@ -92,8 +102,8 @@ class Tuner:
         if stopping_rule is None and callable(getattr(self._strategy, "decide", None)):
             stopping_rule = cast(StoppingRule, self._strategy)  # Hyperband is both
         self._stopping_rule = stopping_rule
-        for each in space.values() if isinstance(space, Mapping) else (space,):
-            check_space(self._strategy, each)
+        for part in space.values() if isinstance(space, Mapping) else (space,):
+            check_space(self._strategy, part)
         self._log = HistoryLog(space, self.objective)
         self._best: Trial | None = None
 
@@ -170,7 +180,7 @@ class Tuner:
 
         Raises:
             UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
-            InputError: the value is no number, or the resource no positive finite one.
+            InputError: the value is not a number, or the resource is not a positive finite one.
         """
         number = self._running(number)
         event = Reported(_NO_CLOCK, number, _real(value, "value"), _real(resource, "resource"))
@@ -195,12 +205,12 @@ class Tuner:
 
         Raises:
             UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
-            InputError: the value is no number, or the status is no end.
+            InputError: the value is not a number, or the status does not end a trial.
         """
         number = self._running(number)
         end = parse_enum(TrialStatus, status, "status")
         if not end.ended:
-            raise InputError(f"status {str(end)!r} is no end of a trial; use Completed, Failed or Stopped")
+            raise InputError(f"status {str(end)!r} does not end a trial; use Completed, Failed or Stopped")
         reports = self._log.running[number].reports
         if value is not None:
             final: float | None = _real(value, "value")
@@ -213,14 +223,25 @@ class Tuner:
     def add(
         self, config: Config, value: float, definition: str | None = None, *, source: str | None = None
     ) -> None:
-        """Let the search know an objective measured elsewhere. It takes no trial number and shifts no seed.
+        """Add an objective measured elsewhere. It takes no trial number and shifts no seed.
 
-        definition: in a multi-algorithm search, the one that was measured. source: if it is not this very
-        objective but a related one (other data, say), a name for the search it is from; Bayesian search then
-        takes into account how its values are ordered, as far as that agrees with this search's own results.
+        Parameters
+        ----------
+        config
+            A configuration of the space.
+        value
+            Its objective.
+        definition
+            In a multi-algorithm search, the definition that was measured.
+        source
+            For a related objective (of other data, for example), a name for the search it is from. Bayesian
+            search then takes into account how its values are ordered, as far as that agrees with this
+            search's own results. None: the objective of this search was measured.
 
-        Raises:
-            InputError: the configuration lies outside the space, or the value is no finite number.
+        Raises
+        ------
+        InputError
+            The configuration lies outside the space, or the value is not a finite number.
         """
         config = self._log.part(definition).space.validate(config)
         if source is not None and (not isinstance(source, str) or not source):
@@ -262,7 +283,7 @@ class Tuner:
         return parse_enum(Decision, self._stopping_rule.decide(self.history, number), "decision")
 
     def apply(self, event: Event) -> None:
-        """Take an event into the history. Kinds that do not concern the search are passed over.
+        """Take an event into the history. Kinds that do not concern the search are ignored.
 
         Raises:
             InputError: the event does not fit what has happened so far; nothing was changed.
@@ -322,7 +343,7 @@ class Tuner:
         )
 
     def _consider(self, trial: Trial) -> None:
-        """Keep the trial if it is the best so far; the earlier-launched of equals is."""
+        """Keep the trial if it is the best so far; of equal trials the one launched earlier is."""
         if trial.value is None:
             return
         sign = -1.0 if self.objective is ObjectiveType.MAXIMIZE else 1.0
@@ -347,9 +368,9 @@ def _check_spaces(space: object) -> None:
         raise InputError(f"space is a {type(space).__name__}; make an hpt.SearchSpace of your parameters")
     if not space:
         raise InputError("space is an empty mapping; give the space of one definition or more by its name")
-    for name, each in space.items():
-        if not isinstance(name, str) or not name or not isinstance(each, SearchSpace):
-            raise InputError(f"space: {name!r} is {each!r}; give an hpt.SearchSpace by a name")
+    for name, part in space.items():
+        if not isinstance(name, str) or not name or not isinstance(part, SearchSpace):
+            raise InputError(f"space: {name!r} is {part!r}; give an hpt.SearchSpace by a name")
 
 
 def _real(value: object, what: str) -> float:

@@ -12,7 +12,7 @@ from hpt.search.events import Event
 
 
 def job_key(name: str) -> str:
-    """What a job's name is compared by, and its directory is called.
+    """A job's name as names are compared, and the name of its directory.
 
     Raises:
         InputError: the name cannot be a directory's.
@@ -30,8 +30,8 @@ class JobRecord:
 
     name: as given. created: seconds since the epoch. document: the job's description as JSON data (whatever
     `create` was given). summary: the small JSON document of the last append, for listings. owner_pid: the
-    living process that runs it, or None. problem: why the job cannot be read (`jobs` lists such a job all
-    the same, with an empty document), or None. owner: who the process `owner_pid` is, as a `ProcessIdentity`
+    living process that runs it, or None. problem: why the job cannot be read (`jobs` still lists it,
+    with an empty document), or None. owner: who the process `owner_pid` is, as a `ProcessIdentity`
     is written.
     """
 
@@ -56,9 +56,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something said to a job while it runs or rests, by whatever process: plain JSON data.
+    """A message of any process to a job, whether it runs or not: plain JSON data.
 
-    after: how many events the job had when the note was left, so that it is known what came later.
+    after: how many events the job had when the note was left, which shows what came later.
     """
 
     after: int
@@ -71,7 +71,26 @@ class Storage(Protocol):
     def create(
         self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
     ) -> None:
-        """Store a new job with the events that it begins with, durably, or nothing. Raises JobExistsError."""
+        """Store a new job, durably and as a whole.
+
+        Parameters
+        ----------
+        name
+            The job's name.
+        document
+            Its description, as JSON data.
+        created
+            Seconds since the epoch.
+        events
+            The events that it begins with.
+
+        Raises
+        ------
+        JobExistsError
+            The name is taken.
+        InputError
+            The name cannot be a directory's.
+        """
         ...
 
     def acquire(self, name: str) -> Lease:
@@ -98,17 +117,17 @@ class Storage(Protocol):
         ...
 
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
-        """Leave a note for whoever runs or shows the job; durable. Raises JobNotFoundError.
+        """Add a note for the processes that run or show the job; durable. Raises JobNotFoundError.
 
-        What notes can say is told by `hpt.job.notes`, a request to stop among it. One that repeats the last
-        note adds nothing.
+        `hpt.job.notes` lists what notes can say, a request to stop among them. A duplicate of the last note
+        is ignored.
         """
         ...
 
     def notes(self, name: str) -> Sequence[Note]:
-        """Every note, in the order they were left; cheap to ask again. Raises JobNotFoundError."""
+        """Every note, in the order in which they were added; cheap to ask again. Raises JobNotFoundError."""
         ...
 
     def delete(self, name: str) -> None:
-        """Forget the job; its name is free again. Raises JobNotFoundError, or JobOwnedError if it runs."""
+        """Delete the job; its name is free again. Raises JobNotFoundError, or JobOwnedError if it runs."""
         ...

@@ -1,4 +1,4 @@
-"""One job's SQLite database, open: transactions, failures put into words, the lock file of its owner."""
+"""One job's SQLite database, open: transactions, messages for failures, the lock file of its owner."""
 
 from __future__ import annotations
 
@@ -70,7 +70,24 @@ _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.
 
 
 def storage_error(error: Exception, path: Path, what: str, name: str = "", root: str = "") -> StorageError:
-    """The failure with its path, cause and fix. name, root: the stored job that it interrupted, if any."""
+    """The failure with its path, cause and fix.
+
+    Parameters
+    ----------
+    error
+        What SQLite or the operating system raised.
+    path
+        The file or directory.
+    what
+        Opens the message.
+    name, root
+        The stored job that it interrupted and its state directory, if any.
+
+    Returns
+    -------
+    StorageError
+        To be raised.
+    """
     if isinstance(error, OSError):
         code = sqlite3.SQLITE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else sqlite3.SQLITE_CANTOPEN
         reason = error.strerror or str(error)
@@ -86,14 +103,14 @@ def _primary_code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def add_note(execute: Execute, text: str) -> None:
-    """Add a note of that JSON text, within a transaction; one that repeats the last note adds nothing."""
+def add_note(execute: Execute, body: str) -> None:
+    """Add a note, given as a JSON string, within a transaction; a duplicate of the last note is ignored."""
     if _has_flag(execute):
         execute(_NOTE)
-        if json.loads(text) == STOP:
+        if json.loads(body) == STOP:
             execute("UPDATE control SET stop = 1")
-    if execute("SELECT body FROM note ORDER BY seq DESC LIMIT 1").fetchone() != (text,):
-        execute("INSERT INTO note (after, body) SELECT coalesce(max(seq), 0), ? FROM event", (text,))
+    if execute("SELECT body FROM note ORDER BY seq DESC LIMIT 1").fetchone() != (body,):
+        execute("INSERT INTO note (after, body) SELECT coalesce(max(seq), 0), ? FROM event", (body,))
 
 
 def upgrade_schema(execute: Execute) -> None:
@@ -180,7 +197,7 @@ class Database:
             self.connection.close()
 
     def inherit(self, former: Database) -> None:
-        """Take over what is known from a connection that failed."""
+        """Take over what a connection that failed knew."""
         self.last, former.last = former.last, None
         self._lock, former._lock = former._lock, None
         former.close()
@@ -225,15 +242,15 @@ class Database:
         except sqlite3.Error as error:
             raise self._failure(error, "the job could not be read") from error
         if version > SCHEMA_VERSION:
-            told = f"the job has schema {version}, and {SCHEMA_VERSION} is the latest known here"
-            raise newer(told).at(str(self.path))
+            what = f"the job has schema {version}, and {SCHEMA_VERSION} is the latest known here"
+            raise newer(what).at(str(self.path))
         return version > 0
 
     def set_journal(self, mode: str) -> None:
         """Switch the file between `WAL` and `DELETE` (the rollback journal), which takes a moment without
         readers.
 
-        Raises StorageError where DELETE is needed and not to be had; without WAL, work is only slower.
+        Raises StorageError where DELETE is needed and cannot be set; without WAL, work is only slower.
         """
         try:
             current = str(self.connection.execute("PRAGMA journal_mode").fetchone()[0])
@@ -266,7 +283,7 @@ class Database:
             self.connection.execute(f"PRAGMA busy_timeout = {patience}")
 
     def notes(self) -> tuple[Note, ...]:
-        """Every note, at the cost of a glance while nothing was written."""
+        """Every note, at little cost while nothing was written."""
         execute = self.connection.execute
         try:
             version = execute("PRAGMA data_version").fetchone()[0]
@@ -304,7 +321,7 @@ class Database:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 if error.errno == errno.EWOULDBLOCK and time.monotonic() < deadline:
-                    time.sleep(0.01)  # perhaps only somebody's look at `is_locked`
+                    time.sleep(0.01)  # perhaps only a call of `is_locked`
                     continue
                 os.close(descriptor)
                 return False

@@ -18,9 +18,7 @@ _SHARED = frozenset(
 
 
 def is_shared(kind: str) -> bool:
-    """Whether a file system of that kind may be served by another host, or by a process we know nothing
-    of.
-    """
+    """Whether a file system of that kind may be served by another host, or by an unknown process."""
     return kind.lower() in _SHARED or kind.lower().startswith("fuse.")
 
 
@@ -28,7 +26,7 @@ def filesystem_kind(path: Path, mountinfo: str | None = None) -> str:
     """Kind of the file system that holds `path` (`ext4`, `nfs4`, `fuse.sshfs`...); "" where the kernel does
     not say.
 
-    `mountinfo` is the text of /proc/self/mountinfo (proc(5)), read if not given.
+    mountinfo: the content of /proc/self/mountinfo (proc(5)), read if not given.
     """
     if mountinfo is None:
         try:

@@ -1,4 +1,4 @@
-"""Jobs in this process's memory: the twin of SQLiteStorage for tests, simulations and jobs nobody resumes."""
+"""Jobs in this process's memory: a SQLiteStorage for tests, simulations and jobs that are not resumed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Job:
 
 
 class MemoryStorage:
-    """Everything is held as JSON text, as a durable storage would: nobody shares a mutable object with it."""
+    """Everything is held as JSON strings, as in a durable storage: callers share no mutable object."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}
@@ -67,7 +67,7 @@ class MemoryStorage:
                 job.owned = False
 
     def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
-        rows, text = [to_json(event) for event in events], json.dumps(summary)
+        rows, body = [to_json(event) for event in events], json.dumps(summary)
         with self._lock:
             job = self._job(lease.name)
             if not job.owned or job.token != lease.token:
@@ -77,7 +77,7 @@ class MemoryStorage:
                     name=lease.name,
                 )
             job.events.extend(rows)
-            job.summary = text
+            job.summary = body
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
         with self._lock:
@@ -90,15 +90,15 @@ class MemoryStorage:
             return [_record(job) for _, job in sorted(self._jobs.items())]
 
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
-        text = json.dumps(body)
+        encoded = json.dumps(body)
         with self._lock:
             job = self._job(name)
-            if not job.notes or job.notes[-1][1] != text:
-                job.notes.append((len(job.events), text))
+            if not job.notes or job.notes[-1][1] != encoded:
+                job.notes.append((len(job.events), encoded))
 
     def notes(self, name: str) -> Sequence[Note]:
         with self._lock:
-            return [Note(after, json.loads(text)) for after, text in self._job(name).notes]
+            return [Note(after, json.loads(body)) for after, body in self._job(name).notes]
 
     def delete(self, name: str) -> None:
         with self._lock:

@@ -15,15 +15,15 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
         InputError: `state` is empty, or starts at a folder that is gone. StateDirectoryError: it is in no
             user's home.
     """
-    chosen = state if state is not None else os.environ.get("HPT_HOME") or "~/.hpt"
-    if not os.fspath(chosen):
+    directory = state if state is not None else os.environ.get("HPT_HOME") or "~/.hpt"
+    if not os.fspath(directory):
         raise InputError("the state directory is given as ''; name one, or leave it out for the default")
     try:
-        return Path(chosen).expanduser().absolute()
+        return Path(directory).expanduser().absolute()
     except RuntimeError as error:
-        raise StateDirectoryError(str(chosen), "is in the home of a user who has none here") from error
+        raise StateDirectoryError(str(directory), "is in the home of a user who has none here") from error
     except FileNotFoundError as error:
         raise InputError(
-            f"the state directory {chosen} starts at the working directory, which was deleted; "
+            f"the state directory {directory} starts at the working directory, which was deleted; "
             "go to another folder, or name an absolute path"
         ) from error

@@ -57,7 +57,7 @@ class SQLiteStorage:
 
     Appends are fenced: taking a job over gives a greater token, and an append checks its token and its
     process within its own transaction. No connection is used by a forked child. Safe to call from several
-    threads: what one does to a job is waited for by those that write to the same job, and by no others.
+    threads: those that write to one job wait for each other, all others do not wait.
 
     state_dir: holds a directory a job; made when the first job is. busy_seconds: how long to wait for another
     process that is writing before giving up with StorageError.
@@ -92,7 +92,7 @@ class SQLiteStorage:
         self._identity = ProcessIdentity.current()
 
     def _lock_of(self, name: str) -> _Lock:
-        """The lock of the job's writers, which lives as long as anybody holds it."""
+        """The lock of the job's writers, which exists as long as a thread holds it."""
         if self._identity.pid != os.getpid():  # forked without Python's knowledge
             self._start_process()
         with self._guard:
@@ -106,7 +106,7 @@ class SQLiteStorage:
 
     @contextlib.contextmanager
     def _looking(self, name: str) -> Iterator[Database]:
-        """The job's database to read from: the one kept open, unless another thread is at it."""
+        """The job's database to read from: the one kept open, unless another thread uses it."""
         lock = self._lock_of(name)
         if not lock.held.acquire(blocking=False):
             with self._opened(name) as database:
@@ -126,7 +126,7 @@ class SQLiteStorage:
         self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
     ) -> None:
         directory = self.path(name)
-        text, rows = _encodable(json.dumps(document)), _rows(events)
+        encoded, rows = _encodable(json.dumps(document)), _rows(events)
         try:
             for level in reversed([directory, *directory.parents]):
                 if not level.is_dir():
@@ -147,7 +147,7 @@ class SQLiteStorage:
                     )
                 for statement in SCHEMA:
                     execute(statement)
-                execute("INSERT INTO job VALUES (1, ?, ?, ?)", (name, created, text))
+                execute("INSERT INTO job VALUES (1, ?, ?, ?)", (name, created, encoded))
                 _insert(execute, 0, rows)
             fsync_directory(directory)
 
@@ -169,8 +169,8 @@ class SQLiteStorage:
             self._refuse_living_owner(name, database, execute("SELECT identity FROM owner").fetchone()[0])
         database.set_journal("DELETE" if is_shared(filesystem_kind(database.directory)) else "WAL")
         with database.transaction(what) as execute:
-            token, text = execute("SELECT token, identity FROM owner").fetchone()
-            self._refuse_living_owner(name, database, text)
+            token, owner = execute("SELECT token, identity FROM owner").fetchone()
+            self._refuse_living_owner(name, database, owner)
             identity = self._identity
             update = "UPDATE owner SET token = ?, pid = ?, identity = ?"
             execute(update, (token + 1, identity.pid, str(identity)))
@@ -215,7 +215,7 @@ class SQLiteStorage:
 
     def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
         rows = _rows(events)
-        text = _encodable(json.dumps(summary, separators=(",", ":")))
+        encoded = _encodable(json.dumps(summary, separators=(",", ":")))
         with self._exclusive(lease.name):
             database = self._keep(lease.name)
             with database.transaction("events could not be appended") as execute:
@@ -229,10 +229,10 @@ class SQLiteStorage:
                 if database.last is None:
                     database.last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
                 # An append that failed while it was being made durable may come to light when the log is next
-                # opened. Its caller was told that it did not happen.
+                # opened. Its caller got an error.
                 execute("DELETE FROM event WHERE seq > ?", (database.last,))
                 _insert(execute, database.last, rows)
-                execute("UPDATE summary SET body = ?", (text,))
+                execute("UPDATE summary SET body = ?", (encoded,))
             database.last += len(rows)
 
     def read(self, name: str, after: int = 0) -> tuple[JobRecord, list[Event]]:
@@ -257,14 +257,14 @@ class SQLiteStorage:
 
     @contextlib.contextmanager
     def _located(self, name: str) -> Iterator[None]:
-        """Has a refusal of an event say whose it is."""
+        """Adds the path of the job's database to a refusal of an event."""
         try:
             yield
         except StorageError as error:
             raise error.at(str(self.path(name) / DATABASE)) from error
 
     def names(self) -> list[str]:
-        """The names of every stored job, in lower case and in order, and perhaps of some that is not."""
+        """The names of every stored job, in lower case and in order, and of some directories without one."""
         try:
             names = sorted(entry.name for entry in self._state.iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -296,10 +296,10 @@ class SQLiteStorage:
         return records
 
     def leave(self, name: str, body: Mapping[str, Any]) -> None:
-        text = _encodable(json.dumps(body))
+        encoded = _encodable(json.dumps(body))
         with self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
-                add_note(execute, text)
+                add_note(execute, encoded)
             database.known_notes = None
 
     def notes(self, name: str) -> Sequence[Note]:
@@ -310,7 +310,7 @@ class SQLiteStorage:
         """Move the job's database to `.deleted`; nothing else in its directory is touched."""
         with self._exclusive(name):
             with self._existing(name):
-                self.release(self.acquire(name))  # nobody runs it
+                self.release(self.acquire(name))  # refused if a process runs it
             with self._existing(name) as database:
                 database.set_journal("DELETE")  # everything is in the one file that is moved
                 source = database.path
@@ -417,7 +417,8 @@ def _may_exist(path: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether something is at `path`. From Python 3.14 on `Path.exists` also denies what it cannot look at.
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` is False for what cannot be looked
+    at.
 
     Raises:
         OSError: it cannot be looked at.
@@ -447,12 +448,12 @@ def _insert(execute: Execute, last: int, rows: list[tuple[float, str, str]]) -> 
         execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, *row))
 
 
-def _encodable(text: str) -> str:
-    """JSON text that UTF-8 can hold: surrogates (undecodable bytes of a log or a path) become JSON's own
-    escapes.
+def _encodable(string: str) -> str:
+    """The JSON string in a form that UTF-8 can hold: surrogates (undecodable bytes of a log or a path) become
+    JSON's own escapes.
     """
     try:
-        text.encode()
+        string.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
+        return string.encode("utf-8", "backslashreplace").decode()
+    return string

@@ -1,4 +1,4 @@
-"""Whether a job's database was written since it was last read, at the cost of two looks at its files."""
+"""Whether a job's database was written since it was last read, at the cost of two `stat` calls."""
 
 from __future__ import annotations
 

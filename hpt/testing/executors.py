@@ -1,4 +1,5 @@
-"""What every executor that runs real programs must do. Subclass `ExecutorSuite` and say how to make one.
+"""What every executor that runs real programs must do. Subclass `ExecutorSuite` and define the fixture
+`make`.
 
     class TestMyExecutor(ExecutorSuite):
         @pytest.fixture()
@@ -30,7 +31,7 @@ Make = Callable[[], Executor]
 
 @dataclass
 class Attempt:
-    """An attempt, and all that was told of it. offset: from where on its log is told."""
+    """An attempt and everything that was reported of it. offset: where its log begins here."""
 
     key: AttemptKey
     log: bytes = b""
@@ -42,8 +43,8 @@ class Attempt:
         return None if self.update is None else self.update.exit
 
     def take(self, update: Update) -> Update:
-        """Take the next update in; its log must follow what was told before."""
-        assert self.exit is None, "told of after its end"
+        """Take the next update in; its log must follow what came before."""
+        assert self.exit is None, "reported after its end"
         assert update.log.start == self.offset + len(self.log)
         self.log += update.log.data
         self.update = update
@@ -51,15 +52,15 @@ class Attempt:
 
 
 class ExecutorSuite:
-    """The contract of `hpt.executors.base.Executor`. `patience`: seconds a test waits for what must come."""
+    """The contract of `hpt.executors.base.Executor`. `patience`: seconds that a test waits for an update."""
 
     patience = 20.0
 
     @pytest.fixture
     def make(self, tmp_path: Path) -> Make:
-        raise NotImplementedError("say how to make an executor")
+        raise NotImplementedError("define the fixture `make`, which makes an executor")
 
-    # -- help for the tests ---------------------------------------------------------------------------------
+    # -- helpers of the tests --------------------------------------------------------------------------------
 
     @staticmethod
     def submission(tmp_path: Path, script: str, name: str = "job-001", **changes: Any) -> Submission:
@@ -80,7 +81,7 @@ class ExecutorSuite:
         while latest is None or not until(latest, attempt.log):
             assert time.monotonic() < deadline, f"{latest and latest.phase}: {attempt.log[-500:]!r}"
             updates = executor.poll()
-            assert len({update.key for update in updates}) == len(updates), "an attempt was told of twice"
+            assert len({update.key for update in updates}) == len(updates), "an attempt was reported twice"
             for update in updates:
                 self.check(update)
                 if update.key == attempt.key:
@@ -110,13 +111,13 @@ class ExecutorSuite:
         assert update.exit is not None
         return update.exit
 
-    def until_it_says(self, executor: Executor, attempt: Attempt, text: bytes) -> None:
-        self.follow(executor, attempt, lambda update, log: text in log)
+    def until_it_says(self, executor: Executor, attempt: Attempt, output: bytes) -> None:
+        self.follow(executor, attempt, lambda update, log: output in log)
 
     # -- the contract ---------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("code", [0, 3])
-    def test_a_program_runs_and_its_end_is_told(self, make: Make, tmp_path: Path, code: int) -> None:
+    def test_a_program_runs_and_its_end_is_reported(self, make: Make, tmp_path: Path, code: int) -> None:
         executor = make()
         before = time.time()
         submission = self.submission(tmp_path, f"echo out; echo err >&2; exit {code}")
@@ -140,7 +141,7 @@ class ExecutorSuite:
         for executor, attempt in zip((first, second), attempts, strict=True):
             assert self.finish(executor, attempt).exit_code == 0
             assert attempt.log == b"over\n"
-        again = self.start(first, submission)  # its end was handed out: it is told again
+        again = self.start(first, submission)  # its end was handed out: it is reported again
         assert self.finish(first, again) == attempts[0].exit
         assert again.log == b"over\n"
         assert runs.read_text() == "run\n"
@@ -182,7 +183,7 @@ class ExecutorSuite:
                 assert time.monotonic() < deadline
             assert [attempt.log for attempt in attempts] == [b"\xff2", b"", b"a\xff1"]
 
-    def test_only_what_changed_is_told(self, make: Make, tmp_path: Path) -> None:
+    def test_only_what_changed_is_reported(self, make: Make, tmp_path: Path) -> None:
         executor = make()
         assert executor.poll() == []
         go = tmp_path / "go"
@@ -190,17 +191,17 @@ class ExecutorSuite:
         quiet = self.start(executor, self.submission(tmp_path, f"echo quiet; {wait}", "quiet"))
         self.until_it_says(executor, quiet, b"quiet\n")
         ended = self.start(executor, self.submission(tmp_path, "echo ended", "ended"))
-        told: list[Update] = []
+        updates_of_quiet: list[Update] = []
         deadline = time.monotonic() + self.patience
         while ended.exit is None:
             for update in executor.poll():
-                told += [update] if update.key == quiet.key else []
+                updates_of_quiet += [update] if update.key == quiet.key else []
                 if update.key == ended.key:
                     ended.take(update)
             assert time.monotonic() < deadline
         time.sleep(0.05)
         assert executor.poll() == []
-        assert [update.log.data for update in told if update.log.data] == []
+        assert [update.log.data for update in updates_of_quiet if update.log.data] == []
         executor.submit(self.submission(tmp_path, f"echo quiet; {wait}", "quiet"))  # followed: left as it is
         assert executor.poll() == []
         go.touch()
@@ -259,7 +260,7 @@ class ExecutorSuite:
         make().stop(attempt.key)
         assert self.finish(executor, attempt).stopped
 
-    def test_a_stop_of_what_never_was_is_acknowledged(self, make: Make, tmp_path: Path) -> None:
+    def test_a_stop_of_an_unknown_attempt_is_acknowledged(self, make: Make, tmp_path: Path) -> None:
         executor = make()
         executor.stop(AttemptKey("job-404", 1))
         executor.stop(AttemptKey("job-404", 1), now=True)

@@ -1,4 +1,4 @@
-"""What every stopping rule promises, as tests. Subclass `StoppingRuleSuite` and say how to make one.
+"""What every stopping rule promises, as tests. Subclass `StoppingRuleSuite` and define `make`.
 
 class TestMine(StoppingRuleSuite):
     def make(self):
@@ -32,9 +32,9 @@ class StoppingRuleSuite:
 
     def make(self) -> StoppingRule:
         """A new rule that has seen nothing."""
-        raise NotImplementedError("say how to make a stopping rule")
+        raise NotImplementedError("define `make`, which makes a stopping rule")
 
-    # -- help for the tests ---------------------------------------------------------------------------------
+    # -- helpers of the tests --------------------------------------------------------------------------------
 
     def course(
         self, seed: int, *, objective: ObjectiveType = ObjectiveType.MINIMIZE, sign: float = 1.0
@@ -84,7 +84,7 @@ class StoppingRuleSuite:
         rule.decide(*other)
         assert [rule.decide(*view) for view in reversed(views)] == forward[::-1]
 
-    def test_a_minimised_objective_is_a_maximised_one_turned_round(self) -> None:
+    def test_a_minimised_objective_is_a_maximised_one_with_its_sign_changed(self) -> None:
         rule = self.make()
         turned = [rule.decide(*view) for view in self.course(6, objective=ObjectiveType.MAXIMIZE, sign=-1.0)]
         assert [rule.decide(*view) for view in self.course(6)] == turned

@@ -66,7 +66,7 @@ EVERY_EVENT: tuple[Event, ...] = (
 
 
 def events(first: int, count: int) -> list[Event]:
-    """Events that tell their place: report number `first`, `first + 1`, ..."""
+    """Events that show their position: report number `first`, `first + 1`, ..."""
     return [Reported(1000.0 + i, i, i / 7, float(i)) for i in range(first, first + count)]
 
 
@@ -142,7 +142,7 @@ class StorageSuite:
         for after in range(7):
             assert storage.read("job", after)[1] == events(1, 5)[after:]
 
-    def test_notes_tell_what_they_came_after(self, storage: Storage) -> None:
+    def test_notes_say_which_events_came_before(self, storage: Storage) -> None:
         storage.create("job", {}, 1.0)
         assert list(storage.notes("job")) == []
         storage.leave("JOB", {"Tag": "ü", "nested": [1, None]})
@@ -218,7 +218,7 @@ class StorageSuite:
         storage.append(lease, events(2, 1), {})
         assert storage.read("job")[1] == events(0, 3)
 
-    def test_what_was_given_and_returned_is_nobodys_to_change(self, storage: Storage) -> None:
+    def test_what_was_given_and_returned_is_not_shared(self, storage: Storage) -> None:
         document: dict[str, Any] = {"list": [1]}
         storage.create("job", document, 1.0)
         document["list"].append(2)

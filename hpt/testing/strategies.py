@@ -1,4 +1,4 @@
-"""What every search strategy promises, as tests. Subclass `StrategySuite` and say how to make one.
+"""What every search strategy promises, as tests. Subclass `StrategySuite` and define `make`.
 
 class TestMine(StrategySuite):
     def make(self):
@@ -47,9 +47,9 @@ class StrategySuite:
 
     def make(self) -> Strategy:
         """A new strategy that has seen nothing."""
-        raise NotImplementedError("say how to make a strategy")
+        raise NotImplementedError("define `make`, which makes a strategy")
 
-    # -- help for the tests ---------------------------------------------------------------------------------
+    # -- helpers of the tests --------------------------------------------------------------------------------
 
     def log(self, spaces: Spaces | None = None) -> HistoryLog:
         return HistoryLog(self.spaces if spaces is None else spaces, ObjectiveType.MINIMIZE)
@@ -72,10 +72,10 @@ class StrategySuite:
         log, made, running = self.log(), list[Suggestion](), list[int]()
         while len(made) < self.trials:
             current = self.make() if forget else strategy
-            found = current.suggest(log.snapshot(), 1 + len(made) % 3, seed)
-            assert found, "a strategy must have suggestions while configurations are left"
-            made += found
-            running += self.launch(log, found)
+            suggestions = current.suggest(log.snapshot(), 1 + len(made) % 3, seed)
+            assert suggestions, "a strategy must have suggestions while configurations are left"
+            made += suggestions
+            running += self.launch(log, suggestions)
             while len(running) > 3:
                 number = running.pop(number_of(len(made), len(running)))
                 self.end(log, number)
@@ -111,9 +111,9 @@ class StrategySuite:
         together = strategy.suggest(log.snapshot(), 8, 3)
         one_by_one = []
         for _ in range(8):
-            found = strategy.suggest(log.snapshot(), 1, 3)
-            self.launch(log, found)
-            one_by_one += found
+            suggestions = strategy.suggest(log.snapshot(), 1, 3)
+            self.launch(log, suggestions)
+            one_by_one += suggestions
         assert together == one_by_one
 
     def test_a_history_is_not_changed(self) -> None:
@@ -149,9 +149,9 @@ class StrategySuite:
         if self.finite is None:
             pytest.skip("this strategy repeats configurations")
         log, strategy, tried = self.log(self.finite), self.make(), []
-        while found := strategy.suggest(log.snapshot(), 4, 7):
-            tried += found
-            for number in self.launch(log, found):
+        while suggestions := strategy.suggest(log.snapshot(), 4, 7):
+            tried += suggestions
+            for number in self.launch(log, suggestions):
                 self.end(log, number)
             assert len(tried) <= 100, "a used-up space must give an empty list"
         keys = [log.key(suggestion.config, suggestion.definition) for suggestion in tried]

@@ -99,7 +99,7 @@ STATEMENTS: Mapping[str, Tests] = {
     "2.9 the minimal valid request": (f"{_WORKED}::test_the_minimal_valid_request",),
     "3.1 texts of bounds are echoed": (f"{_CLIENT}::TestDescribe::test_what_describe_answers",),
     "3.2 reading bounds": (
-        "tests/search/test_scaling.py::test_float_bounds_as_text*",
+        "tests/search/test_scaling.py::test_float_bounds_as_strings*",
         "tests/search/test_scaling.py::test_texts_that_are_no_numbers*",
         "tests/search/test_scaling.py::test_integer_bounds*",
     ),

@@ -89,7 +89,7 @@ def test_a_criterion_stops_what_runs_and_the_job_ends_completed() -> None:
 def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> None:
     from dataclasses import replace
 
-    from hpt.executors.simulated import SimulatedExecutor, Trouble, VirtualClock, metric_definition
+    from hpt.executors.simulated import Faults, SimulatedExecutor, VirtualClock, metric_definition
     from hpt.job.notes import STOP
     from hpt.storage.memory import MemoryStorage
 
@@ -100,7 +100,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
     storage.create("job", {}, 0.0)
     courses = iter([[0.9], [0.1] * 50])
     executor = SimulatedExecutor(
-        lambda config: Curve(next(courses), 100.0), clock, trouble=Trouble(shutdown=60)
+        lambda config: Curve(next(courses), 100.0), clock, faults=Faults(shutdown=60)
     )
     runner = TuningJobRunner(config, 0.0, [], storage, storage.acquire("job"), executor, clock=clock)
     runner.step()

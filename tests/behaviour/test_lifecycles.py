@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hpt.executors.simulated import Curve, Trouble
+from hpt.executors.simulated import Curve, Faults
 from hpt.job.build import tuning_job
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState
@@ -30,7 +30,7 @@ def job(*, jobs: int = 40, parallel: int = 4, **changes: Any) -> JobConfig:
     return JobConfig("retries", "Random", definition, ResourceLimits(jobs, parallel), seed=2)
 
 
-def run(config: JobConfig, trouble: Trouble) -> tuple[JobState, list[ev.Event]]:
+def run(config: JobConfig, faults: Faults) -> tuple[JobState, list[ev.Event]]:
     """Each training job prints four values, one in 10 s."""
     recorded: list[ev.Event] = []
 
@@ -38,7 +38,7 @@ def run(config: JobConfig, trouble: Trouble) -> tuple[JobState, list[ev.Event]]:
         recorded.extend(events)
 
     runner = simulate(
-        config, lambda config: Curve([4.0, 3.0, 2.0, 1.0], 10.0), trouble=trouble, observe=observe
+        config, lambda config: Curve([4.0, 3.0, 2.0, 1.0], 10.0), faults=faults, observe=observe
     )
     return runner.state, recorded
 
@@ -47,7 +47,7 @@ def run(config: JobConfig, trouble: Trouble) -> tuple[JobState, list[ev.Event]]:
 def test_infrastructure_errors_are_retried_so_many_times(attempts: int) -> None:
     """With every machine lost each job is started 1 + attempts times, then it has failed, to be retried by
     whoever wants to: `RetryableError`."""
-    state, _ = run(job(jobs=3, retry_attempts=attempts), Trouble(losses=1.0))
+    state, _ = run(job(jobs=3, retry_attempts=attempts), Faults(losses=1.0))
     for each in state.jobs.values():
         assert (each.attempt, each.lost) == (1 + attempts, 1 + attempts)
         assert (str(each.status), each.retryable) == ("Failed", True)
@@ -57,7 +57,7 @@ def test_infrastructure_errors_are_retried_so_many_times(attempts: int) -> None:
 
 
 def test_a_retried_job_goes_back_to_starting() -> None:
-    state, _ = run(job(retry_attempts=30), Trouble(losses=0.5))
+    state, _ = run(job(retry_attempts=30), Faults(losses=0.5))
     assert state.training_counters["Completed"] == state.launched == 40
     for each in state.jobs.values():
         course = [transition.secondary for transition in each.transitions]
@@ -67,7 +67,7 @@ def test_a_retried_job_goes_back_to_starting() -> None:
 
 
 def test_time_limits_cover_all_attempts_together() -> None:
-    state, _ = run(job(retry_attempts=30, max_runtime_seconds=55.0), Trouble(losses=0.7))
+    state, _ = run(job(retry_attempts=30, max_runtime_seconds=55.0), Faults(losses=0.7))
     late = [each for each in state.jobs.values() if each.secondary == "MaxRuntimeExceeded"]
     assert late
     for each in state.jobs.values():
@@ -77,7 +77,7 @@ def test_time_limits_cover_all_attempts_together() -> None:
 
 
 def test_what_a_program_does_wrong_is_not_retried() -> None:
-    state, _ = run(job(jobs=20, retry_attempts=30), Trouble(failures=0.6))
+    state, _ = run(job(jobs=20, retry_attempts=30), Faults(failures=0.6))
     failed = [each for each in state.jobs.values() if str(each.status) == "Failed"]
     assert failed and all((each.attempt, each.retryable) == (1, False) for each in failed)
     assert state.training_counters["NonRetryableError"] == len(failed)
@@ -87,7 +87,7 @@ def test_what_a_program_does_wrong_is_not_retried() -> None:
 def test_counters_add_up_after_every_event() -> None:
     config = job(retry_attempts=2, max_runtime_seconds=60.0)
     config = replace(config, limits=ResourceLimits(40, 5, 400.0))
-    _, recorded = run(config, Trouble(failures=0.2, losses=0.6, stragglers=0.3))
+    _, recorded = run(config, Faults(failures=0.2, losses=0.6, stragglers=0.3))
     state = JobState(ObjectiveType.MINIMIZE, 0.0)
     for event in recorded:
         state.apply(event)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hpt.errors import InputError
-from hpt.executors.simulated import Curve, Market, Trouble
+from hpt.executors.simulated import Curve, Faults, Market
 from hpt.job.billing import billable_seconds, savings_percent, training_seconds
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState, TrainingJob
@@ -39,7 +39,7 @@ def run(config: JobConfig, market: Market, *, startup: float = 5.0) -> tuple[Job
     runner = simulate(
         config,
         lambda config: Curve([1.0 / (step + 1) for step in range(EPOCHS)], 100.0),
-        trouble=Trouble(startup=startup),
+        faults=Faults(startup=startup),
         market=market,
         observe=observe,
     )

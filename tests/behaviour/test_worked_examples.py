@@ -9,7 +9,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from hpt.executors.simulated import Curve, Trouble
+from hpt.executors.simulated import Curve, Faults
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState
 from hpt.running.runner import TuningJobRunner
@@ -31,14 +31,14 @@ def job(*, jobs: int = 5, parallel: int = 1, objective: str = "Maximize") -> Job
     return JobConfig("worked", "Random", definition, ResourceLimits(jobs, parallel), seed=3)
 
 
-def run(config: JobConfig, values: Values, trouble: Trouble | None = None) -> tuple[JobState, list[ev.Event]]:
+def run(config: JobConfig, values: Values, faults: Faults | None = None) -> tuple[JobState, list[ev.Event]]:
     recorded: list[ev.Event] = []
 
     def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
         recorded.extend(events)
 
     runner = simulate(
-        config, lambda config: Curve(values(config)), trouble=trouble or Trouble(), observe=observe
+        config, lambda config: Curve(values(config)), faults=faults or Faults(), observe=observe
     )
     return runner.state, recorded
 
@@ -92,14 +92,14 @@ def test_a_linear_range_is_mostly_its_last_decade() -> None:
 @pytest.mark.parametrize(("parallel", "failed"), [(1, 5), (4, 8)])
 def test_five_failures_and_no_success(parallel: int, failed: int) -> None:
     """Those that run when the fifth one fails end as well: eight, with four at once."""
-    state, _ = run(job(jobs=20, parallel=parallel), lambda config: [0.1, 0.2, 0.3], Trouble(failures=1.0))
+    state, _ = run(job(jobs=20, parallel=parallel), lambda config: [0.1, 0.2, 0.3], Faults(failures=1.0))
     assert (str(state.status), state.launched) == ("Failed", failed)
     assert state.training_counters["NonRetryableError"] == failed
     assert state.failure_reason.startswith(f"no training job succeeded after {failed} attempts")
 
 
 def test_failed_jobs_use_up_the_count() -> None:
-    state, _ = run(job(jobs=30, parallel=2), lambda config: [0.1, 0.2], Trouble(failures=0.3))
+    state, _ = run(job(jobs=30, parallel=2), lambda config: [0.1, 0.2], Faults(failures=0.3))
     counters = state.training_counters
     assert str(state.status) == "Completed"
     assert counters["NonRetryableError"] > 0
@@ -143,15 +143,15 @@ def test_the_last_value_is_the_final_objective() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "trouble", "training", "objective"),
+    ("values", "faults", "training", "objective"),
     [
-        ([0.5], Trouble(), "Completed", "Succeeded"),
-        ([], Trouble(), "Completed", "Failed"),
-        ([0.5, 0.6], Trouble(failures=1.0), "Failed", "Failed"),
+        ([0.5], Faults(), "Completed", "Succeeded"),
+        ([], Faults(), "Completed", "Failed"),
+        ([0.5, 0.6], Faults(failures=1.0), "Failed", "Failed"),
     ],
 )
-def test_objective_status(values: list[float], trouble: Trouble, training: str, objective: str) -> None:
-    state, recorded = run(job(jobs=1), lambda config: values, trouble)
+def test_objective_status(values: list[float], faults: Faults, training: str, objective: str) -> None:
+    state, recorded = run(job(jobs=1), lambda config: values, faults)
     assert (str(state.jobs[1].status), str(state.jobs[1].objective_status)) == (training, objective)
     assert state.objective_counters[objective] == sum(state.objective_counters.values()) == 1
     at_first = JobState.fold(ObjectiveType.MAXIMIZE, 0.0, recorded[:2])

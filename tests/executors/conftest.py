@@ -31,7 +31,7 @@ def definition(image: str | Path, **changes: Any) -> TrainingJobDefinition:
 
 @dataclass
 class Run:
-    """An attempt under an executor, and all that was told of it. offset: from where on its log is told."""
+    """An attempt under an executor and all its reported updates. offset: where its log begins here."""
 
     submission: Submission
     executor: LocalExecutor
@@ -68,13 +68,13 @@ class Workshop:
         self.runs: list[Run] = []
         (directory / "programs").mkdir()
 
-    def script(self, text: str, name: str = "train.sh") -> Path:
-        """An executable program; `text` without a first line of its own is a shell script. One for Python is
-        run by the Python of these tests, whether or not there is a `python3` on the path.
+    def script(self, content: str, name: str = "train.sh") -> Path:
+        """An executable program; `content` without a first line of its own is a shell script. One for Python
+        is run by the Python of these tests, whether or not there is a `python3` on the path.
         """
         path = self.directory / "programs" / name
-        text = text.replace("#!/usr/bin/env python3", f"#!{sys.executable}", 1)
-        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        content = content.replace("#!/usr/bin/env python3", f"#!{sys.executable}", 1)
+        path.write_text(content if content.startswith("#!") else f"#!/bin/sh\n{content}\n")
         path.chmod(0o755)
         return path
 
@@ -99,7 +99,7 @@ class Workshop:
         return run
 
     def again(self, run: Run, executor: LocalExecutor, offset: int = 0) -> Run:
-        """The same attempt as another executor finds it, its log told from `offset` on."""
+        """The same attempt as another executor finds it, its log reported from `offset` on."""
         return self.submit(replace(run.submission, log_offset=offset), executor)
 
     def run(self, image: str | Path, **options: Any) -> Run:
@@ -125,8 +125,8 @@ class Workshop:
     def finish(self, run: Run, *, within: float = 15) -> Run:
         return self.until(run, lambda run: run.exit is not None, within=within)
 
-    def says(self, run: Run, text: bytes, **options: Any) -> Run:
-        return self.until(run, lambda run: text in run.log, **options)
+    def says(self, run: Run, output: bytes, **options: Any) -> Run:
+        return self.until(run, lambda run: output in run.log, **options)
 
     def await_record(self, run: Run, *, within: float = 15) -> None:
         """Wait for the exit record without polling."""
@@ -158,10 +158,10 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 def is_running(pid: int) -> bool:
     """Whether that process lives; a zombie, whose parent may never wait for it, does not."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return text[text.rindex(")") + 2] not in "ZX"
+    return stat[stat.rindex(")") + 2] not in "ZX"
 
 
 def vanish(pid: int, within: float = 5) -> bool:

@@ -40,15 +40,15 @@ def shown(workshop: Workshop, **options: Any) -> dict[str, Any]:
 
 def test_the_configuration_files_hold_what_the_service_puts_there(workshop: Workshop) -> None:
     (workshop.directory / "data").mkdir()
-    texts = {"eta": "0.1", "name": "x y", "_tuning_objective_metric": "auc"}
+    strings = {"eta": "0.1", "name": "x y", "_tuning_objective_metric": "auc"}
     channel = Channel(
         "train", str(workshop.directory / "data"), content_type="text/csv", input_mode="FastFile"
     )
-    config = shown(workshop, hyperparameters=texts, channels=(channel,), instance_type="ml.m5.large")[
+    config = shown(workshop, hyperparameters=strings, channels=(channel,), instance_type="ml.m5.large")[
         "config"
     ]
     base = workshop.root / "job-001" / "ml"
-    assert config["hyperparameters.json"] == texts
+    assert config["hyperparameters.json"] == strings
     assert config["inputdataconfig.json"] == {
         "train": {
             "TrainingInputMode": "FastFile",
@@ -75,7 +75,7 @@ def test_the_configuration_files_hold_what_the_service_puts_there(workshop: Work
 
 def test_the_environment_is_that_of_the_framework_images(workshop: Workshop) -> None:
     (workshop.directory / "data").mkdir()
-    texts = {
+    strings = {
         "eta": "0.1",
         "layers": "[64, 32]",
         "tag": "plain text",
@@ -83,13 +83,13 @@ def test_the_environment_is_that_of_the_framework_images(workshop: Workshop) -> 
         "_tuning_objective_metric": "auc",
         "sagemaker_region": '"eu-west-1"',
     }
-    told = shown(
+    result = shown(
         workshop,
-        hyperparameters=texts,
+        hyperparameters=strings,
         channels=(Channel("train-set", str(workshop.directory / "data")),),
         environment={"MINE": "1", "SM_LOG_LEVEL": "10"},
     )
-    environment, base = told["environment"], str(workshop.root / "job-001" / "ml")
+    environment, base = result["environment"], str(workshop.root / "job-001" / "ml")
     hyperparameters = {"eta": 0.1, "flag": True, "layers": [64, 32], "tag": "plain text"}
     expected = {
         "SAGEMAKER_BASE_DIR": base,
@@ -122,11 +122,11 @@ def test_the_environment_is_that_of_the_framework_images(workshop: Workshop) -> 
     }
     assert {name: environment.get(name) for name in expected} == expected
     assert environment["TRAINING_JOB_ARN"].endswith(":training-job/job-001")
-    assert json.loads(environment["SM_USER_ARGS"]) == told["arguments"]
+    assert json.loads(environment["SM_USER_ARGS"]) == result["arguments"]
     assert json.loads(environment["SM_TRAINING_ENV"])["hyperparameters"] == hyperparameters
-    assert json.loads(environment["SM_RESOURCE_CONFIG"]) == told["config"]["resourceconfig.json"]
+    assert json.loads(environment["SM_RESOURCE_CONFIG"]) == result["config"]["resourceconfig.json"]
     assert not [name for name in environment if name.startswith(("SM_HP__", "SM_HP_SAGEMAKER"))]
-    assert told["arguments"] == [
+    assert result["arguments"] == [
         "--eta",
         "0.1",
         "--flag",
@@ -146,12 +146,12 @@ def test_arguments_are_sorted_and_one_letter_takes_one_hyphen() -> None:
     assert framework == {"sagemaker_x": 1}
 
 
-def test_the_exact_text_of_a_number_survives(workshop: Workshop) -> None:
-    for text in ("0.00027401056839555956", "1.3494417573713629e-08", "100.0", "8", "1e-05"):
-        told = shown(workshop, name=f"job-{text}", hyperparameters={"x": text})
-        assert told["config"]["hyperparameters.json"] == {"x": text}
-        assert told["arguments"] == ["-x", text]
-        assert told["environment"]["SM_HP_X"] == text
+def test_the_exact_string_of_a_number_survives(workshop: Workshop) -> None:
+    for string in ("0.00027401056839555956", "1.3494417573713629e-08", "100.0", "8", "1e-05"):
+        result = shown(workshop, name=f"job-{string}", hyperparameters={"x": string})
+        assert result["config"]["hyperparameters.json"] == {"x": string}
+        assert result["arguments"] == ["-x", string]
+        assert result["environment"]["SM_HP_X"] == string
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_the_exact_text_of_a_number_survives(workshop: Workshop) -> None:
         ({"OMP_NUM_THREADS": "7"}, {"OMP_NUM_THREADS": "3"}, 1, 3),
     ],
 )
-def test_trials_share_the_cores_unless_told_otherwise(
+def test_trials_share_the_cores_unless_set_otherwise(
     inherited: dict[str, str], environment: dict[str, str], parallel: int, expected: int
 ) -> None:
     spec = specification(Submission("job", 1, {}, definition("/x", environment=environment), parallel))
@@ -235,8 +235,8 @@ def test_a_checkpoint_directory_of_the_users_is_split_by_training_job(workshop: 
 def test_a_checkpoint_path_outside_the_container_is_kept_inside_the_training_directory(
     workshop: Workshop,
 ) -> None:
-    told = shown(workshop, checkpoint_local_path="/tmp/elsewhere")
-    assert told["config"]["checkpointconfig.json"] == {
+    result = shown(workshop, checkpoint_local_path="/tmp/elsewhere")
+    assert result["config"]["checkpointconfig.json"] == {
         "LocalPath": str(workshop.root / "job-001/ml/checkpoints")
     }
 
@@ -253,7 +253,7 @@ def test_a_checkpoint_place_that_is_a_file_is_explained(workshop: Workshop) -> N
 # -- code ---------------------------------------------------------------------------------------------------
 
 
-def test_programs_see_their_neighbours_and_write_beside_nobody(workshop: Workshop) -> None:
+def test_programs_see_their_neighbours_and_write_to_directories_of_their_own(workshop: Workshop) -> None:
     (workshop.directory / "programs" / "table.csv").write_text("1,2\n")
     (workshop.directory / "programs" / ".hidden").write_text("")
     script = workshop.script("cat table.csv; pwd; ls -A; echo mine > result.txt")
@@ -269,8 +269,8 @@ def test_a_program_among_many_files_is_not_shown_them_all(workshop: Workshop) ->
     for number in range(300):
         (crowd / f"file-{number}").write_text("")
     assert workshop.run(workshop.script("ls | wc -l")).log == b"0\n"
-    texts = {"sagemaker_program": "train.sh", "sagemaker_submit_directory": str(crowd)}
-    assert workshop.run("some/image", name="job-002", hyperparameters=texts).log == b"301\n"
+    strings = {"sagemaker_program": "train.sh", "sagemaker_submit_directory": str(crowd)}
+    assert workshop.run("some/image", name="job-002", hyperparameters=strings).log == b"301\n"
 
 
 @pytest.mark.parametrize("form", ["directory", "archive"])
@@ -286,12 +286,12 @@ def test_script_mode_runs_the_entry_point_from_its_source(workshop: Workshop, fo
             for path in source.iterdir():
                 tar.add(path, path.name)
         source = workshop.directory / "source.tar.gz"
-    texts = {
+    strings = {
         "sagemaker_program": '"train.py"',
         "sagemaker_submit_directory": json.dumps(str(source)),
         "lr": "0.5",
     }
-    run = workshop.run("123456789012.dkr.ecr.us-east-1.amazonaws.com/pytorch:2.3", hyperparameters=texts)
+    run = workshop.run("123456789012.dkr.ecr.us-east-1.amazonaws.com/pytorch:2.3", hyperparameters=strings)
     assert run.log.decode() == f"hello ['--lr', '0.5'] {workshop.base(run)}/code\n"
 
 
@@ -301,21 +301,24 @@ def test_an_archive_that_would_leave_its_directory_is_refused(workshop: Workshop
         entry = tarfile.TarInfo("../../../escaped")
         entry.size = 2
         tar.addfile(entry, io.BytesIO(b"hi"))
-    texts = {"sagemaker_program": "train.py", "sagemaker_submit_directory": str(archive)}
-    run = workshop.run("image", hyperparameters=texts)
+    strings = {"sagemaker_program": "train.py", "sagemaker_submit_directory": str(archive)}
+    run = workshop.run("image", hyperparameters=strings)
     assert run.exit is not None
     assert str(archive) in run.exit.reason
     assert not list(workshop.directory.rglob("escaped"))
     archive.write_text("not an archive")
-    damaged = workshop.run("image", name="job-002", hyperparameters=texts)
+    damaged = workshop.run("image", name="job-002", hyperparameters=strings)
     assert damaged.exit is not None
     assert f"{archive} cannot be unpacked" in damaged.exit.reason
 
 
 @pytest.mark.parametrize("source", ["absent", "absent.tar.gz"])
 def test_a_source_that_is_missing_is_named(workshop: Workshop, source: str) -> None:
-    texts = {"sagemaker_program": "train.py", "sagemaker_submit_directory": str(workshop.directory / source)}
-    run = workshop.run("image", hyperparameters=texts)
+    strings = {
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": str(workshop.directory / source),
+    }
+    run = workshop.run("image", hyperparameters=strings)
     assert run.exit is not None
     assert (
         f"{workshop.directory / source} is not found; correct sagemaker_submit_directory" in run.exit.reason
@@ -402,8 +405,8 @@ def test_modules_find_the_library_wherever_it_lies(
 def test_what_exec_does_not_allow_is_explained(workshop: Workshop) -> None:
     run = workshop.run("/bin/true", hyperparameters={"x": "y\0z"})
     assert run.exit is not None
-    assert "its environment or arguments hold what is not allowed there" in run.exit.reason
+    assert "its environment or arguments hold forbidden characters" in run.exit.reason
     long = workshop.run("/bin/true", name="job-002", hyperparameters={"x": "y" * 200_000})
     assert long.exit is not None
-    assert "too long to pass on" in long.exit.reason
+    assert "too long to be passed" in long.exit.reason
     assert (long.exit.outcome, long.exit.exit_code) == ("Exited", None)

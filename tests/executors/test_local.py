@@ -101,7 +101,7 @@ def test_the_exit_comes_only_with_the_last_byte(workshop: Workshop) -> None:
     assert all(update.exit is None for update in run.updates[:-1])
     assert all(update.phase != "Ended" for update in run.updates[:-1])
     assert max(len(update.log.data) for update in run.updates) <= 1 << 20
-    # Submitted again, from any offset, it tells the same.
+    # Submitted again, from any offset, it is reported alike.
     again = workshop.finish(workshop.again(run, workshop.executor, 4_999_990))
     assert again.log == b"\0" * 10
     assert again.exit == run.exit
@@ -154,7 +154,7 @@ def test_dates_lie_at_most_a_second_apart_and_cover_every_byte(workshop: Worksho
     assert part.dates == [date for date in late.dates if date[0] > 30]
 
 
-def test_a_removed_or_cut_off_log_harms_nobody(workshop: Workshop) -> None:
+def test_a_removed_or_truncated_log_is_no_failure(workshop: Workshop) -> None:
     script = workshop.script("echo one; until [ -e $SM_HP_GO ]; do sleep 0.01; done; echo two")
     for number, damage in enumerate((lambda path: path.unlink(), lambda path: os.truncate(path, 0))):
         go = workshop.directory / f"go-{number}"

@@ -70,9 +70,9 @@ class Files:
         self.fd = os.open(self.log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.file = MetricsFile(str(self.path), self.fd)
 
-    def write(self, text: str) -> None:
+    def write(self, content: str) -> None:
         with self.path.open("a") as file:
-            file.write(text)
+            file.write(content)
 
     def carried(self, **options: bool) -> str:
         before = self.log.stat().st_size
@@ -119,26 +119,25 @@ def test_a_line_of_the_log_is_not_torn_while_the_program_writes_it(files: Files)
 def test_bad_lines_are_named_in_the_log_and_the_rest_is_taken(files: Files) -> None:
     files.write('0.5\nloss=high\n{"loss": 1\n{"a b": 1}\n\xff=1\nloss=3\n' + "x" * (LONGEST + 1) + "\n")
     assert files.carried().splitlines() == [
-        "[hpt] metrics file: line 1 is not taken: '0.5' is no name=number; write `loss=0.25` or a JSON "
+        "[hpt] metrics file: line 1 is ignored: '0.5' is no name=number; write `loss=0.25` or a JSON object",
+        "[hpt] metrics file: line 2 is ignored: 'loss=high' is no name=number; write `loss=0.25` or a JSON "
         "object",
-        "[hpt] metrics file: line 2 is not taken: 'loss=high' is no name=number; write `loss=0.25` or a JSON "
-        "object",
-        "[hpt] metrics file: line 3 is not taken: it is no JSON object of numbers: Expecting ',' delimiter: "
+        "[hpt] metrics file: line 3 is ignored: it is no JSON object of numbers: Expecting ',' delimiter: "
         "line 1 column 11 (char 10)",
-        "[hpt] metrics file: line 4 is not taken: metric name 'a b' cannot be reported; use a name without "
+        "[hpt] metrics file: line 4 is ignored: metric name 'a b' cannot be reported; use a name without "
         "blanks and equals signs",
         "[hpt] metrics: ÿ=1.0",
         "[hpt] metrics: loss=3.0",
-        f"[hpt] metrics file: line 7 is not taken: it is longer than {LONGEST} bytes",
+        f"[hpt] metrics file: line 7 is ignored: it is longer than {LONGEST} bytes",
     ]
     files.write("?\n" * 100)
     assert len(files.carried().splitlines()) == 5  # ten in all
 
 
-def test_bytes_that_are_no_text_are_named_too(files: Files) -> None:
+def test_bytes_that_are_not_utf8_are_named_too(files: Files) -> None:
     files.path.write_bytes(b"\xff\xfe=1\n\x00\nloss=1\n")
     said = files.carried().splitlines()
-    assert [line.partition(" is not")[0] for line in said[:2]] == [
+    assert [line.partition(" is ignored")[0] for line in said[:2]] == [
         f"[hpt] metrics file: line {k}" for k in (1, 2)
     ]
     assert said[2] == "[hpt] metrics: loss=1.0"

@@ -103,10 +103,10 @@ def test_a_script_comes_from_an_archive_on_s3(workshop: Workshop, s3: Any) -> No
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         body = b"import helper, sys; print(helper.WORD, sys.argv[1:])"
-        for name, text in (("train.py", body), ("helper.py", b"WORD = 'hello'")):
+        for name, content in (("train.py", body), ("helper.py", b"WORD = 'hello'")):
             entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            tar.addfile(entry, io.BytesIO(text))
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
     s3.put_object(Bucket="bucket", Key="code/source.tar.gz", Body=archive.getvalue())
     hyperparameters = {
         "sagemaker_program": '"train.py"',
@@ -163,7 +163,7 @@ def _download_here(tmp_path: Path, uri: str) -> int:
     return transfer.main("download", tmp_path, tmp_path / "ml")
 
 
-def test_what_the_user_can_mend_is_told_apart(
+def test_what_the_user_can_fix_is_distinguished(
     tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _download_here(tmp_path, "s3://no-such-bucket/x") == contract.TRANSFER_REFUSED

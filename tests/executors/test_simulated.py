@@ -9,7 +9,7 @@ import pytest
 from hpt.errors import InputError
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.curves import CurveTable, load_curves
-from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock
+from hpt.executors.simulated import Curve, Faults, SimulatedExecutor, VirtualClock
 from hpt.job.config import Objective, TrainingJobDefinition
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
@@ -21,7 +21,7 @@ SPACE = SearchSpace(
         CategoricalParameter("kind", ["a", "b"]),
     ]
 )
-TEXTS = {"lr": "0.1", "depth": "3", "kind": "a", "_tuning_objective_metric": "m", "static": "1"}
+STRINGS = {"lr": "0.1", "depth": "3", "kind": "a", "_tuning_objective_metric": "m", "static": "1"}
 
 KEY = AttemptKey("job-001", 1)
 
@@ -30,12 +30,12 @@ def submission(name: str = "job-001", **changes: object) -> Submission:
     definition = TrainingJobDefinition(
         "train.py", SPACE, Objective("m", ObjectiveType.MAXIMIZE), hyperparameters={"static": "1"}, **changes
     )  # type: ignore[arg-type]
-    return Submission(name, 1, TEXTS, definition)
+    return Submission(name, 1, STRINGS, definition)
 
 
-def make(curve: Curve, trouble: Trouble | None = None) -> tuple[SimulatedExecutor, VirtualClock]:
+def make(curve: Curve, faults: Faults | None = None) -> tuple[SimulatedExecutor, VirtualClock]:
     clock = VirtualClock(100.0)
-    return SimulatedExecutor(lambda config: curve, clock, trouble=trouble or Trouble()), clock
+    return SimulatedExecutor(lambda config: curve, clock, faults=faults or Faults()), clock
 
 
 def look(executor: SimulatedExecutor) -> Update:
@@ -62,7 +62,7 @@ def test_values_come_when_their_time_has_come() -> None:
     assert executor.poll() == []
     executor.sleep(7.0)  # nothing is to come: an ordinary pause
     assert clock() == 122.0
-    executor.submit(submission())  # found again, and told of from the start
+    executor.submit(submission())  # found again, and reported from the start
     again = look(executor)
     assert (again.log.data, again.exit) == (b"simulated: 0.5\nsimulated: 0.25\n", update.exit)
 
@@ -79,19 +79,19 @@ def test_submitting_twice_starts_once() -> None:
     assert (update.phase, update.log.start, update.log.data) == ("Ended", 4, b"lated: 1.0\n")
 
 
-def test_only_attempts_with_news_are_told_of_in_the_order_of_submission() -> None:
+def test_only_attempts_with_updates_are_reported_in_the_order_of_submission() -> None:
     clock = VirtualClock()
     seconds = {0.1: 10.0, 0.2: 20.0, 0.4: 10.0}
     executor = SimulatedExecutor(lambda config: Curve([1.0] * 3, seconds[config["lr"]]), clock)
     for number, lr in enumerate((0.4, 0.2, 0.1)):
-        executor.submit(replace(submission(f"job-{number}"), hyperparameters={**TEXTS, "lr": repr(lr)}))
+        executor.submit(replace(submission(f"job-{number}"), hyperparameters={**STRINGS, "lr": repr(lr)}))
     assert [update.key.name for update in executor.poll()] == ["job-0", "job-1", "job-2"]
-    told = []
+    reported = []
     for _ in range(4):
         executor.sleep(1.0)
-        told.append((clock(), [update.key.name for update in executor.poll()]))
+        reported.append((clock(), [update.key.name for update in executor.poll()]))
     everybody = ["job-0", "job-1", "job-2"]
-    assert told == [
+    assert reported == [
         (10.0, ["job-0", "job-2"]),
         (20.0, everybody),
         (30.0, ["job-0", "job-2"]),
@@ -100,7 +100,7 @@ def test_only_attempts_with_news_are_told_of_in_the_order_of_submission() -> Non
 
 
 def test_a_stop_is_followed_by_what_is_printed_until_it_is_over() -> None:
-    executor, clock = make(Curve([1.0, 2.0, 3.0, 4.0], 10.0), Trouble(shutdown=12.0))
+    executor, clock = make(Curve([1.0, 2.0, 3.0, 4.0], 10.0), Faults(shutdown=12.0))
     executor.submit(submission(grace_seconds=60.0))
     clock.now = 110.0
     log = look(executor).log.data
@@ -120,7 +120,7 @@ def test_a_stop_is_followed_by_what_is_printed_until_it_is_over() -> None:
 
 
 def test_a_stop_at_once_and_one_whose_grace_is_shorter() -> None:
-    executor, clock = make(Curve([1.0] * 9, 10.0), Trouble(shutdown=12.0))
+    executor, clock = make(Curve([1.0] * 9, 10.0), Faults(shutdown=12.0))
     executor.submit(submission("hurried"))
     executor.submit(submission("short", grace_seconds=3.0))
     executor.stop(AttemptKey("hurried", 1), now=True)
@@ -171,11 +171,11 @@ def test_alarms_are_not_slept_through() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "outcome", "code"),
-    [(Trouble(losses=1.0), "Lost", None), (Trouble(failures=1.0), "Exited", 1)],
+    ("faults", "outcome", "code"),
+    [(Faults(losses=1.0), "Lost", None), (Faults(failures=1.0), "Exited", 1)],
 )
-def test_what_goes_wrong(trouble: Trouble, outcome: str, code: int | None) -> None:
-    executor, clock = make(Curve([1.0] * 10, 10.0), trouble)
+def test_what_goes_wrong(faults: Faults, outcome: str, code: int | None) -> None:
+    executor, clock = make(Curve([1.0] * 10, 10.0), faults)
     for i in range(20):
         executor.submit(submission(f"job-{i:03d}"))
     clock.now = 1000.0
@@ -185,7 +185,7 @@ def test_what_goes_wrong(trouble: Trouble, outcome: str, code: int | None) -> No
 
 
 def test_stragglers_are_slower() -> None:
-    executor, clock = make(Curve([1.0], 10.0), Trouble(stragglers=1.0, slowdown=4.0))
+    executor, clock = make(Curve([1.0], 10.0), Faults(stragglers=1.0, slowdown=4.0))
     executor.submit(submission())
     executor.sleep(0.0)
     assert clock() == 140.0
@@ -196,8 +196,8 @@ def test_stragglers_are_slower() -> None:
     [
         (lambda: Curve([1.0], [1.0, 2.0]), "1 values and 2 durations"),
         (lambda: Curve([1.0], -1.0), "a duration of -1.0"),
-        (lambda: Trouble(failures=1.5), "failures 1.5 is not a share from 0 to 1"),
-        (lambda: Trouble(slowdown=0.5), "slowdown 0.5 is not a number of 1 or more"),
+        (lambda: Faults(failures=1.5), "failures 1.5 is not a share from 0 to 1"),
+        (lambda: Faults(slowdown=0.5), "slowdown 0.5 is not a number of 1 or more"),
         (lambda: CurveTable(SPACE, []), "the table of curves is empty"),
     ],
 )
@@ -234,7 +234,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("name", "content", "message"),
     [
         ("c.txt", "", "is no file of curves; use one that ends in .json, .csv, .py"),
         ("c.json", "[", "is not JSON"),
@@ -260,9 +260,9 @@ def test_files(tmp_path: Path) -> None:
         ("gone.csv", None, "cannot be read: No such file"),
     ],
 )
-def test_bad_files(tmp_path: Path, name: str, text: str | None, message: str) -> None:
+def test_bad_files(tmp_path: Path, name: str, content: str | None, message: str) -> None:
     path = tmp_path / name
-    if text is not None:
-        path.write_text(text)
+    if content is not None:
+        path.write_text(content)
     with pytest.raises(InputError, match=message):
         load_curves(path, SPACE)(CONFIG)

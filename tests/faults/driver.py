@@ -1,4 +1,4 @@
-"""Runs a stored tuning job as the command does, killing itself with SIGKILL where it is told to.
+"""Runs a stored tuning job as the command does, killing itself with SIGKILL at the given point.
 
     python driver.py STATE NAME [BOUNDARY COUNT]
 

@@ -203,7 +203,7 @@ def test_names_of_jobs_that_are_run_again(tmp_path: Path) -> None:
         assert session.start(long, again=Again.NEXT).name == "a" * 30 + "-2"
 
 
-def test_a_number_of_jobs_that_nobody_asked_for_is_no_difference(tmp_path: Path) -> None:
+def test_a_number_of_jobs_that_was_not_requested_is_no_difference(tmp_path: Path) -> None:
     """Earlier versions stored none."""
     stored = replace(by_hand(tmp_path), limits=ResourceLimits(None, 1, 60))
     given = completed(stored)

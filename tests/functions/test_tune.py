@@ -197,10 +197,10 @@ def test_ctrl_c_puts_trials_down(tmp_path: Path) -> None:
     assert again.stdout.split() == ["Completed", "6"]
 
 
-def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
+def test_a_script_without_a_main_guard_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    text = SCRIPT.format(runs=str(tmp_path / "runs"), state=str(tmp_path / "state"))
-    script.write_text(text.replace('if __name__ == "__main__":', "if True:"))
+    script_content = SCRIPT.format(runs=str(tmp_path / "runs"), state=str(tmp_path / "state"))
+    script.write_text(script_content.replace('if __name__ == "__main__":', "if True:"))
     done = subprocess.run(
         [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=True
     )
@@ -241,14 +241,14 @@ def test_run_takes_a_described_job_to_its_end_and_answers_again_at_once(tmp_path
         hpt.run(other, state=tmp_path / "state")
 
 
-def test_metrics_are_told_without_a_pattern(tmp_path: Path) -> None:
+def test_metrics_are_reported_without_a_pattern(tmp_path: Path) -> None:
     program = tmp_path / "train.py"
     program.write_text(
         "import os, hpt\nhpt.report(**{'val:loss': 3})\n"
         "print('accuracy=1', file=open(os.environ['HPT_METRICS_FILE'], 'a'))\n"
     )
     config = tuning_job(
-        "told",
+        "reported",
         program=program,
         space=SPACE,
         metric="val:loss",
@@ -258,7 +258,7 @@ def test_metrics_are_told_without_a_pattern(tmp_path: Path) -> None:
     )
     result = hpt.run(config, state=tmp_path / "state")
     assert result.best_value == 3.0
-    log = (tmp_path / "state/told/trials").glob("*/attempts/1/log")
+    log = (tmp_path / "state/reported/trials").glob("*/attempts/1/log")
     assert [path.read_text() for path in log] == [
         "\n[hpt] metrics: val:loss=3.0\n[hpt] metrics: accuracy=1.0\n"
     ]
@@ -294,11 +294,11 @@ def test_run_refuses_s3_without_credentials_before_anything_starts(
     assert not (tmp_path / "state").exists()
 
 
-def test_training_ends_with_the_process_that_nobody_can_resume(tmp_path: Path) -> None:
+def test_training_ends_with_the_process_of_a_job_that_cannot_be_resumed(tmp_path: Path) -> None:
     """Without a name there is nothing to resume, so a killed script leaves no worker behind."""
     script, runs = tmp_path / "script.py", tmp_path / "runs"
-    text = SCRIPT.format(runs=str(runs), state="").replace(", name=\"script\", state=''", "")
-    script.write_text(text.replace("time.sleep(0.3)", "time.sleep(600)"))
+    script_content = SCRIPT.format(runs=str(runs), state="").replace(", name=\"script\", state=''", "")
+    script.write_text(script_content.replace("time.sleep(0.3)", "time.sleep(600)"))
     process = subprocess.Popen([sys.executable, str(script)])
     _wait_until(lambda: runs.exists() and bool(runs.read_text()))
     workers = [
@@ -337,7 +337,7 @@ def test_a_refused_call_leaves_no_directory_behind(tmp_path: Path, monkeypatch: 
 def test_a_warm_start_takes_results_of_another_call(tmp_path: Path) -> None:
     common = {"objective": "maximize", "max_jobs": 3, "seed": 1, "state": tmp_path}
     first = hpt.tune(quadratic, SPACE, name="first", **common)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="give this one a name"):
+    with pytest.raises(InputError, match="give this job a name"):
         hpt.tune(quadratic, SPACE, warm_start="first", **common)  # type: ignore[arg-type]
     parent = WarmStart("first", "identical")
     second = hpt.tune(quadratic, SPACE, name="second", warm_start=parent, **common)  # type: ignore[arg-type]

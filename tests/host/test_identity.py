@@ -1,4 +1,4 @@
-"""Processes told apart: by boot, process id namespace, id and start time."""
+"""Processes are distinguished by boot, process id namespace, id and start time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_identity_of_another_boot_or_namespace_is_not_known() -> None:
     assert ProcessIdentity(me.boot, me.namespace + 1, me.pid, me.start).lives() is None
 
 
-def test_another_container_does_not_take_its_own_process_for_this_one(tmp_path: Path) -> None:
+def test_another_container_does_not_confuse_its_own_process_with_this_one(tmp_path: Path) -> None:
     """In a namespace of its own the first process is pid 1, whatever has that id outside."""
     code = "from hpt.host.identity import ProcessIdentity; print(ProcessIdentity.current())"
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]

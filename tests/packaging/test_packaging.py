@@ -210,8 +210,8 @@ class TestJobs:
     def test_the_command_runs_a_job(self, install: Install, job: Path) -> None:
         hpt = install("jobs").with_name("hpt")
         state = str(job.parent / "state")
-        told = json.loads(run(hpt, "tune", job, "--json", cwd=job.parent, HPT_HOME=state))
-        assert told["HyperParameterTuningJobStatus"] == "Completed"
+        description = json.loads(run(hpt, "tune", job, "--json", cwd=job.parent, HPT_HOME=state))
+        assert description["HyperParameterTuningJobStatus"] == "Completed"
         assert "installed" in run(hpt, "list", cwd=job.parent, HPT_HOME=state)
 
     def test_a_function_is_tuned(self, install: Install, tmp_path: Path) -> None:

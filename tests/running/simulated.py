@@ -11,9 +11,9 @@ from hpt.executors.simulated import (
     FULL_PRICE,
     Curve,
     Curves,
+    Faults,
     Market,
     SimulatedExecutor,
-    Trouble,
     VirtualClock,
     metric_definition,
 )
@@ -64,7 +64,7 @@ class Simulated:
 
     config: JobConfig
     curves: Curves = curves
-    trouble: Trouble = field(default_factory=Trouble)
+    faults: Faults = field(default_factory=Faults)
     market: Market = FULL_PRICE
     wrap: Callable[[Executor], Executor] = lambda executor: executor
     events: list[ev.Event] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Simulated:
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
         self.simulated = SimulatedExecutor(
-            self.curves, self.clock, trouble=self.trouble, market=self.market, seed=self.config.seed or 0
+            self.curves, self.clock, faults=self.faults, market=self.market, seed=self.config.seed or 0
         )
         self.executor = self.wrap(self.simulated)
         self.storage = MemoryStorage()

@@ -79,7 +79,9 @@ def test_a_stop_left_before_anything_ran_launches_nothing(storage: Storage, agai
     assert (runner.state.status, runner.state.launched, requests(storage)) == (JobStatus.STOPPED, 0, 1)
 
 
-def test_notes_left_while_nobody_runs_the_job_are_heard(storage: Storage, again: Again) -> None:
+def test_notes_added_while_the_job_does_not_run_are_taken_into_account(
+    storage: Storage, again: Again
+) -> None:
     runner, _ = again()
     runner.step()
     storage.release(runner._lease)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpt.executors.local import LocalExecutor
-from hpt.executors.simulated import Curve, Market, Trouble
+from hpt.executors.simulated import Curve, Faults, Market
 from hpt.job.config import (
     EarlyStopping,
     HyperbandConfig,
@@ -30,7 +30,7 @@ from tests.running.simulated import SPACE, Simulated, job
 
 
 def counting(config: Config) -> Curve:
-    """Value n of 27 tells by its fraction that it is the n-th that the model was trained for."""
+    """The fraction of value n of 27 shows that it is the n-th that the model was trained for."""
     x = float(config["x"])
     return Curve([100.0 * x + step / 64 for step in range(1, 28)], 5.0 + 10 * float(config["y"]))
 
@@ -67,7 +67,7 @@ def test_rungs_are_judged_at_real_epochs_after_losses(keeps: bool, model_based: 
     definition = {"retry_attempts": 9, "checkpoint_uri": "/tmp/c" if keeps else None}
     hyperband = HyperbandConfig(27, model_based=model_based)
     config = job("Hyperband", hyperband=hyperband, jobs=40, definition=definition)
-    made = Simulated(config, curves=counting, trouble=Trouble(losses=0.4))
+    made = Simulated(config, curves=counting, faults=Faults(losses=0.4))
     state = made.run().state
     again, later = check(made.events, keeps=keeps)
     assert later > 10
@@ -85,7 +85,7 @@ def test_rungs_are_judged_at_real_epochs_after_losses(keeps: bool, model_based: 
 def test_the_median_rule_counts_the_steps_of_the_model(keeps: bool) -> None:
     definition = {"retry_attempts": 9, "checkpoint_uri": "/tmp/c" if keeps else None}
     config = job(early_stopping=EarlyStopping(min_trials=3), jobs=60, definition=definition)
-    made = Simulated(config, curves=counting, trouble=Trouble(losses=0.4))
+    made = Simulated(config, curves=counting, faults=Faults(losses=0.4))
     made.run()
     check(made.events, keeps=keeps)
     assert any(isinstance(event, ev.StopDecided) for event in made.events)
@@ -106,7 +106,7 @@ def test_preempted_attempts_go_back_as_well(keeps: bool) -> None:
 def test_interrupted_attempts_go_back_as_well(keeps: bool) -> None:
     definition = {"checkpoint_uri": "/tmp/c" if keeps else None}
     config = job("Hyperband", hyperband=HyperbandConfig(27), definition=definition)
-    made = Simulated(config, curves=counting, trouble=Trouble(shutdown=7.0))
+    made = Simulated(config, curves=counting, faults=Faults(shutdown=7.0))
     for pause in (60.0, 120.0, 200.0):
         while made.clock.now < pause:
             made.runner.step()

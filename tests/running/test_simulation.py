@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpt.executors.simulated import Curve, SimulatedExecutor, Trouble, VirtualClock, metric_definition
+from hpt.executors.simulated import Curve, Faults, SimulatedExecutor, VirtualClock, metric_definition
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     EarlyStopping,
@@ -50,28 +50,28 @@ def config(strategy: str = "Random", *, jobs: int = 100, parallel: int = 10, **c
     return JobConfig("sim", strategy, definition, limits, seed=5, **changes)  # type: ignore[arg-type]
 
 
-def run(config: JobConfig, trouble: Trouble | None = None) -> tuple[Simulation, list[ev.Event]]:
+def run(config: JobConfig, faults: Faults | None = None) -> tuple[Simulation, list[ev.Event]]:
     recorded: list[ev.Event] = []
 
     def observe(runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
         recorded.extend(events)
 
-    return simulate(config, curves, trouble=trouble or Trouble(), observe=observe), recorded
+    return simulate(config, curves, faults=faults or Faults(), observe=observe), recorded
 
 
 def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
     """A tuner that knows nothing but the events before decides the same at every point."""
     strategy, rule = make_search(config)
     tuner = Tuner(SPACE, "Minimize", strategy, seed=config.seed, stopping_rule=rule)
-    told: set[int] = set()
+    stopped: set[int] = set()
     for event, following in zip(recorded, [*recorded[1:], None], strict=True):
         if isinstance(event, ev.TrialCreated):
             [proposal] = tuner.propose(1)
             assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
         tuner.apply(event)
         if isinstance(event, ev.StopDecided):
-            told.add(event.number)
-        if isinstance(event, ev.Reported) and event.number not in told:
+            stopped.add(event.number)
+        if isinstance(event, ev.Reported) and event.number not in stopped:
             stops = isinstance(following, ev.StopDecided) and following.reason == ev.StopReason.RULE
             assert (tuner.judge(event.number) is Decision.STOP) == stops
 
@@ -121,13 +121,13 @@ def test_brackets_give_some_trials_more_time() -> None:
     assert_replays(config("Hyperband", hyperband=HyperbandConfig(81, brackets=5)), recorded)
 
 
-def test_trouble_comes_from_the_seed() -> None:
-    trouble = Trouble(failures=0.2, losses=0.2, stragglers=0.2, startup=30.0, shutdown=15.0)
+def test_faults_come_from_the_seed() -> None:
+    faults = Faults(failures=0.2, losses=0.2, stragglers=0.2, startup=30.0, shutdown=15.0)
     job = config("Hyperband", jobs=200, hyperband=HyperbandConfig(81))
-    first, recorded = run(job, trouble)
-    again, same = run(job, trouble)
+    first, recorded = run(job, faults)
+    again, same = run(job, faults)
     assert recorded == same
-    other, _ = run(replace(job, seed=6), trouble)
+    other, _ = run(replace(job, seed=6), faults)
     assert other.state.training_counters != first.state.training_counters
     lost = sum(job.lost for job in first.state.jobs.values())
     assert lost > 3
@@ -151,7 +151,7 @@ def test_a_program_that_goes_on_beyond_max_resource_keeps_its_last_value() -> No
     runner = simulate(
         config("Hyperband", hyperband=HyperbandConfig(3, 3), jobs=1, parallel=1),
         lambda config: Curve([5.0, 4.0, 3.0, 2.0, 1.0, 0.0]),
-        trouble=Trouble(shutdown=2.0),
+        faults=Faults(shutdown=2.0),
     )
     [job] = runner.state.jobs.values()
     assert (str(job.status), job.reports, job.value) == ("Stopped", 5, 1.0)
@@ -246,7 +246,7 @@ def test_it_says_how_busy_the_slots_were_and_how_long_the_tuner_thought() -> Non
     assert 0 < simulation.thinking < 30
     three = simulate(config(jobs=3, parallel=2), lambda config: Curve([1.0], 10.0))
     assert (three.state.ended, three.busy) == (20.0, 0.75)
-    late = simulate(job, lambda config: Curve([1.0], 10.0), trouble=Trouble(startup=10.0))
+    late = simulate(job, lambda config: Curve([1.0], 10.0), faults=Faults(startup=10.0))
     assert (late.state.ended, late.busy) == (40.0, 0.5)
 
 

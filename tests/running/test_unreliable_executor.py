@@ -14,7 +14,7 @@ from hpt.errors import ExecutorError, InputError, StorageError
 from hpt.executors.base import AttemptKey, Executor, Submission
 from hpt.executors.factory import make_executor
 from hpt.executors.local import LocalExecutor
-from hpt.executors.simulated import Curve, Trouble
+from hpt.executors.simulated import Curve, Faults
 from hpt.job.config import HyperbandConfig
 from hpt.job.state import JobState, JobStatus
 from hpt.running.attempts import LONGEST_PAUSE, PATIENCE, Backoff
@@ -26,7 +26,7 @@ from tests.faults.jobs import FaultJob
 from tests.running.simulated import Simulated, job
 from tests.running.unreliable import UnreliableExecutor
 
-TROUBLE = Trouble(failures=0.1, losses=0.2, startup=3.0)
+FAULTS = Faults(failures=0.1, losses=0.2, startup=3.0)
 
 
 def courses(events: list[ev.Event]) -> dict[int, list[tuple[Any, ...]]]:
@@ -42,9 +42,9 @@ def courses(events: list[ev.Event]) -> dict[int, list[tuple[Any, ...]]]:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_same_happens_as_without_failures_but_at_other_times(seed: int) -> None:
     config = job(definition={"retry_attempts": 3, "checkpoint_uri": "/tmp/c" if seed % 2 else None})
-    plain = Simulated(config, trouble=TROUBLE)
+    plain = Simulated(config, faults=FAULTS)
     plain.run()
-    flaky = Simulated(config, trouble=TROUBLE, wrap=lambda inner: UnreliableExecutor(inner, 0.4, seed))
+    flaky = Simulated(config, faults=FAULTS, wrap=lambda inner: UnreliableExecutor(inner, 0.4, seed))
     flaky.run()
     assert courses(flaky.events) == courses(plain.events)
     assert flaky.executor.failed["poll"] > 20 and flaky.executor.failed["submit"] > 5  # type: ignore[attr-defined]
@@ -54,13 +54,13 @@ def test_the_same_happens_as_without_failures_but_at_other_times(seed: int) -> N
 @pytest.mark.parametrize("seed", range(4))
 def test_hyperband_stops_what_it_decided_to_stop(seed: int) -> None:
     config = job("Hyperband", hyperband=HyperbandConfig(27), definition={"retry_attempts": 5})
-    made = Simulated(config, trouble=TROUBLE, wrap=lambda inner: UnreliableExecutor(inner, 0.5, seed))
+    made = Simulated(config, faults=FAULTS, wrap=lambda inner: UnreliableExecutor(inner, 0.5, seed))
     runner = made.run()
     assert (runner.state.status, runner.state.launched) == (JobStatus.COMPLETED, 40)
     assert JobState.fold(ObjectiveType.MINIMIZE, 0.0, made.events).jobs == runner.state.jobs
-    told = {event.number for event in made.events if isinstance(event, ev.StopDecided)}
-    assert len(told) > 10
-    assert all(runner.state.jobs[number].status.ended for number in told)
+    stopped = {event.number for event in made.events if isinstance(event, ev.StopDecided)}
+    assert len(stopped) > 10
+    assert all(runner.state.jobs[number].status.ended for number in stopped)
     assert made.executor.failed["stop"] > 3  # type: ignore[attr-defined]
 
 

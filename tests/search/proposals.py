@@ -212,14 +212,14 @@ CASES: dict[str, Callable[[], list[list[Any]]]] = {
 }
 
 
-def text(proposals: Sequence[Any]) -> str:
+def encoded(proposals: Sequence[Any]) -> str:
     """Proposals as JSON, every float as its shortest exact decimal."""
     return json.dumps(proposals, sort_keys=True, separators=(",", ":"))
 
 
 def digest(proposals: Sequence[Any]) -> str:
     """A hash in which every bit of the proposals counts."""
-    return hashlib.sha256(text(proposals).encode()).hexdigest()[:32]
+    return hashlib.sha256(encoded(proposals).encode()).hexdigest()[:32]
 
 
 def platform_key() -> str:
@@ -271,7 +271,7 @@ def rounded(proposals: Sequence[Any]) -> list[Any]:
 
 
 def differences(case: str, proposals: Sequence[Any], table: dict[str, Any]) -> Iterator[str]:
-    """Where the first proposals are not those of the table, as far as numbers can tell."""
+    """Where the first proposals are not those of the table, as far as numbers show."""
     tolerance = OF_MODELS if "bayesian" in case or "model" in case else OF_POINTS
     entry = table["searches"][case]
     if len(proposals) != entry["proposals"]:
@@ -284,7 +284,7 @@ def differences(case: str, proposals: Sequence[Any], table: dict[str, Any]) -> I
             else:
                 same = same and found[2][name] == value
         if not same:
-            yield f"{case}: {text(found)} where there was {text(known)}"
+            yield f"{case}: {encoded(found)} where there was {encoded(known)}"
             return
 
 
@@ -317,7 +317,7 @@ def write_table(*, add: bool) -> None:
             f"{json.dumps(case)}: "
             + json.dumps({"proposals": entry["proposals"]})[:-1]
             + ', "first": [\n'
-            + ",\n".join(text(each) for each in entry["first"])
+            + ",\n".join(encoded(each) for each in entry["first"])
             + "]}"
             for case, entry in table["searches"].items()
         ),

@@ -143,7 +143,7 @@ class WithGpu(ev.Event):
 
 @dataclass(frozen=True, slots=True)
 class InSeconds(ev.Event):
-    """`AttemptCreated` with `attempt` told by two fields, one of which always was there in another unit."""
+    """`AttemptCreated` with `attempt` given by two fields, one of which always was there in another unit."""
 
     number: int
     attempt: int

@@ -17,7 +17,7 @@ from hpt.search.space import (
 )
 
 
-def test_bounds_given_as_text_and_as_numbers_are_the_same():
+def test_bounds_given_as_strings_and_as_numbers_are_the_same():
     assert ContinuousParameter("x", " 0.1 ", "5e-1") == ContinuousParameter("x", 0.1, 0.5)
     assert (
         IntegerParameter("x", "1", "1e3")
@@ -94,7 +94,7 @@ def test_bad_names(bad):
             make()
 
 
-def test_integer_ranges_that_floats_cannot_tell_apart_are_refused():
+def test_integer_ranges_that_floats_cannot_distinguish_are_refused():
     assert IntegerParameter("x", 0, 2**52).count == 2**52 + 1
     with pytest.raises(InputError, match=r"is wider than 2\*\*52"):
         IntegerParameter("x", 0, 2**52 + 1)

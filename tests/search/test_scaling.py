@@ -140,7 +140,7 @@ def test_linear_keeps_order(ends, first, second):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("string", "value"),
     [
         ("0.1", 0.1),
         (" 10 ", 10.0),
@@ -153,8 +153,8 @@ def test_linear_keeps_order(ends, first, second):
         ("0.1000000000000000055511151231257827", 0.1),
     ],
 )
-def test_float_bounds_as_text(text, value):
-    assert read_float(text, "min") == value
+def test_float_bounds_as_strings(string, value):
+    assert read_float(string, "min") == value
     assert math.copysign(1.0, read_float("-0", "min")) == 1.0
 
 
@@ -204,7 +204,7 @@ def test_integer_bounds(given_, value):
 
 
 @pytest.mark.parametrize("bad", ["1.5", "1e-3", "1e-999999999", 1.5, np.float64(0.1)])
-def test_integer_bounds_must_be_whole(bad):
+def test_integer_bounds_must_be_integers(bad):
     with pytest.raises(InputError, match=r"max .* is not an integer; round it or use a ContinuousParameter"):
         read_int(bad, "max")
 

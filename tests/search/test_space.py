@@ -246,7 +246,7 @@ def test_size():
     assert SPACE.size is None
 
 
-def test_key_tells_configurations_apart():
+def test_keys_distinguish_configurations():
     other = {**CONFIG, "mixed": 16}
     assert SPACE.key(CONFIG) == SPACE.key(dict(reversed(CONFIG.items())))
     assert SPACE.key(CONFIG) != SPACE.key(other)
@@ -318,7 +318,7 @@ def test_every_parameter_needs_a_value():
         SPACE.validate([("eta", 1)])
 
 
-# -- texts
+# -- strings
 
 
 def test_texts_a_training_program_receives():
@@ -352,11 +352,11 @@ def test_texts_of_categorical_values():
 
 @property_test
 @given(st.floats(allow_nan=False, allow_infinity=False).filter(lambda value: abs(value) < 1e308))
-def test_a_continuous_text_reads_back_to_the_same_value(value):
+def test_a_continuous_string_reads_back_to_the_same_value(value):
     space = SearchSpace([ContinuousParameter("x", -1e308, 1e308)])
-    text = space.format({"x": value})["x"]
-    assert float(text) == value
-    assert space.parse({"x": text}) == {"x": value}
+    string = space.format({"x": value})["x"]
+    assert float(string) == value
+    assert space.parse({"x": string}) == {"x": value}
 
 
 def test_parse_is_the_inverse_of_format():
@@ -367,7 +367,7 @@ def test_parse_is_the_inverse_of_format():
 
 
 def test_parse_refuses_what_format_does_not_write():
-    texts = SPACE.format(CONFIG)
+    strings = SPACE.format(CONFIG)
     for change, message in (
         ({"eta": "2"}, "'eta': 2.0 is out of range"),
         ({"eta": "half"}, "'eta': 'half' is not a number"),
@@ -375,4 +375,4 @@ def test_parse_refuses_what_format_does_not_write():
         ({"mixed": "True"}, "'mixed': 'True' is not one of its values"),
     ):
         with pytest.raises(InputError, match=message):
-            SPACE.parse({**texts, **change})
+            SPACE.parse({**strings, **change})

@@ -70,7 +70,7 @@ def test_names_in_any_case(name, objective):
     assert len(tuner.ask()) == 1
 
 
-def test_a_seed_is_drawn_and_told():
+def test_a_seed_is_drawn_and_shown():
     tuner = Tuner(SPACE, strategy="Random")
     assert tuner.seed != Tuner(SPACE, strategy="Random").seed
     assert [t.config for t in tuner.ask(3)] == [
@@ -89,7 +89,10 @@ def test_a_seed_is_drawn_and_told():
             "strategy 'Hyperband' needs to know the most reports a trial makes; use",
         ),
         ({"strategy": object()}, "has no method suggest"),
-        ({"strategy": RandomStrategy}, r"strategy RandomStrategy is a class; give RandomStrategy\(...\)"),
+        (
+            {"strategy": RandomStrategy},
+            r"strategy RandomStrategy is a class; give an instance, RandomStrategy\(...\)",
+        ),
         (
             {"strategy": "grid"},
             "'Grid' takes categorical parameters only, and 'eta' is a ContinuousParameter",

@@ -91,7 +91,7 @@ def test_a_writer_killed_at_random_moments_loses_nothing_acknowledged(tmp_path: 
     assert len(recorded) > 50
 
 
-def test_a_creator_killed_at_random_moments_leaves_whole_jobs_or_none(tmp_path: Path) -> None:
+def test_a_creator_killed_at_random_moments_leaves_complete_jobs_or_none(tmp_path: Path) -> None:
     rng = random.Random(2)
     for attempt in range(6):
         state = tmp_path / str(attempt)

@@ -283,9 +283,9 @@ def as_nobody(tmp_path: Path):  # type: ignore[no-untyped-def]
             os._exit(0)
         os.close(write)
         with os.fdopen(read) as stream:
-            text = stream.read()
+            content = stream.read()
         os.waitpid(pid, 0)
-        return json.loads(text)
+        return json.loads(content)
 
     return run
 

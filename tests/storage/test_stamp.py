@@ -1,4 +1,4 @@
-"""What the files of a job tell of its contents."""
+"""What the files of a job show of its contents."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_job_that_is_not_there(storage: SQLiteStorage) -> None:
         assert found is not None and found.files == (None, None)
 
 
-def test_a_shared_file_system_tells_nothing(storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shared_file_system_has_no_stamp(storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hpt.storage.sqlite.filesystem_kind", lambda path: "nfs4")
     assert storage.stamp("job") is None
 

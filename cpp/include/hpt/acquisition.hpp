@@ -71,7 +71,7 @@ class Feasibility {
 };
 
 // What a point is worth; to be maximised. The log probability of success is added where there is a model of
-// it: the logarithm of the improvement that is to be expected of a trial that may fail (Gelbart, Snoek and
+// it: the logarithm of the expected improvement of a trial that may fail (Gelbart, Snoek and
 // Adams, "Bayesian optimization with unknown constraints", UAI 2014, equation 2).
 class Acquisition {
  public:
@@ -83,7 +83,7 @@ class Acquisition {
   Vector operator()(MatrixView X, const Team& team = Team()) const;  // (m, d) -> (m,)
   double operator()(VectorView x,
                     MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
-  // What points are worth at most, (m, d) -> (m,), at little cost; infinite if that is not known.
+  // Upper bounds of the values, (m, d) -> (m,), at little cost; infinite if none is known.
   virtual Vector bounds(MatrixView X, const Team& team = Team()) const;
 
   // Values (m,) and gradients to the continuous coordinates (m, q) of a few points at once, (m, d). Memory is
@@ -95,7 +95,7 @@ class Acquisition {
     Matrix dmean;
     Vector dvariance;
     std::vector<Batch> parts;  // of an average
-    Predictions feasible;      // and what is made of it, where there is a model of success
+    Predictions feasible;      // of the model of success, if any
     Matrix feasible_dmean, feasible_gradients;
     Vector feasible_dvariance;
   };
@@ -132,9 +132,9 @@ class PointwiseAcquisition : public Acquisition {
   Vector scores(const Matrix& mean, VectorView variance) const;
 };
 
-// The average over models of several hyperparameters (Snoek, Larochelle and Adams 2012, section 3.1;
-// behaviour 5.4): of `logarithms`, such as those of improvements, the log of the average of what they are the
-// logarithms of.
+// The average over models at several draws of the hyperparameters (Snoek, Larochelle and Adams 2012, section
+// 3.1; behaviour 5.4): of `logarithms`, such as those of improvements, the log of the average of what they
+// are the logarithms of.
 class AveragedAcquisition : public Acquisition {
  public:
   AveragedAcquisition(std::vector<std::unique_ptr<const Acquisition>> parts, bool logarithms,

@@ -1,4 +1,5 @@
-// A table of BLAS and LAPACK routines, installed once by whoever owns a BLAS, and the few calls made of it.
+// A table of BLAS and LAPACK routines, installed once by the owner of a BLAS, and the few calls that are made
+// of it.
 //
 // The routines are column-major. A row-major lower triangle L is, seen by column, the upper triangle Lᵀ, so
 // the calls below ask for 'U' and get the lower factor without a copy.
@@ -70,7 +71,7 @@ struct Factor {
 };
 
 // Lower Cholesky factor of A (n, n) in place; the strict upper triangle of a Matrix is set to zero, that of a
-// SquareMatrix left alone. Returns 0, or the order of the first leading minor that is not positive.
+// SquareMatrix unchanged. Returns 0, or the order of the first leading minor that is not positive.
 int cholesky(Matrix& A);
 int cholesky(SquareMatrix& A);
 int cholesky_block(double* A, Index n, Index stride);                    // a part of a larger matrix
@@ -84,7 +85,7 @@ void solve_columns(Factor L, Matrix& B);                                 // B (n
 void solve_columns_transposed(Factor L, Matrix& B);                      // B (n, m) <- L⁻ᵀ B
 Matrix multiply(MatrixView A, MatrixView B);                             // (m, k) x (k, n) -> (m, n)
 
-// A matrix somewhere in memory, read as its transpose if so told.
+// A matrix somewhere in memory, optionally read as its transpose.
 struct Operand {
   const double* data;
   Index stride;
@@ -94,7 +95,8 @@ struct Target {
   double* data;
   Index stride;
 };
-// C (m, n) <- alpha A B + beta C with A (m, k) and B (k, n); what C held counts for nothing where beta is 0.
+// C (m, n) <- alpha A B + beta C with A (m, k) and B (k, n); the former content of C is ignored where beta is
+// 0.
 void multiply(double alpha, Operand A, Operand B, double beta, Target C, Index m, Index n, Index k);
 
 double dot(VectorView a, VectorView b);

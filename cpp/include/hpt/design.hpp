@@ -1,4 +1,4 @@
-// Points chosen without a model: the first of a search, and what is left where a search finds none.
+// Points chosen without a model: the first of a search, and a fallback where a search finds none.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class UnitPoints {
 std::optional<Vector> design_point(const Coordinates& space, MatrixView tried, std::uint64_t seed,
                                    std::uint64_t trial);
 
-// Some untried point; empty as above.
+// An untried point; empty as above.
 std::optional<Vector> any_untried(const Coordinates& space, const Tried& tried, std::uint64_t seed,
                                   std::uint64_t trial);
 

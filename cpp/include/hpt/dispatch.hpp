@@ -2,7 +2,7 @@
 //
 // The compiler may not contract a product and a sum into one rounding by itself (-ffp-contract=off): which
 // ones it takes depends on its version and on the loop around them. `multiply_add` says where it is wanted,
-// so that a machine computes the same bits by whatever compiler, in every loop.
+// so that a machine computes the same bits with every compiler, in every loop.
 #pragma once
 
 #include <bit>
@@ -22,7 +22,8 @@
 
 namespace hpt {
 
-// a b + c, rounded once where `fused`. Only for processors that can: elsewhere that is a slow call.
+// a b + c, rounded once where `fused`. Only for processors with such an instruction: elsewhere it is a slow
+// call.
 template <bool fused>
 HPT_INLINE double multiply_add(double a, double b, double c) {
   if constexpr (fused) {
@@ -99,7 +100,7 @@ struct Exponential {
 // it. x = k log 2 + r with |r| <= log(2) / 2, and the Taylor polynomial of degree 12 in r.
 template <bool fused>
 HPT_INLINE Exponential exponential_of_negative(double x) {
-  constexpr double magic = 0x1.8p52;  // adding it rounds to a whole number, held in the lowest bits
+  constexpr double magic = 0x1.8p52;  // adding it rounds to an integer, held in the lowest bits
   x = x < -700.0 ? -700.0 : x;
   const double shifted = multiply_add<fused>(x, 1.4426950408889634074, magic);
   const double k = shifted - magic;

@@ -1,4 +1,4 @@
-// The two errors the core raises on purpose; anything else is a bug.
+// The two errors that the core raises intentionally; anything else is a bug.
 #pragma once
 
 #include <stdexcept>

@@ -15,8 +15,8 @@ int cholesky(SquareMatrix& A, const Team& team);
 // L <- lower triangle of (L L^T)^-1. `scratch`, of the same order, is overwritten.
 void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, const Team& team);
 
-// As `solve_rows` and `solve_rows_transposed`, B (m, n), for so few rows that the BLAS would spend its time
-// on a copy of the factor. `scratch` is room to work in, which settles on no allocation.
+// As `solve_rows` and `solve_rows_transposed`, B (m, n), for few rows, where the BLAS would spend its time
+// on a copy of the factor. `scratch` is working memory, allocated once.
 void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch);
 void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vector& scratch);
 

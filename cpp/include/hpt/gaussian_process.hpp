@@ -23,7 +23,7 @@
 
 namespace hpt {
 
-// Predictions at some points and what their slopes are made of; its memory is used again by the next call.
+// Predictions at some points and the inputs of their slopes; the next call reuses the memory.
 struct Predictions {
   Index rows = 0;
   Matrix mean;      // (m, S)
@@ -40,7 +40,7 @@ class GaussianProcess {
  public:
   // Hyperparameters by maximum a posteriori.
   static GaussianProcess fit(Coordinates space, MatrixView X, VectorView y, const FitOptions& options = {});
-  // Hyperparameters as given (those of an earlier fit, say). X (n, d), y (n,), n >= 1.
+  // Given hyperparameters, such as those of an earlier fit. X (n, d), y (n,), n >= 1.
   GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at, int threads = 1);
 
   // The same observations and transform at hyperparameters drawn from their density by a chain that begins at
@@ -60,8 +60,8 @@ class GaussianProcess {
   // In standardised units: mean (m, S), variance (m,).
   void predict_standardized(MatrixView X, Matrix& mean, MutableVectorView variance,
                             const Team& team = Team()) const;
-  // Means, and what the variances are at most, for want of a solve: conditioning on the one observation that
-  // tells most about a point leaves k(x, x) - k(x, x_j)^2 / (k(x_j, x_j) + noise), on all of them no more.
+  // Means, and upper bounds of the variances without a solve: conditioning on the most informative
+  // observation of a point leaves k(x, x) - k(x, x_j)^2 / (k(x_j, x_j) + noise), on all of them no more.
   void predict_bounds(MatrixView X, Matrix& mean, MutableVectorView variance,
                       const Team& team = Team()) const;
   // The mean alone, averaged over the sets, (m,): costs no solve.
@@ -73,7 +73,7 @@ class GaussianProcess {
   // All at once for a few points, (m, d); with slopes if `pull_back` is to follow.
   void predict(MatrixView X, bool with_slopes, Predictions& out) const;
   // The gradient to the continuous coordinates of X, (m, q), of a function with these derivatives to the
-  // predictions: dmean (m, S), dvariance (m,). Spoils the predictions.
+  // predictions: dmean (m, S), dvariance (m,). Overwrites the predictions.
   void pull_back(MatrixView X, const Matrix& dmean, VectorView dvariance, Predictions& at,
                  Matrix& gradient) const;
   // At one point, with gradients to its continuous coordinates (q,): dmean (q, S), dvariance (q,).
@@ -92,7 +92,7 @@ class GaussianProcess {
   Index sets() const { return Z_.cols(); }
   double jitter() const { return jitter_; }  // added to the diagonal, relative to the amplitude
   double log_marginal_likelihood() const;    // of the first set of standardised targets
-  // log p(y, hyperparameters | X) of the targets as they were told, of a fit; NaN without one.
+  // log p(y, hyperparameters | X) of the original targets, of a fit; NaN without one.
   double density() const { return density_; }
 
  private:

@@ -54,7 +54,7 @@ struct Columns {
 
 class Kernel {
  public:
-  explicit Kernel(const Coordinates& space);  // to be told its hyperparameters
+  explicit Kernel(const Coordinates& space);  // `set` gives it hyperparameters
   Kernel(const Coordinates& space, const Hyperparameters& at);
   void set(const Hyperparameters& at);  // in the memory it has
   double operator()(VectorView a, VectorView b) const;

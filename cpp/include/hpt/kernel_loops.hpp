@@ -21,7 +21,7 @@ struct KernelShape {
   double amplitude, mixing;
 };
 
-// Rows of what one point's covariances with many are made of; those that are null are not written.
+// Covariances of one point with many, and their derivatives; rows that are null are not written.
 struct KernelRow {
   double* value;        // k
   double* numeric;      // dk / d(r^2)

@@ -30,7 +30,7 @@ struct LbfgsbResult {
   int evaluations = 0;
 };
 
-// The search turned inside out: it says where it wants the function known next, so that many searches can
+// The search as a state machine: it says where it needs the function next, so that many searches can
 // have their points evaluated together. Nothing is allocated after construction.
 //
 //   while (!search.done()) { value = f(search.trial()); ...; search.tell(value, gradient); }

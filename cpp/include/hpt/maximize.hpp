@@ -39,7 +39,7 @@ struct SearchOptions {
   int many_steps = 25;
   int many_rounds = 2;
   Index finalists = 4;
-  // In the units of the targets: a value to improve on that was found elsewhere, where the model's own is
+  // In the units of the targets: a value to improve on from elsewhere, used where the model's own is
   // worse.
   double incumbent = std::numeric_limits<double>::infinity();
   Criterion criterion = Criterion::improvement;

@@ -1,4 +1,4 @@
-// Work cut into chunks that the problem fixes, so that the number of threads changes the clock and no bit.
+// Work cut into chunks that the problem fixes, so that the number of threads changes the run time and no bit.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,8 @@ namespace hpt {
 
 // The calling thread and helpers that live as long as the team, started when there is first something to
 // share: one piece of work may be shared many times in a row, and waking a helper costs less than starting
-// one. Shares one piece of work at a time. Where no helper can be started, those there are do the work.
+// one. Shares one piece of work at a time. Where no further helper can be started, the existing threads do
+// the work.
 class Team {
  public:
   explicit Team(int threads = 1);

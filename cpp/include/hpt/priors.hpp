@@ -8,7 +8,7 @@
 // dimensions", ICML 2024, section 4. Those of numbers, whose squares add up, grow as sqrt(d), those of
 // categories, whose mismatches do, as d; random points then correlate by about 0.04, and by 0.1 where
 // categories have five values. That expects a function that bends several times across its range: a search
-// that is told of a smoother one believes itself at the end too early. The prior of the warping has its mode
+// whose prior expects a smoother one stops exploring too early. The prior of the warping has its mode
 // at the identity: Snoek, Swersky, Zemel and Adams, "Input warping for Bayesian optimization of
 // non-stationary functions", ICML 2014.
 #pragma once

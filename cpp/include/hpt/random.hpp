@@ -24,7 +24,7 @@ enum class Use : std::uint64_t {
   incumbents = 7,          // what the function may be at the points likeliest to be best
   thompson = 8,            // the function at the candidates of one ask
   hyperparameters = 9,     // draws of the kernel's hyperparameters for one ask
-  neighbours = 10,         // which of a point's many discrete neighbours are looked at
+  neighbours = 10,         // which of a point's many discrete neighbours are scored
 };
 
 std::array<std::uint64_t, 4> philox(std::array<std::uint64_t, 4> counter, std::array<std::uint64_t, 2> key);

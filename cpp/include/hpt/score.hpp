@@ -1,4 +1,4 @@
-// Ranks the candidates of several models on one scale: which algorithm to run next, and how.
+// Ranks the candidates of multiple models on one scale: which algorithm to run next, and how.
 //
 //   K      models, each on a space of its own        f*  common incumbent: the lowest posterior mean of all
 //   m, s   a model's prediction at its candidate     log EI = log(s h((f* - m) / s)), acquisition.hpp
@@ -28,7 +28,7 @@ double common_incumbent(const std::vector<const GaussianProcess*>& models);
 
 // The log expected improvement of every candidate over the common incumbent, averaged over `fantasies` joint
 // outcomes of all pending trials, in the units of the targets: a vector (m,) for each contender.
-// Throws InvalidArgument where a model compresses its targets, for then its scale is its own.
+// Throws InvalidArgument where a model compresses its targets, since its scale is then its own.
 std::vector<Vector> score(const std::vector<Contender>& contenders, Index fantasies = 8);
 
 }  // namespace hpt

@@ -1,4 +1,4 @@
-// What happens to the targets before they meet the Gaussian process, and how its answers get back.
+// Transforms targets for the Gaussian process, and its predictions back.
 #pragma once
 
 #include <algorithm>
@@ -56,8 +56,8 @@ class Compression {
   double last_ = 0.0, chord_ = 1.0;  // (worst target - m) / s, and the slope above it
 };
 
-// Targets to standardised, compressed ones and back: monotone, so that no order of targets is turned round.
-// What is compressed is told in spreads of the better half: in those of all targets, one that is many orders
+// Targets to standardised, compressed ones and back: monotone, so that the order of targets is kept.
+// Compression works in units of the better half's spread: in those of all targets, one that is many orders
 // of magnitude above the others would round their differences away.
 class TargetTransform {
  public:

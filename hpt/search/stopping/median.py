@@ -14,7 +14,8 @@ from hpt.search.stopping.successive_halving import minimised
 from hpt.search.trial import Decision, ObjectiveType, Report, Trial
 
 FEW_JOBS = 20
-"""Up to so many planned training jobs the rule is active from FEW_BEFORE ended ones on, else from BEFORE."""
+"""Up to this many planned training jobs the rule is active from FEW_BEFORE ended ones on, else from BEFORE.
+"""
 FEW_BEFORE, BEFORE = 5, 10
 MIN_STEPS = 2
 STEP_FRACTION = 0.1
@@ -26,7 +27,8 @@ class MedianRule:
 
     Steps count the reports of what the model has been trained for: where the resource of a report is no
     further than that of earlier ones, training went back, and it takes their place. Predecessors ended with a
-    usable objective and have e values or more; in a multi-algorithm job, the trial's own one was theirs too.
+    usable objective and have e values or more; in a multi-algorithm job, they are of
+    the same definition.
     NaN and infinity are worse than any number, and so is an average with one of them in it; equal values go
     on.
 
@@ -54,7 +56,7 @@ class MedianRule:
 
     @classmethod
     def for_jobs(cls, max_jobs: int | None) -> MedianRule:
-        """With the guards that suit a tuning job of so many training jobs (behaviour 7.2)."""
+        """With the guards for a tuning job of `max_jobs` training jobs (behaviour 7.2)."""
         return cls(min_trials=FEW_BEFORE if max_jobs is not None and max_jobs <= FEW_JOBS else BEFORE)
 
     def __getstate__(self) -> dict[str, object]:
@@ -157,7 +159,7 @@ def running_averages(values: list[float]) -> list[float]:
 
 
 def median(values: list[float]) -> float:
-    """Of sorted values, at least one; the mean of the middle two of an even number.
+    """The median of one or more sorted values; of an even number, the mean of the middle two.
 
     >>> median([0.8, 0.85, 0.9, 1.0])
     0.875

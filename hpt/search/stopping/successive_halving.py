@@ -30,10 +30,11 @@ class SuccessiveHalving:
 
     eta: the reduction factor. brackets: how many; trials of bracket s meet their first rung at rung s, and a
     trial's bracket is drawn with (seed, trial) in proportion to the number of configurations that Hyperband
-    starts in it (Li et al., JMLR 2018). Rungs are shared between brackets, not between the algorithms of a
-    job of several. A report that passes several rungs at once counts for the highest of them; values reported
-    after a trial was told to stop, and ones whose resource is no further than before (as after training went
-    back to a checkpoint), count for none. NaN and infinity are worse than any number and never good enough.
+    starts in it (Li et al., JMLR 2018). Rungs are shared between brackets, not between the algorithms of
+    a multi-algorithm job. A report that passes several rungs at once counts for the highest of them; values
+    reported after it was decided to stop a trial, and ones whose resource is no further than before (as after
+    training went back to a checkpoint), count for none. NaN and infinity are worse than any number and never
+    good enough.
 
     The rungs are a function of the history; what is kept of them between calls is a cache, never state.
     """
@@ -48,6 +49,28 @@ class SuccessiveHalving:
         seed: int = 0,
         stops_at_max: bool = True,
     ) -> None:
+        """A rule that has read nothing yet.
+
+        Parameters
+        ----------
+        max_resource
+            Reports after which a trial is stopped, 20,000 at most.
+        min_resource
+            The first rung.
+        eta
+            The reduction factor, 2 or more.
+        brackets
+            How many brackets there are, up to the number of rungs and one.
+        seed
+            Draws the brackets of trials.
+        stops_at_max
+            Whether a trial that reaches `max_resource` is stopped.
+
+        Raises
+        ------
+        InputError
+            An argument breaks its rule.
+        """
         _check_resource("max_resource", max_resource)
         _check_resource("min_resource", min_resource)
         if max_resource > MAX_RESOURCE:
@@ -145,7 +168,7 @@ class _Rungs:
         return progress.passed if progress is not None and progress.count == len(trial.reports) else None
 
     def _read_next(self, trial: Trial, rule: SuccessiveHalving) -> None:
-        """Take in the trial's next report, unless it had been told to stop before."""
+        """Take in the trial's next report, unless it was decided before to stop the trial."""
         progress = self.running.get(trial.number)
         if progress is None:
             progress = self.running[trial.number] = _Progress(rule.bracket(trial.number))
@@ -198,7 +221,7 @@ def quantile(values: list[float], eta: float) -> float:
     place = (len(values) - 1) / eta
     i = int(place)
     low, high = values[i], values[min(i + 1, len(values) - 1)]
-    # Halved, since the difference of the largest floats is none.
+    # Halved, since the difference of the largest floats overflows.
     return low if place == i or low == high else low + 2 * ((place - i) * (high / 2 - low / 2))
 
 

@@ -45,7 +45,7 @@ def make_strategy(name: str, **options: object) -> Strategy:
 
 
 def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
-    """A new strategy of that name, in any case, for a search over several definitions.
+    """A new strategy of that name, in any case, for a multi-algorithm search.
 
     options: what `make_strategy` takes, and for `Bayesian` also `max_jobs`, how many trials there will be.
 
@@ -57,7 +57,7 @@ def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
     name = canonical_name(name)
     if name == "Bayesian":
         return multi_algorithm.MultiAlgorithmBayesian(**options)  # type: ignore[arg-type]
-    make_strategy(name, **options)  # what is missing is said now
+    make_strategy(name, **options)  # reports a missing option now
     kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": multi_algorithm.MultiAlgorithmHyperband}
     return kinds.get(name, multi_algorithm.RoundRobin)(partial(make_strategy, name, **options))
 
@@ -66,7 +66,7 @@ def check_space(strategy: Strategy, space: SearchSpace) -> None:
     """Refuse a space that the strategy cannot search: one that its own method `check_space`, if any, refuses.
 
     Raises:
-        InputError: the strategy has no use for such a space.
+        InputError: the strategy cannot search such a space.
     """
     check = getattr(strategy, "check_space", None)
     if check is not None:

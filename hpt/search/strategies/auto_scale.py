@@ -1,4 +1,4 @@
-"""The scale of numbers left to the strategy: linear or logarithmic, as the likelihood has it (behaviour 3.5).
+"""The scale of numbers left to the strategy: linear or logarithmic, whichever is likelier (behaviour 3.5).
 
     X   encoded configurations, (n, d), linear in every `Auto` parameter: the record does not change
     e   eligible columns: `Auto` numbers with 0 < min and max >= 1000 min, where the two scales differ much
@@ -63,8 +63,8 @@ class ScaledSpace:
         if not self.logarithmic:
             return self._original
         return SearchSpace(
-            _logarithmic(each) if j in self.logarithmic else each
-            for j, each in enumerate(self._original.parameters)
+            _logarithmic(parameter) if j in self.logarithmic else parameter
+            for j, parameter in enumerate(self._original.parameters)
         )
 
     def config(self, row: Float64Array) -> Config:
@@ -107,7 +107,24 @@ NewFit = Callable[
 
 
 def best_fit(space: SearchSpace, X: Float64Array, y: Float64Array, start: Fit | None, new_fit: NewFit) -> Fit:
-    """The fit of highest density: scales as at the start, or of one kind, then changed one by one."""
+    """The fit of highest density: scales as at the start, or of one kind, then changed one by one.
+
+    Parameters
+    ----------
+    space
+        The space of the observations.
+    X, y
+        Observations, (n, d) and (n,).
+    start
+        An earlier fit to begin from, or None.
+    new_fit
+        Fits the kernel's hyperparameters on given scales.
+
+    Returns
+    -------
+    Fit
+        Scales and hyperparameters.
+    """
     columns = eligible(space)
 
     def fit_on(logarithmic: Columns, begin: Fit | None) -> Fit:

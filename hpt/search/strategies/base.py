@@ -39,19 +39,53 @@ class Strategy(Protocol):
 def one_by_one(
     choose: Callable[[History, Seed], Config | Suggestion | None], history: History, count: int, seed: Seed
 ) -> list[Suggestion]:
-    """At most `count` suggestions, each pending when `choose` makes the next; None ends them."""
+    """Suggestions made one after another, each pending when the next is made.
+
+    Parameters
+    ----------
+    choose
+        Makes one suggestion from a history and the seed; None: there are no more.
+    history
+        What has happened so far.
+    count
+        How many suggestions are made at most.
+    seed
+        The search's seed.
+
+    Returns
+    -------
+    list
+        The suggestions.
+    """
     suggestions: list[Suggestion] = []
     for _ in range(count):
-        chosen = choose(history, seed)
-        if chosen is None:
+        choice = choose(history, seed)
+        if choice is None:
             break
-        suggestion = chosen if isinstance(chosen, Suggestion) else Suggestion(chosen)
+        suggestion = choice if isinstance(choice, Suggestion) else Suggestion(choice)
         suggestions.append(suggestion)
         history = history.with_pending([suggestion.config], suggestion.definition)
     return suggestions
 
 
 def check_integer(count: object, name: str, least: int, advice: str) -> None:
-    """InputError unless it is an integer of at least `least`."""
+    """Check an option, which may also be a NumPy integer.
+
+    Parameters
+    ----------
+    count
+        The value.
+    name
+        The option's name, for the message.
+    least
+        The smallest allowed value.
+    advice
+        Ends the message.
+
+    Raises
+    ------
+    InputError
+        It is not an integer of at least `least`.
+    """
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
         raise InputError(f"{name} {count!r} is not an integer of at least {least}; {advice}")

@@ -21,9 +21,9 @@ class BayesianStrategy:
     teach little count for less (`acquisition_for`). Running trials enter the model with imagined
     outcomes, failed ones are never proposed again and make their neighbourhood less attractive
     (`feasibility`), and a finite space is never repeated while untried configurations remain.
-    `Auto` numbers that span three decades or more are laid out linearly or logarithmically, as the fit has it
-    (`auto_scale`); every other first point is logarithmic in them.
-    Related searches count as far as they agree with this one (`RelatedSearches`).
+    `Auto` numbers that span three decades or more are laid out linearly or logarithmically, whichever fits
+    better (`auto_scale`); every other first point is logarithmic in them. Related searches count as far as
+    they agree with this one (`RelatedSearches`).
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
     in completion order, the same for about n / 16 further observations (`anchor`); a fit begins from that of
@@ -32,9 +32,22 @@ class BayesianStrategy:
     """
 
     def __init__(self, *, first: int | None = None, **options: Any) -> None:
-        """first: how many first points there are; None: as suits the space. options: of `ModelOptions`."""
+        """A strategy that has seen nothing.
+
+        Parameters
+        ----------
+        first
+            How many first points there are; None: `first_points` of the space.
+        options
+            Those of `ModelOptions`.
+
+        Raises
+        ------
+        InputError
+            A value breaks its rule.
+        """
         if first is not None:
-            check_integer(first, "first", 0, "give how many points the model shall wait for, or None")
+            check_integer(first, "first", 0, "give how many points come before the model, or None")
         self._first = first
         self._search = ModelSearch(ModelOptions(**options))
 

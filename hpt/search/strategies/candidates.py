@@ -1,4 +1,4 @@
-"""Points at which a function over a search space is looked at when nothing better than looking is at hand."""
+"""Candidate points at which a function over a search space is evaluated."""
 
 from __future__ import annotations
 
@@ -20,9 +20,23 @@ def sampled(space: SearchSpace, count: int, rng: np.random.Generator) -> Float64
 
 
 def near(space: SearchSpace, points: Float64Array, spread: float, rng: np.random.Generator) -> Float64Array:
-    """Legal points about given ones: numbers moved by about `spread`, some categories changed.
+    """Legal points about given ones: some numbers moved, some categories changed.
 
-    points: (p, d). Returns (COPIES p, d).
+    Parameters
+    ----------
+    space
+        The space of the points.
+    points
+        Encoded configurations, (p, d).
+    spread
+        The standard deviation of a move, in units of the range.
+    rng
+        Draws the moves.
+
+    Returns
+    -------
+    array
+        (COPIES p, d).
     """
     moved = np.repeat(points, COPIES, axis=0)
     move = rng.random(moved.shape) < 0.5

@@ -17,7 +17,7 @@ from hpt.search.parameters import Coordinate
 from hpt.search.strategies.schedule import anchor
 
 MOST = 128
-"""So many successes, and so many failures, are enough to know where the border lies."""
+"""At most this many successes, and this many failures, enter the model."""
 
 
 class Feasibility:
@@ -35,7 +35,22 @@ class Feasibility:
     def model(
         self, coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Array, F: Float64Array
     ) -> core.Model | None:
-        """The model of the labels, None before the first failure."""
+        """The model of the labels.
+
+        Parameters
+        ----------
+        coordinates
+            The d coordinates of the space.
+        X, y
+            Observations, (n, d) and (n,).
+        F
+            Failures, (f, d).
+
+        Returns
+        -------
+        Model or None
+            None before the first failure.
+        """
         if not len(F):
             return None
         points, labels = labelled(coordinates, X, y, F)
@@ -55,7 +70,22 @@ class Feasibility:
 def labelled(
     coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Array, F: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Points and their labels: successes that stand for all, and the latest failures."""
+    """Points and their labels: successes that represent all, and the latest failures.
+
+    Parameters
+    ----------
+    coordinates
+        The d coordinates of the space.
+    X, y
+        Observations, (n, d) and (n,).
+    F
+        Failures, (f, d).
+
+    Returns
+    -------
+    tuple
+        Points (k, d) and labels (k,), 0 for success and 1 for failure.
+    """
     kept = X[core.representative(coordinates, X, y, MOST)]
     points = np.concatenate([kept, F[-MOST:]])
     return points, np.repeat([0.0, 1.0], [len(kept), len(points) - len(kept)])

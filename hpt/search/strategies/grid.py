@@ -33,7 +33,7 @@ class GridStrategy:
         count = min(count, size - history.distinct)
         suggestions: list[Suggestion] = []
         # Every trial took the first untried combination, so that those before `start` are all tried. A
-        # history made otherwise may have left some: hence the second lap.
+        # history made otherwise may have left some: hence the second pass.
         start = min(history.last_number, size)
         for index in chain(range(start, size), range(start)):
             if len(suggestions) >= count:

@@ -16,11 +16,7 @@ class HyperbandStrategy:
         tuner = Tuner(space, strategy=HyperbandStrategy(max_resource=81))
 
     The configuration of trial k depends on (seed, k), as in random search; what training it gets is decided
-    by `SuccessiveHalving`, whose arguments these are, or which is given as `rule`. Trials must report their
-    objective as they train.
-
-    Raises:
-        InputError: `max_resource` is missing, or an argument breaks its rule.
+    by `SuccessiveHalving`. Trials must report their objective as they train.
     """
 
     def __init__(
@@ -33,6 +29,20 @@ class HyperbandStrategy:
         seed: int = 0,
         rule: SuccessiveHalving | None = None,
     ) -> None:
+        """A strategy that has seen nothing.
+
+        Parameters
+        ----------
+        max_resource, min_resource, eta, brackets, seed
+            As `SuccessiveHalving` takes them.
+        rule
+            A rule to use instead of one made of these arguments.
+
+        Raises
+        ------
+        InputError
+            `max_resource` is missing, or an argument breaks its rule.
+        """
         if rule is None and max_resource is None:
             raise InputError(
                 "strategy 'Hyperband' needs to know the most reports a trial makes; use "

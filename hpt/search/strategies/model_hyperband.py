@@ -1,6 +1,6 @@
 """Hyperband whose configurations a Gaussian process over (configuration, resource) proposes.
 
-n   observations: the value with which a trial reached a rung or the end, for each it reached
+n   observations: the value with which a trial reached a rung or the end, for each of these that it reached
 d   parameters of the space; the model has d + 1 coordinates, the last being the resource
 """
 
@@ -122,25 +122,25 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         running: list[_Observation] = []
         waiting = []
         for trial, row in zip(history.running, history.pending, strict=True):
-            found = self._of(trial, row, history.objective)
-            running += found
-            if not found:
+            own = self._of(trial, row, history.objective)
+            running += own
+            if not own:
                 waiting.append(row)
         return self._ended, running, np.array(waiting).reshape(-1, len(history.space.parameters))
 
     def _of(self, trial: Trial, row: Float64Array, objective: ObjectiveType) -> list[_Observation]:
         levels = (*self.rule.rungs, self.rule.max_resource)
-        found: list[_Observation] = []
+        observations: list[_Observation] = []
         next_level = 0
         for report in trial.reports:
             while next_level < len(levels) and report.resource >= levels[next_level]:
                 y = minimised(report.value, objective)
                 if y < inf:
-                    found.append(_Observation(row, next_level, y))
+                    observations.append(_Observation(row, next_level, y))
                 next_level += 1
             if next_level == len(levels):
                 break
-        return found
+        return observations
 
     # -- the model
 
@@ -157,11 +157,11 @@ class ModelHyperbandStrategy(HyperbandStrategy):
 
     def _data(self, observations: Sequence[_Observation]) -> tuple[Float64Array, Float64Array]:
         """Points (n, d + 1) and values (n,) as the model is given them."""
-        chosen = _thinned(observations)
+        kept = _thinned(observations)
         gains = _gains(observations, len(self.rule.rungs))
-        rows = np.array([each.row for each in chosen])
-        place = np.array([[self._place(each.level)] for each in chosen])
-        y = np.array([each.y + gains[each.level] for each in chosen])
+        rows = np.array([observation.row for observation in kept])
+        place = np.array([[self._place(observation.level)] for observation in kept])
+        y = np.array([observation.y + gains[observation.level] for observation in kept])
         return np.concatenate([rows, place], axis=1), y
 
     def _place(self, level: int) -> float:
@@ -176,15 +176,15 @@ class ModelHyperbandStrategy(HyperbandStrategy):
 def _gains(observations: Sequence[_Observation], top: int) -> list[float]:
     """What to add at each level, 0 to `top`: the median change from there to the end of those that went on.
 
-    A mean would be at the mercy of a single report: a loss that diverges at first and recovers would make all
+    A mean would depend on a single report: a loss that diverges at first and recovers would make all
     values of its level look better than anything can be.
     """
     steps: list[list[float]] = [[] for _ in range(top)]
     before: _Observation | None = None
-    for each in observations:  # those of one trial follow each other
-        if before is not None and before.row is each.row and before.level == each.level - 1:
-            steps[before.level].append(each.y - before.y)
-        before = each
+    for observation in observations:  # those of one trial follow each other
+        if before is not None and before.row is observation.row and before.level == observation.level - 1:
+            steps[before.level].append(observation.y - before.y)
+        before = observation
     gains = [0.0] * (top + 1)
     for level in range(top - 1, -1, -1):
         step = float(np.median(steps[level])) if steps[level] else 0.0

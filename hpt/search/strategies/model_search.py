@@ -1,4 +1,4 @@
-"""Bayesian search of one space, as a part of the strategies that search one space or several.
+"""Bayesian search of one space, as a part of the single-space and multi-algorithm strategies.
 
 n   observations            X: (n, d)   encoded configurations      y: (n,)   objectives, minimised
 a   anchor, a <= n          the first a observations decide the kernel's hyperparameters
@@ -83,7 +83,22 @@ class ModelOptions:
         y: Float64Array,
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
-        """Of targets as they are, (n,)."""
+        """The hyperparameters for targets as they are.
+
+        Parameters
+        ----------
+        coordinates
+            The d coordinates of the space.
+        X, y
+            Observations, (n, d) and (n,).
+        start
+            An earlier fit to begin from, or None.
+
+        Returns
+        -------
+        Hyperparameters
+            As `core.fit` gives them.
+        """
         return core.fit(
             coordinates, X, y, start, warping=self.warping, threads=self.threads, tail_limit=self.tail_limit
         )
@@ -95,7 +110,22 @@ class ModelOptions:
         z: Float64Array,
         start: core.Hyperparameters | None,
     ) -> core.Hyperparameters:
-        """Of targets that were transformed before, (n,)."""
+        """The hyperparameters for targets that were transformed before.
+
+        Parameters
+        ----------
+        coordinates
+            The d coordinates of the space.
+        X, z
+            Observations, (n, d) and (n,).
+        start
+            An earlier fit to begin from, or None.
+
+        Returns
+        -------
+        Hyperparameters
+            As `core.fit` gives them.
+        """
         return core.fit(coordinates, X, z, start, warping=self.warping, threads=self.threads, tail_limit=inf)
 
 
@@ -119,9 +149,23 @@ class ModelSearch:
         ModelSearch.__init__(self, state["_options"])
 
     def first_point(self, history: History, seed: int, number: int, scale: int) -> Config | None:
-        """A configuration far from what was tried; None if every one was.
+        """A configuration far from what was tried.
 
-        number: of the point, counted from 1. scale: decides how `Auto` numbers are laid out.
+        Parameters
+        ----------
+        history
+            Of this space.
+        seed
+            The search's seed.
+        number
+            Of the point, counted from 1.
+        scale
+            Decides how `Auto` numbers are laid out: logarithmically where it is even.
+
+        Returns
+        -------
+        Config or None
+            None if every configuration was tried.
         """
         scaled = for_first_point(history.space, scale)
         tried = scaled.place(np.concatenate([history.X, history.pending, history.failed]))
@@ -162,7 +206,7 @@ class ModelSearch:
         number: int,
         incumbent: float = inf,
     ) -> Float64Array | None:
-        """The point of the scaled space that promises most, (d,); None if every configuration was tried.
+        """The point of the scaled space that is most promising.
 
         Parameters
         ----------
@@ -173,7 +217,12 @@ class ModelSearch:
         seed, number
             Decide the randomness; trials of odd number explore.
         incumbent
-            What is to be improved upon, in the model's targets, where that is below its own best.
+            What is to be improved on, in the model's targets, where that is below its own best.
+
+        Returns
+        -------
+        array or None
+            The point, (d,); None if every configuration was tried.
         """
         options, place = self._options, fit.scaled.place
         failed = place(history.failed)
@@ -200,10 +249,10 @@ def first_points(d: int) -> int:
 
 
 def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
-    """What `core.Model.propose` takes for trial `number`: a search explores and exploits by turns."""
+    """The `doubling` of `core.Model.propose` for trial `number`: a search explores and exploits in turn."""
     return doubling if number % 2 else inf
 
 
 def acquisition_for(at: core.Hyperparameters) -> str:
-    """Which improvement a search maximises with this fit: under noise, the augmented one."""
+    """The acquisition that a search maximises with this fit: under noise, the augmented improvement."""
     return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"

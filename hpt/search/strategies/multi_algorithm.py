@@ -1,11 +1,11 @@
-"""Searches over several definitions at once: which algorithm to run next, and how configured (behaviour 10).
+"""Multi-algorithm search: which algorithm to run next, and with which configuration (behaviour 10).
 
 K   definitions      n   observations of all of them      n_k   of one
 y   objectives, minimised, of all definitions in order of completion, (n,)
-z   targets: y transformed together, (n,), so that the models of all definitions speak of the same thing
+z   targets: y transformed together, (n,), so that the models of all definitions share one scale
 
 Each definition sees its part of the history (`History.of`) as if it were alone, its trials numbered from 1
-and its seed drawn from the job's: what it proposes does not depend on how the others' trials fall between.
+and its seed drawn from the job's: what it proposes does not depend on the order of the others' trials.
 """
 
 from __future__ import annotations
@@ -27,24 +27,26 @@ from hpt.search.strategies.randomness import seed_of
 from hpt.search.trial import Decision
 
 MIN_FIRST, MAX_FIRST = 3, 5
-"""First points of each definition: the least if the jobs allow it, the most if their number is unknown."""
+"""First points of each definition: the minimum if the number of jobs allows it, the maximum if that is
+unknown.
+"""
 FLOOR_PERIOD = 10
-"""Every definition gets one of so many trials, or of 4 K if that is more."""
+"""Every definition gets one of this many trials, or of 4 K if that is more."""
 
 
 def check_multi_algorithm(strategy: Strategy, history: History) -> None:
-    """InputError where there is one space, and not several by name."""
+    """InputError unless the history is that of a multi-algorithm search."""
     if not history.definitions:
         raise InputError(
-            f"{type(strategy).__name__} searches several definitions; give their spaces by name, or a "
+            f"{type(strategy).__name__} is for a multi-algorithm search; give spaces by name, or use a "
             "strategy of one space, such as BayesianStrategy"
         )
 
 
 class RoundRobin:
-    """One strategy for each definition, asked in turn; one that has tried everything is passed over.
+    """One strategy for each definition, asked in turn; one that has tried everything is skipped.
 
-    make: a new strategy.
+    make: makes a new strategy.
     """
 
     def __init__(self, make: Callable[[], Strategy]) -> None:
@@ -68,9 +70,9 @@ class RoundRobin:
     def _next(self, history: History, seed: Seed) -> Suggestion | None:
         for place in self._order(history):
             name = history.definitions[place]
-            found = self._part(name).suggest(history.of(name), 1, seed_of(seed, place))
-            if found:
-                return Suggestion(found[0].config, name)
+            suggestions = self._part(name).suggest(history.of(name), 1, seed_of(seed, place))
+            if suggestions:
+                return Suggestion(suggestions[0].config, name)
         return None
 
     def _part(self, name: str) -> Strategy:
@@ -99,7 +101,7 @@ class MultiAlgorithmHyperband(RoundRobin):
 
 
 def fewest_first(history: History) -> list[int]:
-    """The places of the definitions, the one with the fewest launched first; of equals in their order."""
+    """The places of the definitions, fewest launched trials first; equals keep their order."""
     launched = [history.of(name).last_number for name in history.definitions]
     return sorted(range(len(launched)), key=lambda place: launched[place])
 
@@ -111,13 +113,13 @@ class MultiAlgorithmBayesian:
     its own, with its own hyperparameters, on targets that were transformed together; each proposes a
     configuration as `BayesianStrategy` would, for an improvement over the best of all definitions, and the
     proposal of which most improvement is expected is taken (`hpt.search.core.score`). So an algorithm that is
-    clearly worse is tried rarely. That it is worse may have been bad luck: every definition keeps a floor of
-    one in `FLOOR_PERIOD` trials, or in 4 K.
+    clearly worse is tried rarely. Its results may have been bad luck, so every definition keeps a minimum
+    share: one in `FLOOR_PERIOD` trials, or in 4 K.
 
-    `Auto` numbers are laid out linearly or logarithmically as the fit of their definition has it
+    `Auto` numbers are laid out linearly or logarithmically, whichever fits their definition better
     (`auto_scale`).
 
-    Of a warm start, results of the same objective count like a definition's own, and every other first point
+    In a warm start, results of the same objective count like a definition's own, and every other first point
     is a good configuration of a related search, as in `RelatedSearches`.
 
     max_jobs: how many trials there will be, if known: at most a third of them are first points, unless that
@@ -181,7 +183,7 @@ class MultiAlgorithmBayesian:
         return None if config is None else Suggestion(config, name)
 
     def _best(self, history: History, asked: list[int], seed: Seed) -> Suggestion | None:
-        """Of the proposals of the definitions that are asked, the one that promises most."""
+        """The most promising of the proposals of the definitions in `asked`."""
         transform = core.target_transform(history.y)
         parts = {
             place: part for place in range(len(history.definitions)) if len((part := _part(history, place)).y)
@@ -210,8 +212,8 @@ class MultiAlgorithmBayesian:
         return Suggestion(fits[best].scaled.config(proposed[best][0]), history.definitions[best])
 
     def _fit(self, history: History, place: int) -> Fit:
-        """Of the model of one definition: from the first a of its observations, transformed together with
-        whatever the other definitions had reported when the last of those came in.
+        """The fit of one definition's model: from the first a of its observations, transformed together with
+        what the other definitions had reported when the last of those came in.
         """
         part = _part(history, place)
         order = np.flatnonzero(history.owners == place)  # (n_k,)

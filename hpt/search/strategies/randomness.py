@@ -37,7 +37,7 @@ def seed_of(seed: int, place: int) -> int:
 
 
 def check_seed(seed: object) -> int:
-    """The seed as an int from 0 to 2**64 - 1; InputError if it is none."""
+    """The seed as an int from 0 to 2**64 - 1; InputError if it is not one."""
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and 0 <= seed < 2**64:
         return int(seed)
     raise InputError(

@@ -1,4 +1,4 @@
-"""What a search learns from related ones: where to begin, and how its objective is likely to vary (behaviour
+"""What a search learns from related ones: where to begin, and how the objective is likely to vary (behaviour
 9.5).
 
 n   own observations            X: (n, d)   y: (n,)   of any scale
@@ -65,11 +65,13 @@ class TrustedSearches:
 
     def predict(self, X: Float64Array) -> Float64Array:
         """At X: (m, d), (m,), on the common scale."""
-        return np.asarray(np.average([each.predict(X) for each in self.known], axis=0, weights=self.weights))
+        return np.asarray(
+            np.average([search.predict(X) for search in self.known], axis=0, weights=self.weights)
+        )
 
     def point(self, history: History) -> Config | None:
         """The configuration of related searches that is predicted best, far from what was tried; untried."""
-        pool = np.concatenate([each.seen.X for each in self.known])  # (p, d)
+        pool = np.concatenate([search.seen.X for search in self.known])  # (p, d)
         tried = np.concatenate([history.X, history.pending, history.failed])  # (t, d)
         worth = -self.predict(pool)
         if len(tried):
@@ -87,7 +89,7 @@ class TrustedSearches:
 
 
 class RelatedSearches:
-    """Related searches are trusted until the search's own results contradict them, and then left alone.
+    """Related searches are trusted until the search's own results contradict them, and then ignored.
 
     Trusting them, a search begins with half of its first points at their good configurations, far from each
     other, and has fewer first points; until it has `SETTLED` observations, the hyperparameters of its kernel
@@ -107,12 +109,12 @@ class RelatedSearches:
         return self.__dict__ | {"_kept": {}}
 
     def trusted(self, history: History) -> TrustedSearches | None:
-        """Those to take into account at this point of a search; None if there is none."""
+        """Those to take into account at this point of a search; None if no related search is trusted."""
         known = self._known(history)
         X, y = history.X, history.y
         weights = np.ones(len(known))
         if len(y) >= FEW:
-            weights = np.array([max(0.0, agreement(y, each.predict(X))) for each in known])
+            weights = np.array([max(0.0, agreement(y, search.predict(X))) for search in known])
         if not weights.any():
             return None
         best = max(range(len(known)), key=lambda i: (weights[i], len(known[i].seen.y), -i))
@@ -138,7 +140,7 @@ class RelatedSearches:
 
 
 def agreement(y: Float64Array, predicted: Float64Array) -> float:
-    """Kendall's tau of two series, (n,) each, n at least 2; pairs that are equal in either count as nothing.
+    """Kendall's tau of two series, (n,) each, n at least 2; pairs that are equal in either series count as 0.
 
     >>> round(agreement(np.array([1.0, 2.0, 3.0]), np.array([10.0, 40.0, 20.0])), 3)
     0.333

@@ -208,7 +208,7 @@ def test_errors_cross_as_their_python_kinds() -> None:
 def test_the_blas_is_single_threaded_inside_and_left_as_found() -> None:
     before = _blas.get_num_threads()
     if before is None:
-        pytest.skip("this BLAS does not tell its thread count")
+        pytest.skip("this BLAS does not report its thread count")
     rng = np.random.default_rng(9)
     X, y = rng.random((300, 4)), rng.normal(size=300)
     results = []

@@ -139,7 +139,7 @@ def test_the_posterior_is_the_twins(kind: str, n: int, decades: int, seed: int) 
     seed=SEEDS,
 )
 def test_points_on_top_of_each_other(kind: str, n: int, apart: float, noise: float, seed: int) -> None:
-    """Each twice or a hair apart, told once this and once that: a model between the two, and never NaN."""
+    """Every point twice or nearly so, with two different values: a model between the two, and never NaN."""
     space, rng = SPACES[kind], np.random.default_rng(seed)
     X = points(space, n, rng)
     close = X.copy()
@@ -147,14 +147,14 @@ def test_points_on_top_of_each_other(kind: str, n: int, apart: float, noise: flo
         if coordinate.kind == "continuous":
             close[:, j] = np.clip(X[:, j] + apart, 0.0, 1.0)
     y = np.sin(3 * X.sum(axis=1))
-    both, told = np.concatenate([X, close]), np.concatenate([y - 0.01, y + 0.01])
+    both, values = np.concatenate([X, close]), np.concatenate([y - 0.01, y + 0.01])
     at = core.Hyperparameters((0.5,) * len(space), 1.0, noise, 0.0, 0.4, tail_limit=math.inf)
-    for hyperparameters in (at, core.fit(space, both, told)):
-        model = core.Model(space, both, told, hyperparameters)
+    for hyperparameters in (at, core.fit(space, both, values)):
+        model = core.Model(space, both, values, hyperparameters)
         mean, variance = model.predict(both)
         assert np.isfinite(mean).all() and (variance >= 0).all()
         assert np.isfinite(model.log_expected_improvement(both)).all()
-    assert np.abs(core.Model(space, both, told, at).predict(X)[0] - y).max() < 0.1
+    assert np.abs(core.Model(space, both, values, at).predict(X)[0] - y).max() < 0.1
 
 
 WIDE = {

@@ -1,4 +1,4 @@
-"""Candidates of several models on one scale, against a slow twin."""
+"""Candidates of multiple models on one scale, against a slow twin."""
 
 from __future__ import annotations
 

@@ -132,8 +132,8 @@ def search(seed: int) -> int:
         source = "old" if rng.random() < 0.3 else None
         for config in spaces.sample(int(rng.choice([0, 3, 20])), rng):
             tuner.add(config, some_value(kind, 1, rng), source=source)
-    told, goal, running = 0, int(rng.integers(5, 41)), list[int]()
-    while told < goal:
+    ended, goal, running = 0, int(rng.integers(5, 41)), list[int]()
+    while ended < goal:
         if len(running) < 6:
             for trial in tuner.ask(int(rng.choice([1, 1, 2, 5]))):
                 check(spaces, trial)
@@ -141,7 +141,7 @@ def search(seed: int) -> int:
         if not running:
             break  # the space is used up
         number = running.pop(int(rng.integers(len(running))))
-        told += 1
+        ended += 1
         if rng.random() >= failing:
             tuner.tell(number, some_value(kind, number, rng))
         elif rng.random() < 0.5:

@@ -49,7 +49,7 @@ def test_it_finds_the_best(strategy: Callable[[], BayesianStrategy]) -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
-def test_eight_at_once_are_eight_one_by_one(strategy: Callable[[], BayesianStrategy]) -> None:
+def test_eight_at_once_equal_eight_one_by_one(strategy: Callable[[], BayesianStrategy]) -> None:
     at_once, one_by_one = (hpt.Tuner(SPACE, "Minimize", strategy(), seed=3) for _ in range(2))
     for tuner in (at_once, one_by_one):
         for k in range(8):
@@ -79,7 +79,7 @@ def test_samples_are_averaged_over_while_observations_are_few(n: int, differ: bo
 
 @pytest.mark.parametrize("name", ["samples", "sampled_until", "threads", "first"])
 @pytest.mark.parametrize("count", [-1, 1.5, float("nan"), "3", True])
-def test_counts_are_whole_numbers(name: str, count: Any) -> None:
+def test_counts_are_integers(name: str, count: Any) -> None:
     with pytest.raises(InputError, match=f"{name} {count!r} is not an integer of at least [01]; give"):
         BayesianStrategy(**{name: count})
 

@@ -72,7 +72,7 @@ def search(scaling: str, goal: float, trials: int, seed: int) -> tuple[hpt.Tuner
     return tuner, strategy, best
 
 
-def search_of_several(scaling: str, seed: int) -> tuple[MultiAlgorithmBayesian, float]:
+def multi_algorithm_search(scaling: str, seed: int) -> tuple[MultiAlgorithmBayesian, float]:
     """An algorithm whose rate matters by its decades and its units as they are, beside a poor one."""
     strategy = MultiAlgorithmBayesian(max_jobs=40)
     spaces = {
@@ -108,22 +108,25 @@ def test_the_likelihood_finds_the_logarithmic_scale_and_the_search_the_low_decad
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_each_algorithm_of_several_has_its_scales_found(seed: int) -> None:
+def test_every_algorithm_of_a_multi_algorithm_search_has_its_scales_found(seed: int) -> None:
     """As good as with the logarithm declared; a linear scale is worse by orders of magnitude."""
-    strategy, best = search_of_several("Auto", seed)
+    strategy, best = multi_algorithm_search("Auto", seed)
     scales = {
         name: list(search._fits.values())[-1].scaled.logarithmic
         for name, search in strategy._searches.items()
     }
     assert scales == {"good": {0}, "poor": frozenset()}
-    declared, linear = search_of_several("Logarithmic", seed)[1], search_of_several("Linear", seed)[1]
+    declared, linear = (
+        multi_algorithm_search("Logarithmic", seed)[1],
+        multi_algorithm_search("Linear", seed)[1],
+    )
     assert max(best, declared) < 1e-3
     assert linear > 100 * max(best, declared)
 
 
-def test_several_algorithms_need_their_scales() -> None:
+def test_a_multi_algorithm_search_needs_its_scales() -> None:
     """Ten times the most that is left where they are found, above."""
-    assert np.median([search_of_several("Linear", seed)[1] for seed in range(1, 6)]) > 1e-2
+    assert np.median([multi_algorithm_search("Linear", seed)[1] for seed in range(1, 6)]) > 1e-2
 
 
 def test_a_linear_function_keeps_its_scale() -> None:

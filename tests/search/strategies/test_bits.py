@@ -2,7 +2,7 @@
 
     python -m tests.search.strategies.test_bits --threads 2 continuous/31 many/1004
 
-prints what searches ask and are told, as events; the tests run it with one thread in its environment and with
+prints the events of searches; the tests run it with one thread in its environment and with
 four, and have tuners that know nothing but those events propose each trial again.
 """
 

@@ -32,7 +32,7 @@ def bowl(config: Config) -> float:
     return sum((float(value) - 0.7) ** 2 for value in config.values())
 
 
-class Heedless(BayesianStrategy):
+class WithoutFeasibility(BayesianStrategy):
     """The same search without a model of success."""
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ def search(strategy: BayesianStrategy, fails: float | None, seed: int, trials: i
 
 @pytest.mark.parametrize("seed", range(3))
 def test_where_trials_fail_few_are_tried(seed: int) -> None:
-    heedless, cautious = search(Heedless(), None, seed), search(BayesianStrategy(), None, seed)
-    assert 3 * cautious[1] <= 2 * heedless[1]
-    assert cautious[0] <= heedless[0] + 1e-3
+    without, cautious = search(WithoutFeasibility(), None, seed), search(BayesianStrategy(), None, seed)
+    assert 3 * cautious[1] <= 2 * without[1]
+    assert cautious[0] <= without[0] + 1e-3
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -70,7 +70,9 @@ def test_failures_at_random_keep_the_search_from_nothing(seed: int) -> None:
 
 
 def test_without_a_failure_not_a_bit_changes() -> None:
-    tuners = [hpt.Tuner(MIXED, "Minimize", each, seed=5) for each in (BayesianStrategy(), Heedless())]
+    tuners = [
+        hpt.Tuner(MIXED, "Minimize", each, seed=5) for each in (BayesianStrategy(), WithoutFeasibility())
+    ]
     for _ in range(12):
         [one], [other] = (tuner.ask() for tuner in tuners)
         assert one.config == other.config

@@ -1,4 +1,4 @@
-"""Searches over several definitions: fair starts, one choice of algorithm and configuration."""
+"""Multi-algorithm search: fair starts, one choice of algorithm and configuration."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_bad_start_does_not_exclude_for_good() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
-def test_many_at_once_are_as_many_one_by_one(strategy: str) -> None:
+def test_many_at_once_equal_as_many_one_by_one(strategy: str) -> None:
     one, other = (Tuner(SPACES, "Minimize", strategy, seed=4) for _ in range(2))
     for tuner in (one, other):
         run(tuner, 20)
@@ -180,7 +180,7 @@ def test_hyperband_compares_within_a_definition() -> None:
     assert decisions[12] is Decision.STOP
 
 
-def test_what_the_tuner_refuses_of_several_definitions() -> None:
+def test_what_the_tuner_refuses_in_a_multi_algorithm_search() -> None:
     for spaces in ({}, {"": SPACES["poor"]}, {"a": [ContinuousParameter("x", 0, 1)]}):
         with pytest.raises(InputError):
             Tuner(spaces)  # type: ignore[arg-type]
@@ -189,7 +189,7 @@ def test_what_the_tuner_refuses_of_several_definitions() -> None:
         tuner.add({"x": 0.5}, 1.0)
     with pytest.raises(InputError, match="name one"):
         tuner.add({"x": 0.5}, 1.0, "other")
-    with pytest.raises(InputError, match="several definitions"):
+    with pytest.raises(InputError, match="multi-algorithm search"):
         _ = tuner.space
     assert len(tuner.history) == 0
     tuner.add({"x": 0.5}, 1.0, "poor")
@@ -211,7 +211,9 @@ def test_options_are_checked_at_once() -> None:
 
 
 def test_one_space_is_refused() -> None:
-    with pytest.raises(InputError, match="MultiAlgorithmBayesian searches several definitions; give their"):
+    with pytest.raises(
+        InputError, match="MultiAlgorithmBayesian is for a multi-algorithm search; give spaces by name"
+    ):
         Tuner(SPACES["poor"], strategy=MultiAlgorithmBayesian()).ask()
 
 
@@ -222,7 +224,9 @@ def test_targets_are_transformed_together() -> None:
     assert z[4] - z[3] < 10 * (z[1] - z[0])
 
 
-def test_each_explores_by_turns_and_heeds_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_definition_explores_in_turn_and_takes_noise_into_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked, propose = [], core.Model.propose
 
     def watched(self: core.Model, *args: Any, **options: Any) -> Any:

@@ -94,8 +94,8 @@ def test_a_search_that_agrees_has_few_first_points() -> None:
     log = new_log()
     parent(log, related)
     search(log, FEW)
-    advice = BayesianStrategy()._search.related.trusted(log.snapshot())
-    assert advice is not None and advice.fit is not None
+    trusted = BayesianStrategy()._search.related.trusted(log.snapshot())
+    assert trusted is not None and trusted.fit is not None
     assert first_points(len(SPACE.parameters)) > FEW
     without = new_log()
     for trial in log.snapshot():
@@ -117,15 +117,15 @@ def test_a_search_that_contradicts_is_left_alone() -> None:
     assert search(log, 6) == search(without, 6)
 
 
-def test_of_several_the_ones_that_agree_are_heard() -> None:
+def test_of_related_searches_those_that_agree_are_used() -> None:
     log = new_log()
     parent(log, lambda config: -loss(config), name="contrary")
     parent(log, related, seed=6, name="kind")
     search(log, FEW)
-    advice = BayesianStrategy()._search.related.trusted(log.snapshot())
-    assert advice is not None
-    assert advice.weights[0] == 0.0 < advice.weights[1]
-    assert advice.fit is advice.known[1].fit
+    trusted = BayesianStrategy()._search.related.trusted(log.snapshot())
+    assert trusted is not None
+    assert trusted.weights[0] == 0.0 < trusted.weights[1]
+    assert trusted.fit is trusted.known[1].fit
 
 
 def test_it_helps() -> None:

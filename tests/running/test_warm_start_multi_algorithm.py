@@ -1,4 +1,4 @@
-"""A warm start of several algorithms: each begins with what its own program gave the parents."""
+"""Warm start of a multi-algorithm job: each definition begins with what its own program gave the parents."""
 
 from __future__ import annotations
 
