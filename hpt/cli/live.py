@@ -44,8 +44,8 @@ class LiveProgress:
             self._live.start()
         self._live.update(self.render(runner, time.time()), refresh=True)
 
-    def say(self, words: str) -> None:
-        self._console.print(f"hpt: {words}", highlight=False)  # above the display, and stays
+    def say(self, message: str, /) -> None:
+        self._console.print(f"hpt: {message}", highlight=False)  # above the display, and stays
 
     def close(self) -> None:
         if self._live.is_started:

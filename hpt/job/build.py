@@ -50,7 +50,7 @@ from hpt.search.space import (
     IntegerParameter,
     Parameter,
     SearchSpace,
-    value_text,
+    value_string,
 )
 from hpt.search.strategies import canonical_name
 from hpt.search.trial import Value
@@ -382,7 +382,7 @@ def in_order(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
     program receives, so that a job described in Python searches exactly as one that was read from a file.
     """
     declared = [
-        CategoricalParameter(each.name, [value_text(value) for value in each.values])
+        CategoricalParameter(each.name, [value_string(value) for value in each.values])
         if isinstance(each, CategoricalParameter)
         else each
         for each in parameters
@@ -419,7 +419,7 @@ def _strings(what: str, values: Mapping[str, Value]) -> dict[str, str]:
         plain = value.item() if hasattr(value, "item") else value  # NumPy numbers have another string form
         if not isinstance(plain, str | int | float):
             raise InputError(f"{what}: {name!r} is {value!r}; give a string, a number or a boolean")
-        strings[name] = value_text(plain)
+        strings[name] = value_string(plain)
     return strings
 
 

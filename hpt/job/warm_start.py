@@ -14,7 +14,7 @@ from hpt.search.parameters import (
     ContinuousParameter,
     IntegerParameter,
     Parameter,
-    value_text,
+    value_string,
 )
 from hpt.search.scaling import Scaling, read_float
 from hpt.search.space import SearchSpace
@@ -141,7 +141,7 @@ class Projection:
             if name in self.new:
                 placed[name] = self.new[name]
                 continue
-            text = value_text(config[name]) if name in self._tuned else self._fixed[name]
+            text = value_string(config[name]) if name in self._tuned else self._fixed[name]
             try:
                 placed[name] = parameter.parse(text)
             except InputError:

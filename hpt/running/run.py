@@ -65,7 +65,7 @@ class Run:
 
     def stop(self) -> None:
         """Ask the process that runs it to stop it for good."""
-        self._session.storage.leave(self.name, STOP)
+        self._session.storage.add_note(self.name, STOP)
 
     def result(self) -> TuningResult:
         """Its result, as far as this process has followed it; it is followed first if it was not yet."""

@@ -232,7 +232,7 @@ class IntegerParameter:
         return self.check(read_int(string, f"{self.name!r}:"))
 
 
-def value_text(value: Value) -> str:
+def value_string(value: Value) -> str:
     """What a program receives for a value: strings as they are, `repr` of numbers, `true` and `false`.
 
     Booleans are spelt as JSON spells them: programs that read their hyperparameters as JSON, as the
@@ -265,13 +265,13 @@ class CategoricalParameter:
         strings: dict[str, Value] = {}
         index: dict[Value, int] = {}
         for position, value in enumerate(plain):
-            twin = plain[index[value]] if value in index else strings.get(value_text(value))
+            twin = plain[index[value]] if value in index else strings.get(value_string(value))
             if twin is not None:
                 raise InputError(
                     f"{label}: the values {twin!r} and {value!r} are equal or print alike; drop or rename one"
                 )
             index[value] = position
-            strings[value_text(value)] = value
+            strings[value_string(value)] = value
         fill(self, name=name, values=plain, _index=index)
 
     @property
@@ -307,11 +307,11 @@ class CategoricalParameter:
         return self.values[min(max(math.floor(u + 0.5), 0), len(self.values) - 1)]
 
     def format(self, value: Value) -> str:
-        return value_text(self.check(value))
+        return value_string(self.check(value))
 
     def parse(self, string: str) -> Value:
         for value in self.values:
-            if value_text(value) == string:
+            if value_string(value) == string:
                 return value
         raise InputError(f"{self.name!r}: {string!r} is not one of its values; give one of {self._listed()}")
 

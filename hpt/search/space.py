@@ -22,7 +22,7 @@ from hpt.search.parameters import (
     IntegerParameter,
     Parameter,
     fill,
-    value_text,
+    value_string,
 )
 from hpt.search.trial import Config, Value
 
@@ -35,7 +35,7 @@ __all__ = [
     "IntegerParameter",
     "Parameter",
     "SearchSpace",
-    "value_text",
+    "value_string",
 ]
 
 Float64Array = NDArray[np.float64]

@@ -23,7 +23,7 @@ def add_tags(context: Context, request: Request) -> dict[str, Any]:
     after = merged(before, request["Tags"])
     changes = {key: value for key, value in after.items() if before.get(key) != value}
     if changes:
-        job.storage.leave(job.key, change(changes, training_job.name if training_job else None))
+        job.storage.add_note(job.key, change(changes, training_job.name if training_job else None))
     return {"Tags": as_list(after)}
 
 
@@ -46,7 +46,7 @@ def delete_tags(context: Context, request: Request) -> dict[str, Any]:
     present = _tags(job, training_job)
     changes = dict.fromkeys(key for key in request["TagKeys"] if key in present)
     if changes:
-        job.storage.leave(job.key, change(changes, training_job.name if training_job else None))
+        job.storage.add_note(job.key, change(changes, training_job.name if training_job else None))
     return {}
 
 

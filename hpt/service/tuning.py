@@ -90,7 +90,7 @@ def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
             VALIDATION,
             f"The request was rejected because the hyper parameter tuning job is in status {status}.",
         )
-    context.storage.leave(job.config.name, STOP)
+    context.storage.add_note(job.config.name, STOP)
     if job.record.owner_pid is None:
         context.start(job.record)
     return {}
@@ -131,5 +131,5 @@ def stop_training_job(context: Context, request: Request) -> dict[str, Any]:
             f"The request was rejected because the training job is in status {training_job.status}.",
         )
     if training_job.status is not TrialStatus.STOPPING:
-        job.storage.leave(job.key, {STOP_TRAINING_JOB: training_job.number})
+        job.storage.add_note(job.key, {STOP_TRAINING_JOB: training_job.number})
     return {}

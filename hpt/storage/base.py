@@ -116,7 +116,7 @@ class Storage(Protocol):
         """Every stored job, by name."""
         ...
 
-    def leave(self, name: str, body: Mapping[str, Any]) -> None:
+    def add_note(self, name: str, body: Mapping[str, Any]) -> None:
         """Add a note for the processes that run or show the job; durable. Raises JobNotFoundError.
 
         `hpt.job.notes` lists what notes can say, a request to stop among them. A duplicate of the last note

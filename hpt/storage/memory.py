@@ -89,7 +89,7 @@ class MemoryStorage:
         with self._lock:
             return [_record(job) for _, job in sorted(self._jobs.items())]
 
-    def leave(self, name: str, body: Mapping[str, Any]) -> None:
+    def add_note(self, name: str, body: Mapping[str, Any]) -> None:
         encoded = json.dumps(body)
         with self._lock:
             job = self._job(name)

@@ -295,7 +295,7 @@ class SQLiteStorage:
                 records.append(JobRecord(name, 0.0, {}, {}, problem=str(error)))
         return records
 
-    def leave(self, name: str, body: Mapping[str, Any]) -> None:
+    def add_note(self, name: str, body: Mapping[str, Any]) -> None:
         encoded = _encodable(json.dumps(body))
         with self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:

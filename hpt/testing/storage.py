@@ -114,7 +114,7 @@ class StorageSuite:
     def test_an_unknown_job_is_not_found(self, storage: Storage) -> None:
         calls = (
             *(storage.read, storage.acquire, storage.notes, storage.delete),
-            *(lambda name: storage.leave(name, {}), lambda name: storage.leave(name, STOP)),
+            *(lambda name: storage.add_note(name, {}), lambda name: storage.leave(name, STOP)),
         )
         for call in calls:
             with pytest.raises(JobNotFoundError, match="nobody"):
@@ -145,18 +145,18 @@ class StorageSuite:
     def test_notes_say_which_events_came_before(self, storage: Storage) -> None:
         storage.create("job", {}, 1.0)
         assert list(storage.notes("job")) == []
-        storage.leave("JOB", {"Tag": "ü", "nested": [1, None]})
+        storage.add_note("JOB", {"Tag": "ü", "nested": [1, None]})
         lease = storage.acquire("job")
         assert [note.body for note in storage.notes("job")] == [{"Tag": "ü", "nested": [1, None]}]
         storage.append(lease, events(1, 3), {})
-        storage.leave("job", {"second": 2})
+        storage.add_note("job", {"second": 2})
         notes = storage.notes("job")
         assert [(note.after, note.body) for note in notes] == [
             (0, {"Tag": "ü", "nested": [1, None]}),
             (3, {"second": 2}),
         ]
         with pytest.raises(TypeError):
-            storage.leave("job", {"x": {1}})
+            storage.add_note("job", {"x": {1}})
         storage.release(lease)
         assert list(storage.notes("job")) == list(notes)
 
@@ -165,19 +165,19 @@ class StorageSuite:
         storage.create("job", {}, 1.0)
         storage.acquire("job")
         try:
-            other.leave("job", {"n": 1})
+            other.add_note("job", {"n": 1})
         except JobNotFoundError:
             pytest.skip("this storage shares nothing with another")
         for count in range(1, 4):
             assert [note.body["n"] for note in storage.notes("job")] == list(range(1, count + 1))
-            other.leave("job", {"n": count + 1})
+            other.add_note("job", {"n": count + 1})
 
     def test_a_deleted_job_is_gone_and_its_name_free(self, storage: Storage) -> None:
         for created in (1.0, 2.0, 3.0):
             storage.create("Job", {}, created)
             lease = storage.acquire("job")
             storage.append(lease, events(1, 2), {"a": 1})
-            storage.leave("job", {})
+            storage.add_note("job", {})
             with pytest.raises(JobOwnedError):
                 storage.delete("job")
             assert storage.read("job")[0].created == created
@@ -272,9 +272,9 @@ class StorageSuite:
         storage.create("other", {}, 1.0)
         lease = storage.acquire("Job")
         assert not stop_requested(storage.notes("job"))
-        self.open(tmp_path).leave("JOB", STOP)
+        self.open(tmp_path).add_note("JOB", STOP)
         assert stop_requested(storage.notes("job"))
-        storage.leave("job", STOP)
+        storage.add_note("job", STOP)
         storage.append(lease, events(0, 1), {})
         assert stop_requested(storage.notes("job"))
         assert not stop_requested(storage.notes("other"))
@@ -284,12 +284,12 @@ class StorageSuite:
         storage.create("job", {}, 1.0)
         lease = storage.acquire("job")
         for _ in range(3):
-            storage.leave("job", STOP)
-            self.open(tmp_path).leave("job", STOP)
+            storage.add_note("job", STOP)
+            self.open(tmp_path).add_note("job", STOP)
             storage.append(lease, events(0, 1), {})
         assert [(note.after, note.body) for note in storage.notes("job")] == [(0, STOP)]
-        storage.leave("job", {"n": 1})
-        storage.leave("job", STOP)
+        storage.add_note("job", {"n": 1})
+        storage.add_note("job", STOP)
         assert [note.body for note in storage.notes("job")] == [STOP, {"n": 1}, STOP]
 
     def test_notes_stay_where_they_are_as_others_come(self, storage: Storage) -> None:
@@ -297,7 +297,7 @@ class StorageSuite:
         storage.create("job", {}, 1.0)
         seen: list[Any] = []
         for body in ({"n": 1}, STOP, {"n": 2}, {"n": 3}):
-            storage.leave("job", body)
+            storage.add_note("job", body)
             notes = storage.notes("job")
             assert [note.body for note in notes[: len(seen)]] == seen
             seen = [note.body for note in notes]
@@ -309,7 +309,7 @@ class StorageSuite:
     def test_ones_own_stop_request_is_seen_at_once(self, storage: Storage) -> None:
         storage.create("job", {}, 1.0)
         assert not stop_requested(storage.notes("job"))
-        storage.leave("job", STOP)
+        storage.add_note("job", STOP)
         assert stop_requested(storage.notes("job"))
 
     def test_jobs_are_listed_by_name_with_their_summaries(self, storage: Storage) -> None:

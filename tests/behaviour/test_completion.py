@@ -108,7 +108,7 @@ def test_a_stop_of_the_user_while_a_criterion_ends_the_job_ends_it_stopped() -> 
         executor.sleep(1)
         runner.step()
     assert runner.state.status is JobStatus.IN_PROGRESS  # until the training jobs in flight have ended
-    storage.leave("job", STOP)
+    storage.add_note("job", STOP)
     runner.step()
     assert runner.state.status is JobStatus.STOPPING
     runner.run(sleep=executor.sleep)

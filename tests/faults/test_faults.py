@@ -168,7 +168,7 @@ def test_tuner_killed_while_stopping(tmp_path: Path, count: int, again: int) -> 
         assert time.monotonic() < deadline
         time.sleep(0.02)
     session = Session(job.root)
-    session.storage.leave(job.name, STOP)
+    session.storage.add_note(job.name, STOP)
     session.close()
     assert tuner.wait(30) == KILLED
     assert job.run() == 0

@@ -172,8 +172,8 @@ def test_one_training_job_is_stopped_by_a_note_and_the_tuning_job_goes_on(tmp_pa
         runner.step()
         time.sleep(0.01)
     for number in (1, 77):
-        storage.leave(job.name, {STOP_TRAINING_JOB: number})
-    storage.leave(job.name, {"Tags": {}})
+        storage.add_note(job.name, {STOP_TRAINING_JOB: number})
+    storage.add_note(job.name, {"Tags": {}})
     runner.run()
     assert runner.state.status is JobStatus.COMPLETED
     first = runner.state.jobs[1]

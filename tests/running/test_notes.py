@@ -64,8 +64,8 @@ def test_a_stop_left_any_number_of_times_stops_once(storage: Storage, again: Aga
     runner, executor = again()
     runner.step()
     for _ in range(3):
-        storage.leave("job", STOP)
-        storage.leave("job", {"Tags": {"a": "b"}})
+        storage.add_note("job", STOP)
+        storage.add_note("job", {"Tags": {"a": "b"}})
         runner.step()
     runner.run(sleep=executor.sleep)
     assert (runner.state.status, runner.state.launched) == (JobStatus.STOPPED, 2)
@@ -73,7 +73,7 @@ def test_a_stop_left_any_number_of_times_stops_once(storage: Storage, again: Aga
 
 
 def test_a_stop_left_before_anything_ran_launches_nothing(storage: Storage, again: Again) -> None:
-    storage.leave("job", STOP)
+    storage.add_note("job", STOP)
     runner, executor = again()
     runner.run(sleep=executor.sleep)
     assert (runner.state.status, runner.state.launched, requests(storage)) == (JobStatus.STOPPED, 0, 1)
@@ -85,8 +85,8 @@ def test_notes_added_while_the_job_does_not_run_are_taken_into_account(
     runner, _ = again()
     runner.step()
     storage.release(runner._lease)
-    storage.leave("job", {STOP_TRAINING_JOB: 1})
-    storage.leave("job", STOP)
+    storage.add_note("job", {STOP_TRAINING_JOB: 1})
+    storage.add_note("job", STOP)
     runner, executor = again()
     runner.run(sleep=executor.sleep)
     assert runner.state.status is JobStatus.STOPPED
@@ -98,7 +98,7 @@ def test_a_note_of_a_newer_version_ends_the_runner_and_loses_nothing(storage: St
     runner, _ = again()
     runner.step()
     recorded = storage.read("job")[1]
-    storage.leave("job", {"PauseTrainingJob": 1})
+    storage.add_note("job", {"PauseTrainingJob": 1})
     with pytest.raises(StorageError, match=r"'PauseTrainingJob': written by a newer hpt, upgrade$"):
         runner.step()
     assert storage.read("job")[1] == recorded
@@ -111,7 +111,7 @@ def test_a_stop_outlives_a_finished_step(storage: Storage, again: Again) -> None
     """The runner dies after it has read the note and before it has recorded the stop."""
     runner, _ = again()
     runner.step()
-    storage.leave("job", STOP)
+    storage.add_note("job", STOP)
     runner._boundary = lambda name: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         runner.step()
@@ -123,7 +123,7 @@ def test_a_stop_outlives_a_finished_step(storage: Storage, again: Again) -> None
 
 
 def test_a_runner_that_is_not_asked_to_stop_goes_on(storage: Storage, again: Again) -> None:
-    storage.leave("job", {"Tags": {"a": None}, "Of": "job-001"})
+    storage.add_note("job", {"Tags": {"a": None}, "Of": "job-001"})
     runner, executor = again()
     runner.run(sleep=executor.sleep)
     assert (runner.state.status, runner.state.launched) == (JobStatus.COMPLETED, 6)

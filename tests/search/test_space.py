@@ -20,7 +20,7 @@ from hpt.search.space import (
     Coordinate,
     IntegerParameter,
     SearchSpace,
-    value_text,
+    value_string,
 )
 
 property_test = settings(deadline=None, max_examples=300)
@@ -340,7 +340,7 @@ def test_texts_a_training_program_receives():
 
 
 def test_texts_of_categorical_values():
-    assert [value_text(value) for value in ("a b", "", 512, 0.1, True, False)] == [
+    assert [value_string(value) for value in ("a b", "", 512, 0.1, True, False)] == [
         "a b",
         "",
         "512",

@@ -221,7 +221,7 @@ def test_stored_jobs_in_the_way(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> 
     def taken(*_: object, **__: object) -> None:  # by another service, between the look and the storing
         raise JobExistsError("taken", name="late", root=str(walk.state))
 
-    walk.session.storage.leave("one", STOP)
+    walk.session.storage.add_note("one", STOP)
     walk.service._context.session.create = taken  # type: ignore[method-assign, assignment]
     roomy = Service(walk.state)
     roomy._context.session.create = taken  # type: ignore[method-assign, assignment]

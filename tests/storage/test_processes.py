@@ -192,7 +192,7 @@ def test_a_stop_request_of_another_process_is_seen(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from hpt.storage.sqlite import SQLiteStorage;"
         "from hpt.job.notes import STOP;"
-        "SQLiteStorage(Path(sys.argv[1])).leave('JOB', STOP)"
+        "SQLiteStorage(Path(sys.argv[1])).add_note('JOB', STOP)"
     )
     assert start(program, tmp_path).wait(timeout=60) == 0
     assert stop_requested(storage.notes("job"))
@@ -259,21 +259,21 @@ def test_a_full_disk_refuses_notes_and_keeps_those_there_are(small_disk: Path) -
     storage = SQLiteStorage(small_disk / "state")
     storage.create("job", {}, 1.0)
     lease = storage.acquire("job")
-    storage.leave("job", {"n": 0})
+    storage.add_note("job", {"n": 0})
     ballast = small_disk / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
         while stream.write(bytes(4096)):
             pass
     with contextlib.suppress(StorageError):
         for count in range(1, 2000):
-            storage.leave("job", {"text": "x" * 20_000, "n": count})
+            storage.add_note("job", {"text": "x" * 20_000, "n": count})
     before = [note.body["n"] for note in storage.notes("job")]
     assert before == list(range(len(before)))
     with pytest.raises(StorageError, match="free space"):
-        storage.leave("job", {"text": "x" * 200_000})
+        storage.add_note("job", {"text": "x" * 200_000})
     assert [note.body["n"] for note in storage.notes("job")] == before
     ballast.unlink()
-    storage.leave("job", STOP)
+    storage.add_note("job", STOP)
     storage.append(lease, events(0, 1), {})
     assert [note.body.get("n") for note in SQLiteStorage(small_disk / "state").notes("job")] == [
         *before,

@@ -68,7 +68,7 @@ def test_a_network_file_system_gets_the_rollback_journal(
     assert pragma(tmp_path / "job", "journal_mode") == "delete"
     assert storage._open["job"].connection.execute("PRAGMA synchronous").fetchone()[0] == 3  # EXTRA
     assert SQLiteStorage(tmp_path).read("job")[1] == events(0, 3)
-    SQLiteStorage(tmp_path).leave("job", STOP)
+    SQLiteStorage(tmp_path).add_note("job", STOP)
     assert stop_requested(storage.notes("job"))
 
 
@@ -252,7 +252,7 @@ def test_reading_what_one_may_not_write(tmp_path: Path, as_nobody: object) -> No
         reader = SQLiteStorage(tmp_path / "state")
         seen: list[object] = [len(reader.read("job")[1]), [job.problem for job in reader.jobs()]]
         try:
-            reader.leave("job", STOP)
+            reader.add_note("job", STOP)
         except StorageError as error:
             seen.append("writable" in str(error))
         return seen
@@ -308,7 +308,7 @@ def test_a_forked_child_starts_afresh_and_may_not_write(storage: SQLiteStorage, 
                     seen.append("allowed")
                 except (LeaseLostError, JobOwnedError) as error:
                     seen.append(type(error).__name__)
-            storage.leave("job", STOP)
+            storage.add_note("job", STOP)
             storage.close()
         except BaseException as error:
             seen.append(repr(error))

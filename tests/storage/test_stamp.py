@@ -40,11 +40,11 @@ def test_looking_changes_nothing(storage: SQLiteStorage) -> None:
 def test_every_change_shows(storage: SQLiteStorage) -> None:
     lease = Lease("job", 1)
     for change in (
-        lambda: storage.leave("job", {}),
-        lambda: storage.leave("job", STOP),
+        lambda: storage.add_note("job", {}),
+        lambda: storage.add_note("job", STOP),
         lambda: storage.acquire("job"),
         lambda: storage.append(lease, [EVENT], {}),
-        lambda: storage.leave("job", {}),
+        lambda: storage.add_note("job", {}),
         lambda: storage.append(lease, [EVENT], {}),
         lambda: storage.release(lease),
         lambda: storage.delete("job"),

@@ -82,7 +82,7 @@ def test_a_job_of_schema_1_is_read_and_left_as_it_is(storage: SQLiteStorage, old
 
 
 def test_a_job_of_schema_1_takes_notes(storage: SQLiteStorage, old: Path) -> None:
-    storage.leave("job", {"a": 1})
+    storage.add_note("job", {"a": 1})
     assert [(note.after, note.body) for note in storage.notes("job")] == [(2, {"a": 1})]
     assert (schema(old), run(old, "SELECT stop FROM control")) == (1, [(0,)])
 
@@ -90,7 +90,7 @@ def test_a_job_of_schema_1_takes_notes(storage: SQLiteStorage, old: Path) -> Non
 def test_a_stop_reaches_an_owner_of_the_earlier_version(storage: SQLiteStorage, old: Path) -> None:
     """Its owner looks at the flag, and only its successor at the notes."""
     for _ in range(2):
-        storage.leave("job", STOP)
+        storage.add_note("job", STOP)
     assert (schema(old), run(old, "SELECT stop FROM control")) == (1, [(1,)])
     assert [note.body for note in storage.notes("job")] == [STOP]
     storage.acquire("job")
@@ -100,7 +100,7 @@ def test_a_stop_reaches_an_owner_of_the_earlier_version(storage: SQLiteStorage, 
 def test_the_flag_of_the_earlier_version_is_a_note(storage: SQLiteStorage, old: Path) -> None:
     run(old, "UPDATE control SET stop = 1")
     assert stop_requested(storage.notes("job"))
-    storage.leave("job", {"a": 1})
+    storage.add_note("job", {"a": 1})
     assert sorted(map(str, (note.body for note in storage.notes("job")))) == [
         "{'StopTuningJob': True}",
         "{'a': 1}",
@@ -137,7 +137,7 @@ def test_an_owner_of_the_earlier_version_keeps_its_schema(storage: SQLiteStorage
         run(old, "UPDATE owner SET pid = ?, identity = ?", child, str(owner))
         with pytest.raises(JobOwnedError):
             storage.acquire("job")
-        storage.leave("job", STOP)
+        storage.add_note("job", STOP)
         assert (schema(old), run(old, "SELECT stop FROM control")) == (1, [(1,)])
     finally:
         os.kill(child, signal.SIGKILL)
@@ -231,7 +231,7 @@ def test_a_newer_schema_is_not_touched(storage: SQLiteStorage, tmp_path: Path) -
     run(tmp_path / "job", "PRAGMA user_version = 3")
     calls = (
         lambda: storage.acquire("job"),
-        lambda: storage.leave("job", STOP),
+        lambda: storage.add_note("job", STOP),
         lambda: storage.notes("job"),
         lambda: storage.delete("job"),
         lambda: storage.create("job", {}, 2.0),

@@ -35,7 +35,7 @@ from hpt.search.space import (
     IntegerParameter,
     Parameter,
     SearchSpace,
-    value_text,
+    value_string,
 )
 
 _DEFINITION, _DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
@@ -170,7 +170,7 @@ def ranges_of(parameters: Iterable[Parameter]) -> dict[str, list[dict[str, Any]]
     ranges: dict[str, list[dict[str, Any]]] = {f"{kind}ParameterRanges": [] for kind in KINDS}
     for parameter in parameters:
         if isinstance(parameter, CategoricalParameter):
-            values = [value_text(value) for value in parameter.values]
+            values = [value_string(value) for value in parameter.values]
             ranges["CategoricalParameterRanges"].append({"Name": parameter.name, "Values": values})
             continue
         ranges[f"{kind_of(parameter)}ParameterRanges"].append(

@@ -17,7 +17,7 @@ from hpt.sagemaker.request.facts import CONFIG
 from hpt.sagemaker.request.range_rules import Broken
 from hpt.sagemaker.request.rules import LIMIT_EXCEEDED
 from hpt.sagemaker.request.shapes import CODE
-from hpt.search.parameters import CategoricalParameter, Parameter, value_text
+from hpt.search.parameters import CategoricalParameter, Parameter, value_string
 
 MAX_CHANGES = 10
 PARENTS = "WarmStartConfig.ParentHyperParameterTuningJobs"
@@ -133,7 +133,7 @@ def changes(mine: TrainingJobDefinition, theirs: TrainingJobDefinition) -> dict[
     for name, value in mine.hyperparameters.items():
         before = tuned.get(name)
         if isinstance(before, CategoricalParameter):
-            counted[name] = len({value, *map(value_text, before.values)})
+            counted[name] = len({value, *map(value_string, before.values)})
         elif before is not None:
             counted[name] = 1
         elif theirs.hyperparameters.get(name, value) != value:

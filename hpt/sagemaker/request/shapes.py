@@ -14,7 +14,7 @@ from typing import Any
 
 from hpt.errors import Violation
 from hpt.sagemaker.request.patterns import matches
-from hpt.search.space import value_text
+from hpt.search.space import value_string
 
 Shapes = Mapping[str, Mapping[str, Any]]
 """The `shapes` of a botocore service model, by name."""
@@ -223,7 +223,7 @@ class _Walk:
                     if isinstance(value, SourceText)
                     else show(scalar)
                     if _is_huge(scalar)
-                    else value_text(scalar)
+                    else value_string(scalar)
                 )
             self.fail(path, f"{show(value)} is {_kind(scalar)} where a string is required; put it in quotes")
         else:
