@@ -114,7 +114,7 @@ class StorageSuite:
     def test_an_unknown_job_is_not_found(self, storage: Storage) -> None:
         calls = (
             *(storage.read, storage.acquire, storage.notes, storage.delete),
-            *(lambda name: storage.add_note(name, {}), lambda name: storage.leave(name, STOP)),
+            *(lambda name: storage.add_note(name, {}), lambda name: storage.add_note(name, STOP)),
         )
         for call in calls:
             with pytest.raises(JobNotFoundError, match="nobody"):
