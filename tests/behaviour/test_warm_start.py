@@ -91,8 +91,8 @@ CASES = {
     ),
     "W4": Case(
         "the names of all hyperparameters, static and tunable, must be those of 'old': only the parent has "
-        "'momentum'; only this job has 'decay', 'rho'; add them where they are missing, as static "
-        "hyperparameters say",
+        "'momentum'; only this job has 'decay', 'rho'; add the missing ones, for example as static "
+        "hyperparameters",
         {STATICS: {"rho": "1", "decay": "0"}},
         (
             {f"{CONTINUOUS}[0].Name": "momentum", STATICS: {"x": "0.5"}},
