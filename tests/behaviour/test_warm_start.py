@@ -91,8 +91,8 @@ CASES = {
     ),
     "W4": Case(
         "the names of all hyperparameters, static and tunable, must be those of 'old': only the parent has "
-        "'momentum'; only this job has 'decay', 'rho'; add them where they are missing, as static "
-        "hyperparameters say",
+        "'momentum'; only this job has 'decay', 'rho'; add the missing ones, for example as static "
+        "hyperparameters",
         {STATICS: {"rho": "1", "decay": "0"}},
         (
             {f"{CONTINUOUS}[0].Name": "momentum", STATICS: {"x": "0.5"}},
@@ -106,8 +106,8 @@ CASES = {
         f"{CONFIG}.ParameterRanges.IntegerParameterRanges",
     ),
     "W6": Case(
-        "12 changes of static hyperparameters since 'old' are more than the 10 that are allowed: "
-        "'s0' 2, 's1' 2, 's2' 2, 's3' 2, 's4' 2, 's5' 2; keep more of them as they were",
+        "12 changes of static hyperparameters from 'old' are more than the 10 allowed: "
+        "'s0' 2, 's1' 2, 's2' 2, 's3' 2, 's4' 2, 's5' 2; change fewer of them",
         {STATICS: {f"s{i}": "new" for i in range(6)}},
         ({STATICS: {f"s{i}": "new" if i else "old" for i in range(6)}},),
         parent={STATICS: {f"s{i}": "old" for i in range(6)}},
