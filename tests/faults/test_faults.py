@@ -60,7 +60,7 @@ def test_tuner_killed_at_a_boundary_with_three_in_parallel(tmp_path: Path, bound
         ("after-commit", 9),
         ("mid-scan", 12),
         pytest.param("before-commit", 14, marks=pytest.mark.faults),
-        pytest.param("after-submit", 8, marks=pytest.mark.faults),
+        pytest.param("after-submit", 6, marks=pytest.mark.faults),
     ],
 )
 @pytest.mark.parametrize("kind", ["identical", pytest.param("transfer", marks=pytest.mark.faults)])
