@@ -22,10 +22,11 @@ from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
 from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
+from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
-from hpt.running.session import Again, Progress, Session
+from hpt.running.session import Again, Session
 from hpt.search.strategies import canonical_name
 
 if TYPE_CHECKING:

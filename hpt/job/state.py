@@ -6,6 +6,7 @@ ended trials."""
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -427,3 +428,22 @@ def _status(status: str) -> JobStatus:
         return JobStatus(status)
     except ValueError:
         raise newer(f"the tuning job has the unknown status {status!r}") from None
+
+
+def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
+    """`<tuning job name>-<ordinal>-<8 hex digits>` (behaviour 4.1); the digits are a function of the job
+    alone.
+
+    Parameters
+    ----------
+    job_name
+        The tuning job's name.
+    number
+        The trial's number, from 1.
+    seed
+        The job's seed.
+    created
+        When the job was created, in seconds since the epoch.
+    """
+    digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
+    return f"{job_name}-{number:03d}-{digest}"

@@ -10,7 +10,8 @@ import sys
 def main(state: str, name: str) -> int:
     """Run the job to its end, or until SIGTERM puts its training jobs down; 1 if it failed, else 0."""
     from hpt.errors import HptError, JobNotFoundError, JobOwnedError
-    from hpt.running.session import Session, drive
+    from hpt.running.drive import drive
+    from hpt.running.session import Session
 
     session = Session(state)
     try:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpt.job.notes import STOP
+from hpt.running.drive import Progress, drive
 from hpt.running.result import TuningResult, result_of
 from hpt.running.runner import TuningJobRunner
-from hpt.running.session import Progress, Session, drive
+
+if TYPE_CHECKING:
+    from hpt.running.session import Session
 
 
 class Run:

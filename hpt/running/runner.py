@@ -8,7 +8,6 @@ to.
 
 from __future__ import annotations
 
-import hashlib
 import time as _time
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
@@ -19,7 +18,7 @@ from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.lifecycle import PHASES
 from hpt.job.notes import STOP_TRAINING_JOB, check_notes, stop_requested
-from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob
+from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob, training_job_name
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
 from hpt.running.attempts import PATIENCE, Attempts
@@ -484,22 +483,3 @@ def _key(job: TrainingJob) -> AttemptKey:
 def _stopped(job: TrainingJob) -> str:
     """The last secondary status of a training job that was stopped."""
     return str(StopReason.WAIT) if job.stop_reason == StopReason.WAIT else "Stopped"
-
-
-def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:
-    """`<tuning job name>-<ordinal>-<8 hex digits>` (behaviour 4.1); the digits are a function of the job
-    alone.
-
-    Parameters
-    ----------
-    job_name
-        The tuning job's name.
-    number
-        The trial's number, from 1.
-    seed
-        The job's seed.
-    created
-        When the job was created, in seconds since the epoch.
-    """
-    digest = hashlib.blake2s(f"{job_name}/{number}/{seed}/{created!r}".encode(), digest_size=4).hexdigest()
-    return f"{job_name}-{number:03d}-{digest}"

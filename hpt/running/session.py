@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +12,7 @@ from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from stat import S_ISDIR
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from hpt.errors import (
     InputError,
@@ -33,39 +31,15 @@ from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
+from hpt.running.differences import differences
+from hpt.running.drive import Progress
+from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
-from hpt.sagemaker.request.convert import to_request
-from hpt.search.events import Event, ParentResult
+from hpt.search.events import ParentResult
 from hpt.storage.base import JobRecord
 from hpt.storage.place import state_directory
 from hpt.storage.sqlite import SQLiteStorage
-
-if TYPE_CHECKING:
-    from hpt.running.run import Run
-
-
-class Progress(Protocol):
-    """Shows a running job to the user."""
-
-    def update(self, runner: TuningJobRunner, events: Sequence[Event]) -> None:
-        """Called after every committed step."""
-        ...
-
-    def tick(self, runner: TuningJobRunner) -> None:
-        """Called whenever the runner pauses."""
-        ...
-
-    def say(self, message: str, /) -> None:
-        """Show a message."""
-        ...
-
-
-def _working_directory() -> str:
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError:  # deleted, which is of no concern to a job without relative paths
-        return "/"
 
 
 class Again(StrEnum):
@@ -147,7 +121,6 @@ class Session:
             The name is that of another job, or of one with a different description; nothing was changed.
         """
         from hpt.running.presence import check_places
-        from hpt.running.run import Run
 
         if request is None:
             config = completed(config, base_dir=_working_directory(), home=os.path.expanduser("~"))  # noqa: PTH111
@@ -204,8 +177,6 @@ class Session:
 
     def run(self, name: str) -> Run:
         """The stored job of that name, to be followed. Raises JobNotFoundError."""
-        from hpt.running.run import Run
-
         return Run(self, self.config(name).name)
 
     def create(
@@ -338,86 +309,12 @@ class Session:
                 self.storage.release(lease)
 
 
-def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False) -> list[str]:
-    """What two configurations, but for their names, disagree on, one string a member.
-
-    in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
-    number of training jobs that was not requested agrees with any. Autotune only says how a description was
-    made; its choices are compared.
-    """
-    limits = given.limits
-    if limits.max_jobs_is_quota and stored.limits.max_jobs is None:
-        given = replace(given, limits=replace(limits, max_jobs=None))
-    if given.seed is None:
-        given = replace(given, seed=stored.seed)
-    given = replace(given, name=stored.name, autotune=stored.autotune)
-    if in_request and (changed := _differences(to_request(stored), to_request(given))):
-        return changed
-    return _differences(_compared(stored), _compared(given))
-
-
-def _compared(config: JobConfig) -> dict[str, Any]:
-    limits = replace(config.limits, max_jobs_is_quota=False)
-    return to_document(replace(config, limits=limits))
-
-
-def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:
-    return [
-        difference
-        for key in sorted(stored.keys() | given.keys())
-        for difference in _disagreements(stored.get(key), given.get(key), path + key)
-    ]
-
-
-def _disagreements(old: object, new: object, path: str) -> list[str]:
-    if old == new:
-        return []
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return _differences(old, new, f"{path}.")
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = enumerate(zip(old, new, strict=True))
-        return [difference for i, pair in pairs for difference in _disagreements(*pair, f"{path}[{i}]")]
-    return [f"{path} is {_brief(old)} there and {_brief(new)} here"]
-
-
-def _brief(value: object) -> str:
-    string = repr(value)
-    return string if len(string) <= 60 else string[:59] + "…"
-
-
 READING = 0.04
 """Seconds a runner reads logs at a time before it handles everything else."""
 
-ENDING = "putting the running training jobs down with grace; Ctrl-C again ends them at once"
 
-
-def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
-    """Run a job until it ends or Ctrl-C or SIGTERM interrupts it. True if it was interrupted.
-
-    The first signal stops trials with their grace period, the second at once.
-    """
-    received: list[int] = []
-    handled = 0
-
-    def pause(seconds: float) -> None:
-        nonlocal handled
-        if progress is not None:
-            progress.tick(runner)
-        if len(received) > handled:
-            handled = len(received)
-            if handled == 1 and progress is not None and runner.state.running:
-                progress.say(ENDING)
-            runner.interrupt(now=handled > 1)
-        else:
-            time.sleep(seconds)
-
-    previous = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, lambda signum, frame: received.append(signum))
+def _working_directory() -> str:
     try:
-        runner.run(sleep=pause)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-    return bool(received) and not runner.state.status.ended
+        return str(Path.cwd())
+    except FileNotFoundError:  # deleted, which is of no concern to a job without relative paths
+        return "/"

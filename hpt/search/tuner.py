@@ -31,8 +31,8 @@ from hpt.search.history import History, HistoryLog
 from hpt.search.numbers import is_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.strategies import check_space, make_multi_algorithm_strategy, make_strategy
-from hpt.search.strategies.base import Strategy, check_integer
+from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
+from hpt.search.strategies.base import Strategy, check_integer, check_space
 from hpt.search.strategies.randomness import check_seed
 from hpt.search.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
 

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 
-from hpt.running.session import Session, drive
+from hpt.running.drive import drive
+from hpt.running.session import Session
 
 
 def main() -> int:

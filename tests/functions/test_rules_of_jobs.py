@@ -24,7 +24,8 @@ from hpt.job import (
 )
 from hpt.job.complete import completed
 from hpt.job.config import EarlyStopping
-from hpt.running.session import Again, Session, differences
+from hpt.running.differences import differences
+from hpt.running.session import Again, Session
 from hpt.search.trial import ObjectiveType
 
 NUMBERS = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])

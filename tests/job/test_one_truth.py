@@ -17,7 +17,8 @@ from hpt.job.config import Channel, JobConfig
 from hpt.job.document import from_document, request_of, to_document
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.warm_start import WarmStart
-from hpt.running.session import Session, differences
+from hpt.running.differences import differences
+from hpt.running.session import Session
 from hpt.sagemaker.request.job_file import load_job_file
 from hpt.sagemaker.request.parse import parse_request, to_request
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter

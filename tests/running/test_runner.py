@@ -13,8 +13,8 @@ import pytest
 from hpt.errors import StorageError
 from hpt.executors.local import LocalExecutor
 from hpt.job.config import JobConfig, ResourceLimits
-from hpt.job.state import JobState, JobStatus
-from hpt.running.runner import TuningJobRunner, training_job_name
+from hpt.job.state import JobState, JobStatus, training_job_name
+from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
 from hpt.search.trial import Decision
 from hpt.storage.base import Lease

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import DEFAULT_CHECKPOINT_PATH, EarlyStopping
 from hpt.job.draft import Draft, DraftChannel, DraftDefinition, DraftMetric, DraftRange, DraftWarmStart
-from hpt.sagemaker.request.facts import Definition, Facts
+
+if TYPE_CHECKING:
+    from hpt.sagemaker.request.facts import Definition, Facts
 
 
 def draft_of_request(facts: Facts) -> Draft:

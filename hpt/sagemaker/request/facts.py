@@ -12,6 +12,8 @@ from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.draft import KINDS, Draft
 from hpt.job.limits import Limits
 from hpt.job.naming import Naming
+from hpt.sagemaker.request.drafts import draft_of_request
+from hpt.sagemaker.request.paths import RequestNaming
 from hpt.search.scaling import read_float, read_int
 
 CONFIG = "HyperParameterTuningJobConfig"
@@ -173,13 +175,9 @@ class Facts:
     @cached_property
     def draft(self) -> Draft:
         """The job that the request describes, for the rules of all jobs."""
-        from hpt.sagemaker.request.drafts import draft_of_request
-
         return draft_of_request(self)
 
     @cached_property
     def naming(self) -> Naming:
         """What the request calls the parts of a job."""
-        from hpt.sagemaker.request.paths import RequestNaming
-
         return RequestNaming(self)

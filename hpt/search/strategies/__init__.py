@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from hpt.errors import InputError
 from hpt.search.strategies.base import Strategy
-
-if TYPE_CHECKING:
-    from hpt.search.space import SearchSpace
 
 STRATEGIES: dict[str, str] = {
     "Grid": "hpt.search.strategies.grid:GridStrategy",
@@ -60,14 +57,3 @@ def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
     make_strategy(name, **options)  # reports a missing option now
     kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": multi_algorithm.MultiAlgorithmHyperband}
     return kinds.get(name, multi_algorithm.RoundRobin)(partial(make_strategy, name, **options))
-
-
-def check_space(strategy: Strategy, space: SearchSpace) -> None:
-    """Refuse a space that the strategy cannot search: one that its own method `check_space`, if any, refuses.
-
-    Raises:
-        InputError: the strategy cannot search such a space.
-    """
-    check = getattr(strategy, "check_space", None)
-    if check is not None:
-        check(space)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.search.history import History
+from hpt.search.space import SearchSpace
 from hpt.search.trial import Config
 
 Seed = int
@@ -89,3 +90,14 @@ def check_integer(count: object, name: str, least: int, advice: str) -> None:
     """
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
         raise InputError(f"{name} {count!r} is not an integer of at least {least}; {advice}")
+
+
+def check_space(strategy: Strategy, space: SearchSpace) -> None:
+    """Refuse a space that the strategy cannot search: one that its own method `check_space`, if any, refuses.
+
+    Raises:
+        InputError: the strategy cannot search such a space.
+    """
+    check = getattr(strategy, "check_space", None)
+    if check is not None:
+        check(space)

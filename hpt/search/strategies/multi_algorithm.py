@@ -19,9 +19,8 @@ from hpt.errors import InputError
 from hpt.search import core
 from hpt.search.history import Float64Array, History
 from hpt.search.space import SearchSpace
-from hpt.search.strategies import check_space
 from hpt.search.strategies.auto_scale import Fit
-from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_integer, one_by_one
+from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_integer, check_space, one_by_one
 from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
 from hpt.search.strategies.randomness import seed_of
 from hpt.search.trial import Decision

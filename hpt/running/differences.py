@@ -1,0 +1,58 @@
+"""What two descriptions of a job disagree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hpt.job.config import JobConfig
+from hpt.job.document import to_document
+from hpt.sagemaker.request.convert import to_request
+
+
+def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False) -> list[str]:
+    """What two configurations, but for their names, disagree on, one string a member.
+
+    in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
+    number of training jobs that was not requested agrees with any. Autotune only says how a description was
+    made; its choices are compared.
+    """
+    limits = given.limits
+    if limits.max_jobs_is_quota and stored.limits.max_jobs is None:
+        given = replace(given, limits=replace(limits, max_jobs=None))
+    if given.seed is None:
+        given = replace(given, seed=stored.seed)
+    given = replace(given, name=stored.name, autotune=stored.autotune)
+    if in_request and (changed := _differences(to_request(stored), to_request(given))):
+        return changed
+    return _differences(_compared(stored), _compared(given))
+
+
+def _compared(config: JobConfig) -> dict[str, Any]:
+    limits = replace(config.limits, max_jobs_is_quota=False)
+    return to_document(replace(config, limits=limits))
+
+
+def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:
+    return [
+        difference
+        for key in sorted(stored.keys() | given.keys())
+        for difference in _disagreements(stored.get(key), given.get(key), path + key)
+    ]
+
+
+def _disagreements(old: object, new: object, path: str) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return _differences(old, new, f"{path}.")
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [difference for i, pair in pairs for difference in _disagreements(*pair, f"{path}[{i}]")]
+    return [f"{path} is {_brief(old)} there and {_brief(new)} here"]
+
+
+def _brief(value: object) -> str:
+    string = repr(value)
+    return string if len(string) <= 60 else string[:59] + "…"
