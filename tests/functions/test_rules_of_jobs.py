@@ -153,7 +153,7 @@ def test_everything_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(ValidationError) as caught:
         hpt.run(job, state=tmp_path / "state")
     assert [violation.rule for violation in caught.value.violations] == ["program", "path"]
-    assert f"no program is at {tmp_path}/gone.py" in str(caught.value)
+    assert f"{tmp_path}/gone.py does not exist" in str(caught.value)
 
 
 def test_defaults_are_filled_in_whoever_built_the_configuration(tmp_path: Path) -> None:
