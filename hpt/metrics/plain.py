@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from os.path import commonprefix
 
 from hpt.metrics.line import Batch, Found, line_end
 from hpt.metrics.literals import Literal, rarity
@@ -81,13 +80,19 @@ def _standing(groups: list[_Group], block: bytes) -> list[_Sought]:
     ]
 
 
+def _common_beginning(first: bytes, second: bytes) -> bytes:
+    """What both begin with; `os.path.commonprefix` is deprecated from Python 3.15 on."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return first[: next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))]
+
+
 def _grouped(sought: list[_Sought]) -> list[_Group]:
     """Literals with a beginning in common that is worth looking for, together."""
     groups: list[_Group] = []
     for each in sorted(sought, key=itemgetter(2)):
         common = b""
         if groups:
-            common = commonprefix([groups[-1][0], each[2]]) or common  # noqa: RUF071, no paths
+            common = _common_beginning(groups[-1][0], each[2])
         if rarity(common) >= WORTH_SHARING:
             groups[-1] = common, [*groups[-1][1], each]
         else:
