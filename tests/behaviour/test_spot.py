@@ -182,8 +182,8 @@ class TestTimesAndSavings:
         ("make", "message"),
         [
             (lambda: Market(price=0.0), "price 0.0 is not a share above 0 and up to 1; give one"),
-            (lambda: Market(interruptions=-1), "interruptions -1 is not a number of at least 0; give one"),
-            (lambda: Market(delay=float("inf")), "delay inf is not a number of at least 0; give one"),
+            (lambda: Market(interruptions=-1), "interruptions -1 is not a number of 0 or more; give one"),
+            (lambda: Market(delay=float("inf")), "delay inf is not a number of 0 or more; give one"),
             (
                 lambda: job(spot=False),
                 "max_wait_seconds is for spot capacity only; set spot, or leave it out",

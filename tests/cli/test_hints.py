@@ -91,7 +91,7 @@ EXPLAINED: list[tuple[HptError, str]] = [
         errors.JobExistsError(
             "taken", name="a", root=ROOT, unfinished=True, differences=["x is 1", "y is 2"]
         ),
-        "described otherwise: x is 1; y is 2. Go on",
+        "has another description: x is 1; y is 2. Go on",
     ),
     (
         StorageError("no write", fix="free space", problem=StorageProblem.FULL, name="a", root=ROOT),
@@ -121,7 +121,7 @@ EXPLAINED: list[tuple[HptError, str]] = [
                 Violation("code", "Image", "program", "'xgboost' is not installed", {"extra": "xgboost"}),
             ]
         ),
-        "t.py does not exist; looked at /job/t.py\n  Image: 'xgboost' is not installed; run: ",
+        "no program is at t.py; looked at /job/t.py\n  Image: 'xgboost' is not installed; run: ",
     ),
 ]
 
