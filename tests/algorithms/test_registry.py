@@ -241,4 +241,4 @@ def test_maximising_a_loss_as_the_published_table_says_is_warned_of(image: str, 
     )
     request[JOB].pop("InputDataConfig", None)
     [warning] = [text for text in read_request(request, check_paths=False).warnings if "better" in text]
-    assert warning.endswith(f"but of {metric} the smaller value is the better one")
+    assert warning.endswith(f"but {metric} is better when it is smaller; check the direction")
