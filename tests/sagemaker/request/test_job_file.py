@@ -200,7 +200,7 @@ class TestYaml:
             ("a: &x [*x]\n", "job.yaml:1:4: an alias contains itself; write the value out"),
             (
                 "a: !!python/object:os.system x\n",
-                "job.yaml:1:4: 'x' does not fit the tag tag:yaml.org,2002:python/object:os.system; drop "
+                "job.yaml:1:4: 'x' does not fit the tag tag:yaml.org,2002:python/object:os.system; remove "
                 "the tag",
             ),
             ("a: !mine {}\n", "job.yaml:1:4: the tag !mine is not known; remove it"),
