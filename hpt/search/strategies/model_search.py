@@ -6,8 +6,9 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -15,9 +16,8 @@ import numpy as np
 from hpt.errors import InputError
 from hpt.search import core
 from hpt.search.history import Float64Array, History
-from hpt.search.parameters import Coordinate
 from hpt.search.space import SearchSpace
-from hpt.search.strategies.auto_scale import Fit, best_fit, for_first_point
+from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_point
 from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
@@ -76,57 +76,10 @@ class ModelOptions:
         if self.acquisition is not None:
             object.__setattr__(self, "acquisition", core.check_acquisition(self.acquisition))
 
-    def fit(
-        self,
-        coordinates: Sequence[Coordinate],
-        X: Float64Array,
-        y: Float64Array,
-        start: core.Hyperparameters | None,
-    ) -> core.Hyperparameters:
-        """The hyperparameters for targets as they are.
-
-        Parameters
-        ----------
-        coordinates
-            The d coordinates of the space.
-        X, y
-            Observations, (n, d) and (n,).
-        start
-            An earlier fit to begin from, or None.
-
-        Returns
-        -------
-        Hyperparameters
-            As `core.fit` gives them.
-        """
-        return core.fit(
-            coordinates, X, y, start, warping=self.warping, threads=self.threads, tail_limit=self.tail_limit
-        )
-
-    def fit_transformed(
-        self,
-        coordinates: Sequence[Coordinate],
-        X: Float64Array,
-        z: Float64Array,
-        start: core.Hyperparameters | None,
-    ) -> core.Hyperparameters:
-        """The hyperparameters for targets that were transformed before.
-
-        Parameters
-        ----------
-        coordinates
-            The d coordinates of the space.
-        X, z
-            Observations, (n, d) and (n,).
-        start
-            An earlier fit to begin from, or None.
-
-        Returns
-        -------
-        Hyperparameters
-            As `core.fit` gives them.
-        """
-        return core.fit(coordinates, X, z, start, warping=self.warping, threads=self.threads, tail_limit=inf)
+    def fitter(self, *, transformed: bool) -> NewFit:
+        """What fits observations, as `best_fit` takes it. transformed: their targets were, before."""
+        tail_limit = inf if transformed else self.tail_limit
+        return partial(core.fit, warping=self.warping, threads=self.threads, tail_limit=tail_limit)
 
 
 class ModelSearch:
@@ -178,7 +131,7 @@ class ModelSearch:
         targets: of the first a observations, (a,), as they were known when the last of those came in.
         """
         X, space, options = history.X, history.space, self._options
-        new_fit = options.fit_transformed if transformed else options.fit
+        new_fit = options.fitter(transformed=transformed)
         fits: dict[tuple[object, ...], Fit] = {}
         fit: Fit | None = None
         for a in milestones(len(X)):
@@ -240,7 +193,7 @@ class ModelSearch:
         )
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
-        return best_fit(space, X, y, None, self._options.fit)
+        return best_fit(space, X, y, None, self._options.fitter(transformed=False))
 
 
 def first_points(d: int) -> int:
