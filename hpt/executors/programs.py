@@ -10,8 +10,7 @@ from pathlib import Path
 
 from hpt.errors import InputError
 from hpt.job.catalog import ALGORITHMS, find_algorithm
-
-MODULE_PREFIX = "module:"
+from hpt.job.uris import MODULE_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
