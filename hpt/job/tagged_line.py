@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import SupportsFloat
 
 from hpt.errors import InputError
+from hpt.search.numbers import real_number
 
 TAG = "[hpt] metrics:"
 
 
-def tagged_line(metrics: Mapping[str, SupportsFloat]) -> str:
+def tagged_line(metrics: Mapping[str, object]) -> str:
     """The line with the values of metrics by name, without a line break.
 
     Raises:
@@ -39,11 +39,6 @@ def checked(name: str) -> str:
     return name
 
 
-def _number(name: str, value: SupportsFloat) -> str:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"metric {name!r} is {value!r}; report a number") from None
-    if isinstance(value, str):
-        raise InputError(f"metric {name!r} is the string {value!r}; report a number")
+def _number(name: str, value: object) -> str:
+    number = real_number(value, f"metric {name!r}:", "report a number")
     return repr(number) if math.isfinite(number) else str(number)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from hpt.errors import InputError
-from hpt.search.numbers import is_number
+from hpt.search.numbers import brief, exact_integer, finite_number
 from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, read_float, read_int
 from hpt.search.trial import Value, parse_enum
 
@@ -106,11 +105,7 @@ class ContinuousParameter:
     def check(self, value: object) -> float:
         """The value as a float of the range; InputError if it is not one."""
         if type(value) is not float:
-            if not is_number(value):
-                raise InputError(
-                    f"{self.name!r}: {value!r} is not a number; give one from {self.min} to {self.max}"
-                )
-            value = read_float(value, f"{self.name!r}:")
+            value = finite_number(value, f"{self.name!r}:", f"give one from {self.min} to {self.max}")
         if not self.min <= value <= self.max:  # NaN fails it too
             raise InputError(
                 f"{self.name!r}: {value!r} is out of range; give a number from {self.min} to {self.max}"
@@ -193,11 +188,12 @@ class IntegerParameter:
         accepted.
         """
         if type(value) is not int:
-            if not (isinstance(value, Integral) or is_number(value)) or isinstance(value, bool):
+            integer = exact_integer(value, f"{self.name!r}:", f"give one from {self.min} to {self.max}")
+            if integer is None:
                 raise InputError(
-                    f"{self.name!r}: {value!r} is not a number; give one from {self.min} to {self.max}"
+                    f"{self.name!r}: {brief(value)} is not an integer; give one from {self.min} to {self.max}"
                 )
-            value = read_int(value, f"{self.name!r}:")
+            value = integer
         if not self.min <= value <= self.max:
             raise InputError(
                 f"{self.name!r}: {value!r} is out of range; give one from {self.min} to {self.max}"

@@ -23,15 +23,15 @@ import math
 import re
 from decimal import Decimal, DecimalException
 from enum import StrEnum
-from numbers import Integral
 from typing import Protocol
 
 from hpt.errors import InputError
-from hpt.search.numbers import is_number
+from hpt.search.numbers import brief, exact_integer, finite_number
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _INT64_DIGITS = 19
+_BOUND_FIX = "give a number, also as a string"
 
 
 class Scaling(StrEnum):
@@ -145,15 +145,11 @@ def read_float(bound: object, what: str) -> float:
     Raises:
         InputError: it is neither, or not finite; the message begins with `what`.
     """
-    if isinstance(bound, str):
-        value = float(_number_string(bound, what))
-    elif is_number(bound):
-        try:
-            value = float(bound)
-        except OverflowError:
-            value = math.inf
-    else:
-        raise InputError(f"{what} {bound!r} is not a number; give a number, also as a string")
+    value = (
+        float(_number_string(bound, what))
+        if isinstance(bound, str)
+        else finite_number(bound, what, _BOUND_FIX)
+    )
     if not math.isfinite(value):
         raise InputError(f"{what} {bound!r} is not a finite 64-bit float; give one within 1.7e308 of zero")
     return value + 0.0  # -0.0 becomes 0.0
@@ -167,16 +163,15 @@ def read_int(bound: object, what: str) -> int:
     """
     if isinstance(bound, str):
         value = _parse_integer(_number_string(bound, what), bound, what)
-    elif isinstance(bound, Integral) and not isinstance(bound, bool):
-        value = int(bound)
-    elif is_number(bound) and math.isfinite(bound):
-        if bound != math.floor(bound):
-            raise InputError(f"{what} {bound!r} is not an integer; round it or use a ContinuousParameter")
-        value = int(bound)
     else:
-        raise InputError(f"{what} {bound!r} is not an integer; give one, also as a string")
+        integer = exact_integer(bound, what, _BOUND_FIX)
+        if integer is None:
+            raise InputError(
+                f"{what} {brief(bound)} is not an integer; round it or use a ContinuousParameter"
+            )
+        value = integer
     if not INT64_MIN <= value <= INT64_MAX:
-        raise InputError(f"{what} {bound!r} does not fit 64 signed bits; use a smaller one")
+        raise InputError(f"{what} {brief(bound)} does not fit 64 signed bits; use a smaller one")
     return value
 
 

@@ -28,7 +28,7 @@ from hpt.search.events import (
     TrialEnded,
 )
 from hpt.search.history import History, HistoryLog
-from hpt.search.numbers import is_number
+from hpt.search.numbers import real_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -183,7 +183,7 @@ class Tuner:
             InputError: the value is not a number, or the resource is not a positive finite one.
         """
         number = self._running(number)
-        event = Reported(_NO_CLOCK, number, _real(value, "value"), _real(resource, "resource"))
+        event = Reported(_NO_CLOCK, number, real_number(value, "value"), real_number(resource, "resource"))
         if not (isfinite(event.resource) and event.resource > 0):
             raise InputError(
                 f"resource {resource!r} is not a positive number; count units of progress from 1"
@@ -213,7 +213,7 @@ class Tuner:
             raise InputError(f"status {str(end)!r} does not end a trial; use Completed, Failed or Stopped")
         reports = self._log.running[number].reports
         if value is not None:
-            final: float | None = _real(value, "value")
+            final: float | None = real_number(value, "value")
         else:
             final = reports[-1].value if reports else None
         if end is TrialStatus.FAILED or (final is not None and not isfinite(final)):
@@ -246,7 +246,7 @@ class Tuner:
         config = self._log.part(definition).space.validate(config)
         if source is not None and (not isinstance(source, str) or not source):
             raise InputError(f"source {source!r} is not a string; name the search the value is from, or None")
-        self.apply(ObservationAdded(_NO_CLOCK, config, _real(value, "value"), definition, source))
+        self.apply(ObservationAdded(_NO_CLOCK, config, real_number(value, "value"), definition, source))
 
     # -- decide, record, apply
 
@@ -371,12 +371,3 @@ def _check_spaces(space: object) -> None:
     for name, part in space.items():
         if not isinstance(name, str) or not name or not isinstance(part, SearchSpace):
             raise InputError(f"space: {name!r} is {part!r}; give an hpt.SearchSpace by a name")
-
-
-def _real(value: object, what: str) -> float:
-    if not is_number(value):
-        raise InputError(f"{what} {value!r} is not a number; give a float or an int")
-    try:
-        return float(value)
-    except OverflowError:
-        raise InputError(f"{what} {value!r} does not fit a 64-bit float; give a smaller number") from None

@@ -169,16 +169,15 @@ def test_texts_that_are_no_numbers(bad):
 
 @pytest.mark.parametrize("bad", ["1e999", math.inf, math.nan, 10**400])
 def test_bounds_that_are_no_finite_floats(bad):
-    with pytest.raises(InputError, match=r"min .* is not a finite 64-bit float"):
+    with pytest.raises(InputError, match=r"min .* (is not a finite|does not fit a) 64-bit float"):
         read_float(bad, "min")
 
 
 @pytest.mark.parametrize("bad", [True, None, [1], 1j, np.bool_(True)])
 def test_bounds_of_other_types(bad):
-    with pytest.raises(InputError, match="is not a number; give a number, also as a string"):
-        read_float(bad, "min")
-    with pytest.raises(InputError, match="is not an integer; give one, also as a string"):
-        read_int(bad, "min")
+    for read in (read_float, read_int):
+        with pytest.raises(InputError, match=r"is not a number( \(.*\))?; give (a number, also|its real)"):
+            read(bad, "min")
 
 
 @pytest.mark.parametrize(
