@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hpt.errors import UnknownTrialError as UnknownTrialError
     from hpt.errors import ValidationError as ValidationError
     from hpt.errors import Violation as Violation
+    from hpt.functions.extend import extend as extend
     from hpt.functions.reporting import report as report
     from hpt.functions.tune import run as run
     from hpt.functions.tune import tune as tune
@@ -73,6 +74,7 @@ _HOMES = {
         "Violation",
     ),
     "hpt.search.history": ("History",),
+    "hpt.functions.extend": ("extend",),
     "hpt.functions.reporting": ("report",),
     "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.search.strategies.base": ("Suggestion",),

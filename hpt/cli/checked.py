@@ -11,6 +11,7 @@ from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
 from hpt.running.progress import duration, number
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
+from hpt.search.stopping.median import ALL
 from hpt.search.trial import ObjectiveType
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ def _search(config: JobConfig) -> Iterator[Line]:
             f"{hyperband.min_resource} to {quantity(hyperband.max_resource, 'report')} a job{how}",
         )
     if config.early_stopping is not None:
+        others = " of all before" if config.early_stopping.compare == ALL else ""
         first = config.early_stopping.rule(config.limits.max_jobs).min_trials
         yield (
             "stops early",
-            f"jobs worse than the median, once {first} {'has' if first == 1 else 'have'} ended",
+            f"jobs worse than the median{others}, once {first} {'has' if first == 1 else 'have'} ended",
         )
 
 

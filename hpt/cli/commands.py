@@ -65,6 +65,19 @@ def resume(options: Namespace) -> int:
         return _follow(session, session.run(config.name), options)
 
 
+def extend(options: Namespace) -> int:
+    """Give a job that has ended a larger budget, and run it to its end."""
+    session = Session(options.state)
+    config = session.extend(
+        options.name,
+        max_jobs=options.max_jobs,
+        max_runtime_seconds=options.max_runtime,
+        max_parallel_jobs=options.max_parallel,
+    )
+    with _interruptible(session, config.name):
+        return _follow(session, session.run(config.name), options)
+
+
 def stop(options: Namespace) -> int:
     session = Session(options.state)
     config, record, state = session.load(options.name)
@@ -145,6 +158,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "simulate": simulate.run,
     "check-metric": check_metric.run,
     "resume": resume,
+    "extend": extend,
     "list": list_jobs,
     "describe": describe,
     "trials": trials,

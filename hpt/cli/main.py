@@ -20,6 +20,8 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
 
   hpt tune job.json          run a tuning job to its end
   hpt resume NAME            go on with a tuning job that was interrupted or killed, or lost its machine
+  hpt extend NAME --max-jobs N
+                             go on with a tuning job that has ended, with a larger budget
   hpt list                   every tuning job in the state directory
   hpt describe NAME          one tuning job and its best training job
   hpt trials NAME            its training jobs, best first
@@ -106,6 +108,19 @@ def _add_trials_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-jobs", type=int, metavar="N", help="training jobs in all, those launched so far included"
+    )
+    parser.add_argument(
+        "--max-runtime",
+        type=float,
+        metavar="SECONDS",
+        help="run time in all, that used so far included; the time between end and extension does not count",
+    )
+    parser.add_argument("--max-parallel", type=int, metavar="N", help="training jobs at a time")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     from hpt.cli import check_metric, simulate
@@ -139,6 +154,9 @@ def parser() -> argparse.ArgumentParser:
         command("simulate", "run a job file on learning curves instead of programs", running)
     )
     command("resume", "go on with an unfinished tuning job", named, running)
+    _add_extend_arguments(
+        command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
+    )
     command("list", "list the tuning jobs in the state directory")
     command("describe", "describe one tuning job", named)
     _add_trials_arguments(command("trials", "list the training jobs of a tuning job, best first", named))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hpt.running.progress import duration, hyperparameters, number
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.reply.document import full_training_job_document, tuning_job_document
 from hpt.sagemaker.reply.response import overall_best
+from hpt.search.events import JobExtended
 from hpt.storage.base import JobRecord
 
 
@@ -87,16 +88,17 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     print(f"tuning job  {view.name}  {view.status}" + (f" ({view.criterion})" if view.criterion else ""))
     if view.failure_reason:
         print(f"reason      {view.failure_reason}")
-    print(f"ran for     {duration(end - view.created)}")
+    print(f"ran for     {duration(end - view.created - view.idle)}")
     print(f"trained     {quantity(view.launched, 'training job')}: {counters(view) or 'none'}")
+    for change in view.extensions:
+        print(f"extended    {_extension(change)}")
     if config.warm_start is not None:
         given = ", ".join(
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
         )
         print(f"warm start  results of parents, {config.warm_start.type}: {given}")
-    if view.not_improving:
-        last = f"{view.not_improving} " if view.not_improving > 1 else ""
-        print(f"            the last {last}did not improve the best by 1 % or more")
+    for line in _progress(view):
+        print(f"            {line}")
     if view.converged is not None:
         when = datetime.fromtimestamp(view.converged).strftime("%Y-%m-%d %H:%M:%S")
         print(f"converged   {when}; further gains of more than 1 % are unlikely")
@@ -120,6 +122,36 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     best_trial(view.best)
     print(f"  model     {view.best.model or 'this training job left no model'}")
     print(f"  directory {directory / 'trials' / view.best.name}")
+
+
+def _progress(view: JobView) -> Iterator[str]:
+    """Which training job is the best, and how long none has been better."""
+    if view.best is None or not view.since_best:
+        return
+    since = quantity(view.since_best, "later final objective")
+    yield f"training job {view.best.number} is the best; {since} {_is(view.since_best)} no better"
+    if view.config.completion.max_not_improving is not None and view.not_improving:
+        row = quantity(view.not_improving, "final objective")
+        but = "" if view.not_improving <= view.since_best else "; the best did, but by less"
+        yield f"{row} in a row did not improve on the best before by 1 % or more{but}"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _extension(change: JobExtended) -> str:
+    """`from 20 to 60 training jobs at 2026-11-30 22:05`."""
+    what = []
+    for unit, old, new in (
+        ("training jobs", change.former_max_jobs, change.max_jobs),
+        ("s of run time", change.former_max_runtime_seconds, change.max_runtime_seconds),
+        ("at a time", change.former_max_parallel_jobs, change.max_parallel_jobs),
+    ):
+        if old != new:
+            what.append(f"from {old:g} to {new:g} {unit}")
+    when = datetime.fromtimestamp(change.time).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{', '.join(what) or 'within the same limits'} at {when}"
 
 
 def counters(view: JobView) -> str:

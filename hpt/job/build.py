@@ -22,13 +22,17 @@ from hpt.job.checks import check_seconds, check_string
 from hpt.job.complete import make
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
+    AUTO,
+    AUTO_ALL,
     GRACE_VARIABLE,
+    OFF,
     Channel,
     EarlyStopping,
     JobConfig,
     Objective,
     check_job_name,
     check_seed,
+    early_stopping_of,
 )
 from hpt.job.draft import (
     KINDS,
@@ -179,7 +183,8 @@ def tuning_job(
         Of Hyperband, as numbers of values of the metric. A training job that reaches `max_resource` is
         stopped. By default it is the static number of epochs, after which training jobs end by themselves.
     early_stopping
-        `Auto` stops training jobs by the median rule; `Off` (the default) does not.
+        `Auto` stops training jobs by the median rule, `AutoAll` by its other reading, which compares with all
+        earlier training jobs, not those alone that got as far; `Off` (the default) stops none.
     target, max_not_improving, complete_on_convergence
         Complete the job early, see `CompletionCriteria`.
     warm_start
@@ -273,7 +278,7 @@ def tuning_job(
         min_resource=min_resource,
         max_resource=max_resource,
         resources=min_resource is not None or max_resource is not None,
-        early_stopping=EarlyStopping() if stops else None,
+        early_stopping=early_stopping_of(stops or OFF),
         completion=completion,
         warm_start=None if warm is None else DraftWarmStart(warm.parents, str(warm.type)),
     )
@@ -287,13 +292,13 @@ def tuning_job(
     )
 
 
-def _stops(text: str | None) -> bool | None:
-    """Whether `early_stopping` asks for it, upper or lower case; None if it was not arguments."""
-    known = {"off": False, "auto": True}
+def _stops(text: str | None) -> str | None:
+    """The word for early stopping, upper or lower case; None if it was not given."""
+    known = {word.lower(): word for word in (OFF, AUTO, AUTO_ALL)}
     if text is None:
         return None
     if not isinstance(text, str) or text.lower() not in known:
-        raise InputError(f"{text!r} is not known; use Off or Auto")
+        raise InputError(f"{text!r} is not known; use Off, Auto or AutoAll")
     return known[text.lower()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from hpt.errors import InputError
@@ -48,6 +48,16 @@ class CompletionCriteria:
                 f"complete_on_convergence {self.complete_on_convergence!r} is not True, False or None; "
                 "use one of them"
             )
+
+    def without(self, names: Collection[str]) -> CompletionCriteria:
+        """The criteria without `TARGET` or `CONVERGENCE`, where named: they end the job no more."""
+        if not names:
+            return self
+        return CompletionCriteria(
+            None if TARGET in names else self.target,
+            self.max_not_improving,
+            None if CONVERGENCE in names else self.complete_on_convergence,
+        )
 
     def met(self, objective: ObjectiveType, best: float | None, not_improving: int, converged: bool) -> str:
         """The criterion that is met, "" if none is.

@@ -17,7 +17,7 @@ from hpt.job.completion import CompletionCriteria
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
 from hpt.search.space import SearchSpace
-from hpt.search.stopping.median import MIN_STEPS, STEP_FRACTION, MedianRule
+from hpt.search.stopping.median import ALL, MIN_STEPS, STEP_FRACTION, SURVIVORS, MedianRule
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.search.trial import ObjectiveType, parse_enum
 
@@ -218,11 +218,12 @@ class HyperbandConfig:
 
 @dataclass(frozen=True, slots=True)
 class EarlyStopping:
-    """The guards of `MedianRule`. min_trials None: as suits the job's limits."""
+    """The guards of `MedianRule`, and what it compares with. min_trials None: as suits the job's limits."""
 
     min_trials: int | None = None
     min_steps: int = MIN_STEPS
     step_fraction: float = STEP_FRACTION
+    compare: str = SURVIVORS
 
     def __post_init__(self) -> None:
         self.rule(None)
@@ -230,7 +231,28 @@ class EarlyStopping:
     def rule(self, max_jobs: int | None) -> MedianRule:
         """The stopping rule of a job of so many training jobs."""
         least = MedianRule.for_jobs(max_jobs).min_trials if self.min_trials is None else self.min_trials
-        return MedianRule(min_trials=least, min_steps=self.min_steps, step_fraction=self.step_fraction)
+        return MedianRule(
+            min_trials=least,
+            min_steps=self.min_steps,
+            step_fraction=self.step_fraction,
+            compare=self.compare,
+        )
+
+
+OFF, AUTO, AUTO_ALL = "Off", "Auto", "AutoAll"
+"""The words for early stopping in a job: none, by the median of survivors, by that of all predecessors."""
+
+
+def early_stopping_of(word: str) -> EarlyStopping | None:
+    """What a word for early stopping stands for."""
+    return {AUTO: EarlyStopping(), AUTO_ALL: EarlyStopping(compare=ALL)}.get(word)
+
+
+def early_stopping_word(rule: EarlyStopping | None) -> str:
+    """The word for early stopping; guards have none."""
+    if rule is None:
+        return OFF
+    return AUTO_ALL if rule.compare == ALL else AUTO
 
 
 @dataclass(frozen=True, slots=True)

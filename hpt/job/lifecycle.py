@@ -28,15 +28,16 @@ TUNING_JOB: Table = MappingProxyType(
         **_table(
             InProgress="Completed Failed Stopping",
             Stopping="Stopped",
-            Completed="Deleting",
+            Completed="Deleting InProgress",
             Failed="Deleting",
-            Stopped="Deleting",
+            Stopped="Deleting InProgress",
             DeleteFailed="Deleting",
         ),
         "Deleting": frozenset({NOTHING, "DeleteFailed"}),
     }
 )
-"""The statuses that may follow each status of a tuning job. Deleting is a single step that is never shown."""
+"""The statuses that may follow each status of a tuning job. One that has ended goes on when it is given a
+larger budget. Deleting is a single step that is never shown."""
 
 TRAINING_JOB: Table = _table(
     InProgress="Completed Failed Stopping",

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from hpt.search.stored import refuse_unknown
 
 STOP_TUNING_JOB = "StopTuningJob"
-"""The tuning job is to stop, if true."""
+"""The tuning job is to stop, if true; false takes an earlier request back."""
 
 STOP_TRAINING_JOB = "StopTrainingJob"
 """The training job of that number is to stop."""
@@ -25,6 +25,9 @@ OF = "Of"
 
 STOP: Mapping[str, Any] = {STOP_TUNING_JOB: True}
 """The note that asks the tuning job to stop."""
+
+GO_ON: Mapping[str, Any] = {STOP_TUNING_JOB: False}
+"""The note that takes a request to stop back, where the tuning job is extended."""
 
 _MEMBERS = frozenset((STOP_TUNING_JOB, STOP_TRAINING_JOB, TAGS, OF))
 
@@ -45,5 +48,8 @@ def check_notes(notes: Iterable[Note]) -> None:
 
 
 def stop_requested(notes: Iterable[Note]) -> bool:
-    """Whether a note asks for the tuning job to stop."""
-    return any(note.body.get(STOP_TUNING_JOB) for note in notes)
+    """Whether notes ask for the tuning job to stop: the last that says so or otherwise decides."""
+    requested = False
+    for note in notes:
+        requested = bool(note.body.get(STOP_TUNING_JOB, requested))
+    return requested

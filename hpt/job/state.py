@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from hpt.errors import StorageError
-from hpt.job.completion import Improvement
+from hpt.job.completion import CONVERGENCE, NOT_IMPROVING, TARGET, Improvement
 from hpt.job.lifecycle import check_training_job, check_tuning_job
 from hpt.job.plural import quantity
 from hpt.search import events as ev
@@ -221,11 +221,15 @@ class JobState:
         self.jobs: dict[int, TrainingJob] = {}
         self.running: dict[int, TrainingJob] = {}
         self.best: TrainingJob | None = None
+        self.since_best = 0  # final objectives since that of the best
         self.parents: dict[str, int] = {}  # number of results of each parent of a warm start
         self.parents_best: ev.ParentResult | None = None
         self.improvement = Improvement()
         self.longest_not_improving = 0
         self.converged: float | None = None
+        self.set_aside: frozenset[str] = frozenset()  # criteria that ended the job before an extension
+        self.extensions: list[ev.JobExtended] = []
+        self.idle = 0.0  # seconds between ends and extensions
         self.events = 0
         self.training_counters = dict.fromkeys(
             ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0
@@ -287,6 +291,8 @@ class JobState:
                 self.criterion = event.criterion
                 if event.criterion == STOP_REQUESTED:
                     self._change_status(JobStatus.STOPPING)
+            case ev.JobExtended():
+                self._extend(event)
             case ev.JobEnded():
                 self._change_status(_status(event.status))
                 self.criterion, self.failure_reason, self.ended = (
@@ -296,6 +302,18 @@ class JobState:
                 )
             case _:
                 pass
+
+    def _extend(self, event: ev.JobExtended) -> None:
+        """Go on with a larger budget; see `hpt.job.extension`."""
+        if self.ended is not None:
+            if self.criterion in (TARGET, CONVERGENCE):
+                self.set_aside |= {self.criterion}
+            elif self.criterion == NOT_IMPROVING:
+                self.improvement, self.longest_not_improving = Improvement(self.improvement.best), 0
+            self.idle += max(0.0, event.time - self.ended)
+            self._change_status(JobStatus.IN_PROGRESS)
+            self.criterion, self.failure_reason, self.ended = "", "", None
+        self.extensions.append(event)
 
     def summary(self) -> dict[str, Any]:
         """The document that lists show without reading events; `read_summary` checks it."""
@@ -307,7 +325,19 @@ class JobState:
             "criterion": self.criterion,
             "training_counters": self.training_counters,
             "objective_counters": self.objective_counters,
+            "limits": self._limits(),
             "best": None if best is None else {"name": best.name, "value": best.value},
+        }
+
+    def _limits(self) -> dict[str, Any] | None:
+        """The limits since the last extension, None without one."""
+        if not self.extensions:
+            return None
+        last = self.extensions[-1]
+        return {
+            "max_jobs": last.max_jobs,
+            "max_parallel_jobs": last.max_parallel_jobs,
+            "max_runtime_seconds": last.max_runtime_seconds,
         }
 
     def _change_status(self, status: JobStatus) -> None:
@@ -382,8 +412,9 @@ class JobState:
         if job.value is not None:
             self.improvement = self.improvement.after(job.value, self.objective)
             self.longest_not_improving = max(self.longest_not_improving, self.improvement.count)
+            self.since_best += 1
         if self._beats_best(job):
-            self.best = job
+            self.best, self.since_best = job, 0
 
     def _beats_best(self, job: TrainingJob) -> bool:
         if job.value is None:

@@ -97,7 +97,9 @@ class JobView:
     """A tuning job: its description, its state, its trials.
 
     config, state: the job's description and the fold of its events. The view of a trial is made when it is
-    first read and does not change afterwards.
+    first read and does not change afterwards. since_best: how many final objectives came after the best.
+    not_improving: how many in a row did not improve the best by 1 % (behaviour 8.4). extensions: when it was
+    given a larger budget; idle: seconds between its ends and those.
     """
 
     def __init__(self, config: JobConfig, state: JobState) -> None:
@@ -110,6 +112,8 @@ class JobView:
         self.not_improving: int | None = None if state.improvement.best is None else state.improvement.count
         self.training_counters = dict(state.training_counters)
         self.objective_counters = dict(state.objective_counters)
+        self.extensions, self.idle = tuple(state.extensions), state.idle
+        self.since_best: int = state.since_best
         self.parent_results = dict(state.parents)
         self._trials: dict[int, TrialView] = {}
 
@@ -194,7 +198,7 @@ class JobView:
         nothing left to run. Training that goes on does not count yet.
         """
         end = now if self.ended is None else self.ended
-        available = (end - self.created) * self.config.limits.max_parallel_jobs
+        available = (end - self.created - self._state.idle) * self.config.limits.max_parallel_jobs
         used = sum(training_seconds(job.transitions) for job in self._state.jobs.values())
         return used / available if available > 0 else 0.0
 

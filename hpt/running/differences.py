@@ -29,6 +29,24 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
     return _differences(_compared(stored), _compared(given))
 
 
+def growth(stored: JobConfig, given: JobConfig) -> dict[str, Any]:
+    """The limits that `Session.extend` takes, where all that a description has beyond a stored job's is a
+    larger budget; else empty.
+    """
+    old, new = stored.limits, given.limits
+    if new.max_jobs_is_quota:
+        return {}
+    larger = {
+        name: getattr(new, name)
+        for name in ("max_jobs", "max_runtime_seconds")
+        if None not in (getattr(old, name), getattr(new, name)) and getattr(new, name) > getattr(old, name)
+    }
+    before = {name: getattr(old, name) for name in (*larger, "max_parallel_jobs")}
+    if not larger or differences(stored, replace(given, limits=replace(new, **before))):
+        return {}
+    return {**larger, "max_parallel_jobs": new.max_parallel_jobs}
+
+
 def _compared(config: JobConfig) -> dict[str, Any]:
     limits = replace(config.limits, max_jobs_is_quota=False)
     return to_document(replace(config, limits=limits))

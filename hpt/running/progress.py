@@ -33,7 +33,9 @@ def time_left(runner: TuningJobRunner, now: float) -> float | None:
     """Expected seconds to the end of the job: mean run time of ended trials times what is left, or None."""
     state, limits = runner.state, runner.config.limits
     by_clock = (
-        None if limits.max_runtime_seconds is None else state.created + limits.max_runtime_seconds - now
+        None
+        if limits.max_runtime_seconds is None
+        else state.created + state.idle + limits.max_runtime_seconds - now
     )
     done = [job for job in state.jobs.values() if job.status.ended and job.training_end is not None]
     if not done or limits.max_jobs is None:

@@ -16,6 +16,7 @@ from math import isfinite
 from hpt.executors.base import AttemptKey, Executor, Exit, Submission, Update
 from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
+from hpt.job.extension import EXHAUSTED, extended
 from hpt.job.lifecycle import PHASES
 from hpt.job.notes import STOP_TRAINING_JOB, check_notes, stop_requested
 from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob, training_job_name
@@ -38,7 +39,6 @@ FAILURES_WITHOUT_SUCCESS = 5
 _SLACK = 1.0
 """Seconds before a wait is over from which it is looked at exactly, since sums of times are rounded."""
 
-EXHAUSTED = "SearchSpaceExhausted"
 MAX_JOBS = "MaxNumberOfTrainingJobs"
 MAX_RUNTIME = "MaxRuntimeInSeconds"
 NO_SUCCESS = "NoTrainingJobSucceeded"
@@ -94,6 +94,7 @@ class TuningJobRunner:
         ValueError
             The job has no seed.
         """
+        config = extended(config, events)
         if config.seed is None:
             raise ValueError("the seed of a stored job is always recorded")
         self.config = config
@@ -286,7 +287,8 @@ class TuningJobRunner:
         notes = self._storage.notes(self._lease.name)
         fresh = notes[self._notes_read :]
         check_notes(fresh)
-        self._to_end = self._to_end or stop_requested(fresh)
+        if fresh:
+            self._to_end = stop_requested(notes)
         for note in fresh:
             job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
             if job is not None and job.stop_reason in ("", StopReason.INTERRUPTED):
@@ -368,7 +370,7 @@ class TuningJobRunner:
                 self._stop_job(met)
             elif (
                 limits.max_runtime_seconds is not None
-                and self._clock() - state.created >= limits.max_runtime_seconds
+                and self._clock() - state.created - state.idle >= limits.max_runtime_seconds
             ):
                 self._stop_job(MAX_RUNTIME)
         if state.running:
@@ -389,7 +391,8 @@ class TuningJobRunner:
         if looking and self._convergence.holds(self._tuner.history):
             self._emit(ev.ConvergenceDetected(self._clock()))
         best = None if state.best is None else state.best.value
-        return criteria.met(state.objective, best, state.longest_not_improving, state.converged is not None)
+        met = criteria.without(state.set_aside).met
+        return met(state.objective, best, state.longest_not_improving, state.converged is not None)
 
     def _stop_job(self, criterion: str) -> None:
         self._emit(ev.JobStopRequested(self._clock(), criterion))

@@ -27,11 +27,12 @@ from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
 from hpt.job.document import from_document, to_document
-from hpt.job.notes import check_notes
+from hpt.job.extension import extended, extension
+from hpt.job.notes import GO_ON, check_notes, stop_requested
 from hpt.job.parents import Parent, inherit
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
-from hpt.running.differences import differences
+from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
@@ -45,8 +46,9 @@ from hpt.storage.sqlite import SQLiteStorage
 class Again(StrEnum):
     """What to do where the name of a job to start is taken.
 
-    NEVER: refuse. SAME: go on with that job, or show how it ended, if its description is the same; else
-    refuse. NEXT: as SAME if it is unfinished, else run as NAME-2, NAME-3, ...
+    NEVER: refuse. SAME: go on with that job, or show how it ended, if its description is the same; extend
+    it if all that is new is a larger budget; else refuse. NEXT: as SAME if it is unfinished, but never
+    extended, else run as NAME-2, NAME-3, ...
     """
 
     NEVER = "never"
@@ -128,6 +130,8 @@ class Session:
         name, exists = self._place(config, again, in_request=request is not None)
         config = replace(config, name=name)
         if exists:
+            if again is Again.SAME and (larger := growth(self.config(name), config)):
+                self.extend(name, **larger)
             return Run(self, name, notes=notes or (), prepare=prepare)
         if request is None:
             check_config(config)
@@ -162,7 +166,10 @@ class Session:
                 raise StorageError(f"tuning job {record.name!r} cannot be read", reason=record.problem)
             ended = JobStatus(record.summary.get("status", "InProgress")).ended
             if again is Again.SAME or not ended:
-                if changed := differences(self.config(name), config, in_request=in_request):
+                stored = self.config(name)
+                if again is Again.SAME and growth(stored, config):
+                    return record.name, True
+                if changed := differences(stored, config, in_request=in_request):
                     raise JobExistsError(
                         f"a tuning job named {record.name!r} exists in {self.root} and was described "
                         f"otherwise: {'; '.join(changed)}. Give what it was started with, or choose another "
@@ -258,15 +265,64 @@ class Session:
         return replace(record, summary=summary)
 
     def config(self, name: str) -> JobConfig:
-        return from_document(self.storage.read(name)[0].document)
+        record, events = self.storage.read(name)
+        return extended(from_document(record.document), events)
 
     def load(self, name: str) -> tuple[JobConfig, JobRecord, JobState]:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
         check_notes(self.storage.notes(name))
         read_summary(record.summary, record.created)
-        config = from_document(record.document)
+        config = extended(from_document(record.document), events)
         return config, record, JobState.fold(config.objective_type, record.created, events)
+
+    def extend(
+        self,
+        name: str,
+        *,
+        max_jobs: int | None = None,
+        max_runtime_seconds: float | None = None,
+        max_parallel_jobs: int | None = None,
+    ) -> JobConfig:
+        """Give a job that nobody runs, and that has ended or was interrupted, a larger budget. Runs nothing.
+
+        Parameters
+        ----------
+        name
+            The job.
+        max_jobs, max_runtime_seconds, max_parallel_jobs
+            As `extension` takes them.
+
+        Returns
+        -------
+        JobConfig
+            The job with its new limits.
+
+        Raises
+        ------
+        InputError
+            The job cannot go on so. JobNotFoundError: no such job.
+        JobOwnedError
+            Another living process runs it.
+        """
+        lease = self.storage.acquire(name)
+        try:
+            config, _, state = self.load(name)
+            event = extension(
+                config,
+                state,
+                time.time(),
+                max_jobs=max_jobs,
+                max_runtime_seconds=max_runtime_seconds,
+                max_parallel_jobs=max_parallel_jobs,
+            )
+            if stop_requested(self.storage.notes(name)):
+                self.storage.add_note(name, GO_ON)  # first: without the event it changes nothing
+            state.apply(event)
+            self.storage.append(lease, [event], state.summary())
+        finally:
+            self.storage.release(lease)
+        return extended(config, [event])
 
     @contextmanager
     def take(

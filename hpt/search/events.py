@@ -220,6 +220,20 @@ class JobEnded(Event):
     failure_reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class JobExtended(Event):
+    """The tuning job was given a larger budget and goes on: its limits from here on, and those before. None:
+    no such limit.
+    """
+
+    max_jobs: int | None
+    max_parallel_jobs: int
+    max_runtime_seconds: float | None
+    former_max_jobs: int | None
+    former_max_parallel_jobs: int
+    former_max_runtime_seconds: float | None
+
+
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -236,6 +250,7 @@ _KINDS: dict[str, type[Event]] = {
         ConvergenceDetected,
         JobStopRequested,
         JobEnded,
+        JobExtended,
     )
 }
 

@@ -17,6 +17,7 @@ from hpt.errors import JobNotFoundError, StorageError
 from hpt.host.identity import ProcessIdentity
 from hpt.job.config import JobConfig
 from hpt.job.document import from_document, request_of
+from hpt.job.extension import extended
 from hpt.job.notes import stop_requested
 from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
@@ -218,7 +219,7 @@ class Jobs:
         stamp = storage.stamp(name)
         record, events = storage.read(name)
         read_summary(record.summary, record.created)
-        config = from_document(record.document)
+        config = extended(from_document(record.document), events)
         state = JobState.fold(config.objective_type, record.created, events)
         last = events[-1] if events else None
         job = Job(config, record, state, storage, name.lower(), last, stamp)
@@ -262,6 +263,7 @@ class Jobs:
         for event in events[1 if known else 0 :]:
             job.state.apply(event)
             job.last = event
+        job.config = extended(job.config, events)
         job.record, job.stamp = record, stamp
         return True
 

@@ -25,6 +25,7 @@ from hpt.search.events import (
     AttemptOutcome,
     Event,
     JobEnded,
+    JobExtended,
     JobStopRequested,
     MetricLogged,
     ObservationAdded,
@@ -57,11 +58,12 @@ EVERY_EVENT: tuple[Event, ...] = (
     MetricLogged(4.1, 1, 1, "validation:auc", 0.1 + 0.2, 2**40),
     MetricLogged(4.1, 1, 1, "loss", -math.inf, 2**40),
     Reported(4.2, 1, -0.0, 1.0),
-    StopDecided(5.0, 1, StopReason.RULE),
+    StopDecided(5.0, 1, StopReason.RULE, "MedianRule", 1, -0.0, 0.5),
     AttemptEnded(6.0, 1, 1, AttemptOutcome.EXITED, -9, "killed"),
     TrialEnded(6.0, 1, TrialStatus.STOPPED, 0.5, "Stopped", "", True),
     JobStopRequested(7.0, "MaxNumberOfTrainingJobs"),
     JobEnded(8.0, "Completed", "MaxNumberOfTrainingJobs"),
+    JobExtended(9.0, 60, 2, None, 20, 1, None),
 )
 
 

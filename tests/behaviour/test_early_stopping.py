@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hpt.errors import ValidationError
 from hpt.job.config import EarlyStopping
 from hpt.sagemaker.request.parse import parse_request, read_request, to_request
 from hpt.search.stopping.median import MedianRule, running_averages
@@ -109,6 +110,25 @@ def test_guard_on_the_steps_is_a_tenth_of_the_median_length() -> None:
     lengths = (10, 20, 45, 60, 70)
     tuner = after(*([0.5] * length for length in lengths), rule=rule)
     assert decisions(tuner, [9.0] * 10) == [GO] * 4 + [STOP]  # 4.5 steps, so from step 5
+
+
+def test_a_local_word_compares_with_all_predecessors() -> None:
+    """J1 and J2 ran four steps, three others were stopped at their first, far behind: the literal reading
+    spares what is worse than those that got as far."""
+    courses = [COURSES["J1"][0], COURSES["J2"][0], [0.95], [1.0], [1.1]]
+    values = [0.9, 0.85, 0.8, 0.75]
+    assert decisions(after(*courses), values) == [GO, STOP]
+    literal = MedianRule(min_trials=1, min_steps=1, step_fraction=0.0, compare="all")
+    assert decisions(after(*courses, rule=literal), values) == [GO] * 4
+    switch = f"{CONFIG}.TrainingJobEarlyStoppingType"
+    read = parse_request(edit(single(), {switch: "AutoAll"}))
+    assert read.early_stopping == EarlyStopping(compare="all")
+    assert read.early_stopping.rule(30).compare == "all"
+    assert to_request(read)[CONFIG]["TrainingJobEarlyStoppingType"] == "AutoAll"
+    with pytest.raises(ValidationError, match="'AutoAll' is not known; use one of Off, Auto$"):
+        parse_request(edit(single(), {switch: "AutoAll"}), strict=True)
+    with pytest.raises(ValidationError, match="'Never' is not known; use one of Off, Auto, AutoAll$"):
+        parse_request(edit(single(), {switch: "Never"}))
 
 
 def test_auto_is_the_rule_and_off_is_none() -> None:

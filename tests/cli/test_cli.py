@@ -241,6 +241,21 @@ def test_a_living_owner_is_named(hpt: Command) -> None:
     assert "nothing to resume" in err
 
 
+def test_a_job_that_has_ended_goes_on_with_a_larger_budget(hpt: Command) -> None:
+    hpt("tune", str(hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1})))
+    _, err = hpt("extend", "job", "--max-jobs", "2", code=2)
+    assert "max_jobs 2 leaves nothing to run: the job has launched 2 training jobs; give more" in err
+    out, err = hpt("extend", "JOB", "--max-jobs", "5", "--max-parallel", "2")
+    assert "5 training jobs, 2 at a time" in err
+    assert "Completed (MaxNumberOfTrainingJobs)" in out
+    assert "extended    from 2 to 5 training jobs, from 1 to 2 at a time at 2" in out
+    described = hpt.describe("job")
+    [extension] = described["Extensions"]  # type: ignore[misc]
+    assert extension["ResourceLimits"] == {"MaxNumberOfTrainingJobs": 5, "MaxParallelTrainingJobs": 2}
+    assert described["TrainingJobStatusCounters"]["Completed"] == 5  # type: ignore[index]
+    assert len(set(hpt.runs.read_text().split())) == 5
+
+
 def test_a_metric_that_never_matches_names_the_log_and_the_command_that_looks_into_it(hpt: Command) -> None:
     path = hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1})
     path.write_text(path.read_text().replace("loss=(.*?);", "'loss' = (.*?);"))
@@ -350,7 +365,7 @@ def test_live_progress_on_a_terminal(hpt: Command) -> None:
 def test_help_teaches(hpt: Command, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = hpt("--help")
     assert "exit codes" in out and "Ctrl-C" in out
-    for command in ("tune", "resume", "list", "describe", "trials", "stop"):
+    for command in ("tune", "resume", "extend", "list", "describe", "trials", "stop"):
         with pytest.raises(SystemExit) as ended:
             parser().parse_args([command, "--help"])
         assert ended.value.code == 0

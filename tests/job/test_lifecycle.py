@@ -34,6 +34,7 @@ WAYS = {  # behaviour 12.1, written out once more
     (NOTHING, "InProgress"),
     *(("InProgress", end) for end in ("Completed", "Failed", "Stopping")),
     ("Stopping", "Stopped"),
+    *((end, "InProgress") for end in ("Completed", "Stopped")),  # with a larger budget
     *((end, "Deleting") for end in ("Completed", "Failed", "Stopped", "DeleteFailed")),
     *(("Deleting", end) for end in (NOTHING, "DeleteFailed")),
 }

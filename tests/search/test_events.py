@@ -41,6 +41,15 @@ VERSION_1: dict[str, dict[str, Any]] = {
     "ConvergenceDetected": {"time": 6.5},
     "JobStopRequested": {"time": 7.0, "criterion": "MaxNumberOfTrainingJobs"},
     "JobEnded": {"time": 8.0, "status": "Completed", "criterion": "MaxNumberOfTrainingJobs"},
+    "JobExtended": {
+        "time": 9.0,
+        "max_jobs": 60,
+        "max_parallel_jobs": 2,
+        "max_runtime_seconds": None,
+        "former_max_jobs": 20,
+        "former_max_parallel_jobs": 1,
+        "former_max_runtime_seconds": None,
+    },
 }
 """The fields of every kind that have no default. This grows by new kinds alone, and by nothing else."""
 

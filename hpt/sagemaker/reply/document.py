@@ -10,6 +10,7 @@ from typing import Any
 
 from hpt.job.view import JobView, TrialView
 from hpt.sagemaker.request.convert import warm_start_request
+from hpt.search.events import JobExtended
 
 
 def training_job_document(trial: TrialView) -> dict[str, Any]:
@@ -60,12 +61,27 @@ def tuning_job_document(job: JobView) -> dict[str, Any]:
         "TrainingJobStatusCounters": job.training_counters,
         "ObjectiveStatusCounters": job.objective_counters,
         "WarmStartConfig": None if config.warm_start is None else warm_start_request(config.warm_start),
+        "Extensions": [_extension(change) for change in job.extensions] or None,
         "CompletionCriterion": job.criterion or None,
         "TuningJobCompletionDetails": completion_details(job) or None,
         "FailureReason": job.failure_reason or None,
         "BestTrainingJob": None if best is None else full_training_job_document(best),
     }
     return {member: value for member, value in document.items() if value is not None}
+
+
+def _extension(change: JobExtended) -> dict[str, Any]:
+    """A larger budget that the job was given: when, its limits since and before."""
+    limits = {
+        "MaxNumberOfTrainingJobs": (change.max_jobs, change.former_max_jobs),
+        "MaxParallelTrainingJobs": (change.max_parallel_jobs, change.former_max_parallel_jobs),
+        "MaxRuntimeInSeconds": (change.max_runtime_seconds, change.former_max_runtime_seconds),
+    }
+    return {
+        "Time": change.time,
+        "ResourceLimits": {name: new for name, (new, _) in limits.items() if new is not None},
+        "FormerResourceLimits": {name: old for name, (_, old) in limits.items() if old is not None},
+    }
 
 
 def completion_details(job: JobView) -> dict[str, Any]:

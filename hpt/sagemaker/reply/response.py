@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, isfinite
 from typing import Any
 
@@ -20,6 +20,7 @@ from hpt.job.config import (
     OBJECTIVE_METRIC_KEY,
     RESULT_METRIC,
     JobConfig,
+    ResourceLimits,
     TrainingJobDefinition,
 )
 from hpt.job.rounding import as_float32
@@ -83,6 +84,8 @@ def describe_response(
     """
     job = JobView(config, state)
     request = _echo(config, request, default_output)
+    if state.extensions:
+        request[CONFIG]["ResourceLimits"] = resource_limits(config)
     end = state.ended if state.ended is not None else max(state.modified, now or 0.0)
     response: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
@@ -94,7 +97,7 @@ def describe_response(
         "LastModifiedTime": state.modified,
         "TrainingJobStatusCounters": dict(state.training_counters),
         "ObjectiveStatusCounters": dict(state.objective_counters),
-        "ConsumedResources": {"RuntimeInSeconds": max(0, floor(end - state.created))},
+        "ConsumedResources": {"RuntimeInSeconds": max(0, floor(end - state.created - state.idle))},
     }
     if state.ended is not None:
         response["HyperParameterTuningEndTime"] = state.ended
@@ -164,6 +167,9 @@ def tuning_job_summary(
         The entry, as JSON data.
     """
     summary = summary or JobState(config.objective_type, created).summary()
+    limits = dict(request[CONFIG]["ResourceLimits"]) if request else resource_limits(config)
+    if summary["limits"] is not None:  # the job was extended
+        limits = resource_limits(replace(config, limits=ResourceLimits(**summary["limits"])))
     entry: dict[str, Any] = {
         "HyperParameterTuningJobName": config.name,
         "HyperParameterTuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
@@ -173,7 +179,7 @@ def tuning_job_summary(
         "LastModifiedTime": summary["modified"],
         "TrainingJobStatusCounters": dict(summary["training_counters"]),
         "ObjectiveStatusCounters": dict(summary["objective_counters"]),
-        "ResourceLimits": dict(request[CONFIG]["ResourceLimits"]) if request else resource_limits(config),
+        "ResourceLimits": limits,
     }
     if summary["ended"] is not None:
         entry["HyperParameterTuningEndTime"] = summary["ended"]

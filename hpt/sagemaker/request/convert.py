@@ -21,6 +21,7 @@ from hpt.job.config import (
     Channel,
     JobConfig,
     TrainingJobDefinition,
+    early_stopping_word,
     read_grace,
 )
 from hpt.job.draft import KINDS, kind_of
@@ -239,7 +240,7 @@ def resource_limits(config: JobConfig) -> dict[str, Any]:
 
 
 def _early_stopping(config: JobConfig) -> str:
-    return "Off" if config.early_stopping is None else "Auto"
+    return early_stopping_word(config.early_stopping)
 
 
 def _metrics(definition: TrainingJobDefinition) -> list[dict[str, str]]:

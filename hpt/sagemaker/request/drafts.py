@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpt.job.completion import CompletionCriteria
-from hpt.job.config import DEFAULT_CHECKPOINT_PATH, EarlyStopping
+from hpt.job.config import DEFAULT_CHECKPOINT_PATH, early_stopping_of
 from hpt.job.draft import Draft, DraftChannel, DraftDefinition, DraftMetric, DraftRange, DraftWarmStart
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def draft_of_request(facts: Facts) -> Draft:
         min_resource=facts.hyperband.get("MinResource"),
         max_resource=facts.hyperband.get("MaxResource"),
         resources="HyperbandStrategyConfig" in config.get("StrategyConfig", {}),
-        early_stopping=EarlyStopping() if config.get("TrainingJobEarlyStoppingType") == "Auto" else None,
+        early_stopping=early_stopping_of(config.get("TrainingJobEarlyStoppingType", "Off")),
         completion=_completion(config.get("TuningJobCompletionCriteria", {})),
         warm_start=_warm_start(request.get("WarmStartConfig")),
         autotune=facts.is_auto,

@@ -39,6 +39,7 @@ LOCAL = Overlay(
     },
     free=frozenset({"S3Uri", "RoleArn", "TrainingInstanceType"}),
     scalars_as_strings=True,
+    words={"TrainingJobEarlyStoppingType": ("AutoAll",)},
 )
 """Paths for URIs, defaults for what only a cloud needs, higher limits, numbers in place of strings."""
 

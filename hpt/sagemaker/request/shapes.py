@@ -43,7 +43,8 @@ class Overlay:
 
     optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
     name, in place of the model's. free: shapes of which neither pattern nor enum is checked.
-    scalars_as_strings: accept numbers and booleans where a string is required.
+    scalars_as_strings: accept numbers and booleans where a string is required. words: further words of
+    an enum, by shape name.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Overlay:
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
     scalars_as_strings: bool = False
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 STRICT = Overlay("strict")
@@ -203,10 +205,11 @@ class _Walk:
             return text  # the pattern would fail too, and is never matched against a string of hostile length
         if name in self.overlay.free:
             return text
-        if "enum" in shape and text not in shape["enum"]:
-            hint = f"; use one of {', '.join(shape['enum'])}"
-            if len(shape["enum"]) > 10:
-                hint = closest(text, shape["enum"]) or f"; it takes one of {len(shape['enum'])} known names"
+        words = [*shape["enum"], *self.overlay.words.get(name, ())] if "enum" in shape else []
+        if words and text not in words:
+            hint = f"; use one of {', '.join(words)}"
+            if len(words) > 10:
+                hint = closest(text, words) or f"; it takes one of {len(words)} known names"
             self.fail(path, f"{show(text)} is not known{hint}")
         elif "pattern" in shape and not matches(shape["pattern"], text):
             self.fail(path, _pattern_message(text, shape["pattern"]))
