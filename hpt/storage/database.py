@@ -17,8 +17,9 @@ from urllib.parse import quote
 from hpt.errors import StorageError, StorageProblem
 from hpt.host.files import open_private
 from hpt.job.notes import STOP, stop_requested
-from hpt.search.stored import newer
+from hpt.search.stored import damaged, newer
 from hpt.storage.base import Note
+from hpt.storage.rows import note_of
 
 DATABASE = "job.sqlite"
 LOCK = "owner.lock"
@@ -46,7 +47,6 @@ next taken over: its owner may be of an earlier version, which looks for the fla
 
 Execute = Callable[..., sqlite3.Cursor]
 
-_RESTORE = "the file is damaged: restore it from a copy, or delete its directory"
 _PROBLEMS = {
     sqlite3.SQLITE_FULL: (StorageProblem.FULL, "free space on its file system"),
     sqlite3.SQLITE_IOERR: (StorageProblem.WRITING, "check its disk, quota and file-size limit"),
@@ -57,15 +57,15 @@ _PROBLEMS = {
     sqlite3.SQLITE_READONLY: (StorageProblem.FORBIDDEN, "make it writable"),
     sqlite3.SQLITE_PERM: (StorageProblem.FORBIDDEN, "make it writable"),
     sqlite3.SQLITE_CANTOPEN: (StorageProblem.FORBIDDEN, "make it readable and writable"),
-    sqlite3.SQLITE_CORRUPT: (
-        StorageProblem.DAMAGED,
-        "the file is damaged: restore it from a copy, or delete its directory",
-    ),
-    sqlite3.SQLITE_NOTADB: (
-        StorageProblem.DAMAGED,
-        "the file is damaged: restore it from a copy, or delete its directory",
-    ),
 }
+_DAMAGED = frozenset(
+    (
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT),
+        # The statements are right: a table or a column is missing, or has other rules.
+        *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT),
+        0,  # raised by Python: a string that is not UTF-8
+    )
+)
 _NO_WRITING = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
 _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY))
 
@@ -96,6 +96,9 @@ def storage_error(error: Exception, path: Path, what: str, name: str = "", root:
         code = _primary_code(error)
         reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
     problem, fix = _PROBLEMS.get(code, (StorageProblem.OTHER, "check the file and its file system"))
+    if code in _DAMAGED and isinstance(error, sqlite3.Error):
+        problem = StorageProblem.DAMAGED
+        fix = "the file is damaged: restore it from a copy, or delete its directory"
     facts = {"path": str(path), "name": name, "root": root or str(path.parent)}
     return StorageError(what, reason=reason, fix=fix, problem=problem, **facts)
 
@@ -250,6 +253,8 @@ class Database:
             if _primary_code(error) not in _KEEP_CONNECTION:
                 self.usable = False
             raise self._failure(error, what) from error
+        except OverflowError as error:  # what is stored goes beyond the numbers of SQLite
+            raise damaged(f"{what} ({error})").at(str(self.path)) from error
 
     def holds_job(self) -> bool:
         """Whether a job was ever committed.
@@ -261,6 +266,8 @@ class Database:
             version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
         except sqlite3.Error as error:
             raise self._failure(error, "the job could not be read") from error
+        if version < 0:
+            raise damaged(f"the job has schema {version}").at(str(self.path))
         if version > SCHEMA_VERSION:
             what = f"the job has schema {version}, and {SCHEMA_VERSION} is the latest known here"
             raise newer(what).at(str(self.path))
@@ -321,7 +328,7 @@ class Database:
         rows: list[tuple[int, str]] = []
         if execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone():
             rows = execute("SELECT after, body FROM note ORDER BY seq").fetchall()
-        notes = tuple(Note(after, json.loads(body)) for after, body in rows)
+        notes = tuple(note_of(after, body) for after, body in rows)
         flagged = _has_flag(execute) and execute("SELECT stop FROM control").fetchone()[0]
         return (*notes, Note(0, STOP)) if flagged and not stop_requested(notes) else notes
 

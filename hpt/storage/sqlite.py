@@ -20,6 +20,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,6 @@ from hpt.errors import (
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
 from hpt.search.events import Event, check_json, from_json, to_json
-from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
@@ -49,7 +49,11 @@ from hpt.storage.database import (
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
 from hpt.storage.removal import set_aside, sweep
+from hpt.storage.rows import events_of, last_event, owner_of, record_of, token_of
 from hpt.storage.stamp import Stamp, take_stamp
+
+_OWNER = "SELECT token, pid, identity FROM owner"
+_EXTENT = "SELECT count(*), min(seq), max(seq) FROM event"
 
 DELETED = ".deleted"
 """The folder of deleted jobs: itself the state directory of a storage."""
@@ -160,7 +164,8 @@ class SQLiteStorage:
             fresh = key not in self._open
             database = self._keep(name)
             try:
-                return self._take_over(name, database)
+                with self._located(name):
+                    return self._take_over(name, database)
             except BaseException:
                 if fresh:
                     self._forget(key)
@@ -169,24 +174,25 @@ class SQLiteStorage:
     def _take_over(self, name: str, database: Database) -> Lease:
         what = "the job could not be taken over"
         with database.snapshot(what) as execute:
-            self._refuse_living_owner(name, database, execute("SELECT identity FROM owner").fetchone()[0])
+            self._refuse_living_owner(name, database, execute(_OWNER).fetchone())
         database.set_journal("DELETE" if is_shared(filesystem_kind(database.directory)) else "WAL")
         with database.transaction(what) as execute:
-            token, owner = execute("SELECT token, identity FROM owner").fetchone()
-            self._refuse_living_owner(name, database, owner)
-            identity = self._identity
+            row = execute(_OWNER).fetchone()
+            self._refuse_living_owner(name, database, row)
+            token, identity = token_of(row), self._identity
             update = "UPDATE owner SET token = ?, pid = ?, identity = ?"
             execute(update, (token + 1, identity.pid, str(identity)))
             upgrade_schema(execute)
-            last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+            last = last_event(execute(_EXTENT).fetchone())
         database.take_lock()
         database.last, database.known_notes = last, None
         return Lease(name, token + 1)
 
-    def _refuse_living_owner(self, name: str, database: Database, identity: str | None) -> None:
-        if identity is None:
+    def _refuse_living_owner(self, name: str, database: Database, row: Sequence[object] | None) -> None:
+        token_of(row)
+        owner = owner_of(*row[1:]) if row is not None else None
+        if owner is None:
             return
-        owner = ProcessIdentity.parse(identity)
         lives = owner.lives()
         if owner == self._identity:
             who, fix = f"this very process (pid {owner.pid})", "release it first"
@@ -222,7 +228,8 @@ class SQLiteStorage:
         with self._exclusive(lease.name):
             database = self._keep(lease.name)
             with database.transaction("events could not be appended") as execute:
-                token, identity = execute("SELECT token, identity FROM owner").fetchone()
+                row = execute(_OWNER).fetchone()
+                token, identity = (None, None) if row is None else (row[0], row[2])
                 if token != lease.token or identity != str(self._identity):
                     raise LeaseLostError(
                         f"tuning job {lease.name!r} was taken over (token {token}, ours {lease.token}); "
@@ -230,7 +237,7 @@ class SQLiteStorage:
                         name=lease.name,
                     )
                 if database.last is None:
-                    database.last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+                    database.last = last_event(execute(_EXTENT).fetchone())
                 # An append that failed while it was being made durable may come to light when the log is next
                 # opened. Its caller got an error.
                 execute("DELETE FROM event WHERE seq > ?", (database.last,))
@@ -251,19 +258,22 @@ class SQLiteStorage:
                 check_json(kind, body)
 
     def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
-        select = "SELECT kind, body FROM event WHERE seq > ? ORDER BY seq"
+        select = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq"
         with (
+            self._located(name),
             self._looking(name) as database,
             database.snapshot("the job could not be read") as execute,
         ):
-            return self._record(database, execute), execute(select, (after,)).fetchall()
+            return self._record(database, execute), events_of(execute(select, (after,)).fetchall(), after)
 
     @contextlib.contextmanager
     def _located(self, name: str) -> Iterator[None]:
-        """Adds the path of the job's database to a refusal of an event."""
+        """Adds the path of the job's database to a refusal of what is in it."""
         try:
             yield
         except StorageError as error:
+            if error.path:
+                raise
             raise error.at(str(self.path(name) / DATABASE)) from error
 
     def names(self) -> list[str]:
@@ -284,7 +294,11 @@ class SQLiteStorage:
 
     def record(self, name: str) -> JobRecord:
         """The job without its events. Raises JobNotFoundError."""
-        with self._looking(name) as database, database.snapshot("the job could not be read") as execute:
+        with (
+            self._located(name),
+            self._looking(name) as database,
+            database.snapshot("the job could not be read") as execute,
+        ):
             return self._record(database, execute)
 
     def jobs(self) -> list[JobRecord]:
@@ -300,13 +314,13 @@ class SQLiteStorage:
 
     def add_note(self, name: str, body: Mapping[str, Any]) -> None:
         encoded = _encodable(json.dumps(body))
-        with self._exclusive(name), self._existing(name) as database:
+        with self._located(name), self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
                 add_note(execute, encoded)
             database.known_notes = None
 
     def notes(self, name: str) -> Sequence[Note]:
-        with self._looking(name) as database:
+        with self._located(name), self._looking(name) as database:
             return database.notes()
 
     def delete(self, name: str, *, files: bool = False) -> None:
@@ -335,6 +349,7 @@ class SQLiteStorage:
                 raise storage_error(error, source, "the job could not be deleted") from error
 
     def _delete_directory(self, name: str) -> None:
+        self._present(name)
         lease, lock = None, None
         try:
             lease = self.acquire(name)
@@ -413,6 +428,16 @@ class SQLiteStorage:
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[Database]:
         """The job's database, opened anew. Raises JobNotFoundError."""
+        directory, missing = self._present(name)
+        with Database(directory, "rw", self._busy) as database:
+            if not database.holds_job():
+                raise missing
+            yield database
+
+    def _present(self, name: str) -> tuple[Path, JobNotFoundError]:
+        """The directory of the job, which has a database, and the error if that holds no job. Raises the same
+        JobNotFoundError.
+        """
         missing = JobNotFoundError(
             f"no tuning job named {name!r} in {self._state}", name=name, root=str(self._state)
         )
@@ -425,26 +450,22 @@ class SQLiteStorage:
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
-        with Database(directory, "rw", self._busy) as database:
-            if not database.holds_job():
-                raise missing
-            yield database
+        return directory, missing
 
     def _record(self, database: Database, execute: Execute) -> JobRecord:
-        name, created, document, summary, pid, identity = execute(
+        row = execute(
             "SELECT name, created, document, summary.body, pid, identity FROM job, summary, owner"
         ).fetchone()
-        lives = None
-        if identity is not None:
-            lives = ProcessIdentity.parse(identity).lives()
-            if lives is None:
-                lives = database.is_locked()
-        try:
-            documents = json.loads(document), json.loads(summary)
-        except ValueError as error:
-            raise damaged(f"a stored document is no JSON ({error})").at(str(database.path)) from error
-        alive = {"owner_pid": pid, "owner": identity} if lives else {}
-        return JobRecord(name, created, *documents, **alive)
+        archived = self._state.name == DELETED  # there it is named NAME.2
+        record = record_of(row, None if archived else database.directory.name)
+        pid, identity = row[4:]
+        owner = owner_of(pid, identity)
+        if owner is None:
+            return record
+        lives = owner.lives()
+        if lives is None:
+            lives = database.is_locked()
+        return replace(record, owner_pid=pid, owner=identity) if lives else record
 
 
 def _may_exist(path: str) -> bool:
