@@ -9,6 +9,7 @@ the group's permissions too.
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -66,6 +67,24 @@ def open_private(path: str | PathLike[str], flags: int) -> int:
         if found.st_mode & 0o777 != wanted and found.st_uid == os.geteuid():
             os.fchmod(descriptor, wanted)
     return descriptor
+
+
+def read_regular(path: str | PathLike[str], most: int) -> bytes:
+    """The content of a regular file of at most so many bytes; never waits, as opening a FIFO would.
+
+    Raises:
+        OSError: it cannot be read, is no regular file or is larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_mode & 0o170000 != 0o100000:
+            raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
 
 
 def is_shared_directory(mode: int) -> bool:

@@ -28,10 +28,11 @@ from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
-from hpt.job.document import from_document, to_document
+from hpt.job.document import to_document
 from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
 from hpt.job.plural import quantity
+from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.differences import differences
@@ -188,25 +189,33 @@ class Session:
         *,
         request: Mapping[str, Any] | None = None,
         warm_start_jobs: int | None = None,
+        of_service: bool = False,
     ) -> JobConfig:
         """Store a new job that was checked, its seed drawn if it has none, with the results of its parents.
         Starts nothing.
 
-        request: as `start` takes it. warm_start_jobs: as `inherit` takes it.
+        request: as `start` takes it. warm_start_jobs: as `inherit` takes it. of_service: as `to_document`
+        takes it.
 
         Raises:
             JobExistsError: the name is taken. ValidationError: as `inherit`.
         """
-        return self._create(config, request, warm_start_jobs)[0]
+        return self._create(config, request, warm_start_jobs, of_service=of_service)[0]
 
     def _create(
-        self, config: JobConfig, request: Mapping[str, Any] | None, warm_start_jobs: int | None
+        self,
+        config: JobConfig,
+        request: Mapping[str, Any] | None,
+        warm_start_jobs: int | None,
+        *,
+        of_service: bool = False,
     ) -> tuple[JobConfig, tuple[str, ...]]:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
         events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
-        self.storage.create(config.name, to_document(config, request), created, events)
+        document = to_document(config, request, of_service=of_service)
+        self.storage.create(config.name, document, created, events)
         return config, notes
 
     def inherit(
@@ -251,7 +260,7 @@ class Session:
         if record.problem is not None:
             return record
         try:
-            from_document(record.document)
+            read_config(record.name, record.document)
             summary = read_summary(record.summary, record.created) if record.summary else {}
             if logs:
                 self.storage.check(record.name)
@@ -261,15 +270,16 @@ class Session:
         return replace(record, summary=summary)
 
     def config(self, name: str) -> JobConfig:
-        return from_document(self.storage.read(name)[0].document)
+        record = self.storage.record(name)
+        return read_config(record.name, record.document)
 
     def load(self, name: str) -> tuple[JobConfig, JobRecord, JobState]:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
         check_notes(self.storage.notes(name))
         read_summary(record.summary, record.created)
-        config = from_document(record.document)
-        return config, record, JobState.fold(config.objective_type, record.created, events)
+        config = read_config(record.name, record.document)
+        return config, record, read_state(config, record.created, events)
 
     def delete(self, name: str) -> None:
         """Delete a job with everything that is kept of it: its results, logs and models. Jobs that began with
@@ -304,7 +314,8 @@ class Session:
         lease = self.storage.acquire(name)
         try:
             record, events = self.storage.read(name)
-            config = from_document(record.document)
+            config = read_config(record.name, record.document)
+            read_state(config, record.created, events)  # before anything is started for a damaged job
             trials = self.job_directory(name) / "trials"
             executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:

@@ -271,8 +271,7 @@ def _is_boolean(value: object) -> bool:
 
 def _is_config(value: object) -> bool:
     return type(value) is dict and all(
-        type(each) in (float, str, bool) or each is None or (type(each) is int and -(2**1023) < each < 2**1023)
-        for each in value.values()
+        type(each) in (str, bool) or each is None or _is_real(each) for each in value.values()
     )
 
 
@@ -304,7 +303,11 @@ def _check_of(name: str, annotation: str) -> Callable[[object], bool]:
 
 _CHECKS: dict[str, tuple[tuple[str, Callable[[object], bool], bool], ...]] = {
     kind.__name__: tuple(
-        (field.name, _check_of(field.name, str(field.type).removesuffix(" | None")), " | None" in str(field.type))
+        (
+            field.name,
+            _check_of(field.name, str(field.type).removesuffix(" | None")),
+            str(field.type).endswith(" | None"),
+        )
         for field in fields(kind)
     )
     for kind in _KINDS.values()
@@ -313,7 +316,7 @@ _CHECKS: dict[str, tuple[tuple[str, Callable[[object], bool], bool], ...]] = {
 
 _NUMBER = r"-?\d{1,300}(?:\.\d+)?(?:e[-+]\d+)?"
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
-_PATTERNS = {
+_PATTERNS: dict[Callable[[object], bool], str] = {
     _is_time: r"-?\d{1,11}(?:\.\d+)?(?:e-\d+)?",
     _is_real: f"(?:{_NUMBER}|NaN|-?Infinity)",
     _is_count: r"\d{1,15}",

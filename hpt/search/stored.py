@@ -26,12 +26,23 @@ MOST_SECONDS = 253_402_300_799.0
 
 def newer(what: str) -> StorageError:
     """The error for data that this version does not know. what: where it is and what it is."""
-    return StorageError(what, reason="written by a newer hpt, upgrade", problem=StorageProblem.NEWER)
+    return StorageError(_short(what), reason="written by a newer hpt, upgrade", problem=StorageProblem.NEWER)
 
 
 def damaged(what: str) -> StorageError:
     """The error for data that no version can have written."""
-    return StorageError(what, reason="damaged, restore it from a copy", problem=StorageProblem.DAMAGED)
+    return StorageError(
+        _short(what), reason="damaged, restore it from a copy", problem=StorageProblem.DAMAGED
+    )
+
+
+def _short(what: str) -> str:
+    """In a line, and not as long as what is stored may be."""
+    what = " ".join(what.split())
+    return what if len(what) <= _LONGEST else f"{what[:_LONGEST]}..."
+
+
+_LONGEST = 400
 
 
 @contextmanager

@@ -253,7 +253,7 @@ class Database:
             if _primary_code(error) not in _KEEP_CONNECTION:
                 self.usable = False
             raise self._failure(error, what) from error
-        except OverflowError as error:  # what is stored goes beyond the numbers of SQLite
+        except (OverflowError, TypeError) as error:  # a number beyond SQLite's, a row that is not there
             raise damaged(f"{what} ({error})").at(str(self.path)) from error
 
     def holds_job(self) -> bool:
@@ -344,7 +344,7 @@ class Database:
     def is_locked(self) -> bool:
         """Whether a process, wherever it runs, holds the owner's file."""
         try:
-            descriptor = os.open(self.directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.directory / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
             return False
         try:

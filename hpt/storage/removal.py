@@ -62,6 +62,6 @@ def _remove_tree(directory: Path) -> None:
     except OSError:  # a program may have left directories that do not let go of their files
         for above, names, _ in os.walk(directory):
             for path in [above, *(f"{above}/{name}" for name in names)]:
-                if not os.path.islink(path):
-                    os.chmod(path, stat.S_IRWXU)  # noqa: PTH101 (of every directory: a Path costs more)
+                if not os.path.islink(path):  # noqa: PTH114 (of every directory: a Path costs more)
+                    os.chmod(path, stat.S_IRWXU)  # noqa: PTH101
         shutil.rmtree(directory)

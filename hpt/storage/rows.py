@@ -76,9 +76,9 @@ def events_of(rows: Sequence[Sequence[Any]], after: int) -> list[tuple[str, str]
     Raises:
         StorageError: an event is missing.
     """
-    if rows and (rows[0][0] != after + 1 or rows[-1][0] != after + len(rows)):
-        expected = next(number for number, row in enumerate(rows, after + 1) if row[0] != number)
-        raise damaged(f"event {expected} is missing")
+    for expected, row in enumerate(rows, after + 1):
+        if row[0] != expected:
+            raise damaged(f"event {expected} is missing, and there is one numbered {_shown(row[0])}")
     return [(kind, body) for _, kind, body in rows]
 
 
@@ -108,4 +108,6 @@ def _seconds(value: object, what: str) -> float:
 
 
 def _shown(value: object) -> str:
-    return f"{value!r:.60}" if isinstance(value, str | int | float | None) else f"of type {type(value).__name__}"
+    return (
+        f"{value!r:.60}" if isinstance(value, str | int | float | None) else f"of type {type(value).__name__}"
+    )

@@ -146,7 +146,8 @@ class SQLiteStorage:
             # mode.
             with database.transaction("the job could not be stored") as execute:
                 if database.holds_job():
-                    taken = execute("SELECT name FROM job").fetchone()[0]
+                    row = execute("SELECT name FROM job").fetchone()
+                    taken = row[0] if row is not None and isinstance(row[0], str) else name
                     raise JobExistsError(
                         f"a tuning job named {taken!r} exists in {self._state}; choose another name",
                         name=taken,
@@ -159,6 +160,7 @@ class SQLiteStorage:
             fsync_directory(directory)
 
     def acquire(self, name: str) -> Lease:
+        self._present(name)
         with self._exclusive(name):
             key = job_key(name)
             fresh = key not in self._open
@@ -258,13 +260,14 @@ class SQLiteStorage:
                 check_json(kind, body)
 
     def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
-        select = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq"
+        where = f"WHERE seq > {after:d}" if after else ""  # else with numbers that none can have
+        select = f"SELECT seq, kind, body FROM event {where} ORDER BY seq"
         with (
             self._located(name),
             self._looking(name) as database,
             database.snapshot("the job could not be read") as execute,
         ):
-            return self._record(database, execute), events_of(execute(select, (after,)).fetchall(), after)
+            return self._record(database, execute), events_of(execute(select).fetchall(), after)
 
     @contextlib.contextmanager
     def _located(self, name: str) -> Iterator[None]:
@@ -278,6 +281,10 @@ class SQLiteStorage:
 
     def names(self) -> list[str]:
         """The names of every stored job, in lower case and in order, and of some directories without one."""
+        return [name for name in self._directories() if name == name.lower()]
+
+    def _directories(self) -> list[str]:
+        """The names of the directories that may hold a job, in order."""
         try:
             names = sorted(entry.name for entry in self._state.iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -290,7 +297,11 @@ class SQLiteStorage:
         """How the job's files look from outside; None where that says nothing about their contents."""
         if self._shared is None:
             self._shared = is_shared(filesystem_kind(self._state))
-        return None if self._shared else take_stamp(f"{self._state}/{name.lower()}/{DATABASE}")
+        path = f"{self._state}/{name.lower()}/{DATABASE}"
+        try:
+            return None if self._shared else take_stamp(path)
+        except OSError as error:
+            raise storage_error(error, Path(path), "the job could not be read") from error
 
     def record(self, name: str) -> JobRecord:
         """The job without its events. Raises JobNotFoundError."""
@@ -303,7 +314,11 @@ class SQLiteStorage:
 
     def jobs(self) -> list[JobRecord]:
         records = []
-        for name in self.names():
+        for name in self._directories():
+            if name != name.lower():
+                problem = f"no job is found in the directory {name!r}; rename it to {name.lower()!r}"
+                records.append(JobRecord(name, 0.0, {}, {}, problem=problem))
+                continue
             try:
                 records.append(self.record(name))
             except JobNotFoundError:
@@ -324,8 +339,8 @@ class SQLiteStorage:
             return database.notes()
 
     def delete(self, name: str, *, files: bool = False) -> None:
-        """Move the job's database to `.deleted`, and touch nothing else in its directory; with `files`, remove
-        the directory, also that of a job that cannot be read.
+        """Move the job's database to `.deleted`, and touch nothing else in its directory; with `files`,
+        remove the directory, also that of a job that cannot be read.
         """
         if files:
             with self._exclusive(name):

@@ -117,15 +117,15 @@ print("done", flush=True)
 
 def test_killed_at_any_moment_it_leaves_the_whole_job_or_none(tmp_path: Path) -> None:
     outcomes = set()
-    for round in range(12):
-        state = tmp_path / str(round)
+    for turn in range(12):
+        state = tmp_path / str(turn)
         storage = SQLiteStorage(state)
         directory = make(storage, files=300)
         weights = len(list(directory.rglob("weights")))
         child = subprocess.Popen([sys.executable, "-c", DELETER, str(state)], stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
-        time.sleep(0.004 * round)
+        time.sleep(0.004 * turn)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         child.stdout.close()
