@@ -42,7 +42,7 @@ from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
 from hpt.search.events import ParentResult
 from hpt.storage.base import JobRecord
-from hpt.storage.place import state_directory
+from hpt.storage.place import close_state, state_directory
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -77,6 +77,8 @@ class Session:
         if is_file:
             raise StateDirectoryError(str(self.root), "is a file")
         self.storage = SQLiteStorage(self.root)
+        self.notes = close_state(self.root)
+        """What the user should know about the state directory."""
 
     def close(self) -> None:
         self.storage.close()
@@ -138,14 +140,14 @@ class Session:
             check_places(config)
         directory = self.job_directory(name)
         if prepare is not None:
-            directory.mkdir(parents=True, exist_ok=True)
+            self.storage.make_directory(name)
             prepare(directory)  # before the job exists, so that it is done when the job is found
         try:
             config, inherited = self._create(config, request, warm_start_jobs)
         except JobExistsError as error:
             ended = self.load(name)[2].status.ended
             raise JobExistsError(str(error), name=name, root=str(self.root), unfinished=not ended) from error
-        return Run(self, config.name, notes=(*(notes or ()), *inherited))
+        return Run(self, config.name, notes=(*(notes or ()), *inherited, *self.notes))
 
     def _place(self, config: JobConfig, again: Again, *, in_request: bool) -> tuple[str, bool]:
         """The name under which a job is run, and whether that is a stored job which goes on.

@@ -8,6 +8,7 @@ one dies, or if the service died before it started the first.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -20,8 +21,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from hpt.errors import ExecutorError, HptError
-from hpt.host.files import open_private, read_regular
 from hpt.host.identity import ProcessIdentity
+from hpt.host.private import open_private
 from hpt.running import detached
 from hpt.search.stored import MOST_SECONDS
 
@@ -155,7 +156,7 @@ class Launcher:
         if unwritten is not None:
             return unwritten
         try:
-            document = json.loads(read_regular(directory / RUNNER, MOST_BYTES))
+            document = json.loads(_read_regular(directory / RUNNER, MOST_BYTES))
             runner = Runner(**{field.name: document[field.name] for field in fields(Runner)})
             _check(runner)
         except (HptError, OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -185,6 +186,24 @@ def _check(runner: Runner) -> None:
         raise ValueError("idle is not a count")
     if runner.identity:
         ProcessIdentity.parse(runner.identity)
+
+
+def _read_regular(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes; never waits, as opening a FIFO would.
+
+    Raises:
+        OSError: it cannot be read, is no regular file or is larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_mode & 0o170000 != 0o100000:
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

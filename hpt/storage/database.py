@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import quote
 
 from hpt.errors import StorageError, StorageProblem
-from hpt.host.files import open_private
+from hpt.host.private import open_private
 from hpt.job.notes import STOP, stop_requested
 from hpt.search.stored import damaged, newer
 from hpt.storage.base import Note
@@ -171,8 +171,10 @@ class Database:
         self._lock: int | None = None
         self._new = mode == "rwc"  # there is no job to resume yet
         try:
+            if self._new:  # SQLite gives its log and journal the permissions of the database
+                os.close(open_private(self.path, os.O_RDWR | os.O_CREAT))
             self.connection = self._connect(mode, busy_seconds)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._failure(error, "the job's state could not be opened") from error
 
     def _failure(self, error: Exception, what: str) -> StorageError:

@@ -9,7 +9,8 @@ import stat
 from pathlib import Path
 
 from hpt.errors import StorageError
-from hpt.host.files import fsync_directory, make_directory
+from hpt.host.files import fsync_directory
+from hpt.host.private import make_directory
 
 REMOVED = ".removed"
 """The folder of what is being removed. What a crash leaves there is removed with the next job."""

@@ -35,6 +35,7 @@ from hpt.errors import (
 )
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
+from hpt.host.private import make_directory
 from hpt.search.events import Event, check_json, from_json, to_json
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
@@ -129,18 +130,26 @@ class SQLiteStorage:
         """The directory of the job of that name, whether it exists or not."""
         return self._state / job_key(name)
 
-    def create(
-        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
-    ) -> None:
+    def make_directory(self, name: str) -> Path:
+        """Make the directory of a job of that name, durably, with the state directory: both are private."""
         directory = self.path(name)
-        encoded, rows = _encodable(json.dumps(document)), _rows(events)
         try:
             for level in reversed([directory, *directory.parents]):
                 if not level.is_dir():
-                    level.mkdir(exist_ok=True)
+                    if level == directory or level == self._state:
+                        make_directory(level)
+                    else:  # no part of the state directory, so that it is the user's umask that counts
+                        level.mkdir(exist_ok=True)
                     fsync_directory(level.parent)
         except OSError as error:
             raise storage_error(error, directory, "the job's directory could not be made") from error
+        return directory
+
+    def create(
+        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
+    ) -> None:
+        encoded, rows = _encodable(json.dumps(document)), _rows(events)
+        directory = self.make_directory(name)
         with self._exclusive(name), Database(directory, "rwc", self._busy) as database:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
             # mode.
@@ -401,7 +410,10 @@ class SQLiteStorage:
         for ordinal in itertools.count(1):
             folder = self._state / DELETED / f"{key}.{ordinal}"
             try:
-                folder.mkdir(parents=True)
+                make_directory(folder.parent)
+                if folder.exists():
+                    continue
+                make_directory(folder)
             except FileExistsError:
                 continue
             return folder

@@ -193,7 +193,8 @@ def test_rows_and_tables_that_are_gone_or_there_twice(
         "INSERT INTO event SELECT max(seq) + 1, time, kind, body FROM event WHERE kind = 'TrialCreated'",
         "UPDATE event SET body = json_set(body, '$.number', 77) WHERE kind = 'MetricLogged'",
         "UPDATE event SET body = json_set(body, '$.config', json('{}')) WHERE kind = 'TrialCreated'",
-        "UPDATE event SET body = json_set(body, '$.definition', 'x', '$.number', 2) WHERE kind = 'TrialCreated'",
+        "UPDATE event SET body = json_set(body, '$.definition', 'x', '$.number', 2)"
+        " WHERE kind = 'TrialCreated'",
         "UPDATE event SET body = json_set(body, '$.time', 1e30) WHERE seq = 2",
         "UPDATE event SET body = json_set(body, '$.cursor', -5) WHERE kind = 'MetricLogged'",
         "UPDATE event SET body = json_set(body, '$.value', 'high') WHERE kind = 'MetricLogged'",

@@ -36,11 +36,11 @@ class Budget:
 
 
 def check_marks(text: str, marks: Iterable[str], file: str) -> None:
-    """Raises InputError if one of these characters, each of which costs a reader a step, is there too often."""
+    """Raises InputError if one of these characters is there too often: each costs a reader a step."""
     for mark in marks:
-        if text.count(mark) > MAX_VALUES:
+        if (count := text.count(mark)) > MAX_VALUES:
             raise InputError(
-                f"{file}: {text.count(mark)} characters {mark!r} are more than {MAX_VALUES}; write fewer values"
+                f"{file}: {count} characters {mark!r} are more than {MAX_VALUES}; write fewer values"
             )
 
 
