@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -79,13 +79,35 @@ class Violation:
 
 
 class ValidationError(InputError):
-    """A description of a job broke one or more rules; nothing was stored and nothing started."""
+    """A description of a job broke one or more rules; nothing was stored and nothing started.
 
-    def __init__(self, violations: Iterable[Violation]) -> None:
+    The message has the first violations and the number of the others.
+    """
+
+    def __init__(self, violations: Iterable[Violation], more: int = 0) -> None:
+        """more: how many violations there are beyond `violations`."""
         self.violations: tuple[Violation, ...] = tuple(violations)
-        count = len(self.violations)
-        head = f"{count} validation error{'s' if count != 1 else ''}"
-        super().__init__("\n".join([head, *(f"  {violation}" for violation in self.violations)]))
+        self.more = more
+        super().__init__(self.message_with(str))
+
+    def message_with(self, spell: Callable[[Violation], str]) -> str:
+        """The message with every violation as `spell` writes it."""
+        count = len(self.violations) + self.more
+        shown = self.violations[:MOST_VIOLATIONS]
+        lines = [f"{count} validation error{'s' if count != 1 else ''}"]
+        lines += [f"  {shortened(spell(violation))}" for violation in shown]
+        if count > len(shown):
+            lines.append(f"  and {count - len(shown)} more")
+        return "\n".join(lines)
+
+
+MOST_VIOLATIONS = 20
+"""A message shows so many."""
+
+
+def shortened(message: str) -> str:
+    """The message of one violation, which may quote a value of any length."""
+    return message if len(message) <= 2000 else f"{message[:2000]}..."
 
 
 class StateDirectoryError(InputError):

@@ -42,8 +42,7 @@ def explain(error: HptError) -> str:
     """The message of an error, with a hint."""
     match error:
         case ValidationError():
-            head, *_ = str(error).splitlines()
-            return "\n".join([head, *(f"  {_violation(each)}" for each in error.violations)])
+            return error.message_with(_violation)
         case StateDirectoryError():
             return f"{error} with --state or $HPT_HOME"
         case JobNotFoundError() if error.root:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from hpt.cli import exit_codes
 from hpt.errors import HptError, InputError, JobOwnedError
@@ -39,6 +40,10 @@ HPT_GRACE_SECONDS from the Environment of the training job's definition.
 
 class _Parser(argparse.ArgumentParser):
     """Reports unknown arguments with its own usage and names the closest known options."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.color = False  # from Python 3.14 on it writes control characters, which `running.output` shows
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         options, unknown = super().parse_known_args(args, namespace)

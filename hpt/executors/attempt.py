@@ -15,6 +15,7 @@ from hpt.errors import ExecutorError
 from hpt.executors import checkpoint, process, record
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Update
 from hpt.host.identity import ProcessIdentity, boot_id
+from hpt.host.private import open_private
 
 _SPAWNS = 3  # supervisors to try while none gets as far as its marker
 _START = str(Path(__file__).with_name("start.py"))
@@ -75,7 +76,7 @@ class Attempt:
                 1,
                 self.file("supervisor.log"),
                 os.O_WRONLY | os.O_CREAT | os.O_APPEND,
-                0o644,
+                0o600,
             ),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
@@ -106,7 +107,7 @@ class Attempt:
             return
         failure = None
         try:
-            os.close(os.open(self.file(name), os.O_WRONLY | os.O_CREAT, 0o644))
+            os.close(open_private(self.file(name), os.O_WRONLY | os.O_CREAT))
         except OSError as error:
             failure = error
         if not self._wake(number) and failure is not None:
@@ -221,7 +222,7 @@ class Attempt:
     def _lock(self) -> Iterator[bool]:
         """Hold the attempt's lock; False if a supervisor has it."""
         try:
-            fd = os.open(self.file(record.LOCK), os.O_RDWR | os.O_CREAT, 0o644)
+            fd = open_private(self.file(record.LOCK), os.O_RDWR | os.O_CREAT)
         except OSError:  # no directory, or no room for the lock: then there is no supervisor either
             yield True
             return

@@ -15,6 +15,8 @@ from __future__ import annotations
 import json
 import os
 
+from hpt.host.private import open_private
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +143,8 @@ def _write_configuration(base: str, spec: Mapping[str, Any]) -> None:
         "checkpointconfig": {"LocalPath": checkpoint_directory(base, spec)},
     }
     for name, content in contents.items():
-        with open(os.path.join(base, "input/config", f"{name}.json"), "w", encoding="utf-8") as file:
+        path = os.path.join(base, "input/config", f"{name}.json")
+        with open(path, "w", encoding="utf-8", opener=open_private) as file:
             file.write(json.dumps(content))
 
 

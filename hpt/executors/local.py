@@ -17,6 +17,7 @@ from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
 from hpt.host.identity import ProcessIdentity
+from hpt.host.private import make_directories
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -55,7 +56,7 @@ class LocalExecutor:
         attempt = self._attempt(submission.key, submission.log_offset)
         if not attempt.was_started:
             try:
-                Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
+                make_directories(attempt.file(""))
                 if record.is_full(attempt.file("")):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 content = specification(submission) | {"owner": self._owner}

@@ -23,6 +23,7 @@ import os
 import time
 
 from hpt.host.files import fsync_directory
+from hpt.host.private import open_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def write_all(fd: int, data: bytes) -> None:
 def write_json(path: str, content: Mapping[str, Any], *, durable: bool = True) -> None:
     """Replace a file in one step; `durable`: it and its name outlive a power cut."""
     temporary = f"{path}.{os.getpid()}.tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    fd = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         write_all(fd, json.dumps(content).encode())
         if durable:
@@ -98,7 +99,7 @@ def read_json(path: str) -> dict[str, Any] | None:
 def append_line(path: str, line: str) -> None:
     """Append to an informational file; on a full disk the line is lost, not the trial."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             os.write(fd, line.encode())
         finally:
@@ -112,7 +113,7 @@ class LogIndex:
 
     def __init__(self, log: int, path: str) -> None:
         self._log = log
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         self._size = 0
         self._lines = 0
 
@@ -135,7 +136,7 @@ class ExitRecord:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._temporary = os.path.join(directory, f"{EXIT}.tmp")
-        self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._fd = open_private(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             os.posix_fallocate(self._fd, 0, EXIT_ROOM)
         except OSError as error:

@@ -20,6 +20,7 @@ from hpt.executors import artifacts, checkpoint, contract, environment, outcome,
 from hpt.executors import child as launch
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
+from hpt.host.private import open_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _take_lock(directory: str) -> bool:
 
     A tuner that checks whether it is free holds it for microseconds: hence the further attempts.
     """
-    fd = os.open(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT, 0o644)
+    fd = open_private(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT)
     for _ in range(4):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,7 +85,7 @@ class Supervisor:
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
-        self.log = os.open(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self.log = open_private(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.index = record.LogIndex(self.log, self._path(record.INDEX))
         self.exit_record = record.ExitRecord(directory)
         self.spec: dict[str, Any] = record.read_json(self._path(record.SPEC)) or {}
@@ -285,7 +286,7 @@ class Supervisor:
         return outcome.failed(reason) if theirs else outcome.lost(reason)
 
     def _launch_transfer(self, what: str) -> int:
-        output = os.open(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        output = open_private(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             command = [
                 self.spec["interpreter"],

@@ -66,7 +66,7 @@ class ProcessIdentity:
         except ValueError:
             from hpt.search.stored import newer  # late: a supervisor does not need it
 
-            raise newer(f"the process {string!r} that runs the job is of an unknown form") from None
+            raise newer(f"the process {string!r:.80} that runs the job is of an unknown form") from None
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> ProcessIdentity:

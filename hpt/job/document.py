@@ -34,15 +34,20 @@ _STEPS: Sequence[Step] = ()
 FORMAT = 1 + len(_STEPS)
 
 
-def to_document(config: JobConfig, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def to_document(
+    config: JobConfig, request: Mapping[str, Any] | None = None, *, of_service: bool = False
+) -> dict[str, Any]:
     """JSON data from which `from_document` rebuilds an equal configuration.
 
-    request: the one that the configuration was read from, kept for Describe to echo.
+    request: the one that the configuration was read from, kept for Describe to echo. of_service: a service
+    creates the job and is to have it run.
     """
     document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
     document["format"] = FORMAT
     if request:
         document["request"] = dict(request)
+    if of_service:
+        document["of_service"] = True
     document["limits"] = _plain(config.limits)
     if config.definitions:
         document["definitions"] = [_definition_document(each) for each in config.definitions]
@@ -81,8 +86,13 @@ def from_document(document: Mapping[str, Any]) -> JobConfig:
 
 def request_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The request that is stored with a job; empty if there was none."""
-    request: Mapping[str, Any] = document.get("request", {})
-    return request
+    request = document.get("request", {})
+    return request if isinstance(request, Mapping) else {}
+
+
+def is_of_service(document: Mapping[str, Any]) -> bool:
+    """Whether a service created the job and has it run. Earlier versions did not record that."""
+    return document.get("of_service") is True
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
@@ -132,7 +142,7 @@ def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
     return SearchSpace(parameters)
 
 
-_BESIDE = ("request", "warnings")
+_BESIDE = ("request", "warnings", "of_service")
 """Members of a document that do not belong to the configuration. Version 0.1.0 wrote warnings too."""
 
 _OPTIONAL = {

@@ -6,10 +6,10 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from hpt.search.stored import refuse_unknown
+from hpt.search.stored import damaged, refuse_unknown
 
 STOP_TUNING_JOB = "StopTuningJob"
 """The tuning job is to stop, if true; false takes an earlier request back."""
@@ -42,9 +42,25 @@ class Note(Protocol):
 
 
 def check_notes(notes: Iterable[Note]) -> None:
-    """Raises StorageError if a note has an unknown member."""
+    """Raises StorageError if a note has an unknown member, or a value that none can have."""
+    what = "a note on the tuning job"
     for note in notes:
-        refuse_unknown(note.body, _MEMBERS, "a note on the tuning job")
+        refuse_unknown(note.body, _MEMBERS, what)
+        for name, is_right in _CHECKS.items():
+            if name in note.body and not is_right(note.body[name]):
+                raise damaged(f"{what} has the {name} {note.body[name]!r:.60}")
+
+
+def _are_tags(value: object) -> bool:
+    return isinstance(value, dict) and all(each is None or isinstance(each, str) for each in value.values())
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    STOP_TUNING_JOB: lambda value: isinstance(value, bool),
+    STOP_TRAINING_JOB: lambda value: type(value) is int and 0 < value < 2**53,
+    TAGS: _are_tags,
+    OF: lambda value: isinstance(value, str),
+}
 
 
 def stop_requested(notes: Iterable[Note]) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from hpt.errors import StorageError
@@ -20,7 +20,7 @@ from hpt.job.lifecycle import check_training_job, check_tuning_job
 from hpt.job.plural import quantity
 from hpt.search import events as ev
 from hpt.search.events import AttemptOutcome, StopReason
-from hpt.search.stored import newer, refuse_unknown
+from hpt.search.stored import MOST_SECONDS, damaged, newer, refuse_unknown
 from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus, Verdict
 
 
@@ -447,10 +447,41 @@ def read_summary(summary: Mapping[str, Any], created: float) -> dict[str, Any]:
     Raises:
         StorageError: it was written by a newer version.
     """
-    refuse_unknown(summary, _SUMMARY_MEMBERS, "the summary of the tuning job")
+    what = "the summary of the tuning job"
+    refuse_unknown(summary, _SUMMARY_MEMBERS, what)
     complete = {**SUMMARY, "modified": created, **summary}
     complete["status"] = str(_status(complete["status"]))
+    for name, is_right in _SUMMARY_CHECKS.items():
+        if not is_right(complete[name]):
+            raise damaged(f"{what} has the {name} {complete[name]!r:.60}")
     return complete
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) <= MOST_SECONDS  # type: ignore[arg-type]
+
+
+def _are_counts(value: object) -> bool:
+    return type(value) is dict and all(type(count) is int and abs(count) < 2**53 for count in value.values())
+
+
+def _is_best(value: object) -> bool:
+    return (
+        type(value) is dict
+        and isinstance(value.get("name"), str)
+        and type(value.get("value")) in (int, float)
+        and abs(value["value"]) < inf
+    )
+
+
+_SUMMARY_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    "modified": _is_time,
+    "ended": lambda value: value is None or _is_time(value),
+    "criterion": lambda value: isinstance(value, str),
+    "training_counters": _are_counts,
+    "objective_counters": _are_counts,
+    "best": lambda value: value is None or _is_best(value),
+}
 
 
 _SUMMARY_MEMBERS = frozenset(SUMMARY)
@@ -460,7 +491,7 @@ def _status(status: str) -> JobStatus:
     try:
         return JobStatus(status)
     except ValueError:
-        raise newer(f"the tuning job has the unknown status {status!r}") from None
+        raise newer(f"the tuning job has the unknown status {status!r:.60}") from None
 
 
 def training_job_name(job_name: str, number: int, seed: int, created: float) -> str:

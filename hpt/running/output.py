@@ -1,4 +1,8 @@
-"""Standard output and standard error of a process whose reader may go away, or whose disk may fill up."""
+"""Standard output and standard error of a process whose reader may go away, or whose disk may fill up.
+
+Everything that the command writes passes here, and here control characters are written out: whatever a
+program printed, or whoever chose a name, a tag or a reason, none of them reaches a terminal.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 from typing import TextIO, cast
 
 from hpt.errors import RetryableError
+from hpt.host.terminal import printable
 
 
 class _Outlet:
@@ -15,14 +20,24 @@ class _Outlet:
     interpreter flushes at its end.
     """
 
-    def __init__(self, stream: TextIO, ignored: type[OSError]) -> None:
+    def __init__(self, stream: TextIO, ignored: type[OSError], *, clean: bool = True) -> None:
         self._stream = stream
         self._ignored = ignored
         self._reported = False
+        self._clean = clean
+
+    @property
+    def rich_proxied_file(self) -> _Outlet:
+        """The stream for `rich`, which draws with control characters of its own, and finds it by this name.
+
+        What it is given to draw is made printable first.
+        """
+        return _Outlet(self._stream, self._ignored, clean=False)
 
     def write(self, string: str) -> int:
         try:
-            return self._stream.write(string)
+            self._stream.write(printable(string) if self._clean else string)
+            return len(string)
         except OSError as error:
             self._failed(error)
             return len(string)

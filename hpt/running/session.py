@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import time
@@ -23,13 +24,16 @@ from hpt.errors import (
     ValidationError,
 )
 from hpt.executors.factory import LOCAL, make_executor
+from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
-from hpt.job.document import from_document, to_document
+from hpt.job.document import to_document
 from hpt.job.extension import extended, extension
 from hpt.job.notes import GO_ON, check_notes, stop_requested
 from hpt.job.parents import Parent, inherit
+from hpt.job.plural import quantity
+from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.differences import differences, growth
@@ -39,7 +43,7 @@ from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
 from hpt.search.events import ParentResult
 from hpt.storage.base import JobRecord
-from hpt.storage.place import state_directory
+from hpt.storage.place import close_state, state_directory
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -75,6 +79,8 @@ class Session:
         if is_file:
             raise StateDirectoryError(str(self.root), "is a file")
         self.storage = SQLiteStorage(self.root)
+        self.notes = close_state(self.root)
+        """What the user should know about the state directory."""
 
     def close(self) -> None:
         self.storage.close()
@@ -138,14 +144,14 @@ class Session:
             check_places(config)
         directory = self.job_directory(name)
         if prepare is not None:
-            directory.mkdir(parents=True, exist_ok=True)
+            self.storage.make_directory(name)
             prepare(directory)  # before the job exists, so that it is done when the job is found
         try:
             config, inherited = self._create(config, request, warm_start_jobs)
         except JobExistsError as error:
             ended = self.load(name)[2].status.ended
             raise JobExistsError(str(error), name=name, root=str(self.root), unfinished=not ended) from error
-        return Run(self, config.name, notes=(*(notes or ()), *inherited))
+        return Run(self, config.name, notes=(*(notes or ()), *inherited, *self.notes))
 
     def _place(self, config: JobConfig, again: Again, *, in_request: bool) -> tuple[str, bool]:
         """The name under which a job is run, and whether that is a stored job which goes on.
@@ -192,25 +198,33 @@ class Session:
         *,
         request: Mapping[str, Any] | None = None,
         warm_start_jobs: int | None = None,
+        of_service: bool = False,
     ) -> JobConfig:
         """Store a new job that was checked, its seed drawn if it has none, with the results of its parents.
         Starts nothing.
 
-        request: as `start` takes it. warm_start_jobs: as `inherit` takes it.
+        request: as `start` takes it. warm_start_jobs: as `inherit` takes it. of_service: as `to_document`
+        takes it.
 
         Raises:
             JobExistsError: the name is taken. ValidationError: as `inherit`.
         """
-        return self._create(config, request, warm_start_jobs)[0]
+        return self._create(config, request, warm_start_jobs, of_service=of_service)[0]
 
     def _create(
-        self, config: JobConfig, request: Mapping[str, Any] | None, warm_start_jobs: int | None
+        self,
+        config: JobConfig,
+        request: Mapping[str, Any] | None,
+        warm_start_jobs: int | None,
+        *,
+        of_service: bool = False,
     ) -> tuple[JobConfig, tuple[str, ...]]:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
         events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
-        self.storage.create(config.name, to_document(config, request), created, events)
+        document = to_document(config, request, of_service=of_service)
+        self.storage.create(config.name, document, created, events)
         return config, notes
 
     def inherit(
@@ -255,7 +269,7 @@ class Session:
         if record.problem is not None:
             return record
         try:
-            from_document(record.document)
+            read_config(record.name, record.document)
             summary = read_summary(record.summary, record.created) if record.summary else {}
             if logs:
                 self.storage.check(record.name)
@@ -266,15 +280,32 @@ class Session:
 
     def config(self, name: str) -> JobConfig:
         record, events = self.storage.read(name)
-        return extended(from_document(record.document), events)
+        return extended(read_config(record.name, record.document), events)
 
     def load(self, name: str) -> tuple[JobConfig, JobRecord, JobState]:
         """A job as it stands, for showing: nothing is taken over. Raises JobNotFoundError."""
         record, events = self.storage.read(name)
         check_notes(self.storage.notes(name))
         read_summary(record.summary, record.created)
-        config = extended(from_document(record.document), events)
-        return config, record, JobState.fold(config.objective_type, record.created, events)
+        config = extended(read_config(record.name, record.document), events)
+        return config, record, read_state(config, record.created, events)
+
+    def delete(self, name: str) -> None:
+        """Delete a job with everything that is kept of it: its results, logs and models. Jobs that began with
+        its results keep them.
+
+        Raises:
+            JobNotFoundError: no such job. JobOwnedError: a living process runs it. InputError: one of its
+            training jobs still runs.
+        """
+        with suppress(StorageError):  # whether one that cannot be read can be deleted, the storage says
+            self.storage.release(self.storage.acquire(name))
+        if running := _running_below(self.job_directory(name) / "trials"):
+            raise InputError(
+                f"{quantity(len(running), 'training job')} of tuning job {name!r} still "
+                f"{'runs' if len(running) == 1 else 'run'} ({running[0]}); stop the tuning job first"
+            )
+        self.storage.delete(name, files=True)
 
     def extend(
         self,
@@ -340,7 +371,8 @@ class Session:
         lease = self.storage.acquire(name)
         try:
             record, events = self.storage.read(name)
-            config = from_document(record.document)
+            config = read_config(record.name, record.document)
+            read_state(config, record.created, events)  # before anything is started for a damaged job
             trials = self.job_directory(name) / "trials"
             executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:
@@ -367,6 +399,20 @@ class Session:
 
 READING = 0.04
 """Seconds a runner reads logs at a time before it handles everything else."""
+
+
+def _running_below(trials: Path) -> list[str]:
+    """The names of the training jobs that have a living supervisor, whoever started it."""
+    running = []
+    for lock in sorted(trials.glob(f"*/attempts/*/{ATTEMPT_LOCK}")):
+        try:
+            with lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running.append(lock.parents[2].name)
+        except OSError:
+            continue  # it went away, or says nothing
+    return running
 
 
 def _working_directory() -> str:

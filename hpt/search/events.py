@@ -13,13 +13,14 @@ that meets what it does not know refuses it (`stored.newer`).
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from hpt.search.stored import Step, build, damaged, newer, upgraded
+from hpt.search.stored import MOST_SECONDS, Step, build, damaged, newer, upgraded
 from hpt.search.trial import Config, TrialStatus, Verdict
 
 
@@ -264,19 +265,117 @@ _ENUMS: dict[str, tuple[str, type[StrEnum]]] = {
 }
 """The field of a kind that travels as the value of an enumeration."""
 
+_MOST = 2**53
+"""Numbers and offsets beyond it are not exact in every reader of JSON, and no version can have counted so
+far.
+"""
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (float, int) and -MOST_SECONDS <= value <= MOST_SECONDS  # type: ignore[operator]
+
+
+def _is_real(value: object) -> bool:
+    return type(value) is float or (type(value) is int and -(2**1023) < value < 2**1023)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
+
+
+def _is_amount(value: object) -> bool:
+    return _is_real(value) and math.isfinite(value) and value >= 0  # type: ignore[arg-type, operator]
+
+
+def _is_integer(value: object) -> bool:
+    return type(value) is int and -_MOST <= value <= _MOST
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str)  # an enumeration's value is one too
+
+
+def _is_boolean(value: object) -> bool:
+    return type(value) is bool
+
+
+def _is_config(value: object) -> bool:
+    return type(value) is dict and all(
+        type(each) in (str, bool) or each is None or _is_real(each) for each in value.values()
+    )
+
+
+def _is_strings(value: object) -> bool:
+    return type(value) is dict and all(type(each) is str for each in value.values())
+
+
+_TIMES = frozenset(("time", "created", "training_start", "training_end"))
+_COUNTS = frozenset(("number", "attempt", "cursor", "reports"))
+_AMOUNTS = frozenset(("resource",))
+
+
+def _check_of(name: str, annotation: str) -> Callable[[object], bool]:
+    """Whether a value may be that of a field, for its annotation without `| None`."""
+    if name in _TIMES:
+        return _is_time
+    if name in _COUNTS:
+        return _is_count
+    if name in _AMOUNTS:
+        return _is_amount
+    return {
+        "float": _is_real,
+        "int": _is_integer,
+        "bool": _is_boolean,
+        "Config": _is_config,
+        "Mapping[str, str]": _is_strings,
+    }.get(annotation, _is_string)
+
+
+_CHECKS: dict[str, tuple[tuple[str, Callable[[object], bool], bool], ...]] = {
+    kind.__name__: tuple(
+        (
+            field.name,
+            _check_of(field.name, str(field.type).removesuffix(" | None")),
+            str(field.type).endswith(" | None"),
+        )
+        for field in fields(kind)
+    )
+    for kind in _KINDS.values()
+}
+"""Name, check of the value and whether it may be None, of each field."""
+
+_NUMBER = r"-?\d{1,300}(?:\.\d+)?(?:e[-+]\d+)?"
+_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+_PATTERNS: dict[Callable[[object], bool], str] = {
+    _is_time: r"-?\d{1,11}(?:\.\d+)?(?:e-\d+)?",
+    _is_real: f"(?:{_NUMBER}|NaN|-?Infinity)",
+    _is_count: r"\d{1,15}",
+    _is_amount: r"\d{1,15}(?:\.\d+)?(?:e-\d+)?",
+    _is_integer: r"-?\d{1,15}",
+    _is_string: _STRING,
+    _is_boolean: "(?:true|false)",
+}
+"""What a check lets pass of a value that stands in JSON, or less."""
+
+_USUAL = {
+    kind: re.compile(
+        "{"
+        + ",".join(
+            f'"{name}":{f"(?:{_PATTERNS[check]}|null)" if optional else _PATTERNS[check]}'
+            for name, check, optional in checks
+        )
+        + "}"
+    )
+    for kind, checks in _CHECKS.items()
+    if kind not in _ENUMS and all(check in _PATTERNS for _, check, _ in checks)
+}
+"""Bodies with the fields of this version and no others, where all their values are plain."""
+
 _STEPS: dict[str, Sequence[Step]] = {}
 """The steps from version to version of the kinds that have more than one; see `stored`."""
 
 _VERSION = "v"
 """The member of a body that names the version of its kind, where that is not 1."""
-
-_VALUE = r'(?:[^{}\[\]":,]+|"(?:[^"\\]|\\.)*")'
-_USUAL = {
-    kind.__name__: re.compile("{" + ",".join(f'"{name}":{_VALUE}' for name in names) + "}")
-    for kind, names in _NAMES.items()
-    if kind.__name__ not in _ENUMS
-}
-"""Bodies with the fields of this version and no others, where all their values are plain."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -300,12 +399,14 @@ def from_json(kind: str, body: str) -> Event:
         StorageError: the kind, a field, a value or the version is not known (written by a newer version), or
             the body is damaged.
     """
+    if not isinstance(kind, str) or not isinstance(body, str):  # a database can hold anything
+        raise damaged(f"an event is of kind {kind!r:.60} with a body of type {type(body).__name__}")
     if kind not in _KINDS:
-        raise newer(f"the event kind {kind!r} is not known here")
+        raise newer(f"the event kind {kind!r:.60} is not known here")
     try:
         known: dict[str, Any] = json.loads(body)
         version = known.pop(_VERSION, 1)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise damaged(f"an event of kind {kind} is {body!r:.60}") from error
     if version != 1 or kind in _STEPS:
         known = upgraded(known, version, _STEPS.get(kind, ()), f"an event of kind {kind}")
@@ -314,17 +415,29 @@ def from_json(kind: str, body: str) -> Event:
         try:
             known[name] = values(known[name])
         except ValueError as error:
-            raise newer(f"an event of kind {kind} has the unknown {name} {known[name]!r}") from error
+            raise newer(f"an event of kind {kind} has the unknown {name} {known[name]!r:.60}") from error
         except KeyError as error:
             raise damaged(f"an event of kind {kind} lacks its {name}") from error
     try:
-        return _KINDS[kind](**known)
+        event = _KINDS[kind](**known)
     except TypeError:
-        return build(_KINDS[kind], known, f"an event of kind {kind}")  # which says what is wrong
+        event = build(_KINDS[kind], known, f"an event of kind {kind}")  # which says what is wrong
+    for name, is_right, optional in _CHECKS[kind]:
+        value = getattr(event, name)
+        if not (is_right(value) or (optional and value is None)):
+            raise damaged(f"an event of kind {kind} has the {name} {_shown(value)}")
+    return event
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # Python does not print integers of thousands of digits
+        return "of thousands of digits"
 
 
 def check_json(kind: str, body: str) -> None:
     """Raises StorageError where `from_json` would, in a fraction of its time for the bulk of a log."""
-    usual = _USUAL.get(kind)
+    usual = _USUAL.get(kind) if isinstance(kind, str) and isinstance(body, str) else None
     if usual is None or usual.fullmatch(body) is None:
         from_json(kind, body)

@@ -6,7 +6,8 @@ step turns the fields of one version into those of the next. A new field needs n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
@@ -19,14 +20,45 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 """From the fields of one version of a record to those of the next."""
 
 
+MOST_SECONDS = 253_402_300_799.0
+"""The last second of the year 9999 since the epoch. No clock shows a later time, and no calendar takes it."""
+
+
 def newer(what: str) -> StorageError:
     """The error for data that this version does not know. what: where it is and what it is."""
-    return StorageError(what, reason="written by a newer hpt, upgrade", problem=StorageProblem.NEWER)
+    return StorageError(_short(what), reason="written by a newer hpt, upgrade", problem=StorageProblem.NEWER)
 
 
 def damaged(what: str) -> StorageError:
     """The error for data that no version can have written."""
-    return StorageError(what, reason="damaged, restore it from a copy", problem=StorageProblem.DAMAGED)
+    return StorageError(
+        _short(what), reason="damaged, restore it from a copy", problem=StorageProblem.DAMAGED
+    )
+
+
+def _short(what: str) -> str:
+    """In a line, and not as long as what is stored may be."""
+    what = " ".join(what.split())
+    return what if len(what) <= _LONGEST else f"{what[:_LONGEST]}..."
+
+
+_LONGEST = 400
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turns every failure to make sense of stored data into the error for damaged data.
+
+    Data can be wrong in more ways than can be listed: a list where an object was, a name that nothing has, a
+    number beyond a calendar. None of them is more than one job's damage.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise damaged(f"{what} cannot be read ({type(error).__name__}: {reason:.200})") from error
 
 
 @cache

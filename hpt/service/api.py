@@ -116,7 +116,7 @@ class Service:
         try:
             plain, violations = check_shape(load_shapes(), shape, request, mode.overlay)
             if violations:
-                raise ValidationError(violations)
+                raise ValidationError(violations, violations.more)
             return handler(self._context, plain)
         except ServiceError:
             raise

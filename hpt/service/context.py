@@ -9,15 +9,16 @@ from contextlib import suppress
 from typing import Any
 
 from hpt.errors import HptError, JobNotFoundError, RetryableError
+from hpt.job.document import is_of_service
 from hpt.job.limits import Limits
 from hpt.job.notes import stop_requested
-from hpt.job.state import JobStatus, TrainingJob
+from hpt.job.state import JobStatus, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.response import Account
 from hpt.service.errors import as_refusal, not_found
 from hpt.service.jobs import Job, Jobs
-from hpt.service.launcher import RUNNER, Launcher
+from hpt.service.launcher import Launcher
 from hpt.storage.base import JobRecord
 from hpt.storage.sqlite import SQLiteStorage
 
@@ -91,17 +92,18 @@ class Context:
         """
         if record.owner_pid is None and not _ended(record):
             directory = self.session.job_directory(record.name)
-            if self.launcher.manages(directory, record.created):
+            if is_of_service(record.document) or self.launcher.manages(directory, record.created):
                 with suppress(RetryableError):
                     self.start(record)
 
     def ensure_runners(self) -> None:
-        """Start a runner for every job of the service whose last runner died."""
+        """Start a runner for every job of a service that has none: the last one died, or the service did
+        before it started the first.
+        """
         with suppress(HptError, OSError):  # unreadable jobs are reported to those who request them
             for key in self.storage.names():
                 with suppress(HptError, OSError):
-                    if (self.session.root / key / RUNNER).exists():
-                        self.ensure_runner(self.storage.record(key))
+                    self.ensure_runner(self.storage.record(key))
 
     def start(self, record: JobRecord) -> None:
         """Start a runner for a job, unless it has one.
@@ -117,7 +119,7 @@ class Context:
                 return False
             return now.owner_pid is None and now.created == record.created and not _ended(now)
 
-        modified = record.summary.get("modified", record.created)
+        modified = read_summary(record.summary, record.created)["modified"]
         directory = self.session.job_directory(record.name)
         self.launcher.start(record.name, directory, record.created, modified, needed)
 
@@ -155,4 +157,5 @@ class Context:
 
 
 def _ended(record: JobRecord) -> bool:
-    return JobStatus(record.summary.get("status", JobStatus.IN_PROGRESS)).ended
+    """Whether a job has ended. Raises StorageError where its summary is damaged."""
+    return JobStatus(read_summary(record.summary, record.created)["status"]).ended

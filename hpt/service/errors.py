@@ -6,6 +6,7 @@ A client may run on another machine, so messages contain no path of this machine
 from __future__ import annotations
 
 from hpt.errors import (
+    MOST_VIOLATIONS,
     DependencyError,
     ExecutorError,
     HptError,
@@ -18,6 +19,7 @@ from hpt.errors import (
     StorageError,
     StorageProblem,
     ValidationError,
+    shortened,
 )
 
 VALIDATION = "ValidationException"
@@ -90,14 +92,18 @@ def refusal(error: ValidationError) -> ServiceError:
     """The error for a request that breaks rules, with all of them in one message (behaviour 2.2)."""
     shapes = [violation for violation in error.violations if violation.rule == "shape"]
     code = error.violations[0].code if error.violations else VALIDATION
-    if not shapes:
-        return ServiceError(code, "; ".join(str(violation) for violation in error.violations))
-    count = f"{len(shapes)} validation error{'s' if len(shapes) > 1 else ''} detected: "
-    parts = (
+    listed = shapes or error.violations
+    count = len(listed) + error.more
+    head = f"{count} validation error{'s' if count > 1 else ''} detected: " if shapes else ""
+    parts = [
         f"Value at '{_camel(violation.path)}' failed to satisfy constraint: {violation.message}"
-        for violation in shapes
-    )
-    return ServiceError(code, count + "; ".join(parts))
+        if shapes
+        else str(violation)
+        for violation in listed[:MOST_VIOLATIONS]
+    ]
+    if count > len(parts):
+        parts.append(f"and {count - len(parts)} more")
+    return ServiceError(code, head + "; ".join(map(shortened, parts)))
 
 
 def _camel(path: str) -> str:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from hpt.errors import JobNotFoundError, StorageError
 from hpt.host.identity import ProcessIdentity
 from hpt.job.config import JobConfig
-from hpt.job.document import from_document, request_of
+from hpt.job.document import request_of
 from hpt.job.extension import extended
-from hpt.job.notes import stop_requested
+from hpt.job.notes import check_notes, stop_requested
+from hpt.job.recorded import apply_events, read_config, read_state
 from hpt.job.state import JobState, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account, last_modified, training_job_entry
@@ -78,7 +79,7 @@ class Job:
         """The notes on the job."""
         notes = self._notes  # which another thread may reset
         if notes is None:
-            notes = self._notes = self.storage.notes(self.key)
+            notes = self._notes = _checked_notes(self.storage, self.key)
         return notes
 
     def training_job(self, name: str) -> TrainingJob | None:
@@ -99,6 +100,13 @@ class Job:
         self._notes = self._shown = None
         for number in self.state.running:
             self._entries.pop(number, None)
+
+
+def _checked_notes(storage: SQLiteStorage, key: str) -> Sequence[Note]:
+    """The notes on a job. Raises StorageError where one is damaged or of a newer version."""
+    notes = storage.notes(key)
+    check_notes(notes)
+    return notes
 
 
 def _entry(job: TrainingJob, account: Account) -> Entry:
@@ -157,10 +165,10 @@ class Jobs:
         record = storage.record(key)
         if record.summary:
             record = replace(record, summary=read_summary(record.summary, record.created))
-        stopping = stop_requested(storage.notes(key))
+        stopping = stop_requested(_checked_notes(storage, key))
         if known is not None and known.record.document == record.document:
             return replace(known, record=record, stopping=stopping, stamp=stamp)
-        return Listed(record, stopping, from_document(record.document), stamp)
+        return Listed(record, stopping, read_config(record.name, record.document), stamp)
 
     def all(self, *, deleted: bool = False) -> Iterator[Job]:
         """Every readable tuning job with its state; with `deleted`, also deleted ones, for their training
@@ -219,10 +227,11 @@ class Jobs:
         stamp = storage.stamp(name)
         record, events = storage.read(name)
         read_summary(record.summary, record.created)
-        config = extended(from_document(record.document), events)
-        state = JobState.fold(config.objective_type, record.created, events)
+        config = extended(read_config(record.name, record.document), events)
+        state = read_state(config, record.created, events)
         last = events[-1] if events else None
-        job = Job(config, record, state, storage, name.lower(), last, stamp)
+        notes = _checked_notes(storage, name)  # before any list needs them
+        job = Job(config, record, state, storage, name.lower(), last, stamp, _notes=notes)
         self._keep(place, job)
         return job
 
@@ -260,10 +269,11 @@ class Jobs:
         if record.created != job.record.created or (known and (not events or events[0] != job.last)):
             return False
         job.forget()
-        for event in events[1 if known else 0 :]:
-            job.state.apply(event)
-            job.last = event
-        job.config = extended(job.config, events)
+        fresh = events[1 if known else 0 :]
+        apply_events(job.config, job.state, fresh)
+        job.last = fresh[-1] if fresh else job.last
+        job.config = extended(job.config, fresh)
+        job._notes = _checked_notes(job.storage, job.key)
         job.record, job.stamp = record, stamp
         return True
 

@@ -1,12 +1,14 @@
 """Starts the process that runs a tuning job: detached, so that it outlives the client.
 
 The job's directory holds the output of its runners (`runner.log`) and the identity of the last one
-(`runner.json`). A job with a `runner.json` was started by a service, which starts another runner if it dies.
+(`runner.json`). A job that a service created, or that has a `runner.json`, gets another runner if its last
+one dies, or if the service died before it started the first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -18,9 +20,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from hpt.errors import ExecutorError
+from hpt.errors import ExecutorError, HptError
 from hpt.host.identity import ProcessIdentity
+from hpt.host.private import open_private
 from hpt.running import detached
+from hpt.search.stored import MOST_SECONDS
 
 LOG = "runner.log"
 RUNNER = "runner.json"
@@ -30,6 +34,9 @@ FREE_RESTARTS = 3
 """This many runners in a row that changed nothing are replaced at once, the next ones after a growing pause.
 """
 LONGEST_PAUSE = 60.0
+
+MOST_BYTES = 1 << 16
+"""A larger `runner.json` is not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,9 @@ class Runner:
     @property
     def pause(self) -> float:
         """Seconds between the start of this runner and the next, if this one changes nothing either."""
-        return 0.0 if self.idle < FREE_RESTARTS else min(LONGEST_PAUSE, 2.0 ** (self.idle - FREE_RESTARTS))
+        return (
+            0.0 if self.idle < FREE_RESTARTS else min(LONGEST_PAUSE, 2.0 ** min(9, self.idle - FREE_RESTARTS))
+        )
 
 
 class Launcher:
@@ -122,7 +131,7 @@ class Launcher:
     def _spawn(self, name: str, directory: Path) -> int:
         command = [sys.executable, "-P", str(detached.__file__), str(self._root), name]
         try:
-            with (directory / LOG).open("ab") as output:
+            with open(directory / LOG, "ab", opener=open_private) as output:
                 process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -147,15 +156,18 @@ class Launcher:
         if unwritten is not None:
             return unwritten
         try:
-            document = json.loads((directory / RUNNER).read_text(encoding="utf-8"))
-            return Runner(**{field.name: document[field.name] for field in fields(Runner)})
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+            document = json.loads(_read_regular(directory / RUNNER, MOST_BYTES))
+            runner = Runner(**{field.name: document[field.name] for field in fields(Runner)})
+            _check(runner)
+        except (HptError, OSError, ValueError, LookupError, TypeError, RecursionError):
+            return None  # damaged: as if no runner was started
+        return runner
 
     def _write(self, directory: Path, runner: Runner) -> None:
         temporary = directory / f"{RUNNER}.new"
         try:
-            temporary.write_text(json.dumps(asdict(runner)), encoding="utf-8")
+            with open(temporary, "w", encoding="utf-8", opener=open_private) as file:
+                file.write(json.dumps(asdict(runner)))
             temporary.replace(directory / RUNNER)
         except OSError:  # a full disk must not keep a job from being ended
             with self._lock:
@@ -165,11 +177,40 @@ class Launcher:
                 self._unwritten.pop(directory, None)
 
 
+def _check(runner: Runner) -> None:
+    """Raises ValueError or an error of the identity where a member has a value that no service wrote."""
+    times = runner.created, runner.started, runner.modified
+    if not all(type(each) in (int, float) and abs(each) <= MOST_SECONDS for each in times):
+        raise ValueError("a time is not one")
+    if type(runner.idle) is not int or not 0 <= runner.idle < 2**53:
+        raise ValueError("idle is not a count")
+    if runner.identity:
+        ProcessIdentity.parse(runner.identity)
+
+
+def _read_regular(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes; never waits, as opening a FIFO would.
+
+    Raises:
+        OSError: it cannot be read, is no regular file or is larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_mode & 0o170000 != 0o100000:
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def _try_lock(path: Path) -> Iterator[bool]:
     """Hold an exclusive lock across threads and processes; yields False if it is taken, never waits."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError:  # a directory that cannot be written: the lease decides between two runners
         yield True
         return

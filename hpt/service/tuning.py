@@ -30,7 +30,7 @@ def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
     context.session.inherit(config, time.time(), warm_start_jobs=most)  # parents come before limits
     with context.creating:
         _refuse_too_many(context)
-        config = context.session.create(config, request=filled, warm_start_jobs=most)
+        config = context.session.create(config, request=filled, warm_start_jobs=most, of_service=True)
     try:
         context.start(context.storage.record(config.name))
     except HptError:

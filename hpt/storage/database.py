@@ -15,9 +15,11 @@ from typing import Self
 from urllib.parse import quote
 
 from hpt.errors import StorageError, StorageProblem
+from hpt.host.private import open_private
 from hpt.job.notes import STOP, stop_requested
-from hpt.search.stored import newer
+from hpt.search.stored import damaged, newer
 from hpt.storage.base import Note
+from hpt.storage.rows import note_of
 
 DATABASE = "job.sqlite"
 LOCK = "owner.lock"
@@ -45,7 +47,6 @@ next taken over: its owner may be of an earlier version, which looks for the fla
 
 Execute = Callable[..., sqlite3.Cursor]
 
-_RESTORE = "the file is damaged: restore it from a copy, or delete its directory"
 _PROBLEMS = {
     sqlite3.SQLITE_FULL: (StorageProblem.FULL, "free space on its file system"),
     sqlite3.SQLITE_IOERR: (StorageProblem.WRITING, "check its disk, quota and file-size limit"),
@@ -56,15 +57,15 @@ _PROBLEMS = {
     sqlite3.SQLITE_READONLY: (StorageProblem.FORBIDDEN, "make it writable"),
     sqlite3.SQLITE_PERM: (StorageProblem.FORBIDDEN, "make it writable"),
     sqlite3.SQLITE_CANTOPEN: (StorageProblem.FORBIDDEN, "make it readable and writable"),
-    sqlite3.SQLITE_CORRUPT: (
-        StorageProblem.DAMAGED,
-        "the file is damaged: restore it from a copy, or delete its directory",
-    ),
-    sqlite3.SQLITE_NOTADB: (
-        StorageProblem.DAMAGED,
-        "the file is damaged: restore it from a copy, or delete its directory",
-    ),
 }
+_DAMAGED = frozenset(
+    (
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT),
+        # The statements are right: a table or a column is missing, or has other rules.
+        *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT),
+        0,  # raised by Python: a string that is not UTF-8
+    )
+)
 _NO_WRITING = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
 _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY))
 
@@ -95,6 +96,9 @@ def storage_error(error: Exception, path: Path, what: str, name: str = "", root:
         code = _primary_code(error)
         reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
     problem, fix = _PROBLEMS.get(code, (StorageProblem.OTHER, "check the file and its file system"))
+    if code in _DAMAGED and isinstance(error, sqlite3.Error):
+        problem = StorageProblem.DAMAGED
+        fix = "the file is damaged: restore it from a copy, or delete its directory"
     facts = {"path": str(path), "name": name, "root": root or str(path.parent)}
     return StorageError(what, reason=reason, fix=fix, problem=problem, **facts)
 
@@ -129,6 +133,25 @@ def _has_flag(execute: Execute) -> bool:
     return int(execute("PRAGMA user_version").fetchone()[0]) == 1
 
 
+def lock_owner(directory: Path, patience: float = 0.0) -> int | None:
+    """A descriptor that holds the lock on the owner's file of a job; None where another process holds it."""
+    deadline = time.monotonic() + patience
+    try:
+        descriptor = open_private(directory / LOCK, os.O_RDWR | os.O_CREAT)
+    except OSError:
+        return None
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK and time.monotonic() < deadline:
+                time.sleep(0.01)  # perhaps only a call of `is_locked`
+                continue
+            os.close(descriptor)
+            return None
+        return descriptor
+
+
 class Database:
     """An open job database. As a context manager it is closed on leaving, unless `kept`.
 
@@ -148,8 +171,10 @@ class Database:
         self._lock: int | None = None
         self._new = mode == "rwc"  # there is no job to resume yet
         try:
+            if self._new:  # SQLite gives its log and journal the permissions of the database
+                os.close(open_private(self.path, os.O_RDWR | os.O_CREAT))
             self.connection = self._connect(mode, busy_seconds)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._failure(error, "the job's state could not be opened") from error
 
     def _failure(self, error: Exception, what: str) -> StorageError:
@@ -230,6 +255,8 @@ class Database:
             if _primary_code(error) not in _KEEP_CONNECTION:
                 self.usable = False
             raise self._failure(error, what) from error
+        except (OverflowError, TypeError) as error:  # a number beyond SQLite's, a row that is not there
+            raise damaged(f"{what} ({error})").at(str(self.path)) from error
 
     def holds_job(self) -> bool:
         """Whether a job was ever committed.
@@ -241,6 +268,8 @@ class Database:
             version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
         except sqlite3.Error as error:
             raise self._failure(error, "the job could not be read") from error
+        if version < 0:
+            raise damaged(f"the job has schema {version}").at(str(self.path))
         if version > SCHEMA_VERSION:
             what = f"the job has schema {version}, and {SCHEMA_VERSION} is the latest known here"
             raise newer(what).at(str(self.path))
@@ -301,7 +330,7 @@ class Database:
         rows: list[tuple[int, str]] = []
         if execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone():
             rows = execute("SELECT after, body FROM note ORDER BY seq").fetchall()
-        notes = tuple(Note(after, json.loads(body)) for after, body in rows)
+        notes = tuple(note_of(after, body) for after, body in rows)
         flagged = _has_flag(execute) and execute("SELECT stop FROM control").fetchone()[0]
         return (*notes, Note(0, STOP)) if flagged and not stop_requested(notes) else notes
 
@@ -311,27 +340,13 @@ class Database:
         """
         if self._lock is not None:
             return True
-        deadline = time.monotonic() + patience
-        try:
-            descriptor = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError:
-            return False
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno == errno.EWOULDBLOCK and time.monotonic() < deadline:
-                    time.sleep(0.01)  # perhaps only a call of `is_locked`
-                    continue
-                os.close(descriptor)
-                return False
-            self._lock = descriptor
-            return True
+        self._lock = lock_owner(self.directory, patience)
+        return self._lock is not None
 
     def is_locked(self) -> bool:
         """Whether a process, wherever it runs, holds the owner's file."""
         try:
-            descriptor = os.open(self.directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.directory / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
             return False
         try:

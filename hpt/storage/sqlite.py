@@ -20,6 +20,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ from hpt.errors import (
     JobOwnedError,
     LeaseLostError,
     StorageError,
+    StorageProblem,
 )
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
+from hpt.host.private import make_directory
 from hpt.search.events import Event, check_json, from_json, to_json
-from hpt.search.stored import damaged
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
@@ -42,11 +44,17 @@ from hpt.storage.database import (
     Database,
     Execute,
     add_note,
+    lock_owner,
     storage_error,
     upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
+from hpt.storage.removal import set_aside, sweep
+from hpt.storage.rows import events_of, last_event, owner_of, record_of, token_of
 from hpt.storage.stamp import Stamp, take_stamp
+
+_OWNER = "SELECT token, pid, identity FROM owner"
+_EXTENT = "SELECT count(*), min(seq), max(seq) FROM event"
 
 DELETED = ".deleted"
 """The folder of deleted jobs: itself the state directory of a storage."""
@@ -122,24 +130,33 @@ class SQLiteStorage:
         """The directory of the job of that name, whether it exists or not."""
         return self._state / job_key(name)
 
-    def create(
-        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
-    ) -> None:
+    def make_directory(self, name: str) -> Path:
+        """Make the directory of a job of that name, durably, with the state directory: both are private."""
         directory = self.path(name)
-        encoded, rows = _encodable(json.dumps(document)), _rows(events)
         try:
             for level in reversed([directory, *directory.parents]):
                 if not level.is_dir():
-                    level.mkdir(exist_ok=True)
+                    if level == directory or level == self._state:
+                        make_directory(level)
+                    else:  # no part of the state directory, so that it is the user's umask that counts
+                        level.mkdir(exist_ok=True)
                     fsync_directory(level.parent)
         except OSError as error:
             raise storage_error(error, directory, "the job's directory could not be made") from error
+        return directory
+
+    def create(
+        self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
+    ) -> None:
+        encoded, rows = _encodable(json.dumps(document)), _rows(events)
+        directory = self.make_directory(name)
         with self._exclusive(name), Database(directory, "rwc", self._busy) as database:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
             # mode.
             with database.transaction("the job could not be stored") as execute:
                 if database.holds_job():
-                    taken = execute("SELECT name FROM job").fetchone()[0]
+                    row = execute("SELECT name FROM job").fetchone()
+                    taken = row[0] if row is not None and isinstance(row[0], str) else name
                     raise JobExistsError(
                         f"a tuning job named {taken!r} exists in {self._state}; choose another name",
                         name=taken,
@@ -152,12 +169,14 @@ class SQLiteStorage:
             fsync_directory(directory)
 
     def acquire(self, name: str) -> Lease:
+        self._present(name)
         with self._exclusive(name):
             key = job_key(name)
             fresh = key not in self._open
             database = self._keep(name)
             try:
-                return self._take_over(name, database)
+                with self._located(name):
+                    return self._take_over(name, database)
             except BaseException:
                 if fresh:
                     self._forget(key)
@@ -166,24 +185,25 @@ class SQLiteStorage:
     def _take_over(self, name: str, database: Database) -> Lease:
         what = "the job could not be taken over"
         with database.snapshot(what) as execute:
-            self._refuse_living_owner(name, database, execute("SELECT identity FROM owner").fetchone()[0])
+            self._refuse_living_owner(name, database, execute(_OWNER).fetchone())
         database.set_journal("DELETE" if is_shared(filesystem_kind(database.directory)) else "WAL")
         with database.transaction(what) as execute:
-            token, owner = execute("SELECT token, identity FROM owner").fetchone()
-            self._refuse_living_owner(name, database, owner)
-            identity = self._identity
+            row = execute(_OWNER).fetchone()
+            self._refuse_living_owner(name, database, row)
+            token, identity = token_of(row), self._identity
             update = "UPDATE owner SET token = ?, pid = ?, identity = ?"
             execute(update, (token + 1, identity.pid, str(identity)))
             upgrade_schema(execute)
-            last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+            last = last_event(execute(_EXTENT).fetchone())
         database.take_lock()
         database.last, database.known_notes = last, None
         return Lease(name, token + 1)
 
-    def _refuse_living_owner(self, name: str, database: Database, identity: str | None) -> None:
-        if identity is None:
+    def _refuse_living_owner(self, name: str, database: Database, row: Sequence[object] | None) -> None:
+        token_of(row)
+        owner = owner_of(*row[1:]) if row is not None else None
+        if owner is None:
             return
-        owner = ProcessIdentity.parse(identity)
         lives = owner.lives()
         if owner == self._identity:
             who, fix = f"this very process (pid {owner.pid})", "release it first"
@@ -219,7 +239,8 @@ class SQLiteStorage:
         with self._exclusive(lease.name):
             database = self._keep(lease.name)
             with database.transaction("events could not be appended") as execute:
-                token, identity = execute("SELECT token, identity FROM owner").fetchone()
+                row = execute(_OWNER).fetchone()
+                token, identity = (None, None) if row is None else (row[0], row[2])
                 if token != lease.token or identity != str(self._identity):
                     raise LeaseLostError(
                         f"tuning job {lease.name!r} was taken over (token {token}, ours {lease.token}); "
@@ -227,7 +248,7 @@ class SQLiteStorage:
                         name=lease.name,
                     )
                 if database.last is None:
-                    database.last = execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+                    database.last = last_event(execute(_EXTENT).fetchone())
                 # An append that failed while it was being made durable may come to light when the log is next
                 # opened. Its caller got an error.
                 execute("DELETE FROM event WHERE seq > ?", (database.last,))
@@ -248,23 +269,31 @@ class SQLiteStorage:
                 check_json(kind, body)
 
     def _read(self, name: str, after: int) -> tuple[JobRecord, list[tuple[str, str]]]:
-        select = "SELECT kind, body FROM event WHERE seq > ? ORDER BY seq"
+        where = f"WHERE seq > {after:d}" if after else ""  # else with numbers that none can have
+        select = f"SELECT seq, kind, body FROM event {where} ORDER BY seq"
         with (
+            self._located(name),
             self._looking(name) as database,
             database.snapshot("the job could not be read") as execute,
         ):
-            return self._record(database, execute), execute(select, (after,)).fetchall()
+            return self._record(database, execute), events_of(execute(select).fetchall(), after)
 
     @contextlib.contextmanager
     def _located(self, name: str) -> Iterator[None]:
-        """Adds the path of the job's database to a refusal of an event."""
+        """Adds the path of the job's database to a refusal of what is in it."""
         try:
             yield
         except StorageError as error:
+            if error.path:
+                raise
             raise error.at(str(self.path(name) / DATABASE)) from error
 
     def names(self) -> list[str]:
         """The names of every stored job, in lower case and in order, and of some directories without one."""
+        return [name for name in self._directories() if name == name.lower()]
+
+    def _directories(self) -> list[str]:
+        """The names of the directories that may hold a job, in order."""
         try:
             names = sorted(entry.name for entry in self._state.iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -277,16 +306,28 @@ class SQLiteStorage:
         """How the job's files look from outside; None where that says nothing about their contents."""
         if self._shared is None:
             self._shared = is_shared(filesystem_kind(self._state))
-        return None if self._shared else take_stamp(f"{self._state}/{name.lower()}/{DATABASE}")
+        path = f"{self._state}/{name.lower()}/{DATABASE}"
+        try:
+            return None if self._shared else take_stamp(path)
+        except OSError as error:
+            raise storage_error(error, Path(path), "the job could not be read") from error
 
     def record(self, name: str) -> JobRecord:
         """The job without its events. Raises JobNotFoundError."""
-        with self._looking(name) as database, database.snapshot("the job could not be read") as execute:
+        with (
+            self._located(name),
+            self._looking(name) as database,
+            database.snapshot("the job could not be read") as execute,
+        ):
             return self._record(database, execute)
 
     def jobs(self) -> list[JobRecord]:
         records = []
-        for name in self.names():
+        for name in self._directories():
+            if name != name.lower():
+                problem = f"no job is found in the directory {name!r}; rename it to {name.lower()!r}"
+                records.append(JobRecord(name, 0.0, {}, {}, problem=problem))
+                continue
             try:
                 records.append(self.record(name))
             except JobNotFoundError:
@@ -297,17 +338,24 @@ class SQLiteStorage:
 
     def add_note(self, name: str, body: Mapping[str, Any]) -> None:
         encoded = _encodable(json.dumps(body))
-        with self._exclusive(name), self._existing(name) as database:
+        with self._located(name), self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
                 add_note(execute, encoded)
             database.known_notes = None
 
     def notes(self, name: str) -> Sequence[Note]:
-        with self._looking(name) as database:
+        with self._located(name), self._looking(name) as database:
             return database.notes()
 
-    def delete(self, name: str) -> None:
-        """Move the job's database to `.deleted`; nothing else in its directory is touched."""
+    def delete(self, name: str, *, files: bool = False) -> None:
+        """Move the job's database to `.deleted`, and touch nothing else in its directory; with `files`,
+        remove the directory, also that of a job that cannot be read.
+        """
+        if files:
+            with self._exclusive(name):
+                self._delete_directory(name)
+            sweep(self._state)
+            return
         with self._exclusive(name):
             with self._existing(name):
                 self.release(self.acquire(name))  # refused if a process runs it
@@ -324,12 +372,48 @@ class SQLiteStorage:
             except OSError as error:
                 raise storage_error(error, source, "the job could not be deleted") from error
 
+    def _delete_directory(self, name: str) -> None:
+        self._present(name)
+        lease, lock = None, None
+        try:
+            lease = self.acquire(name)
+            self._open[job_key(name)].set_journal("DELETE")  # no process has its log open, and none gets it
+        except StorageError as error:
+            if lease is not None:
+                self.release(lease)
+                raise
+            if error.problem not in (StorageProblem.DAMAGED, StorageProblem.NEWER):
+                raise
+            if (lock := lock_owner(self.path(name), 0.2)) is None:
+                raise JobOwnedError(
+                    f"tuning job {name!r} is run by another process; end it first",
+                    0,
+                    name=name,
+                    root=str(self._state),
+                ) from error
+        key = job_key(name)
+        try:
+            if lease is not None:
+                self._forget(key)  # the job still has an owner, this process, so that nobody takes it over
+            set_aside(self._state, key)
+        except OSError as error:
+            if lease is not None:
+                self._keep(name)
+                self.release(lease)
+            raise storage_error(error, self.path(name), "the job could not be deleted") from error
+        finally:
+            if lock is not None:
+                os.close(lock)
+
     def _free_archive(self, key: str) -> Path:
         """A new folder for a deleted job of that name."""
         for ordinal in itertools.count(1):
             folder = self._state / DELETED / f"{key}.{ordinal}"
             try:
-                folder.mkdir(parents=True)
+                make_directory(folder.parent)
+                if folder.exists():
+                    continue
+                make_directory(folder)
             except FileExistsError:
                 continue
             return folder
@@ -371,6 +455,16 @@ class SQLiteStorage:
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[Database]:
         """The job's database, opened anew. Raises JobNotFoundError."""
+        directory, missing = self._present(name)
+        with Database(directory, "rw", self._busy) as database:
+            if not database.holds_job():
+                raise missing
+            yield database
+
+    def _present(self, name: str) -> tuple[Path, JobNotFoundError]:
+        """The directory of the job, which has a database, and the error if that holds no job. Raises the same
+        JobNotFoundError.
+        """
         missing = JobNotFoundError(
             f"no tuning job named {name!r} in {self._state}", name=name, root=str(self._state)
         )
@@ -383,26 +477,22 @@ class SQLiteStorage:
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
-        with Database(directory, "rw", self._busy) as database:
-            if not database.holds_job():
-                raise missing
-            yield database
+        return directory, missing
 
     def _record(self, database: Database, execute: Execute) -> JobRecord:
-        name, created, document, summary, pid, identity = execute(
+        row = execute(
             "SELECT name, created, document, summary.body, pid, identity FROM job, summary, owner"
         ).fetchone()
-        lives = None
-        if identity is not None:
-            lives = ProcessIdentity.parse(identity).lives()
-            if lives is None:
-                lives = database.is_locked()
-        try:
-            documents = json.loads(document), json.loads(summary)
-        except ValueError as error:
-            raise damaged(f"a stored document is no JSON ({error})").at(str(database.path)) from error
-        alive = {"owner_pid": pid, "owner": identity} if lives else {}
-        return JobRecord(name, created, *documents, **alive)
+        archived = self._state.name == DELETED  # there it is named NAME.2
+        record = record_of(row, None if archived else database.directory.name)
+        pid, identity = row[4:]
+        owner = owner_of(pid, identity)
+        if owner is None:
+            return record
+        lives = owner.lives()
+        if lives is None:
+            lives = database.is_locked()
+        return replace(record, owner_pid=pid, owner=identity) if lives else record
 
 
 def _may_exist(path: str) -> bool:

@@ -245,6 +245,7 @@ def test_reading_what_one_may_not_write(tmp_path: Path, as_nobody: object) -> No
     storage.release(lease)
     storage.close()
     directory = tmp_path / "state" / "job"
+    (tmp_path / "state").chmod(0o755)  # its owner lets others look
     for path in (directory / "job.sqlite", directory):
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) | 0o044 | 0o111)
 

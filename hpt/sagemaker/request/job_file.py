@@ -14,28 +14,25 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpt.errors import InputError
-from hpt.sagemaker.request.shapes import SourceText
+from hpt.sagemaker.request.shapes import SourceText, show
+from hpt.sagemaker.request.source import MAX_BYTES, MAX_DEPTH, Budget, check_marks, integer, too_deep
+from hpt.sagemaker.request.yaml_file import read_yaml
 
-if TYPE_CHECKING:
-    import yaml
+__all__ = ["MAX_BYTES", "load_job_file"]
 
-MAX_BYTES = 4 * 2**20
-MAX_NODES = 100_000
-_TAG = "tag:yaml.org,2002:"
-_PLAIN = "plain"
-_TOML_LINE = re.compile(r"""^\s*(\[|[\w"'.-]+(\s*\.\s*[\w"'-]+)*\s*=)""")
-_YAML_NUMBERS: tuple[
-    tuple[str, re.Pattern[str]], ...
-] = (  # the core schema of YAML 1.2: no, off and 1:30 are strings
-    ("null", re.compile(r"~|null|Null|NULL|")),
-    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE")),
-    ("int", re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")),
-    ("float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")),
-    ("float", re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")),
+_TOML_LINE = re.compile(r"""\s*+(\[|[\w"'. \t-]++=)""")
+_TOML_MARKS = "=", ",", ".", "[", "{", "\n", "\\"
+"""Each costs the reader of TOML a step or more, wherever it stands."""
+_TOML_KEY = re.compile(
+    r"""(?<![\w"'-])(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+    rf"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')){{{MAX_DEPTH}}}"""
 )
+_LONGEST = 1000
+"""Characters of a message; what it quotes from a file may be as long as the file."""
+_MOST_LINES = 5
 
 
 def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
@@ -50,13 +47,17 @@ def load_job_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
     text = _read(file)
     if not text.strip():
         raise InputError(f"{file} is empty; write a tuning job request into it")
-    read = {".json": _json, ".yaml": _yaml, ".yml": _yaml, ".toml": _toml}.get(file.suffix.lower()) or _sniff(
-        text
-    )
+    read = {".json": _json, ".yaml": read_yaml, ".yml": read_yaml, ".toml": _toml}.get(
+        file.suffix.lower()
+    ) or _sniff(text)
     try:
         request = read(text, str(file))
     except RecursionError:
-        raise InputError(f"{file} is nested too deeply to be a tuning job request; flatten it") from None
+        raise too_deep(str(file)) from None
+    except InputError as error:
+        if len(str(error)) > len(str(file)) + _LONGEST:
+            raise InputError(f"{str(error)[: len(str(file)) + _LONGEST]}...") from None
+        raise
     if not isinstance(request, dict):
         raise InputError(f"{file} is not an object at its top level; write HyperParameterTuningJobName: ...")
     try:
@@ -98,73 +99,99 @@ def _sniff(text: str) -> Callable[[str, str], Any]:
     if text.lstrip().startswith("{"):
         return _json
     lines = (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
-    return _toml if _TOML_LINE.match(next(lines, "")) else _yaml
-
-
-def _integer(file: str, text: str, digits: str, base: int = 10) -> SourceText:
-    try:
-        return SourceText(text, int(digits, base))
-    except ValueError as error:  # more digits than Python converts
-        raise InputError(
-            f"{file}: a number of {len(text)} digits ({text[:20]}...) is too long; shorten it"
-        ) from error
+    return _toml if _TOML_LINE.match(next(lines, "")) else read_yaml
 
 
 def _json(text: str, file: str) -> Any:
+    check_marks(text, (",", "[", "{"), file)
+    budget = Budget(file)
+
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        budget.take(len(items))
         for key, value in items:
             if key in result:
-                raise InputError(f"{file}: duplicate key {key!r} in an object{_lines(text, key)}; remove one")
+                raise InputError(
+                    f"{file}: duplicate key {show(key)} in an object{_lines(text, key)}; remove one"
+                )
             result[key] = value
         return result
 
     def constant(word: str) -> None:
         raise InputError(f"{file}: {word} is not JSON{_lines(text, word, quoted=False)}; write a number")
 
+    def whole(digits: str) -> SourceText:
+        budget.take()
+        return integer(file, digits, digits)
+
+    def real(digits: str) -> SourceText:
+        budget.take()
+        return SourceText(digits, float(digits))
+
     try:
         plain = json.loads(
             text,
             object_pairs_hook=pairs,
-            parse_int=lambda digits: _integer(file, digits, digits),
-            parse_float=lambda digits: SourceText(digits, float(digits)),
+            parse_int=whole,
+            parse_float=real,
             parse_constant=constant,
         )
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}") from None
-    return _with_source(plain)
+    return _with_source(plain, Budget(file))
 
 
 def _lines(text: str, word: str, quoted: bool = True) -> str:
     """` (lines 3, 7)`: the lines of a key or word in a JSON document."""
+    if len(word) > _LONGEST:
+        return ""
     pattern = rf"{re.escape(json.dumps(word))}\s*:" if quoted else rf"(?<![\w\"]){re.escape(word)}(?![\w\"])"
-    lines = sorted({text.count("\n", 0, match.start()) + 1 for match in re.finditer(pattern, text)})
+    lines: list[int] = []
+    line = end = more = 0
+    for match in re.finditer(pattern, text):
+        line += text.count("\n", end, match.start())
+        end = match.start()
+        if len(lines) < _MOST_LINES and line + 1 not in lines:
+            lines.append(line + 1)
+        elif line + 1 != lines[-1]:
+            more += 1
     if not lines:
         return ""
-    return f" (line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))})"
+    shown = ", ".join(map(str, lines)) + (f" and {more} more" if more else "")
+    return f" (line{'s' * (len(lines) > 1)} {shown})"
 
 
-def _with_source(value: Any) -> Any:
+def _with_source(value: Any, budget: Budget) -> Any:
     """The words `true`, `false` and `null`, for which the JSON reader has no hook, as `SourceText`."""
+    budget.take()
     if isinstance(value, dict):
-        return {key: _with_source(inner) for key, inner in value.items()}
+        return {key: _with_source(inner, budget) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_with_source(inner) for inner in value]
+        return [_with_source(inner, budget) for inner in value]
     if value is None or isinstance(value, bool):
         return SourceText(json.dumps(value), value)
     return value
 
 
 def _toml(text: str, file: str) -> Any:
+    check_marks(text, _TOML_MARKS, file)
+    if (deep := _TOML_KEY.search(text)) is not None:
+        line = text.count("\n", 0, deep.start()) + 1
+        raise InputError(f"{file}:{line}: a key has more than {MAX_DEPTH} parts; write fewer")
     try:
         plain = tomllib.loads(text, parse_float=lambda digits: SourceText(digits, float(digits)))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not valid TOML: {error}") from None
-    except ValueError as error:
+    except ValueError as error:  # of the reader, or of Python, which converts numbers of some thousand digits
         raise InputError(
             f"{file}: a number is too long or a date is invalid ({error}); shorten or quote it"
         ) from None
-    return _from_toml(plain, file)
+    try:
+        return _from_toml(plain, file)
+    except InputError:
+        raise
+    except ValueError:
+        raise InputError(f"{file}: an integer has thousands of digits; shorten it") from None
 
 
 def _from_toml(value: Any, file: str) -> Any:
@@ -183,94 +210,3 @@ def _from_toml(value: Any, file: str) -> Any:
         case dt.date() | dt.time():
             raise InputError(f"{file}: {value} is a date or time, which no member takes; put it in quotes")
     return value
-
-
-def _yaml(text: str, file: str) -> Any:
-    import yaml
-
-    class Loader(yaml.BaseLoader):
-        """Marks scalars written plainly, without quotes or a tag: the only ones that can be numbers."""
-
-        def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
-            if kind is yaml.ScalarNode and implicit[0]:
-                return _PLAIN
-            return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-
-    try:
-        node = yaml.compose(text, Loader=Loader)
-        return _Nodes(file).plain(node, ()) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
-        raise InputError(f"{file}{where}: not valid YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-
-
-class _Nodes:
-    """Converts YAML nodes to plain data and counts them, with aliases counted at each use."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.count = 0
-
-    def fail(self, node: yaml.Node, message: str) -> InputError:
-        return InputError(f"{self.file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}: {message}")
-
-    def plain(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
-        import yaml
-
-        self.count += 1
-        if self.count > MAX_NODES:
-            raise self.fail(node, f"aliases unfold to more than {MAX_NODES} values; write fewer")
-        if id(node) in above:
-            raise self.fail(node, "an alias contains itself; write the value out")
-        inside = (*above, id(node))
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, inside)
-        if isinstance(node, yaml.SequenceNode):
-            self.check_tag(node, "seq")
-            return [self.plain(entry, inside) for entry in node.value]
-        return self.scalar(node)
-
-    def mapping(self, node: yaml.MappingNode, inside: tuple[int, ...]) -> dict[str, Any]:
-        import yaml
-
-        self.check_tag(node, "map")
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise self.fail(key_node, "a key is a list or an object; use a string")
-            key = key_node.value
-            if key in result:
-                raise self.fail(key_node, f"duplicate key {key!r} in an object; remove one")
-            result[key] = self.plain(value_node, inside)
-        return result
-
-    def scalar(self, node: yaml.Node) -> Any:
-        text: str = node.value
-        kind = next((name for name, pattern in _YAML_NUMBERS if pattern.fullmatch(text)), "str")
-        if node.tag == _PLAIN:
-            wanted = kind
-        else:
-            wanted = node.tag.removeprefix(_TAG)
-            if wanted not in ("str", kind):
-                raise self.fail(node, f"{text!r} does not fit the tag {node.tag}; remove the tag")
-        return text if wanted == "str" else _yaml_value(self.file, wanted, text)
-
-    def check_tag(self, node: yaml.Node, wanted: str) -> None:
-        if node.tag != f"{_TAG}{wanted}":
-            raise self.fail(node, f"the tag {node.tag} is not known; remove it")
-
-
-def _yaml_value(file: str, kind: str, text: str) -> SourceText:
-    match kind:
-        case "null":
-            return SourceText(text, None)
-        case "bool":
-            return SourceText(text, text.lower() == "true")
-        case "int":
-            base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-            return _integer(file, text, text if base == 10 else text[2:], base)
-    word = text.lower().replace(".inf", "inf").replace(".nan", "nan")
-    return SourceText(text, float(word))

@@ -142,7 +142,7 @@ def read_request(
         request = overrides.put_into(request)
     plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if shape_violations:
-        raise ValidationError(shape_violations)
+        raise ValidationError(shape_violations, shape_violations.more)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     if facts.is_auto:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpt.errors import Violation
+from hpt.errors import MOST_VIOLATIONS, Violation
 from hpt.sagemaker.request.patterns import matches
 from hpt.search.space import value_string
 
@@ -23,6 +23,16 @@ CODE = "ValidationException"
 RULE = "shape"
 _INTEGERS = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 _SHOWN = 80
+_MOST = 1000
+"""So many violations are collected; the others are counted."""
+_MOST_PARTS = 200
+"""Values with more entries, however they are nested, are not written out in messages."""
+
+
+class Violations(tuple[Violation, ...]):
+    """The violations of a value. more: how many there are beyond those."""
+
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ STRICT = Overlay("strict")
 
 def check_shape(
     shapes: Shapes, root: str, value: object, overlay: Overlay = STRICT
-) -> tuple[Any, tuple[Violation, ...]]:
+) -> tuple[Any, Violations]:
     """The value as plain data, and its violations.
 
     Parameters
@@ -78,12 +88,18 @@ def check_shape(
     -------
     plain
         A copy of the value without `SourceText`; incomplete if it has violations.
-    violations : tuple of Violation
-        All violations.
+    violations : Violations
+        All violations, or the first of very many and the number of the others.
     """
     walk = _Walk(shapes, overlay)
-    plain = walk.visit(value, root, "")
-    return plain, tuple(walk.violations)
+    try:
+        plain = walk.visit(value, root, "")
+    except RecursionError:  # a search expression may contain others
+        plain = None
+        walk.fail("", "is nested too deeply; flatten it")
+    violations = Violations(walk.violations)
+    violations.more = walk.more
+    return plain, violations
 
 
 def members(shapes: Shapes, root: str) -> Iterator[str]:
@@ -106,8 +122,14 @@ def members(shapes: Shapes, root: str) -> Iterator[str]:
 
 def show(value: object) -> str:
     """A value for a message: its repr, cut short."""
+    if isinstance(value, SourceText):
+        value = value.text
+    if isinstance(value, str | bytes):
+        value = value[: _SHOWN + 1]
+    elif _is_large(value):
+        return f"a value of more than {_MOST_PARTS} parts"
     try:
-        text = repr(value.text if isinstance(value, SourceText) else value)
+        text = repr(_spelled(value))
     except ValueError:  # Python refuses to print integers of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
@@ -126,9 +148,13 @@ class _Walk:
         self.shapes = shapes
         self.overlay = overlay
         self.violations: list[Violation] = []
+        self.more = 0
 
     def fail(self, path: str, message: str) -> None:
-        self.violations.append(Violation(CODE, path, RULE, message))
+        if len(self.violations) < _MOST:
+            self.violations.append(Violation(CODE, path, RULE, message))
+        else:
+            self.more += 1
 
     def visit(self, value: object, name: str, path: str) -> Any:
         if value is None or (isinstance(value, SourceText) and value.value is None):
@@ -166,6 +192,8 @@ class _Walk:
             member = key.text if isinstance(key, SourceText) else key
             if member in known:
                 plain[member] = self.visit(inner, known[member]["shape"], _join(path, member))
+            elif len(self.violations) >= MOST_VIOLATIONS:
+                self.fail(_join(path, str(member)), f"is not a member of {path or 'the request'}")
             else:
                 hint = closest(str(member), list(known)) or f"; it takes {', '.join(known)}"
                 self.fail(_join(path, str(member)), f"is not a member of {path or 'the request'}{hint}")
@@ -229,6 +257,12 @@ class _Walk:
                     else value_string(scalar)
                 )
             self.fail(path, f"{show(value)} is {_kind(scalar)} where a string is required; put it in quotes")
+        elif _is_placeholder(value):
+            self.fail(
+                path,
+                f"{show(value)} is an object where a string is required: braces without quotes make one; "
+                "put the value that is meant in their place, in quotes",
+            )
         else:
             self.fail(path, f"{show(value)} is {_kind(value)}; give a string")
         return None
@@ -287,6 +321,8 @@ class _Walk:
 
 
 def _join(path: str, member: str) -> str:
+    if len(member) > _LONGEST_MEMBER:  # than any name or key that is allowed
+        member = f"{member[:_SHOWN]}..."
     return f"{path}.{member}" if path else member
 
 
@@ -294,6 +330,62 @@ def _pattern_message(text: str, pattern: str) -> str:
     if pattern in (".*", ".+"):
         return f"{show(text)} contains a line break, which is not allowed here; take it out"
     return f"{show(text)} does not match the required form {pattern}; change it to fit"
+
+
+_LONGEST_MEMBER = 600
+
+
+def _is_large(value: object) -> bool:
+    """Whether a value has more parts than a message should hold."""
+    left = _MOST_PARTS
+    stack = [value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Mapping):
+            left -= len(part)
+            stack += list(part.values()) if left >= 0 else []
+        elif isinstance(part, list | tuple | set | frozenset):
+            left -= len(part)
+            stack += part if left >= 0 else []
+        elif isinstance(part, str | bytes) and len(part) > _MOST_CHARACTERS:
+            left = -1
+        if left < 0:
+            return True
+    return False
+
+
+_MOST_CHARACTERS = 10_000
+
+
+class _Word(str):
+    """Written in messages as it is, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _spelled(value: object) -> object:
+    """A value whose repr has the words of its author. It is not large."""
+    match value:
+        case SourceText():
+            return _Word(value.text if value.text or value.value is not None else "null")
+        case Mapping():
+            return {_spelled(key): _spelled(inner) for key, inner in value.items()}
+        case list():
+            return [_spelled(inner) for inner in value]
+        case tuple():
+            return tuple(_spelled(inner) for inner in value)
+    return value
+
+
+def _is_placeholder(value: object) -> bool:
+    """Whether it is what `{ROLE_ARN}` becomes in YAML: an object of one key without a value."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    [inner] = value.values()
+    return inner is None or (isinstance(inner, SourceText) and inner.value is None)
 
 
 def _is_huge(value: object) -> bool:
