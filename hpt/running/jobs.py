@@ -1,0 +1,90 @@
+"""Stored tuning jobs for a program in Python: their results, and their end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from hpt.errors import HptError, JobNotFoundError
+from hpt.job.view import JobView
+from hpt.running.dependencies import require_jobs
+from hpt.running.result import TuningResult, make_result
+
+if TYPE_CHECKING:
+    from hpt.running.session import Session
+
+MOST_NEAR = 3
+
+
+def load(name: str, state: str | os.PathLike[str] | None = None) -> TuningResult:
+    """The result of a stored tuning job; of one that runs or was interrupted, how it stands now.
+
+    Nothing is started or changed. A job without a usable value is no error here.
+
+    name: in any case. state: the state directory; None: `$HPT_HOME`, else `~/.hpt`.
+
+    Raises:
+        JobNotFoundError: no job of that name is stored. StorageError: it cannot be read.
+        MissingDependencyError: `hpt[jobs]` is not installed.
+    """
+    with _opened("hpt.load", state) as session:
+        return stored_result(session, name)
+
+
+def delete(name: str, state: str | os.PathLike[str] | None = None) -> None:
+    """Delete a stored tuning job for good, with its logs and models. Jobs that began with its results keep
+    them.
+
+    name: in any case. state: the state directory; None: `$HPT_HOME`, else `~/.hpt`.
+
+    Raises:
+        JobNotFoundError: no job of that name is stored. JobOwnedError: a living process runs it.
+        InputError: one of its training jobs still runs. Nothing was changed.
+        MissingDependencyError: `hpt[jobs]` is not installed.
+    """
+    with _opened("hpt.delete", state) as session:
+        session.delete(name)
+
+
+def stored_result(session: Session, name: str, *, kept: bool = True) -> TuningResult:
+    """The result of a job of this state directory, as `make_result` makes it. Raises JobNotFoundError."""
+    config, record, state = session.load(name)
+    _, events = session.storage.read(name)
+    view = JobView(config, state)
+    directory = session.job_directory(config.name)
+    return make_result(view, events[: state.events], directory, kept=kept, runs=record.owner_pid is not None)
+
+
+def near_names(session: Session, name: str) -> list[str]:
+    """The names of stored jobs that look like `name`, the nearest first."""
+    stored, wanted = session.storage.names(), name.lower()
+    near = get_close_matches(wanted, stored, n=MOST_NEAR)
+    if wanted:
+        near += [each for each in stored if each not in near and each.startswith(wanted)]
+    names = []
+    for each in near[:MOST_NEAR]:
+        with suppress(HptError):  # a directory without a job, or one that cannot be read
+            names.append(session.storage.record(each).name)
+    return names
+
+
+@contextmanager
+def _opened(what: str, state: str | os.PathLike[str] | None) -> Iterator[Session]:
+    """The state directory; an error about an unknown name suggests those that look like it."""
+    require_jobs(what)
+    from hpt.running.session import Session
+
+    session = Session(state)
+    try:
+        yield session
+    except JobNotFoundError as error:
+        near = near_names(session, error.name)
+        if not near:
+            raise
+        message = f"{error}; did you mean {' or '.join(map(repr, near))}?"
+        raise JobNotFoundError(message, name=error.name, root=error.root) from None
+    finally:
+        session.close()
