@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import time
@@ -23,12 +24,14 @@ from hpt.errors import (
     ValidationError,
 )
 from hpt.executors.factory import LOCAL, make_executor
+from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
 from hpt.job.document import from_document, to_document
 from hpt.job.notes import check_notes
 from hpt.job.parents import Parent, inherit
+from hpt.job.plural import quantity
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.differences import differences
@@ -268,6 +271,23 @@ class Session:
         config = from_document(record.document)
         return config, record, JobState.fold(config.objective_type, record.created, events)
 
+    def delete(self, name: str) -> None:
+        """Delete a job with everything that is kept of it: its results, logs and models. Jobs that began with
+        its results keep them.
+
+        Raises:
+            JobNotFoundError: no such job. JobOwnedError: a living process runs it. InputError: one of its
+            training jobs still runs.
+        """
+        with suppress(StorageError):  # whether one that cannot be read can be deleted, the storage says
+            self.storage.release(self.storage.acquire(name))
+        if running := _running_below(self.job_directory(name) / "trials"):
+            raise InputError(
+                f"{quantity(len(running), 'training job')} of tuning job {name!r} still "
+                f"{'runs' if len(running) == 1 else 'run'} ({running[0]}); stop the tuning job first"
+            )
+        self.storage.delete(name, files=True)
+
     @contextmanager
     def take(
         self,
@@ -311,6 +331,20 @@ class Session:
 
 READING = 0.04
 """Seconds a runner reads logs at a time before it handles everything else."""
+
+
+def _running_below(trials: Path) -> list[str]:
+    """The names of the training jobs that have a living supervisor, whoever started it."""
+    running = []
+    for lock in sorted(trials.glob(f"*/attempts/*/{ATTEMPT_LOCK}")):
+        try:
+            with lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running.append(lock.parents[2].name)
+        except OSError:
+            continue  # it went away, or says nothing
+    return running
 
 
 def _working_directory() -> str:

@@ -128,6 +128,10 @@ class Storage(Protocol):
         """Every note, in the order in which they were added; cheap to ask again. Raises JobNotFoundError."""
         ...
 
-    def delete(self, name: str) -> None:
-        """Delete the job; its name is free again. Raises JobNotFoundError, or JobOwnedError if it runs."""
+    def delete(self, name: str, *, files: bool = False) -> None:
+        """Delete the job; its name is free again. Raises JobNotFoundError, or JobOwnedError if it runs.
+
+        files: also everything that a durable storage keeps beside it, logs and models included; a crash
+        leaves all of it or no job. Otherwise the files stay.
+        """
         ...

@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import quote
 
 from hpt.errors import StorageError, StorageProblem
+from hpt.host.files import open_private
 from hpt.job.notes import STOP, stop_requested
 from hpt.search.stored import newer
 from hpt.storage.base import Note
@@ -127,6 +128,25 @@ def upgrade_schema(execute: Execute) -> None:
 def _has_flag(execute: Execute) -> bool:
     """Whether the database is of schema 1, where a flag requests a stop."""
     return int(execute("PRAGMA user_version").fetchone()[0]) == 1
+
+
+def lock_owner(directory: Path, patience: float = 0.0) -> int | None:
+    """A descriptor that holds the lock on the owner's file of a job; None where another process holds it."""
+    deadline = time.monotonic() + patience
+    try:
+        descriptor = open_private(directory / LOCK, os.O_RDWR | os.O_CREAT)
+    except OSError:
+        return None
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK and time.monotonic() < deadline:
+                time.sleep(0.01)  # perhaps only a call of `is_locked`
+                continue
+            os.close(descriptor)
+            return None
+        return descriptor
 
 
 class Database:
@@ -311,22 +331,8 @@ class Database:
         """
         if self._lock is not None:
             return True
-        deadline = time.monotonic() + patience
-        try:
-            descriptor = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError:
-            return False
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno == errno.EWOULDBLOCK and time.monotonic() < deadline:
-                    time.sleep(0.01)  # perhaps only a call of `is_locked`
-                    continue
-                os.close(descriptor)
-                return False
-            self._lock = descriptor
-            return True
+        self._lock = lock_owner(self.directory, patience)
+        return self._lock is not None
 
     def is_locked(self) -> bool:
         """Whether a process, wherever it runs, holds the owner's file."""

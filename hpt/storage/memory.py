@@ -100,7 +100,7 @@ class MemoryStorage:
         with self._lock:
             return [Note(after, json.loads(body)) for after, body in self._job(name).notes]
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, files: bool = False) -> None:
         with self._lock:
             if self._job(name).owned:
                 pid = os.getpid()

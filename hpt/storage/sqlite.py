@@ -30,6 +30,7 @@ from hpt.errors import (
     JobOwnedError,
     LeaseLostError,
     StorageError,
+    StorageProblem,
 )
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
@@ -42,10 +43,12 @@ from hpt.storage.database import (
     Database,
     Execute,
     add_note,
+    lock_owner,
     storage_error,
     upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
+from hpt.storage.removal import set_aside, sweep
 from hpt.storage.stamp import Stamp, take_stamp
 
 DELETED = ".deleted"
@@ -306,8 +309,15 @@ class SQLiteStorage:
         with self._looking(name) as database:
             return database.notes()
 
-    def delete(self, name: str) -> None:
-        """Move the job's database to `.deleted`; nothing else in its directory is touched."""
+    def delete(self, name: str, *, files: bool = False) -> None:
+        """Move the job's database to `.deleted`, and touch nothing else in its directory; with `files`, remove
+        the directory, also that of a job that cannot be read.
+        """
+        if files:
+            with self._exclusive(name):
+                self._delete_directory(name)
+            sweep(self._state)
+            return
         with self._exclusive(name):
             with self._existing(name):
                 self.release(self.acquire(name))  # refused if a process runs it
@@ -323,6 +333,38 @@ class SQLiteStorage:
                     fsync_directory(directory)
             except OSError as error:
                 raise storage_error(error, source, "the job could not be deleted") from error
+
+    def _delete_directory(self, name: str) -> None:
+        lease, lock = None, None
+        try:
+            lease = self.acquire(name)
+            self._open[job_key(name)].set_journal("DELETE")  # no process has its log open, and none gets it
+        except StorageError as error:
+            if lease is not None:
+                self.release(lease)
+                raise
+            if error.problem not in (StorageProblem.DAMAGED, StorageProblem.NEWER):
+                raise
+            if (lock := lock_owner(self.path(name), 0.2)) is None:
+                raise JobOwnedError(
+                    f"tuning job {name!r} is run by another process; end it first",
+                    0,
+                    name=name,
+                    root=str(self._state),
+                ) from error
+        key = job_key(name)
+        try:
+            if lease is not None:
+                self._forget(key)  # the job still has an owner, this process, so that nobody takes it over
+            set_aside(self._state, key)
+        except OSError as error:
+            if lease is not None:
+                self._keep(name)
+                self.release(lease)
+            raise storage_error(error, self.path(name), "the job could not be deleted") from error
+        finally:
+            if lock is not None:
+                os.close(lock)
 
     def _free_archive(self, key: str) -> Path:
         """A new folder for a deleted job of that name."""

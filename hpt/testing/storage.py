@@ -107,8 +107,9 @@ class StorageSuite:
             storage.create(name, {}, 1.0)
         with pytest.raises(JobNotFoundError):
             storage.read(name)
-        with pytest.raises(JobNotFoundError):
-            storage.delete(name)
+        for files in (False, True):
+            with pytest.raises(JobNotFoundError):
+                storage.delete(name, files=files)
         assert storage.jobs() == []
 
     def test_an_unknown_job_is_not_found(self, storage: Storage) -> None:
@@ -188,6 +189,25 @@ class StorageSuite:
             assert storage.jobs() == []
         storage.create("job", {}, 4.0)
         assert (storage.read("job")[1], list(storage.notes("job"))) == ([], [])
+
+    def test_a_job_deleted_with_its_files_is_gone_and_its_name_free(self, storage: Storage) -> None:
+        storage.create("other", {}, 1.0)
+        for created in (1.0, 2.0):
+            storage.create("Job", {}, created)
+            lease = storage.acquire("job")
+            storage.append(lease, events(1, 2), {"a": 1})
+            storage.add_note("job", STOP)
+            with pytest.raises(JobOwnedError):
+                storage.delete("job", files=True)
+            storage.append(lease, events(3, 1), {"a": 2})
+            storage.release(lease)
+            storage.delete("JOB", files=True)
+            for call in (storage.read, storage.acquire, storage.notes):
+                with pytest.raises(JobNotFoundError):
+                    call("job")
+            with pytest.raises(JobNotFoundError):
+                storage.delete("job", files=True)
+            assert [job.name for job in storage.jobs()] == ["other"]
 
     def test_nan_comes_back(self, storage: Storage) -> None:
         storage.create("job", {}, 1.0)
