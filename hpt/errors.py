@@ -16,7 +16,7 @@ HptError
 ├── retry when the other process has ended
 │   JobOwnedError                   the living process `.pid` runs the job `.name`
 ├── fix what is tuned
-│   NoTrialSucceededError (RuntimeError)    the tuning job `.name` ended without a usable value; `.result` has all
+│   NoTrialSucceededError (RuntimeError)    the job `.name` ended without a usable value; see `.result`
 └── give up
     LeaseLostError                  another process took the job `.name` over
     DependencyError                 the library `.library` is missing or unsuitable

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpt.errors import HptError, JobNotFoundError
 from hpt.job.view import JobView
@@ -15,8 +15,21 @@ from hpt.running.result import TuningResult, make_result
 
 if TYPE_CHECKING:
     from hpt.running.session import Session
+    from hpt.storage.base import JobRecord
+    from hpt.storage.sqlite import SQLiteStorage
 
 MOST_NEAR = 3
+
+SIMULATED = "hpt:simulated"
+"""The tag of a stored job that was simulated; its value names the curves."""
+
+
+def is_simulated(document: Mapping[str, Any]) -> bool:
+    """Whether a stored document is that of a job which `hpt simulate` ran: its times are those of a clock
+    that began at 0, and it has no logs and models.
+    """
+    tags = document.get("tags")
+    return isinstance(tags, Mapping) and SIMULATED in tags
 
 
 def load(name: str, state: str | os.PathLike[str] | None = None) -> TuningResult:
@@ -50,24 +63,31 @@ def delete(name: str, state: str | os.PathLike[str] | None = None) -> None:
 
 
 def stored_result(session: Session, name: str, *, kept: bool = True) -> TuningResult:
-    """The result of a job of this state directory, as `make_result` makes it. Raises JobNotFoundError."""
+    """The result of a job of this state directory. Raises JobNotFoundError.
+
+    kept: whether the job's directory stays.
+    """
     config, record, state = session.load(name)
-    _, events = session.storage.read(name)
-    view = JobView(config, state)
-    directory = session.job_directory(config.name)
-    return make_result(view, events[: state.events], directory, kept=kept, runs=record.owner_pid is not None)
+    return result_of(session, JobView(config, state), record, kept=kept)
 
 
-def near_names(session: Session, name: str) -> list[str]:
+def result_of(session: Session, view: JobView, record: JobRecord, *, kept: bool = True) -> TuningResult:
+    """The result of a job that was just loaded; see `make_result`."""
+    _, events = session.storage.read(view.name)
+    directory, runs = session.job_directory(view.name), record.owner_pid is not None
+    return make_result(view, events[: view.events], directory, kept=kept, runs=runs)
+
+
+def near_names(storage: SQLiteStorage, name: str) -> list[str]:
     """The names of stored jobs that look like `name`, the nearest first."""
-    stored, wanted = session.storage.names(), name.lower()
+    stored, wanted = storage.names(), name.lower()
     near = get_close_matches(wanted, stored, n=MOST_NEAR)
     if wanted:
         near += [each for each in stored if each not in near and each.startswith(wanted)]
     names = []
     for each in near[:MOST_NEAR]:
         with suppress(HptError):  # a directory without a job, or one that cannot be read
-            names.append(session.storage.record(each).name)
+            names.append(storage.record(each).name)
     return names
 
 
@@ -81,7 +101,7 @@ def _opened(what: str, state: str | os.PathLike[str] | None) -> Iterator[Session
     try:
         yield session
     except JobNotFoundError as error:
-        near = near_names(session, error.name)
+        near = near_names(session.storage, error.name)
         if not near:
             raise
         message = f"{error}; did you mean {' or '.join(map(repr, near))}?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
+from hpt.host.terminal import printable
 from hpt.job.state import TrainingJob
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
@@ -23,10 +24,21 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
+LONGEST_VALUE = 60
+
+
 def hyperparameters(config: Config, width: int = 1000) -> str:
-    """`eta=0.31 max_depth=4`, cut at `width` characters."""
-    line = " ".join(f"{name}={f'{v:.4g}' if isinstance(v, float) else v}" for name, v in config.items())
-    return line if len(line) <= width else line[: width - 1] + "…"
+    """`eta=0.31 max_depth=4`, a long value cut, and the whole at `width` characters."""
+    line = " ".join(
+        f"{name}={f'{value:.4g}' if isinstance(value, float) else cut(str(value), LONGEST_VALUE)}"
+        for name, value in config.items()
+    )
+    return printable(cut(line, width), keep="")
+
+
+def cut(string: str, width: int) -> str:
+    """The string, with an ellipsis for what is beyond `width` characters."""
+    return string if len(string) <= width else string[: width - 1] + "…"
 
 
 def time_left(runner: TuningJobRunner, now: float) -> float | None:
@@ -54,7 +66,7 @@ def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
         if runner.state.best is job:
             line += " (best so far)"
     if job.failure_reason:
-        line += f"  {' '.join(job.failure_reason.split())[:200]}"
+        line += f"  {printable(' '.join(job.failure_reason.split())[:200], keep='')}"
     return line
 
 
@@ -95,7 +107,8 @@ class PlainProgress:
             case ev.StopDecided():
                 return f"{jobs[event.number].name}  being stopped ({event.reason})"
             case ev.AttemptEnded():
-                return f"{jobs[event.number].name}  {event.outcome.lower()} {event.message}".rstrip()
+                message = printable(" ".join(event.message.split()), keep="")
+                return f"{jobs[event.number].name}  {event.outcome.lower()} {message}".rstrip()
             case ev.TrialEnded():
                 ended = runner.state.launched - len(runner.state.running) - later
                 total = runner.config.limits.max_jobs

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt.errors import InputError, NoTrialSucceededError
+from hpt.job.config import RESULT_METRIC
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus, Point
 from hpt.job.view import AttemptView, JobView, TrialView
@@ -17,7 +18,7 @@ from hpt.search import events as ev
 from hpt.search.trial import Config, Report, Trial
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 RAISE, WARN = "raise", "warn"
 
@@ -35,12 +36,13 @@ class TrialResult(Trial):
     """A trial of a tuning job, with what became of it. Times are seconds since the epoch.
 
     name: of its training job. start, end: when its program began to train and ended, None until then.
-    duration: seconds from its start to its end, None until then. attempts: each with its times and its outcome.
-    metrics: of each metric its last value. curves: of each metric every value, its time and its attempt.
-    stop_reason: what stopped it before its end, "" for nothing. traceback: the Python traceback with which
+    duration: seconds from its start to its end, None until then. attempts: each with its times and its
+    outcome. metrics: of each metric its last value. curves: of each metric every value, its time and its
+    attempt. stop_reason: what stopped it before its end, "" for nothing. traceback: the Python traceback with which
     a program without a usable value ended, "" if it left none. model: where its model lies, "" for none.
     """
 
+    reports: Sequence[TimedReport] = ()
     name: str = ""
     start: float | None = None
     end: float | None = None
@@ -89,7 +91,7 @@ class TuningResult:
     def best_value(self) -> float | None:
         return None if self.best_trial is None else self.best_trial.value
 
-    def to_dataframe(self) -> pandas.DataFrame:
+    def to_dataframe(self) -> pd.DataFrame:
         """One row a trial, in launch order, with typed columns.
 
         `number`, `name`, `status`, `value`, `start` and `end` (UTC), `duration` (seconds), `attempts`,
@@ -207,8 +209,8 @@ def _trial(
         start=trial.training_start,
         end=trial.training_end,
         attempts=trial.attempts,
-        metrics={name: value for name, (value, _) in trial.latest.items()},
-        curves=trial.curves,
+        metrics={name: value for name, (value, _) in trial.latest.items() if name != RESULT_METRIC},
+        curves={name: points for name, points in trial.curves.items() if name != RESULT_METRIC},
         stop_reason=trial.stop_reason,
         traceback=traceback,
         model=trial.model,
@@ -256,8 +258,12 @@ def settle(result: TuningResult, on_failure: str, *, level: int = 2) -> TuningRe
 def _no_success(result: TuningResult) -> NoTrialSucceededError:
     failed = [trial for trial in result.trials if trial.status.ended]
     reason = next((trial.failure_reason for trial in reversed(failed) if trial.failure_reason), "")
-    what = f"none of its {len(failed)} trials succeeded" if len(failed) > 1 else "its only trial did not succeed"
-    message = f"tuning job {result.name!r} ended ({result.completion_reason}): {what if failed else 'no trial ran'}"
+    what = (
+        f"none of its {len(failed)} trials succeeded" if len(failed) > 1 else "its only trial did not succeed"
+    )
+    message = (
+        f"tuning job {result.name!r} ended ({result.completion_reason}): {what if failed else 'no trial ran'}"
+    )
     if reason:
         message += f"; the last reason: {reason}"
     message += "; fix that and tune again"

@@ -15,7 +15,7 @@ from hpt.running.result import TrialResult, TuningResult
 from hpt.search.trial import ObjectiveType
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 MOST_SHOWN = 20
 """The trials that a notebook shows of a result."""
@@ -73,30 +73,30 @@ def _metrics(trials: Sequence[TrialResult]) -> Iterator[Column]:
         yield Column(f"metric.{name}", "number", [trial.metrics.get(name) for trial in trials])
 
 
-def dataframe(result: TuningResult) -> pandas.DataFrame:
+def dataframe(result: TuningResult) -> pd.DataFrame:
     """The table as a pandas data frame. Raises MissingDependencyError."""
     if find_spec("pandas") is None:
         raise MissingDependencyError("TuningResult.to_dataframe", "dataframe", ["pandas"])
-    import pandas
+    import pandas as pd
 
     def series(column: Column) -> Any:
         values = column.values
         match column.kind:
             case "number":
-                return pandas.Series([float("nan") if v is None else v for v in values], dtype="float64")
+                return pd.Series([float("nan") if v is None else v for v in values], dtype="float64")
             case "integer":
                 whole = all(value is not None and abs(value) < 2**63 for value in values)
-                return pandas.Series(values, dtype="int64" if whole else _nullable(values))
+                return pd.Series(values, dtype="int64" if whole else _nullable(values))
             case "time":
                 seconds = [None if value is None else datetime.fromtimestamp(value, UTC) for value in values]
-                return pandas.Series(seconds, dtype="datetime64[ns, UTC]")
+                return pd.Series(seconds, dtype="datetime64[ns, UTC]")
             case "string":
-                return pandas.Series(values, dtype="object").astype("str" if None not in values else "object")
+                return pd.Series(values, dtype="object").astype("str" if None not in values else "object")
             case _:
                 bools = all(isinstance(value, bool) for value in values)
-                return pandas.Series(values, dtype="bool" if bools else "object")
+                return pd.Series(values, dtype="bool" if bools else "object")
 
-    return pandas.DataFrame({column.name: series(column) for column in columns(result)})
+    return pd.DataFrame({column.name: series(column) for column in columns(result)})
 
 
 def _nullable(values: Sequence[Any]) -> str:
