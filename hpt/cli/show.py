@@ -115,9 +115,10 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
         )
         print(f"warm start  results of parents, {config.warm_start.type}: {given}")
-    most = config.completion.max_not_improving
-    if most is not None and view.not_improving is not None:
-        print(f"            {view.not_improving} in a row without a gain of 1 % or more; {most} end the job")
+    if config.completion.max_not_improving is not None and view.not_improving:
+        last = f"{view.not_improving} " if view.not_improving > 1 else ""
+        small = "" if view.best is None or view.not_improving <= since(view, view.best) else "; some by less"
+        print(f"            the last {last}did not improve the best by 1 % or more{small}")
     if view.converged is not None:
         print(f"converged   {moment(view.converged)}; further gains of more than 1 % are unlikely")
     for each in config.definitions:
@@ -156,15 +157,19 @@ def without_success(view: JobView) -> str:
 
 def place(view: JobView, best: TrialView) -> str:
     """`number 14 of 20, 6 ended since and none is better`."""
+    which, count = f"number {best.number} of {view.launched}", since(view, best)
+    if not count:
+        return which
+    return f"{which}, {count} ended since and {'is not' if count == 1 else 'none is'} better"
+
+
+def since(view: JobView, best: TrialView) -> int:
+    """How many training jobs have ended since the best one ended."""
     ended = best.training_end or 0.0
-    since = sum(
+    return sum(
         trial.status.ended and (trial.training_end or 0.0, trial.number) > (ended, best.number)
         for trial in view.trials
     )
-    which = f"number {best.number} of {view.launched}"
-    if not since:
-        return which
-    return f"{which}, {since} ended since and {'is not' if since == 1 else 'none is'} better"
 
 
 def moment(time: float) -> str:

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from hpt.host.terminal import printable
 from hpt.job.lifecycle import PRIMARY
 from hpt.job.plural import quantity
 from hpt.job.view import JobView, TrialView
-from hpt.running.jobs import is_simulated, result_of
+from hpt.running.jobs import is_simulated
 from hpt.running.progress import duration, hyperparameters, number
-from hpt.running.result import TrialResult
+from hpt.running.result import TrialResult, result_of
 from hpt.running.session import Session
 from hpt.running.tables import write_csv
 from hpt.sagemaker.reply.document import full_training_job_document
@@ -84,7 +84,8 @@ def run(options: Namespace) -> int:
     else:
         for i, trial in enumerate(selected):
             print("\n" if i else "", end="")
-            in_full(trial, kept[trial.number], session.job_directory(config.name), view)
+            simulated = is_simulated(record.document)
+            in_full(trial, kept[trial.number], view, session.job_directory(config.name), simulated=simulated)
     return codes.COMPLETED
 
 
@@ -193,18 +194,23 @@ def document(trial: TrialView, kept: TrialResult) -> dict[str, Any]:
     return {member: value for member, value in content.items() if value is not None}
 
 
-def in_full(trial: TrialView, kept: TrialResult, directory: Path, view: JobView) -> None:
+def in_full(
+    trial: TrialView, kept: TrialResult, view: JobView, directory: Path, *, simulated: bool = False
+) -> None:
     """Print everything that is kept of a training job.
 
     Parameters
     ----------
     trial, kept
         The training job.
-    directory
-        That of the tuning job.
     view
         The tuning job.
+    directory
+        That of the tuning job.
+    simulated
+        Whether time began at 0.
     """
+    clock = duration if simulated else moment
     print(f"training job {trial.name}  {trial.secondary} (number {trial.number} of {view.launched})")
     if trial.definition is not None:
         print(f"definition   {trial.definition}")
@@ -217,30 +223,29 @@ def in_full(trial: TrialView, kept: TrialResult, directory: Path, view: JobView)
         if metric != trial.metric:
             print(f"  {printable(metric, keep='')} = {value!r}")
     if kept.start is not None:
-        end = (
-            "" if kept.end is None else f", ended {moment(kept.end)}, ran for {duration(kept.duration or 0)}"
-        )
-        print(f"started      {moment(kept.start)}{end}")
+        end = "" if kept.end is None else f", ended {clock(kept.end)}, ran for {duration(kept.duration or 0)}"
+        print(f"started      {clock(kept.start)}{end}")
     for each in kept.attempts if len(kept.attempts) > 1 else ():
-        end = "goes on" if each.ended is None else f"{each.outcome} {moment(each.ended)}"
-        print(f"  attempt {each.number}: {moment(each.created)}, {end}")
+        end = "goes on" if each.ended is None else f"{each.outcome} {clock(each.ended)}"
+        print(f"  attempt {each.number}: {clock(each.created)}, {end}")
     print("hyperparameters")
     for name, string in trial.hyperparameters.items():
         print(f"  {name} = {printable(string, keep='')}")
-    _print_reports(kept)
-    log = directory / "trials" / trial.name / "attempts" / str(len(kept.attempts)) / LOG
+    _print_reports(kept, clock)
     if kept.traceback:
         print("traceback")
         print("\n".join(f"  {line}" for line in printable(kept.traceback).splitlines()))
+    log = directory / "trials" / trial.name / "attempts" / str(len(kept.attempts)) / LOG
     if log.exists():
         print(f"log          {log}")
 
 
-def _print_reports(kept: TrialResult) -> None:
+def _print_reports(kept: TrialResult, clock: Callable[[float], str]) -> None:
+    """The last reports: number, time and value."""
     if not kept.reports:
         return
     left_out = len(kept.reports) - SHOWN_REPORTS
     last = f", the last {SHOWN_REPORTS}" if left_out > 0 else ""
     print(f"{quantity(len(kept.reports), 'report')}{last}")
     for each in kept.reports[-SHOWN_REPORTS:]:
-        print(f"  {each.number:>5}  {moment(each.time)}  {each.value!r}")
+        print(f"  {each.number:>5}  {clock(each.time)}  {each.value!r}")

@@ -9,13 +9,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hpt.errors import HptError, JobNotFoundError
-from hpt.job.view import JobView
 from hpt.running.dependencies import require_jobs
-from hpt.running.result import TuningResult, make_result
+from hpt.running.result import TuningResult, stored_result
 
 if TYPE_CHECKING:
     from hpt.running.session import Session
-    from hpt.storage.base import JobRecord
     from hpt.storage.sqlite import SQLiteStorage
 
 MOST_NEAR = 3
@@ -60,22 +58,6 @@ def delete(name: str, state: str | os.PathLike[str] | None = None) -> None:
     """
     with _opened("hpt.delete", state) as session:
         session.delete(name)
-
-
-def stored_result(session: Session, name: str, *, kept: bool = True) -> TuningResult:
-    """The result of a job of this state directory. Raises JobNotFoundError.
-
-    kept: whether the job's directory stays.
-    """
-    config, record, state = session.load(name)
-    return result_of(session, JobView(config, state), record, kept=kept)
-
-
-def result_of(session: Session, view: JobView, record: JobRecord, *, kept: bool = True) -> TuningResult:
-    """The result of a job that was just loaded; see `make_result`."""
-    _, events = session.storage.read(view.name)
-    directory, runs = session.job_directory(view.name), record.owner_pid is not None
-    return make_result(view, events[: view.events], directory, kept=kept, runs=runs)
 
 
 def near_names(storage: SQLiteStorage, name: str) -> list[str]:

@@ -20,6 +20,9 @@ from hpt.search.trial import Config, Report, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hpt.running.session import Session
+    from hpt.storage.base import JobRecord
+
 RAISE, WARN = "raise", "warn"
 
 
@@ -38,8 +41,9 @@ class TrialResult(Trial):
     name: of its training job. start, end: when its program began to train and ended, None until then.
     duration: seconds from its start to its end, None until then. attempts: each with its times and its
     outcome. metrics: of each metric its last value. curves: of each metric every value, its time and its
-    attempt. stop_reason: what stopped it before its end, "" for nothing. traceback: the Python traceback with which
-    a program without a usable value ended, "" if it left none. model: where its model lies, "" for none.
+    attempt. stop_reason: what stopped it before its end, "" for nothing. traceback: the Python traceback
+    with which a program without a usable value ended, "" if it left none. model: where its model lies, ""
+    for none.
     """
 
     reports: Sequence[TimedReport] = ()
@@ -131,7 +135,7 @@ def _short(config: Config, width: int = 100) -> str:
 def make_result(
     view: JobView,
     events: Sequence[ev.Event],
-    directory: Path,
+    directory: Path | None = None,
     *,
     kept: bool = True,
     runs: bool = False,
@@ -145,7 +149,7 @@ def make_result(
     events
         Its events, of which `view` is the fold.
     directory
-        Its directory, in which the logs of its training jobs are.
+        Its directory, in which the logs of its training jobs are; None: it has none.
     kept
         Whether that directory stays.
     runs
@@ -176,6 +180,22 @@ def make_result(
     )
 
 
+def stored_result(session: Session, name: str, *, kept: bool = True) -> TuningResult:
+    """The result of a job of this state directory. Raises JobNotFoundError.
+
+    kept: whether the job's directory stays.
+    """
+    config, record, state = session.load(name)
+    return result_of(session, JobView(config, state), record, kept=kept)
+
+
+def result_of(session: Session, view: JobView, record: JobRecord, *, kept: bool = True) -> TuningResult:
+    """The result of a job that was just loaded; see `make_result`."""
+    _, events = session.storage.read(view.name)
+    directory, runs = session.job_directory(view.name), record.owner_pid is not None
+    return make_result(view, events[: view.events], directory, kept=kept, runs=runs)
+
+
 def _reports(events: Sequence[ev.Event]) -> tuple[dict[int, list[TimedReport]], dict[int, int]]:
     """The reports of each trial, and how many there were when it was decided to stop it."""
     reports: dict[int, list[TimedReport]] = {}
@@ -191,10 +211,10 @@ def _reports(events: Sequence[ev.Event]) -> tuple[dict[int, list[TimedReport]], 
 
 
 def _trial(
-    trial: TrialView, reports: Sequence[TimedReport], stopped_after: int | None, directory: Path
+    trial: TrialView, reports: Sequence[TimedReport], stopped_after: int | None, directory: Path | None
 ) -> TrialResult:
     traceback = ""
-    if trial.status.ended and trial.value is None and trial.attempts:
+    if directory is not None and trial.status.ended and trial.value is None and trial.attempts:
         traceback = last_traceback(directory / "trials" / trial.name, trial.attempts[-1].number)
     return TrialResult(
         number=trial.number,

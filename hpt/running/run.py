@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpt.job.notes import STOP
 from hpt.running.drive import Progress, drive
-from hpt.running.jobs import stored_result
-from hpt.running.result import TuningResult
+from hpt.running.result import TuningResult, stored_result
 from hpt.running.runner import TuningJobRunner
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from hpt.errors import MissingDependencyError
 from hpt.host.terminal import printable
-from hpt.running.result import TrialResult, TuningResult
 from hpt.search.trial import ObjectiveType
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hpt.running.result import TrialResult, TuningResult
 
 MOST_SHOWN = 20
 """The trials that a notebook shows of a result."""
