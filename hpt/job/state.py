@@ -21,7 +21,7 @@ from hpt.job.plural import quantity
 from hpt.search import events as ev
 from hpt.search.events import AttemptOutcome, StopReason
 from hpt.search.stored import newer, refuse_unknown
-from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
+from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus, Verdict
 
 
 class JobStatus(StrEnum):
@@ -83,7 +83,7 @@ class TrainingJob:
     preempted: those whose Spot capacity was withdrawn; interrupted: those stopped because the tuner was
     interrupted. ran: seconds of training in attempts that were lost or preempted. paused: seconds between an
     interruption and the next attempt. sequence: the place of its creation among the events of the tuning job,
-    from 1.
+    from 1. stopped_by: why a stopping rule stopped it, None if none did.
     """
 
     number: int
@@ -114,6 +114,7 @@ class TrainingJob:
     attempts: list[Attempt] = field(default_factory=list)
     value: float | None = None
     stop_reason: str = ""
+    stopped_by: Verdict | None = None
     failure_reason: str = ""
     retryable: bool = False
     model: str = ""
@@ -273,6 +274,7 @@ class JobState:
             case ev.StopDecided():
                 job = self._job(event.number)
                 job.stop_reason = event.reason
+                job.stopped_by = event.verdict or job.stopped_by
                 if event.reason != StopReason.INTERRUPTED:  # an interrupted one goes on later
                     job.enter(TrialStatus.STOPPING, "Stopping", event.time, event.reason)
             case ev.AttemptEnded():

@@ -14,7 +14,7 @@ from hpt.job.billing import billable_seconds, training_seconds
 from hpt.job.config import JobConfig
 from hpt.job.state import JobState, JobStatus, Point, TrainingJob, Transition
 from hpt.search.events import ParentResult
-from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus
+from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class TrialView:
     when its status last changed. training_start, training_end: of its program, None until then.
     curves: of each metric every value that was read, in order. latest: of each metric the last value and its
     time. value: its final objective. model: path or URI of its model. spot: it ran on capacity that can be
-    withdrawn. reports: values of the objective that count for its present attempt.
+    withdrawn. reports: values of the objective that count for its present attempt. stop_reason: a
+    `StopReason`, "" if it was not stopped. stopped_by: why a stopping rule stopped it, None if none did.
     """
 
     number: int
@@ -65,6 +66,7 @@ class TrialView:
     value: float | None
     reports: int
     stop_reason: str
+    stopped_by: Verdict | None
     failure_reason: str
     model: str
     spot: bool
@@ -225,6 +227,7 @@ def trial_view(config: JobConfig, job: TrainingJob) -> TrialView:
         value=job.value,
         reports=job.reports,
         stop_reason=job.stop_reason,
+        stopped_by=job.stopped_by,
         failure_reason=job.failure_reason,
         model=job.model,
         spot=definition.spot,

@@ -213,7 +213,11 @@ class TuningJobRunner:
 
     def _decide_stop(self, job: TrainingJob, reason: StopReason, *, now: bool = False) -> None:
         """Stop a training job; its program, if it has one, once that is recorded."""
-        self._emit(ev.StopDecided(self._clock(), job.number, reason))
+        by_rule = reason is StopReason.RULE
+        time = self._clock()
+        self._emit(
+            self._tuner.stop(job.number, time) if by_rule else ev.StopDecided(time, job.number, reason)
+        )
         if job.live:
             self._attempts.stop(_key(job), now=now)
 

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from hpt.search.stored import Step, build, damaged, newer, upgraded
-from hpt.search.trial import Config, TrialStatus
+from hpt.search.trial import Config, TrialStatus, Verdict
 
 
 class StopReason(StrEnum):
@@ -146,10 +146,25 @@ class Reported(Event):
 
 @dataclass(frozen=True, slots=True)
 class StopDecided(Event):
-    """A running trial is to be stopped."""
+    """A running trial is to be stopped.
+
+    rule: the stopping rule that decided so, "" if none did or in logs of earlier versions. report, value,
+    threshold: as those of its `Verdict`.
+    """
 
     number: int
     reason: StopReason
+    rule: str = ""
+    report: int | None = None
+    value: float | None = None
+    threshold: float | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Why a rule stopped the trial; None if none did."""
+        if not self.rule or self.report is None:
+            return None
+        return Verdict(self.rule, self.report, self.value, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt.errors import InputError
-from hpt.search.trial import Config, ObjectiveType, Report, Trial, TrialStatus
+from hpt.search.trial import Config, ObjectiveType, Report, Trial, TrialStatus, Verdict
 
 if TYPE_CHECKING:
     from hpt.search.space import SearchSpace
@@ -221,14 +221,19 @@ class HistoryLog:
         if self.parts:
             self.part(trial.definition).report(self.local[number], report)
 
-    def mark_stopping(self, number: int) -> None:
+    def mark_stopping(self, number: int, verdict: Verdict | None = None) -> None:
         self.version += 1
         trial = self.running[number]
         after = len(trial.reports) if trial.stopped_after is None else trial.stopped_after
         self.stopping_at.setdefault(number, self.version)
-        self.running[number] = replace(trial, status=TrialStatus.STOPPING, stopped_after=after)
+        self.running[number] = replace(
+            trial,
+            status=TrialStatus.STOPPING,
+            stopped_after=after,
+            stopped_by=verdict if trial.stopped_after is None else trial.stopped_by,
+        )
         if self.parts:
-            self.part(trial.definition).mark_stopping(self.local[number])
+            self.part(trial.definition).mark_stopping(self.local[number], verdict)
 
     def end(self, number: int, status: TrialStatus, value: float | None) -> None:
         self.version += 1
@@ -271,6 +276,7 @@ class HistoryLog:
             reports=_Prefix(self.reports[number], count),
             definition=trial.definition,
             stopped_after=trial.stopped_after if stopping else None,
+            stopped_by=trial.stopped_by if stopping else None,
         )
 
 

@@ -77,12 +77,28 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a rule stopped a trial.
+
+    rule: its name. report: after which report of the trial, counted from 1. value: what the trial reported
+    there. threshold: what that was compared with, worse than which it was, in the objective's own sign; None
+    where it was compared with nothing, as at the maximum resource.
+    """
+
+    rule: str
+    report: int
+    value: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A snapshot of one trial.
 
     number: counts from 1 in launch order. config: typed values. value: the final objective in the user's own
     sign, None while running or where none is usable. reports: interim values in the order they were reported.
     stopped_after: how many of them were there when it was decided to stop it, None if it never was.
+    stopped_by: why a stopping rule decided so, None if none did.
     failure_reason: in the result of a tuning job, why it failed or has no value, else "".
     """
 
@@ -94,6 +110,7 @@ class Trial:
     definition: str | None = None
     stopped_after: int | None = None
     failure_reason: str = ""
+    stopped_by: Verdict | None = None
 
     @property
     def objective_status(self) -> ObjectiveStatus:

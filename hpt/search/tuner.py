@@ -34,7 +34,7 @@ from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
 from hpt.search.strategies.base import Strategy, check_integer, check_space
 from hpt.search.strategies.randomness import check_seed
-from hpt.search.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, parse_enum
+from hpt.search.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, Verdict, parse_enum
 
 _NO_CLOCK = 0.0
 
@@ -193,7 +193,7 @@ class Tuner:
             return Decision.STOP
         decision = self.judge(number)
         if decision is Decision.STOP:
-            self.apply(StopDecided(_NO_CLOCK, number, StopReason.RULE))
+            self.apply(self.stop(number, _NO_CLOCK))
         return decision
 
     def tell(self, number: int, value: float | None = None, *, status: str = TrialStatus.COMPLETED) -> None:
@@ -282,6 +282,27 @@ class Tuner:
             return Decision.CONTINUE
         return parse_enum(Decision, self._stopping_rule.decide(self.history, number), "decision")
 
+    def stop(self, number: int, time: float) -> StopDecided:
+        """The event that the stopping rule stops a running trial, `judge` having said so, with its reasons.
+        Nothing is applied.
+
+        Raises:
+            UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
+            InputError: `explain` of the rule gave no `Verdict`.
+        """
+        number = self._running(number)
+        rule = self._stopping_rule
+        explain = getattr(rule, "explain", None)
+        verdict = explain(self.history, number) if callable(explain) else None
+        if verdict is None:
+            reports = self._log.running[number].reports
+            verdict = Verdict(type(rule).__name__, len(reports), reports[-1].value if reports else None)
+        if not isinstance(verdict, Verdict):
+            raise InputError(f"{type(rule).__name__}.explain gave {verdict!r}; return a Verdict, or None")
+        return StopDecided(
+            time, number, StopReason.RULE, verdict.rule, verdict.report, verdict.value, verdict.threshold
+        )
+
     def apply(self, event: Event) -> None:
         """Take an event into the history. Kinds that do not concern the search are ignored.
 
@@ -313,7 +334,7 @@ class Tuner:
             case StopDecided():
                 number = self._running(event.number)
                 if event.reason != StopReason.INTERRUPTED:  # an interrupted trial goes on later
-                    log.mark_stopping(number)
+                    log.mark_stopping(number, event.verdict)
             case TrialEnded():
                 log.end(self._running(event.number), event.status, event.value)
                 self._consider(log.ended[-1])

@@ -16,7 +16,7 @@ import numpy as np
 from hpt.search.history import History, HistoryLog
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.trial import Decision, ObjectiveType, Report, TrialStatus
+from hpt.search.trial import Decision, ObjectiveType, Report, TrialStatus, Verdict
 
 SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 
@@ -70,6 +70,21 @@ class StoppingRuleSuite:
         rule = self.make()
         for history, number in self.course(2):
             assert rule.decide(history, number) is self.make().decide(history, number)
+
+    def test_a_reason_is_given_for_stops_alone(self) -> None:
+        """`explain`, which a rule may lack: what was reported, and a threshold that it is worse than."""
+        rule = self.make()
+        explain = getattr(rule, "explain", lambda history, number: None)
+        for history, number in self.course(9):
+            stops, verdict = rule.decide(history, number) is Decision.STOP, explain(history, number)
+            if not stops:
+                assert verdict is None
+            elif verdict is not None:
+                reports = history.trial(number).reports
+                assert isinstance(verdict, Verdict) and verdict.rule
+                assert verdict.report == len(reports)
+                assert repr(verdict.value) == repr(reports[-1].value)  # of NaN too
+                assert verdict.threshold is None or not reports[-1].value <= verdict.threshold
 
     def test_asking_again_changes_nothing(self) -> None:
         rule = self.make()

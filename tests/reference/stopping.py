@@ -34,7 +34,12 @@ def course(trial: Trial) -> list[Report]:
 
 
 def median_rule(
-    history: History, number: int, min_trials: int, min_steps: int, step_fraction: float
+    history: History,
+    number: int,
+    min_trials: int,
+    min_steps: int,
+    step_fraction: float,
+    compare: str = "survivors",
 ) -> Decision:
     trial = history.trial(number)
     ended = [
@@ -50,7 +55,7 @@ def median_rule(
     averages = [
         _average([_minimised(report.value, history) for report in course(other)[:e]])
         for other in ended
-        if len(course(other)) >= e
+        if len(course(other)) >= (e if compare == "survivors" else 1)
     ]
     y = _minimised(trial.reports[-1].value, history)
     return Decision.STOP if averages and y > _median(averages) else Decision.CONTINUE

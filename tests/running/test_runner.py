@@ -14,6 +14,7 @@ from hpt.errors import StorageError
 from hpt.executors.local import LocalExecutor
 from hpt.job.config import JobConfig, ResourceLimits
 from hpt.job.state import JobState, JobStatus, training_job_name
+from hpt.job.view import trial_view
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
 from hpt.search.trial import Decision
@@ -93,6 +94,9 @@ def test_a_stopping_rule_stops_and_later_values_still_count(tmp_path: Path, conf
     [job] = runner.state.jobs.values()
     assert str(job.status) in ("Stopped", "Completed")
     assert job.stop_reason == ev.StopReason.RULE
+    assert job.stopped_by is not None and job.stopped_by.rule == "_StopAtSecond"
+    assert (job.stopped_by.report, job.stopped_by.value) == (2, job.curves["loss"][1].value)
+    assert trial_view(config, job).stopped_by == job.stopped_by
     assert job.value == job.metrics["loss"][0]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hpt.errors import StorageError
 from hpt.search import events as ev
 from hpt.search.events import check_json, from_json, to_json
+from hpt.search.trial import Verdict
 from hpt.testing.storage import EVERY_EVENT
 
 NEWER = "written by a newer hpt, upgrade$"
@@ -124,6 +125,10 @@ def test_enumerations_come_back_as_such() -> None:
         assert json.loads(body)["reason"] == str(reason)
         again = from_json(kind, body)
         assert isinstance(again, ev.StopDecided) and again.reason is reason
+    with_reasons = ev.StopDecided(1.0, 1, ev.StopReason.RULE, "MedianRule", 3, 0.5, 0.4)
+    again = from_json(*to_json(with_reasons))
+    assert again == with_reasons and again.verdict == Verdict("MedianRule", 3, 0.5, 0.4)
+    assert ev.StopDecided(1.0, 1, ev.StopReason.RULE).verdict is None
     for outcome in ev.AttemptOutcome:
         again = from_json(*to_json(ev.AttemptEnded(1.0, 1, 1, outcome)))
         assert isinstance(again, ev.AttemptEnded) and again.outcome is outcome

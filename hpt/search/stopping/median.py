@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Sequence
 from math import inf, isfinite
@@ -10,13 +10,14 @@ from math import inf, isfinite
 from hpt.errors import InputError
 from hpt.search.history import History
 from hpt.search.numbers import check_count
-from hpt.search.stopping.successive_halving import minimised
-from hpt.search.trial import Decision, ObjectiveType, Report, Trial
+from hpt.search.stopping.successive_halving import in_own_sign, minimised
+from hpt.search.trial import Decision, ObjectiveType, Report, Trial, Verdict
 
 FEW_JOBS = 20
 """Up to this many planned training jobs the rule is active from FEW_BEFORE ended ones on, else from BEFORE.
 """
 FEW_BEFORE, BEFORE = 5, 10
+SURVIVORS, ALL = "survivors", "all"
 MIN_STEPS = 2
 STEP_FRACTION = 0.1
 
@@ -27,11 +28,12 @@ class MedianRule:
 
     Steps count the reports of what the model has been trained for: where the resource of a report is no
     further than that of earlier ones, training went back, and it takes their place. Predecessors ended with a
-    usable objective and have e values or more; in a multi-algorithm job, they are of
-    the same definition.
+    usable objective; in a multi-algorithm job, they are of the same definition.
     NaN and infinity are worse than any number, and so is an average with one of them in it; equal values go
     on.
 
+    compare: `survivors` are predecessors with e values or more, those that got that far; `all` are all of
+    them, of which one with fewer values has their average, as the service's guide reads literally.
     min_trials: predecessors of whatever length that must have ended before any trial is stopped. min_steps
     and step_fraction: no trial is stopped before step `max(min_steps, step_fraction * median length of the
     predecessors)`. `MedianRule.plain()` has no such guards.
@@ -40,8 +42,16 @@ class MedianRule:
     """
 
     def __init__(
-        self, *, min_trials: int = BEFORE, min_steps: int = MIN_STEPS, step_fraction: float = STEP_FRACTION
+        self,
+        *,
+        min_trials: int = BEFORE,
+        min_steps: int = MIN_STEPS,
+        step_fraction: float = STEP_FRACTION,
+        compare: str = SURVIVORS,
     ) -> None:
+        if compare not in (SURVIVORS, ALL):
+            raise InputError(f"compare {compare!r} is not known; use {SURVIVORS!r} or {ALL!r}")
+        self.compare = compare
         for what, count in (("min_trials", min_trials), ("min_steps", min_steps)):
             check_count(what, count)
         if not isinstance(step_fraction, int | float) or not 0 <= step_fraction <= 1:
@@ -64,19 +74,27 @@ class MedianRule:
 
     def decide(self, history: History, number: int) -> Decision:
         """Whether trial `number` goes on after its latest report."""
+        return Decision.CONTINUE if self.explain(history, number) is None else Decision.STOP
+
+    def explain(self, history: History, number: int) -> Verdict | None:
+        """Why trial `number` is stopped after its latest report; None if it goes on."""
         trial = history.trial(number)
         if not trial.reports or trial.status.ended:
-            return Decision.CONTINUE
+            return None
         averages = self._up_to(history)
         step = averages.step(trial)
         lengths = averages.lengths.get(trial.definition, [])
         if len(lengths) < self.min_trials:
-            return Decision.CONTINUE
+            return None
         if step < max(self.min_steps, self.step_fraction * median(lengths)):
-            return Decision.CONTINUE
-        others = averages.at_step.get((trial.definition, step))
-        y = minimised(trial.reports[-1].value, history.objective)
-        return Decision.STOP if others and y > median(others) else Decision.CONTINUE
+            return None
+        others = averages.others(trial.definition, step, all_trials=self.compare == ALL)
+        value = trial.reports[-1].value
+        if not others or not minimised(value, history.objective) > (threshold := median(others)):
+            return None
+        return Verdict(
+            type(self).__name__, len(trial.reports), value, in_own_sign(threshold, history.objective)
+        )
 
     def _up_to(self, history: History) -> _Averages:
         """The cache brought up to this view; a new one if it is of another history or has seen more."""
@@ -92,6 +110,7 @@ class _Averages:
     """Running averages of trials that ended with a usable objective, minimised, sorted.
 
     at_step: by (definition, step). lengths: how many values each such trial has, sorted, by definition.
+    last: with the average of all of them.
     """
 
     def __init__(self, source: object, objective: ObjectiveType) -> None:
@@ -99,6 +118,7 @@ class _Averages:
         self.ended = 0
         self.at_step: defaultdict[tuple[str | None, int], list[float]] = defaultdict(list)
         self.lengths: defaultdict[str | None, list[float]] = defaultdict(list)
+        self.last: defaultdict[str | None, list[tuple[int, float]]] = defaultdict(list)
         self._running: dict[int, tuple[int, list[Report]]] = {}  # reports read, and the course they make
 
     def step(self, trial: Trial) -> int:
@@ -118,8 +138,22 @@ class _Averages:
         course = extended([], trial.reports)
         insort(self.lengths[trial.definition], float(len(course)))
         values = [minimised(report.value, self.objective) for report in course]
-        for step, average in enumerate(running_averages(values), 1):
+        averages = running_averages(values)
+        for step, average in enumerate(averages, 1):
             insort(self.at_step[trial.definition, step], average)
+        if averages:
+            insort(self.last[trial.definition], (len(averages), averages[-1]))
+
+    def others(self, definition: str | None, step: int, *, all_trials: bool) -> list[float]:
+        """What a trial is compared with at a step, sorted.
+
+        all_trials: with those of fewer steps too.
+        """
+        survivors = self.at_step.get((definition, step), [])
+        if not all_trials:
+            return survivors
+        shorter = self.last[definition][: bisect_left(self.last[definition], (step, -inf))]
+        return sorted([*survivors, *(average for _, average in shorter)])
 
 
 def extended(course: list[Report], reports: Sequence[Report]) -> list[Report]:

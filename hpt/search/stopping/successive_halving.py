@@ -11,10 +11,12 @@ from hpt.errors import InputError
 from hpt.search.history import History
 from hpt.search.numbers import is_finite_number
 from hpt.search.strategies.randomness import BRACKET, check_seed, generator
-from hpt.search.trial import Decision, ObjectiveType, Trial
+from hpt.search.trial import Decision, ObjectiveType, Trial, Verdict
 
 MAX_RESOURCE = 20_000
 DEFAULT_FACTOR = 3.0
+MAX_RESOURCE_REACHED = "MaxResource"
+"""The rule by which a trial is stopped that has had all the training it may have."""
 
 
 class SuccessiveHalving:
@@ -109,22 +111,34 @@ class SuccessiveHalving:
 
     def decide(self, history: History, number: int) -> Decision:
         """Whether trial `number` goes on after its latest report."""
+        return Decision.CONTINUE if self.explain(history, number) is None else Decision.STOP
+
+    def explain(self, history: History, number: int) -> Verdict | None:
+        """Why trial `number` is stopped after its latest report; None if it goes on.
+
+        The rule is `MaxResource` where the trial has had all the training it may have: no early stop.
+        """
         trial = history.trial(number)
         if not trial.reports or trial.status.ended:
-            return Decision.CONTINUE
-        resource = trial.reports[-1].resource
+            return None
+        resource, value = trial.reports[-1].resource, trial.reports[-1].value
         if resource >= self.max_resource:
             stops = self.stops_at_max or resource > self.max_resource
-            return Decision.STOP if stops else Decision.CONTINUE
+            return Verdict(MAX_RESOURCE_REACHED, len(trial.reports), value) if stops else None
         rungs = self._up_to(history)
         k = rungs.reached(trial)
         if k is None:
-            return Decision.CONTINUE
+            return None
         values = rungs.values[trial.definition, k]
-        y = minimised(trial.reports[-1].value, history.objective)
+        y = minimised(value, history.objective)
         if len(values) < self.eta:
-            return Decision.CONTINUE
-        return Decision.CONTINUE if isfinite(y) and y <= quantile(values, self.eta) else Decision.STOP
+            return None
+        threshold = quantile(values, self.eta)
+        if isfinite(y) and y <= threshold:
+            return None
+        return Verdict(
+            type(self).__name__, len(trial.reports), value, in_own_sign(threshold, history.objective)
+        )
 
     def _up_to(self, history: History) -> _Rungs:
         """The cache brought up to this view; a new one if it is of another history or has seen more."""
@@ -230,6 +244,13 @@ def minimised(value: float, objective: ObjectiveType) -> float:
     if not isfinite(value):
         return inf
     return -value if objective is ObjectiveType.MAXIMIZE else value
+
+
+def in_own_sign(y: float, objective: ObjectiveType) -> float | None:
+    """The value of the objective that is `y` minimised; None for infinity, which stands for none."""
+    if not isfinite(y):
+        return None
+    return -y if objective is ObjectiveType.MAXIMIZE else y
 
 
 def _check_resource(what: str, value: object) -> None:

@@ -7,7 +7,7 @@ from hpt.search.history import History
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.search.strategies.base import Seed, Suggestion
 from hpt.search.strategies.random import RandomStrategy
-from hpt.search.trial import Decision
+from hpt.search.trial import Decision, Verdict
 
 
 class HyperbandStrategy:
@@ -58,3 +58,6 @@ class HyperbandStrategy:
 
     def decide(self, history: History, number: int) -> Decision:
         return self.rule.decide(history, number)
+
+    def explain(self, history: History, number: int) -> Verdict | None:
+        return self.rule.explain(history, number)

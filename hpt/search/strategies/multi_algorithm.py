@@ -23,7 +23,7 @@ from hpt.search.strategies.auto_scale import Fit
 from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_integer, check_space, one_by_one
 from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
 from hpt.search.strategies.randomness import seed_of
-from hpt.search.trial import Decision
+from hpt.search.trial import Decision, Verdict
 
 MIN_FIRST, MAX_FIRST = 3, 5
 """First points of each definition: the minimum if the number of jobs allows it, the maximum if that is
@@ -97,6 +97,10 @@ class MultiAlgorithmHyperband(RoundRobin):
     def decide(self, history: History, number: int) -> Decision:
         decision: Decision = self._rule.decide(history, number)  # type: ignore[attr-defined]
         return decision
+
+    def explain(self, history: History, number: int) -> Verdict | None:
+        verdict: Verdict | None = self._rule.explain(history, number)  # type: ignore[attr-defined]
+        return verdict
 
 
 def fewest_first(history: History) -> list[int]:

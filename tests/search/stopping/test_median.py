@@ -8,7 +8,7 @@ import pytest
 
 from hpt.errors import InputError
 from hpt.search.stopping.median import MedianRule, median, running_averages
-from hpt.search.trial import Decision
+from hpt.search.trial import Decision, Verdict
 from hpt.search.tuner import Tuner
 from tests.reference import stopping as twin
 from tests.search.stopping.courses import SPACE, Watched, run
@@ -18,10 +18,10 @@ from tests.search.stopping.courses import SPACE, Watched, run
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
     "guards",
-    [(1, 1, 0.0), (5, 2, 0.1), (3, 4, 0.5)],
+    [(1, 1, 0.0, "survivors"), (5, 2, 0.1, "survivors"), (3, 4, 0.5, "survivors"), (1, 1, 0.0, "all")],
 )
 def test_every_decision_is_that_of_the_twin(
-    objective: str, seed: int, guards: tuple[int, int, float]
+    objective: str, seed: int, guards: tuple[int, int, float, str]
 ) -> None:
     seen: Counter[Decision] = Counter()
 
@@ -29,8 +29,10 @@ def test_every_decision_is_that_of_the_twin(
         seen[decision] += 1
         assert decision is twin.median_rule(history, number, *guards)
 
-    min_trials, min_steps, step_fraction = guards
-    rule = MedianRule(min_trials=min_trials, min_steps=min_steps, step_fraction=step_fraction)
+    min_trials, min_steps, step_fraction, compare = guards
+    rule = MedianRule(
+        min_trials=min_trials, min_steps=min_steps, step_fraction=step_fraction, compare=compare
+    )
     views = []
     for tuner in run(Watched(rule, check), seed, objective=objective):
         history = tuner.history
@@ -63,6 +65,34 @@ def test_a_trial_that_ended_is_not_judged() -> None:
     assert MedianRule.plain().decide(tuner.history, 2) is Decision.CONTINUE
 
 
+def test_stopped_trials_are_compared_with_or_left_out() -> None:
+    """Two trials of three steps, and one that was stopped after a bad first: at step 3, survivors have a
+    median of 0.5, all have one of 0.6."""
+    stops = {}
+    for compare in ("survivors", "all"):
+        rule = MedianRule(min_trials=1, min_steps=3, step_fraction=0.0, compare=compare)
+        tuner = Tuner(SPACE, "Minimize", "Random", seed=1, stopping_rule=rule)
+        tuner.ask(4)
+        for number, values in ((1, [0.4] * 3), (2, [0.6] * 3), (3, [0.9])):
+            for step, value in enumerate(values, 1):
+                tuner.report(number, value, step)
+            tuner.tell(number, status="Stopped" if number == 3 else "Completed")
+        for step, value in enumerate([0.55] * 3, 1):
+            stops[compare] = tuner.report(4, value, step)
+        if compare == "survivors":
+            assert tuner.trials[3].stopped_by == Verdict("MedianRule", 3, 0.55, 0.5)
+    assert stops == {"survivors": Decision.STOP, "all": Decision.CONTINUE}
+
+
+def test_a_maximised_threshold_is_in_its_own_sign() -> None:
+    tuner = Tuner(SPACE, "Maximize", "Random", seed=1, stopping_rule=MedianRule.plain())
+    tuner.ask(2)
+    tuner.report(1, 0.9, 1)
+    tuner.tell(1)
+    assert tuner.report(2, 0.7, 1) is Decision.STOP
+    assert tuner.trials[1].stopped_by == Verdict("MedianRule", 1, 0.7, 0.9)
+
+
 def test_an_average_is_correctly_rounded() -> None:
     assert running_averages([0.1] * 7) == [0.1] * 7
     assert running_averages([1e308, 1e308, -1e308]) == [1e308, 1e308, 1e308 / 3]
@@ -80,6 +110,7 @@ def test_the_median_of_huge_values_does_not_overflow() -> None:
         ({"min_trials": 0}, "min_trials 0 is not an integer of at least 1"),
         ({"min_steps": 1.5}, "min_steps 1.5 is not an integer of at least 1"),
         ({"step_fraction": nan}, "step_fraction nan is not a number from 0 to 1"),
+        ({"compare": "running"}, "compare 'running' is not known; use 'survivors' or 'all'"),
         ({"step_fraction": 2}, "step_fraction 2 is not a number from 0 to 1"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hpt.errors import InputError
 from hpt.search.stopping.successive_halving import SuccessiveHalving, bracket_starts, quantile, rung_levels
 from hpt.search.strategies.hyperband import HyperbandStrategy
-from hpt.search.trial import Decision
+from hpt.search.trial import Decision, Verdict
 from hpt.search.tuner import Tuner
 from tests.reference import stopping as twin
 from tests.search.stopping.courses import SPACE, Watched, run
@@ -85,6 +85,21 @@ def test_a_job_whose_least_and_most_resource_are_one_is_stopped_there_only() -> 
         for step in range(1, 6):
             decision = tuner.report(number, float(number * step), step)
             assert decision is (Decision.STOP if step == 5 else Decision.CONTINUE)
+
+
+def test_a_stop_at_a_rung_and_one_at_the_end_give_different_reasons() -> None:
+    tuner = Tuner(SPACE, "Maximize", HyperbandStrategy(4), seed=1)
+    tuner.ask(4)
+    for number, value in ((1, 0.9), (2, 0.8), (3, 0.7)):
+        stopped = tuner.report(number, value, 1) is Decision.STOP
+        assert stopped == (number == 3)
+    assert tuner.trials[2].stopped_by == Verdict("SuccessiveHalving", 1, 0.7, pytest.approx(5 / 6))
+    assert tuner.report(1, 0.95, 4) is Decision.STOP
+    assert tuner.trials[0].stopped_by == Verdict("MaxResource", 2, 0.95, None)
+    tuner.ask()
+    assert tuner.report(4, nan, 1) is Decision.STOP
+    verdict = tuner.trials[3].stopped_by
+    assert verdict is not None and verdict.rule == "SuccessiveHalving" and verdict.value != verdict.value
 
 
 def test_brackets_are_drawn_in_proportion() -> None:
