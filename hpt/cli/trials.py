@@ -21,7 +21,7 @@ from hpt.job.lifecycle import PRIMARY
 from hpt.job.plural import quantity
 from hpt.job.view import JobView, TrialView
 from hpt.running.jobs import is_simulated
-from hpt.running.progress import duration, hyperparameters, number
+from hpt.running.progress import duration, hyperparameters, number, stopped
 from hpt.running.result import TrialResult, result_of
 from hpt.running.session import Session
 from hpt.running.tables import write_csv
@@ -166,7 +166,8 @@ def table(view: JobView, selected: Sequence[TrialView], *, now: float, simulated
 
 def note(trial: TrialView) -> str:
     """Why a training job was stopped, failed or has no value, in a line."""
-    return "; ".join(part for part in (trial.stop_reason, " ".join(trial.failure_reason.split())) if part)
+    why = stopped(trial.stop_reason, trial.stopped_by)
+    return "; ".join(part for part in (why, " ".join(trial.failure_reason.split())) if part)
 
 
 def document(trial: TrialView, kept: TrialResult) -> dict[str, Any]:
@@ -176,6 +177,14 @@ def document(trial: TrialView, kept: TrialResult) -> dict[str, Any]:
         "Config": dict(kept.config),
         "DurationInSeconds": kept.duration,
         "StopReason": kept.stop_reason or None,
+        "StoppedBy": None
+        if kept.stopped_by is None
+        else {
+            "Rule": kept.stopped_by.rule,
+            "Report": kept.stopped_by.report,
+            "Value": kept.stopped_by.value,
+            "Threshold": kept.stopped_by.threshold,
+        },
         "AttemptHistory": [
             {
                 "Number": each.number,
@@ -217,7 +226,7 @@ def in_full(
     if trial.failure_reason:
         print(f"reason       {printable(trial.failure_reason)}")
     if trial.stop_reason:
-        print(f"stopped      {trial.stop_reason}")
+        print(f"stopped      {stopped(trial.stop_reason, trial.stopped_by)}")
     print(f"{trial.metric} = {'no value' if trial.value is None else repr(trial.value)}")
     for metric, value in kept.metrics.items():
         if metric != trial.metric:

@@ -9,7 +9,8 @@ from hpt.host.terminal import printable
 from hpt.job.state import TrainingJob
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
-from hpt.search.trial import Config
+from hpt.search.stopping.successive_halving import MAX_RESOURCE_REACHED
+from hpt.search.trial import Config, Verdict
 
 
 def duration(seconds: float) -> str:
@@ -55,6 +56,18 @@ def time_left(runner: TuningJobRunner, now: float) -> float | None:
     work = running + mean * (limits.max_jobs - state.launched)
     left = work / min(limits.max_parallel_jobs, max(1, limits.max_jobs - len(done)))
     return left if by_clock is None else min(left, by_clock)
+
+
+def stopped(reason: str, verdict: Verdict | None) -> str:
+    """`EarlyStopped by MedianRule at report 3: 0.51 is worse than 0.48`, "" for a trial that was not stopped."""
+    if not reason or verdict is None:
+        return reason
+    if verdict.rule == MAX_RESOURCE_REACHED:
+        return f"reached {verdict.rule} at report {verdict.report}"
+    line = f"{reason} by {verdict.rule} at report {verdict.report}"
+    if verdict.value is None or verdict.threshold is None:
+        return line
+    return f"{line}: {number(verdict.value)} is worse than {number(verdict.threshold)}"
 
 
 def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
@@ -105,7 +118,7 @@ class PlainProgress:
             case ev.AttemptCreated():
                 return f"{jobs[event.number].name}  started again (attempt {event.attempt})"
             case ev.StopDecided():
-                return f"{jobs[event.number].name}  being stopped ({event.reason})"
+                return f"{jobs[event.number].name}  being stopped ({stopped(event.reason, event.verdict)})"
             case ev.AttemptEnded():
                 message = printable(" ".join(event.message.split()), keep="")
                 return f"{jobs[event.number].name}  {event.outcome.lower()} {message}".rstrip()

@@ -41,9 +41,9 @@ class TrialResult(Trial):
     name: of its training job. start, end: when its program began to train and ended, None until then.
     duration: seconds from its start to its end, None until then. attempts: each with its times and its
     outcome. metrics: of each metric its last value. curves: of each metric every value, its time and its
-    attempt. stop_reason: what stopped it before its end, "" for nothing. traceback: the Python traceback
-    with which a program without a usable value ended, "" if it left none. model: where its model lies, ""
-    for none.
+    attempt. stop_reason: what stopped it before its end, "" for nothing; a stopping rule says more in
+    `stopped_by`. traceback: the Python traceback with which a program without a usable value ended, "" if
+    it left none. model: where its model lies, "" for none.
     """
 
     reports: Sequence[TimedReport] = ()
@@ -99,7 +99,8 @@ class TuningResult:
         """One row a trial, in launch order, with typed columns.
 
         `number`, `name`, `status`, `value`, `start` and `end` (UTC), `duration` (seconds), `attempts`,
-        `reports` (how many), `stop_reason`, `failure_reason` and `traceback`; a column for each
+        `reports` (how many), `stop_reason` with `stop_rule`, `stop_report`, `stop_value` and
+        `stop_threshold`, `failure_reason` and `traceback`; a column for each
         hyperparameter by its name, `config.NAME` where that is taken; `metric.NAME` with the last value of
         each metric; `definition` in a multi-algorithm job. What a trial does not have is missing.
 
@@ -224,6 +225,7 @@ def _trial(
         reports=tuple(reports),
         definition=trial.definition,
         stopped_after=stopped_after,
+        stopped_by=trial.stopped_by,
         failure_reason=trial.failure_reason,
         name=trial.name,
         start=trial.training_start,

@@ -51,11 +51,21 @@ def columns(result: TuningResult) -> list[Column]:
         Column("attempts", "integer", [len(trial.attempts) for trial in trials]),
         Column("reports", "integer", [len(trial.reports) for trial in trials]),
         Column("stop_reason", "string", [trial.stop_reason for trial in trials]),
+        *_stops(trials),
         Column("failure_reason", "string", [trial.failure_reason for trial in trials]),
         Column("traceback", "string", [trial.traceback for trial in trials]),
     ]
     taken = {column.name for column in (*fixed, *ending)}
     return [*fixed, *_configs(trials, taken), *_metrics(trials), *ending]
+
+
+def _stops(trials: Sequence[TrialResult]) -> Iterator[Column]:
+    """What a stopping rule decided by."""
+    verdicts = [trial.stopped_by for trial in trials]
+    yield Column("stop_rule", "string", ["" if each is None else each.rule for each in verdicts])
+    yield Column("stop_report", "integer", [None if each is None else each.report for each in verdicts])
+    yield Column("stop_value", "number", [None if each is None else each.value for each in verdicts])
+    yield Column("stop_threshold", "number", [None if each is None else each.threshold for each in verdicts])
 
 
 def _configs(trials: Sequence[TrialResult], taken: set[str]) -> Iterator[Column]:
