@@ -29,6 +29,8 @@ from hpt.sagemaker.reply.document import full_training_job_document
 from hpt.storage.base import JobRecord
 
 SHOWN_REPORTS = 10
+ROOM = 36
+"""Characters of a terminal's line that are for hyperparameters, where other columns can give way."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -161,7 +163,33 @@ def table(view: JobView, selected: Sequence[TrialView], *, now: float, simulated
         "TIME",
         "REPORTS",
     )
-    print_table((*head, *(("ATTEMPTS",) if again else ()), "HYPERPARAMETERS", "NOTE"), rows)
+    header = (*head, *(("ATTEMPTS",) if again else ()), "HYPERPARAMETERS", "NOTE")
+    if sys.stdout.isatty():
+        _on_terminal(header, rows)
+    else:
+        print_table(header, rows)
+
+
+def _on_terminal(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a line for each row, cut at the width of the terminal, and below it a line with its note.
+
+    Where it is narrow, the columns between the objective and the hyperparameters are left out.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    lines = [[printable(cell, keep="") for cell in row] for row in (header, *rows)]
+    shown = list(range(len(header) - 2))
+    widths = [max(len(line[i]) for line in lines) for i in shown]
+    while len(shown) > 3 and sum(widths) + 2 * len(shown) + ROOM > console.width:
+        del shown[-1], widths[-1]
+    for i, line in enumerate(lines):
+        cells = [line[column].ljust(width) for column, width in zip(shown, widths, strict=True)]
+        own = Text("  ".join([*cells, line[-2]]).rstrip(), style="" if i else "bold")
+        console.print(own, no_wrap=True, overflow="ellipsis", crop=True)
+        if i and line[-1]:
+            console.print(Text(f"    {line[-1]}", style="dim"), no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def note(trial: TrialView) -> str:

@@ -59,7 +59,7 @@ def time_left(runner: TuningJobRunner, now: float) -> float | None:
 
 
 def stopped(reason: str, verdict: Verdict | None) -> str:
-    """`EarlyStopped by MedianRule at report 3: 0.51 is worse than 0.48`, "" for a trial that was not stopped."""
+    """`EarlyStopped by MedianRule at report 3: 0.51 is worse than 0.48`; "" if it was not stopped."""
     if not reason or verdict is None:
         return reason
     if verdict.rule == MAX_RESOURCE_REACHED:

@@ -35,11 +35,11 @@ def hpt(tmp_path: Path) -> Command:
 
 
 def hostile(hpt: Command) -> None:
-    """A finished job of five training jobs whose metrics and reasons hold everything that is hard to print."""
+    """A job of five training jobs whose values and reasons hold everything that is hard to print."""
     job = hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 5, "MaxParallelTrainingJobs": 1})
     request = json.loads(job.read_text())
     ranges = request["HyperParameterTuningJobConfig"]["ParameterRanges"]
-    ranges["CategoricalParameterRanges"][0]["Values"] = ['a,"b"\n' + "long " * 40, "[red]", "=1+1"]
+    ranges["CategoricalParameterRanges"][0]["Values"] = ['a,"b" ' + "long " * 40 + "end", "[red]", "=1+1"]
     request["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"].append(
         {"Name": "extra", "Regex": "extra=(.*?);"}
     )
@@ -126,8 +126,9 @@ def test_a_terminal_gets_the_same_without_markup(hpt: Command) -> None:
         os.close(leader)
         assert process.wait(timeout=60) == 0
         assert b"\x1b[2J" not in shown
-        if words[0] == "trials":
-            assert b"[Errno 2]" in shown or b"Errno" in shown.replace(b"\r\n", b"")
+        assert words[0] == "list" or b"[/bold]" in shown
+        if words == ["trials", "job"]:
+            assert max(map(len, shown.decode().splitlines())) < 100  # of 80 columns, with colours
 
 
 def test_a_thousand_rows_stay_readable(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +140,7 @@ def test_a_thousand_rows_stay_readable(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_after_ctrl_c_a_job_is_interrupted_and_says_how_to_go_on(hpt: Command) -> None:
-    process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.5)))
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 3)))
     wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
     running = hpt("describe", "job")[0]
     assert "job  InProgress" in running and "Interrupted" not in running + hpt("list")[0]
@@ -161,7 +162,7 @@ def test_after_ctrl_c_a_job_is_interrupted_and_says_how_to_go_on(hpt: Command) -
 
 
 def test_after_a_kill_too(hpt: Command) -> None:
-    process = hpt.start("tune", str(hpt.slow(hpt.job(), 0.5)))
+    process = hpt.start("tune", str(hpt.slow(hpt.job(), 3)))
     wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
     process.kill()
     process.communicate()
@@ -216,7 +217,8 @@ def test_exit_codes_and_exceptions_agree_where_nothing_succeeded(hpt: Command) -
 def test_describe_says_which_is_best_and_how_many_ended_since(hpt: Command) -> None:
     job = hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 4, "MaxParallelTrainingJobs": 1})
     (hpt.root / "counted.py").write_text(
-        "import os\nn = int(os.environ['TRAINING_JOB_NAME'].split('-')[1])\nprint(f'loss={1 + abs(n - 2) / 1000};')"
+        "import os\nn = int(os.environ['TRAINING_JOB_NAME'].split('-')[1])\n"
+        "print(f'loss={1 + abs(n - 2) / 1000};')"
     )
     out, _ = hpt("tune", str(job), "--quiet")
     assert "(number 2 of 4, 2 ended since and none is better)" in out
