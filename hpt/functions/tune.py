@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,7 +201,8 @@ def tune(
                 directory / "function.pickle"
             )  # a worker that starts right now reads one or the other
 
-        return _follow(session.start(config, again=Again.SAME, prepare=save), verbose, on_failure)
+        result = _follow(session.start(config, again=Again.SAME, prepare=save), verbose)
+        return settle(replace(result, directory=None) if ephemeral else result, on_failure)
 
 
 def _definition(
@@ -255,12 +257,12 @@ def run(
 
     session = Session(state)
     try:
-        return _follow(session.start(config, again=Again.SAME), verbose, on_failure)
+        return settle(_follow(session.start(config, again=Again.SAME), verbose), on_failure)
     finally:
         session.close()
 
 
-def _follow(run: Run, verbose: bool, on_failure: str) -> TuningResult:
+def _follow(run: Run, verbose: bool) -> TuningResult:
     from hpt.running.output import for_progress
     from hpt.running.progress import PlainProgress
 
@@ -270,7 +272,7 @@ def _follow(run: Run, verbose: bool, on_failure: str) -> TuningResult:
             progress.say(note)
     if run.follow(progress):
         raise KeyboardInterrupt(f"tuning job {run.name} was interrupted with its trials")
-    return settle(run.result(), on_failure, level=3)
+    return run.result()
 
 
 def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:

@@ -138,7 +138,6 @@ def make_result(
     events: Sequence[ev.Event],
     directory: Path | None = None,
     *,
-    kept: bool = True,
     runs: bool = False,
 ) -> TuningResult:
     """The result of a stored job, or how it stands.
@@ -151,8 +150,6 @@ def make_result(
         Its events, of which `view` is the fold.
     directory
         Its directory, in which the logs of its training jobs are; None: it has none.
-    kept
-        Whether that directory stays.
     runs
         Whether a process runs the job.
 
@@ -174,27 +171,24 @@ def make_result(
         trials=tuple(trials[number] for number in sorted(trials)),
         completion_reason=view.criterion,
         failure_reason=view.failure_reason,
-        directory=directory if kept else None,
+        directory=directory,
         interrupted=not runs and not view.status.ended,
         metric=definition.objective.metric if view.best is None else view.best.metric,
         objective=str(definition.objective.type),
     )
 
 
-def stored_result(session: Session, name: str, *, kept: bool = True) -> TuningResult:
-    """The result of a job of this state directory. Raises JobNotFoundError.
-
-    kept: whether the job's directory stays.
-    """
+def stored_result(session: Session, name: str) -> TuningResult:
+    """The result of a job of this state directory. Raises JobNotFoundError."""
     config, record, state = session.load(name)
-    return result_of(session, JobView(config, state), record, kept=kept)
+    return result_of(session, JobView(config, state), record)
 
 
-def result_of(session: Session, view: JobView, record: JobRecord, *, kept: bool = True) -> TuningResult:
+def result_of(session: Session, view: JobView, record: JobRecord) -> TuningResult:
     """The result of a job that was just loaded; see `make_result`."""
     _, events = session.storage.read(view.name)
     directory, runs = session.job_directory(view.name), record.owner_pid is not None
-    return make_result(view, events[: view.events], directory, kept=kept, runs=runs)
+    return make_result(view, events[: view.events], directory, runs=runs)
 
 
 def _reports(events: Sequence[ev.Event]) -> tuple[dict[int, list[TimedReport]], dict[int, int]]:

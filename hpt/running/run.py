@@ -75,4 +75,4 @@ class Run:
         """Its result, as it is stored; it is followed first if it was not yet."""
         if not self._followed:
             self.follow()
-        return stored_result(self._session, self.name, kept=not self._session.ephemeral)
+        return stored_result(self._session, self.name)

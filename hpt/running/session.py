@@ -65,7 +65,7 @@ class Session:
 
     def __init__(self, state: str | os.PathLike[str] | None = None, *, ephemeral: bool = False) -> None:
         self.root = state_directory(state)
-        self.ephemeral = ephemeral
+        self._ephemeral = ephemeral
         try:
             is_file = not S_ISDIR(self.root.stat().st_mode)
         except (FileNotFoundError, NotADirectoryError):
@@ -306,7 +306,7 @@ class Session:
             record, events = self.storage.read(name)
             config = from_document(record.document)
             trials = self.job_directory(name) / "trials"
-            executor = make_executor(LOCAL, trials, outlive=not self.ephemeral)
+            executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:
                 runner = TuningJobRunner(
                     config,
