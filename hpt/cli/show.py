@@ -178,8 +178,15 @@ def moment(time: float) -> str:
 
 
 def counters(view: JobView, record: JobRecord | None = None) -> str:
-    """`3 Completed, 1 Stopped`. record: of a stored job, whose training jobs stand still where it does."""
-    words = {"InProgress": "Interrupted"} if record is not None and interrupted(view, record) else {}
+    """`3 Completed, 1 Stopped`.
+
+    record: of a stored job. Where no process runs it, nothing is in progress: what was not interrupted may
+    still run without its tuner, and is unfinished.
+    """
+    words = {}
+    if record is not None and interrupted(view, record):
+        down = all(trial.secondary == "Interrupted" for trial in view.running)
+        words = {"InProgress": "Interrupted" if down else "unfinished"}
     return ", ".join(
         f"{count} {words.get(name, name)}" for name, count in view.training_counters.items() if count
     )
