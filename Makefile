@@ -63,6 +63,7 @@ $(VENV)/bin/python: | prerequisites
 
 # An editable install: Python changes need no reinstall, C++ changes rebuild on the next make.
 $(VENV)/.core: $(SOURCES) | $(VENV)/bin/python
+	@echo "installing what hpt needs and building its C++ core: about two minutes, in which nothing is printed"
 	$(PIP) install --quiet --editable '.[xgboost]'
 	touch $@
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hpt.errors import LeaseLostError as LeaseLostError
     from hpt.errors import MissingDependencyError as MissingDependencyError
     from hpt.errors import NotPositiveDefiniteError as NotPositiveDefiniteError
+    from hpt.errors import NoTrialSucceededError as NoTrialSucceededError
     from hpt.errors import RetryableError as RetryableError
     from hpt.errors import StateDirectoryError as StateDirectoryError
     from hpt.errors import StorageError as StorageError
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from hpt.functions.reporting import report as report
     from hpt.functions.tune import run as run
     from hpt.functions.tune import tune as tune
+    from hpt.running.jobs import delete as delete
+    from hpt.running.jobs import load as load
+    from hpt.running.result import TrialResult as TrialResult
     from hpt.running.result import TuningResult as TuningResult
     from hpt.search.history import History as History
     from hpt.search.space import CategoricalParameter as CategoricalParameter
@@ -64,6 +68,7 @@ _HOMES = {
         "JobOwnedError",
         "LeaseLostError",
         "MissingDependencyError",
+        "NoTrialSucceededError",
         "NotPositiveDefiniteError",
         "RetryableError",
         "StateDirectoryError",
@@ -80,7 +85,8 @@ _HOMES = {
     "hpt.search.strategies.base": ("Suggestion",),
     "hpt.search.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
     "hpt.functions.tune": ("run", "tune"),
-    "hpt.running.result": ("TuningResult",),
+    "hpt.running.jobs": ("delete", "load"),
+    "hpt.running.result": ("TrialResult", "TuningResult"),
     "hpt.search.tuner": ("Tuner",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -15,6 +15,8 @@ HptError
 │   └── ExecutorError               a training program could not be started or reached
 ├── retry when the other process has ended
 │   JobOwnedError                   the living process `.pid` runs the job `.name`
+├── fix what is tuned
+│   NoTrialSucceededError (RuntimeError)    the job `.name` ended without a usable value; see `.result`
 └── give up
     LeaseLostError                  another process took the job `.name` over
     DependencyError                 the library `.library` is missing or unsuitable
@@ -279,6 +281,46 @@ class LeaseLostError(HptError):
     def __init__(self, message: str, *, name: str = "") -> None:
         super().__init__(message)
         self.name = name
+
+
+class NoTrialSucceededError(HptError, RuntimeError):
+    """A tuning job has ended, and no trial of it has a usable value.
+
+    Parameters
+    ----------
+    message
+        The message.
+    name
+        The name of the job.
+    status
+        `Failed`, `Completed` or `Stopped`.
+    failures
+        How many trials ended without a usable value.
+    reason
+        The reason of the last of them, "" if there is none.
+    traceback
+        The last Python traceback among them, "" if no program left one. It is a note of the exception too,
+        so that Python prints it where nobody catches this.
+    result
+        The `TuningResult` of the job.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "",
+        status: str = "",
+        failures: int = 0,
+        reason: str = "",
+        traceback: str = "",
+        result: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.name, self.status, self.failures = name, status, failures
+        self.reason, self.traceback, self.result = reason, traceback, result
+        if traceback:
+            self.add_note(f"The last traceback of a trial:\n{traceback}")
 
 
 class DependencyError(HptError):

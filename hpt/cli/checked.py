@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hpt.cli.show import print_json
+from hpt.cli.json_output import print_json
 from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity

@@ -6,21 +6,20 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, show, simulate
+from hpt.cli import check_metric, show, simulate, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
+from hpt.cli.json_output import print_json
 from hpt.errors import InputError, JobOwnedError
-from hpt.job.lifecycle import PRIMARY
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
-from hpt.job.view import TrialView
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
@@ -129,28 +128,30 @@ def describe(options: Namespace) -> int:
     return codes.COMPLETED
 
 
-def trials(options: Namespace) -> int:
+def delete(options: Namespace) -> int:
+    """Delete jobs with their files, once the user agrees. All names are looked at before anything is done."""
     session = Session(options.state)
-    config, _, state = session.load(options.name)
-    view = HintedView(config, state, session.root)
-    selected = view.trials
-    if options.status is not None:
-        known = {word.lower(): word for word in (*PRIMARY, *PRIMARY.values(), *view.training_counters)}
-        wanted = known.get(options.status.lower())
-        if wanted is None:
-            raise InputError(
-                f"status {options.status!r} is not known; use one of {', '.join(sorted(known.values()))}"
-            )
-        selected = [trial for trial in selected if wanted in _statuses(trial)]
-    if options.sort == "value":
-        selected = view.best_first(selected)
-    show.trials(view, selected, as_json=options.json)
+    names = list(dict.fromkeys(session.storage.record(name).name for name in options.names))
+    if not options.yes:
+        _ask_to_delete(session, names)
+    for name in names:
+        session.delete(name)
+        _say(options, f"deleted tuning job {name}")
+    if options.json:
+        print_json({"Deleted": names})
     return codes.COMPLETED
 
 
-def _statuses(trial: TrialView) -> set[str]:
-    """The status, the secondary status and, once it has ended, the counter of a training job."""
-    return {str(trial.status), trial.secondary, *([trial.counter] if trial.status.ended else [])}
+def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
+    """Raises InputError unless somebody at a terminal agrees."""
+    for name in names:
+        print(f"{name}: {session.job_directory(name)}", file=sys.stderr)
+    if not sys.stdin or not sys.stdin.isatty():
+        raise InputError("nobody can be asked whether to delete this; add --yes, and nothing is asked")
+    what = quantity(len(names), "tuning job")
+    print(f"delete {what} with logs and models for good? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InputError("nothing was deleted")
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
@@ -161,7 +162,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "extend": extend,
     "list": list_jobs,
     "describe": describe,
-    "trials": trials,
+    "trials": trials.run,
+    "delete": delete,
     "stop": stop,
 }
 
@@ -242,7 +244,9 @@ def _finish(session: Session, name: str, options: Namespace, stopped: int = code
         session.job_directory(config.name),
         as_json=options.json,
     )
-    return {JobStatus.COMPLETED: codes.COMPLETED, JobStatus.STOPPED: stopped}.get(state.status, codes.FAILED)
+    if state.status is JobStatus.STOPPED:
+        return stopped
+    return codes.COMPLETED if state.status is JobStatus.COMPLETED and state.best is not None else codes.FAILED
 
 
 def _progress(options: Namespace) -> Progress | None:

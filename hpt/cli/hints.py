@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from hpt.executors.record import LOG
 from hpt.job.config import RESULT_METRIC, JobConfig
 from hpt.job.state import JobState
 from hpt.job.view import JobView, TrialView
+from hpt.running.jobs import near_names
 from hpt.search.trial import TrialStatus
 from hpt.storage.place import state_directory
+from hpt.storage.sqlite import SQLiteStorage
 
 
 def command(arguments: str, root: str | Path) -> str:
@@ -46,7 +49,7 @@ def explain(error: HptError) -> str:
         case StateDirectoryError():
             return f"{error} with --state or $HPT_HOME"
         case JobNotFoundError() if error.root:
-            return f"{error}; `{command('list', error.root)}` shows those there are"
+            return _not_found(error)
         case JobExistsError() if error.root:
             return _exists(error)
         case JobOwnedError() if error.reachable:
@@ -57,6 +60,15 @@ def explain(error: HptError) -> str:
             where = f" ({error.path})" if error.path else ""
             return f"{error}{where}: {_pip()} install -U {error.library}"
     return str(error)
+
+
+def _not_found(error: JobNotFoundError) -> str:
+    """With the names that look like the one that was typed, and where all stand."""
+    near: list[str] = []
+    with suppress(HptError, OSError), closing(SQLiteStorage(Path(error.root))) as storage:
+        near = near_names(storage, error.name)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
+    return f"{error}{meant} `{command('list', error.root)}` shows those there are"
 
 
 def _pip() -> str:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hpt.host.terminal import printable
 from hpt.running.progress import duration, hyperparameters, number, outcome, time_left
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
@@ -45,7 +47,7 @@ class LiveProgress:
         self._live.update(self.render(runner, time.time()), refresh=True)
 
     def say(self, message: str, /) -> None:
-        self._console.print(f"hpt: {message}", highlight=False)  # above the display, and stays
+        self._console.print(Text(f"hpt: {printable(message)}"))  # above the display, and stays
 
     def close(self) -> None:
         if self._live.is_started:
@@ -77,13 +79,15 @@ class LiveProgress:
             Text(counters, style="dim"),
             Text.assemble(("best  ", "bold green"), best),
         ]
-        running = Table("running", "status", "time", column, "hyperparameters", box=None, header_style="dim")
+        running = Table(
+            "running", "status", "time", escape(column), "hyperparameters", box=None, header_style="dim"
+        )
         for job in list(state.running.values())[:MOST_RUNNING]:
             last = job.metrics.get(config.definition_of(job.definition).objective.metric)
             since = duration(now - (job.training_start or job.created))
             value = number(last[0]) if last else "-"
             name = job.name if job.definition is None else f"{job.name} ({job.definition})"
-            running.add_row(name, job.secondary, since, value, hyperparameters(job.config, 60))
+            running.add_row(name, job.secondary, since, value, Text(hyperparameters(job.config, 60)))
         more = len(state.running) - MOST_RUNNING
         if more > 0:
             running.add_row(f"and {more} more", "", "", "", "")

@@ -25,8 +25,9 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
                              go on with a tuning job that has ended, with a larger budget
   hpt list                   every tuning job in the state directory
   hpt describe NAME          one tuning job and its best training job
-  hpt trials NAME            its training jobs, best first
+  hpt trials NAME            its training jobs, best first; `hpt trials NAME 3` shows one in full
   hpt stop NAME              stop it for good
+  hpt delete NAME            delete it, with its logs and models
   hpt check-metric LOG --definitions job.json
                              what its metric definitions read from a log, and near misses
   hpt simulate job.json --curves FILE
@@ -104,15 +105,6 @@ def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_trials_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
-    parser.add_argument(
-        "--status",
-        help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
-        "NonRetryableError; upper or lower case",
-    )
-
-
 def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-jobs", type=int, metavar="N", help="training jobs in all, those launched so far included"
@@ -128,7 +120,7 @@ def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    from hpt.cli import check_metric, simulate
+    from hpt.cli import check_metric, simulate, trials
 
     common = _Parser(add_help=False)
     common.add_argument(
@@ -164,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command("list", "list the tuning jobs in the state directory")
     command("describe", "describe one tuning job", named)
-    _add_trials_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
+    trials.add_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
     stop = command(
         "stop",
         "stop a tuning job for good; its running training jobs are stopped with a grace period",
@@ -174,6 +166,10 @@ def parser() -> argparse.ArgumentParser:
     stop.add_argument(
         "--no-wait", action="store_true", help="request the stop and return without waiting for it"
     )
+    delete = command("delete", "delete tuning jobs for good, with their logs and models")
+    delete.add_argument("names", metavar="NAME", nargs="+", help="names of tuning jobs, upper or lower case")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    delete.set_defaults(quiet=False)
     return root
 
 

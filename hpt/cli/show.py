@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from hpt.cli.hints import command
+from hpt.cli.json_output import print_json
+from hpt.host.terminal import printable
 from hpt.job.plural import quantity
+from hpt.job.state import JobStatus
 from hpt.job.view import JobView, TrialView
-from hpt.running.progress import duration, hyperparameters, number
+from hpt.running.jobs import is_simulated
+from hpt.running.progress import cut, duration, number
 from hpt.running.runner import TuningJobRunner
-from hpt.sagemaker.reply.document import full_training_job_document, tuning_job_document
+from hpt.sagemaker.reply.document import tuning_job_document
 from hpt.sagemaker.reply.response import overall_best
 from hpt.search.events import JobExtended
 from hpt.storage.base import JobRecord
@@ -50,21 +53,34 @@ def jobs(records: Sequence[JobRecord], root: Path, *, as_json: bool) -> None:
     rows = []
     for record in records:
         if record.problem is not None:
-            rows.append((record.name, f"unreadable: {record.problem}", "-", "-", "-", "-"))
+            problem = " ".join(record.problem.split())
+            rows.append((record.name, f"unreadable: {problem}", "-", "-", "-", "-"))
             continue
         listing = _listing(record)
         counters, best = listing["TrainingJobStatusCounters"], record.summary.get("best")
         rows.append(
             (
                 record.name,
-                listing["HyperParameterTuningJobStatus"],
+                status_word(listing["HyperParameterTuningJobStatus"], record),
                 str(sum(counters.values())),
                 number(best["value"]) if best else "-",
-                datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M"),
+                "simulated" if is_simulated(record.document) else moment(record.created)[:-3],
                 str(record.owner_pid or "-"),
             )
         )
-    _table(("NAME", "STATUS", "JOBS", "BEST", "CREATED", "PROCESS"), rows)
+    print_table(("NAME", "STATUS", "JOBS", "BEST", "CREATED", "PROCESS"), rows)
+
+
+def interrupted(view: JobView, record: JobRecord) -> bool:
+    """Whether a job has not ended and no process runs it."""
+    return record.owner_pid is None and not view.status.ended
+
+
+def status_word(status: str, record: JobRecord) -> str:
+    """The status of a job for people, who want to know too whether anything works on it."""
+    if record.owner_pid is not None or JobStatus(status).ended:
+        return status
+    return "Interrupted" if status == JobStatus.IN_PROGRESS else f"{status}, interrupted"
 
 
 def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> None:
@@ -84,12 +100,17 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
         print_json(describe_document(view, record, directory))
         return
     config, root = view.config, directory.parent
-    end = view.ended if view.ended is not None else time.time()
-    print(f"tuning job  {view.name}  {view.status}" + (f" ({view.criterion})" if view.criterion else ""))
-    if view.failure_reason:
-        print(f"reason      {view.failure_reason}")
-    print(f"ran for     {duration(end - view.created - view.idle)}")
-    print(f"trained     {quantity(view.launched, 'training job')}: {counters(view) or 'none'}")
+    stands_still = interrupted(view, record)
+    end = view.ended or (view.modified if stands_still else time.time())
+    status = status_word(view.status, record)
+    print(f"tuning job  {view.name}  {status}" + (f" ({view.criterion})" if view.criterion else ""))
+    if reason := view.failure_reason or without_success(view):
+        print(f"reason      {printable(reason)}")
+    simulated = is_simulated(record.document)
+    print(f"{'would take ' if simulated else 'ran for    '} {duration(end - view.created - view.idle)}")
+    if simulated:
+        print("            simulated: no program ran")
+    print(f"trained     {quantity(view.launched, 'training job')}: {counters(view, record) or 'none'}")
     for change in view.extensions:
         print(f"extended    {_extension(change)}")
     if config.warm_start is not None:
@@ -97,11 +118,12 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
         )
         print(f"warm start  results of parents, {config.warm_start.type}: {given}")
-    for line in _progress(view):
-        print(f"            {line}")
+    if config.completion.max_not_improving is not None and view.not_improving:
+        row = quantity(view.not_improving, "final objective")
+        but = "" if view.not_improving <= view.since_best else "; the best did, but by less"
+        print(f"            {row} in a row did not improve on the best before by 1 % or more{but}")
     if view.converged is not None:
-        when = datetime.fromtimestamp(view.converged).strftime("%Y-%m-%d %H:%M:%S")
-        print(f"converged   {when}; further gains of more than 1 % are unlikely")
+        print(f"converged   {moment(view.converged)}; further gains of more than 1 % are unlikely")
     for each in config.definitions:
         own = [trial for trial in view.trials if trial.definition == each.name]
         reached = next((number(trial.value) for trial in view.best_first(own)), "-")
@@ -111,33 +133,29 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     if unusable:
         look = command(f"trials {config.name}", root)
         print(f"            {unusable} without a usable objective; see: {look}")
-    if record.owner_pid is not None and not view.status.ended:
-        print(f"process     {record.owner_pid}")
-    elif not view.status.ended:
+    if stands_still:
         print(f"            no process runs it; go on with: {command(f'resume {config.name}', root)}")
+    elif not view.status.ended:
+        print(f"process     {record.owner_pid}")
     if view.best is None:
-        print("best        none yet")
+        print("best        none yet" if not view.status.ended else "best        none")
         print(f"directory   {directory / 'trials'}")
         return
-    best_trial(view.best)
+    best_trial(view.best, place(view, view.best))
+    if simulated:
+        return
     print(f"  model     {view.best.model or 'this training job left no model'}")
     print(f"  directory {directory / 'trials' / view.best.name}")
 
 
-def _progress(view: JobView) -> Iterator[str]:
-    """Which training job is the best, and how long none has been better."""
-    if view.best is None or not view.since_best:
-        return
-    since = quantity(view.since_best, "later final objective")
-    yield f"training job {view.best.number} is the best; {since} {_is(view.since_best)} no better"
-    if view.config.completion.max_not_improving is not None and view.not_improving:
-        row = quantity(view.not_improving, "final objective")
-        but = "" if view.not_improving <= view.since_best else "; the best did, but by less"
-        yield f"{row} in a row did not improve on the best before by 1 % or more{but}"
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
+def without_success(view: JobView) -> str:
+    """Why a job that ended, and did not fail, has no best training job; "" if it has one."""
+    if not view.status.ended or view.best is not None:
+        return ""
+    if not view.launched:
+        return "it ended before a training job was launched"
+    last = next((trial.failure_reason for trial in reversed(view.trials) if trial.failure_reason), "")
+    return f"no training job has a usable objective{f'; the last one: {last}' if last else ''}"
 
 
 def _extension(change: JobExtended) -> str:
@@ -154,45 +172,51 @@ def _extension(change: JobExtended) -> str:
     return f"{', '.join(what) or 'within the same limits'} at {when}"
 
 
-def counters(view: JobView) -> str:
-    """`3 Completed, 1 Stopped`."""
-    return ", ".join(f"{count} {name}" for name, count in view.training_counters.items() if count)
+def place(view: JobView, best: TrialView) -> str:
+    """`number 14 of 20, 6 ended since and none is better`."""
+    which, count = f"number {best.number} of {view.launched}", since(view, best)
+    if not count:
+        return which
+    return f"{which}, {count} ended since and {'is not' if count == 1 else 'none is'} better"
 
 
-def best_trial(best: TrialView) -> None:
-    """Print its name, its objective and its hyperparameters."""
-    print(f"best        {best.name}")
+def since(view: JobView, best: TrialView) -> int:
+    """How many training jobs have ended since the best one ended."""
+    ended = best.training_end or 0.0
+    return sum(
+        trial.status.ended and (trial.training_end or 0.0, trial.number) > (ended, best.number)
+        for trial in view.trials
+    )
+
+
+def moment(time: float) -> str:
+    """`2026-11-30 21:50:25`, local time."""
+    return datetime.fromtimestamp(time).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def counters(view: JobView, record: JobRecord | None = None) -> str:
+    """`3 Completed, 1 Stopped`.
+
+    record: of a stored job. Where no process runs it, nothing is in progress: what was not interrupted may
+    still run without its tuner, and is unfinished.
+    """
+    words = {}
+    if record is not None and interrupted(view, record):
+        down = all(trial.secondary == "Interrupted" for trial in view.running)
+        words = {"InProgress": "Interrupted" if down else "unfinished"}
+    return ", ".join(
+        f"{count} {words.get(name, name)}" for name, count in view.training_counters.items() if count
+    )
+
+
+def best_trial(best: TrialView, which: str = "") -> None:
+    """Print its name, its objective and its hyperparameters. which: its place among the others."""
+    print(f"best        {best.name}{f' ({which})' if which else ''}")
     if best.definition is not None:
         print(f"  definition {best.definition}")
     print(f"  {best.metric} = {best.value!r}")
     for name, value in best.hyperparameters.items():
-        print(f"  {name} = {value}")
-
-
-def trials(view: JobView, selected: Sequence[TrialView], *, as_json: bool) -> None:
-    """Print a table of training jobs, or their JSON documents."""
-    if as_json:
-        print_json([full_training_job_document(trial) for trial in selected])
-        return
-    multi = bool(view.config.definitions)
-    rows = []
-    for trial in selected:
-        start, end = trial.training_start or trial.created, trial.training_end or time.time()
-        rows.append(
-            (
-                trial.name,
-                *((trial.definition or "-",) if multi else ()),
-                trial.secondary,
-                number(trial.value),
-                duration(end - start),
-                hyperparameters(trial.config),
-                " ".join(trial.failure_reason.split()),
-            )
-        )
-    metrics = {each.objective.metric for each in view.config.all_definitions}
-    objective = metrics.pop() if len(metrics) == 1 else "OBJECTIVE"
-    which = ("DEFINITION",) if multi else ()
-    _table(("TRAINING JOB", *which, "STATUS", objective, "TIME", "HYPERPARAMETERS", "NOTE"), rows)
+        print(f"  {name} = {printable(value)}")
 
 
 def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict[str, Any]:
@@ -201,6 +225,8 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         "OverallBestTrainingJob": overall_best(view),
         "Directory": str(directory),
         "OwnerPid": record.owner_pid,
+        "Interrupted": interrupted(view, record) or None,
+        "Simulated": is_simulated(record.document) or None,
     }
     return {key: value for key, value in document.items() if value is not None}
 
@@ -209,9 +235,13 @@ def _listing(record: JobRecord) -> dict[str, Any]:
     summary = record.summary
     if record.problem is not None:
         return {"HyperParameterTuningJobName": record.name, "Problem": record.problem}
+    status = summary.get("status", "InProgress")
+    stands_still = record.owner_pid is None and not JobStatus(status).ended
     return {
         "HyperParameterTuningJobName": record.name,
-        "HyperParameterTuningJobStatus": summary.get("status", "InProgress"),
+        "HyperParameterTuningJobStatus": status,
+        **({"Interrupted": True} if stands_still else {}),
+        **({"Simulated": True} if is_simulated(record.document) else {}),
         "CreationTime": record.created,
         "LastModifiedTime": summary.get("modified", record.created),
         "TrainingJobStatusCounters": summary.get("training_counters", {}),
@@ -220,21 +250,29 @@ def _listing(record: JobRecord) -> dict[str, Any]:
     }
 
 
-def print_json(document: object) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+WIDEST = 48
+"""Characters to which a column is padded; a longer cell shifts the rest of its own row."""
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns; with colour and folding on a terminal, in full to a pipe."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, whole: int = 1) -> None:
+    """Print aligned columns; with colour and folding on a terminal, in full to a pipe.
+
+    whole: how many columns a terminal does not fold.
+    """
+    header = [printable(cell, keep="") for cell in header]
+    rows = [[printable(cell, keep="") for cell in row] for row in rows]
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(*header, box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for i, title in enumerate(header):
+            table.add_column(Text(title), no_wrap=i < whole, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(Text(cut(cell, 240)) for cell in row))  # a cell is no markup
         Console().print(table)
         return
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    widths = [max([min(len(row[i]), WIDEST) for row in rows] + [len(header[i])]) for i in range(len(header))]
     for row in [header, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpt.errors import InputError
+from hpt.errors import InputError, JobExistsError
 
 if TYPE_CHECKING:
     from hpt.job.config import JobConfig
     from hpt.job.view import JobView
+    from hpt.running.session import Session
     from hpt.running.simulation import Simulation
     from hpt.search.events import ParentResult
 
-NOTICE = "this is a simulation: no program runs, values and times come from {curves}, and nothing is stored"
+NOTICE = "this is a simulation: no program runs, values and times come from {curves}, and {kept}"
+
+MOST_TRIALS = 20
+"""The training jobs, the best ones, that are printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="learning curves: .json or .csv table, or .py with a function curve(hyperparameters); in a "
         "multi-algorithm job NAME=FILE for each definition",
     )
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the search, in place of the file's")
+    parser.add_argument(
+        "--name", help="keep the simulated job under this name, for `hpt trials NAME` and `hpt describe NAME`"
+    )
+    parser.add_argument("--csv", action="store_true", help="print one row a training job as CSV")
     for name, meaning in (
         ("failures", "share of attempts whose program fails"),
         ("losses", "share of attempts whose machine is lost"),
@@ -60,17 +69,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Simulate the job of a job file and print the result."""
     from hpt.cli import exit_codes as codes
+    from hpt.cli.json_output import print_json
     from hpt.executors.curves import load_curves
     from hpt.executors.simulated import Faults, Market
     from hpt.job.state import JobStatus
     from hpt.running.progress import PlainProgress
     from hpt.running.session import Session
     from hpt.running.simulation import simulate
-    from hpt.sagemaker.request.job_file import load_job_file
-    from hpt.sagemaker.request.parse import parse_request
+    from hpt.running.tables import write_csv
 
-    request, base_dir = load_job_file(Path(options.job))
-    config = parse_request(request, base_dir=base_dir, check_paths=False)
+    if options.csv and options.json:
+        raise InputError("--csv and --json are two forms of the result; give one of them")
+    config = _config(options)
+    if options.name is not None:
+        with closing(Session(options.state)) as session:
+            _check_free(session, config.name)
     files = _files(options.curves, config)
     tables = [load_curves(files[each.name], each.space) for each in config.all_definitions]
     curves = dict(zip(map(str, files), tables, strict=True)) if config.definitions else tables[0]
@@ -80,7 +93,8 @@ def run(options: Namespace) -> int:
     if config.warm_start is not None:
         with closing(Session(options.state)) as session:
             given, _ = session.inherit(config, 0.0)
-    print(f"hpt: {NOTICE.format(curves=', '.join(options.curves))}", file=sys.stderr)
+    kept = "nothing is stored" if options.name is None else f"what came of it is kept as {config.name}"
+    print(f"hpt: {NOTICE.format(curves=', '.join(options.curves), kept=kept)}", file=sys.stderr)
     progress = None if options.quiet else PlainProgress(sys.stderr)
     started = time.monotonic()
     simulation = simulate(
@@ -92,13 +106,43 @@ def run(options: Namespace) -> int:
         charge=options.charge,
         observe=lambda runner, events: None if progress is None else progress.update(runner, events),
     )
+    if options.name is not None:
+        with closing(Session(options.state)) as session:
+            simulation.keep(session.storage, ", ".join(options.curves)[:256])
     if options.json:
         result = document(simulation, market.price)
         result |= {"TunerSeconds": simulation.thinking} if options.charge else {}  # else it is reproducible
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print_json(result)
+    elif options.csv:
+        numbers = [trial.number for trial in simulation.view.best_first()]
+        write_csv(simulation.result, numbers, sys.stdout, terminal=sys.stdout.isatty())
     else:
         _print(simulation, time.monotonic() - started, market.price)
-    return codes.COMPLETED if simulation.state.status is JobStatus.COMPLETED else codes.FAILED
+        _print_trials(simulation, options)
+    succeeded = simulation.state.status is JobStatus.COMPLETED and simulation.state.best is not None
+    return codes.COMPLETED if succeeded else codes.FAILED
+
+
+def _config(options: Namespace) -> JobConfig:
+    """The job of the job file, with what the options replace."""
+    from hpt.sagemaker.request.facts import CONFIG
+    from hpt.sagemaker.request.job_file import load_job_file
+    from hpt.sagemaker.request.parse import Overrides, parse_request
+
+    request, base_dir = load_job_file(Path(options.job))
+    if options.seed is not None and isinstance(request.get(CONFIG), Mapping):
+        request = {**request, CONFIG: {**request[CONFIG], "RandomSeed": options.seed}}
+    overrides = Overrides(name=options.name)
+    return parse_request(request, base_dir=base_dir, check_paths=False, overrides=overrides)
+
+
+def _check_free(session: Session, name: str) -> None:
+    """Raises JobExistsError where a job of that name is stored, before anything is simulated."""
+    if session.holds(name):
+        raise JobExistsError(
+            f"a tuning job named {name!r} exists in {session.root}; choose another name",
+            name=name,
+        )
 
 
 def _files(given: list[str], config: JobConfig) -> dict[str | None, Path]:
@@ -129,6 +173,7 @@ def document(simulation: Simulation, price: float = 1.0) -> dict[str, Any]:
 
     price: of a second on Spot capacity, as a share of the full one.
     """
+    from hpt.cli import trials
     from hpt.sagemaker.reply.document import tuning_job_document
 
     view = simulation.view
@@ -142,6 +187,7 @@ def document(simulation: Simulation, price: float = 1.0) -> dict[str, Any]:
         "BusyShareOfSlots": simulation.busy,
         "TrainingTimeInSeconds": training,
         "BillableTimeInSeconds": billable,
+        "TrainingJobs": [trials.document(view.trial(each.number), each) for each in simulation.result.trials],
     }
 
 
@@ -155,15 +201,16 @@ def charges(view: JobView, price: float) -> tuple[float, int]:
 
 
 def _print(simulation: Simulation, seconds: float, price: float) -> None:
-    from hpt.cli.show import best_trial, counters
+    from hpt.cli.show import best_trial, counters, place, without_success
     from hpt.job.billing import savings_percent
     from hpt.job.plural import quantity
     from hpt.running.progress import duration
 
     view = simulation.view
     print(f"simulated   {view.name}  {view.status} ({view.criterion})")
-    if view.failure_reason:
-        print(f"reason      {view.failure_reason}")
+    if reason := view.failure_reason or without_success(view):
+        print(f"reason      {reason}")
+    print(f"seed        {view.config.seed}")
     print(f"would take  {duration(view.ended or 0.0)}; simulated in {seconds:.1f} s")
     jobs, reports = quantity(view.launched, "training job"), quantity(_reports(view), "report")
     print(f"would train {jobs}, {reports}: {counters(view) or 'none'}")
@@ -178,7 +225,26 @@ def _print(simulation: Simulation, seconds: float, price: float) -> None:
             f"{training:.0f}, {saved:.0f} % saved"
         )
     if view.best is not None:
-        best_trial(view.best)
+        best_trial(view.best, place(view, view.best))
+
+
+def _print_trials(simulation: Simulation, options: Namespace) -> None:
+    """The best training jobs, and where all of them are."""
+    from hpt.cli import trials
+    from hpt.cli.hints import command
+    from hpt.storage.place import state_directory
+
+    view = simulation.view
+    shown = view.best_first()[:MOST_TRIALS]
+    if shown:
+        print()
+        trials.table(view, shown, now=view.ended or 0.0, simulated=True)
+    more = view.launched - len(shown)
+    if options.name is not None:
+        look = command(f"trials {view.name}", state_directory(options.state))
+        print(f"{f'and {more} more; ' if more else ''}kept; see: {look}")
+    elif more:
+        print(f"and {more} more; --csv and --json give all, --name keeps them")
 
 
 def _reports(view: JobView) -> int:

@@ -30,7 +30,7 @@ from hpt.job.config import (
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import as_warm_start
 from hpt.running.dependencies import require_jobs
-from hpt.running.result import TuningResult
+from hpt.running.result import TuningResult, check_on_failure, settle
 from hpt.search.trial import ObjectiveType, parse_enum
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def tune(
     state: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
     verbose: bool = False,
+    on_failure: str = "raise",
 ) -> TuningResult:
     """Find the configuration for which `train` yields the best objective.
 
@@ -113,6 +114,9 @@ def tune(
         Environment variables of the worker processes, beside those of this process.
     verbose
         Whether progress is printed to standard error.
+    on_failure
+        What happens where the job ends without a usable value: "raise" NoTrialSucceededError, or "warn" and
+        return the result.
 
     Returns
     -------
@@ -127,6 +131,8 @@ def tune(
         `name` is that of a job with other arguments; nothing was changed.
     JobOwnedError
         Another living process runs the job; nothing was changed.
+    NoTrialSucceededError
+        The job has ended, now or earlier, and no trial of it has a usable value.
     MissingDependencyError
         `hpt[jobs]` is not installed.
     KeyboardInterrupt
@@ -144,6 +150,7 @@ def tune(
             'put the call under `if __name__ == "__main__":`'
         )
     require_jobs("hpt.tune")
+    check_on_failure(on_failure)
     pickled, main_script = _pickle(train, space)
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
@@ -195,7 +202,7 @@ def tune(
             )  # a worker that starts right now reads one or the other
 
         result = _follow(session.start(config, again=Again.SAME, prepare=save), verbose)
-        return replace(result, directory=None) if ephemeral else result
+        return settle(replace(result, directory=None) if ephemeral else result, on_failure)
 
 
 def _definition(
@@ -221,27 +228,36 @@ def _definition(
 
 
 def run(
-    config: JobConfig, *, state: str | os.PathLike[str] | None = None, verbose: bool = False
+    config: JobConfig,
+    *,
+    state: str | os.PathLike[str] | None = None,
+    verbose: bool = False,
+    on_failure: str = "raise",
 ) -> TuningResult:
     """Run a tuning job made by `hpt.job.tuning_job`, by hand or read from a request, to its end.
 
     The job is kept under `state` (default `$HPT_HOME`, else `~/.hpt`); the same call goes on with it after a
     crash or Ctrl-C, and answers at once when it has ended.
 
+    on_failure: what happens where the job ends without a usable value: "raise" NoTrialSucceededError, or
+    "warn" and return the result.
+
     Raises:
         ValidationError: a new job breaks a rule, or its program, data or a place is not there or cannot be
             reached; nothing was started.
         JobExistsError: the name is that of a job with a different description. JobOwnedError: another living
             process runs it. Nothing was changed.
+        NoTrialSucceededError: the job has ended, and no trial of it has a usable value.
         MissingDependencyError: `hpt[jobs]` is not installed.
         KeyboardInterrupt: after the running trials were interrupted with grace.
     """
     require_jobs("hpt.run")
+    check_on_failure(on_failure)
     from hpt.running.session import Again, Session
 
     session = Session(state)
     try:
-        return _follow(session.start(config, again=Again.SAME), verbose)
+        return settle(_follow(session.start(config, again=Again.SAME), verbose), on_failure)
     finally:
         session.close()
 

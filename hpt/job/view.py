@@ -108,7 +108,7 @@ class JobView:
         self.status: JobStatus = state.status
         self.created, self.modified, self.ended = state.created, state.modified, state.ended
         self.criterion, self.failure_reason = state.criterion, state.failure_reason
-        self.converged = state.converged
+        self.converged, self.events = state.converged, state.events
         self.not_improving: int | None = None if state.improvement.best is None else state.improvement.count
         self.training_counters = dict(state.training_counters)
         self.objective_counters = dict(state.objective_counters)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
+from hpt.host.terminal import printable
 from hpt.job.state import TrainingJob
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
-from hpt.search.trial import Config
+from hpt.search.stopping.successive_halving import MAX_RESOURCE_REACHED
+from hpt.search.trial import Config, Verdict
 
 
 def duration(seconds: float) -> str:
@@ -23,10 +25,21 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
+LONGEST_VALUE = 60
+
+
 def hyperparameters(config: Config, width: int = 1000) -> str:
-    """`eta=0.31 max_depth=4`, cut at `width` characters."""
-    line = " ".join(f"{name}={f'{v:.4g}' if isinstance(v, float) else v}" for name, v in config.items())
-    return line if len(line) <= width else line[: width - 1] + "…"
+    """`eta=0.31 max_depth=4`, a long value cut, and the whole at `width` characters."""
+    line = " ".join(
+        f"{name}={f'{value:.4g}' if isinstance(value, float) else cut(str(value), LONGEST_VALUE)}"
+        for name, value in config.items()
+    )
+    return printable(cut(line, width), keep="")
+
+
+def cut(string: str, width: int) -> str:
+    """The string, with an ellipsis for what is beyond `width` characters."""
+    return string if len(string) <= width else string[: width - 1] + "…"
 
 
 def time_left(runner: TuningJobRunner, now: float) -> float | None:
@@ -47,6 +60,18 @@ def time_left(runner: TuningJobRunner, now: float) -> float | None:
     return left if by_clock is None else min(left, by_clock)
 
 
+def stopped(reason: str, verdict: Verdict | None) -> str:
+    """`EarlyStopped by MedianRule at report 3: 0.51 is worse than 0.48`; "" if it was not stopped."""
+    if not reason or verdict is None:
+        return reason
+    if verdict.rule == MAX_RESOURCE_REACHED:
+        return f"reached {verdict.rule} at report {verdict.report}"
+    line = f"{reason} by {verdict.rule} at report {verdict.report}"
+    if verdict.value is None or verdict.threshold is None:
+        return line
+    return f"{line}: {number(verdict.value)} is worse than {number(verdict.threshold)}"
+
+
 def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
     """One ended training job in a line."""
     metric = runner.config.definition_of(job.definition).objective.metric
@@ -56,7 +81,7 @@ def outcome(runner: TuningJobRunner, job: TrainingJob) -> str:
         if runner.state.best is job:
             line += " (best so far)"
     if job.failure_reason:
-        line += f"  {' '.join(job.failure_reason.split())[:200]}"
+        line += f"  {printable(' '.join(job.failure_reason.split())[:200], keep='')}"
     return line
 
 
@@ -95,9 +120,10 @@ class PlainProgress:
             case ev.AttemptCreated():
                 return f"{jobs[event.number].name}  started again (attempt {event.attempt})"
             case ev.StopDecided():
-                return f"{jobs[event.number].name}  being stopped ({event.reason})"
+                return f"{jobs[event.number].name}  being stopped ({stopped(event.reason, event.verdict)})"
             case ev.AttemptEnded():
-                return f"{jobs[event.number].name}  {event.outcome.lower()} {event.message}".rstrip()
+                message = printable(" ".join(event.message.split()), keep="")
+                return f"{jobs[event.number].name}  {event.outcome.lower()} {message}".rstrip()
             case ev.TrialEnded():
                 ended = runner.state.launched - len(runner.state.running) - later
                 total = runner.config.limits.max_jobs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpt.job.notes import STOP
 from hpt.running.drive import Progress, drive
-from hpt.running.result import TuningResult, result_of
+from hpt.running.result import TuningResult, stored_result
 from hpt.running.runner import TuningJobRunner
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Run:
         """
         self.name, self.notes = name, tuple(notes)
         self._session, self._prepare = session, prepare
-        self._runner: TuningJobRunner | None = None
+        self._followed = False
 
     @property
     def directory(self) -> Path:
@@ -64,7 +64,7 @@ class Run:
             if self._prepare is not None:
                 self._prepare(self.directory)  # only now: before, another process may have used it
             begin(runner)
-            self._runner = runner
+            self._followed = True
             return drive(runner, progress)
 
     def stop(self) -> None:
@@ -72,8 +72,7 @@ class Run:
         self._session.storage.add_note(self.name, STOP)
 
     def result(self) -> TuningResult:
-        """Its result, as far as this process has followed it; it is followed first if it was not yet."""
-        if self._runner is None:
+        """Its result, as it is stored; it is followed first if it was not yet."""
+        if not self._followed:
             self.follow()
-        assert self._runner is not None
-        return result_of(self._runner, self.directory)
+        return stored_result(self._session, self.name)

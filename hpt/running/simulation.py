@@ -22,21 +22,25 @@ from hpt.job.config import JobConfig
 from hpt.job.document import to_document
 from hpt.job.state import JobState
 from hpt.job.view import JobView
+from hpt.running.jobs import SIMULATED
+from hpt.running.result import TuningResult, make_result
 from hpt.running.runner import TuningJobRunner
 from hpt.search.events import Event, ParentResult
 from hpt.search.history import History
 from hpt.search.trial import Config
+from hpt.storage.base import Storage
 from hpt.storage.memory import MemoryStorage
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """A simulated job that has ended. thinking: seconds of CPU time that the tuner took for it, which are
-    part of its virtual time only where they were charged.
+    part of its virtual time only where they were charged. events: what was recorded, in order.
     """
 
     runner: TuningJobRunner
     thinking: float
+    events: Sequence[Event] = ()
 
     @property
     def config(self) -> JobConfig:
@@ -54,6 +58,27 @@ class Simulation:
     def view(self) -> JobView:
         """The read model of the job at its end."""
         return JobView(self.config, self.state)
+
+    @property
+    def result(self) -> TuningResult:
+        """Its result, as that of a job whose programs ran."""
+        return make_result(self.view, self.events)
+
+    def keep(self, storage: Storage, origin: str) -> None:
+        """Store it as a job that has ended, with the times of the virtual clock.
+
+        origin: names the curves.
+
+        Raises:
+            JobExistsError: its name is taken.
+        """
+        config = replace(self.config, tags={**self.config.tags, SIMULATED: origin})
+        storage.create(config.name, to_document(config), self.state.created, self.events)
+        lease = storage.acquire(config.name)
+        try:
+            storage.append(lease, (), self.state.summary())
+        finally:
+            storage.release(lease)
 
     @property
     def busy(self) -> float:
@@ -163,4 +188,4 @@ def simulate(
     runner.observe = lambda events: observe(runner, events)
     runner.run(sleep=executor.sleep)
     storage.release(lease)
-    return Simulation(runner, thinking.seconds)
+    return Simulation(runner, thinking.seconds, storage.read(config.name)[1])

@@ -42,7 +42,7 @@ def test_hints_find_a_job_in_another_state_directory(hpt: Command) -> None:
     assert hint(hpt("describe", "job", "--state", "my jobs")[0]) == resume
     assert hint(hpt("tune", path, "--state", "my jobs", code=2)[1]) == resume
     listing = hint(hpt("describe", "jab", "--state", "my jobs", code=2)[1])
-    assert "InProgress" in hpt(*listing)[0]
+    assert "Interrupted" in hpt(*listing)[0] and "InProgress" not in hpt(*listing)[0]
     assert "Completed" in hpt(*resume)[0]
     assert hint(hpt("list", "--state", "nowhere")[0])[-2:] == ["--state", str(hpt.root / "nowhere")]
 

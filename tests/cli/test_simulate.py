@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+import hpt
 from hpt.cli.main import main
 
 JOB = {
@@ -64,6 +67,65 @@ def test_json_is_marked_and_repeats(folder: Path, capsys: pytest.CaptureFixture[
     assert sum(first["TrainingJobStatusCounters"].values()) == 60
     assert first["SimulatedSeconds"] >= 60
     assert first["BestTrainingJob"]["Value"] < 0.5
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    """What a command prints to standard output."""
+    assert main(list(words)) == code
+    return capsys.readouterr().out
+
+
+def test_a_seed_replaces_the_file_s_and_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate = ["simulate", "job.json", "--curves", "curves.py", "--quiet", "--json"]
+    of_file, same, other = (
+        json.loads(run(capsys, *simulate, *seed)) for seed in ([], ["--seed", "3"], ["--seed", "4"])
+    )
+    assert of_file == same and other["RandomSeed"] == 4
+    assert other["BestTrainingJob"] != same["BestTrainingJob"]
+    assert "\nseed        9\n" in run(capsys, *simulate[:-1], "--seed", "9")
+    assert main([*simulate, "--seed", "-1"]) == 2
+    assert "RandomSeed: -1 is below the minimum 0" in capsys.readouterr().err
+
+
+def test_its_trials_are_printed_in_every_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate = ["simulate", "job.json", "--curves", "curves.py", "--quiet"]
+    printed = run(capsys, *simulate)
+    rows = printed[printed.index("TRAINING JOB") :].splitlines()
+    assert len(rows) == 22 and rows[-1] == "and 40 more; --csv and --json give all, --name keeps them"
+    trials = json.loads(run(capsys, *simulate, "--json"))["TrainingJobs"]
+    assert [trial["Number"] for trial in trials] == list(range(1, 61))
+    assert trials[0]["Reports"][0]["Value"] == abs(trials[0]["Config"]["x"] - 0.25) + 1
+    table = list(csv.DictReader(io.StringIO(run(capsys, *simulate, "--csv"))))
+    values = [float(row["value"]) for row in table]
+    assert len(values) == 60 and values == sorted(values)
+    assert main([*simulate, "--csv", "--json"]) == 2
+
+
+def test_under_a_name_it_is_kept_and_shown_as_simulated(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulate = ["simulate", "job.json", "--curves", "curves.py", "--quiet", "--name", "kept"]
+    printed = json.loads(run(capsys, *simulate, "--json"))
+    trials = json.loads(run(capsys, "trials", "kept", "--json", "--sort", "number"))
+    assert trials == printed["TrainingJobs"]
+    assert run(capsys, "list").splitlines()[1].split() == [
+        "kept",
+        "Completed",
+        "60",
+        "0.0691036",
+        "simulated",
+        "-",
+    ]
+    described = run(capsys, "describe", "kept")
+    assert "simulated: no program ran" in described and "model" not in described
+    assert json.loads(run(capsys, "describe", "kept", "--json"))["Simulated"] is True
+    assert main(simulate) == 2
+    assert "a tuning job named 'kept' exists" in capsys.readouterr().err
+    assert main(["resume", "kept"]) == 2
+    run(capsys, "delete", "kept", "--yes")
+    run(capsys, *simulate)
+    assert json.loads(run(capsys, "trials", "kept", "--json", "--sort", "number")) == trials
+    assert len(hpt.load("KEPT").trials) == 60
 
 
 def test_a_job_that_would_fail_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,8 +80,11 @@ def test_a_trial_that_fails_in_a_job_that_succeeds_says_why() -> None:
     [(fails, "out of cheese"), (returns_text, "real number"), (says_nothing, "reported nothing")],
 )
 def test_failures_end_the_job_with_a_reason(train: object, words: str) -> None:
-    result = hpt.tune(train, SPACE, max_jobs=20, max_parallel_jobs=2, strategy="Random", seed=1)  # type: ignore[arg-type]
-    assert result.status == "Failed"
+    with pytest.raises(hpt.NoTrialSucceededError, match=words) as raised:
+        hpt.tune(train, SPACE, max_jobs=20, max_parallel_jobs=2, strategy="Random", seed=1)  # type: ignore[arg-type]
+    error, result = raised.value, raised.value.result
+    assert result.status == error.status == "Failed"
+    assert error.failures == len(result.trials) and words in error.reason and words in error.traceback
     assert 5 <= len(result.trials) <= 6
     assert words in result.failure_reason
     assert result.best_trial is None and result.best_value is None
@@ -202,9 +205,9 @@ def test_a_script_without_a_main_guard_is_refused(tmp_path: Path) -> None:
     script_content = SCRIPT.format(runs=str(tmp_path / "runs"), state=str(tmp_path / "state"))
     script.write_text(script_content.replace('if __name__ == "__main__":', "if True:"))
     done = subprocess.run(
-        [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=True
+        [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=False
     )
-    assert done.stdout.split()[0] == "Failed"
+    assert done.returncode == 1 and "NoTrialSucceededError" in done.stderr
     logs = list((tmp_path / "state").rglob("log"))
     assert any("__main__" in log.read_text() for log in logs)
 
