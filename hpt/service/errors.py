@@ -38,6 +38,15 @@ class ServiceError(HptError):
         self.status = 500 if code == INTERNAL else 400
 
 
+class TrainingJobNotFound(ServiceError):
+    """No training job has the name. Code and message are the service's, which clients compare: another code
+    than for a tuning job.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(VALIDATION, "Requested resource not found.")
+
+
 def as_refusal(error: HptError) -> ServiceError:
     """The error that a client receives for an error of `hpt`."""
     match error:
