@@ -1,8 +1,8 @@
 """The secondary statuses of a training job as clients read them (behaviour 11.2, 12.2).
 
-A phase that took no time, such as the download of data that lie on this machine, is not recorded. The service
-reports every phase, so each is put back here, with the time of the next one. Official clients read the message
-of every transition, so each has one.
+A phase that took no time, such as the download of data that lie on this machine, is not recorded. The
+service reports every phase, so each is put back here, with the time of the next one. Official clients read
+the message of every transition, so each has one.
 """
 
 from __future__ import annotations

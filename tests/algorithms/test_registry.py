@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 import subprocess
 import sys
@@ -242,3 +243,22 @@ def test_maximising_a_loss_as_the_published_table_says_is_warned_of(image: str, 
     request[JOB].pop("InputDataConfig", None)
     [warning] = [text for text in read_request(request, check_paths=False).warnings if "better" in text]
     assert warning.endswith(f"but {metric} is better when it is smaller; check the direction")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
+def test_legal_intervals_are_what_the_program_takes(algorithm: BuiltInAlgorithm) -> None:
+    """Each end is taken by the program's own rule; nothing twice as far is where the interval has an end."""
+    schema = importlib.import_module(f"{algorithm.module}.hyperparameters").SCHEMA
+    rules = {getattr(rule, "rule", rule).name: getattr(rule, "rule", rule) for rule in schema.rules}
+    recommended = {each.name for each in algorithm.recommended_ranges}
+    assert algorithm.legal_intervals.keys() <= recommended
+    for name, (low, high) in algorithm.legal_intervals.items():
+        for end in (low, high):
+            if end != math.inf:
+                rules[name].read(f"{end:g}")
+        if high != math.inf:
+            with pytest.raises(ValueError, match="must be"):
+                rules[name].read(f"{2 * high + 1:g}")
+    for name in recommended - algorithm.legal_intervals.keys():
+        rule = rules[name]
+        assert getattr(rule, "low", 0) <= 1 and getattr(rule, "high", math.inf) in (None, math.inf, 2**31 - 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hpt.search.trial import ObjectiveType
@@ -88,8 +88,9 @@ class BuiltInAlgorithm:
     importable name. aliases: other names, such as model ids. metric_definitions: every metric the program can
     print, by published name. epoch_resource: the hyperparameter that counts units of progress, or None.
     checkpoint_support: saves to and resumes from the checkpoint folder. required_hyperparameters: names
-    without a default. requested_version: the tag of the image the user named, None for the short name; what
-    is installed runs.
+    without a default. legal_intervals: what the program takes of numbers with a recommended range that have
+    ends; one that is itself not allowed is left out by a hair. requested_version: the tag of the image the
+    user named, None for the short name; what is installed runs.
     """
 
     name: str
@@ -102,6 +103,7 @@ class BuiltInAlgorithm:
     extra: str
     library: str
     aliases: tuple[str, ...] = ()
+    legal_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     requested_version: str | None = None
 
     def metric(self, name: str) -> MetricPattern | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metric_patterns
 
 MAXIMIZED = (
@@ -56,5 +58,12 @@ XGBOOST = BuiltInAlgorithm(
     required_hyperparameters=("num_round",),
     extra="xgboost",
     library="xgboost",
+    legal_intervals={
+        "eta": (0.0, 1.0),
+        "num_round": (1, math.inf),
+        **dict.fromkeys(
+            ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode"), (1e-6, 1.0)
+        ),
+    },
 )
 """The registry's entry."""

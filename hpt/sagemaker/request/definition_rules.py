@@ -54,6 +54,22 @@ def hints_without_autotune(facts: Facts) -> Iterator[Broken]:
             )
 
 
+def repeated_hints(facts: Facts) -> Iterator[Broken]:
+    """Hints are checked before they become ranges and static values, which would hide what was given."""
+    for definition in facts.definitions:
+        ranged = {each.name for each in definition.ranges}
+        seen: set[str] = set()
+        for i, hint in enumerate(definition.ranges_body.get("AutoParameters", ())):
+            name, path = hint["Name"], f"{definition.ranges_path}.AutoParameters[{i}].Name"
+            if name in seen:
+                yield path, f"{name!r} has two hints; keep one"
+            elif name in definition.statics:
+                yield path, f"{name!r} has a hint and is in StaticHyperParameters as well; keep one of them"
+            elif name in ranged:
+                yield path, f"{name!r} has a hint and a range; keep one of them"
+            seen.add(name)
+
+
 def multi_form_parts(facts: Facts) -> Iterator[Broken]:
     if not facts.is_multi:
         return

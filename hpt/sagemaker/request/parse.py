@@ -19,7 +19,7 @@ from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
 from hpt.job.limits import Limits
 from hpt.job.warm_start import WarmStart
-from hpt.sagemaker.request.autotune import autotune, enable_autotune
+from hpt.sagemaker.request.autotune import autotune, enable_autotune, fill_required
 from hpt.sagemaker.request.convert import (
     fill_in,
     stored_only_note,
@@ -140,6 +140,8 @@ def read_request(
     limits = mode.limits if limits is None else limits
     if overrides is not None:
         request = overrides.put_into(request)
+    if not strict and isinstance(request, Mapping):
+        request = fill_required(request)
     plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if shape_violations:
         raise ValidationError(shape_violations)

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 from hpt.job.limits import LOCAL_LIMITS, STRICT_LIMITS, Limits
 from hpt.sagemaker.request.shapes import STRICT, Overlay
+from hpt.search.scaling import find_scaling
 from hpt.search.space import MAX_PARAMETERS, MAX_VALUES
+
+
+def _scaling(word: str) -> str | None:
+    found = find_scaling(word)
+    return None if found is None else found.value
+
 
 LOCAL = Overlay(
     "local",
@@ -39,6 +46,10 @@ LOCAL = Overlay(
     },
     free=frozenset({"S3Uri", "RoleArn", "TrainingInstanceType"}),
     scalars_as_strings=True,
+    words={
+        "HyperParameterScalingType": _scaling,
+        "TrainingJobEarlyStoppingType": lambda word: {"auto": "Auto", "off": "Off"}.get(word.lower()),
+    },
 )
 """Paths for URIs, defaults for what only a cloud needs, higher limits, numbers in place of strings."""
 

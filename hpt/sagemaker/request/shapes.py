@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,8 @@ class Overlay:
 
     optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
     name, in place of the model's. free: shapes of which neither pattern nor enum is checked.
-    scalars_as_strings: accept numbers and booleans where a string is required.
+    scalars_as_strings: accept numbers and booleans where a string is required. words: by shape name, what a
+    string stands for that is not a value of its enum; None if for nothing.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Overlay:
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
     scalars_as_strings: bool = False
+    words: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
 
 
 STRICT = Overlay("strict")
@@ -204,6 +206,9 @@ class _Walk:
         if name in self.overlay.free:
             return text
         if "enum" in shape and text not in shape["enum"]:
+            meant = self.overlay.words[name](text) if name in self.overlay.words else None
+            if meant is not None:
+                return meant
             hint = f"; use one of {', '.join(shape['enum'])}"
             if len(shape["enum"]) > 10:
                 hint = closest(text, shape["enum"]) or f"; it takes one of {len(shape['enum'])} known names"
