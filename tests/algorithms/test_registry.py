@@ -262,3 +262,49 @@ def test_legal_intervals_are_what_the_program_takes(algorithm: BuiltInAlgorithm)
     for name in recommended - algorithm.legal_intervals.keys():
         rule = rules[name]
         assert getattr(rule, "low", 0) <= 1 and getattr(rule, "high", math.inf) in (None, math.inf, 2**31 - 1)
+
+
+@pytest.mark.parametrize("line", [LINE, LINE.replace("\t", "#011")])
+def test_xgboost_has_metrics_on_the_training_data(line: str) -> None:
+    xgboost = ALGORITHMS[0]
+    assert [each.name.replace("train:", "validation:") for each in xgboost.training_metrics] == [
+        each.name for each in xgboost.metric_definitions
+    ]
+    metric = xgboost.metric("train:logloss")
+    assert metric is not None and metric.direction is ObjectiveType.MINIMIZE
+    match = re.search(metric.regex, line)
+    assert match is not None and match[1] == "0.05"
+
+
+@pytest.mark.parametrize(
+    ("eval_metric", "objective", "names"),
+    [
+        ("auc", "validation:auc", ["train:auc"]),
+        ("auc,logloss", "validation:error", ["train:auc", "train:error", "train:logloss"]),
+        ("['mae', 'rmse']", "train:rmse", ["train:mae", "train:rmse"]),
+        ("", "validation:rmse", ["train:rmse"]),
+    ],
+)
+def test_they_are_predefined_where_they_are_evaluated(
+    eval_metric: str, objective: str, names: list[str]
+) -> None:
+    statics = {"num_round": "9", "eval_metric": eval_metric}
+    changes = {
+        f"{JOB}.StaticHyperParameters": statics if eval_metric else {"num_round": "9"},
+        f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": objective,
+    }
+    read = read_request(edit(single(), changes))
+    found = [each.name for each in read.config.definition.metric_definitions]
+    assert sorted(name for name in found if name.startswith("train:")) == names
+    assert len(found) <= 40
+
+
+def test_metrics_of_the_user_s_own_are_noted_where_the_service_refuses_them() -> None:
+    own = [{"Name": "speed", "Regex": r"speed=(\S+)"}]
+    read = read_request(edit(single(), {f"{JOB}.AlgorithmSpecification.MetricDefinitions": own}))
+    [warning] = [each for each in read.warnings if "metric definitions" in each]
+    assert warning == (
+        "the metric definitions of 'speed' are read beside those of xgboost; SageMaker refuses definitions "
+        "for its own algorithms"
+    )
+    assert read_request(read.request).warnings == read.warnings  # not of those that Describe shows

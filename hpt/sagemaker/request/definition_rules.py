@@ -131,6 +131,24 @@ def image(facts: Facts) -> Iterator[Broken]:
     yield from shared(definition_rules.image)(facts)
 
 
+def metrics(facts: Facts) -> Iterator[Broken]:
+    """The service refuses definitions for its own images, in these words, unless they are those that Describe
+    shows. Local jobs may give them, and get a note.
+    """
+    for definition in () if facts.paths else facts.definitions:
+        algorithm = facts.algorithm(definition)
+        known = () if algorithm is None else [(each.name, each.regex) for each in algorithm.metrics]
+        if algorithm is not None and any(
+            (each["Name"], each.get("Regex")) not in known for each in definition.metrics
+        ):
+            yield (
+                f"{definition.path}.AlgorithmSpecification.MetricDefinitions",
+                "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the "
+                "request without specifying metric definitions.",
+            )
+    yield from shared(definition_rules.metrics)(facts)
+
+
 def channels(facts: Facts) -> Iterator[Broken]:
     yield from shared(definition_rules.repeated_channels)(facts)
     for definition in facts.definitions:

@@ -53,6 +53,14 @@ BROKEN_OTHERS = [
         strict=True,
     ),
     Case(
+        "metrics",
+        {f"{SPECIFICATION}.MetricDefinitions": [AUC]},
+        f"{SPECIFICATION}.MetricDefinitions",
+        "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request "
+        "without specifying metric definitions.",
+        strict=True,
+    ),
+    Case(
         "image",
         {f"{SPECIFICATION}.TrainingImage": "xgboost", f"{SPECIFICATION}.MetricDefinitions": [AUC]},
         f"{SPECIFICATION}.TrainingImage",

@@ -124,7 +124,8 @@ BROKEN_NUMBERS = [
         "V05",
         {f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": "auc"},
         f"{CONFIG}.HyperParameterTuningJobObjective.MetricName",
-        f"'auc' is not a metric of xgboost; use one of {ONLY_METRICS}",
+        f"'auc' is not a metric of xgboost; use one of {ONLY_METRICS}; train: in place of "
+        "validation: is on the training data",
     ),
     Case(
         "V06",
