@@ -89,11 +89,11 @@ def objective_metric(draft: Draft, naming: Naming) -> Iterator[Broken]:
                     f"{naming.metric_fix(number, metric)}",
                 )
         elif algorithm.metric(metric) is None:
-            known = ", ".join(each.name for each in algorithm.metric_definitions)
+            names = ", ".join(each.name for each in algorithm.metric_definitions)
             also = "; train: in place of validation: is on the training data"
             yield Broken(
                 place,
-                f"{metric!r} is not a metric of {algorithm.name}; use one of {known}"
+                f"{metric!r} is not a metric of {algorithm.name}; use one of {names}"
                 f"{also if algorithm.training_metrics else ''}",
             )
 

@@ -5,10 +5,13 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
+from hpt.job.config import MetricDefinition
+from hpt.running.differences import differences
 from hpt.sagemaker.request.parse import read_request
 from hpt.sagemaker.request.rules import check_rules
 from hpt.search.trial import ObjectiveType
@@ -308,3 +311,12 @@ def test_metrics_of_the_user_s_own_are_noted_where_the_service_refuses_them() ->
         "for its own algorithms"
     )
     assert read_request(read.request).warnings == read.warnings  # not of those that Describe shows
+
+
+def test_metrics_that_a_version_did_not_know_yet_make_no_difference() -> None:
+    config = read_request(single()).config
+    earlier = tuple(each for each in config.definition.metric_definitions if each.name != "train:auc")
+    stored = replace(config, definition=replace(config.definition, metric_definitions=earlier))
+    assert differences(stored, config) == differences(stored, config, in_request=True) == []
+    own = replace(config.definition, metric_definitions=(*earlier, MetricDefinition("speed", "s=(.)")))
+    assert differences(stored, replace(config, definition=own))

@@ -80,7 +80,7 @@ def test_a_taken_name_comes_before_limits(desk: Desk) -> None:
     ("strategy", "limit", "most"),
     [
         ("Random", "MaxParallelTrainingJobs", 10),
-        ("Random", "MaxNumberOfTrainingJobs", 10_000),
+        ("Random", "MaxNumberOfTrainingJobs", 750),
         ("Bayesian", "MaxNumberOfTrainingJobs", 750),
     ],
 )

@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     every("V05"),
     every("V06"),
     every("V07"),
+    every("counts"),
     every("V08"),
     every("added"),
     Rule("V09", ranges.bad_bounds),

@@ -53,6 +53,13 @@ BROKEN_OTHERS = [
         strict=True,
     ),
     Case(
+        "counts",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions": [{**AUC, "Name": f"m{i}"} for i in range(40)] + [AUC]},
+        f"{SPECIFICATION}.MetricDefinitions",
+        "41 metric definitions are more than the 40 allowed; take some out",
+        limits="amt",
+    ),
+    Case(
         "metrics",
         {f"{SPECIFICATION}.MetricDefinitions": [AUC]},
         f"{SPECIFICATION}.MetricDefinitions",

@@ -96,6 +96,10 @@ KEPT = [
         {f"{SECOND}.TuningObjective.MetricName": "validation:aucpr"},
         base=multi,
     ),
+    Case(
+        "counts",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions": [AUC, *({**AUC, "Name": f"m{i}"} for i in range(199))]},
+    ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
     Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": [AUC]}),  # with a note
