@@ -5,6 +5,8 @@ A client may run on another machine, so messages contain no path of this machine
 
 from __future__ import annotations
 
+import re
+
 from hpt.errors import (
     DependencyError,
     ExecutorError,
@@ -18,6 +20,7 @@ from hpt.errors import (
     StorageError,
     StorageProblem,
     ValidationError,
+    Violation,
 )
 
 VALIDATION = "ValidationException"
@@ -104,9 +107,23 @@ def refusal(error: ValidationError) -> ServiceError:
     count = f"{len(shapes)} validation error{'s' if len(shapes) > 1 else ''} detected: "
     parts = (
         f"Value at '{_camel(violation.path)}' failed to satisfy constraint: {violation.message}"
+        f"{_sdk_hint(violation)}"
         for violation in shapes
     )
     return ServiceError(code, count + "; ".join(parts))
+
+
+_NAME_BY_SDK = re.compile(r"'[^']*-\d{6}-\d{4}' does not match")
+
+
+def _sdk_hint(violation: Violation) -> str:
+    """What to do about a name that the SageMaker SDK made of the image: here that is the path of a program."""
+    if violation.path == "HyperParameterTuningJobName" and _NAME_BY_SDK.match(violation.message):
+        return (
+            ". The SageMaker SDK makes a name of the image and the time where none is given: give "
+            "base_tuning_job_name= to HyperparameterTuner"
+        )
+    return ""
 
 
 def _camel(path: str) -> str:

@@ -56,6 +56,13 @@ def test_every_shape_violation_is_told_at_once(desk: Desk) -> None:
     assert not list(desk.state.glob("*/job.sqlite"))
 
 
+def test_a_name_that_the_sdk_makes_of_a_program_says_what_to_give(desk: Desk) -> None:
+    create = desk.client.create_hyper_parameter_tuning_job
+    code, message = refused(create, **desk.request("my_train.py-261130-1443"))
+    assert code == "ValidationException" and "base_tuning_job_name=" in message
+    assert "base_tuning_job_name" not in refused(create, **desk.request("my_train.py"))[1]
+
+
 def test_a_broken_rule(desk: Desk) -> None:
     request = desk.request("rule")
     request["HyperParameterTuningJobConfig"]["ParameterRanges"]["ContinuousParameterRanges"][0][
