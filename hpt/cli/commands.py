@@ -191,6 +191,7 @@ def _read_job(options: Namespace) -> JobRequest:
         request,
         base_dir=base_dir,
         strict=options.strict,
+        limits=options.limits,
         check_s3=check_s3,
         extended=options.extended,
         overrides=overrides,

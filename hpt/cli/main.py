@@ -96,6 +96,11 @@ def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", help="accept exactly what SageMaker accepts: no local paths"
     )
     parser.add_argument(
+        "--limits",
+        choices=("local", "amt"),
+        help="quotas: local (default, wide) or amt, SageMaker's own, with local paths",
+    )
+    parser.add_argument(
         "--extended",
         action="store_true",
         help="allow what SageMaker does not: early stopping and a warm start in a multi-algorithm job",

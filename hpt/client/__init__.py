@@ -42,7 +42,8 @@ class SageMakerClient:
     region_name, account
         The region and the account in ARNs.
     limits
-        The quotas, the service's by default; `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises one.
+        The quotas, or "amt" for SageMaker's, which apply by default if `strict`, else the wide local ones.
+        `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises one.
     strict
         Accept only what SageMaker accepts, no local paths.
     check_s3
@@ -54,6 +55,8 @@ class SageMakerClient:
     ------
     MissingDependencyError
         A library of `hpt[jobs]` is not installed.
+    InputError
+        There are no limits of that name.
     StateDirectoryError
         The state directory cannot be used.
     """
@@ -64,7 +67,7 @@ class SageMakerClient:
         *,
         region_name: str | None = None,
         account: str = LOCAL_ACCOUNT.number,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits | str | None = None,
         strict: bool = False,
         check_s3: bool = True,
         config: Any = None,

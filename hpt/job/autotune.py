@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -90,7 +91,7 @@ def choose_ranges(
     algorithm: BuiltInAlgorithm | None,
     strategy: str,
 ) -> tuple[list[RecommendedRange], dict[str, str]]:
-    """Choose ranges around hints, or without hints the ranges that a built-in algorithm recommends.
+    """Choose ranges around hints; where there is none to search around, those that a built-in recommends.
 
     Parameters
     ----------
@@ -113,30 +114,36 @@ def choose_ranges(
         The hints that stay static.
     """
 
+    found: list[RecommendedRange] = []
+    kept: dict[str, str] = {}
+
     def fits(each: RecommendedRange) -> bool:
         return strategy != "Grid" or each.kind == "Categorical"
 
-    ranges: list[RecommendedRange] = []
-    kept: dict[str, str] = {}
     for name, value in hints:
         around = range_around(name, value, algorithm)
         if around is None or not fits(around):
             kept[name] = value
         else:
-            ranges.append(around)
-    if not hints and not ranged and algorithm is not None:
-        excluded = {algorithm.epoch_resource, *static}
-        ranges = [each for each in algorithm.recommended_ranges if each.name not in excluded and fits(each)]
-    return ranges, kept
+            found.append(around)
+    if not found and not ranged and algorithm is not None:
+        excluded = {algorithm.epoch_resource, *static, *kept}
+        found = [each for each in algorithm.recommended_ranges if each.name not in excluded and fits(each)]
+    return found, kept
 
 
 def range_around(name: str, hint: str, algorithm: BuiltInAlgorithm | None) -> RecommendedRange | None:
     """The range to search around a value that is known to work; None if it should stay static.
 
-    An integer h becomes h / 4 to 4 h, any other positive number h / 10 to 10 h, both logarithmic; a share
-    of something is searched linearly. Where the algorithm recommends a range that holds the hint, the range
-    stays within it, and its kind is the recommended one. Zero, negative numbers, strings and numbers of
+    An integer h becomes h / 2 to 2 h, any other positive number h / 10 to 10 h, both logarithmic; a share
+    of something is searched linearly. Of a built-in algorithm, only hyperparameters with a recommended range
+    are searched: the range around the hint stays within that range if it holds the hint, else within what
+    the algorithm takes, and its kind is the recommended one. Zero, negative numbers, strings and numbers of
     epochs, which set how long a training job runs, stay static.
+
+    >>> proposal = range_around("layers", "4", None)
+    >>> proposal.min, proposal.max
+    (2, 8)
 
     >>> proposal = range_around("learning_rate", "0.02", None)
     >>> proposal.min, proposal.max, proposal.scaling
@@ -148,16 +155,19 @@ def range_around(name: str, hint: str, algorithm: BuiltInAlgorithm | None) -> Re
     if algorithm is not None:
         ranges = algorithm.recommended_ranges
         known = next((candidate for candidate in ranges if candidate.name == name), None)
-        if name == algorithm.epoch_resource:
+        if known is None or name == algorithm.epoch_resource:
             return None
     if name in EPOCH_KEYS:
         return None
     if known is not None and known.kind == "Categorical":
         return known if hint in known.values else None
     proposal = _around(name, hint, known)
-    if proposal is None or known is None or not known.min <= float(hint) <= known.max:
+    if proposal is None or known is None or algorithm is None:
         return proposal
-    low, high = max(proposal.min, known.min), min(proposal.max, known.max)
+    least, most = known.min, known.max
+    if not least <= float(hint) <= most:
+        least, most = algorithm.legal_intervals.get(name, (-math.inf, math.inf))
+    low, high = max(proposal.min, least), min(proposal.max, most)
     return proposal._replace(min=low, max=high) if low < high else None
 
 
@@ -171,7 +181,7 @@ def _around(name: str, hint: str, known: RecommendedRange | None) -> Recommended
     if number <= 0:
         return None
     if isinstance(number, int):
-        return RecommendedRange("Integer", name, max(1, number // 4), 4 * number, "Logarithmic")
+        return RecommendedRange("Integer", name, max(1, number // 2), 2 * number, "Logarithmic")
     if number < 1 and any(word in name.lower() for word in FRACTIONS):
         return RecommendedRange("Continuous", name, min(SHARE[0], number), max(SHARE[1], number))
     low, high = (float(f"{number * factor:.12g}") for factor in (0.1, 10))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpt.errors import ValidationError
-from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.config import (
     DEFAULT_MAX_RUNTIME,
     DEFAULT_RETRY_ATTEMPTS,
@@ -19,7 +18,7 @@ from hpt.job.config import (
     TrainingJobDefinition,
     read_grace,
 )
-from hpt.job.draft import Draft, DraftDefinition, DraftMetric, draft_of
+from hpt.job.draft import Draft, DraftDefinition, draft_of
 from hpt.job.naming import Naming, field_naming
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
@@ -134,7 +133,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
             for name, value in draft.hyperparameters.items()
             if name != OBJECTIVE_METRIC_KEY  # every training job receives it anyway
         },
-        metric_definitions=metric_definitions(draft.metrics, draft.algorithm),
+        metric_definitions=metric_definitions(draft),
         channels=tuple(
             Channel(**{**each._asdict(), "uri": place(each.uri or "")}) for each in draft.channels
         ),
@@ -160,22 +159,20 @@ def _runtime(draft: DraftDefinition) -> float | None:
     return DEFAULT_MAX_RUNTIME if wait is None else min(DEFAULT_MAX_RUNTIME, wait)
 
 
-def metric_definitions(
-    given: Sequence[DraftMetric], algorithm: BuiltInAlgorithm | None
-) -> tuple[MetricDefinition, ...]:
+def metric_definitions(draft: DraftDefinition) -> tuple[MetricDefinition, ...]:
     """The given metrics, then those of the built-in algorithm.
 
     A metric without a regex is read from the tagged lines that `hpt.report` prints.
     """
     found = [
         MetricDefinition(each.name, tagged_pattern(each.name) if each.regex is None else each.regex)
-        for each in given
+        for each in draft.metrics
     ]
-    names = {each.name for each in given}
-    if algorithm is not None:
+    names = {each.name for each in draft.metrics}
+    if draft.algorithm is not None:
         found += [
             MetricDefinition(each.name, each.regex)
-            for each in algorithm.metric_definitions
+            for each in draft.algorithm.predefined(draft.hyperparameters, draft.objective or "")
             if each.name not in names
         ]
     return tuple(found)

@@ -17,6 +17,7 @@ def config_warnings(config: JobConfig, naming: Naming | None = None) -> tuple[st
         for number, definition in enumerate(config.all_definitions)
         for sentence in (
             *_same_variable(definition),
+            *_own_metrics(definition),
             *_direction(definition, naming.path(Place("direction", number))),
         )
     )
@@ -32,6 +33,20 @@ def _same_variable(definition: TrainingJobDefinition) -> Iterator[str]:
                 f"hyperparameters {other!r} and {name!r} differ only in case: both are the variable "
                 f"SM_HP_{name.upper()}, which can hold one; read them from the arguments or the files"
             )
+
+
+def _own_metrics(definition: TrainingJobDefinition) -> Iterator[str]:
+    """Metric definitions of a built-in algorithm that are not its own."""
+    algorithm = find_algorithm(definition.training_image)
+    if algorithm is None:
+        return
+    known = {(each.name, each.regex) for each in algorithm.metrics}
+    own = [each.name for each in definition.metric_definitions if (each.name, each.regex) not in known]
+    if own:
+        yield (
+            f"the metric definitions of {', '.join(map(repr, own))} are read beside those of "
+            f"{algorithm.name}; SageMaker refuses definitions for its own algorithms"
+        )
 
 
 def _direction(definition: TrainingJobDefinition, path: str) -> Iterator[str]:

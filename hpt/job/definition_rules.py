@@ -88,9 +88,13 @@ def objective_metric(draft: Draft, naming: Naming) -> Iterator[Broken]:
                     f"a metric is needed for the objective {metric!r}, and {has} defined; "
                     f"{naming.metric_fix(number, metric)}",
                 )
-        elif metric not in (known := [each.name for each in algorithm.metric_definitions]):
+        elif algorithm.metric(metric) is None:
+            names = ", ".join(each.name for each in algorithm.metric_definitions)
+            also = "; train: in place of validation: is on the training data"
             yield Broken(
-                place, f"{metric!r} is not a metric of {algorithm.name}; use one of {', '.join(known)}"
+                place,
+                f"{metric!r} is not a metric of {algorithm.name}; use one of {names}"
+                f"{also if algorithm.training_metrics else ''}",
             )
 
 

@@ -44,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V05", parts.objective_metric),
     Rule("V06", search.too_many_ranges),
     Rule("V07", search.too_many_hyperparameters),
+    Rule("counts", search.too_many_parts),
     Rule("V08", search.duplicate_names),
     Rule("added", parts.added_hyperparameter),
     Rule("V14", search.grid_of_numbers),

@@ -67,6 +67,31 @@ def too_many_hyperparameters(draft: Draft, naming: Naming) -> Iterator[Broken]:
             )
 
 
+def too_many_parts(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    """Values of a categorical range, metric definitions, and too short a run time, by the limits."""
+    limits = draft.limits
+    for number, definition in enumerate(draft.definitions):
+        for i, each in enumerate(definition.ranges):
+            if each.kind == "Categorical" and each.size is not None and each.size > limits.values:
+                yield Broken(
+                    Place("range", number, i, each.name),
+                    f"range {each.name!r}: {each.size} values are more than the {limits.values} allowed; "
+                    "take some out",
+                )
+        count = len(definition.metrics)
+        if count > limits.metrics:
+            yield Broken(
+                Place("metric_definitions", number),
+                f"{count} metric definitions are more than the {limits.metrics} allowed; take some out",
+            )
+    seconds = draft.max_runtime_seconds
+    if seconds is not None and seconds < limits.tuning_seconds:
+        yield Broken(
+            Place("max_runtime_seconds"),
+            f"{seconds} is below the minimum of {limits.tuning_seconds} seconds; raise it",
+        )
+
+
 def duplicate_names(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         seen: set[str] = set()

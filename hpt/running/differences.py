@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpt.job.config import JobConfig
+from hpt.job.catalog import find_algorithm
+from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.document import to_document
 from hpt.sagemaker.request.convert import to_request
 
@@ -16,8 +17,10 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
 
     in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
     number of training jobs that was not requested agrees with any. Autotune only says how a description was
-    made; its choices are compared.
+    made; its choices are compared. The metrics that a built-in algorithm brings along agree with any: another
+    version may know more of them.
     """
+    stored, given = _without_predefined(stored), _without_predefined(given)
     limits = given.limits
     if limits.max_jobs_is_quota and stored.limits.max_jobs is None:
         given = replace(given, limits=replace(limits, max_jobs=None))
@@ -45,6 +48,17 @@ def growth(stored: JobConfig, given: JobConfig) -> dict[str, Any]:
     if not larger or differences(stored, replace(given, limits=replace(new, **before))):
         return {}
     return {**larger, "max_parallel_jobs": new.max_parallel_jobs}
+
+
+def _without_predefined(config: JobConfig) -> JobConfig:
+    def own(definition: TrainingJobDefinition) -> TrainingJobDefinition:
+        algorithm = find_algorithm(definition.training_image)
+        known = () if algorithm is None else algorithm.metrics
+        patterns = {(each.name, each.regex) for each in known}
+        kept = tuple(m for m in definition.metric_definitions if (m.name, m.regex) not in patterns)
+        return replace(definition, metric_definitions=kept)
+
+    return replace(config, definition=own(config.definition), definitions=tuple(map(own, config.definitions)))
 
 
 def _compared(config: JobConfig) -> dict[str, Any]:

@@ -259,7 +259,13 @@ class TuningJobRunner:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
-                self._decide_stop(job, StopReason.RULE)
+                self._decide_stop(job, self._reason_of_rule(job))
+
+    def _reason_of_rule(self, job: TrainingJob) -> StopReason:
+        """Why the stopping rule stops a training job: it has used up its resource, or it is given up."""
+        hyperband = self.config.hyperband
+        done = hyperband is not None and job.reports >= hyperband.max_resource
+        return StopReason.MAX_RESOURCE if done else StopReason.RULE
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()

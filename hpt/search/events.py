@@ -28,6 +28,8 @@ class StopReason(StrEnum):
     """Why a running trial is stopped."""
 
     RULE = "EarlyStopped"
+    MAX_RESOURCE = "MaxResourceReached"
+    """It has made as many reports as Hyperband lets it: it was not given up, it is done."""
     USER = "StoppedByUser"
     DEADLINE = "MaxRuntimeExceeded"
     WAIT = "MaxWaitTimeExceeded"

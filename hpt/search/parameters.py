@@ -11,8 +11,8 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.search.numbers import brief, exact_integer, finite_number
-from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, read_float, read_int
-from hpt.search.trial import Value, parse_enum
+from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, parse_scaling, read_float, read_int
+from hpt.search.trial import Value
 
 MAX_VALUES = 1000
 MAX_NAME = 256
@@ -81,7 +81,7 @@ class ContinuousParameter:
         label = f"ContinuousParameter {_check_name('ContinuousParameter', name)!r}"
         low, high = read_float(min, f"{label}: min"), read_float(max, f"{label}: max")
         _check_order(label, low, high)
-        scale = parse_enum(Scaling, scaling, f"{label}: scaling")
+        scale = parse_scaling(scaling, f"{label}: scaling")
         if scale is Scaling.LOGARITHMIC and low <= 0:
             raise InputError(
                 f"{label}: min {low} is not above 0, as Logarithmic scaling needs; raise it or use Linear"
@@ -149,7 +149,7 @@ class IntegerParameter:
         label = f"IntegerParameter {_check_name('IntegerParameter', name)!r}"
         low, high = read_int(min, f"{label}: min"), read_int(max, f"{label}: max")
         _check_order(label, low, high)
-        scale = parse_enum(Scaling, scaling, f"{label}: scaling")
+        scale = parse_scaling(scaling, f"{label}: scaling")
         if scale is Scaling.REVERSE_LOGARITHMIC:
             raise InputError(
                 f"{label}: ReverseLogarithmic scaling is for continuous parameters only; use Linear"

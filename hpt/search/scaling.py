@@ -43,6 +43,37 @@ class Scaling(StrEnum):
     REVERSE_LOGARITHMIC = "ReverseLogarithmic"
 
 
+_WORDS = {
+    **{scaling.value.lower(): scaling for scaling in Scaling},
+    "lin": Scaling.LINEAR,
+    "log": Scaling.LOGARITHMIC,
+    "reverselog": Scaling.REVERSE_LOGARITHMIC,
+}
+
+
+def find_scaling(word: str) -> Scaling | None:
+    """The scaling of a name or a short word, in any case, also with `-`, `_` or a blank between its parts;
+    None if it is none.
+
+    >>> find_scaling("reverse-log")
+    <Scaling.REVERSE_LOGARITHMIC: 'ReverseLogarithmic'>
+    """
+    return _WORDS.get(re.sub(r"[-_ ]", "", word.lower()))
+
+
+def parse_scaling(word: str, what: str) -> Scaling:
+    """The scaling that `find_scaling` finds.
+
+    Raises:
+        InputError: there is none; the message lists them.
+    """
+    found = find_scaling(word) if isinstance(word, str) else None
+    if found is None:
+        known = ", ".join(scaling.value for scaling in Scaling)
+        raise InputError(f"{what} {word!r} is not known; use one of {known}, or for short log or reverselog")
+    return found
+
+
 class Map(Protocol):
     """A monotone map of [a, b] onto [0, 1] and back."""
 

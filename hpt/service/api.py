@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hpt.errors import HptError, ValidationError
-from hpt.job.limits import DEFAULT_LIMITS, Limits
+from hpt.job.limits import DEFAULT_LIMITS, LOCAL_LIMITS, Limits, find_limits
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
 from hpt.sagemaker.request.model import load_shapes
@@ -60,8 +60,8 @@ class Service:
     account
         The account in ARNs.
     limits
-        The quotas; those of behaviour 15 by default. `dataclasses.replace(DEFAULT_LIMITS, parallel=100)`
-        raises one.
+        The quotas, or "amt" for the service's, which apply by default if `strict`, else the wide local ones.
+        `dataclasses.replace(DEFAULT_LIMITS, parallel=100)` raises one.
     strict
         Read requests as SageMaker does, without local paths and defaults.
     check_s3
@@ -71,6 +71,8 @@ class Service:
 
     Raises
     ------
+    InputError
+        There are no limits of that name.
     StateDirectoryError
         The state directory cannot be used.
     """
@@ -80,11 +82,14 @@ class Service:
         state: str | os.PathLike[str] | None = None,
         *,
         account: Account = LOCAL_ACCOUNT,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits | str | None = None,
         strict: bool = False,
         check_s3: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if limits is None:
+            limits = DEFAULT_LIMITS if strict else LOCAL_LIMITS
+        limits = find_limits(limits)
         self._session = Session(state)
         self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
         self._admitting = threading.Lock()

@@ -16,7 +16,7 @@ from hpt.job.state import JobStatus, TrainingJob, read_summary
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.response import Account
-from hpt.service.errors import as_refusal, not_found
+from hpt.service.errors import TrainingJobNotFound, as_refusal
 from hpt.service.jobs import Job, Jobs
 from hpt.service.launcher import Launcher
 from hpt.storage.base import JobRecord
@@ -74,7 +74,7 @@ class Context:
         """
         found = self.jobs.find_training_job(name)
         if found is None:
-            raise not_found(f"no training job is named {name!r}")
+            raise TrainingJobNotFound
         if not found[0].deleted:
             self.ensure_runner(found[0].record)
         return found

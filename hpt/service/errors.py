@@ -5,6 +5,8 @@ A client may run on another machine, so messages contain no path of this machine
 
 from __future__ import annotations
 
+import re
+
 from hpt.errors import (
     MOST_VIOLATIONS,
     DependencyError,
@@ -19,6 +21,7 @@ from hpt.errors import (
     StorageError,
     StorageProblem,
     ValidationError,
+    Violation,
     shortened,
 )
 
@@ -38,6 +41,15 @@ class ServiceError(HptError):
         super().__init__(message)
         self.code = code
         self.status = 500 if code == INTERNAL else 400
+
+
+class TrainingJobNotFound(ServiceError):
+    """No training job has the name. Code and message are the service's, which clients compare: another code
+    than for a tuning job.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(VALIDATION, "Requested resource not found.")
 
 
 def as_refusal(error: HptError) -> ServiceError:
@@ -97,6 +109,7 @@ def refusal(error: ValidationError) -> ServiceError:
     head = f"{count} validation error{'s' if count > 1 else ''} detected: " if shapes else ""
     parts = [
         f"Value at '{_camel(violation.path)}' failed to satisfy constraint: {violation.message}"
+        f"{_sdk_hint(violation)}"
         if shapes
         else str(violation)
         for violation in listed[:MOST_VIOLATIONS]
@@ -104,6 +117,19 @@ def refusal(error: ValidationError) -> ServiceError:
     if count > len(parts):
         parts.append(f"and {count - len(parts)} more")
     return ServiceError(code, head + "; ".join(map(shortened, parts)))
+
+
+_NAME_BY_SDK = re.compile(r"'[^']*-\d{6}-\d{4}' does not match")
+
+
+def _sdk_hint(violation: Violation) -> str:
+    """What to do about a name that the SageMaker SDK made of the image, here the path of a program."""
+    if violation.path == "HyperParameterTuningJobName" and _NAME_BY_SDK.match(violation.message):
+        return (
+            ". The SageMaker SDK makes a name of the image and the time where none is given: give "
+            "base_tuning_job_name= to HyperparameterTuner"
+        )
+    return ""
 
 
 def _camel(path: str) -> str:

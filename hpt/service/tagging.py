@@ -10,7 +10,7 @@ from hpt.job.state import TrainingJob
 from hpt.sagemaker.reply.paging import take_page
 from hpt.sagemaker.reply.tags import MAX_TAGS, as_list, change, merged, tags_of
 from hpt.service.context import Context
-from hpt.service.errors import not_found
+from hpt.service.errors import TrainingJobNotFound, not_found
 from hpt.service.jobs import Job
 
 Request = Mapping[str, Any]
@@ -60,5 +60,8 @@ def _resource(context: Context, arn: str) -> tuple[Job, TrainingJob | None]:
     if parts is None:
         raise not_found(f"{arn!r} is not the ARN of a tuning job or training job")
     if parts[1] == "training-job":
-        return context.find_training_job(parts[2])
+        try:
+            return context.find_training_job(parts[2])
+        except TrainingJobNotFound as error:  # an ARN has a code of its own
+            raise not_found(f"no training job is named {parts[2]!r}") from error
     return context.find(parts[2]), None

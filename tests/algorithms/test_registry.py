@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
+from hpt.job.config import MetricDefinition
+from hpt.running.differences import differences
 from hpt.sagemaker.request.parse import read_request
 from hpt.sagemaker.request.rules import check_rules
 from hpt.search.trial import ObjectiveType
@@ -242,3 +246,77 @@ def test_maximising_a_loss_as_the_published_table_says_is_warned_of(image: str, 
     request[JOB].pop("InputDataConfig", None)
     [warning] = [text for text in read_request(request, check_paths=False).warnings if "better" in text]
     assert warning.endswith(f"but {metric} is better when it is smaller; check the direction")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
+def test_legal_intervals_are_what_the_program_takes(algorithm: BuiltInAlgorithm) -> None:
+    """Each end is taken by the program's own rule; nothing twice as far is where the interval has an end."""
+    schema = importlib.import_module(f"{algorithm.module}.hyperparameters").SCHEMA
+    rules = {getattr(rule, "rule", rule).name: getattr(rule, "rule", rule) for rule in schema.rules}
+    recommended = {each.name for each in algorithm.recommended_ranges}
+    assert algorithm.legal_intervals.keys() <= recommended
+    for name, (low, high) in algorithm.legal_intervals.items():
+        for end in (low, high):
+            if end != math.inf:
+                rules[name].read(f"{end:g}")
+        if high != math.inf:
+            with pytest.raises(ValueError, match="must be"):
+                rules[name].read(f"{2 * high + 1:g}")
+    for name in recommended - algorithm.legal_intervals.keys():
+        rule = rules[name]
+        assert getattr(rule, "low", 0) <= 1 and getattr(rule, "high", math.inf) in (None, math.inf, 2**31 - 1)
+
+
+@pytest.mark.parametrize("line", [LINE, LINE.replace("\t", "#011")])
+def test_xgboost_has_metrics_on_the_training_data(line: str) -> None:
+    xgboost = ALGORITHMS[0]
+    assert [each.name.replace("train:", "validation:") for each in xgboost.training_metrics] == [
+        each.name for each in xgboost.metric_definitions
+    ]
+    metric = xgboost.metric("train:logloss")
+    assert metric is not None and metric.direction is ObjectiveType.MINIMIZE
+    match = re.search(metric.regex, line)
+    assert match is not None and match[1] == "0.05"
+
+
+@pytest.mark.parametrize(
+    ("eval_metric", "objective", "names"),
+    [
+        ("auc", "validation:auc", ["train:auc"]),
+        ("auc,logloss", "validation:error", ["train:auc", "train:error", "train:logloss"]),
+        ("['mae', 'rmse']", "train:rmse", ["train:mae", "train:rmse"]),
+        ("", "validation:rmse", ["train:rmse"]),
+    ],
+)
+def test_they_are_predefined_where_they_are_evaluated(
+    eval_metric: str, objective: str, names: list[str]
+) -> None:
+    statics = {"num_round": "9", "eval_metric": eval_metric}
+    changes = {
+        f"{JOB}.StaticHyperParameters": statics if eval_metric else {"num_round": "9"},
+        f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": objective,
+    }
+    read = read_request(edit(single(), changes))
+    found = [each.name for each in read.config.definition.metric_definitions]
+    assert sorted(name for name in found if name.startswith("train:")) == names
+    assert len(found) <= 40
+
+
+def test_metrics_of_the_user_s_own_are_noted_where_the_service_refuses_them() -> None:
+    own = [{"Name": "speed", "Regex": r"speed=(\S+)"}]
+    read = read_request(edit(single(), {f"{JOB}.AlgorithmSpecification.MetricDefinitions": own}))
+    [warning] = [each for each in read.warnings if "metric definitions" in each]
+    assert warning == (
+        "the metric definitions of 'speed' are read beside those of xgboost; SageMaker refuses definitions "
+        "for its own algorithms"
+    )
+    assert read_request(read.request).warnings == read.warnings  # not of those that Describe shows
+
+
+def test_metrics_that_a_version_did_not_know_yet_make_no_difference() -> None:
+    config = read_request(single()).config
+    earlier = tuple(each for each in config.definition.metric_definitions if each.name != "train:auc")
+    stored = replace(config, definition=replace(config.definition, metric_definitions=earlier))
+    assert differences(stored, config) == differences(stored, config, in_request=True) == []
+    own = replace(config.definition, metric_definitions=(*earlier, MetricDefinition("speed", "s=(.)")))
+    assert differences(stored, replace(config, definition=own))

@@ -204,7 +204,7 @@ class TestStopping:
         training = desk.client.describe_training_job(TrainingJobName=first)
         assert training["TrainingJobStatus"] == training["SecondaryStatus"] == "Stopped"
         stopping = [t for t in training["SecondaryStatusTransitions"] if t["Status"] == "Stopping"]
-        assert [t["StatusMessage"] for t in stopping] == ["StoppedByUser"]
+        assert [t["StatusMessage"] for t in stopping] == ["Stopping the training job: a stop was requested"]
 
     def test_a_job_that_nobody_runs(self, desk: Desk) -> None:
         """A job of the command, its tuner gone: somebody is started to stop it."""

@@ -56,6 +56,13 @@ def test_every_shape_violation_is_told_at_once(desk: Desk) -> None:
     assert not list(desk.state.glob("*/job.sqlite"))
 
 
+def test_a_name_that_the_sdk_makes_of_a_program_says_what_to_give(desk: Desk) -> None:
+    create = desk.client.create_hyper_parameter_tuning_job
+    code, message = refused(create, **desk.request("my_train.py-261130-1443"))
+    assert code == "ValidationException" and "base_tuning_job_name=" in message
+    assert "base_tuning_job_name" not in refused(create, **desk.request("my_train.py"))[1]
+
+
 def test_a_broken_rule(desk: Desk) -> None:
     request = desk.request("rule")
     request["HyperParameterTuningJobConfig"]["ParameterRanges"]["ContinuousParameterRanges"][0][
@@ -80,7 +87,7 @@ def test_a_taken_name_comes_before_limits(desk: Desk) -> None:
     ("strategy", "limit", "most"),
     [
         ("Random", "MaxParallelTrainingJobs", 10),
-        ("Random", "MaxNumberOfTrainingJobs", 10_000),
+        ("Random", "MaxNumberOfTrainingJobs", 750),
         ("Bayesian", "MaxNumberOfTrainingJobs", 750),
     ],
 )
@@ -111,16 +118,22 @@ def test_open_jobs(desk: Desk) -> None:
         ("stop_hyper_parameter_tuning_job", {"HyperParameterTuningJobName": "none"}),
         ("delete_hyper_parameter_tuning_job", {"HyperParameterTuningJobName": "none"}),
         ("list_training_jobs_for_hyper_parameter_tuning_job", {"HyperParameterTuningJobName": "none"}),
-        ("describe_training_job", {"TrainingJobName": "none"}),
-        ("describe_training_job", {"TrainingJobName": "none-001-00000000"}),
-        ("stop_training_job", {"TrainingJobName": "none-001-00000000"}),
     ],
 )
-def test_what_does_not_exist(desk: Desk, operation: str, request_: dict[str, str]) -> None:
+def test_a_tuning_job_that_does_not_exist(desk: Desk, operation: str, request_: dict[str, str]) -> None:
     code, message = refused(getattr(desk.client, operation), **request_)
     assert code == "ResourceNotFound" and message.startswith("Requested resource not found")
     with pytest.raises(desk.client.exceptions.ResourceNotFound):
         getattr(desk.client, operation)(**request_)
+
+
+@pytest.mark.parametrize("operation", ["describe_training_job", "stop_training_job"])
+@pytest.mark.parametrize("name", ["none", "none-001-00000000", "a-001-00000000"])
+def test_a_training_job_that_does_not_exist(desk: Desk, operation: str, name: str) -> None:
+    """Clients that ask whether it exists compare this code and message."""
+    store(desk, "a")
+    answer = refused(getattr(desk.client, operation), TrainingJobName=name)
+    assert answer == ("ValidationException", "Requested resource not found.")
 
 
 def test_lists_refuse_what_they_do_not_know(desk: Desk) -> None:

@@ -64,6 +64,8 @@ COURSES = {  # behaviour 11.2 and 12.2; the primary status follows from each
     "one interruption": "Starting Downloading Training Interrupted Starting Downloading Training Uploading "
     "Completed",
     "waited too long": "Starting Downloading Training Interrupted Starting Stopping MaxWaitTimeExceeded",
+    "interrupted twice": "Starting Downloading Training Interrupted Starting Downloading Training "
+    "Interrupted Downloading Training Stopping MaxWaitTimeExceeded",
     "never launched": "Starting Stopping MaxWaitTimeExceeded",
     "reserved capacity": "Starting Pending Downloading Training Uploading Completed",
     "stopped": "Starting Downloading Training Stopping Uploading Stopped",

@@ -329,12 +329,9 @@ def test_one_job_gives_equal_configurations(
         request["TrainingJobDefinition"]["StaticHyperParameters"] = {"momentum": "0.9"}
         again = {"space": [ContinuousParameter("x", 0, 1), CategoricalParameter("kind", ["a", "b"])]}
         described = Shape({**shape.arguments, **again, "static": {"momentum": 0.9}}).described(folder)
-    # The service's quota stands where a file, or Python, has that of one's own machine.
     stored = by_client(folder, request, monkeypatch)
-    assert stored == described or described.limits.max_jobs_is_quota
-    assert differences(stored, described) == (
-        ["limits.max_jobs is 750 there and 10000 here"] if described.limits.max_jobs_is_quota else []
-    )
+    assert stored == described
+    assert differences(stored, described) == []
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

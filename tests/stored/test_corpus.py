@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,22 @@ def test_a_stored_job_is_shown_as_it_was(states: dict[str, Path], version: str, 
 @pytest.mark.parametrize(("version", "name"), REPLIED)
 def test_a_client_is_answered_as_before(states: dict[str, Path], version: str, name: str) -> None:
     found = corpus.replies(version, states[version], name)
-    corpus.assert_holds(EXPECTED[version, name]["replies"], found, name)
+    expected = copy.deepcopy(EXPECTED[version, name]["replies"])
+    assert_corrected(expected["DescribeTrainingJob"], found["DescribeTrainingJob"])
+    corpus.assert_holds(expected, found, name)
+
+
+def assert_corrected(expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """What 0.1.0 left out is there now: phases that took no time, a message for each, a model's URI. Those
+    members are taken out of what is expected.
+    """
+    before = [each["Status"] for each in expected.pop("SecondaryStatusTransitions")]
+    now = found["SecondaryStatusTransitions"]
+    left = iter(each["Status"] for each in now)
+    assert all(status in left for status in before)
+    assert all(each["StatusMessage"] for each in now)
+    path = expected.pop("ModelArtifacts")["S3ModelArtifacts"]
+    assert found["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("file://").endswith(path)
 
 
 @pytest.mark.parametrize(("version", "name"), UNFINISHED)
@@ -59,7 +75,7 @@ def assert_same_trials(before: list[dict[str, Any]], after: list[dict[str, Any]]
         for member in ("TrainingJobName", "TunedHyperParameters"):
             assert new[member] == old[member]
         if old["TrainingJobStatus"] in ENDED:
-            assert new == {key: value for key, value in old.items() if not key.endswith("Time")}
+            corpus.assert_holds({key: value for key, value in old.items() if not key.endswith("Time")}, new)
     assert len(after) >= len(before)
 
 

@@ -30,6 +30,7 @@ CATBOOST = BuiltInAlgorithm(
     required_hyperparameters=(),
     extra="catboost",
     library="catboost",
+    legal_intervals={"learning_rate": (1e-6, 1.0), "depth": (1, 16)},
     aliases=("catboost-classification-model", "catboost-regression-model"),
 )
 """The registry's entry."""

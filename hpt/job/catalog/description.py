@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hpt.search.trial import ObjectiveType
@@ -85,11 +86,13 @@ class BuiltInAlgorithm:
 
     name: short name, as in `TrainingImage: "xgboost"`. module: run as `python -m <module>` under the
     container contract (behaviour 16). extra: the extra of this package that installs its `library`, an
-    importable name. aliases: other names, such as model ids. metric_definitions: every metric the program can
-    print, by published name. epoch_resource: the hyperparameter that counts units of progress, or None.
-    checkpoint_support: saves to and resumes from the checkpoint folder. required_hyperparameters: names
-    without a default. requested_version: the tag of the image the user named, None for the short name; what
-    is installed runs.
+    importable name. aliases: other names, such as model ids. metric_definitions: the metrics the program can
+    print, by published name; training_metrics: those on the training data; evaluated_by: the hyperparameter
+    that lists the metrics it evaluates. epoch_resource: the hyperparameter that counts units of progress, or
+    None. checkpoint_support: saves to and resumes from the checkpoint folder. required_hyperparameters: names
+    without a default. legal_intervals: what the program takes of numbers with a recommended range that have
+    ends; one that is itself not allowed is left out by a hair. requested_version: the tag of the image the
+    user named, None for the short name; what is installed runs.
     """
 
     name: str
@@ -102,8 +105,35 @@ class BuiltInAlgorithm:
     extra: str
     library: str
     aliases: tuple[str, ...] = ()
+    training_metrics: tuple[MetricPattern, ...] = ()
+    evaluated_by: str = ""
+    legal_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     requested_version: str | None = None
+
+    @property
+    def metrics(self) -> tuple[MetricPattern, ...]:
+        """Every metric the program can print."""
+        return self.metric_definitions + self.training_metrics
 
     def metric(self, name: str) -> MetricPattern | None:
         """The definition of the metric called `name` (`validation:auc`), or None."""
-        return next((metric for metric in self.metric_definitions if metric.name == name), None)
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    def predefined(self, hyperparameters: Mapping[str, str], objective: str) -> tuple[MetricPattern, ...]:
+        """The definitions of a training job: those of metrics on the training data only where the program
+        evaluates them, so that there are not more than the service allows.
+
+        Parameters
+        ----------
+        hyperparameters
+            The static ones.
+        objective
+            The name of the objective metric, which is evaluated too.
+        """
+        evaluated = {objective.rpartition(":")[2], *_WORD.findall(hyperparameters.get(self.evaluated_by, ""))}
+        return self.metric_definitions + tuple(
+            each for each in self.training_metrics if each.name.rpartition(":")[2] in evaluated
+        )
+
+
+_WORD = re.compile(r"[\w@.-]+")

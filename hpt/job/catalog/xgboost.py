@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hpt.job.catalog.description import BuiltInAlgorithm, RecommendedRange, metric_patterns
 
 MAXIMIZED = (
@@ -25,6 +27,8 @@ MINIMIZED = (
 )
 """Metrics that are better when smaller."""
 
+_REGEX = r"\[[0-9]+\].*(?:\t|#011)%s-{metric}:([^\s#]+)"
+
 XGBOOST = BuiltInAlgorithm(
     name="xgboost",
     module="hpt.algorithms.xgboost",
@@ -32,11 +36,12 @@ XGBOOST = BuiltInAlgorithm(
     # writes it, accepted so that the pattern also reads logs copied from there. The value is all up to the
     # next TAB of either form: sign, exponent and nan included.
     metric_definitions=metric_patterns(
-        r"\[[0-9]+\].*(?:\t|#011)validation-{metric}:([^\s#]+)",
-        maximized=MAXIMIZED,
-        minimized=MINIMIZED,
-        channel="validation",
+        _REGEX % "validation", maximized=MAXIMIZED, minimized=MINIMIZED, channel="validation"
     ),
+    training_metrics=metric_patterns(
+        _REGEX % "train", maximized=MAXIMIZED, minimized=MINIMIZED, channel="train"
+    ),
+    evaluated_by="eval_metric",
     epoch_resource="num_round",
     checkpoint_support=True,
     recommended_ranges=(
@@ -56,5 +61,12 @@ XGBOOST = BuiltInAlgorithm(
     required_hyperparameters=("num_round",),
     extra="xgboost",
     library="xgboost",
+    legal_intervals={
+        "eta": (0.0, 1.0),
+        "num_round": (1, math.inf),
+        **dict.fromkeys(
+            ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode"), (1e-6, 1.0)
+        ),
+    },
 )
 """The registry's entry."""

@@ -40,6 +40,7 @@ def full_training_job_document(trial: TrialView) -> dict[str, Any]:
     """The same with what the service does not show: model, attempts, the last value of each metric."""
     document = training_job_document(trial) | {
         "SecondaryStatus": trial.secondary,
+        "StopReason": trial.stop_reason or None,
         "Model": trial.model or None,
         "Attempts": len(trial.attempts),
         "Metrics": {name: value for name, (value, _) in trial.latest.items()},

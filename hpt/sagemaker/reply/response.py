@@ -11,6 +11,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import floor, isfinite
+from pathlib import PurePosixPath
 from typing import Any
 
 from hpt.job.billing import billable_seconds, training_seconds
@@ -25,6 +26,7 @@ from hpt.job.config import (
 )
 from hpt.job.rounding import as_float32
 from hpt.job.state import JobState, TrainingJob
+from hpt.job.transitions import whole_course
 from hpt.job.view import JobView, TrialView, trial_view
 from hpt.job.warm_start import WarmStartType
 from hpt.sagemaker.reply.document import completion_details, training_job_document
@@ -254,7 +256,7 @@ def training_job_description(
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
         "TuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
-        "ModelArtifacts": {"S3ModelArtifacts": job.model},
+        "ModelArtifacts": {"S3ModelArtifacts": _model_uri(job, body["OutputDataConfig"]["S3OutputPath"])},
         "TrainingJobStatus": str(job.status),
         "SecondaryStatus": job.secondary,
         "HyperParameters": {**body["StaticHyperParameters"], **definition.space.format(job.config)},
@@ -345,15 +347,25 @@ def _give_both_resource_configs(body: dict[str, Any]) -> None:
 
 
 def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
-    entries = []
-    for i, transition in enumerate(job.transitions):
-        entry: dict[str, Any] = {"Status": transition.secondary, "StartTime": transition.start}
-        if i + 1 < len(job.transitions):
-            entry["EndTime"] = job.transitions[i + 1].start
-        if transition.message:
-            entry["StatusMessage"] = transition.message
-        entries.append(entry)
+    """Every transition with a message, which clients read unconditionally."""
+    entries: list[dict[str, Any]] = []
+    for transition in whole_course(job):
+        if entries:
+            entries[-1]["EndTime"] = transition.start
+        entries.append(
+            {
+                "Status": transition.secondary,
+                "StartTime": transition.start,
+                "StatusMessage": transition.message,
+            }
+        )
     return entries
+
+
+def _model_uri(job: TrainingJob, output: str) -> str:
+    """Where the model of a training job lies or would lie; clients expect a URI from the first reply on."""
+    model = job.model or f"{output.rstrip('/')}/{job.name}/output/model.tar.gz"
+    return PurePosixPath(model).as_uri() if model.startswith("/") else model
 
 
 def _add_times(target: dict[str, Any], job: TrainingJob) -> None:

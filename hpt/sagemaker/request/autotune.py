@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hpt.errors import ValidationError, Violation
 from hpt.job.autotune import (
     RETRY_ATTEMPTS,
     choose_ranges,
@@ -21,13 +22,21 @@ from hpt.job.autotune import (
     stops_early,
 )
 from hpt.job.catalog import RecommendedRange
+from hpt.sagemaker.request.definition_rules import repeated_hints
 from hpt.sagemaker.request.facts import CONFIG, Definition, Facts
+from hpt.sagemaker.request.shapes import CODE
 
-__all__ = ["autotune", "enable_autotune", "range_around"]
+__all__ = ["autotune", "enable_autotune", "fill_required", "range_around"]
 
 
 def autotune(facts: Facts) -> dict[str, Any]:
-    """A copy of a request with valid shapes, with everything chosen that it leaves to Autotune."""
+    """A copy of a request with valid shapes, with everything chosen that it leaves to Autotune.
+
+    Raises:
+        ValidationError: a name has more than one of a hint, a range and a static value.
+    """
+    for path, message in repeated_hints(facts):
+        raise ValidationError([Violation(CODE, path, "hints", message)])
     request = copy.deepcopy(dict(facts.request))
     config = request[CONFIG]
     if not facts.is_multi:
@@ -48,6 +57,44 @@ def autotune(facts: Facts) -> dict[str, Any]:
             facts.strategy, ranges, changed.draft.combinations, facts.limits
         )
     return request
+
+
+def fill_required(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A request with the members that the model requires and Autotune chooses, if it is enabled: the strategy
+    and the number of training jobs at once. Its shapes are checked afterwards, so nothing is taken for
+    granted.
+    """
+    config = given.get(CONFIG)
+    if "Autotune" not in given or not isinstance(config, Mapping):
+        return given
+    limits = config.get("ResourceLimits", {})
+    filled = dict(config)
+    if isinstance(limits, Mapping):
+        filled["ResourceLimits"] = {"MaxParallelTrainingJobs": 1, **limits}
+    if "Strategy" not in config:
+        free = config.get("TrainingJobEarlyStoppingType", "Off") == "Off" and "WarmStartConfig" not in given
+        filled["Strategy"] = "Hyperband" if free and _all_have_epochs(given) else "Bayesian"
+    return {**given, CONFIG: filled}
+
+
+def _all_have_epochs(given: Mapping[str, Any]) -> bool:
+    """Whether every definition of a request of any shape gives a number of epochs, static or as a hint."""
+    bodies = given.get("TrainingJobDefinitions", [given.get("TrainingJobDefinition")])
+    if not isinstance(bodies, list) or not bodies:
+        return False
+    single = given[CONFIG].get("ParameterRanges")
+    return all(_has_epochs(body, single if len(bodies) == 1 else None) for body in bodies)
+
+
+def _has_epochs(body: object, ranges: object) -> bool:
+    if not isinstance(body, Mapping):
+        return False
+    statics = body.get("StaticHyperParameters")
+    ranges = body.get("HyperParameterRanges", ranges)
+    hints = ranges.get("AutoParameters") if isinstance(ranges, Mapping) else None
+    listed = hints if isinstance(hints, list) else []
+    names = [str(each.get("Name")) for each in listed if isinstance(each, Mapping)]
+    return has_epochs({**(statics if isinstance(statics, Mapping) else {}), **dict.fromkeys(names)})
 
 
 def enable_autotune(

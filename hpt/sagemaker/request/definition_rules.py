@@ -54,6 +54,22 @@ def hints_without_autotune(facts: Facts) -> Iterator[Broken]:
             )
 
 
+def repeated_hints(facts: Facts) -> Iterator[Broken]:
+    """Hints are checked before they become ranges and static values, which would hide what was given."""
+    for definition in facts.definitions:
+        ranged = {each.name for each in definition.ranges}
+        seen: set[str] = set()
+        for i, hint in enumerate(definition.ranges_body.get("AutoParameters", ())):
+            name, path = hint["Name"], f"{definition.ranges_path}.AutoParameters[{i}].Name"
+            if name in seen:
+                yield path, f"{name!r} has two hints; keep one"
+            elif name in definition.statics:
+                yield path, f"{name!r} has a hint and is in StaticHyperParameters as well; keep one of them"
+            elif name in ranged:
+                yield path, f"{name!r} has a hint and a range; keep one of them"
+            seen.add(name)
+
+
 def multi_form_parts(facts: Facts) -> Iterator[Broken]:
     if not facts.is_multi:
         return
@@ -113,6 +129,24 @@ def image(facts: Facts) -> Iterator[Broken]:
         elif not has_image and not has_name:
             yield path, f"is missing; {definition_rules.programs(facts.draft)}"
     yield from shared(definition_rules.image)(facts)
+
+
+def metrics(facts: Facts) -> Iterator[Broken]:
+    """The service refuses definitions for its own images, in these words, unless they are those that Describe
+    shows. Local jobs may give them, and get a note.
+    """
+    for definition in () if facts.paths else facts.definitions:
+        algorithm = facts.algorithm(definition)
+        known = () if algorithm is None else [(each.name, each.regex) for each in algorithm.metrics]
+        if algorithm is not None and any(
+            (each["Name"], each.get("Regex")) not in known for each in definition.metrics
+        ):
+            yield (
+                f"{definition.path}.AlgorithmSpecification.MetricDefinitions",
+                "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the "
+                "request without specifying metric definitions.",
+            )
+    yield from shared(definition_rules.metrics)(facts)
 
 
 def channels(facts: Facts) -> Iterator[Broken]:

@@ -17,9 +17,9 @@ from hpt.errors import ValidationError
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
-from hpt.job.limits import Limits
+from hpt.job.limits import Limits, find_limits
 from hpt.job.warm_start import WarmStart
-from hpt.sagemaker.request.autotune import autotune, enable_autotune
+from hpt.sagemaker.request.autotune import autotune, enable_autotune, fill_required
 from hpt.sagemaker.request.convert import (
     fill_in,
     stored_only_note,
@@ -82,7 +82,7 @@ class ReadOptions(TypedDict, total=False):
 
     base_dir: str | os.PathLike[str] | None
     strict: bool
-    limits: Limits | None
+    limits: Limits | str | None
     check_s3: CheckS3 | None
     check_paths: bool
     extended: bool
@@ -99,7 +99,7 @@ def read_request(
     *,
     base_dir: str | os.PathLike[str] | None = None,
     strict: bool = False,
-    limits: Limits | None = None,
+    limits: Limits | str | None = None,
     check_s3: CheckS3 | None = None,
     check_paths: bool = True,
     extended: bool = False,
@@ -116,7 +116,7 @@ def read_request(
     strict
         Read it as the service does, without local paths, defaults and limits.
     limits
-        The limits, by default those of the mode.
+        The limits, by default those of the mode; "amt" for the service's default quotas.
     check_s3
         Checks each `s3://` URI; None: they are not checked.
     check_paths
@@ -137,9 +137,11 @@ def read_request(
         With all violations.
     """
     mode = STRICT_MODE if strict else LOCAL_MODE
-    limits = mode.limits if limits is None else limits
+    limits = mode.limits if limits is None else find_limits(limits)
     if overrides is not None:
         request = overrides.put_into(request)
+    if not strict and isinstance(request, Mapping):
+        request = fill_required(request)
     plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if shape_violations:
         raise ValidationError(shape_violations, shape_violations.more)

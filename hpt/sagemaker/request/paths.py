@@ -28,6 +28,7 @@ _METRICS = "AlgorithmSpecification.MetricDefinitions"
 _DEFINITION = {
     "definition_name": "DefinitionName",
     "training_image": "AlgorithmSpecification.TrainingImage",
+    "metric_definitions": _METRICS,
     "metric_name": f"{_METRICS}[{{}}].Name",
     "metric_regex": f"{_METRICS}[{{}}].Regex",
     "hyperparameters": "StaticHyperParameters",

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 from hpt.job.limits import LOCAL_LIMITS, STRICT_LIMITS, Limits
 from hpt.sagemaker.request.shapes import STRICT, Overlay
+from hpt.search.scaling import find_scaling
 from hpt.search.space import MAX_PARAMETERS, MAX_VALUES
+
+
+def _early_stopping(word: str) -> str | None:
+    return {"auto": "Auto", "autoall": "AutoAll", "off": "Off"}.get(word.lower())
+
+
+def _scaling(word: str) -> str | None:
+    found = find_scaling(word)
+    return None if found is None else found.value
+
 
 LOCAL = Overlay(
     "local",
@@ -39,7 +50,11 @@ LOCAL = Overlay(
     },
     free=frozenset({"S3Uri", "RoleArn", "TrainingInstanceType"}),
     scalars_as_strings=True,
-    words={"TrainingJobEarlyStoppingType": ("AutoAll",)},
+    words={
+        "HyperParameterScalingType": _scaling,
+        "TrainingJobEarlyStoppingType": _early_stopping,
+    },
+    further={"TrainingJobEarlyStoppingType": ("AutoAll",)},
 )
 """Paths for URIs, defaults for what only a cloud needs, higher limits, numbers in place of strings."""
 

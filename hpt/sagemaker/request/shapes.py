@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,8 +53,9 @@ class Overlay:
 
     optional: `Shape.Member` names that may be left out though required. bounds: minimum and maximum by shape
     name, in place of the model's. free: shapes of which neither pattern nor enum is checked.
-    scalars_as_strings: accept numbers and booleans where a string is required. words: further words of
-    an enum, by shape name.
+    scalars_as_strings: accept numbers and booleans where a string is required. words: by shape name, what a
+    string stands for that is not a value of its enum; None if for nothing. further: more values of an enum,
+    by shape name.
     """
 
     name: str
@@ -62,7 +63,8 @@ class Overlay:
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
     scalars_as_strings: bool = False
-    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
+    further: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 STRICT = Overlay("strict")
@@ -233,11 +235,14 @@ class _Walk:
             return text  # the pattern would fail too, and is never matched against a string of hostile length
         if name in self.overlay.free:
             return text
-        words = [*shape["enum"], *self.overlay.words.get(name, ())] if "enum" in shape else []
-        if words and text not in words:
-            hint = f"; use one of {', '.join(words)}"
-            if len(words) > 10:
-                hint = closest(text, words) or f"; it takes one of {len(words)} known names"
+        values = [*shape["enum"], *self.overlay.further.get(name, ())] if "enum" in shape else []
+        if values and text not in values:
+            meant = self.overlay.words[name](text) if name in self.overlay.words else None
+            if meant is not None:
+                return meant
+            hint = f"; use one of {', '.join(values)}"
+            if len(values) > 10:
+                hint = closest(text, values) or f"; it takes one of {len(values)} known names"
             self.fail(path, f"{show(text)} is not known{hint}")
         elif "pattern" in shape and not matches(shape["pattern"], text):
             self.fail(path, _pattern_message(text, shape["pattern"]))

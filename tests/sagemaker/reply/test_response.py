@@ -283,7 +283,7 @@ class TestTrainingJob:
             "max_depth": "1",
             "_tuning_objective_metric": "validation:auc",
         }
-        assert reply["ModelArtifacts"] == {"S3ModelArtifacts": "/models/1/model.tar.gz"}
+        assert reply["ModelArtifacts"] == {"S3ModelArtifacts": "file:///models/1/model.tar.gz"}
         assert reply["FinalMetricDataList"] == [
             {"MetricName": "validation:auc", "Value": 0.8999999761581421, "Timestamp": 111.5}
         ]

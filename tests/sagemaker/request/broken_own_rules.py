@@ -53,6 +53,21 @@ BROKEN_OTHERS = [
         strict=True,
     ),
     Case(
+        "counts",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions": [{**AUC, "Name": f"m{i}"} for i in range(40)] + [AUC]},
+        f"{SPECIFICATION}.MetricDefinitions",
+        "41 metric definitions are more than the 40 allowed; take some out",
+        limits="amt",
+    ),
+    Case(
+        "metrics",
+        {f"{SPECIFICATION}.MetricDefinitions": [AUC]},
+        f"{SPECIFICATION}.MetricDefinitions",
+        "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request "
+        "without specifying metric definitions.",
+        strict=True,
+    ),
+    Case(
         "image",
         {f"{SPECIFICATION}.TrainingImage": "xgboost", f"{SPECIFICATION}.MetricDefinitions": [AUC]},
         f"{SPECIFICATION}.TrainingImage",

@@ -45,6 +45,7 @@ class Case:
     message: str = ""
     base: Any = single
     strict: bool = False
+    limits: str | None = None
     find: Any = field(default=find_algorithm)
 
 
@@ -124,7 +125,8 @@ BROKEN_NUMBERS = [
         "V05",
         {f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": "auc"},
         f"{CONFIG}.HyperParameterTuningJobObjective.MetricName",
-        f"'auc' is not a metric of xgboost; use one of {ONLY_METRICS}",
+        f"'auc' is not a metric of xgboost; use one of {ONLY_METRICS}; train: in place of "
+        "validation: is on the training data",
     ),
     Case(
         "V06",
@@ -428,10 +430,10 @@ BROKEN_NUMBERS = [
     ),
     Case(
         "V31",
-        {f"{LIMITS}.MaxNumberOfTrainingJobs": 10_001, f"{CONFIG}.Strategy": "Random"},
+        {f"{LIMITS}.MaxNumberOfTrainingJobs": 751, f"{CONFIG}.Strategy": "Random"},
         f"{LIMITS}.MaxNumberOfTrainingJobs",
-        "the limit on training jobs of a Random tuning job is 10000, with present use of 0 and a requested "
-        "increment of 10001; ask for 10000 or fewer",
+        "the limit on training jobs of a Random tuning job is 750, with present use of 0 and a requested "
+        "increment of 751; ask for 750 or fewer",
         strict=True,
     ),
     Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sagemaker.request.broken_rules import (
+    AUC,
     CATEGORICAL,
     CONTINUOUS,
     HYPER,
@@ -95,8 +96,14 @@ KEPT = [
         {f"{SECOND}.TuningObjective.MetricName": "validation:aucpr"},
         base=multi,
     ),
+    Case(
+        "counts",
+        {**OWN, f"{SPECIFICATION}.MetricDefinitions": [AUC, *({**AUC, "Name": f"m{i}"} for i in range(199))]},
+    ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
+    Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": [AUC]}),  # with a note
+    Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": []}, strict=True),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": GONE}),  # reported, not printed
     Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
     Case("channels", {f"{JOB}.InputDataConfig[1]": channel("Train")}),

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from hpt.job.catalog import ALGORITHMS, find_algorithm
+from hpt.job.limits import find_limits
 from hpt.sagemaker.request.facts import Facts
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
@@ -142,9 +143,17 @@ def edit(request: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
-def facts(request: dict[str, Any], *, strict: bool = False, find: Any = find_algorithm) -> Facts:
+def facts(
+    request: dict[str, Any], *, strict: bool = False, find: Any = find_algorithm, limits: str | None = None
+) -> Facts:
     """What the rules see of a request whose shapes are right."""
     mode = STRICT_MODE if strict else LOCAL_MODE
     plain, violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     assert violations == ()
-    return Facts(plain, mode.limits, mode.paths, find, tuple(algorithm.name for algorithm in ALGORITHMS))
+    return Facts(
+        plain,
+        mode.limits if limits is None else find_limits(limits),
+        mode.paths,
+        find,
+        tuple(algorithm.name for algorithm in ALGORITHMS),
+    )

@@ -39,9 +39,10 @@ def changed(changes: dict[str, Any], base: Any = single) -> JobConfig:
         ("learning_rate", "0.02", "Continuous", 0.002, 0.2, "Logarithmic"),
         ("learning_rate", "3e-4", "Continuous", 3e-5, 3e-3, "Logarithmic"),
         ("weight", "2.5", "Continuous", 0.25, 25.0, "Logarithmic"),
-        ("hidden", "64", "Integer", 16, 256, "Logarithmic"),
-        ("layers", "1", "Integer", 1, 4, "Logarithmic"),
-        ("layers", "3", "Integer", 1, 12, "Logarithmic"),
+        ("hidden", "64", "Integer", 32, 128, "Logarithmic"),
+        ("layers", "1", "Integer", 1, 2, "Logarithmic"),
+        ("layers", "3", "Integer", 1, 6, "Logarithmic"),
+        ("layers", "4", "Integer", 2, 8, "Logarithmic"),  # the example of the service's guide
         ("dropout", "0.3", "Continuous", 0.05, 0.95, "Linear"),
         ("Feature_Fraction", "0.99", "Continuous", 0.05, 0.99, "Linear"),
         ("dropout", "2.0", "Continuous", 0.2, 20.0, "Logarithmic"),
@@ -73,7 +74,7 @@ def test_a_range_stays_within_the_one_an_algorithm_recommends() -> None:
     assert (eta.kind, eta.min, eta.max) == ("Continuous", 0.1, 0.5)
     depth = range_around("max_depth", "6", XGBOOST)
     assert depth is not None
-    assert (depth.kind, depth.min, depth.max) == ("Integer", 1, 10)
+    assert (depth.kind, depth.min, depth.max) == ("Integer", 3, 10)
     whole = range_around("min_child_weight", "10", XGBOOST)  # continuous there, whatever the hint looks like
     assert whole is not None
     assert (whole.kind, whole.min, whole.max) == ("Continuous", 1.0, 100.0)
@@ -81,6 +82,9 @@ def test_a_range_stays_within_the_one_an_algorithm_recommends() -> None:
     assert outside is not None
     assert (outside.min, outside.max) == (0.0001, 0.01)
     assert range_around("max_depth", "6.5", XGBOOST) is None
+    deeper = range_around("max_depth", "12", XGBOOST)
+    assert deeper is not None
+    assert (deeper.min, deeper.max) == (6, 24)
     assert range_around("num_round", "100", XGBOOST) is None
 
 
@@ -158,8 +162,93 @@ def test_a_grid_takes_categories_only() -> None:
 
 
 def test_a_hint_beside_a_range_of_that_name_breaks_a_rule() -> None:
-    with pytest.raises(ValidationError, match="'eta' has two ranges"):
+    with pytest.raises(ValidationError, match="'eta' has a hint and a range"):
         changed({f"{RANGES}.AutoParameters": [{"Name": "eta", "ValueHint": "0.2"}]})
+
+
+@pytest.mark.parametrize("value", ["0.2", "deep"])
+def test_a_hint_beside_a_static_value_or_another_hint_breaks_a_rule(value: str) -> None:
+    hint = {"Name": "gamma", "ValueHint": value}
+    path = f"{RANGES}.AutoParameters"
+    with pytest.raises(ValidationError) as caught:
+        changed({RANGES: {"AutoParameters": [hint]}, f"{JOB}.StaticHyperParameters": {"gamma": value}})
+    [broken] = caught.value.violations
+    assert (broken.path, broken.rule) == (f"{path}[0].Name", "hints")
+    assert broken.message == "'gamma' has a hint and is in StaticHyperParameters as well; keep one of them"
+    with pytest.raises(ValidationError) as caught:
+        changed({RANGES: {"AutoParameters": [hint, hint]}})
+    [broken] = caught.value.violations
+    assert (broken.path, broken.message) == (f"{path}[1].Name", "'gamma' has two hints; keep one")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint", "image", "interval"),
+    [
+        ("eta", "0.6", "xgboost", (0.06, 1.0)),
+        ("colsample_bytree", "0.2", "xgboost", (0.05, 0.95)),
+        ("learning_rate", "0.3", "lightgbm", (0.03, 1.0)),
+        ("depth", "12", "catboost", (6, 16)),
+        ("num_leaves", "3", "lightgbm", (2, 6)),
+    ],
+)
+def test_outside_the_recommended_range_the_legal_interval_bounds_it(
+    name: str, hint: str, image: str, interval: tuple[float, float]
+) -> None:
+    found = range_around(name, hint, find_algorithm(image))
+    assert found is not None
+    assert (found.min, found.max) == interval
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "hint"),
+    [("kmeans", "feature_dim", "784"), ("xgboost", "num_class", "3"), ("lightgbm", "seed", "7")],
+)
+def test_what_a_built_in_does_not_recommend_to_search_stays_static(image: str, name: str, hint: str) -> None:
+    assert range_around(name, hint, find_algorithm(image)) is None
+
+
+def test_hints_that_stay_static_leave_the_recommended_ranges() -> None:
+    request = edit(single(), {RANGES: GONE, f"{LIMITS}.MaxNumberOfTrainingJobs": GONE})
+    config = parse_request(enable_autotune(request), check_paths=False)
+    assert XGBOOST is not None
+    names = {parameter.name for parameter in config.definition.space.parameters}
+    assert names == {each.name for each in XGBOOST.recommended_ranges} - {"num_round"}
+    assert config.definition.hyperparameters == {"num_round": "100", "eval_metric": "auc"}
+
+
+class TestAJobFile:
+    """It may leave out what Autotune chooses, though the model requires it."""
+
+    def read(self, changes: dict[str, Any]) -> JobConfig:
+        gone = {f"{CONFIG}.Strategy": GONE, f"{CONFIG}.ResourceLimits": GONE}
+        return changed({**gone, **changes})
+
+    def test_strategy_and_limits(self) -> None:
+        config = self.read({})
+        assert (config.strategy, config.limits.max_parallel_jobs) == ("Bayesian", 1)
+        assert config.limits.max_jobs == 20
+        assert config.early_stopping is not None
+
+    def test_epochs_call_for_hyperband(self) -> None:
+        epochs = {f"{JOB}.StaticHyperParameters": {"num_round": "10", "epochs": "27"}}
+        config = self.read(epochs)
+        assert (config.strategy, config.early_stopping) == ("Hyperband", None)
+        assert self.read({**epochs, f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"}).strategy == "Bayesian"
+
+    def test_without_autotune_they_are_required(self) -> None:
+        request = edit(single(), {f"{CONFIG}.Strategy": GONE})
+        with pytest.raises(ValidationError, match="Strategy"):
+            parse_request(request, check_paths=False)
+
+    def test_strictly_they_are_required(self) -> None:
+        request = edit(single(), {**AUTO, f"{CONFIG}.Strategy": GONE})
+        with pytest.raises(ValidationError, match="Strategy"):
+            parse_request(request, strict=True)
+
+    @pytest.mark.parametrize("config", ["text", {"ResourceLimits": "text"}, {"ParameterRanges": 7}, []])
+    def test_any_shape_is_checked(self, config: Any) -> None:
+        with pytest.raises(ValidationError):
+            parse_request({**single(), **AUTO, CONFIG: config, JOB: {"StaticHyperParameters": 3}})
 
 
 class TestHandedOver:

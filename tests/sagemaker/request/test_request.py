@@ -67,9 +67,8 @@ def test_a_service_request_in_strict_mode() -> None:
 
 def test_a_built_in_brings_its_metrics_along() -> None:
     config, request, _ = read_request(single())
-    expected = tuple(
-        MetricDefinition(metric.name, metric.regex) for metric in ALGORITHMS[0].metric_definitions
-    )
+    own = (*ALGORITHMS[0].metric_definitions, ALGORITHMS[0].metric("train:auc"))  # eval_metric is auc
+    expected = tuple(MetricDefinition(metric.name, metric.regex) for metric in own if metric is not None)
     assert config.definition.metric_definitions == expected
     echoed = request[JOB]["AlgorithmSpecification"]["MetricDefinitions"]
     assert echoed == [{"Name": metric.name, "Regex": metric.regex} for metric in expected]

@@ -23,7 +23,9 @@ CODES = {"V31": "ResourceLimitExceeded"}
 
 def check(case: Case, without: str = "") -> Violation | None:
     rules = [rule for rule in RULES if rule.id != without]
-    return check_rules(facts(edit(case.base(), case.changes), strict=case.strict, find=case.find), rules)
+    return check_rules(
+        facts(edit(case.base(), case.changes), strict=case.strict, find=case.find, limits=case.limits), rules
+    )
 
 
 def names(cases: list[Case]) -> list[str]:
