@@ -165,7 +165,8 @@ def metric_definitions(
 ) -> tuple[MetricDefinition, ...]:
     """The given metrics, then those of the built-in algorithm.
 
-    A metric without a regex is read from the tagged lines that `hpt.report` prints.
+    A metric without a regex is read from the tagged lines that `hpt.report` prints. A metric may have several
+    patterns, each of them once.
     """
     found = [
         MetricDefinition(each.name, tagged_pattern(each.name) if each.regex is None else each.regex)
@@ -178,4 +179,4 @@ def metric_definitions(
             for each in algorithm.metric_definitions
             if each.name not in names
         ]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
