@@ -173,7 +173,7 @@ class TrainingJobDefinition:
         for i, metric in enumerate(self.metric_definitions):
             if metric in self.metric_definitions[:i]:
                 raise InputError(
-                    f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have every value "
+                    f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have each value "
                     "twice; leave one out"
                 )
         check_unique("channel", [channel.name for channel in self.channels])
