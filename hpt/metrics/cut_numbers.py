@@ -35,18 +35,21 @@ class CutNumber(NamedTuple):
     @property
     def separated(self) -> bool:
         """Whether the number is written with separators that no number here may have."""
-        return any(separator in self.whole for separator in ",'\u2019_")
+        return is_separated(self.whole)
 
-    @property
-    def fix(self) -> str:
-        """What to do about it."""
-        if self.separated:
-            return "have the program print numbers without separators of thousands and with a decimal point"
-        if self.at_front:
-            return (
-                "let nothing before the group take a part of the number (`.*?` for `.*`), and the group signs"
-            )
-        return "let it take signs and exponents, as ([-+0-9.eE]+) does"
+
+def is_separated(whole: str) -> bool:
+    """Whether a number is written with separators of thousands or a decimal comma."""
+    return any(separator in whole for separator in ",'\u2019_")
+
+
+def how_to_read_whole(read: str, whole: str) -> str:
+    """What to do about a pattern that reads a part of a number."""
+    if is_separated(whole):
+        return "have the program print numbers without separators of thousands and with a decimal point"
+    if not whole.startswith(read):
+        return "let nothing before the group take a part of the number (`.*?` for `.*`), and the group signs"
+    return "let it take signs and exponents, as ([-+0-9.eE]+) does"
 
 
 def cut_number(text: str, match: re.Match[str]) -> CutNumber | None:

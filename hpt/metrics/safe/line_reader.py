@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -40,12 +39,14 @@ class LineReader:
     means the same; else in another process, for a limited time. A line that takes longer gives no value, and
     a warning says so; after MOST_SLOW_LINES of them the definition has failed: it gives no further values.
 
-    costs: of each definition's pattern. slow: how many lines were too slow, for each definition that had any.
-    failed: why, for each definition that failed.
+    warn: called with the warning. costs: of each definition's pattern. slow: how many lines were too slow,
+    for each definition that had any. failed: why, for each definition that failed.
     """
 
-    def __init__(self, names: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> None:
-        self._names = names
+    def __init__(
+        self, names: Sequence[str], patterns: Sequence[re.Pattern[str]], warn: Callable[[str], None]
+    ) -> None:
+        self._names, self._warn = names, warn
         self._patterns = patterns
         self.costs = [search_cost(pattern.pattern) for pattern in patterns]
         self._re2 = [
@@ -103,10 +104,9 @@ class LineReader:
             self.failed[index] = error
         else:
             return
-        warnings.warn(
+        self._warn(
             f"metric {self._names[index]!r}: {pattern!r} matches in countless ways: {error}; {consequence}; "
-            "write the pattern without nested repeats",
-            stacklevel=2,
+            "write the pattern without nested repeats"
         )
 
 
