@@ -6,29 +6,40 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from hpt.cli.json_output import print_json
+from hpt.cli.sample_log import SampleLog, read_sample
 from hpt.errors import InputError
+from hpt.host.terminal import printable
 from hpt.job.config import MetricDefinition
-from hpt.metrics.definitions import CompiledDefinitions
+from hpt.job.plural import quantity
+from hpt.metrics.cut_numbers import how_to_read_whole
 from hpt.metrics.fast.plan import plan_pattern
-from hpt.metrics.line import TAB_AS_TEXT, decode, number
-from hpt.metrics.safe.cost import INSTANT, search_cost
-from hpt.metrics.scanner import MetricScanner
+from hpt.metrics.notes import NoteTaker
+from hpt.metrics.pace import Pace
 
-CHUNK = 1 << 20
+NOTES_SECONDS = 0.3
+"""Seconds of CPU time for what is noted about the values and their absence."""
+
 MISS_LINES = 2000
-"""The number of lines at the end of the log in which misses and truncated numbers are searched."""
+"""The number of lines at the end of the log among which the nearest miss is searched."""
 
-_NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+EXAMINED = 100_000
+"""The number of lines at the end of the log of which numbers are noted."""
+
+SHOWN = 200
+"""Characters of a line that are shown."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `hpt check-metric`."""
-    parser.add_argument("log", metavar="LOG", help="a log that the training program wrote")
+    parser.add_argument(
+        "log", metavar="LOG", help="a log that the training program wrote, also as .gz; - for standard input"
+    )
     parser.add_argument(
         "--definitions",
         metavar="FILE",
@@ -46,16 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Try the definitions on the log. The exit code: 0 if each of them read a value, else 1."""
     definitions = _definitions(options)
-    path = Path(options.log)
-    scanned = _scan(definitions, path)
-    reports = [
-        _report(definition, values, path) for definition, values in zip(definitions, scanned, strict=True)
-    ]
+    log = read_sample(options.log, definitions)
+    pace = Pace(NOTES_SECONDS, time.thread_time)
+    lines = _lines(log.end)
+    reports = [_report(definition, index, log, lines, pace) for index, definition in enumerate(definitions)]
     if options.json:
-        print(json.dumps(reports, indent=2, ensure_ascii=False))
+        print_json(reports)
     else:
         for report in reports:
             _show(report)
+        if log.unread or log.stopped:
+            _say("read", _how_much(log))
     return 0 if all(report["Matches"] for report in reports) else 1
 
 
@@ -92,96 +104,134 @@ def _from_file(path: Path) -> list[MetricDefinition]:
     return list(dict.fromkeys(metrics))
 
 
-def _scan(definitions: list[MetricDefinition], path: Path) -> list[list[float]]:
-    """The values each definition reads, in order."""
-    scanner = MetricScanner(CompiledDefinitions(definitions))
-    values: list[list[float]] = [[] for _ in definitions]
-    try:
-        with path.open("rb") as log:
-            while data := log.read(CHUNK):
-                for index, value, _ in scanner.feed(data):
-                    values[index].append(value)
-    except OSError as error:
-        raise InputError(f"the log {path} cannot be read: {error.strerror}; give a file") from error
-    for index, value, _ in scanner.finish():
-        values[index].append(value)
-    return values
+def _lines(data: bytes) -> list[bytes]:
+    """The lines, and the parts of those that are rewritten, of the end of a log."""
+    lines = data.replace(b"\r", b"\n").rsplit(b"\n", EXAMINED)
+    return [line for line in lines[len(lines) > EXAMINED :] if line]
 
 
-def _report(definition: MetricDefinition, values: list[float], path: Path) -> dict[str, Any]:
+def _report(
+    definition: MetricDefinition, index: int, log: SampleLog, lines: list[bytes], pace: Pace
+) -> dict[str, Any]:
+    """What there is to say of a definition, as JSON data.
+
+    Parameters
+    ----------
+    definition, index
+        The definition and its place among all.
+    log
+        What was read.
+    lines
+        Those at its end.
+    pace
+        How long all reports may take.
+
+    Returns
+    -------
+    dict
+        JSON data, but for NaN and infinity.
+    """
+    values = log.values[index]
     report: dict[str, Any] = {
         "Name": definition.name,
         "Regex": definition.regex,
         "Plan": plan_pattern(definition.regex).describe(),
         "Matches": len(values),
     }
-    if values:
-        report |= {"First": values[0], "Last": values[-1]}
-        cut = cut_short(definition.regex, path)
-        return report if cut is None else report | {"CutShort": dict(zip(_CUT, cut, strict=True))}
-    miss = nearest_miss(definition.regex, path)
-    return report if miss is None else report | {"NearestMiss": {"Pattern": miss[0], "Line": miss[1]}}
+    if slow := log.slow.get(index):
+        report["TooSlowLines"] = slow
+    if log.unread:
+        report["UnreadBytes"] = log.unread
+    taker = NoteTaker(definition.regex, pace)
+    if not values:
+        miss = taker.nearest_miss(lines[-MISS_LINES:])
+        if miss is not None:
+            report["NearestMiss"] = {"Pattern": miss.pattern, "Line": miss.line[:SHOWN]}
+            if miss.read is not None:
+                report["GroupReads"] = miss.read[:SHOWN]
+        return report
+    report |= {"First": values[0], "Last": values[-1]}
+    notes = taker.examine(lines)
+    cuts = [
+        {"Read": cut.read, "Number": cut.whole, "Line": _around(line, cut.whole)} for cut, line in notes.cuts
+    ]
+    if cuts:
+        report["CutShort"] = cuts[0]
+    if cuts[1:]:
+        report["AlsoCutShort"] = cuts[1:]
+    if notes.missed:
+        line = notes.missed_line[:SHOWN]
+        report["Missed"] = {"Lines": notes.missed, "Pattern": notes.beginning, "Line": line}
+    if notes.other is not None:
+        name, whole = notes.other
+        report["AnotherMetric"] = {"Name": name, "Read": whole}
+    if notes.several is not None:
+        several, line = notes.several
+        report["SeveralValues"] = {"Values": several[:10], "Line": line[:SHOWN]}
+    return report
 
 
-def nearest_miss(regex: str, path: Path) -> tuple[str, str] | None:
-    """The longest beginning of the pattern that matches some line of the log, and that line.
-
-    None if not even its first character matches. If the whole pattern matches but yields no number, it is the
-    whole pattern.
-    """
-    lines = _last_lines(path)
-    for end in range(len(regex), 0, -1):
-        try:
-            beginning = re.compile(regex[:end])
-        except re.error:
-            continue
-        if beginning.match("") is not None and end < len(regex):
-            return None  # from here on it matches anything
-        for line in reversed(lines):
-            if beginning.search(line) or beginning.search(line.replace("\t", TAB_AS_TEXT)):
-                return regex[:end], line[:200]
-    return None
-
-
-_CUT = "Read", "Number", "Line"
-
-
-def cut_short(regex: str, path: Path) -> tuple[str, str, str] | None:
-    """The last truncated number in the log: what the group reads of it (4.41 of 4.41e-06), the number, the
-    line. None if no number is truncated.
-    """
-    pattern, cost = re.compile(regex), search_cost(regex)
-    for line in reversed(_last_lines(path)):
-        candidates = dict.fromkeys([line, line.replace("\t", TAB_AS_TEXT)])
-        for text in candidates:
-            if cost.steps(text.encode("utf-8", "surrogateescape")) > INSTANT:
-                continue  # `re` would be too slow
-            for match in pattern.finditer(text):
-                whole = _NUMBER.match(text, match.start(1)) if match[1] else None
-                value = number(match[1])
-                if whole and value is not None and value != number(whole[0]):
-                    return match[1], whole[0], line[:200]
-    return None
-
-
-def _last_lines(path: Path) -> list[str]:
-    return decode(path.read_bytes()).splitlines()[-MISS_LINES:]
+def _around(line: str, what: str) -> str:
+    """The part of a line that is shown, which holds what it is shown for."""
+    place = line.find(what)
+    begin = 0 if place + len(what) <= SHOWN else place - SHOWN // 2
+    return line[begin : begin + SHOWN]
 
 
 def _show(report: dict[str, Any]) -> None:
-    print(f"{report['Name']}  {report['Regex']}")
-    print(f"  read by   {report['Plan']}")
-    if report["Matches"]:
-        print(f"  values    {report['Matches']}, first {report['First']!r}, last {report['Last']!r}")
-        if cut := report.get("CutShort"):
-            print(f"  note      the group reads {cut['Read']} of {cut['Number']} in: {cut['Line']}")
-            print("            let it take signs and exponents, as ([-+0-9.eE]+) does")
+    print(printable(f"{report['Name']}  {report['Regex']}", keep=""))
+    _say("read by", report["Plan"])
+    if slow := report.get("TooSlowLines"):
+        _say("note", f"{quantity(slow, 'line')} took too long and gave no value")
+        _say("", "the pattern matches in countless ways; write it without nested repeats")
+    if not report["Matches"]:
+        _say("values", "none")
+        _say("nearest", _nearest(report))
         return
-    print("  values    none")
+    _say("values", f"{report['Matches']}, first {report['First']!r}, last {report['Last']!r}")
+    for cut in [report["CutShort"], *report.get("AlsoCutShort", ())] if "CutShort" in report else ():
+        _say("note", f"the group reads {cut['Read']} of {cut['Number']} in: {cut['Line']}")
+        _say("", how_to_read_whole(cut["Read"], cut["Number"]))
+    if missed := report.get("Missed"):
+        lines = quantity(missed["Lines"], "later line")
+        match, give = ("matches", "gives") if missed["Lines"] == 1 else ("match", "give")
+        _say("note", f"{lines} {match} but {give} no number, the last: {missed['Line']}")
+        _say(
+            "", f"they match {missed['Pattern']!r}, and the group takes nothing of what follows for a number"
+        )
+    if several := report.get("SeveralValues"):
+        values = ", ".join(map(repr, several["Values"]))
+        _say("note", f"{len(several['Values'])} values on one line, {values}: {several['Line']}")
+        _say("", "each is a report, and the last one counts")
+    if other := report.get("AnotherMetric"):
+        _say("note", f"another metric is read as well: {other['Read']}")
+        _say("", f"exclude what stands before the name, as (?<!{other['Name']}) at the beginning does")
+
+
+def _nearest(report: dict[str, Any]) -> str:
+    """What comes nearest to a match where there is no value."""
     miss = report.get("NearestMiss")
     if miss is None:
-        print("  nearest   no line matches even the beginning of the pattern")
-    elif miss["Pattern"] == report["Regex"]:
-        print(f"  nearest   matches, but the group is no number, in: {miss['Line']}")
-    else:
-        print(f"  nearest   matches as far as {miss['Pattern']} in: {miss['Line']}")
+        return "no line matches even the beginning of the pattern"
+    if miss["Pattern"] == report["Regex"]:
+        read = f", {report['GroupReads']!r}," if report.get("GroupReads") else ""
+        return f"matches, but the group{read} is no number, in: {miss['Line']}"
+    return f"matches as far as {miss['Pattern']} in: {miss['Line']}"
+
+
+def _how_much(log: SampleLog) -> str:
+    """Which part of a long log was read."""
+    if not log.unread:
+        return f"{_bytes(log.size)}, after which the log is cut off"
+    read = _bytes(log.size - log.unread)
+    if log.stopped:
+        return f"{read} at the beginning and at the end of the first {_bytes(log.size)}; values are of these"
+    return f"{read} at the beginning and at the end of {_bytes(log.size)}; values are of these"
+
+
+def _bytes(count: int) -> str:
+    return quantity(count, "byte") if count < 2**20 else f"{count / 2**20:.0f} MiB"
+
+
+def _say(label: str, what: str) -> None:
+    print(printable(f"  {label:<9} {what}", keep="\t"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 from hpt.executors import contract
 from hpt.executors.process import ATTEMPT_VARIABLE
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NOT_FOR_THE_PROGRAM = "_tuning_objective_metric"
+
+_NEGATIVE = re.compile(r"-(?!\d+$|\d*\.\d+$)(\d*)\.?(\d*)(?:e([-+]?\d{1,3}))?", re.ASCII | re.IGNORECASE)
+"""A negative number that argparse takes for an option before Python 3.14. Groups: the digits before and after
+the point, and the exponent, which is no longer than that of any float.
+"""
 
 
 def training_job_arn(name: str) -> str:
@@ -42,15 +48,34 @@ def split_hyperparameters(strings: Mapping[str, str]) -> tuple[dict[str, Any], d
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     """`--name value` for each, sorted by name; one letter: `-n value`.
 
+    A negative number has no exponent: argparse takes `-6.5e-05` for an option, which other parsers of numbers
+    read either way.
+
     >>> arguments({"lr": 0.1, "b": 2, "flag": True})
     ['-b', '2', '--flag', 'True', '--lr', '0.1']
+    >>> arguments({"shift": -6.5e-05})
+    ['--shift', '-0.000065']
     """
     result = []
     for name, value in sorted(hyperparameters.items()):
         if isinstance(value, dict):
             value = ",".join(f"{key}={entry}" for key, entry in sorted(value.items()))
-        result += [f"--{name}" if len(name) > 1 else f"-{name}", "" if value is None else str(value)]
+        string = "" if value is None else str(value)
+        result += [f"--{name}" if len(name) > 1 else f"-{name}", _plain_decimal(string) or string]
     return result
+
+
+def _plain_decimal(string: str) -> str | None:
+    """A negative number written with digits and a point alone, as argparse knows one; None of anything else.
+
+    Every digit stays, so that it reads back to the same number, a float to a float.
+    """
+    found = _NEGATIVE.fullmatch(string)
+    if found is None or not found[1] + found[2]:
+        return None
+    digits, point = found[1] + found[2], len(found[1]) + int(found[3] or 0)
+    whole, fraction = digits[: max(0, point)], digits[max(0, point) :]
+    return f"-{whole + '0' * (point - len(digits)) or '0'}.{'0' * -point + fraction or '0'}"
 
 
 def _string(value: Any) -> str:

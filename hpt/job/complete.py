@@ -162,7 +162,8 @@ def _runtime(draft: DraftDefinition) -> float | None:
 def metric_definitions(draft: DraftDefinition) -> tuple[MetricDefinition, ...]:
     """The given metrics, then those of the built-in algorithm.
 
-    A metric without a regex is read from the tagged lines that `hpt.report` prints.
+    A metric without a regex is read from the tagged lines that `hpt.report` prints. A metric may have several
+    patterns, each of them once.
     """
     found = [
         MetricDefinition(each.name, tagged_pattern(each.name) if each.regex is None else each.regex)
@@ -175,4 +176,4 @@ def metric_definitions(draft: DraftDefinition) -> tuple[MetricDefinition, ...]:
             for each in draft.algorithm.predefined(draft.hyperparameters, draft.objective or "")
             if each.name not in names
         ]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))

@@ -170,7 +170,12 @@ class TrainingJobDefinition:
                 raise InputError(
                     f"hyperparameter {name!r} is static and has a range as well; keep one of them"
                 )
-        check_unique("metric", [metric.name for metric in self.metric_definitions])
+        for i, metric in enumerate(self.metric_definitions):
+            if metric in self.metric_definitions[:i]:
+                raise InputError(
+                    f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have each value "
+                    "twice; leave one out"
+                )
         check_unique("channel", [channel.name for channel in self.channels])
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
         if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:

@@ -48,12 +48,8 @@ def programs(draft: Draft) -> str:
 
 def metrics(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
-        seen: set[str] = set()
         for i, metric in enumerate(definition.metrics):
             name = Place("metric_name", number, i, metric.name)
-            if metric.name in seen:
-                yield Broken(name, f"{metric.name!r} names two metrics; rename one")
-            seen.add(metric.name)
             if metric.regex is None:  # reported, not printed
                 try:
                     tagged_pattern(metric.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hpt.job.config import MetricDefinition
 from hpt.metrics.fast.loader import Loader
@@ -18,17 +18,23 @@ class CompiledDefinitions:
     """The metric definitions of one job, in order, ready to be matched by any number of scanners.
 
     names: of each definition. patterns: its regular expression compiled, with at least one group (a
-    `MetricDefinition` without one cannot be built). loader: where the compiled reader comes from. lines: what
-    reads a single line exactly.
+    `MetricDefinition` without one cannot be built). loader: where the compiled reader comes from. warn: what
+    a person should know is given to it, by default as a Python warning. lines: what reads a single line
+    exactly.
     """
 
-    def __init__(self, definitions: Sequence[MetricDefinition], loader: Loader | None = None) -> None:
+    def __init__(
+        self,
+        definitions: Sequence[MetricDefinition],
+        loader: Loader | None = None,
+        warn: Callable[[str], None] = lambda message: warnings.warn(message, stacklevel=3),
+    ) -> None:
         self.names = tuple(definition.name for definition in definitions)
         self.loader = loader or Loader()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of future changes of syntax; today's is what counts
             self.patterns = tuple(re.compile(definition.regex) for definition in definitions)
-        self.lines = LineReader(self.names, self.patterns)
+        self.lines = LineReader(self.names, self.patterns, warn)
         self._plan = plan(self.patterns)
         self._plain = PlainReader([each.literals for each in self._plan.patterns])
 

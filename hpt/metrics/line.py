@@ -1,4 +1,8 @@
-"""What one line of a log says: the contract that every faster way of reading must keep (behaviour 6.1)."""
+"""What one line of a log says: the contract that every faster way of reading must keep (behaviour 6.1).
+
+A program that rewrites a line, as a progress bar does, ends its parts with a carriage return. Parts are
+matched like lines; `hpt.metrics.rewritten` decides which of their values count.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ TAB_AS_TEXT = "#011"
 """How the service's log pipeline writes a TAB."""
 
 Match = tuple[int, float, int]
-"""Index of the definition, the value, and the offset after the line it stands on."""
+"""Index of the definition, the value, and the offset after the part of a line it stands on."""
 
 Found = tuple[int, float | bytes, int]
 """The same, or with a line, without its end, that `re` has to read for its value."""
@@ -35,15 +39,21 @@ def decode(line: bytes) -> str:
 def number(text: str | None) -> float | None:
     """The value a group's text stands for: what `float()` reads, underscores excepted; None if it is no
     number.
+
+    A TAB written as `#011` ends a number, as a TAB ends what `\\S+` matches.
     """
-    if not text or "_" in text:
+    if not text:
+        return None
+    if "_" not in text:
+        try:
+            return float(text)
+        except ValueError:
+            pass
+    text = text.partition(TAB_AS_TEXT)[0].strip()  # `float` trims too, but not all of \x1c to \x1f
+    if "_" in text:
         return None
     try:
         return float(text)
-    except ValueError:
-        pass
-    try:
-        return float(text.strip())  # `float` trims too, but not all that `strip` does (\x1c to \x1f)
     except ValueError:
         return None
 

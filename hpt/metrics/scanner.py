@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Generator
 from concurrent.futures import Future, wait
 from typing import cast
 
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.line import Batch, Match, line_end, values_on_line
 from hpt.metrics.pace import Pace
+from hpt.metrics.rewritten import RewrittenLine
 from hpt.metrics.safe.line_reader import Work
 
 MAX_LINE = 16 * 2**20
@@ -23,13 +23,14 @@ LINES = 32
 class MetricScanner:
     r"""Matches metric definitions against a log, line by line, however it is cut into chunks.
 
-    A line ends at `\n`, `\r` or `\r\n`, and the offset of its matches is that after its first line end byte
-    (the line between `\r` and `\n` is empty, and no number stands on it). Matches come in the order of lines,
-    on one line in the order of definitions, for one definition in the order of their places.
+    A line ends at `\n` or `\r\n`. One that is rewritten has several parts that end with `\r`, and gives for
+    each metric the matches of the last part that has any (`RewrittenLine`). The offset of a line's matches is
+    that after the first end byte of the last part with one. Matches come in the order of lines, on one line
+    in the order of definitions, for one definition in the order of their places.
 
-    cursor: offset of the first byte not wholly consumed, that is the start of the line not yet ended, or not
-    yet read. A scanner begun at that offset and fed from there gives the matches still to come. Memory is
-    bounded by MAX_LINE and the longest chunk.
+    cursor: offset of the first byte not wholly consumed, that is of the part not yet ended, not yet read, or
+    with the first match of a line not yet ended. A scanner begun at that offset and fed from there gives the
+    matches still to come. Memory is bounded by MAX_LINE and the longest chunk.
 
     Given a pace, reading stops once it is spent, or while it waits for a pattern that another process
     matches. The scanner is then `behind`: `go_on` before it is fed again.
@@ -37,10 +38,17 @@ class MetricScanner:
 
     def __init__(self, definitions: CompiledDefinitions, cursor: int = 0) -> None:
         self._definitions = definitions
-        self.cursor = cursor
+        names = definitions.names
+        self._line = RewrittenLine([names.index(name) for name in names], MAX_LINE)
+        self._position = cursor  # of the first byte not yet read
         self._partial: list[bytes] = []  # the pieces of the line not yet ended
         self._held = 0  # their total length
         self._work: Work | None = None  # what is still to be done with what was fed
+
+    @property
+    def cursor(self) -> int:
+        """See the class."""
+        return self._line.begin if self._line.is_open else self._position
 
     @property
     def behind(self) -> bool:
@@ -61,7 +69,7 @@ class MetricScanner:
         Raises:
             ValueError: the scanner is behind.
         """
-        return self._begin(self._end_line(), pace)
+        return self._begin(self._end(), pace)
 
     def go_on(self, pace: Pace | None = None) -> list[Match]:
         """Further matches on what was fed before."""
@@ -118,16 +126,29 @@ class MetricScanner:
         if line:
             yield from self._scan(line, 0, len(line))
 
-    def _scan(self, data: bytes, begin: int, stop: int) -> Work:
-        """The matches of data[begin:stop], which is whole lines (or the log's end) from the cursor on."""
-        base = self.cursor - begin
-        for batch in self._definitions.scan(data, begin, stop, base):
-            matches = (yield from self._read(batch)) if batch.lines else batch.found
-            self.cursor = batch.done
-            yield cast("list[Match]", matches)
+    def _end(self) -> Work:
+        yield from self._end_line()
+        yield self._line.close()
 
-    def _read(self, batch: Batch) -> Generator[list[Match] | Future[list[float]], None, list[Match]]:
-        """The last matches of a batch, its lines read, after the others."""
+    def _scan(self, data: bytes, begin: int, stop: int) -> Work:
+        """The matches of data[begin:stop], which is whole parts of lines (or the log's end)."""
+        base = self._position - begin
+        self._line.look(data, begin, stop, base)
+        rewritten = self._line.is_open or data.find(b"\r", begin, stop) >= 0
+        for batch in self._definitions.scan(data, begin, stop, base):
+            for matches in self._read(batch) if batch.lines else [cast("list[Match]", batch.found)]:
+                if isinstance(matches, Future):
+                    yield matches
+                elif rewritten:
+                    given = self._line.take(matches, data, stop, base)
+                    yield given + self._line.reached(self._position)
+                else:
+                    yield matches
+            self._position = batch.done
+            yield self._line.reached(self._position)
+
+    def _read(self, batch: Batch) -> Work:
+        """The matches of a batch, its lines read, a moment's work at a time."""
         reader, patterns = self._definitions.lines, self._definitions.patterns
         costs = reader.costs
         matches: list[Match] = []
@@ -140,9 +161,9 @@ class MetricScanner:
             at_once = len(what) <= cost.short or cost.is_instant(what)
             read += 1
             if not at_once or read % LINES == 0:
-                # Only whole lines are given out, so that the cursor may stand behind them.
+                # Only whole parts are given out, so that the cursor may stand behind them.
                 whole = bisect_left(matches, after, key=lambda match: match[2])
-                self.cursor = matches[whole - 1][2] if whole else self.cursor
+                self._position = matches[whole - 1][2] if whole else self._position
                 yield matches[:whole]
                 del matches[:whole]
             if at_once:
@@ -151,4 +172,5 @@ class MetricScanner:
                 values = yield from reader.read(index, what)
             for value in values:
                 matches.append((index, value, after))  # noqa: PERF401, it is mostly one
-        return matches
+        self._position = batch.done
+        yield matches

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 import tarfile
 from typing import Any
@@ -410,3 +411,54 @@ def test_what_exec_does_not_allow_is_explained(workshop: Workshop) -> None:
     assert long.exit is not None
     assert "too long to be passed" in long.exit.reason
     assert (long.exit.outcome, long.exit.exit_code) == ("Exited", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("-6.5e-05", "-0.000065"),
+        ("-6.474e-05", "-0.00006474"),
+        ("-1e+20", "-100000000000000000000.0"),
+        ("-1.5E3", "-1500.0"),
+        ("-.5e-3", "-0.0005"),  # not JSON, and a number to every program
+        ("-5.", "-5.0"),
+        ("-0.5", "-0.5"),
+        ("-3", "-3"),
+        ("6.5e-05", "6.5e-05"),  # a positive one is no option
+        ("-x", "-x"),
+    ],
+)
+def test_a_negative_number_is_no_option_to_argparse(value: str, written: str) -> None:
+    own, _ = split_hyperparameters({"shift": value})
+    assert arguments(own) == ["--shift", written]
+
+
+@pytest.mark.parametrize("value", [-5e-324, -1.7976931348623157e308, -2.2250738585072014e-308, -1 / 3e7])
+def test_a_negative_number_reads_back_to_the_same_bits(value: float) -> None:
+    written = arguments({"shift": value})[1]
+    assert float(written) == value
+    assert re.fullmatch(r"-\d+\.\d+", written)
+
+
+def test_programs_of_any_parser_read_small_negative_numbers(workshop: Workshop) -> None:
+    program = workshop.script(
+        PYTHON
+        + """
+import argparse, json, os, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--shift", type=float)
+parser.add_argument("-b", type=float)
+parser.add_argument("--more", type=float, nargs="*")
+read = vars(parser.parse_args())
+by_hand = float(sys.argv[sys.argv.index("--shift") + 1])
+print(json.dumps([read, by_hand, os.environ["SM_HP_SHIFT"]]))
+""",
+        "read.py",
+    )
+    run = workshop.run(program, hyperparameters={"shift": "-6.474e-05", "b": "-1e-7", "more": "-1e+16"})
+    assert run.exit is not None and run.exit.exit_code == 0, run.log
+    assert json.loads(run.log) == [
+        {"shift": -6.474e-05, "b": -1e-7, "more": [-1e16]},
+        -6.474e-05,
+        "-6.474e-05",
+    ]

@@ -273,6 +273,10 @@ class TestRecords:
             (lambda: definition(environment=[]), "environment \\[\\] is not a dict"),
             (lambda: definition(grace_seconds=-1), "grace_seconds -1 is not a number of at least 0"),
             (lambda: definition(channels=(Channel("a", "/"),) * 2), "two of the channels are named 'a'"),
+            (
+                lambda: definition(metric_definitions=(MetricDefinition("auc", "auc=(.)"),) * 2),
+                "metric 'auc' has the regex 'auc=\\(.\\)' twice",
+            ),
             (lambda: config(name="a_b"), "job name 'a_b' is not 1 to 32 letters"),
             (lambda: config(name="a" * 33), "is not 1 to 32 letters"),
             (lambda: config(strategy=""), "strategy is ''"),

@@ -84,7 +84,13 @@ def values(pattern: str, log: bytes) -> list[float]:
         ("Loss = (.*?);", b"step 1 Loss = 0.25; more\n", [0.25]),
         ("loss=([0-9.]+)", b"loss=1 loss=2\nloss=3\n", [1.0, 2.0, 3.0]),
         ("loss=([0-9.]+)", b"no newline loss=1", [1.0]),
-        ("loss=([0-9.]+)", b"\r 10% loss=1\r 20% loss=2\r\ndone", [1.0, 2.0]),
+        ("loss=([0-9.]+)", b"\r 10% loss=1\r 20% loss=2\r\ndone", [2.0]),
+        ("loss=([0-9.]+)", b"\rloss=1\rloss=2 loss=3\r    \rloss=\nloss=4\r", [2.0, 3.0, 4.0]),
+        ("loss=([0-9.]+)", b"loss=1\r\nloss=2\r\n", [1.0, 2.0]),
+        ("loss=([0-9.]+)", b"loss=1\rloss=2\rloss=3", [3.0]),  # a program that never ends its line
+        (r".*\[[0-9]+\].*#011error:(\S+)", b"[0]\tauc:0.9\terror:0.1\tlogloss:0.8\n", [0.1]),
+        (r"#011error:(\S+)", b"[0]#011auc:0.9#011error:0.1#011valid_auc:0.8\n", [0.1]),
+        (r"error:(.*)", b"[0]\terror:\t1\tauc:0.8\nerror:2\t_\n", [2.0]),
         ("loss=(.*)", b"loss= 3e-05 \n", [3e-05]),
         ("loss=(.*)", b"loss=1_000\nloss=abc\nloss=\nloss=0x10\n", []),
         ("loss=(.*)", b"loss=inf\nloss=-Infinity\nloss=+.5\nloss=5.\n", [math.inf, -math.inf, 0.5, 5.0]),
@@ -101,6 +107,7 @@ def values(pattern: str, log: bytes) -> list[float]:
         ("(.*)", "٣٤\n".encode(), [34.0]),
         (r"loss=(\d)$", b"loss=1\r\nloss=2\n", [1.0, 2.0]),
         ("^(1)$", b"1\n\n1\r\r\n1", [1.0, 1.0, 1.0]),
+        ("^(1)$", b"1\r1\r\r\n1\r1", [1.0, 1.0]),
     ],
 )
 def test_worked_examples(pattern: str, log: bytes, expected: list[float]) -> None:
@@ -115,17 +122,46 @@ def test_matches_come_by_line_then_definition_then_place() -> None:
 
 def test_offsets_and_the_cursor_do_not_depend_on_chunks() -> None:
     log = b"a=1\r\na=2\ra=3\n\n\r\na=4"
-    expected = [(0, 1.0, 4), (0, 2.0, 9), (0, 3.0, 13), (0, 4.0, 19)]
+    expected = [(0, 1.0, 4), (0, 3.0, 13), (0, 4.0, 19)]
     assert scan(("a=(.)",), log) == expected
     assert scan(("a=(.)",), log, list(range(len(log)))) == expected
     scanner = MetricScanner(compiled("a=(.)"), 1000)
-    assert scanner.feed(b"a=1\r") == [(0, 1.0, 1004)]
-    assert scanner.cursor == 1004
-    assert scanner.feed(b"\na=") == []
+    assert scanner.feed(b"a=1\r") == []
+    assert scanner.cursor == 1000
+    assert scanner.feed(b"\na=") == [(0, 1.0, 1004)]
     assert scanner.cursor == 1005
     assert scanner.feed(b"2") == []
     assert scanner.finish() == [(0, 2.0, 1008)]
     assert scanner.cursor == 1008
+
+
+def test_each_metric_has_one_report_of_a_line_that_is_rewritten() -> None:
+    log = b"a=1 b=1\ra=2\rb=3\rnothing\n" + b"\ra=%d b=%d" * 30 % (*range(60),) + b"\n"
+    assert scan(("a=(\\d+)", "b=(\\d+)"), log) == [
+        *[(0, 2.0, 16), (1, 3.0, 16)],
+        *[(0, 58.0, len(log)), (1, 59.0, len(log))],
+    ]
+
+
+def test_patterns_of_one_metric_have_one_report_of_a_line_that_is_rewritten() -> None:
+    metrics = [MetricDefinition("step", f"- ([0-9.]+){unit}/step") for unit in ("s", "ms")]
+    scanner = MetricScanner(CompiledDefinitions(metrics, LOADER))
+    assert scanner.feed(b"\r- 9ms/step\r- 2s/step\n\r- 1s/step\r- 8ms/step\n") == [(0, 2.0, 22), (1, 8.0, 44)]
+
+
+def test_a_line_rewritten_for_long_is_read_again_no_further_than_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scanner_module, "MAX_LINE", 50)
+    log = b"".join(b"a=%02d\r" % i for i in range(40))
+    expected = reference.scan(["a=(..)"], log, piece=50)
+    assert [value for _, value, _ in expected] == [9.0, 19.0, 29.0, 39.0]
+    for step in (1, 7, 10**6):
+        assert scan(("a=(..)",), log, list(range(0, len(log), step))) == expected
+    scanner = MetricScanner(compiled("a=(..)"))
+    for i in range(0, len(log), 5):
+        scanner.feed(log[i : i + 5])
+        assert i + 5 - scanner.cursor <= 55
 
 
 def test_a_long_line_is_cut_and_memory_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

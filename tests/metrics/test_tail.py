@@ -29,7 +29,7 @@ def test_times_that_stop_short_give_the_latest() -> None:
 
 
 def test_a_reader_that_takes_over_at_the_cursor_sees_the_rest() -> None:
-    log = b"loss=1\nnoise\rloss=2\r\nloss=3 loss=4\nloss=5"
+    log = b"loss=1\nnoise\rloss=0\rloss=2\r\nloss=3 loss=4\nloss=5"
     whole = LogTail(LOSS)
     expected = [*whole.feed(LogChunk(0, log)), *whole.finish()]
     assert [value for _, value, _, _ in expected] == [1.0, 2.0, 3.0, 4.0, 5.0]

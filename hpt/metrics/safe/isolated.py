@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
 
 LIMIT = 0.05
 """Seconds of CPU time one line may take."""
@@ -28,49 +29,94 @@ class TooSlowError(Exception):
     """The pattern did not come to an end in time, or the process could not be started."""
 
 
-class IsolatedMatcher:
-    """A process, started at the first question and again after it was killed, and a thread that talks to it.
+class _Question(NamedTuple):
+    """A pattern, a line, the seconds of CPU time it may take, and who wants to know the values."""
 
-    Safe to use from several threads.
+    pattern: str
+    line: bytes
+    limit: float
+    answer: Future[list[float]]
+
+
+class IsolatedMatcher:
+    """A process, started at the first question and again after it was lost, and a thread that talks to it.
+
+    Safe to use from several threads. Neither outlives it, and nothing waits for them at exit.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._end: Callable[[], object] | None = None
+        self._conversation: _Conversation | None = None
 
     def ask(self, pattern: str, line: bytes, limit: float = LIMIT) -> Future[list[float]]:
         """The values of a pattern on a line, as `values_on_line` gives them, or a TooSlowError, in time.
 
         limit: seconds of CPU time it may take.
         """
+        answer: Future[list[float]] = Future()
         with self._lock:
-            if self._executor is None or self._owner != os.getpid():  # a forked child has no such thread
-                self._executor = ThreadPoolExecutor(1, "hpt-isolated-matcher")
-                self._process, self._owner = None, os.getpid()
-            return self._executor.submit(self._answer, pattern, line, limit)
+            if self._conversation is None or self._conversation.owner != os.getpid():  # of who forked this
+                self._conversation = _Conversation()
+                weakref.finalize(self, self._conversation.close)
+                threading.Thread(
+                    target=self._conversation.go_on, name="hpt-isolated-matcher", daemon=True
+                ).start()
+            self._conversation.questions.put(_Question(pattern, line, limit, answer))
+        return answer
 
-    def _answer(self, pattern: str, line: bytes, limit: float) -> list[float]:
+
+class _Conversation:
+    """The process, and the questions to put to it."""
+
+    def __init__(self) -> None:
+        self.questions: SimpleQueue[_Question | None] = SimpleQueue()
+        self.owner = os.getpid()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def go_on(self) -> None:
+        """Answer questions until it is closed."""
+        while (question := self.questions.get()) is not None and not self._closed:
+            if not question.answer.set_running_or_notify_cancel():
+                continue
+            try:
+                question.answer.set_result(self._answer(question))
+            except Exception as error:
+                question.answer.set_exception(error)
+        self._stop()
+
+    def close(self) -> None:
+        """End the process, and with it the thread; not in a forked child, whose it is not."""
+        if self.owner == os.getpid():
+            self._closed = True
+            self.questions.put(None)
+            if self._process is not None:
+                self._process.kill()
+
+    def _answer(self, question: _Question) -> list[float]:
         try:
             process = self._process or self._start()
         except OSError as error:
             raise TooSlowError(f"its process could not be started: {error.strerror}") from error
         assert process.stdin is not None
         assert process.stdout is not None
-        lost = threading.Timer(PATIENCE + 10 * limit, process.kill)
+        lost = threading.Timer(PATIENCE + 10 * question.limit, process.kill)
+        lost.daemon = True
         lost.start()
+        request = [question.pattern, question.limit, len(question.line)]
         answer = b""
         with contextlib.suppress(OSError, ValueError):  # it was killed, or its pipes were closed
-            process.stdin.write(json.dumps([pattern, limit, len(line)]).encode() + b"\n" + line)
+            process.stdin.write(json.dumps(request).encode() + b"\n" + question.line)
             process.stdin.flush()
             answer = process.stdout.readline()
         lost.cancel()
         if not answer.endswith(b"\n"):
             self._stop()
-            raise TooSlowError(f"no end within {limit:g} s on a line of {len(line)} characters")
-        values: list[float] = json.loads(answer)
+        values: list[float] | None = json.loads(answer or b"null")
+        if values is None:
+            raise TooSlowError(
+                f"no end within {question.limit:g} s on a line of {len(question.line)} characters"
+            )
         return values
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -82,21 +128,17 @@ class IsolatedMatcher:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C at the terminal is the tuner's to handle
         )
-        self._end = weakref.finalize(self, _end, self._process, os.getpid())
+        if self._closed:
+            self._process.kill()
         return self._process
 
     def _stop(self) -> None:
-        self._process = None
-        if self._end is not None:
-            self._end()
-
-
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    if owner != os.getpid():  # a forked child has a copy of this object, not of the process
-        return
-    process.kill()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
-    process.wait()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        process.wait()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -23,6 +22,9 @@ SECONDS_A_STEP = 2e-8
 LONGEST = 2.0
 """Seconds that a pattern which surely ends may take in the other process."""
 
+MOST_SLOW_LINES = 10
+"""So many lines may be too slow for a definition until it is read no further."""
+
 Work = Generator[list[Match] | Future[list[float]], None, None]
 """Matches, a moment's work at a time; a future: it waits for another process."""
 
@@ -34,14 +36,17 @@ class LineReader:
     """The values of each definition on a line, in bounded time.
 
     A pattern that may take `re` too long on a line of that length is run by RE2 where that is installed and
-    means the same; else in a process that is killed when it takes too long, whereupon the definition has
-    failed: it gives no further values, and a warning says so.
+    means the same; else in another process, for a limited time. A line that takes longer gives no value, and
+    a warning says so; after MOST_SLOW_LINES of them the definition has failed: it gives no further values.
 
-    costs: of each definition's pattern. failed: why, for each definition that failed.
+    warn: called with the warning. costs: of each definition's pattern. slow: how many lines were too slow,
+    for each definition that had any. failed: why, for each definition that failed.
     """
 
-    def __init__(self, names: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> None:
-        self._names = names
+    def __init__(
+        self, names: Sequence[str], patterns: Sequence[re.Pattern[str]], warn: Callable[[str], None]
+    ) -> None:
+        self._names, self._warn = names, warn
         self._patterns = patterns
         self.costs = [search_cost(pattern.pattern) for pattern in patterns]
         self._re2 = [
@@ -49,6 +54,7 @@ class LineReader:
             for pattern, cost in zip(patterns, self.costs, strict=True)
         ]
         self._matcher = IsolatedMatcher()
+        self.slow: dict[int, int] = {}
         self.failed: dict[int, str] = {}
 
     def read(self, index: int, line: bytes) -> Reading:
@@ -85,14 +91,23 @@ class LineReader:
         try:
             return answer.result()
         except TooSlowError as error:
-            if index not in self.failed:
-                self.failed[index] = str(error)
-                warnings.warn(
-                    f"metric {self._names[index]!r}: {pattern!r} can match in endlessly many ways: {error}; "
-                    "it is read no further in this run: write it without nested repeats",
-                    stacklevel=2,
-                )
+            self._note_slow(index, pattern, str(error))
             return []
+
+    def _note_slow(self, index: int, pattern: str, error: str) -> None:
+        """Count a line that was too slow; warn of the first, and of the one that is too many."""
+        slow = self.slow[index] = self.slow.get(index, 0) + 1
+        if slow == 1:
+            consequence = "that line gives no value"
+        elif slow == MOST_SLOW_LINES:
+            consequence = f"it is read no further in this run, after {slow} such lines"
+            self.failed[index] = error
+        else:
+            return
+        self._warn(
+            f"metric {self._names[index]!r}: {pattern!r} matches in countless ways: {error}; {consequence}; "
+            "write the pattern without nested repeats"
+        )
 
 
 def _re2(pattern: re.Pattern[str]) -> Any:

@@ -76,12 +76,6 @@ BROKEN_OTHERS = [
     ),
     Case(
         "metrics",
-        {**PROGRAM, f"{SPECIFICATION}.MetricDefinitions": [AUC, AUC]},
-        f"{SPECIFICATION}.MetricDefinitions[1].Name",
-        "'validation:auc' names two metrics; rename one",
-    ),
-    Case(
-        "metrics",
         {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "auc=([0-9"},
         f"{SPECIFICATION}.MetricDefinitions[0].Regex",
         "'auc=([0-9' is not a regular expression (unterminated character set at position 5); fix it",

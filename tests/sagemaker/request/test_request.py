@@ -441,3 +441,15 @@ def test_a_config_made_by_hand_is_written_as_a_request(folder: Path) -> None:
     assert parse_request(to_request(by_hand)) == parse_request(
         edit(local(), {f"{RANGES}.ContinuousParameterRanges[0].MinValue": "0.1"}), base_dir=folder
     )
+
+
+def test_a_metric_may_have_several_patterns_each_once() -> None:
+    request = edit(single(), {"TrainingJobDefinition.AlgorithmSpecification.TrainingImage": "train.py"})
+    step = [{"Name": "step_time", "Regex": rf"- ([0-9.]+){unit}/step"} for unit in ("ms", "s", "ms")]
+    metrics = [{"Name": "validation:auc", "Regex": r"auc=(\S+)"}, *step]
+    request = edit(request, {"TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions": metrics})
+    config = parse_request(request, base_dir=Path("/"), check_paths=False)
+    assert config.definition.metric_definitions == tuple(
+        MetricDefinition(each["Name"], each["Regex"]) for each in metrics[:3]
+    )
+    assert from_document(to_document(config)) == config
