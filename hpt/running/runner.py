@@ -246,11 +246,15 @@ class TuningJobRunner:
                 self._emit(ev.StatusChanged(time, job.number, phase))
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
-        """Record (metric, value, offset after its line, time) and let the stopping rule judge."""
+        """Record (metric, value, offset after its line, time) and let the stopping rule judge.
+
+        Values that a program prints after the rule's verdict are recorded, but the search does not see them:
+        how many there are depends on how soon the program ends.
+        """
         objective = self.config.definition_of(job.definition).objective.metric
         for metric, value, cursor, time in values:
             self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
-            if metric != objective:
+            if metric != objective or job.stop_reason == StopReason.RULE:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
@@ -258,7 +262,10 @@ class TuningJobRunner:
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
-        interrupted = exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED
+        # A stop that this job did not decide came from outside (a shutdown, another copy of the job): the
+        # trial goes on.
+        undecided = job.stop_reason in ("", StopReason.INTERRUPTED)
+        interrupted = exit.stopped and not exit.timed_out and undecided
         taken = exit.outcome in (AttemptOutcome.LOST, AttemptOutcome.PREEMPTED)
         if taken or interrupted:
             outcome, code, reason = AttemptOutcome(exit.outcome), None, exit.reason
@@ -271,6 +278,8 @@ class TuningJobRunner:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
             status, secondary = TrialStatus.STOPPED, _stopped(job)
+        elif job.stop_reason == StopReason.RULE and exit.exit_code != 0:
+            status, secondary = TrialStatus.STOPPED, _stopped(job)  # what failed was to have ended before
         else:
             status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
             secondary = str(status)
@@ -338,6 +347,8 @@ class TuningJobRunner:
     ) -> None:
         metric = self.config.definition_of(job.definition).objective.metric
         value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
+        if job.stop_reason == StopReason.RULE and job.reported is not None:
+            value = job.reported  # what the rule judged
         if status is TrialStatus.FAILED:
             value = None
         elif value is None:
