@@ -103,6 +103,7 @@ class TuningJobRunner:
             config.space, config.objective_type, strategy, seed=config.seed, stopping_rule=rule
         )
         self._convergence = Convergence(config.seed)
+        self._identity = f"{config.name}/{created!r}/{config.seed}"  # one of the same name was made later
         self._storage, self._lease = storage, lease
         self._clock, self.observe, self._boundary, self.say = clock, observe, boundary, say
         self._definitions = {
@@ -483,7 +484,16 @@ class TuningJobRunner:
         self._numbers[key] = job.number
         self._reader.follow(key, self._definitions[definition.name], job.cursor)
         self._attempts.submit(
-            Submission(job.name, job.attempt, hyperparameters, definition, parallel, job.ran, job.cursor)
+            Submission(
+                job.name,
+                job.attempt,
+                hyperparameters,
+                definition,
+                parallel,
+                job.ran,
+                job.cursor,
+                self._identity,
+            )
         )
 
 

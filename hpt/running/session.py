@@ -33,6 +33,7 @@ from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.differences import differences
 from hpt.running.drive import Progress
+from hpt.running.job_clock import JobClock
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
@@ -204,6 +205,7 @@ class Session:
         created = time.time()
         events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
         self.storage.create(config.name, to_document(config, request), created, events)
+        JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
         return config, notes
 
     def inherit(
@@ -285,8 +287,15 @@ class Session:
         try:
             record, events = self.storage.read(name)
             config = from_document(record.document)
-            trials = self.job_directory(name) / "trials"
-            executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
+            directory = self.job_directory(name)
+            clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
+            executor = make_executor(
+                LOCAL,
+                directory / "trials",
+                outlive=not self._ephemeral,
+                clock=clock,
+                say=lambda message: runner.say(message),
+            )
             try:
                 runner = TuningJobRunner(
                     config,
@@ -295,6 +304,7 @@ class Session:
                     self.storage,
                     lease,
                     executor,
+                    clock=clock,
                     boundary=boundary,
                     pace=Pace(READING),
                 )

@@ -62,7 +62,10 @@ class FaultJob:
         hyperband: HyperbandConfig | None = None,
         early_stopping: EarlyStopping | None = None,
     ) -> None:
-        """everything: early stopping, two criteria, tags and retries as well. epochs: values of each trial."""
+        """everything: early stopping, two criteria, tags and retries as well.
+
+        epochs: values of each trial.
+        """
         self.root, self.name, self.runs = root, "faults", root / "runs"
         root.mkdir(parents=True, exist_ok=True)
         definition = TrainingJobDefinition(
