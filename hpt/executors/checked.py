@@ -259,11 +259,12 @@ def read_phases(directory: str, offset: int) -> tuple[list[tuple[str, float]], i
 
 
 def _phase(line: bytes) -> tuple[str, float]:
-    phase, _, seconds = line.decode("utf-8", "backslashreplace").partition(" ")
+    said = line[:100].decode("utf-8", "backslashreplace")
+    phase, _, seconds = said.partition(" ")
     try:
         time = float(seconds) if len(seconds) < 40 else -1.0
     except ValueError:
         time = -1.0
     if phase not in PHASES or not is_time(time):
-        raise DamagedRecordError(f"its record {record.PHASES} is damaged: it holds {line!r:.100}")
+        raise DamagedRecordError(f"its record {record.PHASES} is damaged: it holds {said!r}")
     return phase, time

@@ -98,8 +98,8 @@ class LocalExecutor:
         match.end_attempt(directory)
         place = match.set_aside(self._root, submission.name, reason, submission.definition.checkpoint_uri)
         self._say(
-            f"{submission.name}: what was found of it ran with another configuration ({reason}); it is set aside"
-            f" in {place}, and nothing of it counts"
+            f"{submission.name}: what was found of it ran with another configuration ({reason}); it is set"
+            f" aside in {place}, and nothing of it counts"
         )
         if submission.log_offset:
             raise ExecutorError(f"what was found ran with another configuration ({reason}); it is in {place}")
