@@ -69,6 +69,7 @@ class TuningJobRunner:
         pace: Pace | None = None,
         say: Callable[[str], None] = lambda message: None,
         patience: float = PATIENCE,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Bring the job to the state that its events give; nothing is started before `step`.
 
@@ -88,6 +89,8 @@ class TuningJobRunner:
             Seconds since the epoch.
         observe, boundary, pace, say, patience
             See the class.
+        check
+            Called before anything is recorded or started; raises where the job's state is gone.
 
         Raises
         ------
@@ -106,6 +109,7 @@ class TuningJobRunner:
         self._identity = f"{config.name}/{created!r}/{config.seed}"  # one of the same name was made later
         self._storage, self._lease = storage, lease
         self._clock, self.observe, self._boundary, self.say = clock, observe, boundary, say
+        self._check = check
         self._definitions = {
             definition.name: CompiledDefinitions(definition.metric_definitions)
             for definition in config.all_definitions
@@ -135,6 +139,7 @@ class TuningJobRunner:
 
     def step(self) -> bool:
         """One round of poll, decide, commit, act. True if anything happened."""
+        self._check()
         self._attach()
         for reading in self._reader.read():
             self._take_in(reading)
@@ -172,6 +177,10 @@ class TuningJobRunner:
                 self._attempts.stop(key, now=True)
         if now:
             self._commit_and_act()
+
+    def abandon(self) -> None:
+        """End every training program at once and record nothing. A resumed job goes on with each of them."""
+        self._attempts.abandon()
 
     def request_stop(self) -> None:
         """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
@@ -457,6 +466,7 @@ class TuningJobRunner:
     def _commit_and_act(self) -> bool:
         """One transaction, then stops and submissions. An append that fails has no other effect."""
         events, self._events = self._events, []
+        self._check()
         if events:
             self._boundary("before-commit")
             self._storage.append(self._lease, events, self.state.summary())

@@ -34,6 +34,7 @@ from hpt.metrics.pace import Pace
 from hpt.running.differences import differences
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
+from hpt.running.place import Place
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
@@ -305,6 +306,7 @@ class Session:
                     lease,
                     executor,
                     clock=clock,
+                    check=Place(directory, name).check,
                     boundary=boundary,
                     pace=Pace(READING),
                 )
