@@ -57,6 +57,25 @@ if TYPE_CHECKING:
 
     __version__: str
 
+
+def _refuse_subinterpreter() -> None:
+    """Raise ImportError in any interpreter but the main one, where the extension modules would hang."""
+    try:
+        interpreters = import_module("_interpreters")  # Python 3.13
+    except ImportError:
+        try:
+            interpreters = import_module("_xxsubinterpreters")
+        except ImportError:
+            return
+    if interpreters.get_current() != interpreters.get_main():
+        raise ImportError(
+            "hpt cannot be used in a subinterpreter: its extension modules support the main one only; "
+            "import it there (under mod_wsgi, with `WSGIApplicationGroup %{GLOBAL}`)"
+        )
+
+
+_refuse_subinterpreter()
+
 _HOMES = {
     "hpt.errors": (
         "DependencyError",

@@ -6,18 +6,24 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError
-from hpt.executors import checkpoint, process, record
-from hpt.executors.base import AttemptKey, Exit, LogChunk, Update
-from hpt.host.identity import ProcessIdentity, boot_id
+from hpt.executors import checked, checkpoint, process, record
+from hpt.executors.attempt_log import AttemptLog
+from hpt.executors.base import AttemptKey, Exit, Update
+from hpt.host.clock import SteadyClock
+from hpt.host.identity import ENDED, ProcessIdentity, boot_id
 from hpt.host.private import open_private
 
 _SPAWNS = 3  # supervisors to try while none gets as far as its marker
+_MOST_STOPS = 20  # times that a supervisor which was stopped is made to continue
+_END_PATIENCE = 20.0  # seconds for an attempt to end that was asked to end at once
+_LOCK_PATIENCE = 5.0
 _START = str(Path(__file__).with_name("start.py"))
 _BLOCKED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP)
 _DEFAULT = (signal.SIGCHLD, signal.SIGPIPE)
@@ -27,7 +33,7 @@ _KEPT_PHASES = 64
 class Attempt:
     """One attempt and, where this process started it, its supervisor."""
 
-    def __init__(self, key: AttemptKey, directory: Path, clock: Callable[[], float], offset: int = 0) -> None:
+    def __init__(self, key: AttemptKey, directory: Path, clock: SteadyClock, offset: int = 0) -> None:
         """Nothing is started or read yet.
 
         Parameters
@@ -37,14 +43,14 @@ class Attempt:
         directory
             The attempt's own directory.
         clock
-            Seconds since the epoch.
+            The clock of its tuning job.
         offset
             How many bytes of its log were handed out before.
         """
         self.key = key
         self._path = str(directory)
         self._clock = clock
-        self._offset = offset
+        self._log = AttemptLog(self._path, clock, offset)
         self._child: int | None = None
         self._child_failure = ""
         self._spawns = 0
@@ -54,14 +60,19 @@ class Attempt:
         self._times: dict[str, float] = {}
         self._phases_read = 0
         self._phases_reported = 0  # both in bytes of the file of phases
-        self._index_hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
+        self._condemned = ""  # why the attempt is lost once nothing of it runs
+        self._end_by: float | None = None  # on the monotonic clock, once it was asked to end at once
+        self._stops = 0
+        self._is_ours = False  # whether the process that the marker names is a supervisor of this attempt
+        self._locked_since: float | None = None  # these two on the monotonic clock
+        self._killing_since: float | None = None
 
     def file(self, name: str) -> str:
         return f"{self._path}/{name}"
 
     @property
     def was_started(self) -> bool:
-        return os.path.exists(self.file(record.STARTED)) or os.path.exists(self.file(record.EXIT))
+        return os.path.lexists(self.file(record.STARTED)) or os.path.lexists(self.file(record.EXIT))
 
     # -- starting and stopping ------------------------------------------------------------------------------
 
@@ -103,11 +114,15 @@ class Attempt:
     def stop(self, *, now: bool) -> None:
         """Leave the request in the directory, then wake the supervisor if there is one."""
         name, number = (record.STOP_NOW, signal.SIGQUIT) if now else (record.STOP, signal.SIGTERM)
-        if not os.path.isdir(self._path) or os.path.exists(self.file(record.EXIT)):
+        if not os.path.isdir(self._path) or self._exit is not None:
             return
+        if os.path.lexists(self.file(record.EXIT)) and not self._may_run():
+            return
+        if now and self._end_by is None:
+            self._end_by = time.monotonic() + _END_PATIENCE
         failure = None
         try:
-            os.close(open_private(self.file(name), os.O_WRONLY | os.O_CREAT))
+            os.close(open_private(self.file(name), os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK))
         except OSError as error:
             failure = error
         if not self._wake(number) and failure is not None:
@@ -115,12 +130,25 @@ class Attempt:
                 f"{self.key.name} cannot be asked to stop: {failure.strerror} ({self.file(name)})"
             )
 
+    def _may_run(self) -> bool:
+        """Whether a supervisor may run, though an exit record is there: a program may have made that."""
+        if self._child is not None:
+            return True
+        try:
+            return self._supervisor_lives()
+        except checked.DamagedRecordError:
+            return True
+
     def _wake(self, number: signal.Signals) -> bool:
         if self._child is not None:
-            os.kill(self._child, number)  # not reaped yet, so the pid is still its own
+            for each in (number, signal.SIGCONT):
+                process.send(self._child, each)  # not reaped yet, so the pid is still its own
             return True
-        supervisor = self._supervisor()
-        if supervisor is None or not supervisor.lives():
+        try:
+            supervisor = self._supervisor()
+        except checked.DamagedRecordError:
+            return False
+        if supervisor is None or not self._is_ours or not supervisor.lives():
             return False
         try:
             fd = os.pidfd_open(supervisor.pid)
@@ -129,6 +157,7 @@ class Attempt:
         try:
             if supervisor.lives():  # asked again, now that it cannot change
                 signal.pidfd_send_signal(fd, number)
+                signal.pidfd_send_signal(fd, signal.SIGCONT)  # also one that was stopped ends
                 return True
         except ProcessLookupError:
             pass
@@ -146,12 +175,14 @@ class Attempt:
             OSError: its files cannot be read now; nothing was handed out.
         """
         if self._exit is None:
-            self._look()
-        chunk, whole = self._read_log(self._offset, limit)
+            try:
+                self._look()
+            except checked.DamagedRecordError as error:
+                self.condemn(str(error))
+        chunk, whole = self._log.read(limit)
         ended = self._exit if whole else None
         if whole and not chunk.data and ended is None and self._phases_reported == self._phases_read:
             return None
-        self._offset += len(chunk.data)
         self._phases_reported = self._phases_read
         phase = "Ended" if ended else self._phase
         return Update(self.key, phase, chunk, ended, dict(self._times), more=not whole)
@@ -161,10 +192,13 @@ class Attempt:
         if self._child is None:
             return False
         try:
-            pid, status = os.waitpid(self._child, os.WNOHANG)
+            pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED)
         except ChildProcessError:  # somebody else in this process waited for it
             pid, status = self._child, 0
         if pid == 0:
+            return True
+        if os.WIFSTOPPED(status):
+            self._continue(self._child)
             return True
         self._child = None
         code = os.waitstatus_to_exitcode(status)
@@ -173,50 +207,118 @@ class Attempt:
         return False
 
     def _look(self) -> None:
-        running = self.reap()
-        self._read_phases()
-        if running:
+        if self.reap():
+            if not self._condemned and not self._overdue():
+                self._read_phases()
             return
-        content = record.read_json(self.file(record.EXIT))
-        if content is None:
-            supervisor = self._supervisor()
-            if supervisor is not None and supervisor.lives():
+        if not self._condemned:
+            self._read_phases()
+            if self._supervisor_lives():
+                self._overdue()
                 return
-            self._look_after_orphan()
-            return
-        self._read_phases()
-        self._exit = Exit(**content, log=self.file(record.LOG))
+        self._look_at_end()
 
-    def _look_after_orphan(self) -> None:
-        """No supervisor of ours, none known to live and no exit record: decide whether the attempt is lost.
+    def _finish(self, content: dict[str, Any]) -> None:
+        """The end as it was recorded. No time of it lies in the future."""
+        self._read_phases()
+        now = self._clock()
+        times = {key: min(content[key], now) for key in ("started", "ended") if content.get(key) is not None}
+        self._exit = Exit(**{**content, **times}, log=self._log.path)
+
+    def _overdue(self) -> bool:
+        """Whether the attempt was asked to end at once so long ago that it is given up."""
+        if self._end_by is None or time.monotonic() < self._end_by:
+            return False
+        self.condemn("it did not end when it was asked to end at once")
+        return True
+
+    def condemn(self, reason: str) -> None:
+        """Kill the supervisor, and with it the program; later looks find the attempt lost for the reason."""
+        self._condemned = self._condemned or reason
+        process.kill_supervisors(self._path)
+
+    def _continue(self, supervisor: int) -> None:
+        """Wake a supervisor that was stopped: it must enforce limits. One that is stopped over and over is
+        given up.
+        """
+        self._stops += 1
+        if self._stops > _MOST_STOPS:
+            self.condemn("its supervisor was stopped (SIGSTOP) again and again")
+        else:
+            process.send(supervisor, signal.SIGCONT)
+
+    def _supervisor_lives(self) -> bool:
+        """Whether the process that marked the attempt runs and supervises it, as far as can be seen here."""
+        supervisor = self._supervisor()
+        if supervisor is None or not self._is_ours:
+            return False
+        state = supervisor.state()
+        if state == "T":
+            self._continue(supervisor.pid)
+        return state is not None and state != "" and state not in ENDED
+
+    def _look_at_end(self) -> None:
+        """No supervisor of ours and none known to live: take the end as it was recorded, or else decide
+        whether the attempt is lost.
 
         Holding the lock proves that no supervisor lives, not even in another container, and keeps any from
         starting until the verdict is recorded.
         """
         with self._lock() as free:
-            if not free or os.path.exists(self.file(record.EXIT)):
-                return  # starting just now, or ended just now: the next poll decides
-            marker = self._read_marker()
-            if marker is not None:
-                same_boot = marker["boot_id"] == boot_id()
-                if same_boot and process.kill_marked(str(marker["token"])):
-                    return  # look again until nothing of it is left
-                how = "its supervisor is gone" if same_boot else "the host was restarted"
-                self._lose(f"{how} and left no record of the program's end")
+            if not free and not self._lock_is_stolen():
+                return  # starting just now, or ending just now: the next poll decides
+            self._locked_since = None
+            try:
+                content = None if self._condemned else checked.read_exit(self._path)
+                marker = self._read_marker()
+            except checked.DamagedRecordError as error:
+                content, marker = None, None
+                self._condemned = self._condemned or str(error)
+            if content is not None:
+                self._finish(content)
                 return
-            if not os.path.exists(self.file(record.SPEC)):
-                self._lose("nothing of this attempt is found; its directory was removed")
-                return
-            if self._child_failure or self._spawns >= _SPAWNS:
-                why = (
-                    self._child_failure or f"{_SPAWNS} supervisors ended before they could start the program"
-                )
-                self._lose(f"the program was not started: {why}")
+            if self._decide(marker):
                 return
         try:
             self.spawn()
         except ExecutorError as error:
             self._child_failure = str(error)  # lost at the next look
+
+    def _decide(self, marker: dict[str, Any] | None) -> bool:
+        """Lose the attempt, once nothing of it is left; False if it is to be started again."""
+        if self._condemned or marker is not None:
+            same_boot = marker is None or marker["boot_id"] == boot_id()
+            if same_boot and self._kill_rest(marker):
+                return True  # look again until nothing of it is left
+            how = "its supervisor is gone" if same_boot else "the host was restarted"
+            self._lose(self._condemned or f"{how} and left no record of the program's end")
+        elif not os.path.exists(self.file(record.SPEC)):
+            self._lose("nothing of this attempt is found; its directory was removed")
+        elif self._child_failure or self._spawns >= _SPAWNS:
+            why = self._child_failure or f"{_SPAWNS} supervisors ended before they could start the program"
+            self._lose(f"the program was not started: {why}")
+        else:
+            return False
+        return True
+
+    def _kill_rest(self, marker: dict[str, Any] | None) -> bool:
+        """Kill what is left of the attempt; returns whether there was anything to wait for."""
+        mark = f"SAGEMAKER_BASE_DIR={training_directory(self._path)}" if marker is None else marker["token"]
+        if not process.kill_marked(mark):
+            return False
+        self._killing_since = self._killing_since or time.monotonic()
+        return time.monotonic() - self._killing_since < _END_PATIENCE
+
+    def _lock_is_stolen(self) -> bool:
+        """Whether something that is no supervisor has held the lock for long."""
+        now = time.monotonic()
+        self._locked_since = self._locked_since or now
+        try:
+            supervisor = self._supervisor()
+        except checked.DamagedRecordError:
+            supervisor = None
+        seen = self._spawns > 0 or (supervisor is not None and supervisor.lives() is not None)
+        return seen and now - self._locked_since > _LOCK_PATIENCE and not process.kill_supervisors(self._path)
 
     @contextmanager
     def _lock(self) -> Iterator[bool]:
@@ -237,7 +339,11 @@ class Attempt:
 
     def _lose(self, reason: str) -> None:
         stopped = any(os.path.exists(self.file(name)) for name in (record.STOP, record.STOP_NOW))
-        spec, base = record.read_json(self.file(record.SPEC)), training_directory(self._path)
+        try:
+            spec = checked.read_spec(self._path)
+        except checked.DamagedRecordError:
+            spec = None
+        base = training_directory(self._path)
         content: dict[str, Any] = {
             "outcome": record.LOST,
             "exit_code": None,
@@ -248,10 +354,10 @@ class Attempt:
             "checkpoint": None if spec is None else checkpoint.covered_offset(self._path, base, spec),
         }
         try:
-            record.write_json(self.file(record.EXIT), content)
+            record.write_json(self.file(record.EXIT), {"version": record.VERSION, **content})
         except OSError:
             pass  # full disk or no directory: whoever looks next comes to the same verdict
-        self._exit = Exit(**content, log=self.file(record.LOG))
+        self._exit = Exit(**content, log=self._log.path)
 
     def _explain(self, code: int) -> str:
         """Why a supervisor that could not even mark the attempt gave up: its exit code is an errno."""
@@ -265,7 +371,9 @@ class Attempt:
 
     def _read_marker(self) -> dict[str, Any] | None:
         if self._marker is None:
-            self._marker = record.read_json(self.file(record.STARTED))
+            self._marker = checked.read_marker(self._path)
+            if self._marker is not None:
+                self._is_ours = process.supervises(self._marker["pid"], self._path)
         return self._marker
 
     def _supervisor(self) -> ProcessIdentity | None:
@@ -274,80 +382,12 @@ class Attempt:
         return None if marker is None else ProcessIdentity.from_json(marker)
 
     def _read_phases(self) -> None:
-        path = self.file(record.PHASES)
-        try:
-            if os.stat(path).st_size <= self._phases_read:
-                return
-            with open(path, "rb") as file:
-                file.seek(self._phases_read)
-                content = file.read()
-        except FileNotFoundError:
-            return
-        whole = content[: content.rfind(b"\n") + 1]
-        self._phases_read += len(whole)
-        for line in whole.decode().splitlines()[-_KEPT_PHASES:]:
-            phase, _, seconds = line.partition(" ")
+        entries, self._phases_read = checked.read_phases(self._path, self._phases_read)
+        now = self._clock()
+        for phase, seconds in entries[-_KEPT_PHASES:]:
             if phase != "Ended":  # the end is reported with the last byte of the log
                 self._phase = phase
-            self._times[phase] = float(seconds)
-
-    def _read_log(self, offset: int, limit: int) -> tuple[LogChunk, bool]:
-        """Bytes from `offset` on, and whether they are the last there are.
-
-        A log that was removed or cut off below `offset` has no further bytes until it grows past it.
-        """
-        nothing = LogChunk(offset, b"")
-        try:
-            size = os.stat(self.file(record.LOG)).st_size
-            if size <= offset or limit <= 0:
-                return nothing, size <= offset
-            fd = os.open(self.file(record.LOG), os.O_RDONLY)
-        except (FileNotFoundError, NotADirectoryError):
-            return nothing, True
-        try:
-            data = os.pread(fd, limit, offset)
-            written = os.fstat(fd).st_mtime
-        except IsADirectoryError:
-            return nothing, True
-        finally:
-            os.close(fd)
-        end = offset + len(data)
-        return LogChunk(offset, data, self._dates(offset, end, written)), end >= size
-
-    def _dates(self, start: int, end: int, written: float) -> list[tuple[int, float]]:
-        """The index's entries for bytes `start` to `end`; `written`: when the log was last written."""
-        dates: list[tuple[int, float]] = []
-        try:
-            with open(self.file(record.INDEX), "rb") as file:
-                lines = os.fstat(file.fileno()).st_size // record.INDEX_LINE
-                line = self._first_line(file.fileno(), start, lines)
-                file.seek(line * record.INDEX_LINE)
-                while line < lines and (not dates or dates[-1][0] < end):
-                    offset, seconds = file.read(record.INDEX_LINE).split()
-                    dates.append((int(offset), float(seconds)))
-                    line += 1
-        except (OSError, ValueError):
-            pass
-        if dates and dates[-1][0] >= end:
-            dates[-1] = (end, dates[-1][1])
-            self._index_hint = (end, line - 1)
-        else:
-            dates.append((end, max(written, dates[-1][1]) if dates else written))
-        return dates
-
-    def _first_line(self, fd: int, start: int, lines: int) -> int:
-        """The first line of the index whose offset is past `start`."""
-        known, low = self._index_hint
-        low = low if known <= start else 0
-        high = lines
-        while low < high:
-            middle = (low + high) // 2
-            offset = int(os.pread(fd, 15, middle * record.INDEX_LINE))
-            if offset <= start:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+            self._times[phase] = min(seconds, now)
 
 
 def training_directory(attempt: str) -> str:

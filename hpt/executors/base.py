@@ -24,7 +24,10 @@ class Submission:
     static, `_tuning_objective_metric`). parallel: how many training jobs share this host, for a fair number
     of threads. spent: seconds of the definition's limit on run time that earlier attempts have used.
     log_offset: how many bytes of the attempt's log are known already, more than 0 where a tuner resumes an
-    attempt.
+    attempt. job: tells the tuning job from others of its name.
+
+    An attempt that ran with other hyperparameters, another program or for another tuning job is not this one,
+    though its key be the same.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Submission:
     parallel: int = 1
     spent: float = 0.0
     log_offset: int = 0
+    job: str = ""
 
     @property
     def key(self) -> AttemptKey:

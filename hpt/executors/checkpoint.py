@@ -13,11 +13,18 @@ from __future__ import annotations
 import os
 
 from hpt.executors import contract, record
+from hpt.host.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
+
+_DOUBT = 1.0
+"""Seconds within which the dates of a file and of the log cannot be told apart."""
+
+_MOST = 1 << 25
+"""Bytes that are read of a record."""
 
 UNFINISHED = (".tmp", ".part", ".sagemaker-uploading", ".sagemaker-uploaded")
 """Files that end so are no part of a checkpoint."""
@@ -33,16 +40,42 @@ def covered_offset(directory: str, base: str, spec: Mapping[str, Any]) -> int | 
     if written is None:
         return None
     offset = 0
-    try:
-        with open(os.path.join(directory, record.INDEX), "rb") as index:
-            for line in index:
-                size, seconds = line.split()
-                if float(seconds) > written:
-                    break
-                offset = int(size)
-    except (OSError, ValueError):  # no index, or a line of it that a full disk cut short
-        pass
+    latest = 0.0  # of the wall clock's times so far
+    leads = _leads(directory)
+    lead = 0.0
+    for size, seconds in _pairs(directory, record.INDEX):
+        while leads and leads[0][0] <= size:
+            ahead = leads.pop(0)[1]
+            if ahead < lead and written <= latest + _DOUBT:  # set back: was it written before that?
+                return offset
+            lead = ahead
+        wall = seconds + lead
+        if wall > written:
+            break
+        latest = max(latest, wall)
+        offset = int(size)
     return offset
+
+
+def _leads(directory: str) -> list[tuple[float, float]]:
+    """By how much the wall clock was ahead, from which length of the log on."""
+    return list(_pairs(directory, record.LEADS))
+
+
+def _pairs(directory: str, name: str) -> Iterator[tuple[float, float]]:
+    """The pairs of numbers on the lines of a record up to one that is damaged or was cut short."""
+    try:
+        data = read_file(os.path.join(directory, name), _MOST)
+    except OSError:
+        return
+    for line in data.splitlines():
+        try:
+            size, seconds = map(float, line.split())
+        except ValueError:
+            return
+        if not 0 <= size < 1e18 or not -1e12 < seconds < 1e12:
+            return
+        yield size, seconds
 
 
 def last_written(directory: str) -> float | None:

@@ -104,13 +104,25 @@ def _become(
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(directory)
-        os.execve(command[0], command, environment)
+        os.execve(command[0], [_bytes(word) for word in command], _variables(environment))
     except OSError as error:
         os.write(writing, str(error.errno).encode())
     except ValueError:  # a null byte or `=` where exec allows none
         os.write(writing, str(errno.EINVAL).encode())
     finally:
         os._exit(127)
+
+
+def _bytes(string: str) -> bytes:
+    """The string for the system: in the encoding of the locale, or in UTF-8 where that cannot express it."""
+    try:
+        return os.fsencode(string)
+    except UnicodeEncodeError:
+        return string.encode("utf-8", "surrogatepass")
+
+
+def _variables(environment: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {_bytes(name): _bytes(value) for name, value in environment.items()}
 
 
 def explain(program: str, number: int, directory: str) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 
+from hpt.host.files import read_file
 from hpt.host.private import open_private
 
 TYPE_CHECKING = False
@@ -240,9 +241,16 @@ def holds_files(path: str) -> bool:
 
 
 def failure_text(base: str) -> str:
-    """What the program wrote into `output/failure`: the first 1024 characters, or nothing."""
+    """What the program wrote into `output/failure`: the first 1024 characters, or nothing.
+
+    It is read only as a file of the training directory: neither what would block (a FIFO, a device) nor what
+    a link leads to elsewhere.
+    """
+    path = os.path.join(base, "output/failure")
+    if not os.path.realpath(path).startswith(os.path.realpath(base) + os.sep):
+        return ""
     try:
-        with open(os.path.join(base, "output/failure"), encoding="utf-8", errors="replace") as file:
-            return file.read(4 * FAILURE_LENGTH).strip()[:FAILURE_LENGTH]
+        text = read_file(path, 4 * FAILURE_LENGTH).decode("utf-8", "replace")
     except OSError:
         return ""
+    return text.strip()[:FAILURE_LENGTH]

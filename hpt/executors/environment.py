@@ -38,7 +38,7 @@ def split_hyperparameters(strings: Mapping[str, str]) -> tuple[dict[str, Any], d
     for name, string in strings.items():
         try:
             value = json.loads(string)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = string
         internal = name.startswith("sagemaker_") or name == _NOT_FOR_THE_PROGRAM
         (framework if internal else own)[name] = value
@@ -190,6 +190,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     if spec["python"]:
         result["PYTHONUNBUFFERED"] = "1"
     result |= {f"SM_{name.upper()}": _string(value) for name, value in published.items()}
+    for name in [name for name in result if "=" in name or "\0" in name]:
+        del result[name]  # of a hyperparameter whose name no variable can have; its value is elsewhere too
     result["TRAINING_JOB_NAME"] = spec["name"]
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]

@@ -8,23 +8,51 @@ from pathlib import Path
 from hpt.errors import InputError
 from hpt.executors.base import Executor
 from hpt.executors.local import LocalExecutor
+from hpt.host.clock import SteadyClock
 
 LOCAL = "local"
 
-EXECUTORS: dict[str, Callable[[Path, bool], Executor]] = {
-    LOCAL: lambda root, outlive: LocalExecutor(root, outlive=outlive),
+Say = Callable[[str], None]
+
+EXECUTORS: dict[str, Callable[[Path, bool, SteadyClock | None, Say], Executor]] = {
+    LOCAL: lambda root, outlive, clock, say: LocalExecutor(root, outlive=outlive, clock=clock, say=say),
 }
-"""What makes an executor of each kind, given its root and whether attempts outlive their tuner."""
+"""What makes an executor of each kind, given the arguments of `make_executor` but the kind."""
 
 
-def make_executor(kind: str, root: Path, *, outlive: bool = True) -> Executor:
-    """The executor of that kind whose attempts have their state below `root`.
+def make_executor(
+    kind: str,
+    root: Path,
+    *,
+    outlive: bool = True,
+    clock: SteadyClock | None = None,
+    say: Say = lambda message: None,
+) -> Executor:
+    """Make the executor of a tuning job.
 
-    outlive: False stops attempts with grace once the process that submitted them is gone.
+    Parameters
+    ----------
+    kind
+        A key of `EXECUTORS`.
+    root
+        The directory below which its attempts have their state.
+    outlive
+        False stops attempts with grace once the process that submitted them is gone.
+    clock
+        The clock of the tuning job; None: one that begins now.
+    say
+        Called with messages for the user.
 
-    Raises:
-        InputError: there is no such kind.
+    Returns
+    -------
+    Executor
+        Nothing is submitted yet.
+
+    Raises
+    ------
+    InputError
+        There is no such kind.
     """
     if kind not in EXECUTORS:
         raise InputError(f"executor {kind!r} is not known; use one of {', '.join(EXECUTORS)}")
-    return EXECUTORS[kind](root, outlive)
+    return EXECUTORS[kind](root, outlive, clock, say)

@@ -6,18 +6,19 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, InputError, StorageError, StorageProblem
-from hpt.executors import record
+from hpt.executors import checked, match, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
+from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
-from hpt.host.private import make_directories
+from hpt.host.private import make_directory
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -30,47 +31,97 @@ class LocalExecutor:
     root: the directory below which each training job has its own, see `record.py`; made when needed. Every
     attempt's state lies there, so any process with the same root sees and controls the same attempts.
 
-    clock: seconds since the epoch, for the end of attempts whose supervisor left no record of it. outlive:
-    False stops attempts with grace once the process that submitted them is gone.
+    clock: of the tuning job. outlive: False stops attempts with grace once the process that submitted them is
+    gone. say: called with messages for the user.
     """
 
-    def __init__(self, root: Path, *, clock: Callable[[], float] = time.time, outlive: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: SteadyClock | None = None,
+        outlive: bool = True,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self._root = Path(root).absolute()
-        self._clock = clock
+        self._clock = clock or SteadyClock.beginning_at(time.time())
         self._owner = None if outlive else ProcessIdentity.current().to_json()
+        self._say = say
         self._followed: dict[AttemptKey, Attempt] = {}
         self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
 
     def submit(self, submission: Submission) -> None:
         """Start the attempt; one that any process started before is only found again.
 
-        A program that cannot run is no error here: the attempt ends as failed and says why.
+        A program that cannot run is no error here: the attempt ends as failed and says why. What is found of
+        another configuration is set aside, and never read.
 
         Raises:
             InputError: the name cannot be that of a directory.
             StorageError: the disk is full.
             ExecutorError: nothing could be started; submitting again is safe.
+            RetryableError: what is to be set aside still runs.
         """
         if submission.key in self._followed:
             return
         attempt = self._attempt(submission.key, submission.log_offset)
+        content = specification(submission) | {"owner": self._owner, "clock": self._clock.to_json()}
+        if attempt.was_started:
+            content["fresh"] = not self._recognise(attempt, submission, content)
+        elif submission.log_offset:
+            raise ExecutorError(
+                f"nothing is found in {attempt.file('')} of an attempt whose log was read before"
+            )
         if not attempt.was_started:
-            try:
-                make_directories(attempt.file(""))
-                if record.is_full(attempt.file("")):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                content = specification(submission) | {"owner": self._owner}
-                record.write_json(attempt.file(record.SPEC), content, durable=False)
-            except OSError as error:
-                what, path = f"training job {submission.name} cannot be set up", attempt.file("")
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
-                    raise StorageError(what, problem=StorageProblem.FULL, **facts) from None
-                raise ExecutorError(
-                    f"{what} in {path}: {error.strerror}; make room or set permissions there"
-                ) from None
+            self._set_up(attempt, submission, content)
             attempt.spawn()
         self._followed[submission.key] = attempt
+
+    def _recognise(self, attempt: Attempt, submission: Submission, content: Mapping[str, Any]) -> bool:
+        """Whether what was found is the attempt, which may be damaged; if not, it is set aside.
+
+        Raises:
+            ExecutorError, RetryableError: as `submit`.
+        """
+        directory = attempt.file("").rstrip("/")
+        try:
+            found = checked.read_spec(directory)
+        except checked.DamagedRecordError as error:
+            attempt.condemn(str(error))
+            return True
+        if found is None:
+            attempt.condemn(f"its record {record.SPEC} is missing")
+            return True
+        reason = match.difference(content, found)
+        if not reason:
+            return True
+        match.end_attempt(directory)
+        place = match.set_aside(self._root, submission.name, reason, submission.definition.checkpoint_uri)
+        self._say(
+            f"{submission.name}: what was found of it ran with another configuration ({reason}); it is set"
+            f" aside in {place}, and nothing of it counts"
+        )
+        if submission.log_offset:
+            raise ExecutorError(f"what was found ran with another configuration ({reason}); it is in {place}")
+        return False
+
+    def _set_up(self, attempt: Attempt, submission: Submission, content: Mapping[str, Any]) -> None:
+        """Write what to run. Raises as `submit`."""
+        try:
+            directory = Path(attempt.file(""))
+            for level in (self._root, *reversed(directory.parents[:2]), directory):
+                make_directory(level)  # what lies above the root was there, or somebody took it away
+            if record.is_full(attempt.file("")):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            record.write_json(attempt.file(record.SPEC), content, durable=False)
+        except OSError as error:
+            what, path = f"training job {submission.name} cannot be set up", attempt.file("")
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
+                raise StorageError(what, problem=StorageProblem.FULL, **facts) from None
+            raise ExecutorError(
+                f"{what} in {path}: {error.strerror}; make room or set permissions there"
+            ) from None
 
     def poll(self) -> list[Update]:
         """What changed since the last call. Never blocks.
@@ -140,7 +191,9 @@ def specification(submission: Submission) -> dict[str, Any]:
     except InputError as error:
         program, refusal = Program(()), str(error)
     library = _PACKAGES if Path(_PACKAGES).name not in ("site-packages", "dist-packages") else ""
-    return {
+    content = {
+        "version": record.VERSION,
+        "job": submission.job,
         "name": submission.name,
         "attempt": submission.attempt,
         "parallel": submission.parallel,
@@ -166,3 +219,4 @@ def specification(submission: Submission) -> dict[str, Any]:
         "grace_seconds": definition.grace_seconds,
         "instance_type": definition.instance_type,
     }
+    return content | {"digest": match.digest(content)}

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from hpt.errors import InputError
 from hpt.executors import record
+from hpt.host.files import open_file
 from hpt.job.tagged_line import tagged_line
 
 LONGEST = 2**20
@@ -22,6 +23,8 @@ PATIENCE = 4
 """Looks at the log for which its last line may be unfinished before a line end is put after it."""
 
 _CHUNK = 4 * LONGEST
+_MOST_AT_ONCE = 16 * LONGEST  # bytes read in one look, so that a limit or a stop is not missed
+_MOST_AT_END = 256 * LONGEST
 _COMPLAINTS = 10  # in the log of one attempt; further ones are ignored
 
 
@@ -47,19 +50,22 @@ class MetricsFile:
         """
         before = self._offset, self._number
         try:
-            with open(self._path, "rb") as file:
+            with open(open_file(self._path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if size < self._offset:
                     self._offset = self._number = 0
                 if size == self._offset or not (last or self._may_write()):
                     return
                 file.seek(self._offset)
-                while data := file.read(_CHUNK):
+                end = self._offset + (_MOST_AT_END if last else _MOST_AT_ONCE)
+                while self._offset < end and (data := file.read(_CHUNK)):
                     before = self._offset, self._number
                     self._write(list(self._lines(data, last and len(data) < _CHUNK)))
                     file.seek(self._offset)
                     if before[0] == self._offset:
                         return
+                if last and self._offset >= end and self._offset < size:
+                    self._write([f"[hpt] metrics file: what follows byte {self._offset} is ignored"])
         except FileNotFoundError:
             return
         except OSError:

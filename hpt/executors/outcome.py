@@ -9,6 +9,7 @@ import os
 import signal
 
 from hpt.executors import contract, record
+from hpt.host.files import open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
 def last_line(path: str) -> str:
     """The last line of a file that is neither blank nor tagged, shortened; "" if there is none."""
     try:
-        with open(path, "rb") as file:
+        with open(open_file(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
     except OSError:

@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_START = b"/executors/start.py"
+"""How the path of a supervisor's program ends, of whatever installation."""
+
 ATTEMPT_VARIABLE = "HPT_ATTEMPT"
 """Environment variable that marks the processes of an attempt: its value is the attempt's token."""
 
@@ -92,21 +95,44 @@ def kill_descendants(patience: float = 60.0) -> int:
     return 0
 
 
-def kill_marked(token: str) -> int:
-    """Kill every process that carries the attempt's token in its environment, and all their descendants.
+def kill_marked(*marks: str) -> int:
+    """Kill every process that carries one of the attempt's marks in its environment (`NAME=value`; a word
+    alone is the attempt's token), and all their descendants.
 
     Returns how many were found: call again until it is 0. A process that threw its environment away and lost
     its parent is not found.
     """
-    mark = f"{ATTEMPT_VARIABLE}={token}".encode()
+    wanted = {(mark if "=" in mark else f"{ATTEMPT_VARIABLE}={mark}").encode() for mark in marks}
     processes = _all_processes()
-    marked = {pid for pid, entry in processes.items() if entry[0] not in "ZX" and mark in _environment(pid)}
+    marked = {
+        pid
+        for pid, entry in processes.items()
+        if entry[0] not in "ZX" and not wanted.isdisjoint(_environment(pid))
+    }
     found = {pid for pid in marked | _below(marked, processes) if processes[pid][0] not in "ZX"} - {
         os.getpid()
     }
     for pid in found:
         send(pid, signal.SIGKILL)
     return len(found)
+
+
+def kill_supervisors(directory: str) -> int:
+    """Kill whatever supervises the attempt in `directory`; returns how many processes were found."""
+    found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if supervises(pid, directory)]
+    for pid in found:
+        send(pid, signal.SIGKILL)
+    return len(found)
+
+
+def supervises(pid: int, directory: str) -> bool:
+    """Whether the process is a supervisor of the attempt in `directory`, by its command."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read(1 << 16).split(b"\0")
+    except OSError:
+        return False
+    return len(words) > 3 and words[-2] == os.fsencode(directory) and words[-3].endswith(_START)
 
 
 def _environment(pid: int) -> list[bytes]:

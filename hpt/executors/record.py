@@ -9,8 +9,11 @@
         log           standard output and error of the program
         metrics       what the program wrote to $HPT_METRICS_FILE, carried over into the log
         log.index     fixed-width lines `<offset> <seconds>`: the log was that long at that time
+        log.leads     lines `<offset> <seconds>`: from that length on the wall clock was ahead by so much
         stop, stop-now    written by a process that requests the end of the attempt
         exit.json     how it ended; the very last thing a supervisor writes
+
+Times are those of the clock in spec.json (`hpt.host.clock`). `checked.py` reads what was written.
 
 Standard library only: the supervisor imports this.
 """
@@ -20,7 +23,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import time
 
 from hpt.host.files import fsync_directory
 from hpt.host.private import open_private
@@ -30,12 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from hpt.host.clock import SteadyClock
+
+VERSION = 1
+"""Of the specification and the exit record."""
+
 SPEC = "spec.json"
 LOCK = "lock"
 STARTED = "started.json"
 PHASES = "phases"
 LOG = "log"
 INDEX = "log.index"
+LEADS = "log.leads"
 METRICS = "metrics"
 STOP = "stop"
 STOP_NOW = "stop-now"
@@ -45,6 +53,9 @@ PROGRAM_ENDED = "Exited"
 LOST = "Lost"
 
 INDEX_LINE = 32
+
+LEAD_STEP = 0.1
+"""Seconds by which the wall clock must have moved to be noted."""
 
 EXIT_ROOM = (
     16384  # bytes set aside for the exit record, so that a full disk cannot keep it from being written
@@ -86,20 +97,10 @@ def write_json(path: str, content: Mapping[str, Any], *, durable: bool = True) -
         fsync_directory(os.path.dirname(path))
 
 
-def read_json(path: str) -> dict[str, Any] | None:
-    """The content of a file, or None where it is missing or not whole."""
-    try:
-        with open(path, "rb") as file:
-            content = json.loads(file.read())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
 def append_line(path: str, line: str) -> None:
-    """Append to an informational file; on a full disk the line is lost, not the trial."""
+    """Append to an informational file; on a full disk the line is lost, not the trial. Never waits."""
     try:
-        fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK)
         try:
             os.write(fd, line.encode())
         finally:
@@ -109,20 +110,31 @@ def append_line(path: str, line: str) -> None:
 
 
 class LogIndex:
-    """Dates the log: `<offset> <seconds>`, `INDEX_LINE` bytes, whenever it has grown since the last line."""
+    """Dates the log: `<offset> <seconds>`, `INDEX_LINE` bytes, whenever it has grown since the last line.
 
-    def __init__(self, log: int, path: str) -> None:
+    Files are dated by the wall clock. How far it is ahead of our clock is noted when that changes, so that
+    the dates of files and of the log can be compared.
+    """
+
+    def __init__(self, log: int, directory: str, clock: SteadyClock) -> None:
         self._log = log
-        self._fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._clock = clock
+        self._leads = os.path.join(directory, LEADS)
+        self._fd = open_private(os.path.join(directory, INDEX), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         self._size = 0
         self._lines = 0
+        self._lead = 0.0
 
     def note(self) -> None:
         size = os.fstat(self._log).st_size
         if size == self._size:
             return
         self._size = size
-        line = f"{size:>15d} {time.time():>15.3f}\n".encode()
+        lead = self._clock.lead()
+        if abs(lead - self._lead) > LEAD_STEP:
+            self._lead = lead
+            append_line(self._leads, f"{size} {lead:.3f}\n")
+        line = f"{size:>15d} {self._clock():>15.3f}\n".encode()
         try:
             if os.pwrite(self._fd, line, self._lines * INDEX_LINE) == INDEX_LINE:
                 self._lines += 1  # what a full disk cut short is written over by the next line
@@ -144,7 +156,7 @@ class ExitRecord:
                 raise
 
     def write(self, content: Mapping[str, Any]) -> None:
-        data = json.dumps(content).encode()
+        data = json.dumps({"version": VERSION, **content}).encode()
         os.pwrite(self._fd, data, 0)
         os.ftruncate(self._fd, len(data))
         os.fsync(self._fd)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hpt.executors import artifacts, contract, record
+from hpt.executors import artifacts, checked, contract
 
 S3Client = Any  # boto3 makes its clients at run time
 
@@ -101,7 +101,7 @@ def download(client: S3Client, spec: dict[str, Any], base: Path) -> None:
     if contract.is_remote(spec["source"] or ""):
         bucket, key = split_uri(spec["source"])
         client.download_file(bucket, key, str(base / contract.DOWNLOADED_SOURCE))
-    if contract.is_remote(spec["checkpoint_uri"] or ""):
+    if contract.is_remote(spec["checkpoint_uri"] or "") and not spec.get("fresh"):
         place = Path(contract.checkpoint_directory(str(base), spec))
         _fetch(client, checkpoint_uri(spec), place, what="checkpoint", keep=True)
 
@@ -185,9 +185,13 @@ def explained(action: Callable[[], None]) -> int:
 def main(what: str, attempt: Path, base: Path) -> int:
     import boto3
 
-    spec = record.read_json(str(attempt / record.SPEC))
+    try:
+        spec = checked.read_spec(str(attempt))
+    except checked.DamagedRecordError as error:
+        print(error, flush=True)
+        return _INFRASTRUCTURE
     if spec is None:
-        print(f"{attempt / record.SPEC} cannot be read", flush=True)
+        print("its record spec.json is missing", flush=True)
         return _INFRASTRUCTURE
 
     def run() -> None:

@@ -16,8 +16,9 @@ import signal
 import sys
 import time
 
-from hpt.executors import artifacts, checkpoint, contract, environment, outcome, process, record
+from hpt.executors import artifacts, checked, checkpoint, contract, environment, outcome, process, record
 from hpt.executors import child as launch
+from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import open_private
@@ -86,11 +87,17 @@ class Supervisor:
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.log = open_private(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        self.index = record.LogIndex(self.log, self._path(record.INDEX))
+        self.fault = "its record spec.json is missing"
+        self.spec: dict[str, Any] = {}
+        try:
+            self.spec = checked.read_spec(directory) or {}
+        except checked.DamagedRecordError as error:
+            self.fault = str(error)
+        self.clock = SteadyClock.of(self.spec.get("clock"))
+        self.index = record.LogIndex(self.log, directory, self.clock)
         self.exit_record = record.ExitRecord(directory)
-        self.spec: dict[str, Any] = record.read_json(self._path(record.SPEC)) or {}
         self.token = os.urandom(16).hex()
-        marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": time.time()}
+        marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": self.clock()}
         record.write_json(self._path(record.STARTED), marker)
         for parent in (os.path.dirname(directory), os.path.dirname(self.base)):
             fsync_directory(parent)
@@ -114,7 +121,7 @@ class Supervisor:
         process.kill_descendants()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
-        result |= {"started": self.began, "ended": time.time()}
+        result |= {"started": self.began, "ended": self.clock()}
         if self.spec and (self.ending.stopped or result["outcome"] == record.LOST):
             result["checkpoint"] = checkpoint.covered_offset(self.directory, self.base, self.spec)
         self._enter("Ended")
@@ -123,7 +130,7 @@ class Supervisor:
     def _course(self) -> dict[str, Any]:
         spec = self.spec
         if not spec:
-            return outcome.lost("what to run could not be read: spec.json is missing or damaged")
+            return outcome.lost(f"what to run could not be read: {self.fault}")
         if spec["refusal"]:
             return outcome.failed(spec["refusal"])
         contract.prepare(self.base, spec)
@@ -142,7 +149,7 @@ class Supervisor:
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
         command, directory = self._command()
-        self.began = time.time()
+        self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
@@ -245,7 +252,7 @@ class Supervisor:
             process.signal_descendants(signal.SIGKILL)
 
     def _carry_metrics(self, *, last: bool = False) -> None:
-        if self.metrics is None and os.path.isfile(path := self._path(record.METRICS)):  # a pipe would block
+        if self.metrics is None and os.path.isfile(path := self._path(record.METRICS)):
             from hpt.executors.metrics_file import MetricsFile  # few programs have one, and it imports more
 
             self.metrics = MetricsFile(path, self.log)
@@ -310,7 +317,7 @@ class Supervisor:
             self.mirror = None
 
     def _enter(self, phase: str) -> None:
-        record.append_line(self._path(record.PHASES), f"{phase} {time.time():.3f}\n")
+        record.append_line(self._path(record.PHASES), f"{phase} {self.clock():.3f}\n")
 
 
 def _complain() -> None:

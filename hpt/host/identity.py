@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_ENDED = "ZXx"
+ENDED = "ZXx"
 """Letters of the states of a process that executes nothing any more."""
 
 
@@ -49,7 +49,7 @@ class ProcessIdentity:
     def of(pid: int) -> ProcessIdentity | None:
         """The process of that id in this namespace; None if no such process runs."""
         found = read_stat(pid)
-        if found is None or found[0] in _ENDED:
+        if found is None or found[0] in ENDED:
             return None
         return ProcessIdentity(boot_id(), pid_namespace(), pid, found[3])
 
@@ -105,10 +105,15 @@ class ProcessIdentity:
         A zombie has ended: it executes nothing any more. An identity of an earlier boot of this host looks
         like one of another host, and is None too.
         """
+        state = self.state()
+        return None if state is None else bool(state) and state not in ENDED
+
+    def state(self) -> str | None:
+        """The letter of the process's state (proc(5)), "" if it is gone; None as for `lives`."""
         if self.boot != boot_id() or self.namespace != pid_namespace():
             return None
         found = read_stat(self.pid)
-        return found is not None and found[0] not in _ENDED and found[3] == self.start
+        return found[0] if found is not None and found[3] == self.start else ""
 
 
 def boot_id() -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from hpt.errors import Violation
 from hpt.job import definition_rules as parts
+from hpt.job import passing_rules as passing
 from hpt.job import search_rules as search
 from hpt.job.draft import Draft
 from hpt.job.naming import Naming
@@ -66,6 +67,9 @@ RULES: tuple[Rule, ...] = (
     Rule("V33", parts.gzip_channels),
     Rule("V34", search.mixed_directions),
     Rule("channels", parts.repeated_channels),
+    Rule("directories", passing.channel_names),
+    Rule("names", passing.names),
+    Rule("passing", passing.values),
     Rule("uri", parts.uris),
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),

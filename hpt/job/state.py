@@ -107,6 +107,7 @@ class TrainingJob:
     cursor: int = 0
     reports: int = 0
     resumed: int = 0
+    reported: float | None = None
     report_ends: list[int] = field(default_factory=list)
     kept: int | None = None
     metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -149,9 +150,10 @@ class TrainingJob:
         self.resumed, self.kept = self.reports, None
         self.report_ends.clear()
 
-    def count_report(self) -> None:
+    def count_report(self, value: float) -> None:
         """Count another report, which ends at the present offset of the log."""
         self.reports += 1
+        self.reported = value
         self.report_ends.append(self.cursor)
 
     def reports_within(self, offset: int | None) -> int:
@@ -274,7 +276,7 @@ class JobState:
                 job.curves.setdefault(event.metric, []).append(point)
                 job.cursor = max(job.cursor, event.cursor)
             case ev.Reported():
-                self._job(event.number).count_report()
+                self._job(event.number).count_report(event.value)
             case ev.StopDecided():
                 job = self._job(event.number)
                 job.stop_reason = event.reason

@@ -8,9 +8,10 @@ which grows while the executor keeps failing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Generic, TypeVar
 
-from hpt.errors import ExecutorError, RetryableError, StorageError
+from hpt.errors import ExecutorError, HptError, RetryableError, StorageError
 from hpt.executors.base import AttemptKey, Executor, Submission, Update
 
 PATIENCE = 600.0
@@ -121,6 +122,12 @@ class Attempts:
         """The attempt has ended: nothing further is asked about it."""
         self.submitted.discard(key)
         self._stops.calls.pop(key, None)
+
+    def abandon(self) -> None:
+        """Have every attempt ended at once, whatever becomes of this process. Failures are ignored."""
+        for key in self.submitted:
+            with suppress(HptError, OSError):
+                self._executor.stop(key, now=True)
 
     def withdraw(self) -> None:
         """Drop the submissions that still wait."""

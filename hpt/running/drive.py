@@ -31,13 +31,32 @@ class Progress(Protocol):
 ENDING = "putting the running training jobs down with grace; Ctrl-C again ends them at once"
 
 
+STUCK = 2.0
+"""Seconds within which a step must have taken note of a signal."""
+
+
+class _AbandonedError(BaseException):
+    """The user wants out."""
+
+
 def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
     """Run a job until it ends or Ctrl-C or SIGTERM interrupts it. True if it was interrupted.
 
-    The first signal stops trials with their grace period, the second at once.
+    The first signal stops trials with their grace period, the second at once. Where that has no effect, since
+    a step hangs or programs do not end, the second after `STUCK` seconds, or the third, leaves the job as it
+    is.
     """
-    received: list[int] = []
+    received: list[float] = []
     handled = 0
+    abandoned = False
+
+    def receive(signum: int, frame: object) -> None:
+        nonlocal abandoned
+        received.append(time.monotonic())
+        hangs = len(received) > 1 and not handled and received[-1] - received[0] >= STUCK
+        if (hangs or len(received) > 2) and not abandoned:
+            abandoned = True
+            raise _AbandonedError
 
     def pause(seconds: float) -> None:
         nonlocal handled
@@ -54,9 +73,11 @@ def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
     previous = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, lambda signum, frame: received.append(signum))
+            previous[number] = signal.signal(number, receive)
     try:
         runner.run(sleep=pause)
+    except _AbandonedError:
+        runner.abandon()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -69,6 +69,7 @@ class TuningJobRunner:
         pace: Pace | None = None,
         say: Callable[[str], None] = lambda message: None,
         patience: float = PATIENCE,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Bring the job to the state that its events give; nothing is started before `step`.
 
@@ -88,6 +89,8 @@ class TuningJobRunner:
             Seconds since the epoch.
         observe, boundary, pace, say, patience
             See the class.
+        check
+            Called before anything is recorded or started; raises where the job's state is gone.
 
         Raises
         ------
@@ -104,8 +107,10 @@ class TuningJobRunner:
             config.space, config.objective_type, strategy, seed=config.seed, stopping_rule=rule
         )
         self._convergence = Convergence(config.seed)
+        self._identity = f"{config.name}/{created!r}/{config.seed}"  # one of the same name was made later
         self._storage, self._lease = storage, lease
         self._clock, self.observe, self._boundary, self.say = clock, observe, boundary, say
+        self._check = check
         self._definitions = {
             definition.name: CompiledDefinitions(definition.metric_definitions)
             for definition in config.all_definitions
@@ -135,6 +140,7 @@ class TuningJobRunner:
 
     def step(self) -> bool:
         """One round of poll, decide, commit, act. True if anything happened."""
+        self._check()
         self._attach()
         for reading in self._reader.read():
             self._take_in(reading)
@@ -172,6 +178,10 @@ class TuningJobRunner:
                 self._attempts.stop(key, now=True)
         if now:
             self._commit_and_act()
+
+    def abandon(self) -> None:
+        """End every training program at once and record nothing. A resumed job goes on with each of them."""
+        self._attempts.abandon()
 
     def request_stop(self) -> None:
         """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
@@ -251,11 +261,15 @@ class TuningJobRunner:
                 self._emit(ev.StatusChanged(time, job.number, phase))
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
-        """Record (metric, value, offset after its line, time) and let the stopping rule judge."""
+        """Record (metric, value, offset after its line, time) and let the stopping rule judge.
+
+        Values that a program prints after the rule's verdict are recorded, but the search does not see them:
+        how many there are depends on how soon the program ends.
+        """
         objective = self.config.definition_of(job.definition).objective.metric
         for metric, value, cursor, time in values:
             self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
-            if metric != objective:
+            if metric != objective or job.stop_reason == StopReason.RULE:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
@@ -269,7 +283,10 @@ class TuningJobRunner:
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
-        interrupted = exit.stopped and not exit.timed_out and job.stop_reason == StopReason.INTERRUPTED
+        # A stop that this job did not decide came from outside (a shutdown, another copy of the job): the
+        # trial goes on.
+        undecided = job.stop_reason in ("", StopReason.INTERRUPTED)
+        interrupted = exit.stopped and not exit.timed_out and undecided
         taken = exit.outcome in (AttemptOutcome.LOST, AttemptOutcome.PREEMPTED)
         if taken or interrupted:
             outcome, code, reason = AttemptOutcome(exit.outcome), None, exit.reason
@@ -282,6 +299,8 @@ class TuningJobRunner:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
             status, secondary = TrialStatus.STOPPED, _stopped(job)
+        elif job.stop_reason == StopReason.RULE and exit.exit_code != 0:
+            status, secondary = TrialStatus.STOPPED, _stopped(job)  # what failed was to have ended before
         else:
             status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
             secondary = str(status)
@@ -350,6 +369,8 @@ class TuningJobRunner:
     ) -> None:
         metric = self.config.definition_of(job.definition).objective.metric
         value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
+        if job.stop_reason == StopReason.RULE and job.reported is not None:
+            value = job.reported  # what the rule judged
         if status is TrialStatus.FAILED:
             value = None
         elif value is None:
@@ -458,6 +479,7 @@ class TuningJobRunner:
     def _commit_and_act(self) -> bool:
         """One transaction, then stops and submissions. An append that fails has no other effect."""
         events, self._events = self._events, []
+        self._check()
         if events:
             self._boundary("before-commit")
             self._storage.append(self._lease, events, self.state.summary())
@@ -485,7 +507,16 @@ class TuningJobRunner:
         self._numbers[key] = job.number
         self._reader.follow(key, self._definitions[definition.name], job.cursor)
         self._attempts.submit(
-            Submission(job.name, job.attempt, hyperparameters, definition, parallel, job.ran, job.cursor)
+            Submission(
+                job.name,
+                job.attempt,
+                hyperparameters,
+                definition,
+                parallel,
+                job.ran,
+                job.cursor,
+                self._identity,
+            )
         )
 
 

@@ -38,6 +38,8 @@ from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
+from hpt.running.job_clock import JobClock
+from hpt.running.place import Place
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.request import parent_rules
@@ -225,6 +227,7 @@ class Session:
         events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
+        JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
         return config, notes
 
     def inherit(
@@ -373,8 +376,15 @@ class Session:
             record, events = self.storage.read(name)
             config = read_config(record.name, record.document)
             read_state(config, record.created, events)  # before anything is started for a damaged job
-            trials = self.job_directory(name) / "trials"
-            executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
+            directory = self.job_directory(name)
+            clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
+            executor = make_executor(
+                LOCAL,
+                directory / "trials",
+                outlive=not self._ephemeral,
+                clock=clock,
+                say=lambda message: runner.say(message),
+            )
             try:
                 runner = TuningJobRunner(
                     config,
@@ -383,6 +393,8 @@ class Session:
                     self.storage,
                     lease,
                     executor,
+                    clock=clock,
+                    check=Place(directory, name).check,
                     boundary=boundary,
                     pace=Pace(READING),
                 )

@@ -19,6 +19,7 @@ from hpt.executors import process
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
+from hpt.host.clock import SteadyClock
 from tests import prerequisites
 from tests.executors.conftest import (
     DAEMON,
@@ -37,7 +38,8 @@ def test_a_killed_supervisor_takes_the_program_along_and_the_attempt_is_lost(wor
     count, pids = workshop.directory / "count", workshop.directory / "pids"
     script = workshop.script(DAEMON, "daemon")
     wrapper = workshop.script(f"echo run >> {count}; echo $$ >> {count}.pid; exec {script}", "wrapper")
-    run = workshop.start(wrapper, hyperparameters={"pids": str(pids), "stay": "1"})
+    hyperparameters = {"pids": str(pids), "stay": "1"}
+    run = workshop.start(wrapper, hyperparameters=hyperparameters)
     workshop.says(run, b"ready")
     os.kill(supervisor_of(workshop, run), signal.SIGKILL)
     workshop.finish(run)
@@ -46,7 +48,7 @@ def test_a_killed_supervisor_takes_the_program_along_and_the_attempt_is_lost(wor
     assert run.exit.reason == "its supervisor is gone and left no record of the program's end"
     assert not is_running(pids_in(Path(f"{count}.pid"))[0])
     assert not is_running(pids_in(pids)[0])  # the daemon had no parent left to be found by
-    again = workshop.run(wrapper)
+    again = workshop.run(wrapper, hyperparameters=hyperparameters)
     assert again.exit == run.exit
     assert count.read_text() == "run\n"
 
@@ -167,7 +169,7 @@ def test_a_full_disk_before_the_start_is_the_hosts_failure(workshop: Workshop, s
     (place / "spec.json").write_text(json.dumps(specification(submission) | {"owner": None}))
     _fill(small_disk)
     (small_disk / "ballast").unlink()  # one page: not enough for the room of its end
-    second = Attempt(submission.key, place, time.time)
+    second = Attempt(submission.key, place, SteadyClock.beginning_at(time.time()))
     deadline = time.monotonic() + 15
     while (update := second.poll(1 << 16)) is None or update.exit is None:
         assert time.monotonic() < deadline

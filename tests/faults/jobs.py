@@ -17,6 +17,7 @@ import psutil
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     EarlyStopping,
+    HyperbandConfig,
     JobConfig,
     MetricDefinition,
     Objective,
@@ -57,15 +58,21 @@ class FaultJob:
         algorithms: tuple[str, ...] = (),
         warm_start: str | None = None,
         everything: bool = False,
+        epochs: int = 3,
+        hyperband: HyperbandConfig | None = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
-        """everything: early stopping, two criteria, tags and retries as well."""
+        """everything: early stopping, two criteria, tags and retries as well.
+
+        epochs: values of each trial.
+        """
         self.root, self.name, self.runs = root, "faults", root / "runs"
         root.mkdir(parents=True, exist_ok=True)
         definition = TrainingJobDefinition(
             training_image=str(COUNTED),
             space=SPACE,
             objective=Objective("loss", ObjectiveType.MINIMIZE),
-            hyperparameters={"pause": repr(pause)},
+            hyperparameters={"pause": repr(pause), "epochs": str(epochs)},
             metric_definitions=(MetricDefinition("loss", r"loss=(.*?);"),),
             environment={"RUNS": str(self.runs)},
             grace_seconds=5.0,
@@ -80,7 +87,8 @@ class FaultJob:
             definition=several[0] if several else definition,
             definitions=several,
             warm_start=None if warm_start is None else WarmStart("parent", warm_start),
-            early_stopping=EarlyStopping() if everything else None,
+            early_stopping=EarlyStopping() if everything else early_stopping,
+            hyperband=hyperband,
             completion=CompletionCriteria(target=1e-6, max_not_improving=5)
             if everything
             else CompletionCriteria(),
@@ -145,7 +153,7 @@ class FaultJob:
         """Nothing lost, nothing run twice, and the recorded order gives the recorded suggestions."""
         state, events = self.read()
         assert state.status is JobStatus.COMPLETED
-        if self.config.early_stopping is None:
+        if self.config.early_stopping is None and self.config.hyperband is None:
             assert state.launched == self.config.limits.max_jobs
             assert state.training_counters["Completed"] == state.launched, state.training_counters
         assert [job.number for job in state.jobs.values()] == list(range(1, state.launched + 1))
@@ -184,6 +192,11 @@ def _store_parent(session: Session, config: JobConfig) -> None:
         ]
     session.storage.append(lease, [*events, ev.JobEnded(1.0, "Completed", "MaxNumberOfTrainingJobs")], {})
     session.storage.release(lease)
+
+
+def courses(state: JobState) -> list[tuple[dict[str, object], float | None, int]]:
+    """Configuration, value and number of reports of each trial, as far as the search saw them."""
+    return [(dict(job.config), job.value, job.reports) for job in state.jobs.values()]
 
 
 def results(state: JobState) -> list[tuple[dict[str, object], float | None]]:

@@ -6,13 +6,16 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hpt.job.config import EarlyStopping, HyperbandConfig
 from hpt.running.session import Session
 from hpt.search import events as ev
-from tests.faults.jobs import FaultJob, results
+from tests.faults.jobs import FaultJob, courses, results
 
 BOUNDARIES = ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
 SAMPLE = {
@@ -110,6 +113,46 @@ def test_tuner_killed_at_random_moments(tmp_path: Path, undisturbed: object, mom
     state = job.assert_complete()
     if moment % 2:
         assert results(state) == undisturbed
+
+
+STOPPED_BY: dict[str, dict[str, Any]] = {
+    "hyperband": {"strategy": "Hyperband", "hyperband": HyperbandConfig(9)},
+    "model": {"strategy": "Hyperband", "hyperband": HyperbandConfig(9, model_based=True)},
+    "median": {"early_stopping": EarlyStopping(min_trials=2, min_steps=2)},
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed_courses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]:
+    found: dict[str, list[object]] = {}
+    for name, options in STOPPED_BY.items():
+        job = FaultJob(tmp_path_factory.mktemp(name), trials=8, epochs=9, pause=0.05, **options)
+        assert job.run() == 0
+        found[name] = list(courses(job.assert_complete()))
+    return found
+
+
+@pytest.mark.parametrize("moment", random_moments(5, 2))
+@pytest.mark.parametrize("rule", STOPPED_BY)
+def test_tuner_of_a_job_with_a_stopping_rule_killed(
+    tmp_path: Path, undisturbed_courses: dict[str, list[object]], rule: str, moment: int
+) -> None:
+    """Programs print on while no tuner reads: reports after the verdict do not count."""
+    job = FaultJob(tmp_path / "job", trials=8, epochs=9, pause=0.05, **STOPPED_BY[rule])
+    draw = random.Random(moment)
+    for _ in range(4):
+        tuner = job.start()
+        job.wait_for_commit()
+        with suppress(subprocess.TimeoutExpired):
+            tuner.wait(draw.uniform(0.2, 0.9))
+        tuner.kill()
+        tuner.wait()
+        time.sleep(draw.uniform(0.0, 0.7))
+        if job.read()[0].status.ended:
+            break
+    if not job.read()[0].status.ended:
+        assert job.run() == 0
+    assert list(courses(job.assert_complete())) == undisturbed_courses[rule]
 
 
 @pytest.mark.parametrize("moment", random_moments(6, 1))
