@@ -16,6 +16,7 @@ from hpt.executors import record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
+from hpt.executors.snapshot import PLACE
 from hpt.host.identity import ProcessIdentity
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
@@ -35,6 +36,7 @@ class LocalExecutor:
 
     def __init__(self, root: Path, *, clock: Callable[[], float] = time.time, outlive: bool = True) -> None:
         self._root = Path(root).absolute()
+        self._snapshots = self._root.parent / PLACE
         self._clock = clock
         self._owner = None if outlive else ProcessIdentity.current().to_json()
         self._followed: dict[AttemptKey, Attempt] = {}
@@ -58,7 +60,10 @@ class LocalExecutor:
                 Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
                 if record.is_full(attempt.file("")):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                content = specification(submission) | {"owner": self._owner}
+                content = specification(submission) | {
+                    "owner": self._owner,
+                    "snapshot": self._snapshot(submission.definition.snapshot),
+                }
                 record.write_json(attempt.file(record.SPEC), content, durable=False)
             except OSError as error:
                 what, path = f"training job {submission.name} cannot be set up", attempt.file("")
@@ -119,6 +124,9 @@ class LocalExecutor:
         self._followed.clear()
         self._ending.clear()
 
+    def _snapshot(self, digest: str | None) -> str | None:
+        return None if digest is None else str(self._snapshots / digest)
+
     def _attempt(self, key: AttemptKey, offset: int = 0) -> Attempt:
         name, number = key
         if not name or "/" in name or "\0" in name or name in (".", ".."):
@@ -131,7 +139,7 @@ class LocalExecutor:
 
 
 def specification(submission: Submission) -> dict[str, Any]:
-    """All a supervisor needs to know, as JSON data; the same for the same submission."""
+    """What a supervisor needs to know wherever it runs, as JSON data; the same for the same submission."""
     definition = submission.definition
     refusal = ""
     try:
@@ -148,6 +156,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "entry": program.entry,
         "source": program.source,
         "in_code": program.in_code,
+        "declared": program.declared,
         "takes_arguments": program.takes_arguments,
         "python": program.python,
         "python_path": library if program.needs_library else "",
