@@ -158,7 +158,7 @@ class TrainingJobDefinition:
     retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
     spot: bool = False
     max_wait_seconds: float | None = None
-    snapshot: str | None = None
+    snapshot: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)

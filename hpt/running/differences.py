@@ -16,7 +16,7 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
 
     in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
     number of training jobs that was not requested agrees with any. Autotune only says how a description was
-    made; its choices are compared.
+    made; its choices are compared. What the program's files hold is no part of a description.
     """
     limits = given.limits
     if limits.max_jobs_is_quota and stored.limits.max_jobs is None:
@@ -31,7 +31,10 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
 
 def _compared(config: JobConfig) -> dict[str, Any]:
     limits = replace(config.limits, max_jobs_is_quota=False)
-    return to_document(replace(config, limits=limits))
+    document = to_document(replace(config, limits=limits))
+    for definition in document.get("definitions", [document.get("definition")]):
+        del definition["snapshot"]
+    return document
 
 
 def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:

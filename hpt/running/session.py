@@ -35,6 +35,7 @@ from hpt.running.differences import differences
 from hpt.running.drive import Progress
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
+from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
 from hpt.search.events import ParentResult
 from hpt.storage.base import JobRecord
@@ -128,7 +129,7 @@ class Session:
         name, exists = self._place(config, again, in_request=request is not None)
         config = replace(config, name=name)
         if exists:
-            return Run(self, name, notes=notes or (), prepare=prepare)
+            return Run(self, name, notes=(*(notes or ()), *self.program_notes(name)), prepare=prepare)
         if request is None:
             check_config(config)
             check_places(config)
@@ -186,13 +187,14 @@ class Session:
         request: Mapping[str, Any] | None = None,
         warm_start_jobs: int | None = None,
     ) -> JobConfig:
-        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents.
-        Starts nothing.
+        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents
+        and the snapshots of its programs. Starts nothing.
 
         request: as `start` takes it. warm_start_jobs: as `inherit` takes it.
 
         Raises:
-            JobExistsError: the name is taken. ValidationError: as `inherit`.
+            JobExistsError: the name is taken. ValidationError: as `inherit`. InputError: a program cannot be
+            read.
         """
         return self._create(config, request, warm_start_jobs)[0]
 
@@ -202,9 +204,16 @@ class Session:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
-        events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        events, inherited = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        notes: tuple[str, ...] = ()
+        if not self.holds(config.name):  # else nothing is to be changed there
+            config, notes = take_all(config, self.root, self.job_directory(config.name))
         self.storage.create(config.name, to_document(config, request), created, events)
-        return config, notes
+        return config, (*inherited, *notes)
+
+    def program_notes(self, name: str) -> list[str]:
+        """Messages about programs of a stored job that have changed since it was created."""
+        return changed_since(self.config(name), self.root, self.job_directory(name))
 
     def inherit(
         self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
@@ -279,12 +288,14 @@ class Session:
         """Become the runner of a stored job, new or unfinished.
 
         Raises:
-            JobNotFoundError: no such job. JobOwnedError: another living process runs it.
+            JobNotFoundError: no such job. JobOwnedError: another living process runs it. StorageError: the
+            snapshot of its program is gone.
         """
         lease = self.storage.acquire(name)
         try:
             record, events = self.storage.read(name)
             config = from_document(record.document)
+            require(config, self.job_directory(name))
             trials = self.job_directory(name) / "trials"
             executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:
