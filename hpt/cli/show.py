@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hpt.cli import snapshots
 from hpt.cli.hints import command
 from hpt.job.plural import quantity
 from hpt.job.view import JobView, TrialView
@@ -89,6 +90,8 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
         print(f"reason      {view.failure_reason}")
     print(f"ran for     {duration(end - view.created)}")
     print(f"trained     {quantity(view.launched, 'training job')}: {counters(view) or 'none'}")
+    for label, line in snapshots.labelled("program", snapshots.taken(config, directory)):
+        print(f"{label:<11} {line}")
     if config.warm_start is not None:
         given = ", ".join(
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
@@ -119,6 +122,9 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
         return
     best_trial(view.best)
     print(f"  model     {view.best.model or 'this training job left no model'}")
+    place, files = snapshots.left(view.best, directory, config)
+    if files:
+        print(f"  left      {snapshots.left_line(files, place)}")
     print(f"  directory {directory / 'trials' / view.best.name}")
 
 
@@ -169,7 +175,13 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         "OverallBestTrainingJob": overall_best(view),
         "Directory": str(directory),
         "OwnerPid": record.owner_pid,
+        "ProgramSnapshots": snapshots.taken_documents(view.config, directory) or None,
     }
+    if view.best is not None:
+        place, files = snapshots.left(view.best, directory, view.config)
+        if files:
+            left = [{"Path": path, "Bytes": size} for path, size in files]
+            document["BestTrainingJobLeft"] = {"Directory": str(place), "Files": left}
     return {key: value for key, value in document.items() if value is not None}
 
 

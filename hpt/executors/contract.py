@@ -221,9 +221,7 @@ def prepare_code(
     if not declared:
         raise ContractError(f"the program's directory {source} is not found; correct TrainingImage")
     if not os.path.isfile(source):
-        raise ContractError(
-            f"the program's source {source} is not found; correct sagemaker_submit_directory"
-        )
+        raise ContractError(f"the program's source {source} is not found; correct sagemaker_submit_directory")
     unpack(source, code)
     return _selected(code, entry, declared=True, everything=True)[0]
 
@@ -233,7 +231,9 @@ def _manifest(snapshot: str) -> dict[str, Any]:
         with open(f"{snapshot}/manifest.json", "rb") as file:
             manifest: dict[str, Any] = json.loads(file.read())
     except (OSError, ValueError) as error:
-        raise copies.SnapshotError(f"the snapshot of the program in {snapshot} cannot be read: {error}") from None
+        raise copies.SnapshotError(
+            f"the snapshot of the program in {snapshot} cannot be read: {error}"
+        ) from None
     return manifest
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PIECE = 1 << 24
+_SMALL = 1 << 16
 _NO_RANGES = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
 """Errors of `copy_file_range` where a plain copy may do: other file systems, kernels, sandboxes."""
 
@@ -69,7 +70,10 @@ def fill(directory: str, manifest: Mapping[str, Any], origins: Iterable[str], *,
                 f"{directory}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode
             )
             try:
-                copied, ranges = _copy(reading, writing, size, ranges)
+                if size <= _SMALL:  # cheaper than asking the kernel, and no blocks worth sharing
+                    copied = _write(writing, os.read(reading, size)) if size else 0
+                else:
+                    copied, ranges = _copy(reading, writing, size, ranges)
                 if exact and copied != size:
                     raise SnapshotError(f"{origin} has {copied} bytes of {size}")
                 os.utime(writing, ns=(time, time))
@@ -96,15 +100,18 @@ def _copy(reading: int, writing: int, size: int, ranges: bool) -> tuple[int, boo
                 ranges = False
                 continue
         else:
-            data = os.read(reading, min(_PIECE, size - copied))
-            count = len(data)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(writing, view) :]
+            count = _write(writing, os.read(reading, min(_PIECE, size - copied)))
         if count == 0:
             break
         copied += count
     return copied, ranges
+
+
+def _write(writing: int, data: bytes) -> int:
+    written = os.write(writing, data)
+    while written < len(data):  # as on a disk that is almost full
+        written += os.write(writing, data[written:])
+    return written
 
 
 def clear(directory: str, manifest: Mapping[str, Any]) -> None:
@@ -129,7 +136,9 @@ def clear(directory: str, manifest: Mapping[str, Any]) -> None:
             _try(os.rmdir, f"{directory}/{path}")
 
 
-def left_behind(directory: str, manifest: Mapping[str, Any] | None, most: int = 1000) -> list[tuple[str, int]]:
+def left_behind(
+    directory: str, manifest: Mapping[str, Any] | None, most: int = 1000
+) -> list[tuple[str, int]]:
     """The files that a program made or changed among its copies: (path, bytes), in order, at most `most`.
 
     manifest: what was copied; None if nothing was, or if the copies have been cleared away.

@@ -22,13 +22,38 @@ if TYPE_CHECKING:
 
 IGNORED = "ignored"
 SYSTEM_FOLDERS = (
-    *("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/dev", "/etc", "/proc", "/sys", "/run"),
+    *(
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/proc",
+        "/sys",
+        "/run",
+    ),
     *("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/games"),
     *("/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/snap", "/nix/store", "/gnu/store"),
 )
 """Programs below them are part of the system."""
 
-COMMON_FOLDERS = ("/", "/tmp", "/var/tmp", "/dev/shm", "/root", "/home", "/mnt", "/media", "/opt", "/srv", "/usr")
+COMMON_FOLDERS = (
+    "/",
+    "/tmp",
+    "/var/tmp",
+    "/dev/shm",
+    "/root",
+    "/home",
+    "/mnt",
+    "/media",
+    "/opt",
+    "/srv",
+    "/usr",
+)
 """With the user's home: folders that hold more than one project. Files in them are copied, their subfolders
 are shared, and only if there are few entries."""
 
@@ -294,9 +319,7 @@ class _Selector:
                 folder.left_out.append(LeftOut(inside, error.strerror or str(error)))
         return folder
 
-    def _sort(
-        self, folder: _Folder, path: str, found: os.stat_result, budget: _Budget, depth: int
-    ) -> None:
+    def _sort(self, folder: _Folder, path: str, found: os.stat_result, budget: _Budget, depth: int) -> None:
         mode, place = found.st_mode, os.path.join(self.root, path)
         is_folder = stat.S_ISDIR(mode)
         why = self._why_not(path, place, is_folder)
@@ -317,7 +340,7 @@ class _Selector:
 
     def _why_not(self, path: str, place: str, is_folder: bool) -> str | None:
         if place in self.excluded:
-            return "the job's state or results go there"
+            return f"{IGNORED}: state or results of hpt"
         if self.everything:
             return None
         pattern = self.ignore.reason(path, folder=is_folder)

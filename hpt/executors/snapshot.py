@@ -27,7 +27,7 @@ from typing import Any
 from hpt.errors import InputError, StorageError, StorageProblem
 from hpt.executors.contract import ContractError, unpack
 from hpt.executors.copies import SnapshotError
-from hpt.executors.selection import LIMITS, IGNORED, Limits, ProgramMissingError, Selection, select
+from hpt.executors.selection import IGNORED, LIMITS, Limits, ProgramMissingError, Selection, select
 from hpt.host.files import fsync_directory
 
 PLACE = "program"
@@ -337,6 +337,13 @@ def _sync_all(place: Path) -> None:
         os.close(fd)
 
 
-def left_out_for_a_reason(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(path, why) of what is left out though no pattern says so: what cannot be read, and what is no file."""
+def unreadable(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(path, why) of what is left out though it may be needed: neither ignored nor of a kind that cannot be
+    copied.
+    """
+    return [(path, why) for path, why in manifest["left_out"] if not why.startswith((IGNORED, "it is a "))]
+
+
+def not_ignored(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(path, why) of what is left out though no pattern says so."""
     return [(path, why) for path, why in manifest["left_out"] if not why.startswith(IGNORED)]

@@ -224,7 +224,11 @@ class Supervisor:
         """Remove the copies that the program did not change, unless it put another folder in their place."""
         code = os.path.join(self.base, "code")
         try:
-            if self.copies is not None and self.code is not None and os.path.samestat(os.lstat(code), self.code):
+            if (
+                self.copies is not None
+                and self.code is not None
+                and os.path.samestat(os.lstat(code), self.code)
+            ):
                 copies.clear(code, self.copies)
         except OSError:
             _complain()  # copies that stay are no reason to lose the result

@@ -136,10 +136,11 @@ def changed_since(config: JobConfig, root: Path, directory: Path) -> list[str]:
 
 def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
     """What the user must know about a snapshot: what is not copied, and what that means."""
-    if manifest["alone"] and not source.declared:
+    if manifest["alone"]:
+        how = "shares" if source.declared else "runs without"
         yield (
-            f"{source.entry} runs without the files beside it: {manifest['alone']}; move it into a folder of "
-            f"its own, or list what it does not need in {source.folder.rstrip('/')}/.hptignore"
+            f"{source.entry} {how} the files beside it: {manifest['alone']}; move it into a folder of its own, "
+            f"or list what it does not need in {source.folder.rstrip('/')}/.hptignore"
         )
     shared = [
         shown(path) + ("" if size is None else f" ({bytes_of(size)})")
@@ -151,7 +152,7 @@ def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
             f"{_listed(shared)} in {source.folder} {'is' if len(shared) == 1 else 'are'} shared by all training "
             "jobs, not copied: one that writes there changes it for all, and for you"
         )
-    left = [f"{shown(path)} ({why})" for path, why in snapshot.left_out_for_a_reason(manifest)]
+    left = [f"{shown(path)} ({why})" for path, why in snapshot.unreadable(manifest)]
     if left:
         yield f"training jobs do not find {_listed(left)} beside {source.entry}"
     if manifest["changing"]:
