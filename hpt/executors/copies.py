@@ -42,8 +42,8 @@ def fill(directory: str, manifest: Mapping[str, Any], origins: Iterable[str], *,
     manifest
         What there is.
     origins
-        Where each file is read, in the order of the manifest. Its blocks are shared with the copy until one of
-        them is written to, where the file system can do that.
+        Where each file is read, in the order of the manifest. Its blocks are shared with the copy until
+        either is written to, where the file system can do that.
     exact
         Whether a file of another size than the manifest's is an error.
 

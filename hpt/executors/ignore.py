@@ -1,9 +1,9 @@
 """Patterns of what a snapshot leaves out, in the way of gitignore(5).
 
 A line is a pattern; blank lines and lines that begin with `#` are none. `!` in front takes in again what an
-earlier line left out; the last line that matches decides. A `/` at the end: folders only. A `/` elsewhere: the
-pattern starts at the top folder; without one it matches a name at any depth. `*` and `?` stop at `/`, `**`
-does not; `[...]` is a set of characters. What lies below a folder that is left out is not looked at.
+earlier line left out; the last line that matches decides. A `/` at the end: folders only. A `/` elsewhere:
+the pattern starts at the top folder; without one it matches a name at any depth. `*` and `?` stop at `/`,
+`**` does not; `[...]` is a set of characters. What lies below a folder that is left out is not looked at.
 
 Standard library only: a supervisor may import this.
 """

@@ -481,7 +481,7 @@ class _Selector:
         self._decide_links(result, links)
         result.folders.sort()
         for entries in (result.files, result.shared, result.left_out):
-            entries.sort(key=lambda each: each.path)  # type: ignore[attr-defined]
+            entries.sort(key=lambda each: each.path)
         result.links.sort()
         return result
 

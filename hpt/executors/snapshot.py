@@ -4,8 +4,8 @@
         manifest.json     what there is (`hpt.executors.copies`), and where and when it was taken
         files/            the copies, read-only
 
-The digest is that of the names, contents, executable bits and links, not of times and owners: the same program
-has the same digest anywhere, and `archive` packs it into the same bytes.
+The digest is that of the names, contents, executable bits and links, not of times and owners: the same
+program has the same digest anywhere, and `archive` packs it into the same bytes.
 """
 
 from __future__ import annotations

@@ -139,8 +139,8 @@ def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
     if manifest["alone"]:
         how = "shares" if source.declared else "runs without"
         yield (
-            f"{source.entry} {how} the files beside it: {manifest['alone']}; move it into a folder of its own, "
-            f"or list what it does not need in {source.folder.rstrip('/')}/.hptignore"
+            f"{source.entry} {how} the files beside it: {manifest['alone']}; move it into a folder of its "
+            f"own, or list what it does not need in {source.folder.rstrip('/')}/.hptignore"
         )
     shared = [
         shown(path) + ("" if size is None else f" ({bytes_of(size)})")
@@ -149,8 +149,8 @@ def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
     ]
     if shared:
         yield (
-            f"{_listed(shared)} in {source.folder} {'is' if len(shared) == 1 else 'are'} shared by all training "
-            "jobs, not copied: one that writes there changes it for all, and for you"
+            f"{_listed(shared)} in {source.folder} {'is' if len(shared) == 1 else 'are'} shared by all "
+            "training jobs, not copied: one that writes there changes it for all, and for you"
         )
     left = [f"{shown(path)} ({why})" for path, why in snapshot.unreadable(manifest)]
     if left:
