@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Source:
             InputError: the program or its source cannot be read.
         """
         try:
-            if os.path.isdir(self.folder) or not os.path.lexists(self.folder):
+            if not os.path.isfile(self.folder):
                 yield lambda: select(
                     self.folder,
                     self.entry,
@@ -111,6 +111,7 @@ def take(source: Source, place: Path) -> Snapshot:
         InputError: the program cannot be read.
         StorageError: the snapshot cannot be written.
     """
+    made = [folder for folder in (place, place.parent) if not folder.exists()]
     try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=place) as new:
@@ -121,7 +122,11 @@ def take(source: Source, place: Path) -> Snapshot:
             else:
                 _write(Path(new) / MANIFEST, manifest)
                 _keep(Path(new), directory, manifest)
+    except InputError:
+        _unmake(made)
+        raise
     except OSError as error:
+        _unmake(made)
         full = error.errno in (28, 122)  # ENOSPC, EDQUOT
         raise StorageError(
             "the snapshot of the program could not be written",
@@ -131,6 +136,13 @@ def take(source: Source, place: Path) -> Snapshot:
             problem=StorageProblem.FULL if full else StorageProblem.OTHER,
         ) from error
     return Snapshot(directory, manifest)
+
+
+def _unmake(folders: list[Path]) -> None:
+    """Remove folders that were made for a snapshot which could not be taken, if nothing else is in them."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def look(source: Source) -> dict[str, Any]:
@@ -231,14 +243,17 @@ def _read(source: Source, new: str | None) -> dict[str, Any]:
             if files is not None:
                 shutil.rmtree(files, ignore_errors=True)
                 os.mkdir(files)
-            rows, unreadable = _copy_all(selection, files)
+            rows, failed = _copy_all(selection, files)
+            for path, why in failed:
+                if path == os.path.normpath(source.entry):
+                    raise InputError(f"no snapshot of the program can be taken: {path} cannot be read: {why}")
             again = selected()
             changing = again.version() != selection.version()
             if not changing:
                 break
             if last > 1:
                 selection = again
-    left_out = [[each.path, each.why] for each in selection.left_out] + unreadable
+    left_out = [[each.path, each.why] for each in selection.left_out] + failed
     manifest: dict[str, Any] = {
         "format": _FORMAT,
         "source": os.path.abspath(source.folder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +19,13 @@ from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
 
 _NAMED = 5  # paths in a message
+_MOST_READ = 1 << 20
+_ABOVE = re.compile(
+    r"__file__.*(?:\.parent\s*\.parent|\.parents\[[1-9]|pardir|\.\.)"
+    r"|dirname\(.*dirname\(.*__file__"
+    r"|(?:\$0|\$\{0\}|BASH_SOURCE).*\.\."
+)
+"""A line of Python or of a shell script that goes from the program's own path to a folder above its own."""
 
 
 def take_all(config: JobConfig, root: Path, directory: Path) -> tuple[JobConfig, tuple[str, ...]]:
@@ -50,7 +58,7 @@ def take_all(config: JobConfig, root: Path, directory: Path) -> tuple[JobConfig,
         source = source_of(definition, root)
         if source is not None:
             taken = snapshot.take(source, directory / snapshot.PLACE)
-            notes |= dict.fromkeys(messages(source, taken.manifest))
+            notes |= dict.fromkeys((*messages(source, taken.manifest), *_warnings(source, taken)))
             definition = replace(definition, snapshot=taken.digest)
         elif (remote := _remote_source(definition)) is not None:
             notes[
@@ -128,8 +136,8 @@ def changed_since(config: JobConfig, root: Path, directory: Path) -> list[str]:
             continue
         if names := snapshot.changes(taken.manifest, now):
             notes.append(
-                f"the program has changed since ({_listed(names)}): {runs}; for the program as it is now, "
-                "choose another name"
+                f"the program or files beside it have changed since ({_listed(names)}): {runs}; for the "
+                "program as it is now, choose another name"
             )
     return list(dict.fromkeys(notes))
 
@@ -157,6 +165,23 @@ def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"training jobs do not find {_listed(left)} beside {source.entry}"
     if manifest["changing"]:
         yield f"files in {source.folder} changed while the snapshot of the program was taken"
+
+
+def _warnings(source: Source, taken: Snapshot) -> Iterator[str]:
+    """Where the program looks for files above its own folder, from where it lies: a copy lies elsewhere."""
+    try:
+        with (taken.directory / snapshot.FILES / source.entry).open(encoding="utf-8") as file:
+            lines = file.read(_MOST_READ).splitlines()
+    except (OSError, ValueError):  # no text
+        return
+    number = next((number for number, line in enumerate(lines, 1) if _ABOVE.search(line)), None)
+    if number is not None and not source.declared:
+        folder, name = os.path.split(os.path.normpath(source.folder))
+        yield (
+            f"{source.entry}, line {number}, looks above its own folder, and training jobs run a copy of "
+            "that folder alone: to take the one above, give the hyperparameters sagemaker_submit_directory: "
+            f"{folder} and sagemaker_program: {name}/{source.entry}"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

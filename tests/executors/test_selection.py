@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,9 @@ def test_a_program_in_a_hidden_folder_of_its_source_is_taken(folder: Path) -> No
 
 
 def test_channels_are_shared_and_results_left_out(folder: Path) -> None:
-    write(folder, "data/train.csv", "data/other.csv", "table.csv", "state/job/x", "results/y", "checkpoints/z")
+    write(
+        folder, "data/train.csv", "data/other.csv", "table.csv", "state/job/x", "results/y", "checkpoints/z"
+    )
     found = chosen(
         folder,
         shared=[f"{folder}/data/train.csv", f"{folder}/table.csv", f"{folder}/absent"],
@@ -292,7 +294,11 @@ def test_the_top_of_the_file_system_is_not_walked(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_missing_program_is_named(folder: Path) -> None:
-    for entry, reason in (("absent.py", "is not found"), ("package", "is a directory"), ("a/b", "is not found")):
+    for entry, reason in (
+        ("absent.py", "is not found"),
+        ("package", "is a directory"),
+        ("a/b", "is not found"),
+    ):
         (folder / "package").mkdir(exist_ok=True)
         with pytest.raises(ProgramMissingError) as raised:
             select(str(folder), entry, declared=False)
@@ -313,11 +319,11 @@ def test_a_deep_tree_is_shared_where_it_is_deep(folder: Path) -> None:
 
 
 @pytest.fixture
-def compiled(tmp_path: Path) -> Iterator[Path]:
+def compiled(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "train"
     program.write_bytes(b"\x7fELF...")
-    yield program
+    return program
 
 
 def test_programs_of_the_system_and_of_environments_are_not_the_users_own(
