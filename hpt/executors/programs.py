@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpt.errors import InputError
-from hpt.executors.selection import is_installed
+from hpt.executors.places import is_installed
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.uris import MODULE_PREFIX
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from hpt.executors import selection
-from hpt.executors.selection import Limits, ProgramMissingError, Selection, is_installed, select
+from hpt.executors.places import is_installed
+from hpt.executors.selection import Limits, ProgramMissingError, Selection, select
 
 SMALL = Limits(file=1000, total=5000, entries=20, common=6)
 
