@@ -61,7 +61,7 @@ def taken(config: JobConfig, directory: Path) -> Iterator[str]:
     for definition, found in stored(config, directory):
         which = "" if definition.name is None else f"{definition.name}: "
         if found is None:
-            yield f"{which}snapshot {str(definition.snapshot)[:12]}, which is missing"
+            yield f"{which}snapshot {str(definition.snapshot)[:12]}, which cannot be read"
             continue
         when = datetime.fromtimestamp(found.manifest["taken"]).strftime("%Y-%m-%d %H:%M:%S")
         yield (

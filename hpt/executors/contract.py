@@ -254,6 +254,7 @@ def _selected(
     except ProgramMissingError as error:
         raise ContractError(str(error)) from None
     return {
+        "mode": selection.mode,
         "folders": selection.folders,
         "files": [(each.path, each.mode, each.size, each.time) for each in selection.files],
         "links": selection.links,

@@ -3,6 +3,7 @@ after it ended where it did not change them.
 
 A manifest says what there is, as JSON data:
 
+    mode      permissions of the folder
     folders   [path, ...], each after the one above it
     files     [[path, mode, size, time in nanoseconds, sha256], ...]
     links     [[path, target], ...]: relative links within the folder
@@ -54,6 +55,7 @@ def fill(directory: str, manifest: Mapping[str, Any], origins: Iterable[str], *,
     OSError
         The directory cannot be written.
     """
+    os.chmod(directory, manifest["mode"])  # what others may not read stays so
     for path in manifest["folders"]:
         os.mkdir(f"{directory}/{path}", 0o755)
     ranges = True

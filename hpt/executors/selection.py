@@ -74,8 +74,8 @@ class LeftOut:
 
 @dataclass(slots=True)
 class Selection:
-    """source: the folder. links: (path, target) of relative links within it. alone: why the program is taken
-    alone, "" if it is not."""
+    """source: the folder; mode: its permissions. links: (path, target) of relative links within it. alone:
+    why the program is taken alone, "" if it is not."""
 
     source: str
     folders: list[str] = field(default_factory=list)
@@ -84,6 +84,7 @@ class Selection:
     shared: list[Shared] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     alone: str = ""
+    mode: int = 0o755
 
     @property
     def size(self) -> int:
@@ -427,7 +428,8 @@ class _Selector:
         return f"{self.source} holds more than {limits.entries} entries or {limits.total >> 20} MiB"
 
     def _decided(self, top: _Folder, own: Copied, alone: str) -> Selection:
-        result = Selection(self.source, alone=alone)
+        mode = stat.S_IMODE(os.stat(self.root).st_mode) & 0o755 | 0o700
+        result = Selection(self.source, alone=alone, mode=mode)
         result.files.append(own)
         links: list[tuple[str, str]] = []
         for folder in top.walk():

@@ -10,6 +10,7 @@ program has the same digest anywhere, and `archive` packs it into the same bytes
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -113,6 +114,16 @@ def take(source: Source, place: Path) -> Snapshot:
     """
     made = [folder for folder in (place, place.parent) if not folder.exists()]
     try:
+        return _take(source, place)
+    except BaseException:
+        with suppress(OSError):  # whatever else is in them stays
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+def _take(source: Source, place: Path) -> Snapshot:
+    try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=place) as new:
             manifest = _read(source, new)
@@ -122,12 +133,8 @@ def take(source: Source, place: Path) -> Snapshot:
             else:
                 _write(Path(new) / MANIFEST, manifest)
                 _keep(Path(new), directory, manifest)
-    except InputError:
-        _unmake(made)
-        raise
     except OSError as error:
-        _unmake(made)
-        full = error.errno in (28, 122)  # ENOSPC, EDQUOT
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StorageError(
             "the snapshot of the program could not be written",
             path=str(place),
@@ -136,13 +143,6 @@ def take(source: Source, place: Path) -> Snapshot:
             problem=StorageProblem.FULL if full else StorageProblem.OTHER,
         ) from error
     return Snapshot(directory, manifest)
-
-
-def _unmake(folders: list[Path]) -> None:
-    """Remove folders that were made for a snapshot which could not be taken, if nothing else is in them."""
-    with suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
 
 
 def look(source: Source) -> dict[str, Any]:
@@ -260,6 +260,7 @@ def _read(source: Source, new: str | None) -> dict[str, Any]:
         "taken": time.time(),
         "alone": selection.alone,
         "changing": changing,
+        "mode": selection.mode,
         "folders": selection.folders,
         "files": rows,
         "links": selection.links,
@@ -332,10 +333,15 @@ def _keep(new: Path, directory: Path, manifest: Mapping[str, Any]) -> None:
                 os.fsync(file.fileno())
     for folder in ("", FILES, *(f"{FILES}/{path}" for path in manifest["folders"])):
         fsync_directory(new / folder)
-    if directory.exists():  # damaged
+    if directory.exists() and not is_whole(directory):
         shutil.rmtree(directory)
-    new.rename(directory)
-    new.mkdir()  # for its owner to remove
+    try:
+        new.rename(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise  # else another process has just taken the same
+    else:
+        new.mkdir()  # for its owner to remove
     fsync_directory(directory.parent)
 
 

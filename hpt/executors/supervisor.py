@@ -218,7 +218,8 @@ class Supervisor:
         source = self.spec["source"]
         if not self.spec["in_code"] or source is None or not os.path.isdir(source):
             return message
-        return message.replace(os.path.join(self.base, "code"), source.rstrip("/"))
+        program = os.path.join(self.base, "code", self.spec["entry"])
+        return message.replace(program, os.path.join(source, self.spec["entry"]))
 
     def _clear_code(self) -> None:
         """Remove the copies that the program did not change, unless it put another folder in their place."""

@@ -29,6 +29,7 @@ def manifest(origin: Path) -> dict[str, Any]:
     names = ["empty", "large.bin", "package/module.py", "train.py"]
     statuses = [(origin / name).stat() for name in names]
     return {
+        "mode": 0o750,
         "folders": ["package"],
         "files": [
             [name, 0o755 if name == "train.py" else 0o644, status.st_size, status.st_mtime_ns, ""]
@@ -67,6 +68,7 @@ def test_copies_equal_their_origins_on_any_file_system(
         assert copy.read_bytes() == (origin / name).read_bytes()
         assert (copy.stat().st_mode & 0o777, copy.stat().st_mtime_ns) == (mode, time)
         assert copy.stat().st_ino != (origin / name).stat().st_ino
+    assert code.stat().st_mode & 0o777 == 0o750
     assert (code / "package" / "up").readlink() == Path("../train.py")
     assert (code / "data").readlink() == origin
 
