@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 IGNORED = "ignored"
 _DEPTH = 64
+_MOST_LOOKED = 10
+"""Times `Limits.entries` after which further subfolders are shared without a look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,7 @@ class _Selector:
         self.root = os.path.realpath(source)
         self.limits = limits
         self.everything = everything
+        self.looked_at = 0  # entries of folders
         self.shared = {os.path.realpath(path) for path in shared}
         self.excluded = {os.path.realpath(path) for path in excluded}
         self.common = not declared and self.root in {
@@ -235,9 +238,10 @@ class _Selector:
             if self.declared:
                 alone = self._link_all(top)
             else:
-                alone = (
-                    f"{self.source} holds more than the {entries} entries or {size >> 20} MiB that are copied"
-                )
+                most = f"{entries:,} entries or {size >> 20} MiB"
+                alone = f"{self.source} holds more than the {most} that are copied"
+        except RecursionError:
+            raise ProgramMissingError(f"{self.source} has folders that lie too deep to be read") from None
         except OSError as error:
             if self.declared:
                 raise ProgramMissingError(f"{self.source} cannot be read: {error.strerror}") from None
@@ -272,6 +276,7 @@ class _Selector:
         folder = _Folder(path)
         with os.scandir(os.path.join(self.root, path)) as found:
             entries = sorted(found, key=lambda each: each.name)
+        self.looked_at += len(entries)
         for each in entries:
             inside = f"{path}/{each.name}" if path else each.name
             if inside == self.entry:
@@ -344,7 +349,7 @@ class _Selector:
 
     def _sort_folder(self, folder: _Folder, path: str, place: str, budget: _Budget, depth: int) -> None:
         """A folder on the way to the program counts with the rest; any other for itself at first."""
-        if self._on_the_way(path):
+        if self.everything or self._on_the_way(path):
             budget.spend(0)
             folder.folders.append(self._read(path, budget, depth + 1))
             return
@@ -353,6 +358,8 @@ class _Selector:
             why = f"{self.source} is no project's own folder"
         elif os.path.ismount(place):
             why = "another file system is mounted there"
+        elif self.looked_at > _MOST_LOOKED * self.limits.entries:
+            why = "the folder is large"
         elif depth >= _DEPTH:
             why = "it lies deep"
         elif not os.access(place, os.R_OK | os.X_OK):
@@ -370,7 +377,7 @@ class _Selector:
             except _TooMuch:
                 if not first:
                     raise
-                why = f"it holds more than {self.limits.entries} entries or {self.limits.total >> 20} MiB"
+                why = f"it holds more than {self.limits.entries:,} entries or {self.limits.total >> 20} MiB"
         budget.spend(0)
         folder.shared.append(Shared(path, place, None, why))
 
@@ -384,20 +391,22 @@ class _Selector:
     def _share_until_small(self, top: _Folder) -> None:
         """Share the subfolders that hold most, until the rest is within the limits. Raises _TooMuch."""
         limits = self.limits
-        while not self.everything and (top.entries > limits.entries or top.size > limits.total):
-            candidates = [
-                (parent, each)
-                for parent in top.walk()
-                if self._on_the_way(parent.path)
-                for each in parent.folders
-                if not self._on_the_way(each.path)
-            ]
+        entries, size = top.entries, top.size
+        if self.everything:
+            return
+        candidates = [
+            (each.entries + 1, each.size, parent, each)
+            for parent in top.walk()
+            if self._on_the_way(parent.path)
+            for each in parent.folders
+            if not self._on_the_way(each.path)
+        ]
+        candidates.sort(key=lambda each: max(each[0] / limits.entries, each[1] / limits.total))
+        while entries > limits.entries or size > limits.total:
             if not candidates:
                 raise _TooMuch
-            parent, most = max(
-                candidates,
-                key=lambda pair: max(pair[1].size / limits.total, pair[1].entries / limits.entries),
-            )
+            its_entries, its_size, parent, most = candidates.pop()
+            entries, size = entries - its_entries + 1, size - its_size
             parent.folders.remove(most)
             why = "with the rest of the folder it is large"
             parent.shared.append(Shared(most.path, os.path.join(self.root, most.path), None, why))
@@ -425,7 +434,7 @@ class _Selector:
                 where = os.path.join(self.root, inside)
                 folder.shared.append(Shared(inside, where, size, "the folder is large"))
         limits = self.limits
-        return f"{self.source} holds more than {limits.entries} entries or {limits.total >> 20} MiB"
+        return f"{self.source} holds more than {limits.entries:,} entries or {limits.total >> 20} MiB"
 
     def _decided(self, top: _Folder, own: Copied, alone: str) -> Selection:
         mode = stat.S_IMODE(os.stat(self.root).st_mode) & 0o755 | 0o700

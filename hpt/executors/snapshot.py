@@ -79,7 +79,7 @@ class Source:
                 return
             with tempfile.TemporaryDirectory(prefix="hpt-") as unpacked:
                 unpack(self.folder, unpacked)
-                yield lambda: select(unpacked, self.entry, declared=True, everything=True)
+                yield lambda: select(unpacked, self.entry, declared=True, limits=self.limits, everything=True)
         except (ProgramMissingError, ContractError) as error:
             raise InputError(f"no snapshot of the program can be taken: {error}") from error
 

@@ -122,6 +122,18 @@ def test_folders_that_are_too_large_together_are_shared_largest_first(folder: Pa
     assert set(shared(chosen(folder))) == {"c", "heavier"}
 
 
+def test_a_forest_is_not_walked_to_its_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tree in range(40):
+        write(folder, *(f"{tree:02}/{number}" for number in range(15)))
+    looked = []
+    true = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or true(path))
+    found = chosen(folder, limits=Limits(file=1000, total=5000, entries=50))
+    assert len(looked) < 35
+    assert len(found.files) + len(found.folders) + len(found.shared) <= 50
+    assert len(found.shared) + len(found.folders) == 40
+
+
 def test_among_too_many_files_the_program_is_taken_alone(folder: Path) -> None:
     write(folder, *(f"file-{number}" for number in range(10_000)))
     found = chosen(folder)

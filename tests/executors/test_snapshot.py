@@ -14,6 +14,7 @@ import pytest
 
 from hpt.errors import InputError, StorageError, StorageProblem
 from hpt.executors import snapshot
+from hpt.executors.selection import Limits
 from hpt.executors.snapshot import Snapshot, Source, archive, changes, digest_of, look, read, take
 
 
@@ -125,6 +126,22 @@ def test_an_archive_as_source_is_taken_whole(folder: Path, tmp_path: Path) -> No
         *(".hidden", "package/module.py", "run.sh", "train.py")
     ]
     assert taken.manifest["source"] == str(packed)
+
+
+def test_an_archive_of_many_deep_files_is_taken_whole(tmp_path: Path) -> None:
+    packed = tmp_path / "source.tar.gz"
+    names = [
+        "train.py",
+        "/".join(["d"] * 100) + "/x",
+        *(f"folder{number % 3}/{number}" for number in range(60)),
+    ]
+    with tarfile.open(packed, "w:gz") as tar:
+        for name in names:
+            tar.addfile(tarfile.TarInfo(name))
+    source = Source(str(packed), "train.py", declared=True, limits=Limits(entries=5))
+    manifest = take(source, tmp_path / "program").manifest
+    assert sorted(row[0] for row in manifest["files"]) == sorted(names)
+    assert (manifest["shared"], manifest["left_out"]) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["climbing", "damaged", "without the program", "empty", "absent", "a pipe"])
