@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpt.cli import snapshots
 from hpt.cli.json_output import print_json
 from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
@@ -21,16 +23,22 @@ Line = tuple[str, str]
 """The label of a line and its value."""
 
 
-def checked(read: JobRequest, *, as_json: bool) -> None:
-    """Print the meaning of a job file that passed every check."""
+def checked(read: JobRequest, root: Path, *, as_json: bool) -> None:
+    """Print the meaning of a job file that passed every check. root: the state directory.
+
+    Raises:
+        InputError: no snapshot of a program could be taken.
+    """
     from hpt.job.document import to_document
 
     config = read.config
     if as_json:
-        print_json({**to_document(config, read.request), "warnings": list(read.warnings)})
+        document = {**to_document(config, read.request), "warnings": list(read.warnings)}
+        print_json({**document, "snapshots": snapshots.planned_documents(config, root)})
         return
+    lines = (*_search(config), *_ends(config), *_definitions(config, root))
     print(f"{config.name} is a valid tuning job")
-    for label, value in (*_search(config), *_ends(config), *_definitions(config)):
+    for label, value in lines:
         print(f"  {label:<11} {value}")
     for warning in read.warnings:
         print(f"  note        {warning}")
@@ -76,11 +84,12 @@ def _ends(config: JobConfig) -> Iterator[Line]:
         yield "ends", "when the search has converged"
 
 
-def _definitions(config: JobConfig) -> Iterator[Line]:
+def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
     for definition in config.all_definitions:
         if config.definitions:
             yield "definition", str(definition.name)
         yield "program", definition.training_image
+        yield from snapshots.labelled("snapshot", snapshots.planned(definition, root))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)
         for channel in definition.channels:

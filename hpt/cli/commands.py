@@ -39,7 +39,7 @@ def tune(options: Namespace) -> int:
     if options.check:
         with closing(session):
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
-        checked(read._replace(warnings=(*read.warnings, *notes)), as_json=options.json)
+        checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
         run = session.start(
@@ -61,6 +61,8 @@ def resume(options: Namespace) -> int:
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
+        for note in session.program_notes(config.name):
+            print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
 

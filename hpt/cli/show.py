@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hpt.cli import snapshots
 from hpt.cli.hints import command
 from hpt.cli.json_output import print_json
 from hpt.host.terminal import printable
@@ -113,6 +114,8 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     print(f"trained     {quantity(view.launched, 'training job')}: {counters(view, record) or 'none'}")
     for change in view.extensions:
         print(f"extended    {_extension(change)}")
+    for label, line in snapshots.labelled("program", snapshots.taken(config, directory)):
+        print(f"{label:<11} {line}")
     if config.warm_start is not None:
         given = ", ".join(
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
@@ -145,6 +148,9 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     if simulated:
         return
     print(f"  model     {view.best.model or 'this training job left no model'}")
+    code, files = snapshots.left(view.best, directory, config)
+    if files:
+        print(f"  left      {snapshots.left_line(files, code)}")
     print(f"  directory {directory / 'trials' / view.best.name}")
 
 
@@ -227,7 +233,13 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         "OwnerPid": record.owner_pid,
         "Interrupted": interrupted(view, record) or None,
         "Simulated": is_simulated(record.document) or None,
+        "ProgramSnapshots": snapshots.taken_documents(view.config, directory) or None,
     }
+    if view.best is not None:
+        code, files = snapshots.left(view.best, directory, view.config)
+        if files:
+            left = [{"Path": path, "Bytes": size} for path, size in files]
+            document["BestTrainingJobLeft"] = {"Directory": str(code), "Files": left}
     return {key: value for key, value in document.items() if value is not None}
 
 

@@ -135,6 +135,11 @@ def explain(program: str, number: int, directory: str) -> str:
     if number == errno.EACCES:
         if os.path.isdir(path):
             return f"the program {program} is a directory; name the file to run"
+        if os.path.exists(path) and os.statvfs(path).f_flag & os.ST_NOEXEC:
+            return (
+                f"the program {program} cannot run: the file system of its copy in {directory} is mounted "
+                "noexec; keep the state directory elsewhere"
+            )
         if os.path.exists(path) and not os.access(path, os.X_OK):
             return f"the program {program} is not executable; make it so"
         return f"the program {program} cannot run: permission denied"

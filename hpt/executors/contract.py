@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 
+from hpt.executors import copies
 from hpt.host.files import read_file
 from hpt.host.private import open_private
 
@@ -177,35 +178,91 @@ def _link_channel(place: str, name: str, uri: str) -> None:
         os.symlink(os.path.join(parent, entry), os.path.join(place, entry))
 
 
-_MOST_NEIGHBOURS = 256
+def prepare_code(
+    base: str, source: str | None, entry: str, *, declared: bool, snapshot: str | None = None
+) -> dict[str, Any] | None:
+    """Fill `code/`, the working directory of the program, with copies of the program and its files.
 
+    As in a container, a program runs in a directory of its own that holds the files lying beside it: it can
+    read them by relative paths, and what training jobs write there does not collide.
 
-def prepare_code(base: str, source: str | None, *, declared: bool) -> str:
-    """Fill `code/` from a source directory or archive; returns it: the working directory.
+    Parameters
+    ----------
+    base
+        The training directory.
+    source
+        The folder or archive that holds the program; None if it has none, as a program of the system.
+    entry
+        The path of the program within it.
+    declared
+        The user named the source; otherwise it is the folder where the program lies.
+    snapshot
+        The stored snapshot of it; None for a job without one, whose source is read as it is now.
 
-    As in a container, a program runs in a directory of its own that shows the files lying beside it: it can
-    read them by relative paths, and what trials write by relative paths does not collide. A directory is
-    linked entry by entry, leaving out hidden ones; a `.tar.gz` is unpacked. A directory that was not declared
-    as the source but merely holds the program, among more than 256 entries (a /usr/bin), is not shown.
+    Returns
+    -------
+    dict or None
+        The manifest of the copies, for `clear`; None if there are none.
 
-    Raises:
-        ContractError: the source is missing or is no archive, or an entry would leave the directory.
+    Raises
+    ------
+    ContractError
+        The source is missing or is no archive, or an entry would leave the directory.
+    SnapshotError
+        The snapshot is missing or damaged.
     """
     code = os.path.join(base, "code")
+    if snapshot is not None:
+        manifest = _manifest(snapshot)
+        files = f"{snapshot}/files"
+        copies.fill(code, manifest, (f"{files}/{row[0]}" for row in manifest["files"]))
+        return manifest
     if source is None:
-        return code
+        return None
     if os.path.isdir(source):
-        entries = [name for name in os.listdir(source) if not name.startswith(".") and name != "__pycache__"]
-        if declared or len(entries) <= _MOST_NEIGHBOURS:
-            for entry in entries:
-                os.symlink(os.path.join(source, entry), os.path.join(code, entry))
-    elif not declared:
+        return _copy_of(source, code, entry, declared=declared)
+    if not declared:
         raise ContractError(f"the program's directory {source} is not found; correct TrainingImage")
-    elif os.path.isfile(source):
-        unpack(source, code)
-    else:
+    if not os.path.isfile(source):
         raise ContractError(f"the program's source {source} is not found; correct sagemaker_submit_directory")
-    return code
+    unpack(source, code)
+    return _selected(code, entry, declared=True, everything=True)[0]
+
+
+def _manifest(snapshot: str) -> dict[str, Any]:
+    try:
+        with open(f"{snapshot}/manifest.json", "rb") as file:
+            manifest: dict[str, Any] = json.loads(file.read())
+    except (OSError, ValueError) as error:
+        raise copies.SnapshotError(
+            f"the snapshot of the program in {snapshot} cannot be read: {error}"
+        ) from None
+    return manifest
+
+
+def _copy_of(source: str, code: str, entry: str, *, declared: bool) -> dict[str, Any]:
+    manifest, origins = _selected(source, entry, declared=declared)
+    copies.fill(code, manifest, origins, exact=False)
+    return manifest
+
+
+def _selected(
+    source: str, entry: str, *, declared: bool, everything: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """The manifest of what is taken of a folder as it is now, and where its files are read."""
+    from hpt.executors.selection import ProgramMissingError, select  # jobs with a snapshot do without
+
+    try:
+        selection = select(source, entry, declared=declared, everything=everything)
+    except ProgramMissingError as error:
+        raise ContractError(str(error)) from None
+    return {
+        "mode": selection.mode,
+        "folders": selection.folders,
+        "files": [(each.path, each.mode, each.size, each.time) for each in selection.files],
+        "links": selection.links,
+        "shared": [(each.path, each.target) for each in selection.shared],
+    }, [each.origin for each in selection.files]
 
 
 def unpack(archive: str, directory: str) -> None:

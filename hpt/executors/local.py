@@ -16,6 +16,7 @@ from hpt.executors import checked, match, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
+from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
@@ -44,6 +45,7 @@ class LocalExecutor:
         say: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._root = Path(root).absolute()
+        self._snapshots = self._root.parent / PLACE
         self._clock = clock or SteadyClock.beginning_at(time.time())
         self._owner = None if outlive else ProcessIdentity.current().to_json()
         self._say = say
@@ -65,7 +67,11 @@ class LocalExecutor:
         if submission.key in self._followed:
             return
         attempt = self._attempt(submission.key, submission.log_offset)
-        content = specification(submission) | {"owner": self._owner, "clock": self._clock.to_json()}
+        content = specification(submission) | {
+            "owner": self._owner,
+            "clock": self._clock.to_json(),
+            "snapshot": self._snapshot(submission.definition.snapshot),
+        }
         if attempt.was_started:
             content["fresh"] = not self._recognise(attempt, submission, content)
         elif submission.log_offset:
@@ -171,6 +177,9 @@ class LocalExecutor:
         self._followed.clear()
         self._ending.clear()
 
+    def _snapshot(self, digest: str | None) -> str | None:
+        return None if digest is None else str(self._snapshots / digest)
+
     def _attempt(self, key: AttemptKey, offset: int = 0) -> Attempt:
         name, number = key
         if not name or "/" in name or "\0" in name or name in (".", ".."):
@@ -183,7 +192,7 @@ class LocalExecutor:
 
 
 def specification(submission: Submission) -> dict[str, Any]:
-    """All a supervisor needs to know, as JSON data; the same for the same submission."""
+    """What a supervisor needs to know wherever it runs, as JSON data; the same for the same submission."""
     definition = submission.definition
     refusal = ""
     try:
@@ -194,6 +203,7 @@ def specification(submission: Submission) -> dict[str, Any]:
     content = {
         "version": record.VERSION,
         "job": submission.job,
+        "program": definition.snapshot,
         "name": submission.name,
         "attempt": submission.attempt,
         "parallel": submission.parallel,
@@ -202,6 +212,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "entry": program.entry,
         "source": program.source,
         "in_code": program.in_code,
+        "declared": program.declared,
         "takes_arguments": program.takes_arguments,
         "python": program.python,
         "python_path": library if program.needs_library else "",

@@ -31,7 +31,7 @@ _PATIENCE = 1.0
 
 def digest(specification: Mapping[str, Any]) -> str:
     """Of what runs and for which tuning job, as hexadecimal digits."""
-    content = {name: specification[name] for name in ("job", *_IDENTITY)}
+    content = {name: specification[name] for name in ("job", "program", *_IDENTITY)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -50,7 +50,11 @@ def difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
             parts = sorted(key for key in {*expected[name], *found[name]} if _at(expected, found, name, key))
             return f"{name.removesuffix('s')} {parts[0]!r} is {_at(expected, found, name, parts[0])}"
         return f"its {name.replace('_', ' ')} is {found[name]!r:.100} in place of {expected[name]!r:.100}"
-    return "" if "digest" not in found else "it belongs to another tuning job"
+    if "digest" not in found:
+        return ""
+    if expected["job"] == found.get("job") and expected["program"] != found.get("program"):
+        return "it ran another snapshot of the program"
+    return "it belongs to another tuning job"
 
 
 def _at(expected: Mapping[str, Any], found: Mapping[str, Any], name: str, key: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpt.errors import InputError
+from hpt.executors.places import is_installed
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.uris import MODULE_PREFIX
 
@@ -18,15 +19,17 @@ class Program:
     """A command and what it expects.
 
     command: the program and its first arguments. entry: its name as the program sees it. source: directory or
-    archive that fills `code/`, or None. in_code: the last of them names a file in `code/`. takes_arguments:
-    hyperparameters are passed as `--name value` too. python: it runs in the tuner's interpreter.
-    needs_library: it must be able to import `hpt`.
+    archive of which `code/` gets copies, or None. in_code: the last of the command names a file in `code/`.
+    declared: the user named the source; otherwise it is the directory in which the program lies.
+    takes_arguments: hyperparameters are passed as `--name value` too. python: it runs in the tuner's
+    interpreter. needs_library: it must be able to import `hpt`.
     """
 
     command: tuple[str, ...]
     entry: str = ""
     source: str | None = None
     in_code: bool = False
+    declared: bool = False
     takes_arguments: bool = False
     python: bool = False
     needs_library: bool = False
@@ -38,7 +41,8 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     - `sagemaker_program` and `sagemaker_submit_directory` among the hyperparameters: that script, from a
       local directory or `.tar.gz` (or one on S3), whatever the image;
     - `module:NAME` or `module:NAME?ARGUMENT`: `python -m NAME [ARGUMENT]`;
-    - an absolute path or `file://` URI: a Python script (`.py`) or any executable;
+    - an absolute path or `file://` URI: a Python script (`.py`) or any executable, which runs as a copy
+      unless it is part of the system or of an environment;
     - a built-in algorithm's name or image URI.
 
     Raises:
@@ -52,9 +56,7 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
         return Program(command, entry=module, python=True, needs_library=True)
     path = Path(image.removeprefix("file://"))
     if path.is_absolute():
-        python = path.suffix == ".py"
-        command = (sys.executable, str(path)) if python else (str(path),)
-        return Program(command, entry=path.name, source=str(path.parent), takes_arguments=True, python=python)
+        return _program_at(path)
     algorithm = find_algorithm(image)
     if algorithm is None:
         known = ", ".join(known_algorithm.name for known_algorithm in ALGORITHMS)
@@ -64,6 +66,19 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
         )
     return Program(
         (sys.executable, "-m", algorithm.module), entry=algorithm.module, python=True, needs_library=True
+    )
+
+
+def _program_at(path: Path) -> Program:
+    python, installed = path.suffix == ".py", is_installed(str(path))
+    name = str(path) if installed else path.name
+    return Program(
+        (sys.executable, name) if python else (name,),
+        entry=path.name,
+        source=None if installed else str(path.parent),
+        in_code=not installed,
+        takes_arguments=True,
+        python=python,
     )
 
 
@@ -85,5 +100,11 @@ def _script_mode(entry: str, hyperparameters: Mapping[str, str]) -> Program:
     python = entry.endswith(".py")
     runner = (sys.executable,) if python else ("/bin/sh",) if entry.endswith(".sh") else ()
     return Program(
-        (*runner, entry), entry=entry, source=source, in_code=True, takes_arguments=True, python=python
+        (*runner, entry),
+        entry=entry,
+        source=source,
+        in_code=True,
+        declared=True,
+        takes_arguments=True,
+        python=python,
     )

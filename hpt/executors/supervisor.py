@@ -16,7 +16,17 @@ import signal
 import sys
 import time
 
-from hpt.executors import artifacts, checked, checkpoint, contract, environment, outcome, process, record
+from hpt.executors import (
+    artifacts,
+    checked,
+    checkpoint,
+    contract,
+    copies,
+    environment,
+    outcome,
+    process,
+    record,
+)
 from hpt.executors import child as launch
 from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
@@ -85,6 +95,8 @@ class Supervisor:
         self.signalled: set[str] = set()  # stop requests that came as signals
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
+        self.copies: dict[str, Any] | None = None  # the manifest of what `code/` was filled with
+        self.code: os.stat_result | None = None
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.log = open_private(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.fault = "its record spec.json is missing"
@@ -114,11 +126,13 @@ class Supervisor:
         except contract.ContractError as error:
             result = outcome.failed(str(error))
         except launch.LaunchError as error:
-            result = outcome.lost(str(error)) if error.ours else outcome.failed(str(error))
+            reason = self._as_the_user_named(str(error))
+            result = outcome.lost(reason) if error.ours else outcome.failed(reason)
         except Exception as error:
             _complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         process.kill_descendants()
+        self._clear_code()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
         result |= {"started": self.began, "ended": self.clock()}
@@ -174,7 +188,15 @@ class Supervisor:
         source = spec["source"]
         if source is not None and contract.is_remote(source):
             source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
-        directory = contract.prepare_code(self.base, source, declared=spec["in_code"])
+        directory = os.path.join(self.base, "code")
+        self.copies = contract.prepare_code(
+            self.base,
+            source,
+            spec["entry"],
+            declared=spec.get("declared", spec["in_code"]),  # earlier versions wrote the one for both
+            snapshot=spec.get("snapshot"),
+        )
+        self.code = os.stat(directory)
         command = list(spec["command"])
         if spec["in_code"]:
             command[-1] = os.path.join(directory, command[-1])
@@ -208,6 +230,27 @@ class Supervisor:
             if failure is not None:
                 return failure
         return result | {"model": places.get("model")}
+
+    def _as_the_user_named(self, message: str) -> str:
+        """A message about a program with the path of the program itself in place of its copy's."""
+        source = self.spec["source"]
+        if not self.spec["in_code"] or source is None or not os.path.isdir(source):
+            return message
+        program = os.path.join(self.base, "code", self.spec["entry"])
+        return message.replace(program, os.path.join(source, self.spec["entry"]))
+
+    def _clear_code(self) -> None:
+        """Remove the copies that the program did not change, unless it put another folder in their place."""
+        code = os.path.join(self.base, "code")
+        try:
+            if (
+                self.copies is not None
+                and self.code is not None
+                and os.path.samestat(os.lstat(code), self.code)
+            ):
+                copies.clear(code, self.copies)
+        except OSError:
+            _complain()  # copies that stay are no reason to lose the result
 
     # -- waiting --------------------------------------------------------------------------------------------
 

@@ -136,7 +136,8 @@ class TrainingJobDefinition:
     was written. max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how
     often one whose infrastructure failed is started again. spot: it may run on capacity that can be
     withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
-    to end, waiting included.
+    to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
+    created; None for a program that is no file of the user's, and in jobs of earlier versions.
     """
 
     training_image: str
@@ -157,6 +158,7 @@ class TrainingJobDefinition:
     retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
     spot: bool = False
     max_wait_seconds: float | None = None
+    snapshot: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)

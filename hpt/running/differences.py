@@ -18,7 +18,7 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
     in_request: name members as a request does, where it has one. A seed left open agrees with any, and a
     number of training jobs that was not requested agrees with any. Autotune only says how a description was
     made; its choices are compared. The metrics that a built-in algorithm brings along agree with any: another
-    version may know more of them.
+    version may know more of them. What the program's files hold is no part of a description.
     """
     stored, given = _without_predefined(stored), _without_predefined(given)
     limits = given.limits
@@ -63,7 +63,10 @@ def _without_predefined(config: JobConfig) -> JobConfig:
 
 def _compared(config: JobConfig) -> dict[str, Any]:
     limits = replace(config.limits, max_jobs_is_quota=False)
-    return to_document(replace(config, limits=limits))
+    document = to_document(replace(config, limits=limits))
+    for definition in document.get("definitions", [document.get("definition")]):
+        del definition["snapshot"]
+    return document
 
 
 def _differences(stored: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> list[str]:

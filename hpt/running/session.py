@@ -42,6 +42,7 @@ from hpt.running.job_clock import JobClock
 from hpt.running.place import Place
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
+from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
 from hpt.search.events import ParentResult
 from hpt.storage.base import JobRecord
@@ -140,7 +141,7 @@ class Session:
         if exists:
             if again is Again.SAME and (larger := growth(self.config(name), config)):
                 self.extend(name, **larger)
-            return Run(self, name, notes=notes or (), prepare=prepare)
+            return Run(self, name, notes=(*(notes or ()), *self.program_notes(name)), prepare=prepare)
         if request is None:
             check_config(config)
             check_places(config)
@@ -202,14 +203,15 @@ class Session:
         warm_start_jobs: int | None = None,
         of_service: bool = False,
     ) -> JobConfig:
-        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents.
-        Starts nothing.
+        """Store a new job that was checked, its seed drawn if it has none, with the results of its parents
+        and the snapshots of its programs. Starts nothing.
 
         request: as `start` takes it. warm_start_jobs: as `inherit` takes it. of_service: as `to_document`
         takes it.
 
         Raises:
-            JobExistsError: the name is taken. ValidationError: as `inherit`.
+            JobExistsError: the name is taken. ValidationError: as `inherit`. InputError: a program cannot be
+            read.
         """
         return self._create(config, request, warm_start_jobs, of_service=of_service)[0]
 
@@ -224,11 +226,18 @@ class Session:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
-        events, notes = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        events, inherited = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        notes: tuple[str, ...] = ()
+        if not self.holds(config.name):  # else nothing is to be changed there
+            config, notes = take_all(config, self.root, self.job_directory(config.name))
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
-        return config, notes
+        return config, (*inherited, *notes)
+
+    def program_notes(self, name: str) -> list[str]:
+        """Messages about programs of a stored job that have changed since it was created."""
+        return changed_since(self.config(name), self.root, self.job_directory(name))
 
     def inherit(
         self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
@@ -369,7 +378,8 @@ class Session:
         """Become the runner of a stored job, new or unfinished.
 
         Raises:
-            JobNotFoundError: no such job. JobOwnedError: another living process runs it.
+            JobNotFoundError: no such job. JobOwnedError: another living process runs it. StorageError: the
+            snapshot of its program is gone.
         """
         lease = self.storage.acquire(name)
         try:
@@ -377,6 +387,7 @@ class Session:
             config = read_config(record.name, record.document)
             read_state(config, record.created, events)  # before anything is started for a damaged job
             directory = self.job_directory(name)
+            require(config, directory)
             clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
             executor = make_executor(
                 LOCAL,

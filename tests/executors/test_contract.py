@@ -17,6 +17,7 @@ from hpt.executors.base import Submission
 from hpt.executors.environment import arguments, build, split_hyperparameters
 from hpt.executors.local import specification
 from hpt.executors.programs import resolve
+from hpt.executors.selection import LIMITS
 from hpt.job.config import Channel
 from tests.executors.conftest import PYTHON, Workshop, definition
 
@@ -265,13 +266,16 @@ def test_programs_see_their_neighbours_and_write_to_directories_of_their_own(wor
     assert not (workshop.directory / "programs" / "result.txt").exists()
 
 
-def test_a_program_among_many_files_is_not_shown_them_all(workshop: Workshop) -> None:
+def test_a_program_among_very_many_files_is_shown_them_where_they_are_its_declared_source(
+    workshop: Workshop,
+) -> None:
     crowd = workshop.directory / "programs"
-    for number in range(300):
+    for number in range(LIMITS.entries + 1):
         (crowd / f"file-{number}").write_text("")
-    assert workshop.run(workshop.script("ls | wc -l")).log == b"0\n"
+    assert workshop.run(workshop.script("ls | wc -l")).log == b"1\n"
     strings = {"sagemaker_program": "train.sh", "sagemaker_submit_directory": str(crowd)}
-    assert workshop.run("some/image", name="job-002", hyperparameters=strings).log == b"301\n"
+    seen = f"{LIMITS.entries + 2}\n".encode()
+    assert workshop.run("some/image", name="job-002", hyperparameters=strings).log == seen
 
 
 @pytest.mark.parametrize("form", ["directory", "archive"])
@@ -380,8 +384,11 @@ def test_results_that_cannot_be_stored_are_the_hosts_failure(workshop: Workshop)
 
 
 def test_images_become_commands() -> None:
-    assert resolve("/p/train.py", {}).command == (sys.executable, "/p/train.py")
-    assert resolve("file:///p/train", {}).command == ("/p/train",)
+    script = resolve("/p/train.py", {})
+    assert (script.command, script.source, script.in_code) == ((sys.executable, "train.py"), "/p", True)
+    assert resolve("file:///p/train", {}).command == ("train",)
+    installed = resolve("/bin/true", {})
+    assert (installed.command, installed.source, installed.in_code) == (("/bin/true",), None, False)
     assert resolve("module:a.b", {}).command == (sys.executable, "-m", "a.b")
     assert resolve("module:a.b?/some/file", {}).command == (sys.executable, "-m", "a.b", "/some/file")
     for image in ("xgboost", "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from hpt.errors import ExecutorError, InputError
 from hpt.executors.base import AttemptKey
+from hpt.executors.child import explain
 from hpt.executors.local import LocalExecutor
 from tests.executors.conftest import REPOSITORY, Workshop, own_children, vanish
 
@@ -90,6 +92,7 @@ def test_programs_that_cannot_run_say_why(workshop: Workshop) -> None:
         assert run.exit.outcome == "Exited"
         assert run.exit.exit_code is None
         assert reason in run.exit.reason
+        assert image in run.exit.reason or str(Path(image).parent) in run.exit.reason
         assert run.log == b""
 
 
@@ -326,3 +329,16 @@ def test_supervisors_leave_the_sessions_of_the_tuner_and_of_one_another(workshop
     assert supervisor not in (os.getpid(), session)
     assert os.getsid(0) not in (supervisor, session)
     assert vanish(supervisor)
+
+
+def test_a_state_directory_that_is_mounted_noexec_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "train.sh"
+    program.write_text("")
+    true = os.statvfs(tmp_path)
+    flags = os.statvfs_result((*true[:8], true.f_flag | os.ST_NOEXEC, true.f_namemax))
+    monkeypatch.setattr(os, "statvfs", lambda path: flags)
+    assert "is mounted noexec; keep the state directory elsewhere" in explain(
+        str(program), errno.EACCES, str(tmp_path)
+    )
