@@ -28,7 +28,7 @@ from hpt.search.events import (
     TrialEnded,
 )
 from hpt.search.history import History, HistoryLog
-from hpt.search.numbers import real_number
+from hpt.search.numbers import counted, real_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -120,6 +120,15 @@ class Tuner:
 
     def _make(self, name: str) -> Strategy:
         return make_multi_algorithm_strategy(name) if self._multi_algorithm else make_strategy(name)
+
+    def __repr__(self) -> str:
+        strategy = self._strategy_name or type(self._strategy).__name__
+        ended, running = len(self._log.ended), len(self._log.running)
+        best = "" if self._best is None else f", best {self._best.value:.6g} by trial {self._best.number}"
+        return (
+            f"<tuner: {self.objective}, {strategy}, seed {self.seed}, "
+            f"{counted(ended + running, 'trial')} of which {running} running{best}>"
+        )
 
     def __copy__(self) -> Tuner:
         return deepcopy(self)  # two tuners must not append to one log
