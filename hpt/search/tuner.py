@@ -291,9 +291,9 @@ class Tuner:
             return Decision.CONTINUE
         return parse_enum(Decision, self._stopping_rule.decide(self.history, number), "decision")
 
-    def stop(self, number: int, time: float) -> StopDecided:
-        """The event that the stopping rule stops a running trial, `judge` having said so, with its reasons.
-        Nothing is applied.
+    def stop(self, number: int, time: float, reason: StopReason = StopReason.RULE) -> StopDecided:
+        """The event that the stopping rule stops a running trial, `judge` having said so, and why. Nothing is
+        applied.
 
         Raises:
             UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
@@ -309,7 +309,7 @@ class Tuner:
         if not isinstance(verdict, Verdict):
             raise InputError(f"{type(rule).__name__}.explain gave {verdict!r}; return a Verdict, or None")
         return StopDecided(
-            time, number, StopReason.RULE, verdict.rule, verdict.report, verdict.value, verdict.threshold
+            time, number, reason, verdict.rule, verdict.report, verdict.value, verdict.threshold
         )
 
     def apply(self, event: Event) -> None:
