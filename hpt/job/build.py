@@ -30,6 +30,7 @@ from hpt.job.config import (
     EarlyStopping,
     JobConfig,
     Objective,
+    check_for_programs,
     check_job_name,
     check_seed,
     early_stopping_of,
@@ -58,6 +59,7 @@ from hpt.search.space import (
 )
 from hpt.search.strategies import canonical_name
 from hpt.search.trial import Value
+from hpt.search.values import plain_value
 
 Location = str | os.PathLike[str]
 T = TypeVar("T")
@@ -386,6 +388,9 @@ def in_order(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
     """Parameters as a request declares them: by kind, and the values of a categorical as the strings that a
     program receives, so that a job described in Python searches exactly as one that was read from a file.
     """
+    parameters = tuple(parameters)
+    for each in parameters:
+        check_for_programs(each)
     declared = [
         CategoricalParameter(each.name, [value_string(value) for value in each.values])
         if isinstance(each, CategoricalParameter)
@@ -421,8 +426,8 @@ def _check_channel(channel: DraftChannel) -> None:
 def _strings(what: str, values: Mapping[str, Value]) -> dict[str, str]:
     strings = {}
     for name, value in values.items():
-        plain = value.item() if hasattr(value, "item") else value  # NumPy numbers have another string form
-        if not isinstance(plain, str | int | float):
+        plain = None if isinstance(value, list | tuple) else plain_value(value, f"{what}: {name!r}:")
+        if plain is None or isinstance(plain, tuple):
             raise InputError(f"{what}: {name!r} is {value!r}; give a string, a number or a boolean")
         strings[name] = value_string(plain)
     return strings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpt.errors import InputError
 from hpt.job.rounding import as_float32
-from hpt.search.numbers import check_count, is_finite_number
+from hpt.search.numbers import check_count, finite_number
 from hpt.search.trial import ObjectiveType
 
 TARGET = "TargetObjectiveMetricValue"
@@ -39,8 +39,8 @@ class CompletionCriteria:
 
     def __post_init__(self) -> None:
         target, count = self.target, self.max_not_improving
-        if target is not None and not is_finite_number(target):
-            raise InputError(f"target {target!r} is not a finite number; give one, or None")
+        if target is not None:
+            object.__setattr__(self, "target", finite_number(target, "target", "give one, or None"))
         if count is not None:
             check_count("max_not_improving", count, MIN_NOT_IMPROVING, "give one, or None")
         if self.complete_on_convergence not in (None, True, False):

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
-from hpt.search.space import SearchSpace
+from hpt.search.space import CategoricalParameter, Parameter, SearchSpace
 from hpt.search.stopping.median import ALL, MIN_STEPS, STEP_FRACTION, SURVIVORS, MedianRule
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.search.trial import ObjectiveType, parse_enum
@@ -166,6 +167,9 @@ class TrainingJobDefinition:
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
         check_strings("hyperparameters", self.hyperparameters)
         check_strings("environment", self.environment)
+        if not self.training_image.startswith(MODULE_PREFIX):
+            for parameter in self.space.parameters:
+                check_for_programs(parameter)
         tuned = {parameter.name for parameter in self.space.parameters}
         for name in self.hyperparameters:
             if name in tuned:
@@ -336,6 +340,15 @@ class JobConfig:
             raise InputError(
                 f"warm_start does not go with strategy {self.strategy!r}; use {' or '.join(WARM_STRATEGIES)}"
             )
+
+
+def check_for_programs(parameter: Parameter) -> None:
+    """Raises InputError where a program cannot receive every value of a parameter, as a function can."""
+    if isinstance(parameter, CategoricalParameter) and None in parameter.values:
+        raise InputError(
+            f"CategoricalParameter {parameter.name!r}: a program receives strings and None has none; "
+            "write it as a string that the program knows, such as 'none'"
+        )
 
 
 def check_job_name(name: object) -> None:

@@ -212,7 +212,7 @@ def trial_view(config: JobConfig, job: TrainingJob) -> TrialView:
         definition=job.definition,
         metric=definition.objective.metric,
         objective=definition.objective.type,
-        config=dict(job.config),
+        config=definition.space.validate(job.config),
         hyperparameters=definition.space.format(job.config),
         status=job.status,
         secondary=job.secondary,

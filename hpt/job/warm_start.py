@@ -14,11 +14,11 @@ from hpt.search.parameters import (
     ContinuousParameter,
     IntegerParameter,
     Parameter,
-    value_string,
 )
 from hpt.search.scaling import Scaling, read_float
 from hpt.search.space import SearchSpace
 from hpt.search.trial import Config, Value, parse_enum
+from hpt.search.values import value_string
 
 MAX_PARENTS = 5
 

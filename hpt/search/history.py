@@ -304,6 +304,9 @@ class History(Sequence[Trial]):
         """How many reports were made so far."""
         self._parts = {name: part.snapshot() for name, part in log.parts.items()}
 
+    def __repr__(self) -> str:
+        return f"<history of {self._ended} ended trials and {self._running} running>"
+
     @property
     def definitions(self) -> tuple[str, ...]:
         """The names of the definitions of a multi-algorithm search, in their order; else empty."""

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-import numpy as np
-
 from hpt.errors import InputError
 from hpt.search.numbers import brief, exact_integer, finite_number
 from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, parse_scaling, read_float, read_int
 from hpt.search.trial import Value
+from hpt.search.values import plain_value, plain_values, value_string
 
 MAX_VALUES = 1000
 MAX_NAME = 256
@@ -60,7 +59,7 @@ def _check_order(label: str, low: float, high: float) -> None:
         raise InputError(f"{label}: max {high} is below min {low}; swap them")
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class ContinuousParameter:
     """Real numbers from `min` to `max`, both included.
 
@@ -92,6 +91,9 @@ class ContinuousParameter:
                 "needs; narrow it or use Linear"
             )
         fill(self, name=name, min=low, max=high, scaling=scale, _map=MAPS[scale](low, high))
+
+    def __repr__(self) -> str:
+        return _range_repr(self)
 
     @property
     def coordinate(self) -> Coordinate:
@@ -126,7 +128,7 @@ class ContinuousParameter:
         return self.check(read_float(string, f"{self.name!r}:"))
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class IntegerParameter:
     """Integers from `min` to `max`, both included; each has the same share under linear scaling.
 
@@ -173,6 +175,9 @@ class IntegerParameter:
         else:
             mapping = Linear(low - 0.5, high + 0.5)
         fill(self, name=name, min=low, max=high, scaling=scale, _map=mapping)
+
+    def __repr__(self) -> str:
+        return _range_repr(self)
 
     @property
     def coordinate(self) -> Coordinate:
@@ -228,23 +233,16 @@ class IntegerParameter:
         return self.check(read_int(string, f"{self.name!r}:"))
 
 
-def value_string(value: Value) -> str:
-    """What a program receives for a value: strings as they are, `repr` of numbers, `true` and `false`.
-
-    Booleans are spelt as JSON spells them: programs that read their hyperparameters as JSON, as the
-    SageMaker framework containers do, then get booleans, where `False` would arrive as a string that is true.
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else repr(value)
-
-
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class CategoricalParameter:
-    """One of a list of unordered values, each a string, a number or a boolean.
+    """One of a list of unordered values: strings, numbers, booleans, None, or tuples of these.
+
+    Members of an enum become their values, scalars of NumPy Python's, lists tuples; the values of a set are
+    put in an order of their own. A program cannot receive None: that is for functions.
 
     Raises:
-        InputError: there are no values, too many, one of another type, two equal ones, or two printed alike.
+        InputError: there are no values, too many, one of another type, two equal ones, or two printed alike
+            (as `1` and `"1"`, `True` and `"true"`).
     """
 
     name: str
@@ -253,22 +251,24 @@ class CategoricalParameter:
 
     def __init__(self, name: str, values: Iterable[Value]) -> None:
         label = f"CategoricalParameter {_check_name('CategoricalParameter', name)!r}"
-        if isinstance(values, str) or not isinstance(values, Iterable):
-            raise InputError(f"{label}: values {values!r} is not a list; write it as a list of values")
-        plain = tuple(_plain(label, value) for value in values)
+        plain = plain_values(values, MAX_VALUES, label)
         if not 1 <= len(plain) <= MAX_VALUES:
-            raise InputError(f"{label}: {len(plain)} values are given; give 1 to {MAX_VALUES}")
-        strings: dict[str, Value] = {}
+            count = f"more than {MAX_VALUES}" if plain else "no"
+            raise InputError(f"{label}: {count} values are given; give 1 to {MAX_VALUES}")
+        strings: dict[str, int] = {}
         index: dict[Value, int] = {}
         for position, value in enumerate(plain):
-            twin = plain[index[value]] if value in index else strings.get(value_string(value))
+            twin = index.get(value, strings.get(value_string(value)))
             if twin is not None:
                 raise InputError(
-                    f"{label}: the values {twin!r} and {value!r} are equal or print alike; drop or rename one"
+                    f"{label}: the values {brief(plain[twin])} and {brief(value)} are equal or print alike; "
+                    "drop or rename one"
                 )
-            index[value] = position
-            strings[value_string(value)] = value
+            index[value] = strings[value_string(value)] = position
         fill(self, name=name, values=plain, _index=index)
+
+    def __repr__(self) -> str:
+        return f"CategoricalParameter({brief(self.name)}, [{self._listed(5)}])"
 
     @property
     def coordinate(self) -> Coordinate:
@@ -280,17 +280,21 @@ class CategoricalParameter:
         return len(self.values)
 
     def _position(self, value: object) -> int:
-        plain = value.item() if isinstance(value, np.generic) else value
-        position = self._index.get(plain, -1) if isinstance(plain, (str, int, float)) else -1
-        if position < 0 or isinstance(plain, bool) is not isinstance(self.values[position], bool):
+        try:
+            plain = plain_value(value, "the value")
+        except InputError:
+            position = -1
+        else:
+            position = self._index.get(plain, -1)
+        if position < 0 or not _alike(plain, self.values[position]):
             raise InputError(
-                f"{self.name!r}: {value!r} is not one of its values; give one of {self._listed()}"
+                f"{self.name!r}: {brief(value)} is not one of its values; give one of {self._listed()}"
             )
         return position
 
-    def _listed(self) -> str:
-        shown = ", ".join(repr(value) for value in self.values[:10])
-        return shown if len(self.values) <= 10 else f"{shown}, ... ({len(self.values)} values)"
+    def _listed(self, most: int = 10) -> str:
+        shown = ", ".join(brief(value) for value in self.values[:most])
+        return shown if len(self.values) <= most else f"{shown}, ... ({len(self.values)} values)"
 
     def check(self, value: object) -> Value:
         """The value as declared; InputError if it is not one of them."""
@@ -312,15 +316,17 @@ class CategoricalParameter:
         raise InputError(f"{self.name!r}: {string!r} is not one of its values; give one of {self._listed()}")
 
 
-def _plain(label: str, value: object) -> Value:
-    plain = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(plain, (str, int, float)):
-        raise InputError(
-            f"{label}: the value {value!r} is not a string, number or boolean; write it as a string"
-        )
-    if isinstance(plain, float) and not math.isfinite(plain):
-        raise InputError(f"{label}: the value {value!r} is not finite; write it as a string")
-    return plain
+def _range_repr(parameter: ContinuousParameter | IntegerParameter) -> str:
+    scaling = "" if parameter.scaling is Scaling.AUTO else f", {str(parameter.scaling)!r}"
+    bounds = f"{parameter.min!r}, {parameter.max!r}"
+    return f"{type(parameter).__name__}({brief(parameter.name)}, {bounds}{scaling})"
+
+
+def _alike(value: Value, declared: Value) -> bool:
+    """Whether equal values are also of one type: `True` is not `1`."""
+    if isinstance(declared, tuple):
+        return value_string(value) == value_string(declared)
+    return isinstance(value, bool) is isinstance(declared, bool)
 
 
 def fill(record: object, **fields: object) -> None:

@@ -22,9 +22,9 @@ from hpt.search.parameters import (
     IntegerParameter,
     Parameter,
     fill,
-    value_string,
 )
 from hpt.search.trial import Config, Value
+from hpt.search.values import value_string
 
 __all__ = [
     "MAX_PARAMETERS",
@@ -92,7 +92,12 @@ class SearchSpace:
         return hash(self.parameters)
 
     def __repr__(self) -> str:
-        return f"SearchSpace({list(self.parameters)!r})"
+        """As it is written, of a large space the first parameters."""
+        shown = ", ".join(map(repr, self.parameters[:5]))
+        count = len(self.parameters)
+        return (
+            f"SearchSpace([{shown}])" if count <= 5 else f"SearchSpace([{shown}, ... ({count} parameters)])"
+        )
 
     @property
     def size(self) -> int | None:

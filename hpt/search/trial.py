@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-Value = float | int | str | bool
-"""A typed hyperparameter value: float (continuous), int (integer), or a categorical's own value."""
+Value: TypeAlias = float | int | str | bool | tuple[Any, ...] | None
+"""A typed hyperparameter value: float (continuous), int (integer), or a categorical's own value, of which the
+items of tuples are such values too.
+"""
 
 Config = Mapping[str, Value]
 """One complete assignment of the tunable hyperparameters, by name."""
@@ -91,7 +93,7 @@ class Verdict:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trial:
     """A snapshot of one trial.
 
@@ -112,9 +114,20 @@ class Trial:
     failure_reason: str = ""
     stopped_by: Verdict | None = None
 
+    def __repr__(self) -> str:
+        """On a line, without the reports."""
+        value = "no value" if self.value is None else f"{self.value:.6g}"
+        config = ", ".join(f"{name}={_short(each)}" for name, each in self.config.items())
+        config = config if len(config) <= 100 else f"{config[:99]}…"
+        return f"<trial {self.number}: {self.status}, {value}, {config}>"
+
     @property
     def objective_status(self) -> ObjectiveStatus:
         if not self.status.ended:
             return ObjectiveStatus.PENDING
         usable = self.value is not None and self.status is not TrialStatus.FAILED
         return ObjectiveStatus.SUCCEEDED if usable else ObjectiveStatus.FAILED
+
+
+def _short(value: Value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)

@@ -28,7 +28,7 @@ from hpt.search.events import (
     TrialEnded,
 )
 from hpt.search.history import History, HistoryLog
-from hpt.search.numbers import real_number
+from hpt.search.numbers import counted, real_number
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -120,6 +120,15 @@ class Tuner:
 
     def _make(self, name: str) -> Strategy:
         return make_multi_algorithm_strategy(name) if self._multi_algorithm else make_strategy(name)
+
+    def __repr__(self) -> str:
+        strategy = self._strategy_name or type(self._strategy).__name__
+        ended, running = len(self._log.ended), len(self._log.running)
+        best = "" if self._best is None else f", best {self._best.value:.6g} by trial {self._best.number}"
+        return (
+            f"<tuner: {self.objective}, {strategy}, seed {self.seed}, "
+            f"{counted(ended + running, 'trial')} of which {running} running{best}>"
+        )
 
     def __copy__(self) -> Tuner:
         return deepcopy(self)  # two tuners must not append to one log
@@ -282,9 +291,9 @@ class Tuner:
             return Decision.CONTINUE
         return parse_enum(Decision, self._stopping_rule.decide(self.history, number), "decision")
 
-    def stop(self, number: int, time: float) -> StopDecided:
-        """The event that the stopping rule stops a running trial, `judge` having said so, with its reasons.
-        Nothing is applied.
+    def stop(self, number: int, time: float, reason: StopReason = StopReason.RULE) -> StopDecided:
+        """The event that the stopping rule stops a running trial, `judge` having said so, and why. Nothing is
+        applied.
 
         Raises:
             UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
@@ -300,7 +309,7 @@ class Tuner:
         if not isinstance(verdict, Verdict):
             raise InputError(f"{type(rule).__name__}.explain gave {verdict!r}; return a Verdict, or None")
         return StopDecided(
-            time, number, StopReason.RULE, verdict.rule, verdict.report, verdict.value, verdict.threshold
+            time, number, reason, verdict.rule, verdict.report, verdict.value, verdict.threshold
         )
 
     def apply(self, event: Event) -> None:

@@ -125,9 +125,9 @@ def test_a_local_word_compares_with_all_predecessors() -> None:
     assert read.early_stopping == EarlyStopping(compare="all")
     assert read.early_stopping.rule(30).compare == "all"
     assert to_request(read)[CONFIG]["TrainingJobEarlyStoppingType"] == "AutoAll"
-    with pytest.raises(ValidationError, match="'AutoAll' is not known; use one of Off, Auto$"):
+    with pytest.raises(ValidationError, match=r"'AutoAll' is not known; use one of Off, Auto$"):
         parse_request(edit(single(), {switch: "AutoAll"}), strict=True)
-    with pytest.raises(ValidationError, match="'Never' is not known; use one of Off, Auto, AutoAll$"):
+    with pytest.raises(ValidationError, match=r"'Never' is not known; use one of Off, Auto, AutoAll$"):
         parse_request(edit(single(), {switch: "Never"}))
 
 

@@ -52,3 +52,7 @@ def slow(config, report):  # type: ignore[no-untyped-def]
 
 def quick(config, report):  # type: ignore[no-untyped-def]
     return 0.5
+
+
+def typed(config, report):  # type: ignore[no-untyped-def]
+    return 1.0 if config["kind"] is None else float(sum(config["kind"]))

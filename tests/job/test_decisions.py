@@ -90,7 +90,7 @@ def test_brackets_depend_on_the_seed_of_the_job() -> None:
         (lambda: HyperbandConfig(9, eta=1), "eta 1 is not a number of 2 or more"),
         (lambda: HyperbandConfig(9, brackets=9), "brackets 9 is not an integer from 1 to 3"),
         (lambda: EarlyStopping(min_trials=0), "min_trials 0 is not an integer of at least 1"),
-        (lambda: CompletionCriteria(target=float("nan")), "target nan is not a finite number"),
+        (lambda: CompletionCriteria(target=float("nan")), "target nan is not a finite 64-bit float"),
         (
             lambda: CompletionCriteria(max_not_improving=2),
             "max_not_improving 2 is not an integer of at least 3",

@@ -226,6 +226,28 @@ def test_a_job_that_was_stopped_goes_on_and_can_be_stopped_again(tmp_path: Path)
     session.close()
 
 
+def test_clients_see_the_larger_budget(tmp_path: Path) -> None:
+    client = hpt.client("sagemaker", state=tmp_path)
+
+    def shown() -> list[tuple[str, int, int]]:
+        described = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="grow")
+        [listed] = client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
+        assert sum(described["TrainingJobStatusCounters"].values()) == 2
+        limits = described["HyperParameterTuningJobConfig"]["ResourceLimits"], listed["ResourceLimits"]
+        return [
+            (entry["HyperParameterTuningJobStatus"], *limit.values())
+            for entry, limit in zip((described, listed), limits, strict=True)
+        ]
+
+    tune(tmp_path, 2)
+    assert shown() == [("Completed", 2, 1)] * 2
+    session = Session(tmp_path)
+    session.extend("grow", max_jobs=3, max_parallel_jobs=2)
+    session.close()
+    assert shown() == [("InProgress", 3, 2)] * 2
+    assert len(tune(tmp_path, 5, max_parallel_jobs=2).trials) == 5  # also of one that was not finished
+
+
 def test_a_running_job_is_not_extended(tmp_path: Path) -> None:
     tune(tmp_path, 2)
     session = Session(tmp_path)

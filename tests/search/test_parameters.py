@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -114,8 +116,8 @@ def test_categorical_values():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([], "0 values are given; give 1 to 1000"),
-        (range(1001), "1001 values are given; give 1 to 1000"),
+        ([], "no values are given; give 1 to 1000"),
+        (range(1001), "more than 1000 values are given; give 1 to 1000"),
         ("abc", "is not a list"),
         (7, "is not a list"),
         (["a", "b", "a"], "the values 'a' and 'a' are equal or print alike"),
@@ -123,9 +125,20 @@ def test_categorical_values():
         ([1, True], "the values 1 and True are equal or print alike"),
         ([1, "1"], "the values 1 and '1' are equal or print alike"),
         (["true", True], "the values 'true' and True are equal or print alike"),
-        ([None], "the value None is not a string, number or boolean"),
+        ([1 + 2j], r"the value \(1\+2j\) is not a string, number, boolean, None or tuple of these"),
+        ([b"adam"], "the value b'adam' is not a string"),
+        ([{"a"}], "the value {'a'} is not a string"),
+        ([np.array([1, 2])], r"the value array\(\[1, 2\]\) is not a string"),
+        ([np.datetime64("2026")], "is not a string, number"),
+        ([object], "is not a string, number"),
+        ([(1, math.nan)], "the value nan is not finite; write it as a string"),
+        ([Decimal("NaN")], "is not finite"),
+        (b"adam", "values b'adam' is not a list"),
+        (itertools.count(), "more than 1000 values are given"),
+        ([None, "null"], "the values None and 'null' are equal or print alike"),
+        ([(1, 2), [1, 2]], r"the values \(1, 2\) and \(1, 2\) are equal"),
+        ([(1,), (True,)], r"the values \(1,\) and \(True,\) are equal"),
         ([math.nan], "the value nan is not finite"),
-        ([[1]], r"the value \[1\] is not a string"),
     ],
 )
 def test_bad_categorical_values(values, message):

@@ -17,7 +17,8 @@ from hpt.sagemaker.request.facts import CONFIG
 from hpt.sagemaker.request.range_rules import Broken
 from hpt.sagemaker.request.rules import LIMIT_EXCEEDED
 from hpt.sagemaker.request.shapes import CODE
-from hpt.search.parameters import CategoricalParameter, Parameter, value_string
+from hpt.search.parameters import CategoricalParameter, Parameter
+from hpt.search.values import value_string
 
 MAX_CHANGES = 10
 PARENTS = "WarmStartConfig.ParentHyperParameterTuningJobs"
