@@ -75,7 +75,7 @@ def run(options: Namespace) -> int:
             go_on = command(f"resume {config.name}", session.root)
             print(f"hpt: note: no process runs this tuning job; go on with: {go_on}", file=sys.stderr)
         return codes.COMPLETED
-    result = result_of(session, view, record)
+    result = result_of(session, options.name, view, record)
     if options.csv:
         numbers = [trial.number for trial in selected]
         write_csv(result, numbers, sys.stdout, terminal=sys.stdout.isatty())

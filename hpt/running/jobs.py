@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from hpt.errors import HptError, JobNotFoundError
+from hpt.errors import HptError, InputError, JobNotFoundError
 from hpt.running.dependencies import require_jobs
 from hpt.running.result import TuningResult, stored_result
 
@@ -41,7 +41,7 @@ def load(name: str, state: str | os.PathLike[str] | None = None) -> TuningResult
         JobNotFoundError: no job of that name is stored. StorageError: it cannot be read.
         MissingDependencyError: `hpt[jobs]` is not installed.
     """
-    with _opened("hpt.load", state) as session:
+    with _opened("hpt.load", name, state) as session:
         return stored_result(session, name)
 
 
@@ -56,7 +56,7 @@ def delete(name: str, state: str | os.PathLike[str] | None = None) -> None:
         InputError: one of its training jobs still runs. Nothing was changed.
         MissingDependencyError: `hpt[jobs]` is not installed.
     """
-    with _opened("hpt.delete", state) as session:
+    with _opened("hpt.delete", name, state) as session:
         session.delete(name)
 
 
@@ -74,9 +74,11 @@ def near_names(storage: SQLiteStorage, name: str) -> list[str]:
 
 
 @contextmanager
-def _opened(what: str, state: str | os.PathLike[str] | None) -> Iterator[Session]:
+def _opened(what: str, name: object, state: str | os.PathLike[str] | None) -> Iterator[Session]:
     """The state directory; an error about an unknown name suggests those that look like it."""
     require_jobs(what)
+    if not isinstance(name, str):
+        raise InputError(f"{what} takes the name of a tuning job, not {name!r:.60}; give it as a string")
     from hpt.running.session import Session
 
     session = Session(state)

@@ -181,13 +181,13 @@ def make_result(
 def stored_result(session: Session, name: str) -> TuningResult:
     """The result of a job of this state directory. Raises JobNotFoundError."""
     config, record, state = session.load(name)
-    return result_of(session, JobView(config, state), record)
+    return result_of(session, name, JobView(config, state), record)
 
 
-def result_of(session: Session, view: JobView, record: JobRecord) -> TuningResult:
-    """The result of a job that was just loaded; see `make_result`."""
-    _, events = session.storage.read(view.name)
-    directory, runs = session.job_directory(view.name), record.owner_pid is not None
+def result_of(session: Session, name: str, view: JobView, record: JobRecord) -> TuningResult:
+    """The result of a job that was just loaded under a name; see `make_result`."""
+    _, events = session.storage.read(name)
+    directory, runs = session.job_directory(name), record.owner_pid is not None
     return make_result(view, events[: view.events], directory, runs=runs)
 
 

@@ -83,6 +83,9 @@ def test_an_unknown_name_suggests_those_that_look_like_it(mixed: hpt.TuningResul
     assert "did you mean" not in str(raised.value)
     with pytest.raises(hpt.JobNotFoundError, match="did you mean 'mixed'"):
         hpt.delete("mix", state_of(mixed))
+    for function in (hpt.load, hpt.delete):
+        with pytest.raises(InputError, match=r"takes the name of a tuning job, not <tuning job 'mixed'"):
+            function(mixed, state_of(mixed))  # type: ignore[arg-type]
 
 
 def test_reprs_are_short(mixed: hpt.TuningResult) -> None:

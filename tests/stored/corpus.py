@@ -212,10 +212,13 @@ def _each(found: Any, left_out: Callable[[str], bool]) -> Any:
 
 
 def expected(version: str, name: str) -> dict[str, Any]:
-    """What the version that stored a job said of it: `list`, `describe`, `trials`; `replies`, `resumed`."""
+    """What the version that stored a job said of it: `list`, `describe`, `trials`; `replies`, `resumed`.
+
+    It wrote NaN and infinity as they are, where this one writes them as strings.
+    """
     found: dict[str, Any] = {"trials": []}
     for line in (HERE / version / "expected" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
-        for key, value in json.loads(line).items():
+        for key, value in json.loads(line, parse_constant=str).items():
             if key == "trial":
                 found["trials"].append(value)
             elif key == "resumed trial":
