@@ -24,7 +24,7 @@ class SuccessiveHalving:
     Rungs stand at `min_resource * eta**k` below `max_resource`. The report with which a trial reaches a rung
     is compared with those of all trials that reached it before; from `eta` values on, it must be on the good
     side of their 1/eta quantile or equal to it. No trial goes on at `max_resource`; without `stops_at_max`
-    one that reaches it is left to end by itself, and none goes on beyond.
+    one that reaches it is left to end by itself, however often it reports.
 
         SuccessiveHalving(81).rungs  # (1, 3, 9, 27)
 
@@ -114,7 +114,7 @@ class SuccessiveHalving:
             return Decision.CONTINUE
         resource = trial.reports[-1].resource
         if resource >= self.max_resource:
-            stops = self.stops_at_max or resource > self.max_resource
+            stops = self.stops_at_max
             return Decision.STOP if stops else Decision.CONTINUE
         rungs = self._up_to(history)
         k = rungs.reached(trial)
