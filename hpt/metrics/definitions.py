@@ -12,6 +12,7 @@ from hpt.metrics.fast.plan import plan
 from hpt.metrics.line import Batch
 from hpt.metrics.plain import PlainReader
 from hpt.metrics.safe.line_reader import LineReader
+from hpt.metrics.watch import Watch
 
 
 class CompiledDefinitions:
@@ -20,7 +21,7 @@ class CompiledDefinitions:
     names: of each definition. patterns: its regular expression compiled, with at least one group (a
     `MetricDefinition` without one cannot be built). loader: where the compiled reader comes from. warn: what
     a person should know is given to it, by default as a Python warning. lines: what reads a single line
-    exactly.
+    exactly. watch: what notices numbers that are read in part.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class CompiledDefinitions:
             warnings.simplefilter("ignore")  # of future changes of syntax; today's is what counts
             self.patterns = tuple(re.compile(definition.regex) for definition in definitions)
         self.lines = LineReader(self.names, self.patterns, warn)
+        self.watch = Watch(self.names, self.patterns, self.lines.costs, warn)
         self._plan = plan(self.patterns)
         self._plain = PlainReader([each.literals for each in self._plan.patterns])
 

@@ -139,7 +139,10 @@ class MetricScanner:
             for matches in self._read(batch) if batch.lines else [cast("list[Match]", batch.found)]:
                 if isinstance(matches, Future):
                     yield matches
-                elif rewritten:
+                    continue
+                if matches:
+                    self._definitions.watch.look(matches, data, base)
+                if rewritten:
                     given = self._line.take(matches, data, stop, base)
                     yield given + self._line.reached(self._position)
                 else:

@@ -23,7 +23,9 @@ from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob, trai
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
 from hpt.running.attempts import PATIENCE, Attempts
+from hpt.running.frequent_reports import FrequentReports
 from hpt.running.reading import LogReader, Reading
+from hpt.running.warn import silent, warn
 from hpt.search import events as ev
 from hpt.search.convergence import Convergence
 from hpt.search.events import AttemptOutcome, StopReason
@@ -67,7 +69,7 @@ class TuningJobRunner:
         observe: Callable[[Sequence[ev.Event]], None] = lambda events: None,
         boundary: Callable[[str], None] = lambda name: None,
         pace: Pace | None = None,
-        say: Callable[[str], None] = lambda message: None,
+        say: Callable[[str], None] = silent,
         patience: float = PATIENCE,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -112,11 +114,14 @@ class TuningJobRunner:
         self._clock, self.observe, self._boundary, self.say = clock, observe, boundary, say
         self._check = check
         self._definitions = {
-            definition.name: CompiledDefinitions(definition.metric_definitions)
+            definition.name: CompiledDefinitions(
+                definition.metric_definitions, warn=lambda message: warn(self.say, message)
+            )
             for definition in config.all_definitions
         }
         self._attempts = Attempts(executor, clock, boundary, lambda message: self.say(message), patience)
         self._reader = LogReader(self._attempts.poll, pace, boundary)
+        self._frequent = FrequentReports(config)
         self._numbers: dict[AttemptKey, int] = {}  # the trials of live attempts
         self._idle: set[int] = set()  # running trials without a live attempt
         self._waits: list[tuple[float, int]] = []  # a heap of when waiting for capacity may be over
@@ -266,12 +271,15 @@ class TuningJobRunner:
         Values that a program prints after the rule's verdict are recorded, but the search does not see them:
         how many there are depends on how soon the program ends.
         """
-        objective = self.config.definition_of(job.definition).objective.metric
+        definition = self.config.definition_of(job.definition)
+        objective = definition.objective.metric
         for metric, value, cursor, time in values:
             self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
-            if metric != objective or job.stop_reason == StopReason.RULE:
+            if metric != objective or job.stop_reason in (StopReason.RULE, StopReason.MAX_RESOURCE):
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
+            if too_often := self._frequent.warning(definition, job.name, job.reports):
+                warn(self.say, too_often)
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
                 self._decide_stop(job, self._reason_of_rule(job))
 

@@ -87,9 +87,7 @@ def successive_halving(
     trial = history.trial(number)
     if not trial.reports:
         return Decision.CONTINUE
-    if trial.reports[-1].resource > top:
-        return Decision.STOP
-    if trial.reports[-1].resource == top:
+    if trial.reports[-1].resource >= top:
         return Decision.STOP if stops_at_max else Decision.CONTINUE
     own = rung_entries(trial, history, rungs, brackets[number])
     if not own or own[-1][0] != len(trial.reports) - 1:

@@ -26,7 +26,7 @@ class SuccessiveHalving:
     Rungs stand at `min_resource * eta**k` below `max_resource`. The report with which a trial reaches a rung
     is compared with those of all trials that reached it before; from `eta` values on, it must be on the good
     side of their 1/eta quantile or equal to it. No trial goes on at `max_resource`; without `stops_at_max`
-    one that reaches it is left to end by itself, and none goes on beyond.
+    one that reaches it is left to end by itself, however often it reports.
 
         SuccessiveHalving(81).rungs  # (1, 3, 9, 27)
 
@@ -123,8 +123,7 @@ class SuccessiveHalving:
             return None
         resource, value = trial.reports[-1].resource, trial.reports[-1].value
         if resource >= self.max_resource:
-            stops = self.stops_at_max or resource > self.max_resource
-            return Verdict(MAX_RESOURCE_REACHED, len(trial.reports), value) if stops else None
+            return Verdict(MAX_RESOURCE_REACHED, len(trial.reports), value) if self.stops_at_max else None
         rungs = self._up_to(history)
         k = rungs.reached(trial)
         if k is None:

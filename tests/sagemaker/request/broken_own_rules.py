@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sagemaker.request.broken_rules import AUC, INTEGER, NAMES, OWN, PROGRAM, SPECIFICATION, TIMES, Case
+from tests.sagemaker.request.broken_rules import AUC, INTEGER, NAMES, OWN, SPECIFICATION, TIMES, Case
 from tests.sagemaker.request.samples import GONE, JOB, RANGES, multi
 
 BROKEN_OTHERS = [
