@@ -117,7 +117,7 @@ _NAME_BY_SDK = re.compile(r"'[^']*-\d{6}-\d{4}' does not match")
 
 
 def _sdk_hint(violation: Violation) -> str:
-    """What to do about a name that the SageMaker SDK made of the image: here that is the path of a program."""
+    """What to do about a name that the SageMaker SDK made of the image, here the path of a program."""
     if violation.path == "HyperParameterTuningJobName" and _NAME_BY_SDK.match(violation.message):
         return (
             ". The SageMaker SDK makes a name of the image and the time where none is given: give "
