@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt.algorithms.container import Channel, UserError, counted
+from hpt.job.catalog.description import CSV_TYPES, LIBSVM_TYPES, UNSAID_TYPES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +27,6 @@ _GZIP = b"\x1f\x8b"
 _MARKERS = (".sagemaker-uploading", ".sagemaker-uploaded")
 CATEGORIES = ("categorical_index.json", "cat_index.json")
 """Files beside the rows that say which columns are categories; they hold no rows."""
-_CSV_TYPES = ("csv", "text/csv", "application/csv")
-_LIBSVM_TYPES = ("libsvm", "text/libsvm", "text/x-libsvm")
 _NOT_SEPARATORS = bytes(set(range(256)) - set(b": "))
 _SEPARATORS = (b",", b"\t", b";", b"|", b" ")
 
@@ -101,23 +100,42 @@ def read_channel(channel: Channel, csv_weights: bool = False, *, labelled: bool 
 def _kind(channel: Channel, labelled: bool) -> str:
     """'csv', 'libsvm', or '' if the content type does not say."""
     media, *options = (part.strip() for part in channel.content_type.lower().split(";"))
-    if media in _CSV_TYPES:
-        sizes = [option.partition("=")[2].strip() for option in options if option.startswith("label_size")]
-        needed = "1" if labelled else "0"
-        # The service takes one label where nothing is said, so a file without labels must say so to it.
-        if any(size != needed for size in sizes):
+    if media in CSV_TYPES:
+        if labelled and any(size != "1" for size in _label_sizes(options)):
             raise UserError(
-                f"channel {channel.name!r}: ContentType {channel.content_type!r}: label_size must be {needed}"
+                f"channel {channel.name!r}: ContentType {channel.content_type!r}: label_size must be 1"
             )
         return "csv"
-    if media in _LIBSVM_TYPES:
+    if media in LIBSVM_TYPES:
         return "libsvm"
-    if media in ("", "text/plain", "application/octet-stream", "application/x-gzip", "application/gzip"):
+    if media in UNSAID_TYPES:
         return ""
     raise UserError(
         f"channel {channel.name!r}: ContentType {channel.content_type!r} is not supported; "
         "use text/csv or text/libsvm, or leave it out"
     )
+
+
+def _label_sizes(options: Sequence[str]) -> list[str]:
+    return [option.partition("=")[2].strip() for option in options if option.startswith("label_size")]
+
+
+def label_size(channel: Channel) -> int | None:
+    """The labels at the beginning of each CSV row, as the service reads a content type: 1 where it says only
+    that rows are CSV, None where it does not say that.
+
+    Raises:
+        UserError: it says something other than 0 or 1.
+    """
+    media, *options = (part.strip() for part in channel.content_type.lower().split(";"))
+    if media not in CSV_TYPES:
+        return None
+    size = next(iter(_label_sizes(options)), "1")
+    if size not in ("0", "1"):
+        raise UserError(
+            f"channel {channel.name!r}: ContentType {channel.content_type!r}: label_size must be 0 or 1"
+        )
+    return int(size)
 
 
 def _files(channel: Channel) -> Iterator[Path]:

@@ -18,6 +18,7 @@ def config_warnings(config: JobConfig, naming: Naming | None = None) -> tuple[st
         for sentence in (
             *_same_variable(definition),
             *_own_metrics(definition),
+            *_without_effect(config, definition, number, naming),
             *_direction(definition, naming.path(Place("direction", number))),
         )
     )
@@ -47,6 +48,25 @@ def _own_metrics(definition: TrainingJobDefinition) -> Iterator[str]:
             f"the metric definitions of {', '.join(map(repr, own))} are read beside those of "
             f"{algorithm.name}; SageMaker refuses definitions for its own algorithms"
         )
+
+
+def _without_effect(
+    config: JobConfig, definition: TrainingJobDefinition, number: int, naming: Naming
+) -> Iterator[str]:
+    """Members that mean nothing to a built-in algorithm that reports once, or that saves no checkpoints."""
+    algorithm = find_algorithm(definition.training_image)
+    if algorithm is None:
+        return
+    if algorithm.reports_once:
+        once = f"{algorithm.name} reports its metrics once, at its end: no training job is stopped early"
+        if config.early_stopping is not None:
+            yield f"{naming.path(Place('early_stopping'))} has no effect, since {once}"
+        if config.strategy == "Hyperband":
+            random = "Random does the same"
+            yield f"{naming.path(Place('strategy'))} Hyperband has no effect, since {once}; {random}"
+    if definition.checkpoint_uri is not None and not algorithm.checkpoint_support:
+        path = naming.path(Place("checkpoint_uri", number))
+        yield f"{path} has no effect, since {algorithm.name} saves no checkpoints"
 
 
 def _direction(definition: TrainingJobDefinition, path: str) -> Iterator[str]:

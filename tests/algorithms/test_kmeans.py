@@ -10,8 +10,9 @@ import pytest
 
 from hpt.algorithms.channels import Table
 from hpt.algorithms.checkpoints import Checkpoints
-from hpt.algorithms.container import StopRequest, UserError
+from hpt.algorithms.container import Channel, StopRequest, UserError
 from hpt.algorithms.kmeans import training
+from hpt.algorithms.kmeans.__main__ import read_rows
 from hpt.algorithms.kmeans.hyperparameters import read
 from hpt.algorithms.loop import Loop
 from hpt.job.catalog import find_algorithm
@@ -108,6 +109,32 @@ def test_the_program(tmp_path: Path) -> None:
     assert box.checkpoints() == [0]
     with np.load(box.model) as model:
         assert model["centers"].shape == (5, 30)
-    box.channel("train", without_labels("train"), "text/csv;label_size=1")
+    for content_type in ("text/csv", "text/csv;label_size=1"):
+        box.channel("train", without_labels("train"), content_type)
+        assert box.run()[0] == 1
+        assert "they have 30 columns; if there is no label, give text/csv;label_size=0" in box.failure
+    box.channel("train", without_labels("train"), "text/csv;label_size=2")
     assert box.run()[0] == 1
-    assert "label_size must be 0" in box.failure
+    assert "label_size must be 0 or 1" in box.failure
+
+
+LABELLED = "1,0.5,2\n0,1.5,3\n,2.5,4\n"
+PLAIN = "0.5,2\n1.5,3\n2.5,4\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "content_type"),
+    [
+        (LABELLED, "text/csv"),
+        (LABELLED, "text/csv; label_size=1"),
+        (LABELLED, ""),
+        (PLAIN, "text/csv;label_size=0"),
+        (PLAIN, ""),
+    ],
+)
+def test_a_label_is_ignored_where_rows_have_one(tmp_path: Path, rows: str, content_type: str) -> None:
+    """As the service reads a content type: CSV rows begin with a label unless `label_size=0`."""
+    (tmp_path / "rows.csv").write_text(rows)
+    table = read_rows(Channel("train", tmp_path, content_type), 2)
+    assert table.dense is not None
+    assert table.dense.tolist() == [[0.5, 2.0], [1.5, 3.0], [2.5, 4.0]]

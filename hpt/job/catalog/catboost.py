@@ -30,6 +30,7 @@ CATBOOST = BuiltInAlgorithm(
     required_hyperparameters=(),
     extra="catboost",
     library="catboost",
+    train_channels=("train", "training"),
     legal_intervals={"learning_rate": (1e-6, 1.0), "depth": (1, 16)},
     aliases=("catboost-classification-model", "catboost-regression-model"),
 )

@@ -9,6 +9,11 @@ from typing import NamedTuple
 
 from hpt.search.trial import ObjectiveType
 
+CSV_TYPES = ("csv", "text/csv", "application/csv")
+LIBSVM_TYPES = ("libsvm", "text/libsvm", "text/x-libsvm")
+UNSAID_TYPES = ("", "text/plain", "application/octet-stream", "application/x-gzip", "application/gzip")
+"""Content types of channels: rows of values, rows of indexed values, and those that do not say which."""
+
 
 class MetricPattern(NamedTuple):
     """A metric the program prints: published name, log pattern (group 1 is the number), direction."""
@@ -88,7 +93,9 @@ class BuiltInAlgorithm:
     container contract (behaviour 16). extra: the extra of this package that installs its `library`, an
     importable name. aliases: other names, such as model ids. metric_definitions: the metrics the program can
     print, by published name; training_metrics: those on the training data; evaluated_by: the hyperparameter
-    that lists the metrics it evaluates. epoch_resource: the hyperparameter that counts units of progress, or
+    that lists the metrics it evaluates. train_channels: the names that the channel of the training data may
+    have. labels: what `label_size` may be in the content type of CSV rows. reports_once: its metrics are
+    known at the end only. epoch_resource: the hyperparameter that counts units of progress, or
     None. checkpoint_support: saves to and resumes from the checkpoint folder. required_hyperparameters: names
     without a default. legal_intervals: what the program takes of numbers with a recommended range that have
     ends; one that is itself not allowed is left out by a hair. requested_version: the tag of the image the
@@ -106,9 +113,25 @@ class BuiltInAlgorithm:
     library: str
     aliases: tuple[str, ...] = ()
     training_metrics: tuple[MetricPattern, ...] = ()
+    train_channels: tuple[str, ...] = ("train",)
+    labels: tuple[str, ...] = ("1",)
+    reports_once: bool = False
     evaluated_by: str = ""
     legal_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     requested_version: str | None = None
+
+    def cannot_read(self, content_type: str) -> str | None:
+        """Why the program cannot read rows of a content type, with the fix; None if it can."""
+        media, *options = (part.strip() for part in content_type.lower().split(";"))
+        if media not in (*CSV_TYPES, *LIBSVM_TYPES, *UNSAID_TYPES):
+            return (
+                f"{content_type!r} is not supported by {self.name} here; use text/csv or text/libsvm, or "
+                "leave it out"
+            )
+        sizes = [each.partition("=")[2].strip() for each in options if each.startswith("label_size")]
+        if media in CSV_TYPES and any(size not in self.labels for size in sizes):
+            return f"{content_type!r}: label_size must be {' or '.join(self.labels)} for {self.name}"
+        return None
 
     @property
     def metrics(self) -> tuple[MetricPattern, ...]:

@@ -23,5 +23,7 @@ KMEANS = BuiltInAlgorithm(
     required_hyperparameters=("feature_dim", "k"),
     extra="kmeans",
     library="sklearn",
+    labels=("0", "1"),
+    reports_once=True,
 )
 """The registry's entry."""

@@ -21,5 +21,6 @@ KNN = BuiltInAlgorithm(
     required_hyperparameters=("feature_dim", "k", "predictor_type", "sample_size"),
     extra="knn",
     library="sklearn",
+    reports_once=True,
 )
 """The registry's entry."""

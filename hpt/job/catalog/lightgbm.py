@@ -37,6 +37,7 @@ LIGHTGBM = BuiltInAlgorithm(
     required_hyperparameters=(),
     extra="lightgbm",
     library="lightgbm",
+    train_channels=("train", "training"),
     legal_intervals={
         **dict.fromkeys(("learning_rate", "feature_fraction", "bagging_fraction"), (1e-6, 1.0)),
         "num_leaves": (2, 131_072),

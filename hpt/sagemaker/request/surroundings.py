@@ -16,6 +16,8 @@ from hpt.job.draft import Draft, DraftDefinition
 from hpt.job.naming import Naming, Place
 from hpt.job.rules import INVALID
 from hpt.job.uris import is_image, is_s3, resolve_uri
+from hpt.sagemaker.request.launchable import cannot_start
+from hpt.sagemaker.request.readable import unreadable
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
@@ -69,7 +71,7 @@ class Surroundings:
             return f"{shown} may not be read; change its permissions"
         if program.suffix != ".py" and not os.access(program, os.X_OK):
             return f"{shown} is neither executable nor a .py file; make it executable"
-        return None
+        return cannot_start(program, shown)
 
     def library(self, algorithm: BuiltInAlgorithm) -> str | None:
         if find_spec(algorithm.library) is None:
@@ -130,6 +132,8 @@ def missing(
         if not remote and draft.paths:
             path = naming.path(Place("training_image", number))
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
+            if definition.algorithm is not None and "sagemaker_program" not in definition.hyperparameters:
+                yield from unreadable(definition.algorithm, definition, number, naming)
         for place, uri in definition.uris(number):
             tried = resolve_uri(uri, base_dir, home)
             if tried is None or is_s3(tried) != remote:

@@ -367,7 +367,10 @@ class TestSeveralDefinitions:
                 f"{SECOND}.TuningObjective.MetricName": "validation:map",
                 f"{SECOND}.StaticHyperParameters": {"num_round": "7"},
                 f"{SECOND}.StoppingCondition.MaxRuntimeInSeconds": 60,
-                f"{SECOND}.InputDataConfig": [channel("train", "s3://other/train")],
+                f"{SECOND}.InputDataConfig": [
+                    channel("train", "s3://other/train"),
+                    channel("validation", "s3://other/validation"),
+                ],
             },
         )
         config = parse_request(request, strict=strict)
@@ -378,7 +381,7 @@ class TestSeveralDefinitions:
         assert [each.name for each in first.space.parameters] == ["eta", "max_depth"]
         assert second.objective == Objective("validation:map", ObjectiveType.MAXIMIZE)
         assert (second.hyperparameters, second.max_runtime_seconds) == ({"num_round": "7"}, 60)
-        assert [each.uri for each in second.channels] == ["s3://other/train"]
+        assert [each.uri for each in second.channels] == ["s3://other/train", "s3://other/validation"]
         assert first.hyperparameters["eval_metric"] == "auc"
         assert "validation:auc" in {metric.name for metric in second.metric_definitions}
         assert config.definition_of("second") is second

@@ -1,0 +1,77 @@
+"""Whether the system can start a program: asked at the check of a job, where it is certain to fail (I/O)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from pathlib import Path
+
+_HEAD = 512
+_MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+"""How native programs begin."""
+
+
+def cannot_start(program: Path, shown: str) -> str | None:
+    """Why a file that may be read and executed cannot be started, with the fix; None if it may be.
+
+    Parameters
+    ----------
+    program
+        The file.
+    shown
+        Its path as its author spells it.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    if program.suffix == ".py":
+        return _syntax_error(program, shown)
+    with program.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_MAGIC):
+        return None
+    if not head:
+        return f"{shown} is an empty file; write the program into it"
+    if not head.startswith(b"#!"):
+        return (
+            f"{shown} is neither a native program nor a script whose first line names its interpreter; begin "
+            "it with a line like #!/bin/sh or #!/usr/bin/env python3"
+        )
+    return _bad_interpreter(os.fsdecode(head[2:].partition(b"\n")[0]), shown)
+
+
+def _bad_interpreter(line: str, shown: str) -> str | None:
+    """What is wrong with the interpreter that a first line names."""
+    named = f"the first line of {shown} names the interpreter"
+    if line.endswith("\r"):
+        return f"{shown} has the line ends of Windows, which make its interpreter unknown; save it with LF"
+    words = line.split()
+    if not words:
+        return f"the first line of {shown} names no interpreter; write one, such as #!/bin/sh"
+    interpreter = words[0]
+    if not interpreter.startswith("/"):
+        return None  # it starts at the working directory, which is made later
+    if not (Path(interpreter).is_file() and os.access(interpreter, os.X_OK)):
+        return f"{named} {interpreter}, which is not there or not executable; correct it"
+    if Path(interpreter).name == "env":
+        command = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), None)
+        if command is not None and shutil.which(command) is None:
+            return f"{named} {command!r}, which is not on the PATH; install it, or correct the line"
+    return None
+
+
+def _syntax_error(program: Path, shown: str) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(program.read_bytes(), shown, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        at = f"{shown}:{line}" if line else shown
+        return f"{at} is not valid Python ({getattr(error, 'msg', error)}); fix it"
+    except (RecursionError, MemoryError):
+        return None  # its interpreter will say
+    return None
