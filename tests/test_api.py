@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,33 @@ def test_tune_refuses_a_space_that_the_strategy_cannot_search(tmp_path):
     with pytest.raises(hpt.InputError, match="Grid takes categorical ranges only"):
         hpt.tune(len, space, strategy="grid", max_jobs=1, name="refused", state=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_subinterpreter_is_refused() -> None:
+    """The extension modules would hang in it."""
+    code = """
+import importlib
+for name in ("_interpreters", "_xxsubinterpreters"):
+    try:
+        interpreters = importlib.import_module(name)
+        break
+    except ImportError:
+        continue
+else:
+    raise SystemExit("subinterpreters: none")
+run = getattr(interpreters, "run_string", None) or interpreters.exec
+for module in ("hpt", "hpt.search.core", "hpt._core"):
+    program = f'''
+try:
+    import {module}
+except ImportError as error:
+    print(error, flush=True)
+'''
+    run(interpreters.create(), program)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("hpt cannot be used in a subinterpreter: ") for line in lines)

@@ -26,8 +26,9 @@ class AttemptLog:
         self._hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
         self._latest = 0.0  # of the times handed out
 
-    def read(self, limit: int) -> tuple[LogChunk, bool]:
-        """Up to `limit` bytes, and whether they are the last there are. They count as handed out.
+    def read(self, limit: int, *, since: float = 0.0) -> tuple[LogChunk, bool]:
+        """Up to `limit` bytes, and whether they are the last there are. They count as handed out. since: when
+        the attempt began, at the latest.
 
         A log that was removed or cut off below the offset has no further bytes until it grows past it.
 
@@ -51,6 +52,7 @@ class AttemptLog:
             written = os.fstat(fd).st_mtime - self._clock.lead()
         finally:
             os.close(fd)
+        self._latest = max(self._latest, since)
         end = self.offset + len(data)
         chunk = LogChunk(self.offset, data, self._dates(self.offset, end, written))
         self.offset = end

@@ -25,7 +25,9 @@ def names(draft: Draft, naming: Naming) -> Iterator[Broken]:
             continue  # a function reads its hyperparameters from a file
         static = [(Place("hyperparameters", number, key=name), name) for name in definition.hyperparameters]
         tuned = [
-            (Place("range_name", number, i, each.name), each.name) for i, each in enumerate(definition.ranges)
+            (Place("range_name", number, i, each.name), each.name)
+            for i, each in enumerate(definition.ranges)
+            if each.name  # a space refuses it otherwise
         ]
         for place, name in static + tuned:
             if not name:

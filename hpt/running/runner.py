@@ -23,6 +23,7 @@ from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob, trai
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
 from hpt.running.attempts import PATIENCE, Attempts
+from hpt.running.endings import all_failed, hopeless, last_status, ran_out, without_value
 from hpt.running.frequent_reports import FrequentReports
 from hpt.running.reading import LogReader, Reading
 from hpt.running.warn import silent, warn
@@ -34,9 +35,6 @@ from hpt.search.numbers import counted
 from hpt.search.trial import Decision, TrialStatus
 from hpt.search.tuner import Tuner
 from hpt.storage.base import Lease, Storage
-
-FAILURES_WITHOUT_SUCCESS = 5
-"""This many failed training jobs with none succeeded end the tuning job as Failed (behaviour 4.1)."""
 
 _SLACK = 1.0
 """Seconds before a wait is over from which it is looked at exactly, since sums of times are rounded."""
@@ -254,11 +252,12 @@ class TuningJobRunner:
         """Record the phases the attempt went through since it was last looked at.
 
         Once it is to stop, an earlier phase is not recorded any more. That it stops though nobody asked means
-        that its time is up.
+        that its time is up, or that somebody outside stops it.
         """
+        limit = self.config.definition_of(job.definition).max_runtime_seconds
         for phase, time in sorted(update.times.items(), key=lambda entry: entry[1]):
             stopping = job.status is TrialStatus.STOPPING
-            if phase == "Stopping" and not job.stop_reason:
+            if phase == "Stopping" and not job.stop_reason and ran_out(job, update, time, limit):
                 self._emit(ev.StopDecided(time, job.number, StopReason.DEADLINE))
             elif phase not in PHASES or phase == "Stopping" or job.entered(phase):
                 continue
@@ -306,9 +305,9 @@ class TuningJobRunner:
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
-            status, secondary = TrialStatus.STOPPED, _stopped(job)
+            status, secondary = TrialStatus.STOPPED, last_status(job)
         elif job.stop_reason == StopReason.RULE and exit.exit_code != 0:
-            status, secondary = TrialStatus.STOPPED, _stopped(job)  # what failed was to have ended before
+            status, secondary = TrialStatus.STOPPED, last_status(job)  # what failed was to have ended before
         else:
             status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
             secondary = str(status)
@@ -355,7 +354,7 @@ class TuningJobRunner:
             definition = self.config.definition_of(job.definition)
             limit = definition.max_runtime_seconds
             if job.stop_reason or self.state.criterion:
-                self._end_trial(job, self._clock(), TrialStatus.STOPPED, _stopped(job))
+                self._end_trial(job, self._clock(), TrialStatus.STOPPED, last_status(job))
             elif limit is not None and job.ran >= limit:
                 self._end_trial(job, self._clock(), TrialStatus.STOPPED, str(StopReason.DEADLINE))
             elif job.lost > definition.retry_attempts:
@@ -382,17 +381,11 @@ class TuningJobRunner:
         if status is TrialStatus.FAILED:
             value = None
         elif value is None:
-            reason = self._without_value(job, metric, exit)
+            reason = without_value(job, metric, exit)
         elif not isfinite(value):
             reason, value = f"the last value of the objective metric {metric!r} was {value}", None
         model = (exit and exit.model) or ""
         self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
-
-    def _without_value(self, job: TrainingJob, metric: str, exit: Exit | None) -> str:
-        """Why a training job that did not fail has no value."""
-        if job.training_start is None and (exit is None or exit.started is None):
-            return "stopped before the program started"
-        return f"printed no value of the objective metric {metric!r}"
 
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""
@@ -412,7 +405,7 @@ class TuningJobRunner:
             return
         if state.criterion:
             self._end_job(state.criterion)
-        elif self._hopeless():
+        elif hopeless(self.state):
             self._end_job(NO_SUCCESS)
         elif limits.max_jobs is not None and state.launched >= limits.max_jobs:
             self._end_job(MAX_JOBS)
@@ -440,7 +433,7 @@ class TuningJobRunner:
         status, reason = JobStatus.COMPLETED, ""
         if criterion == STOP_REQUESTED:
             status = JobStatus.STOPPED
-        elif criterion == NO_SUCCESS or self._all_failed():
+        elif criterion == NO_SUCCESS or all_failed(self.state):
             status = JobStatus.FAILED
             failed = self.state.objective_counters["Failed"]
             last = next(
@@ -450,16 +443,6 @@ class TuningJobRunner:
                 f"; the last one: {last}" if last else ""
             )
         self._emit(ev.JobEnded(self._clock(), str(status), criterion, reason[:1024]))
-
-    def _hopeless(self) -> bool:
-        counters = self.state.objective_counters
-        return counters["Failed"] >= FAILURES_WITHOUT_SUCCESS and not counters["Succeeded"]
-
-    def _all_failed(self) -> bool:
-        """Whether no training job succeeded, and none was merely stopped before it could report."""
-        state = self.state
-        stopped, succeeded = state.training_counters["Stopped"], state.objective_counters["Succeeded"]
-        return state.launched > 0 and not succeeded and not stopped
 
     def _launch(self) -> None:
         """Fill free slots: first trials that were interrupted or lost, then new ones."""
@@ -472,7 +455,7 @@ class TuningJobRunner:
         free = limits.max_parallel_jobs - len(state.running)
         if limits.max_jobs is not None:
             free = min(free, limits.max_jobs - state.launched)
-        if free <= 0 or self._exhausted or self._hopeless():
+        if free <= 0 or self._exhausted or hopeless(self.state):
             return
         proposals = self._tuner.propose(free)
         self._exhausted = len(proposals) < free
@@ -530,8 +513,3 @@ class TuningJobRunner:
 
 def _key(job: TrainingJob) -> AttemptKey:
     return AttemptKey(job.name, job.attempt)
-
-
-def _stopped(job: TrainingJob) -> str:
-    """The last secondary status of a training job that was stopped."""
-    return str(StopReason.WAIT) if job.stop_reason == StopReason.WAIT else "Stopped"

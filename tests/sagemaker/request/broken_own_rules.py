@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.sagemaker.request.broken_rules import AUC, INTEGER, NAMES, OWN, SPECIFICATION, TIMES, Case
+from tests.sagemaker.request.broken_rules import (
+    AUC,
+    CONTINUOUS,
+    INTEGER,
+    NAMES,
+    OWN,
+    SPECIFICATION,
+    TIMES,
+    Case,
+)
 from tests.sagemaker.request.samples import GONE, JOB, RANGES, multi
 
 BROKEN_OTHERS = [
@@ -130,6 +139,46 @@ BROKEN_OTHERS = [
         f"{JOB}.OutputDataConfig.S3OutputPath",
         "'https://s3.amazonaws.com/bucket' is not a place that can be read; use s3://bucket/prefix",
         strict=True,
+    ),
+    Case(
+        "directories",
+        {f"{JOB}.InputDataConfig[1].ChannelName": ".."},
+        f"{JOB}.InputDataConfig[1].ChannelName",
+        "'..' cannot name a directory of data; rename the channel",
+    ),
+    Case(
+        "directories",
+        {f"{JOB}.InputDataConfig[1].ChannelName": "."},
+        f"{JOB}.InputDataConfig[1].ChannelName",
+        "'.' cannot name a directory of data; rename the channel",
+    ),
+    Case(
+        "names",
+        {f"{JOB}.StaticHyperParameters": {"num_round": "5", "a=b": "1"}},
+        f"{JOB}.StaticHyperParameters.a=b",
+        "'a=b' cannot be passed to a program, since `=` ends the name of an argument and of a variable; "
+        "rename it",
+    ),
+    Case(
+        "names",
+        {f"{CONTINUOUS}[0].Name": "a=b"},
+        f"{CONTINUOUS}[0].Name",
+        "'a=b' cannot be passed to a program, since `=` ends the name of an argument and of a variable; "
+        "rename it",
+    ),
+    Case(
+        "passing",
+        {f"{JOB}.StaticHyperParameters.sizes": "[" * 101 + "]" * 101},
+        f"{JOB}.StaticHyperParameters.sizes",
+        "its value is nested 101 levels deep, more than the 100 that can be read; flatten it, or put it into "
+        "a file",
+    ),
+    Case(
+        "passing",
+        {f"{JOB}.StaticHyperParameters": {"num_round": "5", **{f"p{i}": "x" * 2500 for i in range(40)}}},
+        f"{JOB}.StaticHyperParameters",
+        "they take 100366 bytes, more than the 100000 that can be passed to a program; put large values into "
+        "a file",
     ),
     Case(
         "uri",

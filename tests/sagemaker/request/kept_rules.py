@@ -107,6 +107,9 @@ KEPT = [
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": GONE}),  # reported, not printed
     Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
     Case("channels", {f"{JOB}.InputDataConfig[1]": channel("Train")}),
+    Case("directories", {f"{JOB}.InputDataConfig[1].ChannelName": "..."}),
+    Case("names", {f"{JOB}.StaticHyperParameters": {"num_round": "5", "-a b": "x=y"}}),
+    Case("passing", {f"{JOB}.StaticHyperParameters.sizes": "[" * 100 + "]" * 100}),
     Case("uri", {f"{JOB}.OutputDataConfig.S3OutputPath": "file:///srv/models"}),
     Case("required", {f"{JOB}.StaticHyperParameters.num_round": GONE, f"{INTEGER}[0].Name": "num_round"}),
     Case("grace", {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "0"}}),

@@ -1,0 +1,42 @@
+"""How a training job and a tuning job came to their end, from what is known of them."""
+
+from __future__ import annotations
+
+from hpt.executors.base import Exit, Update
+from hpt.job.state import JobState, TrainingJob
+from hpt.search.events import StopReason
+
+FAILURES_WITHOUT_SUCCESS = 5
+"""This many failed training jobs with none succeeded end the tuning job as Failed (behaviour 4.1)."""
+
+_SLACK = 1.0  # seconds, since sums of times are rounded
+
+
+def ran_out(job: TrainingJob, update: Update, time: float, limit: float | None) -> bool:
+    """Whether the limit on run time, in seconds, explains that the attempt began to stop at `time`."""
+    began = update.times.get("Training", time)
+    return limit is not None and time - began + job.ran >= limit - _SLACK
+
+
+def last_status(job: TrainingJob) -> str:
+    """The last secondary status of a training job that was stopped."""
+    return str(StopReason.WAIT) if job.stop_reason == StopReason.WAIT else "Stopped"
+
+
+def without_value(job: TrainingJob, metric: str, exit: Exit | None) -> str:
+    """Why a training job that did not fail has no value."""
+    if job.training_start is None and (exit is None or exit.started is None):
+        return "stopped before the program started"
+    return f"printed no value of the objective metric {metric!r}"
+
+
+def hopeless(state: JobState) -> bool:
+    """Whether so many training jobs failed, with none succeeded, that no more are started."""
+    counters = state.objective_counters
+    return counters["Failed"] >= FAILURES_WITHOUT_SUCCESS and not counters["Succeeded"]
+
+
+def all_failed(state: JobState) -> bool:
+    """Whether no training job succeeded, and none was merely stopped before it could report."""
+    stopped, succeeded = state.training_counters["Stopped"], state.objective_counters["Succeeded"]
+    return state.launched > 0 and not succeeded and not stopped
