@@ -27,7 +27,7 @@ from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
 from hpt.job.document import from_document, to_document
-from hpt.job.notes import check_notes
+from hpt.job.notes import check_notes, stop_requested
 from hpt.job.parents import Parent, inherit
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
@@ -289,13 +289,12 @@ class Session:
 
         Raises:
             JobNotFoundError: no such job. JobOwnedError: another living process runs it. StorageError: the
-            snapshot of its program is gone.
+            snapshot of a program that is still to run is gone.
         """
         lease = self.storage.acquire(name)
         try:
             record, events = self.storage.read(name)
             config = from_document(record.document)
-            require(config, self.job_directory(name))
             trials = self.job_directory(name) / "trials"
             executor = make_executor(LOCAL, trials, outlive=not self._ephemeral)
             try:
@@ -309,6 +308,8 @@ class Session:
                     boundary=boundary,
                     pace=Pace(READING),
                 )
+                if not runner.state.status.ended and not stop_requested(self.storage.notes(name)):
+                    require(config, self.job_directory(name))
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say
