@@ -116,7 +116,7 @@ def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "digest": manifest["digest"],
         "shared": [
             {"path": path, "target": target, "bytes": size, "why": why}
-            for path, target, size, why in manifest["shared"]
+            for path, target, size, why, _ in manifest["shared"]
         ],
         "left_out": [{"path": path, "why": why} for path, why in manifest["left_out"]],
     }
@@ -131,9 +131,12 @@ def _exceptions(
     manifest: Mapping[str, Any], left_out: Sequence[Sequence[str]], count: int, most: int
 ) -> Iterator[str]:
     """What is shared and what is left out, of which there are `count`."""
+    written = set(snapshot.changed_shared(manifest))
     shared = [
-        shown(path) + ("" if size is None else f" {bytes_of(size)}") + f" ({why})"
-        for path, _, size, why in manifest["shared"]
+        shown(path)
+        + ("" if size is None else f" {bytes_of(size)}")
+        + f" ({why}{', and has been written since' if path in written else ''})"
+        for path, _, size, why, _ in manifest["shared"]
     ]
     if shared:
         yield f"shares, not copied: {_some(shared, most)}"

@@ -7,7 +7,7 @@ A manifest says what there is, as JSON data:
     folders   [path, ...], each after the one above it
     files     [[path, mode, size, time in nanoseconds, sha256], ...]
     links     [[path, target], ...]: relative links within the folder
-    shared    [[path, target, size or null, why], ...]: links to what was not copied
+    shared    [[path, target, ...], ...]: links to what was not copied
 
 Standard library only: the supervisor imports this.
 """

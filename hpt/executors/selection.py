@@ -60,12 +60,13 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every training job sees in its place through a link to `target`. size: of a file, else None."""
+    """What every training job sees in its place through a link to `target`. size, time: of a file, else None."""
 
     path: str
     target: str
     size: int | None
     why: str
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,7 @@ class _Folder:
     @property
     def entries(self) -> int:
         """Everything in it, whether copied or linked, that a training job gets an entry for."""
-        each = self.walk()
-        return sum(1 + len(f.files) + len(f.links) + len(f.shared) for f in each) - 1
+        return sum(1 + len(f.files) + len(f.links) + len(f.shared) for f in self.walk()) - 1
 
     @property
     def size(self) -> int:
@@ -224,9 +224,7 @@ class _Selector:
 
     def select(self) -> Selection:
         own = self._own()
-        entries, size = self.limits.entries, self.limits.total
-        if self.common:
-            entries = self.limits.common
+        entries, size = self.limits.common if self.common else self.limits.entries, self.limits.total
         if self.everything:
             entries = size = 1 << 62
         alone = ""
@@ -325,7 +323,7 @@ class _Selector:
             folder.left_out.append(LeftOut(file.path, "it may not be read"))
         elif file.size > self.limits.file and not self.everything:
             budget.spend(0)
-            folder.shared.append(Shared(file.path, file.origin, file.size, "it is large"))
+            folder.shared.append(Shared(file.path, file.origin, file.size, "it is large", file.time))
         else:
             budget.spend(file.size)
             folder.files.append(file)

@@ -264,7 +264,7 @@ def _read(source: Source, new: str | None) -> dict[str, Any]:
         "folders": selection.folders,
         "files": rows,
         "links": selection.links,
-        "shared": [[each.path, each.target, each.size, each.why] for each in selection.shared],
+        "shared": [[each.path, each.target, each.size, each.why, each.time] for each in selection.shared],
         "left_out": left_out[:_LISTED],
         "left_out_count": len(left_out),
     }
@@ -356,6 +356,22 @@ def _sync_all(place: Path) -> None:
             raise OSError(number, os.strerror(number))
     finally:
         os.close(fd)
+
+
+def changed_shared(manifest: Mapping[str, Any]) -> list[str]:
+    """The paths of large files that are shared and have been written since the snapshot was taken."""
+    changed = []
+    for path, target, size, _, written in manifest["shared"]:
+        if written is None:
+            continue
+        try:
+            found = os.stat(target)
+        except OSError:
+            changed.append(path)
+            continue
+        if (found.st_size, found.st_mtime_ns) != (size, written):
+            changed.append(path)
+    return changed
 
 
 def unreadable(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -379,7 +379,7 @@ class Session:
 
         Raises:
             JobNotFoundError: no such job. JobOwnedError: another living process runs it. StorageError: the
-            snapshot of its program is gone.
+            snapshot of a program that is still to run is gone.
         """
         lease = self.storage.acquire(name)
         try:
@@ -387,7 +387,6 @@ class Session:
             config = read_config(record.name, record.document)
             read_state(config, record.created, events)  # before anything is started for a damaged job
             directory = self.job_directory(name)
-            require(config, directory)
             clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
             executor = make_executor(
                 LOCAL,
@@ -409,6 +408,8 @@ class Session:
                     boundary=boundary,
                     pace=Pace(READING),
                 )
+                if not runner.state.status.ended and not stop_requested(self.storage.notes(name)):
+                    require(config, self.job_directory(name))
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say

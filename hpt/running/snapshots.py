@@ -134,7 +134,7 @@ def changed_since(config: JobConfig, root: Path, directory: Path) -> list[str]:
         except InputError as error:
             notes.append(f"{runs}, and that alone: {error}")
             continue
-        if names := snapshot.changes(taken.manifest, now):
+        if names := [*snapshot.changes(taken.manifest, now), *snapshot.changed_shared(taken.manifest)]:
             notes.append(
                 f"the program or files beside it have changed since ({_listed(names)}): {runs}; for the "
                 "program as it is now, choose another name"
@@ -152,7 +152,7 @@ def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
         )
     shared = [
         shown(path) + ("" if size is None else f" ({bytes_of(size)})")
-        for path, _, size, why in manifest["shared"]
+        for path, _, size, why, _ in manifest["shared"]
         if "channel" not in why
     ]
     if shared:
@@ -168,7 +168,14 @@ def messages(source: Source, manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _warnings(source: Source, taken: Snapshot) -> Iterator[str]:
-    """Where the program looks for files above its own folder, from where it lies: a copy lies elsewhere."""
+    """Where the program may look for files elsewhere than in its own folder: its copy does not find them."""
+    place = Path(source.folder) / source.entry
+    beside = place.resolve().parent
+    if place.is_symlink() and beside != place.parent.resolve():
+        yield (
+            f"{source.entry} is a link to a program in {beside}: training jobs run a copy of it beside the "
+            f"files of {source.folder}, not of that folder"
+        )
     try:
         with (taken.directory / snapshot.FILES / source.entry).open(encoding="utf-8") as file:
             lines = file.read(_MOST_READ).splitlines()

@@ -149,6 +149,10 @@ def test_a_missing_snapshot_is_an_error_before_anything_runs(session: Session, p
         session.run("job").follow()
     assert session.load("job")[2].launched == 0
     assert session.storage.read("job")[0].owner_pid is None
+    session.run("job").stop()
+    session.run("job").follow()  # to stop it, and to look at it later, it is not needed
+    session.run("job").follow()
+    assert session.load("job")[2].status == "Stopped"
 
 
 def test_a_program_that_is_not_there_is_refused_and_nothing_is_made(session: Session, project: Path) -> None:
@@ -241,7 +245,11 @@ def test_state_results_and_channels_beside_the_program_are_not_copied(project: P
 
 def test_what_is_shared_or_missing_is_said_once(session: Session, project: Path) -> None:
     os.truncate(os.open(project / "weights.bin", os.O_CREAT | os.O_WRONLY), 20_000_000)
-    [note] = session.start(config(project / "train.sh"), request={"x": 1}).notes
+    run = session.start(config(project / "train.sh"), request={"x": 1})
+    [note] = run.notes
+    assert session.program_notes("job") == []
+    os.utime(project / "weights.bin", (1, 1))
+    assert "have changed since (weights.bin)" in session.program_notes("job")[0]
     assert note == (
         f"weights.bin (20.0 MB) in {project} is shared by all training jobs, not copied: one that writes "
         "there changes it for all, and for you"
@@ -277,6 +285,15 @@ def test_a_program_that_looks_above_its_folder_is_told(
         return
     assert f"{name}, line {line}, looks above its own folder" in notes[0]
     assert f"sagemaker_submit_directory: {project.parent} and sagemaker_program: project/{name}" in notes[0]
+
+
+def test_a_program_that_is_a_link_to_another_folder_is_told(session: Session, project: Path) -> None:
+    (project / "linked").mkdir()
+    (project / "linked" / "train.sh").symlink_to("../train.sh")
+    [note] = session.start(config(project / "linked" / "train.sh"), request={"x": 1}).notes
+    assert f"train.sh is a link to a program in {project}" in note
+    (project / "same.sh").symlink_to("train.sh")
+    assert not session.start(replace(config(project / "same.sh"), name="other"), request={"x": 1}).notes
 
 
 def test_sizes_and_paths_are_shown_to_people() -> None:
