@@ -16,7 +16,7 @@ from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
-from hpt.errors import InputError, JobOwnedError
+from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
@@ -133,7 +133,7 @@ def describe(options: Namespace) -> int:
 def delete(options: Namespace) -> int:
     """Delete jobs with their files, once the user agrees. All names are looked at before anything is done."""
     session = Session(options.state)
-    names = list(dict.fromkeys(session.storage.record(name).name for name in options.names))
+    names = list(dict.fromkeys(_deletable(session, name) for name in options.names))
     if not options.yes:
         _ask_to_delete(session, names)
     for name in names:
@@ -144,15 +144,41 @@ def delete(options: Namespace) -> int:
     return codes.COMPLETED
 
 
+def _deletable(session: Session, name: str) -> str:
+    """The name of a stored job as it was given to it; of one that cannot be read, as it was typed.
+
+    Raises:
+        JobNotFoundError: no job of that name is stored. JobOwnedError: a living process runs it.
+    """
+    try:
+        record = session.storage.record(name)
+    except StorageError as error:
+        if error.problem in (StorageProblem.DAMAGED, StorageProblem.NEWER):
+            return name.lower()
+        raise
+    if record.owner_pid is not None:
+        raise JobOwnedError(
+            f"tuning job {record.name!r} is run by process {record.owner_pid}; wait for it",
+            record.owner_pid,
+            name=record.name,
+            root=str(session.root),
+            reachable=True,
+        )
+    return record.name
+
+
 def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
-    """Raises InputError unless somebody at a terminal agrees."""
+    """Raises InputError unless the answer on standard input is yes."""
     for name in names:
         print(f"{name}: {session.job_directory(name)}", file=sys.stderr)
-    if not sys.stdin or not sys.stdin.isatty():
-        raise InputError("nobody can be asked whether to delete this; add --yes, and nothing is asked")
     what = quantity(len(names), "tuning job")
     print(f"delete {what} with logs and models for good? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    answer = sys.stdin.readline() if sys.stdin else ""
+    if not answer.endswith("\n"):
+        print(file=sys.stderr)
+    if not answer:
+        raise InputError("nobody answered, and nothing was deleted; add --yes to delete without a question")
+    if answer.strip().lower() not in ("y", "yes"):
         raise InputError("nothing was deleted")
 
 

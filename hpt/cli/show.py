@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -121,10 +121,8 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
         )
         print(f"warm start  results of parents, {config.warm_start.type}: {given}")
-    if config.completion.max_not_improving is not None and view.not_improving:
-        row = quantity(view.not_improving, "final objective")
-        but = "" if view.not_improving <= view.since_best else "; the best did, but by less"
-        print(f"            {row} in a row did not improve on the best before by 1 % or more{but}")
+    for line in _progress(view):
+        print(f"            {line}")
     if view.converged is not None:
         print(f"converged   {moment(view.converged)}; further gains of more than 1 % are unlikely")
     for each in config.definitions:
@@ -144,7 +142,7 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
         print("best        none yet" if not view.status.ended else "best        none")
         print(f"directory   {directory / 'trials'}")
         return
-    best_trial(view.best, place(view, view.best))
+    best_trial(view.best)
     if simulated:
         return
     print(f"  model     {view.best.model or 'this training job left no model'}")
@@ -164,6 +162,22 @@ def without_success(view: JobView) -> str:
     return f"no training job has a usable objective{f'; the last one: {last}' if last else ''}"
 
 
+def _progress(view: JobView) -> Iterator[str]:
+    """Which training job is the best, and how long none has been better."""
+    if view.best is None or not view.since_best:
+        return
+    since = quantity(view.since_best, "later final objective")
+    yield f"training job {view.best.number} is the best; {since} {_is(view.since_best)} no better"
+    if view.config.completion.max_not_improving is not None and view.not_improving:
+        row = quantity(view.not_improving, "final objective")
+        but = "" if view.not_improving <= view.since_best else "; the best did, but by less"
+        yield f"{row} in a row did not improve on the best before by 1 % or more{but}"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def _extension(change: JobExtended) -> str:
     """`from 20 to 60 training jobs at 2026-11-30 22:05`."""
     what = []
@@ -176,23 +190,6 @@ def _extension(change: JobExtended) -> str:
             what.append(f"from {old:g} to {new:g} {unit}")
     when = datetime.fromtimestamp(change.time).strftime("%Y-%m-%d %H:%M:%S")
     return f"{', '.join(what) or 'within the same limits'} at {when}"
-
-
-def place(view: JobView, best: TrialView) -> str:
-    """`number 14 of 20, 6 ended since and none is better`."""
-    which, count = f"number {best.number} of {view.launched}", since(view, best)
-    if not count:
-        return which
-    return f"{which}, {count} ended since and {'is not' if count == 1 else 'none is'} better"
-
-
-def since(view: JobView, best: TrialView) -> int:
-    """How many training jobs have ended since the best one ended."""
-    ended = best.training_end or 0.0
-    return sum(
-        trial.status.ended and (trial.training_end or 0.0, trial.number) > (ended, best.number)
-        for trial in view.trials
-    )
 
 
 def moment(time: float) -> str:
@@ -215,9 +212,9 @@ def counters(view: JobView, record: JobRecord | None = None) -> str:
     )
 
 
-def best_trial(best: TrialView, which: str = "") -> None:
-    """Print its name, its objective and its hyperparameters. which: its place among the others."""
-    print(f"best        {best.name}{f' ({which})' if which else ''}")
+def best_trial(best: TrialView) -> None:
+    """Print its name, its objective and its hyperparameters."""
+    print(f"best        {best.name}")
     if best.definition is not None:
         print(f"  definition {best.definition}")
     print(f"  {best.metric} = {best.value!r}")

@@ -201,7 +201,7 @@ def charges(view: JobView, price: float) -> tuple[float, int]:
 
 
 def _print(simulation: Simulation, seconds: float, price: float) -> None:
-    from hpt.cli.show import best_trial, counters, place, without_success
+    from hpt.cli.show import best_trial, counters, without_success
     from hpt.job.billing import savings_percent
     from hpt.job.plural import quantity
     from hpt.running.progress import duration
@@ -225,7 +225,7 @@ def _print(simulation: Simulation, seconds: float, price: float) -> None:
             f"{training:.0f}, {saved:.0f} % saved"
         )
     if view.best is not None:
-        best_trial(view.best, place(view, view.best))
+        best_trial(view.best)
 
 
 def _print_trials(simulation: Simulation, options: Namespace) -> None:

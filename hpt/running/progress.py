@@ -65,7 +65,7 @@ def stopped(reason: str, verdict: Verdict | None) -> str:
     if not reason or verdict is None:
         return reason
     if verdict.rule == MAX_RESOURCE_REACHED:
-        return f"reached {verdict.rule} at report {verdict.report}"
+        return f"{reason}: reached {verdict.rule} at report {verdict.report}"
     line = f"{reason} by {verdict.rule} at report {verdict.report}"
     if verdict.value is None or verdict.threshold is None:
         return line
@@ -120,7 +120,8 @@ class PlainProgress:
             case ev.AttemptCreated():
                 return f"{jobs[event.number].name}  started again (attempt {event.attempt})"
             case ev.StopDecided():
-                return f"{jobs[event.number].name}  being stopped ({stopped(event.reason, event.verdict)})"
+                why = stopped(event.reason, event.verdict).removeprefix(event.reason)
+                return f"{jobs[event.number].name}  being stopped ({event.reason}){why}"
             case ev.AttemptEnded():
                 message = printable(" ".join(event.message.split()), keep="")
                 return f"{jobs[event.number].name}  {event.outcome.lower()} {message}".rstrip()

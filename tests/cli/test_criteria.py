@@ -65,7 +65,7 @@ def test_a_target_ends_the_job_and_describe_says_how_far_it_came(hpt: Command) -
     )
     out, err = hpt("tune", str(job))
     assert "tuning job  job  Completed (BestObjectiveNotImproving)" in out
-    assert "(number 1 of 4, 3 ended since and none is better)\n" in out
+    assert "training job 1 is the best; 3 later final objectives are no better" in out
     assert "3 final objectives in a row did not improve on the best before by 1 % or more\n" in out
     assert "stopping the tuning job (BestObjectiveNotImproving)" in err
     described = hpt.describe("job")
