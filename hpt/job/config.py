@@ -213,7 +213,7 @@ class HyperbandConfig:
     def __post_init__(self) -> None:
         check_count("max_resource", self.max_resource)
         check_count("min_resource", self.min_resource)
-        self.rule(0)
+        object.__setattr__(self, "eta", self.rule(0).eta)
 
     def rule(self, seed: int) -> SuccessiveHalving:
         """The stopping rule of a job with that seed."""
@@ -237,7 +237,7 @@ class EarlyStopping:
     compare: str = SURVIVORS
 
     def __post_init__(self) -> None:
-        self.rule(None)
+        object.__setattr__(self, "step_fraction", self.rule(None).step_fraction)
 
     def rule(self, max_jobs: int | None) -> MedianRule:
         """The stopping rule of a job of so many training jobs."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from hpt.host.terminal import printable
+from hpt.job.completion import NOT_IMPROVING
 from hpt.job.state import TrainingJob
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
@@ -130,6 +131,17 @@ class PlainProgress:
                 total = runner.config.limits.max_jobs
                 return f"{outcome(runner, jobs[event.number])}  [{ended}{f'/{total}' if total else ''}]"
             case ev.JobStopRequested():
-                return f"stopping the tuning job ({event.criterion})"
+                return f"stopping the tuning job ({event.criterion}){_since_best(runner, event.criterion)}"
             case _:
                 return ""
+
+
+def _since_best(runner: TuningJobRunner, criterion: str) -> str:
+    """How a job that does not improve stands: which training job is the best, and how many came since."""
+    state = runner.state
+    if criterion != NOT_IMPROVING or state.best is None:
+        return ""
+    since = "1 since is" if state.since_best == 1 else f"{state.since_best} since are"
+    row = state.longest_not_improving
+    small = "" if state.since_best >= row else f"; the last {row} gained less than 1 % each time"
+    return f": training job {state.best.number} is the best, {since} no better{small}"

@@ -9,7 +9,7 @@ from math import inf, isfinite
 
 from hpt.errors import InputError
 from hpt.search.history import History
-from hpt.search.numbers import check_count
+from hpt.search.numbers import check_count, real_number
 from hpt.search.stopping.successive_halving import in_own_sign, minimised
 from hpt.search.trial import Decision, ObjectiveType, Report, Trial, Verdict
 
@@ -54,9 +54,10 @@ class MedianRule:
         self.compare = compare
         for what, count in (("min_trials", min_trials), ("min_steps", min_steps)):
             check_count(what, count)
-        if not isinstance(step_fraction, int | float) or not 0 <= step_fraction <= 1:
+        fraction = real_number(step_fraction, "step_fraction", "give one from 0 to 1")
+        if not 0 <= fraction <= 1:
             raise InputError(f"step_fraction {step_fraction!r} is not a number from 0 to 1; give one")
-        self.min_trials, self.min_steps, self.step_fraction = min_trials, min_steps, float(step_fraction)
+        self.min_trials, self.min_steps, self.step_fraction = min_trials, min_steps, fraction
         self._cache: _Averages | None = None
 
     @classmethod

@@ -9,7 +9,7 @@ from math import ceil, inf, isfinite
 
 from hpt.errors import InputError
 from hpt.search.history import History
-from hpt.search.numbers import is_finite_number
+from hpt.search.numbers import is_finite_number, real_number
 from hpt.search.strategies.randomness import BRACKET, check_seed, generator
 from hpt.search.trial import Decision, ObjectiveType, Trial, Verdict
 
@@ -81,10 +81,11 @@ class SuccessiveHalving:
             raise InputError(
                 f"min_resource {min_resource!r} is above max_resource {max_resource!r}; swap them"
             )
-        if not is_finite_number(eta) or eta < 2:
+        factor = real_number(eta, "eta", "give one, such as 3")
+        if not (isfinite(factor) and factor >= 2):
             raise InputError(f"eta {eta!r} is not a number of 2 or more; give one, such as 3")
-        self.max_resource, self.min_resource, self.eta = max_resource, min_resource, eta
-        self.rungs = rung_levels(max_resource, min_resource, eta)
+        self.max_resource, self.min_resource, self.eta = max_resource, min_resource, factor
+        self.rungs = rung_levels(max_resource, min_resource, factor)
         most = len(self.rungs) + 1
         if type(brackets) is not int or not 1 <= brackets <= most:
             raise InputError(
