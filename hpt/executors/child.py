@@ -50,7 +50,7 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
     directory
         Its working directory.
     output
-        An open file that receives standard output and standard error.
+        An open file, or the end of a pipe, that receives standard output and standard error.
 
     Returns
     -------

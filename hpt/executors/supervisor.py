@@ -28,6 +28,7 @@ from hpt.executors import (
     record,
 )
 from hpt.executors import child as launch
+from hpt.executors.drain import Drain
 from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
@@ -167,12 +168,17 @@ class Supervisor:
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
-        pid = launch.launch(command, self.variables, directory, self.log)
+        drain = Drain(self.log)
+        try:
+            pid = launch.launch(command, self.variables, directory, drain.input)
+        finally:
+            drain.close_input()
         self._enter("Training")
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
         left = process.kill_descendants()
+        drain.finish()
         self._carry_metrics(last=True)
         self.index.note()
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result

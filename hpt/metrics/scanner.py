@@ -16,6 +16,11 @@ from hpt.metrics.safe.line_reader import Work
 MAX_LINE = 16 * 2**20
 """A longer line is cut into pieces of so many bytes, each matched as a line of its own."""
 
+APART = 4096
+"""Matches that are so many bytes apart are looked at one by one for the end of their line; where they are
+closer, all bytes are searched first.
+"""
+
 LINES = 32
 """So many lines are read with `re` before others may have a turn."""
 
@@ -134,8 +139,10 @@ class MetricScanner:
         """The matches of data[begin:stop], which is whole parts of lines (or the log's end)."""
         base = self._position - begin
         self._line.look(data, begin, stop, base)
-        rewritten = self._line.is_open or data.find(b"\r", begin, stop) >= 0
         for batch in self._definitions.scan(data, begin, stop, base):
+            done = self._position
+            many = len(batch.found) * APART > batch.done - done and not self._line.is_open
+            rewritten = not many or data.find(b"\r", done - base, batch.done - base) >= 0
             for matches in self._read(batch) if batch.lines else [cast("list[Match]", batch.found)]:
                 if isinstance(matches, Future):
                     yield matches

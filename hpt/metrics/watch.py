@@ -11,10 +11,10 @@ from hpt.metrics.cut_numbers import cut_number, how_to_read_whole
 from hpt.metrics.line import TAB_AS_TEXT, Match, decode, number
 from hpt.metrics.safe.cost import SearchCost
 
-LATEST = 32
+LATEST = 8
 """So many matches of a batch are looked at, the last ones."""
 
-SHARE, FREE = 0.02, 0.005
+SHARE, FREE = 0.02, 0.001
 """The part of the time that this may take, and seconds that it may take in any case."""
 
 

@@ -159,7 +159,9 @@ def test_dates_lie_at_most_a_second_apart_and_cover_every_byte(workshop: Worksho
 
 def test_a_removed_or_truncated_log_is_no_failure(workshop: Workshop) -> None:
     script = workshop.script("echo one; until [ -e $SM_HP_GO ]; do sleep 0.01; done; echo two")
-    for number, damage in enumerate((lambda path: path.unlink(), lambda path: os.truncate(path, 0))):
+    for number, (damage, log) in enumerate(
+        ((lambda path: path.unlink(), b"one\n"), (lambda path: os.truncate(path, 0), b"one\n\ntwo\n"))
+    ):
         go = workshop.directory / f"go-{number}"
         run = workshop.start(script, name=f"job-{number}", hyperparameters={"go": str(go)})
         workshop.says(run, b"one\n")
@@ -168,7 +170,25 @@ def test_a_removed_or_truncated_log_is_no_failure(workshop: Workshop) -> None:
         workshop.finish(run)
         assert run.exit is not None
         assert run.exit.exit_code == 0
-        assert run.log == b"one\n"
+        assert run.log == log  # one that was cut off goes on where it was
+
+
+@pytest.mark.parametrize("name", ["/dev/stderr", "/dev/stdout", "/proc/self/fd/1"])
+def test_a_program_cannot_cut_off_its_log(workshop: Workshop, name: str) -> None:
+    lines = "".join(f"echo epoch {i} loss=0.{i}\necho warning {i} > {name}\n" for i in range(5))
+    run = workshop.run(workshop.script(f"echo {'x' * 3000}\n{lines}echo end"))
+    assert run.exit is not None and run.exit.exit_code == 0
+    expected = "".join(f"epoch {i} loss=0.{i}\nwarning {i}\n" for i in range(5))
+    assert run.log.decode() == f"{'x' * 3000}\n{expected}end\n"
+
+
+def test_the_last_words_of_a_program_that_prints_much_are_read(workshop: Workshop) -> None:
+    run = workshop.run(
+        workshop.script("head -c 30000000 /dev/zero | tr '\\0' 'x'; echo; echo loss=0.1; exit 3")
+    )
+    assert run.exit is not None and run.exit.exit_code == 3
+    assert run.exit.reason.endswith("loss=0.1")
+    assert len(run.log) == 30_000_000 + 10 and run.log.endswith(b"\nloss=0.1\n")
 
 
 def test_phases_follow_the_program(workshop: Workshop) -> None:
