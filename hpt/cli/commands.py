@@ -38,6 +38,7 @@ def tune(options: Namespace) -> int:
     most = STRICT_LIMITS.warm_start_jobs if options.strict else None
     if options.check:
         with closing(session):
+            session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED

@@ -12,14 +12,12 @@ from dataclasses import replace
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from stat import S_ISDIR
 from typing import Any
 
 from hpt.errors import (
     InputError,
     JobExistsError,
     JobNotFoundError,
-    StateDirectoryError,
     StorageError,
     ValidationError,
 )
@@ -46,7 +44,7 @@ from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
 from hpt.search.events import ParentResult
 from hpt.storage.base import JobRecord
-from hpt.storage.place import close_state, state_directory
+from hpt.storage.place import check_directory, check_writable, close_state, state_directory
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -72,21 +70,17 @@ class Session:
     def __init__(self, state: str | os.PathLike[str] | None = None, *, ephemeral: bool = False) -> None:
         self.root = state_directory(state)
         self._ephemeral = ephemeral
-        try:
-            is_file = not S_ISDIR(self.root.stat().st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            is_file = False
-        except OSError as error:
-            reason = f"cannot be looked at ({error.strerror})"
-            raise StateDirectoryError(str(self.root), reason) from error
-        if is_file:
-            raise StateDirectoryError(str(self.root), "is a file")
+        check_directory(self.root)
         self.storage = SQLiteStorage(self.root)
         self.notes = close_state(self.root)
         """What the user should know about the state directory."""
 
     def close(self) -> None:
         self.storage.close()
+
+    def check_writable(self) -> None:
+        """Raises StateDirectoryError where no job can be kept."""
+        check_writable(self.root)
 
     def job_directory(self, name: str) -> Path:
         return self.root / name.lower()
@@ -142,6 +136,7 @@ class Session:
             if again is Again.SAME and (larger := growth(self.config(name), config)):
                 self.extend(name, **larger)
             return Run(self, name, notes=(*(notes or ()), *self.program_notes(name)), prepare=prepare)
+        check_writable(self.root)
         if request is None:
             check_config(config)
             check_places(config)

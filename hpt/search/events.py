@@ -297,6 +297,10 @@ def _is_string(value: object) -> bool:
     return isinstance(value, str)  # an enumeration's value is one too
 
 
+def _is_anything(value: object) -> bool:
+    return True  # a field of another kind, whose values nobody computes with
+
+
 def _is_boolean(value: object) -> bool:
     return type(value) is bool
 
@@ -330,7 +334,9 @@ def _check_of(name: str, annotation: str) -> Callable[[object], bool]:
         "bool": _is_boolean,
         "Config": _is_config,
         "Mapping[str, str]": _is_strings,
-    }.get(annotation, _is_string)
+        "str": _is_string,
+        **dict.fromkeys(("TrialStatus", "StopReason", "AttemptOutcome"), _is_string),
+    }.get(annotation, _is_anything)
 
 
 _CHECKS: dict[str, tuple[tuple[str, Callable[[object], bool], bool], ...]] = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from stat import S_ISDIR
 
-from hpt.errors import InputError, StateDirectoryError
+from hpt.errors import InputError, StateDirectoryError, StorageError, StorageProblem
 from hpt.host.private import close_to_others, is_shared_directory
 
 
@@ -19,6 +21,8 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
     directory = state if state is not None else os.environ.get("HPT_HOME") or "~/.hpt"
     if not os.fspath(directory):
         raise InputError("the state directory is given as ''; name one, or leave it out for the default")
+    if "\0" in str(directory):
+        raise InputError(f"the state directory {str(directory)!r} has a NUL character; name another")
     try:
         return Path(directory).expanduser().absolute()
     except RuntimeError as error:
@@ -28,6 +32,49 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
             f"the state directory {directory} starts at the working directory, which was deleted; "
             "go to another folder, or name an absolute path"
         ) from error
+
+
+LONGEST = 512 - len("/.deleted/.9999/job.sqlite-journal") - 32 - 1
+"""Bytes in the path of a state directory: SQLite takes paths of fewer than 512, and a job's name has 32."""
+
+
+def check_directory(root: Path) -> None:
+    """Raises StateDirectoryError where no state directory can be: its path is too long, or is a file's."""
+    try:
+        is_file = not S_ISDIR(root.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_file = False
+    except OSError as error:
+        reason = f"cannot be looked at ({error.strerror})"
+        raise StateDirectoryError(str(root), reason) from error
+    if is_file:
+        raise StateDirectoryError(str(root), "is a file")
+    if (length := len(os.fsencode(root))) > LONGEST:
+        reason = f"has a path of {length} bytes, more than the {LONGEST} that SQLite leaves for it"
+        raise StateDirectoryError(str(root), reason)
+
+
+def check_writable(root: Path) -> None:
+    """Check that a state directory, or its first job, can be made.
+
+    Raises:
+        StateDirectoryError: what should be a directory above it is none. StorageError: no permission.
+    """
+    place = root
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise StateDirectoryError(str(root), f"cannot be made, as {place} is no directory")
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        code = errno.EROFS if os.statvfs(place).f_flag & os.ST_RDONLY else errno.EACCES
+        raise StorageError(
+            "no job can be kept in the state directory",
+            path=str(root),
+            reason=f"{'' if place == root else f'{place}: '}{os.strerror(code)}",
+            fix="make it readable and writable",
+            problem=StorageProblem.FORBIDDEN,
+            root=str(root),
+        )
 
 
 def close_state(root: Path) -> tuple[str, ...]:
