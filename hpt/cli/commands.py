@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -17,9 +18,10 @@ from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
+from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
-from hpt.job.state import JobStatus
+from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
@@ -256,14 +258,26 @@ def _follow(session: Session, run: Run, options: Namespace) -> int:
         if close is not None:
             close()
     if interrupted:
-        running = len(session.load(run.name)[2].running)
+        config, _, state = session.load(run.name)
         print(
-            f"hpt: interrupted; {quantity(running, 'training job')} stopped. "
-            f"Go on with: {command(f'resume {run.name}', session.root)}",
+            f"hpt: interrupted; {quantity(len(state.running), 'training job')} stopped. "
+            f"{_time_left(config, state)}Go on with: {command(f'resume {run.name}', session.root)}",
             file=sys.stderr,
         )
         return codes.INTERRUPTED
     return _finish(session, run.name, options)
+
+
+def _time_left(config: JobConfig, state: JobState) -> str:
+    """That the time until a job is resumed counts, where its run time is limited."""
+    limit = config.limits.max_runtime_seconds
+    if limit is None:
+        return ""
+    left = max(0, math.ceil(state.created + limit - time.time()))
+    return (
+        f"The time until it goes on counts towards its MaxRuntimeInSeconds of {limit:g}: "
+        f"{quantity(left, 'second')} left. "
+    )
 
 
 def _finish(session: Session, name: str, options: Namespace, stopped: int = codes.STOPPED) -> int:

@@ -6,10 +6,11 @@ The results are copied when the job is created. Later changes of a parent have n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.draft import draft_of
 from hpt.job.plural import quantity
 from hpt.job.state import JobState, TrainingJob
 from hpt.job.warm_start import Projected, Projection, WarmStartType
@@ -39,6 +40,21 @@ def inherit(config: JobConfig, parents: Sequence[Parent], time: float) -> tuple[
         events += results
         summaries += lines
     return events, f"warm start ({config.warm_start.type}): {'; '.join(summaries)}"
+
+
+def combinations_left(config: JobConfig, results: Iterable[ParentResult]) -> int | None:
+    """How many combinations of a finite space its parents' results leave: one that counts as the job's own is
+    not launched again. None if the space is infinite.
+    """
+    total = draft_of(config).combinations
+    if total is None:
+        return None
+    tried = {
+        (result.definition, tuple(sorted(result.config.items())))
+        for result in results
+        if result.same and result.config is not None
+    }
+    return total - len(tried)
 
 
 def same_program(config: JobConfig, parent: JobConfig) -> str:

@@ -29,7 +29,7 @@ from hpt.job.config_warnings import config_warnings
 from hpt.job.document import to_document
 from hpt.job.extension import extended, extension
 from hpt.job.notes import GO_ON, check_notes, stop_requested
-from hpt.job.parents import Parent, inherit
+from hpt.job.parents import Parent, combinations_left, inherit
 from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
@@ -244,7 +244,8 @@ class Session:
         jobs of the parents and the job together. None: take every result that fits the job's space.
 
         Raises:
-            ValidationError: there is no such parent, or it cannot be one.
+            ValidationError: there is no such parent, or it cannot be one; by the rules of the service also
+                where the parents leave fewer combinations than training jobs are asked for.
         """
         if config.warm_start is None:
             return [], ()
@@ -259,7 +260,12 @@ class Session:
         if broken is not None:
             raise ValidationError([broken])
         events, note = inherit(config, parents, created)
-        return events, (note,)
+        short = parent_rules.too_few_left(config, combinations_left(config, events))
+        if short is None:
+            return events, (note,)
+        if warm_start_jobs is not None and not config.autotune:
+            raise ValidationError([short])
+        return events, (note, f"the job ends early: {short.message}")
 
     def holds(self, name: str) -> bool:
         """Whether a job of that name, in any case, is stored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import subprocess
@@ -86,3 +87,27 @@ def test_while_another_process_stops_the_job(hpt: Command) -> None:
     assert "the request to stop tuning job job stays in force" in said(process)
     owner.communicate(timeout=60)
     assert owner.returncode == 3
+
+
+@pytest.mark.parametrize("limit", [None, 900])
+def test_a_pause_counts_towards_the_run_time_of_the_job(hpt: Command, limit: int | None) -> None:
+    """Whoever interrupts a job whose run time is limited is told what is left of it."""
+    limits = {"MaxNumberOfTrainingJobs": 4, "MaxParallelTrainingJobs": 2}
+    limits |= {} if limit is None else {"MaxRuntimeInSeconds": limit}
+    process = hpt.start("tune", str(hpt.slow(hpt.job(ResourceLimits=limits), 1.0)), "--quiet")
+    wait_until(lambda: hpt.runs.exists())
+    process.send_signal(signal.SIGINT)
+    last = said(process).splitlines()[-1]
+    found = re.search(
+        r"counts towards its MaxRuntimeInSeconds of 900: (\d+) seconds left\. Go on with: ", last
+    )
+    assert (found is not None) == (limit is not None)
+    assert found is None or 700 < int(found[1]) <= 900
+
+
+def test_limits_of_the_service_with_local_paths(hpt: Command) -> None:
+    path = str(hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 751, "MaxParallelTrainingJobs": 2}))
+    hpt("tune", path, "--check")
+    hpt("tune", path, "--check", "--limits", "local")
+    _, err = hpt("tune", path, "--check", "--limits", "amt", code=2)
+    assert "the limit on training jobs of a Random tuning job is 750" in err

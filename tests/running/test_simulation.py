@@ -21,8 +21,11 @@ from hpt.job.config import (
 )
 from hpt.job.decisions import make_search
 from hpt.job.state import JobState
+from hpt.job.transitions import whole_course
+from hpt.job.view import trial_view
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import Simulation, simulate
+from hpt.sagemaker.reply.document import full_training_job_document
 from hpt.search import events as ev
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import Config, Decision, ObjectiveType
@@ -72,7 +75,10 @@ def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
         if isinstance(event, ev.StopDecided):
             stopped.add(event.number)
         if isinstance(event, ev.Reported) and event.number not in stopped:
-            stops = isinstance(following, ev.StopDecided) and following.reason == ev.StopReason.RULE
+            stops = isinstance(following, ev.StopDecided) and following.reason in (
+                ev.StopReason.RULE,
+                ev.StopReason.MAX_RESOURCE,
+            )
             assert (tuner.judge(event.number) is Decision.STOP) == stops
 
 
@@ -92,6 +98,22 @@ def test_a_thousand_trials_of_hyperband_take_seconds() -> None:
     assert state.ended is not None and state.ended > 3600
     assert_replays(job, recorded)
     assert JobState.fold(ObjectiveType.MINIMIZE, 0.0, recorded).jobs == state.jobs
+
+
+def test_a_training_job_that_used_up_its_resource_was_not_stopped_early() -> None:
+    """Programs that would print 81 values are ended at 9, and given up at 1 and 3."""
+    runner, recorded = run(config("Hyperband", jobs=60, hyperband=HyperbandConfig(9)))
+    reasons: dict[int, set[str]] = {each.reports: set() for each in runner.state.jobs.values()}
+    for each in runner.state.jobs.values():
+        reasons[each.reports].add(str(each.stop_reason))
+        assert (str(each.status), each.secondary) == ("Stopped", "Stopped")
+        stopping = next(step for step in whole_course(each) if step.secondary == "Stopping")
+        why = "it has reached MaxResource" if each.reports == 9 else "stopped early by the tuning job"
+        assert stopping.message == f"Stopping the training job: {why}"
+    assert reasons == {1: {"EarlyStopped"}, 3: {"EarlyStopped"}, 9: {"MaxResourceReached"}}
+    found = trial_view(runner.config, runner.state.jobs[1])
+    assert full_training_job_document(found)["StopReason"] == found.stop_reason
+    assert JobState.fold(ObjectiveType.MINIMIZE, 0.0, recorded).jobs == runner.state.jobs
 
 
 def test_the_median_rule_spares_reports_and_keeps_the_best() -> None:
@@ -156,7 +178,7 @@ def test_a_program_that_goes_on_after_the_verdict_has_the_value_that_was_judged(
     [job] = runner.state.jobs.values()
     assert (str(job.status), job.reports, job.value) == ("Stopped", 3, 3.0)
     assert [point.value for point in job.curves["loss"]] == [5.0, 4.0, 3.0, 2.0, 1.0]
-    assert job.stop_reason == ev.StopReason.RULE
+    assert job.stop_reason == ev.StopReason.MAX_RESOURCE
 
 
 @pytest.mark.parametrize(

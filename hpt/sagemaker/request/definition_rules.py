@@ -85,6 +85,20 @@ def multi_form_parts(facts: Facts) -> Iterator[Broken]:
                 yield f"{definition.path}.{member}", "is missing, and each definition needs its own; add it"
 
 
+def more_at_once_than_in_all(facts: Facts) -> Iterator[Broken]:
+    """The service asks for it. Local jobs may; no more than the total are ever launched."""
+    limits = facts.resource_limits
+    total = limits.get("MaxNumberOfTrainingJobs")
+    if total is None and facts.strategy == "Grid":
+        total = facts.draft.combinations
+    parallel = limits["MaxParallelTrainingJobs"]
+    if not facts.paths and total is not None and parallel > total:
+        yield (
+            f"{CONFIG}.ResourceLimits.MaxParallelTrainingJobs",
+            f"{parallel} is above the {total} training jobs of all definitions together; lower it to {total}",
+        )
+
+
 def one_resource_config(facts: Facts) -> Iterator[Broken]:
     for definition in facts.definitions:
         plain, tuning = (

@@ -211,6 +211,22 @@ def check_parents(
     return None if most_jobs is None else too_many_jobs(config, parents, most_jobs)
 
 
+def too_few_left(config: JobConfig, left: int | None) -> Violation | None:
+    """The violation of V16 by a job whose parents leave it fewer combinations than the training jobs it asks
+    for, or None. Of a search that Autotune bounds, fewer are enough.
+    """
+    asked = config.limits.max_jobs
+    if left is None or asked is None or config.limits.max_jobs_is_quota or asked <= left:
+        return None
+    return Violation(
+        CODE,
+        f"{CONFIG}.ResourceLimits.MaxNumberOfTrainingJobs",
+        "V16",
+        f"the results of the parents leave {float(left)} combinations of the ranges, not enough for {asked} "
+        f"training jobs; lower it{f' to {left}' if left else ''}, or widen the ranges",
+    )
+
+
 def too_many_jobs(config: JobConfig, parents: Sequence[Parent], most: int) -> Violation | None:
     """The violation of W8, or None. A job without a number of training jobs counts as 0."""
     launched = sum(parent.state.launched for parent in parents)

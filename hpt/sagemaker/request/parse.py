@@ -28,6 +28,7 @@ from hpt.sagemaker.request.convert import (
     warm_start_request,
 )
 from hpt.sagemaker.request.facts import CONFIG, Facts
+from hpt.sagemaker.request.manifest import refuse_manifest
 from hpt.sagemaker.request.members import unsupported
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
@@ -142,6 +143,7 @@ def read_request(
         request = overrides.put_into(request)
     if not strict and isinstance(request, Mapping):
         request = fill_required(request)
+    refuse_manifest(request)
     plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if shape_violations:
         raise ValidationError(shape_violations, shape_violations.more)

@@ -61,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     every("V15"),
     every("V16"),
     every("end"),
+    Rule("parallel", parts.more_at_once_than_in_all),
     every("V17"),
     every("V18"),
     every("V19"),

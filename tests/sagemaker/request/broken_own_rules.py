@@ -12,7 +12,7 @@ from tests.sagemaker.request.broken_rules import (
     TIMES,
     Case,
 )
-from tests.sagemaker.request.samples import GONE, JOB, RANGES, multi
+from tests.sagemaker.request.samples import GONE, JOB, LIMITS, RANGES, multi
 
 BROKEN_OTHERS = [
     Case(
@@ -59,6 +59,13 @@ BROKEN_OTHERS = [
         OWN,
         f"{SPECIFICATION}.TrainingImage",
         f"'train.py' is not an image that runs here; give a built-in algorithm: {NAMES}",
+        strict=True,
+    ),
+    Case(
+        "parallel",
+        {f"{LIMITS}.MaxNumberOfTrainingJobs": 2, f"{LIMITS}.MaxParallelTrainingJobs": 3},
+        f"{LIMITS}.MaxParallelTrainingJobs",
+        "3 is above the 2 training jobs of all definitions together; lower it to 2",
         strict=True,
     ),
     Case(

@@ -458,7 +458,7 @@ BROKEN_NUMBERS = [
     ),
     Case(
         "V31",
-        {f"{LIMITS}.MaxParallelTrainingJobs": 101},
+        {f"{LIMITS}.MaxParallelTrainingJobs": 101, f"{LIMITS}.MaxNumberOfTrainingJobs": 101},
         f"{LIMITS}.MaxParallelTrainingJobs",
         "the limit on training jobs at once is 100, with present use of 0 and a requested increment of "
         "101; ask for 100 or fewer",

@@ -100,6 +100,12 @@ KEPT = [
         "counts",
         {**OWN, f"{SPECIFICATION}.MetricDefinitions": [AUC, *({**AUC, "Name": f"m{i}"} for i in range(199))]},
     ),
+    Case("parallel", {f"{LIMITS}.MaxNumberOfTrainingJobs": 2, f"{LIMITS}.MaxParallelTrainingJobs": 3}),
+    Case(
+        "parallel",
+        {f"{LIMITS}.MaxNumberOfTrainingJobs": 3, f"{LIMITS}.MaxParallelTrainingJobs": 3},
+        strict=True,
+    ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
     Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": [AUC]}),  # with a note
