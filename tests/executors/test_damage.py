@@ -60,6 +60,7 @@ NONSENSE = {
         "exit.json is not whole",
     ),
     "a pipe as end": ("mkfifo $A/exit.json; kill -9 $S", "exit.json cannot be read"),
+    "a log of nothing": ("truncate -s 1T $A/log; sleep 0.5", "its log was extended by more than 1073741824 "),
     "a killed supervisor": ("kill -9 $S; sleep 60", "its supervisor is gone"),
 }
 
