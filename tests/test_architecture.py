@@ -131,9 +131,8 @@ def test_an_executor_is_a_file_a_line_and_a_suite(package: Path, tmp_path: Path)
     (package / "executors" / "logged.py").write_text(LOGGED)
     factory = package / "executors" / "factory.py"
     insert(factory, "import LocalExecutor", "from hpt.executors.logged import LoggedExecutor")
-    insert(
-        factory, "LOCAL: lambda", '    "logged": lambda root, outlive: LoggedExecutor(root, outlive=outlive),'
-    )
+    line = "lambda root, outlive, clock, say: LoggedExecutor(root, outlive=outlive, clock=clock, say=say)"
+    insert(factory, "LOCAL: lambda", f'    "logged": {line},')
     (tmp_path / "test_logged.py").write_text(EXECUTOR_SUITE)
     suite = run(
         package, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", "test_logged.py", folder=tmp_path

@@ -179,7 +179,13 @@ class Attempt:
                 self._look()
             except checked.DamagedRecordError as error:
                 self.condemn(str(error))
-        chunk, whole = self._log.read(limit, since=self._times.get("Starting", 0.0))
+        since = self._times.get("Starting", 0.0)
+        try:
+            chunk, whole = self._log.read(limit, since=since)
+        except checked.DamagedRecordError as error:
+            self._exit = None
+            self.condemn(str(error))
+            chunk, whole = self._log.read(limit, since=since)
         ended = self._exit if whole else None
         if whole and not chunk.data and ended is None and self._phases_reported == self._phases_read:
             return None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from hpt.executors import record
 from hpt.executors.base import LogChunk
+from hpt.executors.checked import DamagedRecordError
 from hpt.host.clock import LATEST, SteadyClock
 from hpt.host.files import NO_FILE, open_file
+
+LARGEST_HOLE = 1 << 30
+"""Bytes that were never written: a program can truncate its output to any length, and reading takes hours."""
 
 _MOST_DATES = 1 << 18
 
@@ -24,6 +29,7 @@ class AttemptLog:
         self._index = f"{directory}/{record.INDEX}"
         self._clock = clock
         self._hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
+        self.given_up = False
         self._latest = 0.0  # of the times handed out
 
     def read(self, limit: int, *, since: float = 0.0) -> tuple[LogChunk, bool]:
@@ -34,10 +40,13 @@ class AttemptLog:
 
         Raises:
             OSError: it cannot be read now; nothing was handed out.
+            DamagedRecordError: the program extended it without printing; it is not read any further.
         """
         nothing = LogChunk(self.offset, b"")
         try:
             size = os.stat(self.path).st_size
+            if self.given_up:
+                return nothing, True
             if size <= self.offset or limit <= 0:
                 return nothing, size <= self.offset
             fd = open_file(self.path)
@@ -48,6 +57,9 @@ class AttemptLog:
                 return nothing, True
             raise
         try:
+            if size - self.offset > LARGEST_HOLE and self._hole(fd, size) > LARGEST_HOLE:
+                self.given_up = True
+                raise DamagedRecordError(f"its log was extended by more than {LARGEST_HOLE} bytes of nothing")
             data = os.pread(fd, limit, self.offset)
             written = os.fstat(fd).st_mtime - self._clock.lead()
         finally:
@@ -57,6 +69,13 @@ class AttemptLog:
         chunk = LogChunk(self.offset, data, self._dates(self.offset, end, written))
         self.offset = end
         return chunk, end >= size
+
+    def _hole(self, fd: int, size: int) -> int:
+        """How many bytes from the offset on were never written."""
+        try:
+            return os.lseek(fd, self.offset, os.SEEK_DATA) - self.offset
+        except OSError as error:  # ENXIO: nothing follows
+            return size - self.offset if error.errno == errno.ENXIO else 0
 
     def _dates(self, start: int, end: int, written: float) -> list[tuple[int, float]]:
         """The index's entries for bytes `start` to `end`; `written`: when the log was last written."""

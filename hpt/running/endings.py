@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hpt.executors.base import Exit, Update
 from hpt.job.state import JobState, TrainingJob
-from hpt.search.events import StopReason
+from hpt.search.events import AttemptOutcome, StopReason
 
 FAILURES_WITHOUT_SUCCESS = 5
 """This many failed training jobs with none succeeded end the tuning job as Failed (behaviour 4.1)."""
 
+_MOST_FROM_OUTSIDE = 5  # interruptions after which a stop that nobody decided is a loss
 _SLACK = 1.0  # seconds, since sums of times are rounded
 
 
@@ -16,6 +17,21 @@ def ran_out(job: TrainingJob, update: Update, time: float, limit: float | None) 
     """Whether the limit on run time, in seconds, explains that the attempt began to stop at `time`."""
     began = update.times.get("Training", time)
     return limit is not None and time - began + job.ran >= limit - _SLACK
+
+
+def taken_away(job: TrainingJob, exit: Exit) -> tuple[AttemptOutcome, int | None, str] | None:
+    """Outcome, exit code and reason of an attempt that another may follow; None where its training job ended.
+
+    A stop that the tuning job did not decide came from outside (a shutdown, another copy of the job) and
+    counts as an interruption; one that comes again and again, as a loss.
+    """
+    if exit.outcome in (AttemptOutcome.LOST, AttemptOutcome.PREEMPTED):
+        return AttemptOutcome(exit.outcome), None, exit.reason
+    if not exit.stopped or exit.timed_out or job.stop_reason not in ("", StopReason.INTERRUPTED):
+        return None
+    if not job.stop_reason and job.interrupted >= _MOST_FROM_OUTSIDE:
+        return AttemptOutcome.LOST, None, "it was stopped from outside again and again"
+    return AttemptOutcome.INTERRUPTED, exit.exit_code, ""
 
 
 def last_status(job: TrainingJob) -> str:

@@ -23,7 +23,7 @@ from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob, trai
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
 from hpt.running.attempts import PATIENCE, Attempts
-from hpt.running.endings import all_failed, hopeless, last_status, ran_out, without_value
+from hpt.running.endings import all_failed, hopeless, last_status, ran_out, taken_away, without_value
 from hpt.running.frequent_reports import FrequentReports
 from hpt.running.reading import LogReader, Reading
 from hpt.running.warn import silent, warn
@@ -227,10 +227,12 @@ class TuningJobRunner:
 
     def _decide_stop(self, job: TrainingJob, reason: StopReason, *, now: bool = False) -> None:
         """Stop a training job; its program, if it has one, once that is recorded."""
-        by_rule = reason is StopReason.RULE
+        by_rule = reason in (StopReason.RULE, StopReason.MAX_RESOURCE)
         time = self._clock()
         self._emit(
-            self._tuner.stop(job.number, time) if by_rule else ev.StopDecided(time, job.number, reason)
+            self._tuner.stop(job.number, time, reason)
+            if by_rule
+            else ev.StopDecided(time, job.number, reason)
         )
         if job.live:
             self._attempts.stop(_key(job), now=now)
@@ -290,15 +292,8 @@ class TuningJobRunner:
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
-        # A stop that this job did not decide came from outside (a shutdown, another copy of the job): the
-        # trial goes on.
-        undecided = job.stop_reason in ("", StopReason.INTERRUPTED)
-        interrupted = exit.stopped and not exit.timed_out and undecided
-        taken = exit.outcome in (AttemptOutcome.LOST, AttemptOutcome.PREEMPTED)
-        if taken or interrupted:
-            outcome, code, reason = AttemptOutcome(exit.outcome), None, exit.reason
-            if not taken:
-                outcome, code, reason = AttemptOutcome.INTERRUPTED, exit.exit_code, ""
+        if (taken := taken_away(job, exit)) is not None:
+            outcome, code, reason = taken
             kept = job.reports_within(exit.checkpoint)
             self._emit(ev.AttemptEnded(now, job.number, job.attempt, outcome, code, reason, kept))
             return  # whether the trial goes on is decided next

@@ -306,9 +306,13 @@ def _is_boolean(value: object) -> bool:
 
 
 def _is_config(value: object) -> bool:
-    return type(value) is dict and all(
-        type(each) in (str, bool) or each is None or _is_real(each) for each in value.values()
-    )
+    return type(value) is dict and all(map(_is_value, value.values()))
+
+
+def _is_value(value: object) -> bool:
+    if type(value) is list:  # a tuple
+        return all(map(_is_value, value))
+    return type(value) in (str, bool) or value is None or _is_real(value)
 
 
 def _is_strings(value: object) -> bool:
@@ -316,7 +320,7 @@ def _is_strings(value: object) -> bool:
 
 
 _TIMES = frozenset(("time", "created", "training_start", "training_end"))
-_COUNTS = frozenset(("number", "attempt", "cursor", "reports"))
+_COUNTS = frozenset(("number", "attempt", "cursor", "report", "reports"))
 _AMOUNTS = frozenset(("resource",))
 
 

@@ -8,6 +8,9 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 
 from hpt.executors.base import Exit
 from hpt.executors.local import LocalExecutor
-from tests.executors.conftest import PYTHON, Run, Workshop, supervisor_of, vanish
+from tests.executors.conftest import PYTHON, REPOSITORY, Run, Workshop, supervisor_of, vanish
 
 HEAD = "A=$(dirname $HPT_METRICS_FILE); S=$PPID; echo loss=0.5\n"
 
@@ -57,6 +60,7 @@ NONSENSE = {
         "exit.json is not whole",
     ),
     "a pipe as end": ("mkfifo $A/exit.json; kill -9 $S", "exit.json cannot be read"),
+    "a log of nothing": ("truncate -s 1T $A/log; sleep 0.5", "its log was extended by more than 1073741824 "),
     "a killed supervisor": ("kill -9 $S; sleep 60", "its supervisor is gone"),
 }
 
@@ -186,3 +190,25 @@ def test_an_end_that_the_program_wrote_is_not_believed_while_it_runs(workshop: W
     run = workshop.says(workshop.start(script), b"ready")
     other = workshop.again(run, LocalExecutor(workshop.root))
     assert _end(workshop.finish(other)).exit_code == 5
+
+
+def test_values_that_the_locale_cannot_encode_are_passed_in_utf_8(workshop: Workshop) -> None:
+    script = workshop.script('echo "$SM_HP_A $@"')
+    code = f"""
+        import sys
+        from pathlib import Path
+        from hpt.executors.base import Submission
+        from hpt.executors.local import LocalExecutor
+        from tests.executors.conftest import definition
+        executor = LocalExecutor(Path({str(workshop.root)!r}))
+        executor.submit(Submission("job-001", 1, {{"a": "\\u00fcber \\u20ac"}}, definition({str(script)!r})))
+        while not any(update.exit for update in executor.poll()):
+            pass
+        print(sys.getfilesystemencoding())
+    """
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True)
+    assert done.stdout != b"utf-8\n"
+    log = (workshop.root / "job-001/attempts/1/log").read_bytes()
+    assert log.decode() == "über € -a über €\n"

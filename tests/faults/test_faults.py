@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,49 @@ def test_tuner_of_a_job_with_a_stopping_rule_killed(
     if not job.read()[0].status.ended:
         assert job.run() == 0
     assert list(courses(job.assert_complete())) == undisturbed_courses[rule]
+
+
+def _loss(config: Mapping[str, Any]) -> float:
+    """What `counted.py` prints last for a configuration."""
+    return float(
+        (config["x"] - 0.3) ** 2 + 0.1 * abs(config["depth"] - 4) + 0.05 * (config["kind"] == "b") + 0.1 / 3
+    )
+
+
+@pytest.mark.parametrize(("parallel", "way"), [(3, "log lost"), (3, "copy"), (1, "copy")])
+def test_a_database_of_another_day_credits_no_result_to_another_configuration(
+    tmp_path: Path, parallel: int, way: str
+) -> None:
+    """What ran in between lies there, under the names of the training jobs that come next."""
+    job = FaultJob(tmp_path / "job", parallel=parallel, trials=12, pause=0.05 * parallel)
+    database = tmp_path / "job/faults/job.sqlite"
+    tuner = job.start()
+    _until_run(job, 4)
+    if way == "copy":
+        tuner.kill()
+        tuner.wait()
+        for path in database.parent.glob("job.sqlite*"):
+            shutil.copy(path, tmp_path / path.name)
+        tuner = job.start()
+    _until_run(job, 9)
+    tuner.kill()
+    tuner.wait()
+    for path in database.parent.glob("job.sqlite*" if way == "copy" else "job.sqlite-*"):
+        path.unlink()
+    for path in tmp_path.glob("job.sqlite*"):
+        shutil.copy(path, database.parent)
+    assert job.run() == 0
+    state = job.read()[0]
+    assert state.training_counters["Completed"] == 12
+    for trial in state.jobs.values():
+        assert trial.value == pytest.approx(_loss(trial.config)), trial.name
+
+
+def _until_run(job: FaultJob, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(job.runs_by_name()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("moment", random_moments(6, 1))
