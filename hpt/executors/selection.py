@@ -60,7 +60,7 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every training job sees in its place through a link to `target`. size, time: of a file, else None."""
+    """What every training job sees through a link to `target`. size, time: of a file, else None."""
 
     path: str
     target: str

@@ -39,6 +39,7 @@ FILES = "files"
 
 _FORMAT = 1
 _ROUNDS = 3
+_STALE = 3600.0  # seconds
 _PIECE = 1 << 20
 _LISTED = 1000
 _SYNCED = 32  # files; the whole file system beyond
@@ -125,6 +126,9 @@ def take(source: Source, place: Path) -> Snapshot:
 def _take(source: Source, place: Path) -> Snapshot:
     try:
         place.mkdir(parents=True, exist_ok=True)
+        for stale in place.glob(".*"):  # left by a process that was killed
+            if time.time() - stale.stat().st_mtime > _STALE:
+                shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=place) as new:
             manifest = _read(source, new)
             directory = place / manifest["digest"]
