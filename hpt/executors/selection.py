@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hpt.executors.ignore import IGNORE_FILE, Ignore
 from hpt.executors.places import COMMON_FOLDERS, SYSTEM_NAMES, is_environment
@@ -27,8 +28,7 @@ _MOST_LOOKED = 10
 """Times `Limits.entries` after which further subfolders are shared without a look."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Of what is copied: bytes of a file, bytes in all, files and folders in all. common: entries of a folder
     that holds more than one project."""
 
@@ -45,8 +45,7 @@ class ProgramMissingError(Exception):
     """The program is not there or cannot be read; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(NamedTuple):
     """A file to copy. path: within the folder; origin: where it is read, which differs for a link. mode: its
     permissions; time: of its last change, in nanoseconds. version: differs where its content may."""
 
@@ -58,9 +57,8 @@ class Copied:
     version: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What training jobs see in its place through a link to `target`. size, time: of a file, else None."""
+class Shared(NamedTuple):
+    """What every training job sees through a link to `target`. size, time: of a file, else None."""
 
     path: str
     target: str
@@ -69,8 +67,7 @@ class Shared:
     time: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     path: str
     why: str
 

@@ -11,25 +11,26 @@ program has the same digest anywhere, and `archive` packs it into the same bytes
 from __future__ import annotations
 
 import errno
-import gzip
 import hashlib
 import json
 import os
 import shutil
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpt.errors import InputError, StorageError, StorageProblem
 from hpt.executors.contract import ContractError, unpack
 from hpt.executors.copies import SnapshotError
 from hpt.executors.selection import IGNORED, LIMITS, Limits, ProgramMissingError, Selection, select
 from hpt.host.files import fsync_directory
+
+if TYPE_CHECKING:
+    from tarfile import TarFile
 
 PLACE = "program"
 """The folder of a job's snapshots, in its directory."""
@@ -39,6 +40,7 @@ FILES = "files"
 
 _FORMAT = 1
 _ROUNDS = 3
+_STALE = 3600.0  # seconds
 _PIECE = 1 << 20
 _LISTED = 1000
 _SYNCED = 32  # files; the whole file system beyond
@@ -125,6 +127,9 @@ def take(source: Source, place: Path) -> Snapshot:
 def _take(source: Source, place: Path) -> Snapshot:
     try:
         place.mkdir(parents=True, exist_ok=True)
+        for stale in place.glob(".*"):  # left by a process that was killed
+            if time.time() - stale.stat().st_mtime > _STALE:
+                shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=place) as new:
             manifest = _read(source, new)
             directory = place / manifest["digest"]
@@ -188,6 +193,9 @@ def archive(snapshot: Snapshot, target: Path) -> None:
         SnapshotError: a file is missing.
         OSError: the archive cannot be written.
     """
+    import gzip
+    import tarfile
+
     manifest = snapshot.manifest
     with (
         open(target, "wb") as file,
@@ -201,7 +209,9 @@ def archive(snapshot: Snapshot, target: Path) -> None:
             _pack(tar, snapshot.directory / FILES, path, row, link)
 
 
-def _pack(tar: tarfile.TarFile, files: Path, path: str, row: list[Any] | None, link: str | None) -> None:
+def _pack(tar: TarFile, files: Path, path: str, row: list[Any] | None, link: str | None) -> None:
+    import tarfile
+
     entry = tarfile.TarInfo(path)
     entry.mode = 0o755
     if link is not None:

@@ -29,7 +29,7 @@ from hpt.running.reading import LogReader, Reading
 from hpt.running.warn import silent, warn
 from hpt.search import events as ev
 from hpt.search.convergence import Convergence
-from hpt.search.events import AttemptOutcome, StopReason
+from hpt.search.events import BY_RULE, AttemptOutcome, StopReason
 from hpt.search.history import History
 from hpt.search.numbers import counted
 from hpt.search.trial import Decision, TrialStatus
@@ -227,7 +227,6 @@ class TuningJobRunner:
 
     def _decide_stop(self, job: TrainingJob, reason: StopReason, *, now: bool = False) -> None:
         """Stop a training job; its program, if it has one, once that is recorded."""
-        by_rule = reason in (StopReason.RULE, StopReason.MAX_RESOURCE)
         time = self._clock()
         self._emit(
             self._tuner.stop(job.number, time, reason)
@@ -276,7 +275,7 @@ class TuningJobRunner:
         objective = definition.objective.metric
         for metric, value, cursor, time in values:
             self._emit(ev.MetricLogged(time, job.number, job.attempt, metric, value, cursor))
-            if metric != objective or job.stop_reason in (StopReason.RULE, StopReason.MAX_RESOURCE):
+            if metric != objective or job.stop_reason in BY_RULE:
                 continue
             self._emit(ev.Reported(time, job.number, value, float(job.reports + 1)))
             if too_often := self._frequent.warning(definition, job.name, job.reports):
@@ -301,7 +300,7 @@ class TuningJobRunner:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:
             status, secondary = TrialStatus.STOPPED, last_status(job)
-        elif job.stop_reason == StopReason.RULE and exit.exit_code != 0:
+        elif job.stop_reason in BY_RULE and exit.exit_code != 0:
             status, secondary = TrialStatus.STOPPED, last_status(job)  # what failed was to have ended before
         else:
             status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
@@ -371,7 +370,7 @@ class TuningJobRunner:
     ) -> None:
         metric = self.config.definition_of(job.definition).objective.metric
         value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
-        if job.stop_reason == StopReason.RULE and job.reported is not None:
+        if job.stop_reason in BY_RULE and job.reported is not None:
             value = job.reported  # what the rule judged
         if status is TrialStatus.FAILED:
             value = None

@@ -38,6 +38,10 @@ class StopReason(StrEnum):
     """The tuner is to pause; the trial goes on later."""
 
 
+BY_RULE = (StopReason.RULE, StopReason.MAX_RESOURCE)
+"""What a stopping rule stops for."""
+
+
 class AttemptOutcome(StrEnum):
     """How an attempt ended."""
 

@@ -107,6 +107,14 @@ def test_an_archive_of_a_damaged_snapshot_is_an_error(folder: Path, tmp_path: Pa
         archive(taken, tmp_path / "a.tar.gz")
 
 
+def test_what_a_killed_process_left_is_removed_in_the_end(folder: Path, tmp_path: Path) -> None:
+    for name in (".old", ".new"):
+        (tmp_path / "program" / name / "files").mkdir(parents=True)
+    os.utime(tmp_path / "program" / ".old", (1, 1))
+    taken = take(source(folder), tmp_path / "program")
+    assert {path.name for path in (tmp_path / "program").iterdir()} == {".new", taken.digest}
+
+
 def test_a_damaged_snapshot_is_taken_anew(folder: Path, tmp_path: Path) -> None:
     taken = take(source(folder), tmp_path / "program")
     assert take(source(folder), tmp_path / "program").directory == taken.directory
