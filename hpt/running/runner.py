@@ -230,7 +230,7 @@ class TuningJobRunner:
         time = self._clock()
         self._emit(
             self._tuner.stop(job.number, time, reason)
-            if by_rule
+            if reason in BY_RULE
             else ev.StopDecided(time, job.number, reason)
         )
         if job.live:
