@@ -18,21 +18,23 @@ CHUNK = 1 << 20
 PATIENCE = 5.0
 """Seconds for what was printed last, once no process is left to print more."""
 
-_PAUSE = 0.2
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+FULL_DISK = 2.0
+"""Seconds that a program waits for room on a full disk."""
+
+_PAUSE = 0.1
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Drain:
-    """A pipe, and a thread that empties it into a log. While the disk is full, the program waits.
+    """A pipe, and a thread that empties it into a log.
 
     input: the end for the program. The thread ends when all processes have closed it, or the log cannot be
-    written any more; then printing fails.
+    written any more, as on a disk that stays full; then printing fails.
     """
 
     def __init__(self, log: int) -> None:
         self._log = log
         self._size = os.fstat(log).st_size
-        self._given_up = False
         output, self.input = os.pipe()
         try:
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, CHUNK)
@@ -48,8 +50,7 @@ class Drain:
 
     def finish(self) -> None:
         """Wait for the last that was printed; no process is left that prints."""
-        if not self._ended.acquire(timeout=PATIENCE):
-            self._given_up = True
+        self._ended.acquire(timeout=PATIENCE)
 
     def _run(self, output: int) -> None:
         try:
@@ -67,11 +68,13 @@ class Drain:
             os.ftruncate(self._log, self._size)
             data = b"\n" + data
         view = memoryview(data)
-        while view and not self._given_up:
+        patience = FULL_DISK
+        while view:
             try:
                 view = view[os.write(self._log, view) :]
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in _FULL or patience <= 0:
                     raise
                 time.sleep(_PAUSE)
+                patience -= _PAUSE
         self._size = os.fstat(self._log).st_size

@@ -168,7 +168,8 @@ class TuningJobRunner:
     def interrupt(self, *, now: bool = False) -> None:
         """Interrupt every running trial, with grace unless `now`, so that a resume continues it.
 
-        The job stays InProgress; step until `finished`.
+        The job stays InProgress; step until `finished`. With `now`, no line is waited for that another
+        process has to read.
         """
         self._interrupting = True
         self._attach()
@@ -180,6 +181,8 @@ class TuningJobRunner:
             elif now:
                 self._attempts.stop(key, now=True)
         if now:
+            for definitions in self._definitions.values():
+                definitions.lines.hurried = True
             self._commit_and_act()
 
     def abandon(self) -> None:

@@ -56,6 +56,8 @@ class LineReader:
         self._matcher = IsolatedMatcher()
         self.slow: dict[int, int] = {}
         self.failed: dict[int, str] = {}
+        self.hurried = False
+        """Set it to wait for no other process any more: what only one can read gives no value."""
 
     def read(self, index: int, line: bytes) -> Reading:
         """The values of definition `index` on a line without its end, in pieces of work of some tens of
@@ -66,7 +68,7 @@ class LineReader:
         yield []
         if steps <= HARMLESS:
             return values_on_line(pattern, decode(line))
-        if index in self.failed:
+        if index in self.failed or self.hurried:
             return []
         re2 = self._re2[index]
         short = 4 * len(line) * len(pattern.pattern) <= RE2_WORK
@@ -85,7 +87,7 @@ class LineReader:
         answer = self._matcher.ask(pattern, line, LIMIT + (seconds if seconds <= LONGEST else 0.0))
         while not answer.done():
             yield answer
-            if index in self.failed:
+            if index in self.failed or self.hurried:
                 answer.cancel()
                 return []
         try:

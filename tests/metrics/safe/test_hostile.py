@@ -286,6 +286,19 @@ def test_a_line_that_only_a_process_can_stop_is_lost_and_no_other() -> None:
     assert set(definitions.lines.failed) == {0}
 
 
+def test_in_a_hurry_nobody_waits_for_another_process() -> None:
+    definitions = CompiledDefinitions(
+        [MetricDefinition("bad", r"(a+)+\1$"), MetricDefinition("loss", r"loss=(\S+)")], Loader(10**18)
+    )
+    scanner, pace = MetricScanner(definitions), Pace(1.0)
+    assert scanner.feed((b"a" * 60 + b"! loss=0.5\n") * 100, pace) == []
+    assert scanner.behind
+    definitions.lines.hurried = True
+    matches = scanner.go_on(Pace(10.0))
+    assert [value for _, value, _ in matches] == [0.5] * 100
+    assert not scanner.behind
+
+
 def test_the_isolated_matcher_answers_is_killed_and_comes_back() -> None:
     matcher = IsolatedMatcher()
     assert values(matcher, r"(\d+)", "1 22 nan é".encode() + b"\xff") == [1.0, 22.0]
