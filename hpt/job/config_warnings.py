@@ -39,7 +39,7 @@ def _same_variable(definition: TrainingJobDefinition) -> Iterator[str]:
 def _own_metrics(definition: TrainingJobDefinition) -> Iterator[str]:
     """Metric definitions of a built-in algorithm that are not its own."""
     algorithm = find_algorithm(definition.training_image)
-    if algorithm is None:
+    if algorithm is None or "sagemaker_program" in definition.hyperparameters:
         return
     known = {(each.name, each.regex) for each in algorithm.metrics}
     own = [each.name for each in definition.metric_definitions if (each.name, each.regex) not in known]
@@ -55,7 +55,7 @@ def _without_effect(
 ) -> Iterator[str]:
     """Members that mean nothing to a built-in algorithm that reports once, or that saves no checkpoints."""
     algorithm = find_algorithm(definition.training_image)
-    if algorithm is None:
+    if algorithm is None or "sagemaker_program" in definition.hyperparameters:
         return
     if algorithm.reports_once:
         once = f"{algorithm.name} reports its metrics once, at its end: no training job is stopped early"

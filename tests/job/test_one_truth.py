@@ -209,6 +209,7 @@ SHAPES = {
             "regex": None,
             "space": [IntegerParameter("max_depth", 1, 9), ContinuousParameter("eta", 0, 1)],
             "static": {"num_round": 10},
+            "channels": {"train": "data.csv", "validation": "data.csv"},
         },
         tuning={
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "validation:auc"},
@@ -220,6 +221,10 @@ SHAPES = {
         definition={
             "AlgorithmSpecification": {"TrainingImage": "xgboost"},
             "StaticHyperParameters": {"num_round": "10"},
+            "InputDataConfig": [
+                {"ChannelName": name, "DataSource": {"S3DataSource": {"S3Uri": "data.csv"}}}
+                for name in ("train", "validation")
+            ],
         },
     ),
     "autotune with hints": Shape(
@@ -254,6 +259,7 @@ SHAPES = {
             "space": None,
             "static": {"num_round": 10},
             "keep_static": ["num_round"],
+            "channels": {"train": "data.csv", "validation": "data.csv"},
         },
         tuning={
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "validation:auc"},
@@ -263,6 +269,10 @@ SHAPES = {
         definition={
             "AlgorithmSpecification": {"TrainingImage": "xgboost"},
             "StaticHyperParameters": {"num_round": "10"},
+            "InputDataConfig": [
+                {"ChannelName": name, "DataSource": {"S3DataSource": {"S3Uri": "data.csv"}}}
+                for name in ("train", "validation")
+            ],
         },
         jobs=None,
     ),
