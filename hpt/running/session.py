@@ -267,7 +267,7 @@ class Session:
         return replace(record, summary=summary)
 
     def config(self, name: str) -> JobConfig:
-        record = self.storage.record(name)
+        record = self.storage.read(name)[0]  # with its events: a job that cannot be read is not gone on with
         return read_config(record.name, record.document)
 
     def load(self, name: str) -> tuple[JobConfig, JobRecord, JobState]:
