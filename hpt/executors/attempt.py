@@ -53,6 +53,7 @@ class Attempt:
         self._times: dict[str, float] = {}
         self._phases_read = 0
         self._phases_reported = 0  # both in bytes of the file of phases
+        self._stream: str | None = None  # the file that is followed, once known
         self._index_hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
 
     def file(self, name: str) -> str:
@@ -297,10 +298,11 @@ class Attempt:
         """
         nothing = LogChunk(offset, b"")
         try:
-            size = os.stat(self.file(record.LOG)).st_size
+            path = self._followed()
+            size = os.stat(path).st_size
             if size <= offset or limit <= 0:
                 return nothing, size <= offset
-            fd = os.open(self.file(record.LOG), os.O_RDONLY)
+            fd = os.open(path, os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
             return nothing, True
         try:
@@ -312,6 +314,13 @@ class Attempt:
             os.close(fd)
         end = offset + len(data)
         return LogChunk(offset, data, self._dates(offset, end, written)), end >= size
+
+    def _followed(self) -> str:
+        """The file whose bytes are handed out: of a function its values, else the log."""
+        if self._stream is None:
+            spec = record.read_json(self.file(record.SPEC)) or {}
+            self._stream = record.RESULTS if spec.get("function") else record.LOG
+        return self.file(self._stream)
 
     def _dates(self, start: int, end: int, written: float) -> list[tuple[int, float]]:
         """The index's entries for bytes `start` to `end`; `written`: when the log was last written."""

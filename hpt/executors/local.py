@@ -150,6 +150,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "in_code": program.in_code,
         "takes_arguments": program.takes_arguments,
         "python": program.python,
+        "function": program.function,
         "python_path": library if program.needs_library else "",
         "interpreter": sys.executable,
         "transfer_path": library,

@@ -12,6 +12,13 @@ from hpt.errors import InputError
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.uris import MODULE_PREFIX
 
+FUNCTION_WORKER = f"{MODULE_PREFIX}hpt.functions.worker"
+"""The `TrainingImage` of `hpt.tune`."""
+
+_START = Path(__file__).resolve().parents[1] / "functions" / "start.py"
+FUNCTION_COMMAND = (sys.executable, "-u", "-P", str(_START))
+"""What runs it. It finds `hpt` by itself, and leaves the environment as the user gave it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -20,7 +27,8 @@ class Program:
     command: the program and its first arguments. entry: its name as the program sees it. source: directory or
     archive that fills `code/`, or None. in_code: the last of them names a file in `code/`. takes_arguments:
     hyperparameters are passed as `--name value` too. python: it runs in the tuner's interpreter.
-    needs_library: it must be able to import `hpt`.
+    needs_library: it must be able to import `hpt`. function: it calls a function of the user's, whose values
+    come by a file of their own and not by the log.
     """
 
     command: tuple[str, ...]
@@ -30,6 +38,7 @@ class Program:
     takes_arguments: bool = False
     python: bool = False
     needs_library: bool = False
+    function: bool = False
 
 
 def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
@@ -47,6 +56,8 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     if "sagemaker_program" in hyperparameters:
         return _script_mode(_unquote(hyperparameters["sagemaker_program"]), hyperparameters)
     if image.startswith(MODULE_PREFIX):
+        if image == FUNCTION_WORKER:
+            return Program(FUNCTION_COMMAND, entry=FUNCTION_WORKER, python=True, function=True)
         module, _, argument = image.removeprefix(MODULE_PREFIX).partition("?")
         command = (sys.executable, "-m", module, *([argument] if argument else []))
         return Program(command, entry=module, python=True, needs_library=True)

@@ -7,8 +7,9 @@
         started.json  durable before the program starts: this attempt must never be started again
         phases        one line `<phase> <seconds since the epoch>` for each phase entered
         log           standard output and error of the program
+        results       the values of a function (`hpt.functions.channel`): what is followed in place of the log
         metrics       what the program wrote to $HPT_METRICS_FILE, carried over into the log
-        log.index     fixed-width lines `<offset> <seconds>`: the log was that long at that time
+        log.index     fixed-width lines `<offset> <seconds>`: what is followed was that long at that time
         stop, stop-now    written by a process that requests the end of the attempt
         exit.json     how it ended; the very last thing a supervisor writes
 
@@ -36,6 +37,7 @@ PHASES = "phases"
 LOG = "log"
 INDEX = "log.index"
 METRICS = "metrics"
+RESULTS = "results"
 STOP = "stop"
 STOP_NOW = "stop-now"
 EXIT = "exit.json"

@@ -84,10 +84,11 @@ class Supervisor:
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
-        self.log = os.open(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self.index = record.LogIndex(self.log, self._path(record.INDEX))
-        self.exit_record = record.ExitRecord(directory)
         self.spec: dict[str, Any] = record.read_json(self._path(record.SPEC)) or {}
+        self.log = self._open(record.LOG)
+        followed = self._open(record.RESULTS) if self.spec.get("function") else self.log
+        self.index = record.LogIndex(followed, self._path(record.INDEX))
+        self.exit_record = record.ExitRecord(directory)
         self.token = os.urandom(16).hex()
         marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": time.time()}
         record.write_json(self._path(record.STARTED), marker)
@@ -96,6 +97,9 @@ class Supervisor:
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
+
+    def _open(self, name: str) -> int:
+        return os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
 
     def run(self) -> None:
         """Everything from the marker to the exit record."""
@@ -128,6 +132,8 @@ class Supervisor:
         contract.prepare(self.base, spec)
         self.variables = environment.build(self.base, spec, self.token, os.environ)
         self.variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
+        if spec.get("function"):
+            self.variables["HPT_RESULTS_FILE"] = self._path(record.RESULTS)
         self._look(self.ending)
         if not self.ending.begun and outcome.needs_transfer(spec):
             self._enter("Downloading")
@@ -156,6 +162,9 @@ class Supervisor:
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        if spec.get("function") and result["exit_code"] == 0 and not self.ending.begun:
+            if not os.path.getsize(self._path(record.RESULTS)):
+                result |= outcome.failed(outcome.NO_VALUE)
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result

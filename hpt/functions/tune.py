@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import os
-import pickle
 import re
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.errors import InputError
-from hpt.functions.worker import REPORT_PREFIX, RESULT_PREFIX
+from hpt.functions import payload
+from hpt.functions.channel import REPORT_PREFIX, RESULT_PREFIX
+from hpt.functions.payload import TrainFunction
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     RESULT_METRIC,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from hpt.job.warm_start import WarmStart
     from hpt.running.run import Run
     from hpt.search.space import SearchSpace
-
-TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
 
 
 def tune(
@@ -140,11 +138,12 @@ def tune(
 
     if os.environ.get("HPT_FUNCTION"):
         raise InputError(
-            "hpt.tune was called while a worker imports your script; "
-            'put the call under `if __name__ == "__main__":`'
+            "hpt.tune was called within a worker process, by the function to tune or by a module that it imports;"
+            ' a module calls hpt.tune under `if __name__ == "__main__":`'
         )
     require_jobs("hpt.tune")
-    pickled, main_script = _pickle(train, space)
+    _check(train, space)
+    pickled = payload.pack(train, space)
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
         raise InputError(
@@ -163,9 +162,7 @@ def tune(
         ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds)
         variables = {
             **(environment or {}),
-            "HPT_FUNCTION": str(directory / "function.pickle"),
-            "HPT_FUNCTION_MAIN": main_script,
-            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            "HPT_FUNCTION": str(directory / payload.FILE),
         }
         direction = parse_enum(ObjectiveType, objective, "objective")
         draft = Draft(
@@ -188,11 +185,9 @@ def tune(
         config = make(draft, tune_naming(), base_dir="/", home="/")
 
         def save(directory: Path) -> None:
-            fresh = directory / "function.pickle.new"
+            fresh = directory / f"{payload.FILE}.new"
             fresh.write_bytes(pickled)
-            fresh.replace(
-                directory / "function.pickle"
-            )  # a worker that starts right now reads one or the other
+            fresh.replace(directory / payload.FILE)  # a worker that starts now reads one or the other
 
         result = _follow(session.start(config, again=Again.SAME, prepare=save), verbose)
         return replace(result, directory=None) if ephemeral else result
@@ -259,50 +254,13 @@ def _follow(run: Run, verbose: bool) -> TuningResult:
     return run.result()
 
 
-def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
-    """The pickled pair and the path of the script it refers to as `__main__` ("" if none)."""
+def _check(train: object, space: object) -> None:
     from hpt.search.space import SearchSpace
 
     if not callable(train):
         raise InputError(f"train is {train!r}; it must be a function train(config, report)")
     if not isinstance(space, SearchSpace):
         raise InputError(f"space is {type(space).__name__}; it must be an hpt.SearchSpace")
-    try:
-        pickled = pickle.dumps((train, space))
-    except Exception as error:  # whatever a user's __reduce__ raises
-        raise InputError(
-            f"train cannot be sent to a worker process: {error}; define it at the top level of a module "
-            "or script (not a lambda or a nested function)"
-        ) from error
-    if b"__main__" not in pickled:
-        return pickled, ""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if not script or not Path(script).is_file():
-        raise InputError(
-            "train is defined in an interactive session, where worker processes cannot find it; "
-            "put it into a file and import it"
-        )
-    code = getattr(train, "__code__", None)
-    if code is not None and train.__module__ == "__main__" and _is_guarded(Path(script), code.co_firstlineno):
-        raise InputError(
-            'train is defined under `if __name__ == "__main__":`, which worker processes do not run; '
-            "move it out, to the top level of the script"
-        )
-    return pickled, str(Path(script).resolve())
-
-
-def _is_guarded(script: Path, line: int) -> bool:
-    """Whether a line of a script stands under `if __name__ == "__main__":`."""
-    try:
-        tree = ast.parse(script.read_bytes())
-    except (OSError, SyntaxError):
-        return False
-    return any(
-        isinstance(node, ast.If)
-        and "__name__" in ast.unparse(node.test)
-        and node.lineno <= line <= (node.end_lineno or line)
-        for node in tree.body
-    )
 
 
 __all__ = ["TuningResult", "run", "tune"]

@@ -1,86 +1,189 @@
-"""The training program behind `hpt.tune`: runs a pickled Python function in a process of its own.
+"""The process behind `hpt.tune`: calls a Python function for one trial, or for one after another.
 
-Started by an executor as `python -m hpt.functions.worker` under the container contract. `HPT_FUNCTION` names
-the pickled (function, space) pair, `HPT_FUNCTION_MAIN` the script that was `__main__` when it was pickled.
+An executor starts it through `start.py` under the container contract. `HPT_FUNCTION` names the file of the
+function (`payload`), `HPT_RESULTS_FILE` the one that takes its values (`channel`). With a descriptor as its
+argument it is a warm worker (`hpt.executors.warm_supervisor`), which is told of each trial by a line.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import pickle
 import sys
 import traceback
-from collections.abc import Callable
-from multiprocessing import spawn
-from numbers import Real
 from pathlib import Path
+from typing import Any
 
-from hpt.job.moved import present_name
+from hpt.functions import channel, payload
+from hpt.functions.channel import Report, TrialStopped
 
-REPORT_PREFIX = "[hpt] report="
-RESULT_PREFIX = "[hpt] result="
+NO_VALUE = "the function returned None and reported nothing; return a float or call report(value)"
+EXITED = "the function ended its process with exit code 0, and neither returned nor reported a value"
+
+LONGEST = 1000
+"""Characters of a reason; what is longer is cut."""
 
 
-def format_number(value: object, what: str) -> str:
-    """The shortest decimal of a real number that reads back to the same float.
+def main(arguments: list[str]) -> int:
+    if len(arguments) > 1:
+        from hpt.functions.warm import serve
 
-    Raises:
-        TypeError: `value` is not a real number.
+        return serve(int(arguments[1]))
+    trial = Trial.of_environment()
+    trial.stoppable = False  # SIGTERM ends this process, which runs one trial
+    return trial.run()
+
+
+class Functions:
+    """The functions that this process has loaded: what they keep in memory stays between trials."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, tuple[payload.TrainFunction, Any]] = {}
+
+    def load(self, path: str) -> tuple[payload.TrainFunction, Any]:
+        """The function and its space."""
+        if path not in self._loaded:
+            if script := os.environ.get("HPT_FUNCTION_MAIN"):
+                _run_main(script)
+            first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+            function, space = payload.unpack(Path(path).read_bytes(), first)
+            _show_as_main(function)
+            self._loaded[path] = function, space
+        return self._loaded[path]
+
+
+FUNCTIONS = Functions()
+
+
+class Trial:
+    """One call of the function.
+
+    base: the training directory. results: the file of its values. function: the file of the function.
     """
-    if isinstance(value, bool) or not (isinstance(value, Real) or hasattr(value, "__float__")):
-        raise TypeError(f"{what} is {value!r}; the objective is a real number: return or report a float")
-    return repr(float(value))
 
+    def __init__(self, base: str, results: str, function: str) -> None:
+        self.base, self.results, self.function = base, results, function
+        self.stoppable = True
 
-def report(value: float) -> None:
-    """Report one interim value of the objective; each report is one unit of progress."""
-    print(f"\n{REPORT_PREFIX}{format_number(value, 'the reported value')}", flush=True)
+    @classmethod
+    def of_environment(cls) -> Trial:
+        """The trial that the variables of the environment describe."""
+        variables = os.environ
+        return cls(variables["SAGEMAKER_BASE_DIR"], variables["HPT_RESULTS_FILE"], variables["HPT_FUNCTION"])
 
+    def run(self) -> int:
+        """Call the function, and hand in what comes of it. The exit code says whether it failed."""
+        report: Report | None = None
+        try:
+            function, space = FUNCTIONS.load(self.function)
+            strings = json.loads((Path(self.base) / "input/config/hyperparameters.json").read_bytes())
+            config = space.parse({parameter.name: strings[parameter.name] for parameter in space.parameters})
+            directory = Path(self.results).parent
+            stops = tuple(str(directory / name) for name in ("stop", "stop-now"))
+            report = Report(self.results, stops, _is_default if self.stoppable else None)
+            result = function(dict(config), report)
+            if result is not None:
+                channel.write_result(self.results, result)
+            elif not self._has_values():
+                raise TypeError(NO_VALUE)
+        except TrialStopped:
+            return channel.STOP_CODE
+        except SystemExit as error:
+            return self._exited(error)
+        except BaseException as error:
+            return self._failed(described(error), error)
+        finally:
+            if report is not None:
+                report.close()
+        return 0
 
-def main() -> int:
-    base = Path(os.environ["SAGEMAKER_BASE_DIR"])
-    try:
-        function, space = _load(Path(os.environ["HPT_FUNCTION"]), os.environ.get("HPT_FUNCTION_MAIN", ""))
-        strings = json.loads((base / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
-        config = space.parse({parameter.name: strings[parameter.name] for parameter in space.parameters})
-        reported = []
+    def _has_values(self) -> bool:
+        """Whether anything was reported, by whatever process."""
+        try:
+            return os.stat(self.results).st_size > 0  # noqa: PTH116
+        except OSError:
+            return False
 
-        def report_and_record(value: float) -> None:
-            report(value)
-            reported.append(value)
+    def _exited(self, error: SystemExit) -> int:
+        """The exit code of a function that called `sys.exit`."""
+        if error.code in (None, 0):
+            return 0 if self._has_values() else self._failed(EXITED, error)
+        if isinstance(error.code, int):
+            code = error.code & 0xFF or 1
+            self._failed(f"the function ended its process with exit code {code}", error)
+            return code
+        return self._failed(described(error), error)
 
-        result = function(dict(config), report_and_record)
-        if result is None and not reported:
-            raise TypeError("train returned None and reported nothing; return a float or call report(value)")
-        if result is not None:
-            print(f"\n{RESULT_PREFIX}{format_number(result, 'the returned value')}", flush=True)
-    except Exception as error:
-        traceback.print_exc()
-        sys.stderr.flush()
-        output = base / "output"
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "failure").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+    def _failed(self, reason: str, error: BaseException) -> int:
+        _complain(error)
+        output = Path(self.base, "output")
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            (output / "failure").write_text(reason, encoding="utf-8", errors="backslashreplace")
+        except OSError as full:
+            _complain(full)
         return 1
-    return 0
 
 
-def _load(path: Path, main_script: str):  # type: ignore[no-untyped-def]  # whatever was pickled
-    if main_script:
-        # The way multiprocessing's spawn does: functions of the user's script are found in `__mp_main__`.
-        spawn._fixup_main_from_path(main_script)  # type: ignore[attr-defined]
-    with path.open("rb") as file:
-        return _Unpickler(file).load()
+def described(error: BaseException) -> str:
+    """The type and the text of an exception, whatever the text: `ValueError: too small`."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__name__}"
+    try:
+        said = str(error).strip()
+    except BaseException as another:  # whatever a class of the user does
+        said = f"(its text cannot be shown: {type(another).__name__})"
+    reason = f"{name}: {said}" if said else name
+    return reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}…"
 
 
-class _Unpickler(pickle.Unpickler):
-    """Finds classes and functions of `hpt` where they are now: the pickle may be of an earlier version."""
+def _complain(error: BaseException) -> None:
+    """Write a traceback to the log, wherever the function left `sys.stderr`."""
+    try:
+        lines = traceback.format_exception(error)
+    except BaseException:  # a class of the user whose text cannot be shown
+        lines = [*traceback.format_tb(error.__traceback__), f"{described(error)}\n"]
+    data = "".join(lines).encode("utf-8", "backslashreplace")
+    try:
+        with open(Path(os.environ["HPT_RESULTS_FILE"]).with_name("log"), "ab") as log:  # noqa: PTH123
+            log.write(data)
+    except (OSError, KeyError):
+        sys.__stderr__ and sys.__stderr__.write(data.decode())
 
-    def find_class(self, module: str, name: str) -> object:
-        return super().find_class(present_name(module), name)
+
+def _is_default() -> bool:
+    """Whether SIGTERM would end this process: the function asked for no signal of its own."""
+    import signal
+
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
+def _show_as_main(function: Any) -> None:
+    """Let `__main__` be the module of a function that was defined there.
 
-if __name__ == "__main__":
-    sys.exit(main())
+    Its functions and classes are found in it by pickle, and handed by value to processes that the function
+    spawns: these have no `__main__` in which to find them.
+    """
+    import types
+
+    main = types.ModuleType("__main__")
+    inner = function
+    while hasattr(inner, "func") and callable(inner.func):
+        inner = inner.func
+    inner = inner if hasattr(inner, "__globals__") else getattr(type(inner), "__call__", None)
+    names = getattr(inner, "__globals__", {})
+    if names.get("__name__") == "__main__":
+        vars(main).update(names)
+        from hpt.functions import spawned
+
+        spawned.pickle_main_by_value()
+    main.__dict__.pop("__file__", None)
+    main.__spec__ = None
+    sys.modules["__main__"] = main
+
+
+def _run_main(script: str) -> None:
+    """Find the functions of a script in `__mp_main__`, as earlier versions pickled them."""
+    from multiprocessing import spawn
+
+    spawn._fixup_main_from_path(script)  # type: ignore[attr-defined]
