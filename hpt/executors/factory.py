@@ -8,11 +8,17 @@ from pathlib import Path
 from hpt.errors import InputError
 from hpt.executors.base import Executor
 from hpt.executors.local import LocalExecutor
+from hpt.executors.warm import WarmExecutor
 
 LOCAL = "local"
+"""Processes of this host; functions in workers that stay warm."""
+
+FRESH = "fresh"
+"""The same, but every attempt, also that of a function, in a process of its own."""
 
 EXECUTORS: dict[str, Callable[[Path, bool], Executor]] = {
-    LOCAL: lambda root, outlive: LocalExecutor(root, outlive=outlive),
+    LOCAL: lambda root, outlive: WarmExecutor(root, outlive=outlive),
+    FRESH: lambda root, outlive: LocalExecutor(root, outlive=outlive),
 }
 """What makes an executor of each kind, given its root and whether attempts outlive their tuner."""
 

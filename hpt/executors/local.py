@@ -52,7 +52,7 @@ class LocalExecutor:
         """
         if submission.key in self._followed:
             return
-        attempt = self._attempt(submission.key, submission.log_offset)
+        attempt = self._attempt_of(submission)
         if not attempt.was_started:
             try:
                 Path(attempt.file("")).mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,14 @@ class LocalExecutor:
         self._followed.clear()
         self._ending.clear()
 
+    def _attempt_of(self, submission: Submission) -> Attempt:
+        """What is to be followed of a submission."""
+        return self._attempt(submission.key, submission.log_offset)
+
     def _attempt(self, key: AttemptKey, offset: int = 0) -> Attempt:
+        return Attempt(key, self._directory(key), self._clock, offset)
+
+    def _directory(self, key: AttemptKey) -> Path:
         name, number = key
         if not name or "/" in name or "\0" in name or name in (".", ".."):
             raise InputError(
@@ -127,7 +134,7 @@ class LocalExecutor:
             )
         if number < 1:
             raise InputError(f"attempt {number} of {name}: attempts count from 1")
-        return Attempt(key, self._root / name / "attempts" / str(number), self._clock, offset)
+        return self._root / name / "attempts" / str(number)
 
 
 def specification(submission: Submission) -> dict[str, Any]:

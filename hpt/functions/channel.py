@@ -54,21 +54,11 @@ class Report:
     It can be pickled and handed to other processes and threads.
     """
 
-    def __init__(
-        self, path: str, stops: tuple[str, ...] = (), stoppable: Callable[[], bool] | None = None
-    ) -> None:
-        """Nothing is written yet.
-
-        Parameters
-        ----------
-        path
-            The file of the attempt's values.
-        stops
-            Files whose existence says that the trial is to stop.
-        stoppable
-            Whether it may be stopped at a report, in the process and thread that called the function.
+    def __init__(self, path: str, reported: Callable[[], object] | None = None) -> None:
+        """path: the file of the attempt's values. reported: called after each report of the thread that calls
+        the function, not of others nor of other processes; it may raise.
         """
-        self._path, self._stops, self._stoppable = path, stops, stoppable
+        self._path, self._reported = path, reported
         self._home = (os.getpid(), threading.get_ident())
         self._over = False
 
@@ -82,10 +72,8 @@ class Report:
         if self._over:
             raise RuntimeError("the trial has ended; nothing can be reported of it any more")
         append(self._path, f"{REPORT_PREFIX}{format_number(value, 'the reported value')}\n")
-        if self._stoppable is None or self._home != (os.getpid(), threading.get_ident()):
-            return
-        if any(map(os.path.exists, self._stops)) and self._stoppable():
-            raise TrialStopped
+        if self._reported is not None and self._home == (os.getpid(), threading.get_ident()):
+            self._reported()
 
     def close(self) -> None:
         """Refuse further reports, such as those of a thread that outlived the trial."""

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,10 @@ LONGEST = 1000
 
 def main(arguments: list[str]) -> int:
     if len(arguments) > 1:
-        from hpt.functions.warm import serve
+        from hpt.functions import warm
 
-        return serve(int(arguments[1]))
-    trial = Trial.of_environment()
-    trial.stoppable = False  # SIGTERM ends this process, which runs one trial
-    return trial.run()
+        return warm.serve(int(arguments[1]))
+    return Trial().run()
 
 
 class Functions:
@@ -58,29 +57,29 @@ FUNCTIONS = Functions()
 class Trial:
     """One call of the function.
 
-    base: the training directory. results: the file of its values. function: the file of the function.
+    base: the training directory. results: the file of its values. function: the file of the function. wake:
+    called after each report of a warm worker, where the trial can also be stopped; None: this process runs one
+    trial, and SIGTERM ends it. strings: the hyperparameters by name; None: they lie in the training directory.
     """
 
-    def __init__(self, base: str, results: str, function: str) -> None:
-        self.base, self.results, self.function = base, results, function
-        self.stoppable = True
-
-    @classmethod
-    def of_environment(cls) -> Trial:
+    def __init__(
+        self, strings: Mapping[str, str] | None = None, wake: Callable[[], object] | None = None
+    ) -> None:
         """The trial that the variables of the environment describe."""
-        variables = os.environ
-        return cls(variables["SAGEMAKER_BASE_DIR"], variables["HPT_RESULTS_FILE"], variables["HPT_FUNCTION"])
+        self.base, self.results = os.environ["SAGEMAKER_BASE_DIR"], os.environ["HPT_RESULTS_FILE"]
+        self.function = os.environ["HPT_FUNCTION"]
+        self.strings, self.wake = strings, wake
 
     def run(self) -> int:
         """Call the function, and hand in what comes of it. The exit code says whether it failed."""
         report: Report | None = None
         try:
             function, space = FUNCTIONS.load(self.function)
-            strings = json.loads((Path(self.base) / "input/config/hyperparameters.json").read_bytes())
+            strings = self.strings
+            if strings is None:
+                strings = json.loads((Path(self.base) / "input/config/hyperparameters.json").read_bytes())
             config = space.parse({parameter.name: strings[parameter.name] for parameter in space.parameters})
-            directory = Path(self.results).parent
-            stops = tuple(str(directory / name) for name in ("stop", "stop-now"))
-            report = Report(self.results, stops, _is_default if self.stoppable else None)
+            report = Report(self.results, None if self.wake is None else self._reported)
             result = function(dict(config), report)
             if result is not None:
                 channel.write_result(self.results, result)
@@ -96,6 +95,19 @@ class Trial:
             if report is not None:
                 report.close()
         return 0
+
+    def _reported(self) -> None:
+        """After a report: wake the tuner, and end the function if it is to stop.
+
+        A function that handles SIGTERM itself goes on until it gets it.
+        """
+        import signal
+
+        if self.wake is not None:
+            self.wake()
+        stops = (Path(self.results).with_name(name) for name in ("stop", "stop-now"))
+        if any(stop.exists() for stop in stops) and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            raise TrialStopped
 
     def _has_values(self) -> bool:
         """Whether anything was reported, by whatever process."""
@@ -149,13 +161,6 @@ def _complain(error: BaseException) -> None:
             log.write(data)
     except (OSError, KeyError):
         sys.__stderr__ and sys.__stderr__.write(data.decode())
-
-
-def _is_default() -> bool:
-    """Whether SIGTERM would end this process: the function asked for no signal of its own."""
-    import signal
-
-    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def _show_as_main(function: Any) -> None:

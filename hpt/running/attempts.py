@@ -7,6 +7,7 @@ which grows while the executor keeps failing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
@@ -158,6 +159,11 @@ class Attempts:
         if full:
             raise full[0]
         return refused
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until the executor has news, where it can say so, or so many seconds."""
+        wait = getattr(self._executor, "wait", time.sleep)
+        wait(seconds)
 
     def poll(self) -> list[Update]:
         """What changed; nothing while the executor does not answer.

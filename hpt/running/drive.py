@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -49,7 +48,7 @@ def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
                 progress.say(ENDING)
             runner.interrupt(now=handled > 1)
         else:
-            time.sleep(seconds)
+            runner.wait(seconds)
 
     previous = {}
     if threading.current_thread() is threading.main_thread():

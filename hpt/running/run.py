@@ -62,7 +62,7 @@ class Run:
         """
         with self._session.take(self.name, progress=progress) as runner:
             if self._prepare is not None:
-                self._prepare(self.directory)  # only now: before, another process may have used it
+                self._prepare(self.directory)  # only now: another process may have begun with the same name
             begin(runner)
             self._runner = runner
             return drive(runner, progress)

@@ -145,10 +145,22 @@ class TuningJobRunner:
             self._launch()
         return self._commit_and_act()
 
+    def wait(self, seconds: float) -> None:
+        """Sleep until there is news of a training job, or so many seconds."""
+        self._attempts.wait(seconds)
+
     def run(
-        self, *, sleep: Callable[[float], None] = _time.sleep, shortest: float = 0.01, longest: float = 0.25
+        self,
+        *,
+        sleep: Callable[[float], None] | None = None,
+        shortest: float = 0.01,
+        longest: float = 0.25,
     ) -> None:
-        """Step until the job has ended or was interrupted, pausing longer while nothing happens."""
+        """Step until the job has ended or was interrupted, pausing longer while nothing happens.
+
+        sleep: pauses for so many seconds at most; None: `wait`.
+        """
+        sleep = self.wait if sleep is None else sleep
         pause = shortest
         while not self.finished:
             pause = shortest if self.step() else min(longest, pause * 1.5)
