@@ -68,7 +68,7 @@ def prepare(base: str, spec: Mapping[str, Any]) -> None:
 
 
 def prepare_function(base: str, spec: Mapping[str, Any]) -> None:
-    """As `prepare`, of what concerns a function: it has no channels, and gets its configuration as an argument.
+    """As `prepare`, of what concerns a function: it has no channels and gets its configuration otherwise.
 
     Raises:
         OSError: the directory could not be written.

@@ -1,5 +1,6 @@
-"""Starts a supervisor: `python -I -S start.py <attempt directory>`, or `... start.py warm <descriptor>` one of
-a warm worker, which serves one attempt after another.
+"""Starts a supervisor: `python -I -S start.py <attempt directory>`.
+
+`... start.py warm <descriptor>` starts that of a warm worker, which serves one attempt after another.
 
 The packages are declared here without running their `__init__` files: a supervisor needs the standard
 library only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte

@@ -1,9 +1,9 @@
 """Runs functions in workers that stay warm, and every other program as `LocalExecutor` does.
 
-A worker and its supervisor (`warm_supervisor.py`) live as long as the executor, one for each attempt that runs
-at a time. An attempt is handed to an idle one; where none is, another is started. The attempt's directory
-holds all there is to know of it, so any process finds it there, and one that this process did not hand to a
-worker is followed as `LocalExecutor` follows it.
+A worker and its supervisor (`warm_supervisor.py`) live as long as the executor, one for each attempt that
+runs at a time. An attempt is handed to an idle one; where none is, another is started. The attempt's
+directory holds all there is to know of it, so any process finds it there, and one that this process did not
+hand to a worker is followed as `LocalExecutor` follows it.
 """
 
 from __future__ import annotations

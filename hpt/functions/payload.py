@@ -87,7 +87,7 @@ def code_digest(train: object) -> str:
         train = train.func
     code = getattr(getattr(train, "__wrapped__", train), "__code__", None)
     if code is None:
-        code = getattr(getattr(type(train), "__call__", None), "__code__", None)
+        code = getattr(type(train).__call__, "__code__", None)
     return (
         ""
         if code is None
@@ -142,7 +142,7 @@ def _importable(module: types.ModuleType) -> bool:
         origin is None
         or module.__file__ is None
         or os.path.realpath(origin) == os.path.realpath(module.__file__)
-    )  # noqa: PTH111
+    )
 
 
 def _known_to_finders(name: str) -> bool:

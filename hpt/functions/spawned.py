@@ -21,4 +21,4 @@ def pickle_main_by_value() -> None:
             return cloudpickle.loads, (cloudpickle.dumps(obj),)
         return NotImplemented
 
-    reduction.ForkingPickler.reducer_override = reducer_override  # type: ignore[attr-defined]
+    reduction.ForkingPickler.reducer_override = reducer_override  # type: ignore[method-assign]

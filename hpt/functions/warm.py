@@ -18,7 +18,8 @@ import socket
 import sys
 import threading
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from hpt.functions.worker import Trial
 
@@ -81,7 +82,7 @@ class Surroundings:
     """What a trial finds around it."""
 
     def __init__(self) -> None:
-        self._streams = sys.stdin, sys.stdout, sys.stderr
+        self._streams: tuple[TextIO, ...] = (sys.stdin, sys.stdout, sys.stderr)
         self._arguments = list(sys.argv)
         self._path: list[str] | None = None
         self._limit = sys.getrecursionlimit()
@@ -106,10 +107,14 @@ class Surroundings:
         for fd in {empty, output} - {0, 1, 2}:
             os.close(fd)
         stdin, stdout, stderr = self._streams
-        sys.stdin = sys.__stdin__ = stdin if _usable(stdin, 0) else open(0, closefd=False)
-        sys.stdout = sys.__stdout__ = stdout if _usable(stdout, 1) else _output(1)
-        sys.stderr = sys.__stderr__ = stderr if _usable(stderr, 2) else _output(2)
-        self._streams = sys.stdin, sys.stdout, sys.stderr
+        self._streams = (
+            stdin if _usable(stdin, 0) else io.TextIOWrapper(io.FileIO(0, closefd=False)),
+            stdout if _usable(stdout, 1) else _output(1),
+            stderr if _usable(stderr, 2) else _output(2),
+        )
+        for name, stream in zip(("stdin", "stdout", "stderr"), self._streams, strict=True):
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
     def leave(self) -> None:
         """Put back what a trial changed for this process."""
@@ -141,7 +146,7 @@ def _usable(stream: Any, fd: int) -> bool:
 
 def _output(fd: int) -> io.TextIOWrapper:
     errors = "backslashreplace" if fd == 2 else "surrogateescape"
-    return io.TextIOWrapper(open(fd, "wb", 0, closefd=False), errors=errors, write_through=True)
+    return io.TextIOWrapper(io.FileIO(fd, "w", closefd=False), errors=errors, write_through=True)
 
 
 class Usage:
@@ -152,9 +157,8 @@ class Usage:
 
     @classmethod
     def now(cls) -> Usage:
-        with open("/proc/self/statm", "rb") as file:
-            pages = int(file.read().split()[1])
-        files = len(os.listdir("/proc/self/fd"))
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208, names will do
         return cls(pages * os.sysconf("SC_PAGE_SIZE"), files, threading.active_count())
 
     def exceeds(self, first: Usage) -> bool:

@@ -58,8 +58,9 @@ class Trial:
     """One call of the function.
 
     base: the training directory. results: the file of its values. function: the file of the function. wake:
-    called after each report of a warm worker, where the trial can also be stopped; None: this process runs one
-    trial, and SIGTERM ends it. strings: the hyperparameters by name; None: they lie in the training directory.
+    called after each report of a warm worker, where the trial can also be stopped; None: this process runs
+    one trial, and SIGTERM ends it. strings: the hyperparameters by name; None: they lie in the training
+    directory.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ def _show_as_main(function: Any) -> None:
     inner = function
     while hasattr(inner, "func") and callable(inner.func):
         inner = inner.func
-    inner = inner if hasattr(inner, "__globals__") else getattr(type(inner), "__call__", None)
+    inner = inner if hasattr(inner, "__globals__") else type(inner).__call__
     names = getattr(inner, "__globals__", {})
     if names.get("__name__") == "__main__":
         vars(main).update(names)

@@ -60,8 +60,8 @@ class SQLiteStorage:
     threads: those that write to one job wait for each other, all others do not wait.
 
     state_dir: holds a directory a job; made when the first job is. busy_seconds: how long to wait for another
-    process that is writing before giving up with StorageError. durable: False where nobody reads the jobs once
-    this process is gone; appends then survive a crash of the process, and not one of the machine.
+    process that is writing before giving up with StorageError. durable: False where nobody reads the jobs
+    once this process is gone; appends then survive a crash of the process, and not one of the machine.
     """
 
     def __init__(self, state_dir: Path, *, busy_seconds: float = 30.0, durable: bool = True) -> None:
