@@ -36,6 +36,12 @@ def _below(roots: set[int], processes: Mapping[int, tuple[str, int, int, int]]) 
     return found
 
 
+def living_descendants(root: int) -> set[int]:
+    """The descendants of a process that have not ended."""
+    processes = _all_processes()
+    return {pid for pid in _below({root}, processes) if processes[pid][0] not in "ZX"}
+
+
 def signal_descendants(number: int) -> int:
     """Signal every living descendant of this process; returns how many there were.
 

@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from hpt.functions.worker import Trial
+from hpt.executors.process import living_descendants
+from hpt.functions.worker import FUNCTIONS, Trial
 
 GROWTH = 512 * 2**20
 """Bytes of resident memory that may come on top of what a worker had after its first trial."""
@@ -50,12 +51,14 @@ def serve(descriptor: int) -> int:
         call: dict[str, Any] = json.loads(line)
         surroundings.enter(call["variables"], call["directory"], call["log"])
         threads = set(threading.enumerate())
-        code = Trial(call["hyperparameters"], _Waker(supervisor)).run()
+        trial = Trial(call["hyperparameters"], _Waker(supervisor))
+        code = trial.run()
         surroundings.leave()
         now = Usage.now()
         usage = usage or now
         if _goes_on(threads) or now.exceeds(usage):
             return code
+        trial.close()
         try:
             supervisor.sendall(b"%d\n" % code)
         except OSError:
@@ -84,7 +87,6 @@ class Surroundings:
     def __init__(self) -> None:
         self._streams: tuple[TextIO, ...] = (sys.stdin, sys.stdout, sys.stderr)
         self._arguments = list(sys.argv)
-        self._path: list[str] | None = None
         self._limit = sys.getrecursionlimit()
         self._umask = os.umask(0o77)
         os.umask(self._umask)
@@ -104,6 +106,7 @@ class Surroundings:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         for source, target in ((empty, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
+            os.set_inheritable(target, True)  # it may be the very descriptor, where a trial closed that
         for fd in {empty, output} - {0, 1, 2}:
             os.close(fd)
         stdin, stdout, stderr = self._streams
@@ -112,6 +115,9 @@ class Surroundings:
             stdout if _usable(stdout, 1) else _output(1),
             stderr if _usable(stderr, 2) else _output(2),
         )
+        self._restore_streams()
+
+    def _restore_streams(self) -> None:
         for name, stream in zip(("stdin", "stdout", "stderr"), self._streams, strict=True):
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
@@ -121,14 +127,13 @@ class Surroundings:
         for stream in (sys.stdout, sys.stderr, *self._streams[1:]):
             with contextlib.suppress(Exception):
                 stream.flush()
+        self._restore_streams()  # what the trial put there may close its descriptor now
         sys.argv[:] = self._arguments
         sys.setrecursionlimit(self._limit)
         sys.settrace(None)
         sys.setprofile(None)
         os.umask(self._umask)
-        if self._path is None:
-            self._path = list(sys.path)
-        sys.path[:] = self._path
+        sys.path[:] = FUNCTIONS.path or sys.path
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._handlers.items():
             if handler is not None and signal.getsignal(number) is not handler:
@@ -175,28 +180,29 @@ class Usage:
 
 def _goes_on(before: set[threading.Thread]) -> bool:
     """Whether a thread that an interpreter would wait for, or a child process, outlived the trial."""
+    kept = _end_helpers()
     if any(not thread.daemon for thread in set(threading.enumerate()) - before):
         return True
-    _end_helpers()
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False
-    return True
+    return bool(living_descendants(os.getpid()) - kept)
 
 
-def _end_helpers() -> None:
-    """End the processes that libraries keep for later: they start them again when needed."""
+def _end_helpers() -> set[int]:
+    """End the processes that joblib keeps for later: it starts them again when needed.
+
+    Returns those that may stay. They only clean up when this process ends, and run nothing of the function's.
+    """
     loky = sys.modules.get("joblib.externals.loky.reusable_executor")
     with contextlib.suppress(Exception):
         if loky is not None and loky._executor is not None:
             loky._executor.shutdown(wait=True, kill_workers=True)
-    for name in ("joblib.externals.loky.backend.resource_tracker", "multiprocessing.resource_tracker"):
-        tracker = getattr(sys.modules.get(name), "_resource_tracker", None)
-        with contextlib.suppress(Exception):
-            if tracker is not None and tracker._fd is not None:
-                tracker._stop()
+    names = ("joblib.externals.loky.backend.resource_tracker", "multiprocessing.resource_tracker")
+    trackers = (getattr(sys.modules.get(name), "_resource_tracker", None) for name in names)
+    return {pid for tracker in trackers if (pid := getattr(tracker, "_pid", None)) is not None}
 
 
 def _adopt_orphans() -> None:

@@ -34,9 +34,13 @@ def main(arguments: list[str]) -> int:
 
 
 class Functions:
-    """The functions that this process has loaded: what they keep in memory stays between trials."""
+    """The functions that this process has loaded: what they keep in memory stays between trials.
+
+    path: `sys.path` as the last of them was loaded.
+    """
 
     def __init__(self) -> None:
+        self.path: list[str] = []
         self._loaded: dict[str, tuple[payload.TrainFunction, Any]] = {}
 
     def load(self, path: str) -> tuple[payload.TrainFunction, Any]:
@@ -48,6 +52,7 @@ class Functions:
             function, space = payload.unpack(Path(path).read_bytes(), first)
             _show_as_main(function)
             self._loaded[path] = function, space
+            self.path = list(sys.path)
         return self._loaded[path]
 
 
@@ -70,18 +75,18 @@ class Trial:
         self.base, self.results = os.environ["SAGEMAKER_BASE_DIR"], os.environ["HPT_RESULTS_FILE"]
         self.function = os.environ["HPT_FUNCTION"]
         self.strings, self.wake = strings, wake
+        self.report: Report | None = None
 
     def run(self) -> int:
         """Call the function, and hand in what comes of it. The exit code says whether it failed."""
-        report: Report | None = None
         try:
             function, space = FUNCTIONS.load(self.function)
             strings = self.strings
             if strings is None:
                 strings = json.loads((Path(self.base) / "input/config/hyperparameters.json").read_bytes())
             config = space.parse({parameter.name: strings[parameter.name] for parameter in space.parameters})
-            report = Report(self.results, None if self.wake is None else self._reported)
-            result = function(dict(config), report)
+            self.report = Report(self.results, None if self.wake is None else self._reported)
+            result = function(dict(config), self.report)
             if result is not None:
                 channel.write_result(self.results, result)
             elif not self._has_values():
@@ -92,10 +97,12 @@ class Trial:
             return self._exited(error)
         except BaseException as error:
             return self._failed(described(error), error)
-        finally:
-            if report is not None:
-                report.close()
         return 0
+
+    def close(self) -> None:
+        """Refuse further reports: the process goes on to another trial."""
+        if self.report is not None:
+            self.report.close()
 
     def _reported(self) -> None:
         """After a report: wake the tuner, and end the function if it is to stop.
