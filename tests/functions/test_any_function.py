@@ -143,7 +143,7 @@ def test_a_worker_that_calls_tune_is_told_so(tmp_path: Path) -> None:
     assert "called within a worker process" in said and "__main__" in said
 
 
-# -- what a function does to its standard output ---------------------------------------------------------------
+# -- what a function does to its standard output -------------------------------------------------------------
 
 
 def _replaced(report: Any) -> float:
@@ -190,19 +190,11 @@ def _imitated(report: Any) -> float:
     return 0.5
 
 
-def _surrogates(report: Any) -> float:
-    report(0.25)
-    print("\udcff\ud800")
-    return 0.5
-
-
 WAYS: dict[str, Callable[[Any], float]] = {
     name.strip("_"): way
     for name, way in list(globals().items())
-    if callable(way) and name in (
-        "_replaced", "_closed", "_closed_descriptors", "_duplicated", "_redirected", "_unfinished", "_imitated",
-    )
-}  # fmt: skip
+    if getattr(way, "__annotations__", {}) == {"report": "Any", "return": "float"}
+}
 
 
 def with_its_output(config: dict[str, Any], report: Any) -> float:
@@ -292,7 +284,7 @@ def test_children_of_a_script_report(tmp_path: Path) -> None:
     assert run_python(["-c", code], tmp_path) == "[0.75, 0.75, 0.75]\n"
 
 
-# -- how it ends ----------------------------------------------------------------------------------------------
+# -- how it ends ---------------------------------------------------------------------------------------------
 
 
 class HostileError(Exception):
@@ -381,7 +373,7 @@ def test_what_is_a_number() -> None:
     assert all(reason.startswith("TypeError: the returned value is ") for reason in reasons), reasons
 
 
-# -- what is around it -----------------------------------------------------------------------------------------
+# -- what is around it ---------------------------------------------------------------------------------------
 
 
 @ISOLATIONS

@@ -43,7 +43,7 @@ def values(train: Any, space: hpt.SearchSpace = NUMBERS, **arguments: Any) -> li
     return [t.value for t in result.trials]
 
 
-# -- one worker, many trials -----------------------------------------------------------------------------------
+# -- one worker, many trials ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("isolation", "processes"), [("worker", 1), ("trial", 4)])
@@ -177,7 +177,7 @@ def test_random_numbers_of_workers_differ() -> None:
     assert len(set(values(train, max_parallel_jobs=2))) == 4
 
 
-# -- stops ------------------------------------------------------------------------------------------------------
+# -- stops ---------------------------------------------------------------------------------------------------
 
 
 def test_a_deadline_ends_a_trial_and_the_job_goes_on() -> None:
@@ -211,32 +211,29 @@ def test_the_grace_of_the_environment_counts(isolation: str) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_rules_stop_functions_in_a_worker_that_goes_on() -> None:
+def test_rules_stop_functions_in_a_worker_that_goes_on(tmp_path: Path) -> None:
     def train(config: Any, report: Any) -> None:
         for epoch in range(27):
             report(config["x"] + 1 / (1 + epoch))
             time.sleep(0.03)
-        Path(os.environ["PIDS"]).open("a").write(f"{os.getpid()}\n")
+        with Path(os.environ["PIDS"]).open("a") as file:
+            file.write(f"{os.getpid()}\n")
 
-    pids = Path(os.environ.get("TMPDIR", "/tmp")) / f"pids-{os.getpid()}"
-    try:
-        result = hpt.tune(
-            train,
-            SPACE,
-            strategy="Hyperband",
-            hyperband=HyperbandConfig(27),
-            objective="Minimize",
-            max_jobs=10,
-            seed=3,
-            environment={"PIDS": str(pids)},
-        )
-        assert any(str(t.status) == "Stopped" for t in result.trials)
-        assert len(set(pids.read_text().split())) == 1
-    finally:
-        pids.unlink(missing_ok=True)
+    result = hpt.tune(
+        train,
+        SPACE,
+        strategy="Hyperband",
+        hyperband=HyperbandConfig(27),
+        objective="Minimize",
+        max_jobs=10,
+        seed=3,
+        environment={"PIDS": str(tmp_path / "pids")},
+    )
+    assert any(str(t.status) == "Stopped" for t in result.trials)
+    assert len(set((tmp_path / "pids").read_text().split())) == 1
 
 
-# -- kills ------------------------------------------------------------------------------------------------------
+# -- kills ---------------------------------------------------------------------------------------------------
 
 SCRIPT = """
 import os, time, hpt
@@ -316,7 +313,7 @@ def test_a_killed_script_without_a_name_leaves_nothing_running(tmp_path: Path) -
     assert len(script.started()) <= 3
 
 
-# -- one name, two functions ------------------------------------------------------------------------------------
+# -- one name, two functions ---------------------------------------------------------------------------------
 
 RACE = """
 import sys, time, hpt
@@ -324,10 +321,11 @@ import hpt.running.session, hpt.running.runner, hpt.search.strategies
 def one(config, report): time.sleep(0.1); return 1.0
 def two(config, report): time.sleep(0.1); return 2.0
 space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
-which, at = sys.argv[1], float(sys.argv[2])
+which, at, state = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+function = {"one": one, "two": two}[which]
 time.sleep(max(0, at - time.time()))
 try:
-    result = hpt.tune({"one": one, "two": two}[which], space, max_jobs=3, seed=1, name="race", state=sys.argv[3])
+    result = hpt.tune(function, space, max_jobs=3, seed=1, name="race", state=state)
 except (hpt.JobExistsError, hpt.JobOwnedError) as error:
     print("refused")
 else:
