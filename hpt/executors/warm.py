@@ -8,21 +8,24 @@ hand to a worker is followed as `LocalExecutor` follows it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from hpt.errors import ExecutorError
 from hpt.executors.attempt import _BLOCKED, _DEFAULT, _START, Attempt
 from hpt.executors.base import AttemptKey, Submission
-from hpt.executors.local import LocalExecutor
+from hpt.executors.local import LocalExecutor, specification
 from hpt.executors.programs import FUNCTION_WORKER
 from hpt.executors.warm_supervisor import ENDED, FAREWELL
+from hpt.job.config import TrainingJobDefinition
 
 _DESCRIPTOR = 3
 """The number that the supervisor's end of the socket has there."""
@@ -34,6 +37,21 @@ class WarmExecutor(LocalExecutor):
     def __init__(self, root: Path, *, clock: Callable[[], float] = time.time, outlive: bool = True) -> None:
         super().__init__(root, clock=clock, outlive=outlive)
         self._hosts: list[Host] = []
+
+    def warm_up(self, definition: TrainingJobDefinition, count: int, parallel: int) -> None:
+        """Start `count` workers of a function, of `parallel` that will run at a time.
+
+        What fails here fails again, and is reported, where an attempt is submitted.
+        """
+        if definition.training_image != FUNCTION_WORKER:
+            return
+        spec = specification(Submission("worker", 1, {}, definition, parallel))
+        with contextlib.suppress(OSError, ExecutorError):
+            self._root.mkdir(parents=True, exist_ok=True)
+            for _ in range(count - len(self._hosts)):
+                host = Host(str(self._root))
+                self._hosts.append(host)
+                host.begin(spec)
 
     def wait(self, seconds: float) -> None:
         """Sleep until a worker has news, or so many seconds."""
@@ -111,6 +129,11 @@ class Host:
             ) from None
         finally:
             theirs.close()
+
+    def begin(self, spec: Mapping[str, Any]) -> None:
+        """Have its worker started before there is an attempt."""
+        with contextlib.suppress(OSError):
+            self.socket.sendall(json.dumps(spec).encode() + b"\n")
 
     def hand(self, directory: str) -> bool:
         """Hand it an attempt; False if it is not there any more."""

@@ -4,10 +4,12 @@ The worker is an interpreter that calls the function, trial after trial, so that
 paid once. Each attempt has its records in its directory like any other (`record.py`), and any process finds,
 reads and stops it there; only who starts it, and who is woken by its end, goes by a socket:
 
-    tuner -> supervisor      the attempt's directory, as JSON, in a line; the end of the stream: no more
+    tuner -> supervisor      the attempt's directory, as JSON, in a line; before the first, what a worker is
+                             to be started for; the end of the stream: no more
     supervisor -> tuner      `r`: something was reported; `e`: the attempt has ended
     supervisor -> worker     what to call, as JSON, in a line; the end of the stream: exit
-    worker -> supervisor     `r`; or the trial's exit code in a line, and the worker is as good as new
+    worker -> supervisor     `b`: it begins with the trial; `r`; or the trial's exit code in a line, and the
+                             worker is as good as new
 
 A worker that is not as good as new (a process that the function started is still there, memory has grown)
 exits instead, and the next attempt gets a fresh one. So it does after a crash and after a kill. Records of
@@ -28,7 +30,7 @@ import sys
 import time
 
 from hpt.executors import child as launch
-from hpt.executors import contract, process, record
+from hpt.executors import contract, environment, process, record
 from hpt.executors.signals import drain, open_signals
 from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _complain, _was_started
 
@@ -42,7 +44,7 @@ SOFT = 0.1
 FAREWELL = 3.0
 """Seconds that a worker has to exit once it is not needed any more."""
 
-REPORTED, ENDED = b"r", b"e"
+BEGUN, REPORTED, ENDED = b"b", b"r", b"e"
 
 
 def main(descriptor: int) -> NoReturn:
@@ -113,7 +115,20 @@ class Host:
             if self.worker is not None and self.worker.pid in ended:
                 self.worker = None
         line, _, self._requests = self._requests.partition(b"\n")
-        return str(json.loads(line))
+        request = json.loads(line)
+        if isinstance(request, str):
+            return request
+        if self.worker is None:
+            self._begin(request)
+        return self._next()
+
+    def _begin(self, spec: dict[str, Any]) -> None:
+        """Start a worker before there is an attempt; it imports nothing of the function's until then."""
+        variables = environment.build("/", spec, self.token, os.environ)
+        try:
+            self.worker = Worker(list(spec["command"]), variables, "/", sys.stderr.fileno())
+        except launch.LaunchError:  # to be met again with the first attempt, which reports it
+            self.worker = None
 
     def _read(self) -> None:
         try:
@@ -185,6 +200,7 @@ class Worker:
         self.socket, theirs = socket.socketpair()
         self.socket.setblocking(False)
         self.silent = False  # it closed its end
+        self.begun = False  # with the trial it was told of
         self._said = b""
         try:
             os.set_inheritable(theirs.fileno(), True)
@@ -194,7 +210,7 @@ class Worker:
 
     def call(self, content: dict[str, Any]) -> bool:
         """Tell it of a trial; False if it does not listen any more."""
-        self._said = b""
+        self._said, self.begun = b"", False
         self.socket.setblocking(True)
         self.socket.settimeout(FAREWELL)
         try:
@@ -216,7 +232,8 @@ class Worker:
         if not data:
             self.silent = True
             return False
-        self._said += data.replace(REPORTED, b"")
+        self.begun = self.begun or BEGUN in data
+        self._said += data.replace(REPORTED, b"").replace(BEGUN, b"")
         return REPORTED in data
 
     @property
@@ -250,6 +267,8 @@ class WarmSupervisor(Supervisor):
         self._host = host
         self._soft: float | None = None  # until when the function may end by itself, on the monotonic clock
         self._pid = 0
+        self._handed = 0.0  # when the worker was told of the trial, on the monotonic clock
+        self._delay: float | None = None  # how long it took to begin with it
         self._signalled = False
         self._kept = False  # the worker is as good as new
         super().__init__(directory, host.token)
@@ -282,7 +301,7 @@ class WarmSupervisor(Supervisor):
             self._clear()
             host.worker = Worker(command, self.variables, directory, self.log)
             host.worker.call(content)
-        self._pid = host.worker.pid
+        self._pid, self._handed = host.worker.pid, time.monotonic()
         return self._pid
 
     def _answer(self) -> int | None:
@@ -314,7 +333,12 @@ class WarmSupervisor(Supervisor):
         process.send(pid, signal.SIGTERM)
 
     def _keep_limits(self, pid: int, ending: Any, grace: float, deadline: float | None) -> None:
-        super()._keep_limits(pid, ending, grace, deadline)
+        worker = self._host.worker
+        if self._delay is None and worker is not None and worker.begun:
+            self._delay = time.monotonic() - self._handed
+        # The start of a worker is not the function's time.
+        later = None if deadline is None or self._delay is None else deadline + self._delay
+        super()._keep_limits(pid, ending, grace, later)
         if self._soft is not None and time.monotonic() >= self._soft:
             self._soft = None
             self._signal(pid)

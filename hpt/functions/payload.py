@@ -1,8 +1,9 @@
 """A function and its search space as one file, which workers read.
 
-The file is a pickled dictionary of plain values: `path`, the caller's whole `sys.path`, absolute, which a
-worker takes over before it reads `function`: the pair (function, space), pickled by cloudpickle. What is
-defined in `__main__` or in a module that no other process can import is in there by value, all else by name.
+The file is `MAGIC` and a pickled dictionary of plain values: `path`, the caller's whole `sys.path`, absolute,
+which a worker takes over before it reads `function`: the pair (function, space), pickled by cloudpickle. What
+is defined in `__main__` or in a module that no other process can import is in there by value, all else by
+name.
 
 Reading needs the standard library only, and whatever the function does.
 """
@@ -23,6 +24,9 @@ from hpt.job.moved import present_name
 
 FILE = "function.pickle"
 """Its name in the job's directory."""
+
+MAGIC = b"hpt function 1\n"
+"""What it begins with; that of an earlier version is the pickled pair alone."""
 
 TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
 
@@ -48,7 +52,7 @@ def pack(train: object, space: object) -> bytes:
     finally:
         for module in by_value:
             cloudpickle.unregister_pickle_by_value(module)
-    return pickle.dumps({"path": absolute_path(), "function": pickled})
+    return MAGIC + pickle.dumps({"path": absolute_path(), "function": pickled})
 
 
 def absolute_path() -> list[str]:
@@ -63,13 +67,19 @@ def absolute_path() -> list[str]:
     return list(entries)
 
 
-def unpack(content: bytes, first: list[str]) -> tuple[TrainFunction, Any]:
-    """The function and the space; `sys.path` becomes the caller's, after the entries `first`."""
-    stored = _Unpickler(io.BytesIO(content)).load()
-    if isinstance(stored, dict):
-        sys.path[:] = list(dict.fromkeys([*first, *stored["path"]]))
-        stored = _Unpickler(io.BytesIO(stored["function"])).load()
-    function, space = stored  # an earlier version pickled the pair alone
+def take_path(content: bytes, first: list[str]) -> bytes:
+    """Make `sys.path` the caller's, after the entries `first`; returns the pickled function and space."""
+    if not content.startswith(MAGIC):
+        return content
+    stored = pickle.loads(content[len(MAGIC) :])
+    sys.path[:] = list(dict.fromkeys([*first, *stored["path"]]))
+    function: bytes = stored["function"]
+    return function
+
+
+def unpack(pickled: bytes) -> tuple[TrainFunction, Any]:
+    """The function and the space, as `take_path` gave them."""
+    function, space = _Unpickler(io.BytesIO(pickled)).load()
     return function, space
 
 

@@ -41,6 +41,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def serve(descriptor: int) -> int:
     """Call the function whenever the supervisor says so; the exit code of the process."""
+    with contextlib.suppress(Exception):  # to be met again, and reported, by the first trial
+        FUNCTIONS.prepare(os.environ["HPT_FUNCTION"])
     _adopt_orphans()
     supervisor = socket.socket(fileno=descriptor)
     supervisor.set_inheritable(False)
@@ -49,6 +51,8 @@ def serve(descriptor: int) -> int:
     lines = supervisor.makefile("rb")
     while line := lines.readline():
         call: dict[str, Any] = json.loads(line)
+        with contextlib.suppress(OSError):
+            supervisor.send(b"b")
         surroundings.enter(call["variables"], call["directory"], call["log"])
         threads = set(threading.enumerate())
         trial = Trial(call["hyperparameters"], _Waker(supervisor))

@@ -43,13 +43,23 @@ class Functions:
         self.path: list[str] = []
         self._loaded: dict[str, tuple[payload.TrainFunction, Any]] = {}
 
+    def prepare(self, path: str) -> None:
+        """Import what loading any function and its space needs; nothing of the function's own."""
+        self._pickled(path)
+        import cloudpickle  # noqa: F401
+
+        import hpt.search.space  # noqa: F401
+
+    def _pickled(self, path: str) -> bytes:
+        first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        return payload.take_path(Path(path).read_bytes(), first)
+
     def load(self, path: str) -> tuple[payload.TrainFunction, Any]:
         """The function and its space."""
         if path not in self._loaded:
             if script := os.environ.get("HPT_FUNCTION_MAIN"):
                 _run_main(script)
-            first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-            function, space = payload.unpack(Path(path).read_bytes(), first)
+            function, space = payload.unpack(self._pickled(path))
             _show_as_main(function)
             self._loaded[path] = function, space
             self.path = list(sys.path)

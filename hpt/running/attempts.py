@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from hpt.errors import ExecutorError, RetryableError, StorageError
 from hpt.executors.base import AttemptKey, Executor, Submission, Update
+from hpt.job.config import TrainingJobDefinition
 
 PATIENCE = 600.0
 """Seconds without any answer of the executor after which the job is interrupted, to be resumed later."""
@@ -159,6 +160,12 @@ class Attempts:
         if full:
             raise full[0]
         return refused
+
+    def warm_up(self, definition: TrainingJobDefinition, count: int, parallel: int) -> None:
+        """Have `count` attempts prepared, of `parallel` that run at a time, if the executor does that."""
+        begin = getattr(self._executor, "warm_up", None)
+        if begin is not None:
+            begin(definition, count, parallel)
 
     def wait(self, seconds: float) -> None:
         """Sleep until the executor has news, where it can say so, or so many seconds."""

@@ -63,6 +63,7 @@ class Run:
         with self._session.take(self.name, progress=progress) as runner:
             if self._prepare is not None:
                 self._prepare(self.directory)  # only now: another process may have begun with the same name
+            runner.warm_up()
             begin(runner)
             self._runner = runner
             return drive(runner, progress)

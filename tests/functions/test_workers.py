@@ -187,7 +187,7 @@ def test_a_deadline_ends_a_trial_and_the_job_goes_on() -> None:
             time.sleep(600)
         return 2.0
 
-    result = hpt.tune(train, NUMBERS, strategy="Grid", seed=1, max_trial_seconds=1.5)
+    result = hpt.tune(train, NUMBERS, strategy="Grid", seed=1, max_trial_seconds=3)
     assert [str(t.status) for t in result.trials] == ["Completed", "Stopped", "Completed", "Completed"]
 
 
