@@ -8,8 +8,8 @@ reads and stops it there; only who starts it, and who is woken by its end, goes 
                              to be started for; the end of the stream: no more
     supervisor -> tuner      `r`: something was reported; `e`: the attempt has ended
     supervisor -> worker     what to call, as JSON, in a line; the end of the stream: exit
-    worker -> supervisor     `b`: it begins with the trial; `r`; or the trial's exit code in a line, and the
-                             worker is as good as new
+    worker -> supervisor     `b`: it begins with its first trial; `r`; or the trial's exit code in a line, and
+                             the worker is as good as new
 
 A worker that is not as good as new (a process that the function started is still there, memory has grown)
 exits instead, and the next attempt gets a fresh one. So it does after a crash and after a kill. Records of
@@ -33,6 +33,7 @@ from hpt.executors import child as launch
 from hpt.executors import contract, environment, process, record
 from hpt.executors.signals import drain, open_signals
 from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _complain, _was_started
+from hpt.host.identity import ProcessIdentity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class Worker:
         self.socket, theirs = socket.socketpair()
         self.socket.setblocking(False)
         self.silent = False  # it closed its end
-        self.begun = False  # with the trial it was told of
+        self.begun = False  # with its first trial
         self._said = b""
         try:
             os.set_inheritable(theirs.fileno(), True)
@@ -210,7 +211,7 @@ class Worker:
 
     def call(self, content: dict[str, Any]) -> bool:
         """Tell it of a trial; False if it does not listen any more."""
-        self._said, self.begun = b"", False
+        self._said = b""
         self.socket.setblocking(True)
         self.socket.settimeout(FAREWELL)
         try:
@@ -272,6 +273,8 @@ class WarmSupervisor(Supervisor):
         self._signalled = False
         self._kept = False  # the worker is as good as new
         super().__init__(directory, host.token)
+        # The end of the tuner is the end of the socket: it need not be looked for at every turn.
+        self._owner = self.spec.pop("owner", None)
 
     def _open(self, name: str) -> int:
         fd = super()._open(name)
@@ -321,6 +324,11 @@ class WarmSupervisor(Supervisor):
         if worker is not None:
             worker.socket.close()
         return process.kill_descendants()
+
+    def _look(self, ending: Any) -> bool:
+        if self._owner is not None and self._host.over and not ProcessIdentity.from_json(self._owner).lives():
+            self.signalled.add(record.STOP)  # no process is left to read the result
+        return super()._look(ending)
 
     def _ask_to_end(self, pid: int) -> None:
         if self.ending.stopped:  # the request is a file that `report` looks for

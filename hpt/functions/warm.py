@@ -51,8 +51,9 @@ def serve(descriptor: int) -> int:
     lines = supervisor.makefile("rb")
     while line := lines.readline():
         call: dict[str, Any] = json.loads(line)
-        with contextlib.suppress(OSError):
-            supervisor.send(b"b")
+        if usage is None:
+            with contextlib.suppress(OSError):
+                supervisor.send(b"b")
         surroundings.enter(call["variables"], call["directory"], call["log"])
         threads = set(threading.enumerate())
         trial = Trial(call["hyperparameters"], _Waker(supervisor))

@@ -1,8 +1,7 @@
 """The process behind `hpt.tune`: calls a Python function for one trial, or for one after another.
 
 An executor starts it through `start.py` under the container contract. `HPT_FUNCTION` names the file of the
-function (`payload`), `HPT_RESULTS_FILE` the one that takes its values (`channel`). With a descriptor as its
-argument it is a warm worker (`hpt.executors.warm_supervisor`), which is told of each trial by a line.
+function (`payload`), `HPT_RESULTS_FILE` the one that takes its values (`channel`).
 """
 
 from __future__ import annotations
@@ -15,22 +14,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hpt.executors.outcome import NO_VALUE as EXITED_WITHOUT_VALUE
 from hpt.functions import channel, payload
 from hpt.functions.channel import Report, TrialStopped
 
 NO_VALUE = "the function returned None and reported nothing; return a float or call report(value)"
-EXITED = "the function ended its process with exit code 0, and neither returned nor reported a value"
 
 LONGEST = 1000
 """Characters of a reason; what is longer is cut."""
-
-
-def main(arguments: list[str]) -> int:
-    if len(arguments) > 1:
-        from hpt.functions import warm
-
-        return warm.serve(int(arguments[1]))
-    return Trial().run()
 
 
 class Functions:
@@ -137,7 +128,7 @@ class Trial:
     def _exited(self, error: SystemExit) -> int:
         """The exit code of a function that called `sys.exit`."""
         if error.code in (None, 0):
-            return 0 if self._has_values() else self._failed(EXITED, error)
+            return 0 if self._has_values() else self._failed(EXITED_WITHOUT_VALUE, error)
         if isinstance(error.code, int):
             code = error.code & 0xFF or 1
             self._failed(f"the function ended its process with exit code {code}", error)
