@@ -1,9 +1,9 @@
 """A function and its search space as one file, which workers read.
 
 The file is `MAGIC` and a pickled dictionary of plain values: `path`, the caller's whole `sys.path`, absolute,
-which a worker takes over before it reads `function`: the pair (function, space), pickled by cloudpickle. What
-is defined in `__main__` or in a module that no other process can import is in there by value, all else by
-name.
+and `arguments`, its `sys.argv`, which a worker takes over before it reads `function`: the pair (function,
+space), pickled by cloudpickle. What is defined in `__main__` or in a module that no other process can import
+is in there by value, all else by name.
 
 Reading needs the standard library only, and whatever the function does.
 """
@@ -52,7 +52,8 @@ def pack(train: object, space: object) -> bytes:
     finally:
         for module in by_value:
             cloudpickle.unregister_pickle_by_value(module)
-    return MAGIC + pickle.dumps({"path": absolute_path(), "function": pickled})
+    arguments = [str(argument) for argument in getattr(sys, "argv", [])]
+    return MAGIC + pickle.dumps({"path": absolute_path(), "arguments": arguments, "function": pickled})
 
 
 def absolute_path() -> list[str]:
@@ -67,18 +68,22 @@ def absolute_path() -> list[str]:
     return list(entries)
 
 
-def take_path(content: bytes, first: list[str]) -> bytes:
-    """Make `sys.path` the caller's, after the entries `first`; returns the pickled function and space."""
+def take_over(content: bytes, first: list[str]) -> bytes:
+    """Make `sys.argv` the caller's, and `sys.path` after the entries `first`.
+
+    Returns the pickled function and space.
+    """
     if not content.startswith(MAGIC):
         return content
     stored = pickle.loads(content[len(MAGIC) :])
     sys.path[:] = list(dict.fromkeys([*first, *stored["path"]]))
+    sys.argv[:] = stored["arguments"]
     function: bytes = stored["function"]
     return function
 
 
 def unpack(pickled: bytes) -> tuple[TrainFunction, Any]:
-    """The function and the space, as `take_path` gave them."""
+    """The function and the space, as `take_over` gave them."""
     function, space = _Unpickler(io.BytesIO(pickled)).load()
     return function, space
 

@@ -12,7 +12,9 @@ import contextlib
 import gc
 import io
 import json
+import locale
 import os
+import resource
 import signal
 import socket
 import sys
@@ -91,7 +93,6 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._streams: tuple[TextIO, ...] = (sys.stdin, sys.stdout, sys.stderr)
-        self._arguments = list(sys.argv)
         self._limit = sys.getrecursionlimit()
         self._umask = os.umask(0o77)
         os.umask(self._umask)
@@ -133,7 +134,7 @@ class Surroundings:
             with contextlib.suppress(Exception):
                 stream.flush()
         self._restore_streams()  # what the trial put there may close its descriptor now
-        sys.argv[:] = self._arguments
+        sys.argv[:] = FUNCTIONS.arguments or sys.argv
         sys.setrecursionlimit(self._limit)
         sys.settrace(None)
         sys.setprofile(None)
@@ -145,6 +146,17 @@ class Surroundings:
                 with contextlib.suppress(OSError, ValueError):
                     signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _limits() -> tuple[object, ...]:
+    """What the kernel and the C library hold of a process that cannot always be put back."""
+    names = (name for name in dir(resource) if name.startswith("RLIMIT_"))
+    return (
+        [resource.getrlimit(getattr(resource, name)) for name in names],
+        os.getpriority(os.PRIO_PROCESS, 0),
+        os.sched_getaffinity(0),
+        locale.setlocale(locale.LC_ALL),
+    )
 
 
 def _usable(stream: Any, fd: int) -> bool:
@@ -160,19 +172,19 @@ def _output(fd: int) -> io.TextIOWrapper:
 
 
 class Usage:
-    """What a process holds: bytes of resident memory, open files, daemon threads."""
+    """What a process holds: bytes of resident memory, open files, threads, and its limits."""
 
-    def __init__(self, memory: int, files: int, threads: int) -> None:
-        self.memory, self.files, self.threads = memory, files, threads
+    def __init__(self, memory: int, files: int, threads: int, limits: tuple[object, ...]) -> None:
+        self.memory, self.files, self.threads, self.limits = memory, files, threads, limits
 
     @classmethod
     def now(cls) -> Usage:
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])
         files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208, names will do
-        return cls(pages * os.sysconf("SC_PAGE_SIZE"), files, threading.active_count())
+        return cls(pages * os.sysconf("SC_PAGE_SIZE"), files, threading.active_count(), _limits())
 
     def exceeds(self, first: Usage) -> bool:
-        """Whether it has grown above the limits since the first trial."""
+        """Whether it has grown too much since the first trial, or its limits are others."""
         if self.memory > first.memory + GROWTH:
             gc.collect()
             self.memory = Usage.now().memory
@@ -180,6 +192,7 @@ class Usage:
             self.memory > first.memory + GROWTH
             or self.files > first.files + MORE_FILES
             or self.threads > first.threads + MORE_THREADS
+            or self.limits != first.limits
         )
 
 

@@ -27,11 +27,12 @@ LONGEST = 1000
 class Functions:
     """The functions that this process has loaded: what they keep in memory stays between trials.
 
-    path: `sys.path` as the last of them was loaded.
+    path, arguments: `sys.path` and `sys.argv` as the last of them was loaded.
     """
 
     def __init__(self) -> None:
         self.path: list[str] = []
+        self.arguments: list[str] = []
         self._loaded: dict[str, tuple[payload.TrainFunction, Any]] = {}
 
     def prepare(self, path: str) -> None:
@@ -43,7 +44,7 @@ class Functions:
 
     def _pickled(self, path: str) -> bytes:
         first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-        return payload.take_path(Path(path).read_bytes(), first)
+        return payload.take_over(Path(path).read_bytes(), first)
 
     def load(self, path: str) -> tuple[payload.TrainFunction, Any]:
         """The function and its space."""
@@ -53,7 +54,7 @@ class Functions:
             function, space = payload.unpack(self._pickled(path))
             _show_as_main(function)
             self._loaded[path] = function, space
-            self.path = list(sys.path)
+            self.path, self.arguments = list(sys.path), list(sys.argv)
         return self._loaded[path]
 
 
@@ -77,6 +78,7 @@ class Trial:
         self.function = os.environ["HPT_FUNCTION"]
         self.strings, self.wake = strings, wake
         self.report: Report | None = None
+        self._pid = os.getpid()
 
     def run(self) -> int:
         """Call the function, and hand in what comes of it. The exit code says whether it failed."""
@@ -88,6 +90,7 @@ class Trial:
             config = space.parse({parameter.name: strings[parameter.name] for parameter in space.parameters})
             self.report = Report(self.results, None if self.wake is None else self._reported)
             result = function(dict(config), self.report)
+            self._end_copy()
             if result is not None:
                 channel.write_result(self.results, result)
             elif not self._has_values():
@@ -95,10 +98,17 @@ class Trial:
         except TrialStopped:
             return channel.STOP_CODE
         except SystemExit as error:
+            self._end_copy()
             return self._exited(error)
         except BaseException as error:
+            self._end_copy()
             return self._failed(described(error), error)
         return 0
+
+    def _end_copy(self) -> None:
+        """End a process that the function forked and that came out of it too: the trial is not its own."""
+        if os.getpid() != self._pid:
+            os._exit(0)
 
     def close(self) -> None:
         """Refuse further reports: the process goes on to another trial."""
