@@ -368,3 +368,38 @@ def test_a_job_keeps_the_name_of_its_function_and_says_when_its_code_changed(tmp
     changed.__qualname__ = "first"
     with pytest.warns(UserWarning, match="the function 'first' has changed since tuning job 'kept' began"):
         assert hpt.tune(changed, SPACE, **given).trials == begun.trials
+
+
+def test_a_copy_that_the_function_forked_has_no_part_in_the_trial() -> None:
+    def train(config: Any, report: Any) -> float:
+        if os.fork() == 0:
+            if config["n"] == 2:
+                raise ValueError("in the copy")
+            return 1000.0
+        os.wait()
+        return float(config["n"])
+
+    assert values(train) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_function_finds_the_arguments_of_its_script(tmp_path: Path) -> None:
+    code = (
+        "import sys, hpt\nspace = hpt.SearchSpace([hpt.CategoricalParameter('n', [1, 2])])\n"
+        "def train(config, report):\n    found = sys.argv[1:]\n    sys.argv.append('left')\n"
+        "    return float(found == ['--fast', '3'])\n"
+        "print([t.value for t in hpt.tune(train, space, strategy='Grid').trials])\n"
+    )
+    command = [sys.executable, "-c", code, "--fast", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[1.0, 1.0]\n"
+
+
+def test_other_limits_of_a_process_get_a_fresh_worker() -> None:
+    def train(config: Any, report: Any) -> float:
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        if config["n"] == 2:
+            os.nice(1)
+        return float(nice)
+
+    first, *others = values(train)
+    assert others == [first] * 3
