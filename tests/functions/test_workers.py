@@ -288,6 +288,45 @@ def test_a_killed_tuner_goes_on_exactly(tmp_path: Path, undisturbed: str, parall
     wait_until(lambda: not any(lives(int(pid)) for words in script.started() for pid in words[1:]), 10)
 
 
+AT_A_BOUNDARY = """
+import signal
+from hpt.running.session import Session
+left, take = {count}, Session.take
+def boundary(passed):
+    global left
+    left -= passed == {boundary!r}
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+Session.take = lambda self, name, **given: take(self, name, boundary=boundary, **given)
+"""
+
+
+@pytest.mark.parametrize(
+    ("boundary", "count"),
+    [
+        ("after-commit", 3),
+        ("after-submit", 2),
+        *(
+            pytest.param(boundary, count, marks=pytest.mark.faults)
+            for boundary in ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
+            for count in (1, 2, 4)
+        ),
+    ],
+)
+def test_a_tuner_killed_at_a_boundary_goes_on_exactly(
+    tmp_path: Path, undisturbed: str, boundary: str, count: int
+) -> None:
+    script = Script(tmp_path, 1)
+    code = script.path.read_text()
+    kills = AT_A_BOUNDARY.format(boundary=boundary, count=count)
+    script.path.write_text(code.replace("def train", f"{kills}\ndef train", 1))
+    assert script.start().wait(60) == -signal.SIGKILL
+    script.path.write_text(code)
+    assert script.finish() == undisturbed
+    runs = [words[0] for words in script.started()]
+    assert len(runs) == len(set(runs)) == 6
+
+
 @pytest.mark.parametrize("victim", [1, 2], ids=["worker", "supervisor"])
 def test_a_killed_worker_or_supervisor(tmp_path: Path, undisturbed: str, victim: int) -> None:
     script = Script(tmp_path, 1)
