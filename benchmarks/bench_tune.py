@@ -1,11 +1,11 @@
 """What `hpt.tune` costs beside calling the function in a loop.
 
-    python benchmarks/bench_tune.py [--trials 50] [--noops 200] [--repeats 3]
+    python benchmarks/bench_tune.py [--trials 50] [--noops 200] [--repeats 3] [--isolated]
 
 The job: trials of a support vector classifier by cross-validation on scikit-learn's breast cancer data, which
 the function imports and loads itself. Each way to run it does so in a fresh process: a loop of `Tuner.ask`
-and `tell` that calls the function there and then, `hpt.tune` with one worker, with two, and with a process a
-trial, Optuna's TPE sampler, and joblib's processes with random configurations. Seconds of wall time, the best
+and `tell` that calls the function there and then, `hpt.tune` with one worker, with two, and (`--isolated`) with
+a process a trial, Optuna's TPE sampler, and joblib's processes with random configurations. Seconds of wall time, the best
 of the repeats, and the ratio to the loop: of the whole job, imports included, and of what comes after the
 first trial. Then a function that does nothing: milliseconds a trial, of a job in a temporary directory and of
 a named one, each of whose commits waits for the disk. Limits: 1.3 times the loop with one worker, 5 ms a
@@ -35,6 +35,7 @@ SPACE = hpt.SearchSpace(
         hpt.ContinuousParameter("gamma", 1e-6, 1e-1, "Logarithmic"),
     ]
 )
+ISOLATED = "hpt.tune, isolated"
 CALLS = "BENCH_TUNE_CALLS"
 """The variable that names a file which takes the time, on the monotonic clock, of the end of each call."""
 
@@ -46,6 +47,9 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--noops", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--isolated", action="store_true", help="also with a process a trial, which takes long"
+    )
     parser.add_argument("--way", choices=WAYS, help="run one way in this process and print its seconds")
     options = parser.parse_args()
     if options.way is not None:
@@ -63,7 +67,9 @@ def _compare(options: argparse.Namespace) -> float:
     base: tuple[float, float] | None = None
     ratio = 0.0
     for way in [way for way in WAYS if "no-op" not in way]:
-        peer = way.split()[0]
+        if way == ISOLATED and not options.isolated:
+            continue
+        peer = way.split()[0].rstrip(",")
         if peer in ("optuna", "joblib") and importlib.util.find_spec(peer) is None:
             print(f"{way:24}not installed")
             continue
@@ -193,7 +199,7 @@ WAYS: dict[str, Callable[[int], tuple[float, float]]] = {
     "loop": _loop,
     "hpt.tune": _tune(),
     "hpt.tune, 2 workers": _tune(workers=2),
-    "hpt.tune, isolated": _tune(isolation="trial"),
+    ISOLATED: _tune(isolation="trial"),
     "optuna": _optuna,
     "joblib, 2 workers": _joblib,
     "no-op": _noop(None),

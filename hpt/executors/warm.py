@@ -30,6 +30,9 @@ from hpt.job.config import TrainingJobDefinition
 _DESCRIPTOR = 3
 """The number that the supervisor's end of the socket has there."""
 
+_PATIENCE = 20.0
+"""Seconds that a supervisor has to read a request."""
+
 
 class WarmExecutor(LocalExecutor):
     """See the module, and `LocalExecutor` for what it is made of."""
@@ -47,9 +50,9 @@ class WarmExecutor(LocalExecutor):
             return
         spec = specification(Submission("worker", 1, {}, definition, parallel))
         with contextlib.suppress(OSError, ExecutorError):
-            self._root.mkdir(parents=True, exist_ok=True)
+            self._root.parent.mkdir(parents=True, exist_ok=True)
             for _ in range(count - len(self._hosts)):
-                host = Host(str(self._root))
+                host = Host(self._log)
                 self._hosts.append(host)
                 host.begin(spec)
 
@@ -78,12 +81,16 @@ class WarmExecutor(LocalExecutor):
         directory = self._directory(submission.key)
         return WarmAttempt(submission.key, directory, self._clock, submission.log_offset, self._idle_host)
 
-    def _idle_host(self, directory: str) -> Host:
+    @property
+    def _log(self) -> str:
+        return str(self._root.with_name("workers.log"))
+
+    def _idle_host(self) -> Host:
         self._hosts = [host for host in self._hosts if not host.reap()]
         for host in self._hosts:
             if host.idle and not host.gone:
                 return host
-        host = Host(directory)
+        host = Host(self._log)
         self._hosts.append(host)
         return host
 
@@ -91,8 +98,8 @@ class WarmExecutor(LocalExecutor):
 class Host:
     """The supervisor of a worker, as the process that started it sees it."""
 
-    def __init__(self, directory: str) -> None:
-        """Start it. directory: an attempt's, where its complaints go.
+    def __init__(self, log: str) -> None:
+        """Start it. log: the file that takes its complaints.
 
         Raises:
             ExecutorError: no process can be started.
@@ -102,14 +109,13 @@ class Host:
         self._ended = False
         self.socket, theirs = socket.socketpair()
         self.socket.setblocking(False)
-        log = os.path.join(directory, "supervisor.log")
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), _DESCRIPTOR),
         ]
-        command = [sys.executable, "-I", "-S", _START, "warm", str(_DESCRIPTOR), directory]
+        command = [sys.executable, "-I", "-S", _START, "warm", str(_DESCRIPTOR), log]
         try:
             theirs.set_inheritable(True)
             self._pid: int | None = os.posix_spawn(
@@ -132,16 +138,21 @@ class Host:
 
     def begin(self, spec: Mapping[str, Any]) -> None:
         """Have its worker started before there is an attempt."""
-        with contextlib.suppress(OSError):
-            self.socket.sendall(json.dumps(spec).encode() + b"\n")
+        self._send(spec)
+
+    def _send(self, request: object) -> None:
+        self.socket.settimeout(_PATIENCE)
+        try:
+            self.socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            self.gone = True
+        finally:
+            self.socket.setblocking(False)
 
     def hand(self, directory: str) -> bool:
         """Hand it an attempt; False if it is not there any more."""
         self.idle = self._ended = False
-        try:
-            self.socket.sendall(json.dumps(directory).encode() + b"\n")
-        except OSError:
-            self.gone = True
+        self._send(directory)
         return not self.gone
 
     def works(self) -> bool:
@@ -181,7 +192,7 @@ class WarmAttempt(Attempt):
         directory: Path,
         clock: Callable[[], float],
         offset: int,
-        idle_host: Callable[[str], Host],
+        idle_host: Callable[[], Host],
     ) -> None:
         """As `Attempt`; idle_host: gives the supervisor to hand it to."""
         super().__init__(key, directory, clock, offset)
@@ -193,9 +204,9 @@ class WarmAttempt(Attempt):
         if self._host is not None and self._host.works():
             return
         self._spawns += 1
-        host = self._idle_host(self.file(""))
-        while not host.hand(self.file("").rstrip("/")):
-            host = self._idle_host(self.file(""))
+        host = self._idle_host()
+        while not host.hand(self._path):
+            host = self._idle_host()
         self._host = host
 
     def reap(self) -> bool:

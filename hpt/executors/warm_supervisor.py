@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 SOFT = 0.1
 """Seconds that a function has to end at its next report before it gets SIGTERM, which ends its worker too."""
 
+PATIENCE = 60.0
+"""Seconds that a worker has to read what it is told."""
+
 FAREWELL = 3.0
 """Seconds that a worker has to exit once it is not needed any more."""
 
@@ -213,7 +216,7 @@ class Worker:
         """Tell it of a trial; False if it does not listen any more."""
         self._said = b""
         self.socket.setblocking(True)
-        self.socket.settimeout(FAREWELL)
+        self.socket.settimeout(PATIENCE)
         try:
             self.socket.sendall(json.dumps(content).encode() + b"\n")
         except OSError:
@@ -303,7 +306,8 @@ class WarmSupervisor(Supervisor):
         if host.worker is None or not host.worker.call(content):
             self._clear()
             host.worker = Worker(command, self.variables, directory, self.log)
-            host.worker.call(content)
+            if not host.worker.call(content):
+                raise launch.LaunchError("its worker does not listen", ours=True)
         self._pid, self._handed = host.worker.pid, time.monotonic()
         return self._pid
 

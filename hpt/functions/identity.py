@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import warnings
 from pathlib import Path
 
-from hpt.errors import JobExistsError
+from hpt.errors import JobExistsError, StorageError, StorageProblem
 from hpt.functions import payload
 
 FILE = "function.json"
@@ -27,6 +28,7 @@ class Function:
 
         Raises:
             JobExistsError: the job was begun with a function of another name; nothing was changed.
+            StorageError: it cannot be written there.
         """
         begun = self._begun(directory)
         name = begun.get("name", self._name)
@@ -44,8 +46,19 @@ class Function:
                 " have ended keep their results. Choose another name for the job to begin anew",
                 stacklevel=_depth(),
             )
-        _replace(directory / payload.FILE, self._content)
-        _replace(directory / FILE, json.dumps({"name": self._name, "code": self._code}).encode())
+        description = json.dumps({"name": self._name, "code": self._code}).encode()
+        try:
+            _replace(directory / payload.FILE, self._content)
+            _replace(directory / FILE, description)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise StorageError(
+                "the function could not be stored",
+                path=str(directory),
+                reason=str(error.strerror),
+                fix="make room there" if full else "set permissions there",
+                problem=StorageProblem.FULL if full else StorageProblem.OTHER,
+            ) from error
 
     @staticmethod
     def _begun(directory: Path) -> dict[str, object]:

@@ -68,15 +68,16 @@ def absolute_path() -> list[str]:
     return list(entries)
 
 
-def take_over(content: bytes, first: list[str]) -> bytes:
-    """Make `sys.argv` the caller's, and `sys.path` after the entries `first`.
+def take_over(content: bytes, added: list[str]) -> bytes:
+    """Make `sys.argv` and `sys.path` the caller's; what is new among the entries `added` comes first.
 
     Returns the pickled function and space.
     """
     if not content.startswith(MAGIC):
         return content
     stored = pickle.loads(content[len(MAGIC) :])
-    sys.path[:] = list(dict.fromkeys([*first, *stored["path"]]))
+    path: list[str] = stored["path"]
+    sys.path[:] = [*(entry for entry in dict.fromkeys(added) if entry not in path), *path]
     sys.argv[:] = stored["arguments"]
     function: bytes = stored["function"]
     return function

@@ -43,8 +43,8 @@ class Functions:
         import hpt.search.space  # noqa: F401
 
     def _pickled(self, path: str) -> bytes:
-        first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-        return payload.take_over(Path(path).read_bytes(), first)
+        added = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        return payload.take_over(Path(path).read_bytes(), added)
 
     def load(self, path: str) -> tuple[payload.TrainFunction, Any]:
         """The function and its space."""
