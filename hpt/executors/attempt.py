@@ -181,6 +181,9 @@ class Attempt:
                 self.condemn(str(error))
         since = self._times.get("Starting", 0.0)
         try:
+            if not self._log.is_known:
+                spec = checked.read_spec(self._path)
+                self._log.follow(record.RESULTS if spec and spec.get("function") else record.LOG)
             chunk, whole = self._log.read(limit, since=since)
         except checked.DamagedRecordError as error:
             self._exit = None

@@ -25,12 +25,18 @@ class AttemptLog:
 
     def __init__(self, directory: str, clock: SteadyClock, offset: int) -> None:
         self.path = f"{directory}/{record.LOG}"
+        self.is_known = False  # which file is followed
+        self._directory, self._followed = directory, self.path
         self.offset = offset
         self._index = f"{directory}/{record.INDEX}"
         self._clock = clock
         self._hint = (0, 0)  # (offset in the log, line of the index that first reaches it)
         self.given_up = False
         self._latest = 0.0  # of the times handed out
+
+    def follow(self, name: str) -> None:
+        """Read that file: of a function its values in place of its log."""
+        self._followed, self.is_known = f"{self._directory}/{name}", True
 
     def read(self, limit: int, *, since: float = 0.0) -> tuple[LogChunk, bool]:
         """Up to `limit` bytes, and whether they are the last there are. They count as handed out. since: when
@@ -44,12 +50,12 @@ class AttemptLog:
         """
         nothing = LogChunk(self.offset, b"")
         try:
-            size = os.stat(self.path).st_size
+            size = os.stat(self._followed).st_size
             if self.given_up:
                 return nothing, True
             if size <= self.offset or limit <= 0:
                 return nothing, size <= self.offset
-            fd = open_file(self.path)
+            fd = open_file(self._followed)
         except (FileNotFoundError, NotADirectoryError):
             return nothing, True
         except OSError as error:

@@ -109,6 +109,10 @@ class Executor(Protocol):
 
     Every call may fail with a RetryableError, which says nothing about any attempt: it is retried later. Only
     an update says that an attempt was lost, was preempted or ended.
+
+    Two more methods are optional. `wait(seconds)` sleeps until there is news, or so long.
+    `warm_up(definition, count, parallel)` begins what `count` attempts of a definition will need, of
+    `parallel` that run at a time.
     """
 
     def submit(self, submission: Submission) -> None:

@@ -71,6 +71,19 @@ def prepare(base: str, spec: Mapping[str, Any]) -> None:
         _link_channel(os.path.join(base, "input/data", channel["name"]), channel["name"], channel["uri"])
 
 
+def prepare_function(base: str, spec: Mapping[str, Any]) -> None:
+    """As `prepare`, of what concerns a function: it has no channels and gets its configuration otherwise.
+
+    Raises:
+        OSError: the directory could not be written.
+    """
+    for name in ("model", "output", "code"):
+        _remove(os.path.join(base, name))
+    for name in ("model", "output/data", "code"):
+        os.makedirs(os.path.join(base, name))
+    _prepare_checkpoints(base, spec)
+
+
 def _remove(path: str) -> None:
     if not os.path.lexists(path):
         return

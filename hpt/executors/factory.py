@@ -8,14 +8,20 @@ from pathlib import Path
 from hpt.errors import InputError
 from hpt.executors.base import Executor
 from hpt.executors.local import LocalExecutor
+from hpt.executors.warm import WarmExecutor
 from hpt.host.clock import SteadyClock
 
 LOCAL = "local"
+"""Processes of this host; functions in workers that stay warm."""
+
+FRESH = "fresh"
+"""The same, but every attempt, also that of a function, in a process of its own."""
 
 Say = Callable[[str], None]
 
 EXECUTORS: dict[str, Callable[[Path, bool, SteadyClock | None, Say], Executor]] = {
-    LOCAL: lambda root, outlive, clock, say: LocalExecutor(root, outlive=outlive, clock=clock, say=say),
+    LOCAL: lambda root, outlive, clock, say: WarmExecutor(root, outlive=outlive, clock=clock, say=say),
+    FRESH: lambda root, outlive, clock, say: LocalExecutor(root, outlive=outlive, clock=clock, say=say),
 }
 """What makes an executor of each kind, given the arguments of `make_executor` but the kind."""
 

@@ -66,7 +66,7 @@ class LocalExecutor:
         """
         if submission.key in self._followed:
             return
-        attempt = self._attempt(submission.key, submission.log_offset)
+        attempt = self._attempt_of(submission)
         content = specification(submission) | {
             "owner": self._owner,
             "clock": self._clock.to_json(),
@@ -180,7 +180,14 @@ class LocalExecutor:
     def _snapshot(self, digest: str | None) -> str | None:
         return None if digest is None else str(self._snapshots / digest)
 
+    def _attempt_of(self, submission: Submission) -> Attempt:
+        """What is to be followed of a submission."""
+        return self._attempt(submission.key, submission.log_offset)
+
     def _attempt(self, key: AttemptKey, offset: int = 0) -> Attempt:
+        return Attempt(key, self._directory(key), self._clock, offset)
+
+    def _directory(self, key: AttemptKey) -> Path:
         name, number = key
         if not name or "/" in name or "\0" in name or name in (".", ".."):
             raise InputError(
@@ -188,7 +195,7 @@ class LocalExecutor:
             )
         if number < 1:
             raise InputError(f"attempt {number} of {name}: attempts count from 1")
-        return Attempt(key, self._root / name / "attempts" / str(number), self._clock, offset)
+        return self._root / name / "attempts" / str(number)
 
 
 def specification(submission: Submission) -> dict[str, Any]:
@@ -215,6 +222,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "declared": program.declared,
         "takes_arguments": program.takes_arguments,
         "python": program.python,
+        "function": program.function,
         "python_path": library if program.needs_library else "",
         "interpreter": sys.executable,
         "transfer_path": library,

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+NO_VALUE = "the function ended its process with exit code 0, and neither returned nor reported a value"
+
 _TAIL = 4096
 _LINE = 300
 

@@ -39,6 +39,12 @@ def _below(roots: set[int], processes: Mapping[int, tuple[str, int, int, int]]) 
     return found
 
 
+def living_descendants(root: int) -> set[int]:
+    """The descendants of a process that have not ended."""
+    processes = _all_processes()
+    return {pid for pid in _below({root}, processes) if processes[pid][0] not in "ZX"}
+
+
 def signal_descendants(number: int) -> int:
     """Signal every living descendant of this process; returns how many there were.
 
@@ -132,7 +138,20 @@ def supervises(pid: int, directory: str) -> bool:
             words = file.read(1 << 16).split(b"\0")
     except OSError:
         return False
-    return len(words) > 3 and words[-2] == os.fsencode(directory) and words[-3].endswith(_START)
+    if len(words) > 3 and words[-2] == os.fsencode(directory) and words[-3].endswith(_START):
+        return True
+    return (
+        len(words) > 5 and words[-5].endswith(_START) and words[-4] == b"warm" and _holds_lock(pid, directory)
+    )
+
+
+def _holds_lock(pid: int, directory: str) -> bool:
+    """Whether the supervisor of a warm worker is at the attempt in `directory`: it has the lock open."""
+    lock = os.path.join(directory, "lock")
+    try:
+        return any(os.readlink(f"/proc/{pid}/fd/{fd}") == lock for fd in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
 
 
 def _environment(pid: int) -> list[bytes]:

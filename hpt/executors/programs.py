@@ -13,6 +13,13 @@ from hpt.executors.places import is_installed
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.uris import MODULE_PREFIX
 
+FUNCTION_WORKER = f"{MODULE_PREFIX}hpt.functions.worker"
+"""The `TrainingImage` of `hpt.tune`."""
+
+_START = Path(__file__).resolve().parents[1] / "functions" / "start.py"
+FUNCTION_COMMAND = (sys.executable, "-u", "-P", str(_START))
+"""What runs it. It finds `hpt` by itself, and leaves the environment as the user gave it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -22,7 +29,8 @@ class Program:
     archive of which `code/` gets copies, or None. in_code: the last of the command names a file in `code/`.
     declared: the user named the source; otherwise it is the directory in which the program lies.
     takes_arguments: hyperparameters are passed as `--name value` too. python: it runs in the tuner's
-    interpreter. needs_library: it must be able to import `hpt`.
+    interpreter. needs_library: it must be able to import `hpt`. function: it calls a function of the user's,
+    whose values come by a file of their own and not by the log.
     """
 
     command: tuple[str, ...]
@@ -33,6 +41,7 @@ class Program:
     takes_arguments: bool = False
     python: bool = False
     needs_library: bool = False
+    function: bool = False
 
 
 def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
@@ -51,6 +60,8 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     if "sagemaker_program" in hyperparameters:
         return _script_mode(_unquote(hyperparameters["sagemaker_program"]), hyperparameters)
     if image.startswith(MODULE_PREFIX):
+        if image == FUNCTION_WORKER:
+            return Program(FUNCTION_COMMAND, entry=FUNCTION_WORKER, python=True, function=True)
         module, _, argument = image.removeprefix(MODULE_PREFIX).partition("?")
         command = (sys.executable, "-m", module, *([argument] if argument else []))
         return Program(command, entry=module, python=True, needs_library=True)

@@ -7,8 +7,9 @@
         started.json  durable before the program starts: this attempt must never be started again
         phases        one line `<phase> <seconds since the epoch>` for each phase entered
         log           standard output and error of the program
+        results       the values of a function (`hpt.functions.channel`): what is followed in place of the log
         metrics       what the program wrote to $HPT_METRICS_FILE, carried over into the log
-        log.index     fixed-width lines `<offset> <seconds>`: the log was that long at that time
+        log.index     fixed-width lines `<offset> <seconds>`: what is followed was that long at that time
         log.leads     lines `<offset> <seconds>`: from that length on the wall clock was ahead by so much
         stop, stop-now    written by a process that requests the end of the attempt
         exit.json     how it ended; the very last thing a supervisor writes
@@ -45,6 +46,7 @@ LOG = "log"
 INDEX = "log.index"
 LEADS = "log.leads"
 METRICS = "metrics"
+RESULTS = "results"
 STOP = "stop"
 STOP_NOW = "stop-now"
 EXIT = "exit.json"
@@ -125,6 +127,9 @@ class LogIndex:
         self._lines = 0
         self._lead = 0.0
 
+    def close(self) -> None:
+        os.close(self._fd)
+
     def note(self) -> None:
         size = os.fstat(self._log).st_size
         if size == self._size:
@@ -143,10 +148,14 @@ class LogIndex:
 
 
 class ExitRecord:
-    """The exit record of an attempt, with its room on the disk taken before the program can fill it."""
+    """The exit record of an attempt, with its room on the disk taken before the program can fill it.
 
-    def __init__(self, directory: str) -> None:
+    durable: it outlives a power cut once it is written.
+    """
+
+    def __init__(self, directory: str, *, durable: bool = True) -> None:
         self._directory = directory
+        self._durable = durable
         self._temporary = os.path.join(directory, f"{EXIT}.tmp")
         self._fd = open_private(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
@@ -159,6 +168,11 @@ class ExitRecord:
         data = json.dumps({"version": VERSION, **content}).encode()
         os.pwrite(self._fd, data, 0)
         os.ftruncate(self._fd, len(data))
-        os.fsync(self._fd)
+        if self._durable:
+            os.fsync(self._fd)
         os.rename(self._temporary, os.path.join(self._directory, EXIT))
-        fsync_directory(self._directory)
+        if self._durable:
+            fsync_directory(self._directory)
+
+    def close(self) -> None:
+        os.close(self._fd)

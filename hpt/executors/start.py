@@ -1,5 +1,7 @@
 """Starts a supervisor: `python -I -S start.py <attempt directory>`.
 
+`... start.py warm <descriptor>` starts that of a warm worker, which serves one attempt after another.
+
 The packages are declared here without running their `__init__` files: a supervisor needs the standard
 library only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte
 code, so this file stays short.)
@@ -14,6 +16,11 @@ if __name__ == "__main__":
         package = type(sys)(name)
         package.__path__ = [path]
         sys.modules[name] = package
+
+    if sys.argv[1] == "warm":
+        from hpt.executors import warm_supervisor
+
+        warm_supervisor.main(int(sys.argv[2]))
 
     from hpt.executors import supervisor
 

@@ -86,9 +86,15 @@ def _was_started(directory: str) -> bool:
 
 
 class Supervisor:
-    """The course of one attempt. Creating it writes the durable marker that this attempt was started."""
+    """The course of one attempt. Creating it writes the marker that this attempt was started.
 
-    def __init__(self, directory: str) -> None:
+    durable: the marker and the exit record outlive a power cut.
+    """
+
+    durable = True
+
+    def __init__(self, directory: str, token: str = "") -> None:
+        """token: marks the processes of the attempt; drawn if it is left out."""
         self.directory = directory
         self.base = os.path.join(os.path.dirname(os.path.dirname(directory)), "ml")
         self.ending = outcome.Ending()
@@ -98,8 +104,8 @@ class Supervisor:
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
         self.copies: dict[str, Any] | None = None  # the manifest of what `code/` was filled with
         self.code: os.stat_result | None = None
+        self.drain: Drain | None = None  # carries what the program prints into the log
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
-        self.log = open_private(self._path(record.LOG), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
         try:
@@ -107,16 +113,21 @@ class Supervisor:
         except checked.DamagedRecordError as error:
             self.fault = str(error)
         self.clock = SteadyClock.of(self.spec.get("clock"))
-        self.index = record.LogIndex(self.log, directory, self.clock)
-        self.exit_record = record.ExitRecord(directory)
-        self.token = os.urandom(16).hex()
+        self.log = self._open(record.LOG)
+        followed = self._open(record.RESULTS) if self.spec.get("function") else self.log
+        self.index = record.LogIndex(followed, directory, self.clock)
+        self.exit_record = record.ExitRecord(directory, durable=self.durable)
+        self.token = token or os.urandom(16).hex()
         marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": self.clock()}
-        record.write_json(self._path(record.STARTED), marker)
-        for parent in (os.path.dirname(directory), os.path.dirname(self.base)):
+        record.write_json(self._path(record.STARTED), marker, durable=self.durable)
+        for parent in (os.path.dirname(directory), os.path.dirname(self.base)) if self.durable else ():
             fsync_directory(parent)
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
+
+    def _open(self, name: str) -> int:
+        return open_private(self._path(name), os.O_RDWR | os.O_CREAT | os.O_APPEND)
 
     def run(self) -> None:
         """Everything from the marker to the exit record."""
@@ -132,7 +143,7 @@ class Supervisor:
         except Exception as error:
             _complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
-        process.kill_descendants()
+        self._end_descendants()
         self._clear_code()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
@@ -148,9 +159,11 @@ class Supervisor:
             return outcome.lost(f"what to run could not be read: {self.fault}")
         if spec["refusal"]:
             return outcome.failed(spec["refusal"])
-        contract.prepare(self.base, spec)
+        self._prepare()
         self.variables = environment.build(self.base, spec, self.token, os.environ)
         self.variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
+        if spec.get("function"):
+            self.variables["HPT_RESULTS_FILE"] = self._path(record.RESULTS)
         self._look(self.ending)
         if not self.ending.begun and outcome.needs_transfer(spec):
             self._enter("Downloading")
@@ -168,25 +181,47 @@ class Supervisor:
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
-        drain = Drain(self.log)
-        try:
-            pid = launch.launch(command, self.variables, directory, drain.input)
-        finally:
-            drain.close_input()
+        pid = self._begin(command, directory)
         self._enter("Training")
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
-        left = process.kill_descendants()
-        drain.finish()
+        left = self._end_descendants()
+        if self.drain is not None:
+            self.drain.finish()
         self._carry_metrics(last=True)
         self.index.note()
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        ended_well = result["exit_code"] == 0 and not self.ending.begun
+        if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
+            result |= outcome.failed(outcome.NO_VALUE)
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
+
+    def _prepare(self) -> None:
+        contract.prepare(self.base, self.spec)
+
+    def _begin(self, command: list[str], directory: str) -> int:
+        """Start the program; returns its process id."""
+        self.drain = Drain(self.log)
+        try:
+            return launch.launch(command, self.variables, directory, self.drain.input)
+        finally:
+            self.drain.close_input()
+
+    def _answer(self) -> int | None:
+        """The program's wait status where it is known though its process goes on."""
+        return None
+
+    def _ask_to_end(self, pid: int) -> None:
+        process.send(pid, signal.SIGTERM)
+
+    def _end_descendants(self) -> int:
+        """End whatever the program left running; returns how many could not be killed."""
+        return process.kill_descendants()
 
     def _command(self) -> tuple[list[str], str]:
         """The command and the working directory."""
@@ -273,6 +308,8 @@ class Supervisor:
             if ended:
                 status = ended.get(pid, status)
                 self.mirror = None if self.mirror in ended else self.mirror
+            if status is None:
+                status = self._answer()
             if status is not None:
                 self._end_mirror()
                 spared = ending.begun and not ending.killed and _died_of_sigterm(status)
@@ -295,7 +332,7 @@ class Supervisor:
             self._enter("Stopping")
             ending.kill_at = now + grace
             if not urgent:
-                process.send(pid, signal.SIGTERM)
+                self._ask_to_end(pid)
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
             process.signal_descendants(signal.SIGKILL)

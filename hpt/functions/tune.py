@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import os
-import pickle
 import re
 import secrets
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.errors import InputError
-from hpt.functions.worker import REPORT_PREFIX, RESULT_PREFIX
+from hpt.executors.factory import FRESH, LOCAL
+from hpt.executors.programs import FUNCTION_WORKER
+from hpt.functions import payload
+from hpt.functions.channel import REPORT_PREFIX, RESULT_PREFIX
+from hpt.functions.identity import Function
+from hpt.functions.payload import TrainFunction
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     RESULT_METRIC,
@@ -27,7 +29,6 @@ from hpt.job.config import (
     Objective,
     ResourceLimits,
 )
-from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import as_warm_start
 from hpt.running.dependencies import require_jobs
 from hpt.running.result import TuningResult, check_on_failure, settle
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from hpt.running.run import Run
     from hpt.search.space import SearchSpace
 
-TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
+_EXECUTORS = {"worker": LOCAL, "trial": FRESH}
 
 
 def tune(
@@ -61,15 +62,21 @@ def tune(
     name: str | None = None,
     state: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
-    verbose: bool = False,
+    isolation: str = "worker",
+    verbose: bool | None = None,
     on_failure: str = "raise",
 ) -> TuningResult:
     """Find the configuration for which `train` yields the best objective.
 
     `train(config, report)` runs in worker processes: `config` is a dict of typed values, `report(value)`
-    hands in an interim value and may be called any number of times; a returned number beats the last
-    report. An exception fails the trial, not the job; so do NaN and no value at all. As with every spawned
-    process, a script that calls `tune` guards the call with `if __name__ == "__main__":`.
+    hands in an interim value and may be called any number of times, from threads and child processes too;
+    a returned number beats the last report. An exception fails the trial, not the job; so do NaN and no value
+    at all. Any function will do: a lambda, a closure, one of a script, a notebook or a module. What it refers
+    to in `__main__` is copied to the workers.
+
+    A worker runs one trial after another, so that imports, and whatever the function keeps in memory, are
+    paid once. Each trial has its own working directory, environment and log. After a crash, a stop by a
+    signal, or a trial that leaves processes or much memory behind, a fresh worker takes over.
 
     Without `name` and `state` the job lives in a temporary directory and is deleted at the end, its logs too;
     `failure_reason` of each trial says what went wrong. With one it is kept under `state` and the same call
@@ -112,8 +119,11 @@ def tune(
         The state directory; None: `$HPT_HOME`, else `~/.hpt`.
     environment
         Environment variables of the worker processes, beside those of this process.
+    isolation
+        `worker`: workers run many trials; `trial`: each trial has a process of its own.
     verbose
-        Whether progress is printed to standard error.
+        None shows one line of progress on a terminal and in a notebook; True prints what happens to standard
+        error, line by line; False shows nothing.
     on_failure
         What happens where the job ends without a usable value: "raise" NoTrialSucceededError, or "warn" and
         return the result.
@@ -128,7 +138,7 @@ def tune(
     InputError
         An argument breaks its rule, or `train` cannot be pickled; nothing was started.
     JobExistsError
-        `name` is that of a job with other arguments; nothing was changed.
+        `name` is that of a job with other arguments, or with a function of another name; nothing was changed.
     JobOwnedError
         Another living process runs the job; nothing was changed.
     NoTrialSucceededError
@@ -146,12 +156,15 @@ def tune(
 
     if os.environ.get("HPT_FUNCTION"):
         raise InputError(
-            "hpt.tune was called while a worker imports your script; "
-            'put the call under `if __name__ == "__main__":`'
+            "hpt.tune was called within a worker process, by the function to tune or by a module that it "
+            'imports; a module calls hpt.tune under `if __name__ == "__main__":`'
         )
     require_jobs("hpt.tune")
     check_on_failure(on_failure)
-    pickled, main_script = _pickle(train, space)
+    _check(train, space)
+    if isolation not in _EXECUTORS:
+        raise InputError(f"isolation {isolation!r} is not known; use one of {', '.join(_EXECUTORS)}")
+    function = Function(train, payload.pack(train, space))
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
         raise InputError(
@@ -163,17 +176,13 @@ def tune(
         if ephemeral:
             root = Path(tempfile.mkdtemp(prefix="hpt-"))
             closing.callback(shutil.rmtree, root, ignore_errors=True)
-        session = Session(root if root is not None else state, ephemeral=ephemeral)
+        place = root if root is not None else state
+        session = Session(place, ephemeral=ephemeral, executor=_EXECUTORS[isolation])
         closing.callback(session.close)
         job_name = name or f"tune-{secrets.token_hex(4)}"
         directory = session.job_directory(job_name)
         ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds)
-        variables = {
-            **(environment or {}),
-            "HPT_FUNCTION": str(directory / "function.pickle"),
-            "HPT_FUNCTION_MAIN": main_script,
-            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-        }
+        variables = {**(environment or {}), "HPT_FUNCTION": str(directory / payload.FILE)}
         direction = parse_enum(ObjectiveType, objective, "objective")
         draft = Draft(
             name=job_name,
@@ -194,14 +203,7 @@ def tune(
         )
         config = make(draft, tune_naming(), base_dir="/", home="/")
 
-        def save(directory: Path) -> None:
-            fresh = directory / "function.pickle.new"
-            fresh.write_bytes(pickled)
-            fresh.replace(
-                directory / "function.pickle"
-            )  # a worker that starts right now reads one or the other
-
-        result = _follow(session.start(config, again=Again.SAME, prepare=save), verbose)
+        result = _follow(session.start(config, again=Again.SAME, prepare=function.store), verbose)
         return settle(replace(result, directory=None) if ephemeral else result, on_failure)
 
 
@@ -212,7 +214,7 @@ def _definition(
     from hpt.job.draft import DraftDefinition, DraftMetric, ranges_of
 
     return DraftDefinition(
-        training_image=f"{MODULE_PREFIX}hpt.functions.worker",
+        training_image=FUNCTION_WORKER,
         objective=objective.metric,
         direction=str(objective.type),
         ranges=ranges_of(space.parameters),
@@ -231,13 +233,13 @@ def run(
     config: JobConfig,
     *,
     state: str | os.PathLike[str] | None = None,
-    verbose: bool = False,
+    verbose: bool | None = None,
     on_failure: str = "raise",
 ) -> TuningResult:
     """Run a tuning job made by `hpt.job.tuning_job`, by hand or read from a request, to its end.
 
     The job is kept under `state` (default `$HPT_HOME`, else `~/.hpt`); the same call goes on with it after a
-    crash or Ctrl-C, and answers at once when it has ended.
+    crash or Ctrl-C, and answers at once when it has ended. verbose: as `tune` takes it.
 
     on_failure: what happens where the job ends without a usable value: "raise" NoTrialSucceededError, or
     "warn" and return the result.
@@ -262,63 +264,26 @@ def run(
         session.close()
 
 
-def _follow(run: Run, verbose: bool) -> TuningResult:
-    from hpt.running.output import for_progress
-    from hpt.running.progress import PlainProgress
+def _follow(run: Run, verbose: bool | None) -> TuningResult:
+    from hpt.functions.progress import shown
 
-    progress = PlainProgress(for_progress(sys.stderr)) if verbose else None
-    if progress is not None:
-        for note in run.notes:
-            progress.say(note)
-    if run.follow(progress):
+    with shown(verbose) as progress:
+        if progress is not None:
+            for note in run.notes:
+                progress.say(note)
+        interrupted = run.follow(progress)
+    if interrupted:
         raise KeyboardInterrupt(f"tuning job {run.name} was interrupted with its trials")
     return run.result()
 
 
-def _pickle(train: TrainFunction, space: SearchSpace) -> tuple[bytes, str]:
-    """The pickled pair and the path of the script it refers to as `__main__` ("" if none)."""
+def _check(train: object, space: object) -> None:
     from hpt.search.space import SearchSpace
 
     if not callable(train):
         raise InputError(f"train is {train!r}; it must be a function train(config, report)")
     if not isinstance(space, SearchSpace):
         raise InputError(f"space is {type(space).__name__}; it must be an hpt.SearchSpace")
-    try:
-        pickled = pickle.dumps((train, space))
-    except Exception as error:  # whatever a user's __reduce__ raises
-        raise InputError(
-            f"train cannot be sent to a worker process: {error}; define it at the top level of a module "
-            "or script (not a lambda or a nested function)"
-        ) from error
-    if b"__main__" not in pickled:
-        return pickled, ""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if not script or not Path(script).is_file():
-        raise InputError(
-            "train is defined in an interactive session, where worker processes cannot find it; "
-            "put it into a file and import it"
-        )
-    code = getattr(train, "__code__", None)
-    if code is not None and train.__module__ == "__main__" and _is_guarded(Path(script), code.co_firstlineno):
-        raise InputError(
-            'train is defined under `if __name__ == "__main__":`, which worker processes do not run; '
-            "move it out, to the top level of the script"
-        )
-    return pickled, str(Path(script).resolve())
-
-
-def _is_guarded(script: Path, line: int) -> bool:
-    """Whether a line of a script stands under `if __name__ == "__main__":`."""
-    try:
-        tree = ast.parse(script.read_bytes())
-    except (OSError, SyntaxError):
-        return False
-    return any(
-        isinstance(node, ast.If)
-        and "__name__" in ast.unparse(node.test)
-        and node.lineno <= line <= (node.end_lineno or line)
-        for node in tree.body
-    )
 
 
 __all__ = ["TuningResult", "run", "tune"]

@@ -7,12 +7,14 @@ which grows while the executor keeps failing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 from hpt.errors import ExecutorError, HptError, RetryableError, StorageError
 from hpt.executors.base import AttemptKey, Executor, Submission, Update
+from hpt.job.config import TrainingJobDefinition
 
 PATIENCE = 600.0
 """Seconds without any answer of the executor after which the job is interrupted, to be resumed later."""
@@ -165,6 +167,17 @@ class Attempts:
         if full:
             raise full[0]
         return refused
+
+    def warm_up(self, definition: TrainingJobDefinition, count: int, parallel: int) -> None:
+        """Have `count` attempts prepared, of `parallel` that run at a time, if the executor does that."""
+        begin = getattr(self._executor, "warm_up", None)
+        if begin is not None:
+            begin(definition, count, parallel)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until the executor has news, where it can say so, or so many seconds."""
+        wait = getattr(self._executor, "wait", time.sleep)
+        wait(seconds)
 
     def poll(self) -> list[Update]:
         """What changed; nothing while the executor does not answer.

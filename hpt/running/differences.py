@@ -27,6 +27,14 @@ def differences(stored: JobConfig, given: JobConfig, *, in_request: bool = False
     if given.seed is None:
         given = replace(given, seed=stored.seed)
     given = replace(given, name=stored.name, autotune=stored.autotune)
+    variables = stored.definition.environment
+    if "HPT_FUNCTION_MAIN" in variables:  # an earlier version stored how workers find the function there
+        known = {name: variables[name] for name in ("HPT_FUNCTION_MAIN", "PYTHONPATH") if name in variables}
+        definition = given.definition
+        environment = {**definition.environment, **known}
+        grace = stored.definition.grace_seconds
+        definition = replace(definition, environment=environment, grace_seconds=grace)
+        given = replace(given, definition=definition)
     if in_request and (changed := _differences(to_request(stored), to_request(given))):
         return changed
     return _differences(_compared(stored), _compared(given))

@@ -68,7 +68,7 @@ def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
                 progress.say(ENDING)
             runner.interrupt(now=handled > 1)
         else:
-            time.sleep(seconds)
+            runner.wait(seconds)
 
     previous = {}
     if threading.current_thread() is threading.main_thread():

@@ -62,7 +62,8 @@ class Run:
         """
         with self._session.take(self.name, progress=progress) as runner:
             if self._prepare is not None:
-                self._prepare(self.directory)  # only now: before, another process may have used it
+                self._prepare(self.directory)  # only now: another process may have begun with the same name
+            runner.warm_up()
             begin(runner)
             self._followed = True
             return drive(runner, progress)

@@ -155,10 +155,31 @@ class TuningJobRunner:
             self._launch()
         return self._commit_and_act()
 
+    def warm_up(self) -> None:
+        """Let the executor begin what any training job needs, while the first is still being chosen."""
+        limits, state = self.config.limits, self.state
+        left = limits.max_parallel_jobs
+        if limits.max_jobs is not None:
+            left = min(left, limits.max_jobs - state.launched + len(state.running))
+        if left > 0 and not state.status.ended and not state.criterion:
+            self._attempts.warm_up(self.config.definition, left, limits.max_parallel_jobs)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until there is news of a training job, or so many seconds."""
+        self._attempts.wait(seconds)
+
     def run(
-        self, *, sleep: Callable[[float], None] = _time.sleep, shortest: float = 0.01, longest: float = 0.25
+        self,
+        *,
+        sleep: Callable[[float], None] | None = None,
+        shortest: float = 0.01,
+        longest: float = 0.25,
     ) -> None:
-        """Step until the job has ended or was interrupted, pausing longer while nothing happens."""
+        """Step until the job has ended or was interrupted, pausing longer while nothing happens.
+
+        sleep: pauses for so many seconds at most; None: `wait`.
+        """
+        sleep = self.wait if sleep is None else sleep
         pause = shortest
         while not self.finished:
             pause = shortest if self.step() else min(longest, pause * 1.5)

@@ -64,14 +64,22 @@ class Again(StrEnum):
 class Session:
     """One state directory opened by this process. Looking into it makes nothing; creating a job makes it.
 
-    ephemeral: nobody will resume its jobs, so training programs are stopped when this process dies.
+    ephemeral: nobody will resume its jobs, so training programs are stopped when this process dies, and
+    commits do not wait for the disk. executor: what runs their training jobs, by its name in
+    `hpt.executors.factory`.
     """
 
-    def __init__(self, state: str | os.PathLike[str] | None = None, *, ephemeral: bool = False) -> None:
+    def __init__(
+        self,
+        state: str | os.PathLike[str] | None = None,
+        *,
+        ephemeral: bool = False,
+        executor: str = LOCAL,
+    ) -> None:
         self.root = state_directory(state)
-        self._ephemeral = ephemeral
+        self._ephemeral, self._executor = ephemeral, executor
         check_directory(self.root)
-        self.storage = SQLiteStorage(self.root)
+        self.storage = SQLiteStorage(self.root, durable=not ephemeral)
         self.notes = close_state(self.root)
         """What the user should know about the state directory."""
 
@@ -111,7 +119,7 @@ class Session:
         warm_start_jobs
             As `inherit` takes it.
         prepare
-            Called with the job's directory before a new job exists, and again before one goes on.
+            Called with the job's directory once this process runs the job, and no other; it may raise.
 
         Returns
         -------
@@ -140,16 +148,12 @@ class Session:
         if request is None:
             check_config(config)
             check_places(config)
-        directory = self.job_directory(name)
-        if prepare is not None:
-            self.storage.make_directory(name)
-            prepare(directory)  # before the job exists, so that it is done when the job is found
         try:
             config, inherited = self._create(config, request, warm_start_jobs)
         except JobExistsError as error:
             ended = self.load(name)[2].status.ended
             raise JobExistsError(str(error), name=name, root=str(self.root), unfinished=not ended) from error
-        return Run(self, config.name, notes=(*(notes or ()), *inherited, *self.notes))
+        return Run(self, config.name, notes=(*(notes or ()), *inherited, *self.notes), prepare=prepare)
 
     def _place(self, config: JobConfig, again: Again, *, in_request: bool) -> tuple[str, bool]:
         """The name under which a job is run, and whether that is a stored job which goes on.
@@ -390,7 +394,7 @@ class Session:
             directory = self.job_directory(name)
             clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
             executor = make_executor(
-                LOCAL,
+                self._executor,
                 directory / "trials",
                 outlive=not self._ephemeral,
                 clock=clock,

@@ -157,11 +157,13 @@ class Database:
 
     usable: False once a failure made the connection doubtful; open another. last: the number of the last
     event known to be recorded, None where not yet known. known_notes: the notes as last looked at; None to
-    look again.
+    look again. durable: False for a job of which nothing is read once its process is gone; a commit then does
+    not wait for the disk.
     """
 
-    def __init__(self, directory: Path, mode: str, busy_seconds: float) -> None:
+    def __init__(self, directory: Path, mode: str, busy_seconds: float, *, durable: bool = True) -> None:
         self.directory = directory
+        self._durable = durable
         self.path = directory / DATABASE
         self.kept = False
         self.usable = True
@@ -198,7 +200,7 @@ class Database:
                 journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
                 # In the rollback journal only EXTRA makes the removal of the journal, which is the commit,
                 # durable.
-                connection.execute(f"PRAGMA synchronous = {'FULL' if journal == 'wal' else 'EXTRA'}")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous(journal)}")
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except sqlite3.Error as error:
                 connection.close()
@@ -207,6 +209,11 @@ class Database:
                 continue
             return connection
         raise AssertionError("unreachable")
+
+    def _synchronous(self, journal: str) -> str:
+        if not self._durable:
+            return "OFF"
+        return "FULL" if journal == "wal" else "EXTRA"
 
     def __enter__(self) -> Self:
         return self
@@ -294,7 +301,7 @@ class Database:
                     fix="end the processes that use it, or keep it in a local directory",
                     problem=StorageProblem.UNSAFE,
                 )
-            self.connection.execute(f"PRAGMA synchronous = {'FULL' if current == 'wal' else 'EXTRA'}")
+            self.connection.execute(f"PRAGMA synchronous = {self._synchronous(current)}")
         except sqlite3.Error as error:
             raise self._failure(error, "the journal's mode could not be set") from error
 

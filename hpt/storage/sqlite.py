@@ -68,11 +68,13 @@ class SQLiteStorage:
     threads: those that write to one job wait for each other, all others do not wait.
 
     state_dir: holds a directory a job; made when the first job is. busy_seconds: how long to wait for another
-    process that is writing before giving up with StorageError.
+    process that is writing before giving up with StorageError. durable: False where nobody reads the jobs
+    once this process is gone; appends then survive a crash of the process, and not one of the machine.
     """
 
-    def __init__(self, state_dir: Path, *, busy_seconds: float = 30.0) -> None:
+    def __init__(self, state_dir: Path, *, busy_seconds: float = 30.0, durable: bool = True) -> None:
         self._state = Path(state_dir).absolute()
+        self._durable = durable
         self._busy = busy_seconds
         self._open: dict[str, Database] = {}  # jobs this process owns or polls
         self._shared: bool | None = None  # whether it lies on a shared file system, once asked
@@ -150,7 +152,7 @@ class SQLiteStorage:
     ) -> None:
         encoded, rows = _encodable(json.dumps(document)), _rows(events)
         directory = self.make_directory(name)
-        with self._exclusive(name), Database(directory, "rwc", self._busy) as database:
+        with self._exclusive(name), Database(directory, "rwc", self._busy, durable=self._durable) as database:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
             # mode.
             with database.transaction("the job could not be stored") as execute:
@@ -456,7 +458,7 @@ class SQLiteStorage:
     def _opened(self, name: str) -> Iterator[Database]:
         """The job's database, opened anew. Raises JobNotFoundError."""
         directory, missing = self._present(name)
-        with Database(directory, "rw", self._busy) as database:
+        with Database(directory, "rw", self._busy, durable=self._durable) as database:
             if not database.holds_job():
                 raise missing
             yield database

@@ -72,7 +72,7 @@ def train(config, report):  # type: ignore[no-untyped-def]
             NUMBERS,
             {"max_jobs": 3, "environment": {f"A{i}": "" for i in range(48)}},
             "V30",
-            "environment: 51 entries",
+            "environment: 49 entries",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -91,8 +92,13 @@ def test_failures_end_the_job_with_a_reason(train: object, words: str) -> None:
 
 
 def test_what_cannot_be_pickled_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="top level"):
-        hpt.tune(lambda config, report: 1.0, SPACE, max_jobs=1, state=tmp_path / "state", name="j")
+    lock = threading.Lock()
+
+    def train(config, report):  # type: ignore[no-untyped-def]
+        return float(lock.locked())
+
+    with pytest.raises(InputError, match=r"cannot pickle '_thread.lock' object; create what cannot be"):
+        hpt.tune(train, SPACE, max_jobs=1, state=tmp_path / "state", name="j")
     assert not (tmp_path / "state").exists()
 
 
@@ -200,16 +206,14 @@ def test_ctrl_c_puts_trials_down(tmp_path: Path) -> None:
     assert again.stdout.split() == ["Completed", "6"]
 
 
-def test_a_script_without_a_main_guard_is_refused(tmp_path: Path) -> None:
+def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script_content = SCRIPT.format(runs=str(tmp_path / "runs"), state=str(tmp_path / "state"))
     script.write_text(script_content.replace('if __name__ == "__main__":', "if True:"))
     done = subprocess.run(
         [sys.executable, str(script)], text=True, capture_output=True, timeout=60, check=False
     )
-    assert done.returncode == 1 and "NoTrialSucceededError" in done.stderr
-    logs = list((tmp_path / "state").rglob("log"))
-    assert any("__main__" in log.read_text() for log in logs)
+    assert done.stdout.split() == ["Completed", "6"]
 
 
 def _wait_until(condition, timeout: float = 30) -> None:  # type: ignore[no-untyped-def]
@@ -263,7 +267,7 @@ def test_metrics_are_reported_without_a_pattern(tmp_path: Path) -> None:
     assert result.best_value == 3.0
     log = (tmp_path / "state/reported/trials").glob("*/attempts/1/log")
     assert [path.read_text() for path in log] == [
-        "\n[hpt] metrics: val:loss=3.0\n[hpt] metrics: accuracy=1.0\n"
+        "[hpt] metrics: val:loss=3.0\n[hpt] metrics: accuracy=1.0\n"
     ]
 
 
@@ -304,18 +308,14 @@ def test_training_ends_with_the_process_of_a_job_that_cannot_be_resumed(tmp_path
     script.write_text(script_content.replace("time.sleep(0.3)", "time.sleep(600)"))
     process = subprocess.Popen([sys.executable, str(script)])
     _wait_until(lambda: runs.exists() and bool(runs.read_text()))
-    workers = [
-        p for p in psutil.process_iter(["cmdline"]) if "hpt.functions.worker" in (p.info["cmdline"] or [])
-    ]
-    mine = [worker for worker in workers if worker.environ().get("HPT_FUNCTION_MAIN") == str(script)]
-    assert len(mine) == 1
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert any("functions/start.py" in word for each in below for word in each.cmdline())
     process.kill()
     process.wait()
-    psutil.wait_procs(mine, timeout=20)
-    assert not mine[0].is_running()
+    assert psutil.wait_procs(below, timeout=20)[1] == []
 
 
-def test_a_function_under_the_main_guard_is_refused(tmp_path: Path) -> None:
+def test_a_function_may_be_defined_under_the_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import hpt\n"
@@ -323,11 +323,10 @@ def test_a_function_under_the_main_guard_is_refused(tmp_path: Path) -> None:
         "    def train(config, report):\n"
         "        return 1.0\n"
         '    space = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])\n'
-        "    hpt.tune(train, space, max_jobs=1)\n"
+        "    print(hpt.tune(train, space, max_jobs=1).best_value)\n"
     )
     done = subprocess.run([sys.executable, str(script)], text=True, capture_output=True, timeout=60)
-    assert done.returncode == 1
-    assert "move it out" in done.stderr
+    assert (done.returncode, done.stdout) == (0, "1.0\n"), done.stderr
 
 
 def test_a_refused_call_leaves_no_directory_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

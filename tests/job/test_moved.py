@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hpt
-from hpt.functions.worker import _Unpickler
+from hpt.functions.payload import _Unpickler
 from hpt.job.moved import MOVED, present_name
 
 
