@@ -4,12 +4,12 @@
 
 The job: trials of a support vector classifier by cross-validation on scikit-learn's breast cancer data, which
 the function imports and loads itself. Each way to run it does so in a fresh process: a loop of `Tuner.ask`
-and `tell` that calls the function there and then, `hpt.tune` with one worker, with two, and (`--isolated`) with
-a process a trial, Optuna's TPE sampler, and joblib's processes with random configurations. Seconds of wall time, the best
-of the repeats, and the ratio to the loop: of the whole job, imports included, and of what comes after the
-first trial. Then a function that does nothing: milliseconds a trial, of a job in a temporary directory and of
-a named one, each of whose commits waits for the disk. Limits: 1.3 times the loop with one worker, 5 ms a
-trial.
+and `tell` that calls the function there and then, `hpt.tune` with one worker, with two and (`--isolated`)
+with a process a trial, Optuna's TPE sampler, and joblib's processes with random configurations. Seconds of
+wall time, the best of the repeats, and the ratio to the loop: of the whole job, imports included, and of what
+comes after the first trial. Then a function that does nothing: milliseconds a trial, of a job in a temporary
+directory and of a named one, each of whose commits waits for the disk. Limits: 1.3 times the loop with one
+worker, 5 ms a trial.
 """
 
 from __future__ import annotations

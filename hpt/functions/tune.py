@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -175,7 +176,7 @@ def tune(
         root = None
         if ephemeral:
             root = Path(tempfile.mkdtemp(prefix="hpt-"))
-            closing.callback(shutil.rmtree, root, ignore_errors=True)
+            closing.callback(_discard, root)
         place = root if root is not None else state
         session = Session(place, ephemeral=ephemeral, executor=_EXECUTORS[isolation])
         closing.callback(session.close)
@@ -275,6 +276,18 @@ def _follow(run: Run, verbose: bool | None) -> TuningResult:
     if interrupted:
         raise KeyboardInterrupt(f"tuning job {run.name} was interrupted with its trials")
     return run.result()
+
+
+def _discard(root: Path) -> None:
+    """Remove a temporary directory; one with many files by a process that nobody waits for."""
+    if any(root.glob("*/trials")):
+        command = 'rm -rf -- "$0" </dev/null >/dev/null 2>&1 &'
+        try:
+            subprocess.run(["/bin/sh", "-c", command, str(root)], check=True, start_new_session=True)
+            return
+        except (OSError, subprocess.SubprocessError):  # no shell: then here
+            pass
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _check(train: object, space: object) -> None:

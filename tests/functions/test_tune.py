@@ -336,6 +336,14 @@ def test_a_refused_call_leaves_no_directory_behind(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_job_without_a_name_leaves_no_directory_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    hpt.tune(quadratic, SPACE, max_jobs=1)
+    _wait_until(lambda: not any(tmp_path.iterdir()))
+
+
 def test_a_warm_start_takes_results_of_another_call(tmp_path: Path) -> None:
     common = {"objective": "maximize", "max_jobs": 3, "seed": 1, "state": tmp_path}
     first = hpt.tune(quadratic, SPACE, name="first", **common)  # type: ignore[arg-type]
