@@ -261,6 +261,8 @@ class Attempt:
         supervisor = self._supervisor()
         if supervisor is None or not self._is_ours:
             return False
+        if os.path.lexists(self.file(record.EXIT)) and not process.supervises(supervisor.pid, self._path):
+            return False  # it is at another attempt by now
         state = supervisor.state()
         if state == "T":
             self._continue(supervisor.pid)
