@@ -164,7 +164,7 @@ def test_or_warns_and_returns(tmp_path: Path) -> None:
         ("raise ValueError('no data')", "no data", "ValueError: no data"),
         ("print('nothing')", "printed no value", ""),
         ("import os; os.kill(os.getpid(), 9)", "SIGKILL", ""),
-        ("def f(:", "invalid syntax", "SyntaxError: invalid syntax"),
+        ("exec('def f(:')", "invalid syntax", "SyntaxError: invalid syntax"),
     ],
 )
 def test_programs_behave_the_same(tmp_path: Path, program: str, reason: str, traceback: str) -> None:
