@@ -78,7 +78,11 @@ def test_a_trial_that_fails_in_a_job_that_succeeds_says_why() -> None:
 
 @pytest.mark.parametrize(
     ("train", "words"),
-    [(fails, "out of cheese"), (returns_text, "return or report a float"), (says_nothing, "reported nothing")],
+    [
+        (fails, "out of cheese"),
+        (returns_text, "return or report a float"),
+        (says_nothing, "reported nothing"),
+    ],
 )
 def test_failures_end_the_job_with_a_reason(train: object, words: str) -> None:
     with pytest.raises(hpt.NoTrialSucceededError, match=words) as raised:
