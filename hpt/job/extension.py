@@ -110,7 +110,7 @@ def _check_state(config: JobConfig, state: JobState) -> None:
 
 
 def _check_rules(config: JobConfig, limits: ResourceLimits) -> None:
-    """Raises ValidationError where the job breaks a rule by its new limits. One that was accepted before a rule
+    """Raises ValidationError where the job breaks a rule by its new limits. One accepted before a rule
     came goes on all the same.
     """
     try:
