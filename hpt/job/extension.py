@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hpt.errors import InputError
+from hpt.errors import InputError, ValidationError
 from hpt.job.complete import check_config
 from hpt.job.config import JobConfig, ResourceLimits
 from hpt.job.plural import quantity
@@ -86,7 +86,7 @@ def extension(
     _check_state(config, state)
     _check_larger(former, limits)
     _check_room(config, limits, state)
-    check_config(replace(config, limits=limits))
+    _check_rules(config, limits)
     return JobExtended(
         max(time, state.modified),
         limits.max_jobs,
@@ -107,6 +107,17 @@ def _check_state(config: JobConfig, state: JobState) -> None:
         )
     if not state.status.ended and state.criterion:
         raise InputError(f"{job} is about to end ({state.criterion}); resume it to its end first")
+
+
+def _check_rules(config: JobConfig, limits: ResourceLimits) -> None:
+    """Raises ValidationError where the job breaks a rule by its new limits. One accepted before a rule
+    came goes on all the same.
+    """
+    try:
+        check_config(config)
+    except ValidationError:
+        return
+    check_config(replace(config, limits=limits))
 
 
 def _check_larger(former: ResourceLimits, limits: ResourceLimits) -> None:

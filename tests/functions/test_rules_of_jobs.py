@@ -178,10 +178,11 @@ def test_a_job_that_was_accepted_goes_on_although_a_rule_changed(tmp_path: Path)
         session.create(accepted)  # as a version did that had no such rule
         run = session.start(accepted, again=Again.SAME)
         assert (run.name, run.notes) == ("hand", ())
-        other = replace(accepted, limits=ResourceLimits(3, 1))
-        with pytest.raises(hpt.JobExistsError, match=r"limits\.max_jobs is 2 there and 3 here") as caught:
+        other = replace(accepted, limits=ResourceLimits(1, 1))
+        with pytest.raises(hpt.JobExistsError, match=r"limits\.max_jobs is 2 there and 1 here") as caught:
             session.start(other, again=Again.SAME)
         assert (caught.value.name, caught.value.unfinished) == ("hand", True)
+        assert session.extend("hand", max_jobs=3).limits.max_jobs == 3
 
 
 def test_names_of_jobs_that_are_run_again(tmp_path: Path) -> None:
