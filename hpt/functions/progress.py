@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from hpt.host.terminal import printable
 from hpt.running.drive import Progress
-from hpt.running.output import for_progress
+from hpt.running.output import for_drawing, for_progress
 from hpt.running.progress import PlainProgress, duration, number, time_left
 from hpt.running.runner import TuningJobRunner
 from hpt.search import events as ev
@@ -32,7 +33,7 @@ def shown(verbose: bool | None) -> Iterator[Progress | None]:
     if stream is None:
         yield None
         return
-    line = LineProgress(for_progress(stream), _columns(stream))
+    line = LineProgress(for_drawing(stream), _columns(stream))
     try:
         yield line
     finally:
@@ -90,7 +91,7 @@ class LineProgress:
 
     def say(self, message: str, /) -> None:
         self._draw("")
-        self._write(f"\rhpt: {message}\n")
+        self._write(f"\rhpt: {printable(message)}\n")
 
     def close(self) -> None:
         """Leave the line as it ended."""
@@ -115,7 +116,7 @@ class LineProgress:
         left = None if state.status.ended else time_left(runner, now)
         if left is not None:
             parts.append(f"about {duration(left)} left")
-        line = "  ".join(parts)
+        line = printable("  ".join(parts), keep="")
         return line if len(line) <= self._columns else f"{line[: self._columns - 1]}…"
 
     def _draw(self, line: str) -> None:

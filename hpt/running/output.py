@@ -75,6 +75,13 @@ def for_progress(stream: TextIO | None) -> TextIO:
     return _outlet(stream, OSError)
 
 
+def for_drawing(stream: TextIO) -> TextIO:
+    """A terminal's or notebook's stream, for a line that is kept up to date by control characters. All else that
+    is drawn must be printable.
+    """
+    return cast(TextIO, _Outlet(stream, OSError, clean=False))
+
+
 def _outlet(stream: TextIO | None, ignored: type[OSError]) -> TextIO:
     if stream is None:
         stream = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
