@@ -76,8 +76,8 @@ def for_progress(stream: TextIO | None) -> TextIO:
 
 
 def for_drawing(stream: TextIO) -> TextIO:
-    """A terminal's or notebook's stream, for a line that is kept up to date by control characters. All else that
-    is drawn must be printable.
+    """A terminal's or notebook's stream for a line that control characters keep up to date; what else is drawn
+    must be printable.
     """
     return cast(TextIO, _Outlet(stream, OSError, clean=False))
 
