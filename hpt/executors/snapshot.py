@@ -28,6 +28,7 @@ from hpt.executors.contract import ContractError, unpack
 from hpt.executors.copies import SnapshotError
 from hpt.executors.selection import IGNORED, LIMITS, Limits, ProgramMissingError, Selection, select
 from hpt.host.files import fsync_directory
+from hpt.host.private import make_directories, make_directory, open_private
 
 if TYPE_CHECKING:
     from tarfile import TarFile
@@ -126,7 +127,7 @@ def take(source: Source, place: Path) -> Snapshot:
 
 def _take(source: Source, place: Path) -> Snapshot:
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_directories(place)
         for stale in place.glob(".*"):  # left by a process that was killed
             if time.time() - stale.stat().st_mtime > _STALE:
                 shutil.rmtree(stale, ignore_errors=True)
@@ -252,7 +253,7 @@ def _read(source: Source, new: str | None) -> dict[str, Any]:
             files = None if new is None else os.path.join(new, FILES)
             if files is not None:
                 shutil.rmtree(files, ignore_errors=True)
-                os.mkdir(files)
+                make_directory(files)
             rows, failed = _copy_all(selection, files)
             for path, why in failed:
                 if path == os.path.normpath(source.entry):
@@ -289,7 +290,7 @@ def _copy_all(selection: Selection, files: str | None) -> tuple[list[list[Any]],
     rows, unreadable = [], []
     if files is not None:
         for path in selection.folders:
-            os.mkdir(os.path.join(files, path))
+            make_directory(os.path.join(files, path))
     for each in selection.files:
         try:
             reading = os.open(each.origin, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -299,7 +300,7 @@ def _copy_all(selection: Selection, files: str | None) -> tuple[list[list[Any]],
         with open(reading, "rb", buffering=0) as file:
             target = None if files is None else os.path.join(files, each.path)
             try:
-                size, digest = _copy(file, target, each.size, (each.mode & 0o555) | 0o400)
+                size, digest = _copy(file, target, each.size, 0o500 if each.mode & 0o100 else 0o400)
             except IsADirectoryError as error:
                 unreadable.append([each.path, error.strerror or str(error)])
                 continue
@@ -326,7 +327,7 @@ def _copy(file: Any, target: str | None, size: int, mode: int) -> tuple[int, str
 
 def _write(target: Path, manifest: Mapping[str, Any]) -> None:
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with open(temporary, "wb", opener=open_private) as file:
         file.write(json.dumps(manifest, separators=(",", ":")).encode())
         file.flush()
         os.fsync(file.fileno())
@@ -351,7 +352,7 @@ def _keep(new: Path, directory: Path, manifest: Mapping[str, Any]) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise  # else another process has just taken the same
     else:
-        new.mkdir()  # for its owner to remove
+        make_directory(new)  # for its owner to remove
     fsync_directory(directory.parent)
 
 

@@ -76,7 +76,7 @@ def for_progress(stream: TextIO | None) -> TextIO:
 
 
 def for_drawing(stream: TextIO) -> TextIO:
-    """A terminal's or notebook's stream for a line that control characters keep up to date; what else is drawn
+    """A terminal or notebook for a line that control characters keep up to date; what else is drawn
     must be printable.
     """
     return cast(TextIO, _Outlet(stream, OSError, clean=False))

@@ -46,9 +46,11 @@ def run(config: JobConfig, values: Values, faults: Faults | None = None) -> tupl
 # -- 2 and 3: the request and its ranges
 
 
-def test_more_in_parallel_than_in_all_is_accepted() -> None:
+def test_more_in_parallel_than_in_all_is_refused_by_the_service_alone() -> None:
     request = edit(single(), {f"{LIMITS}.MaxNumberOfTrainingJobs": 3, f"{LIMITS}.MaxParallelTrainingJobs": 9})
-    assert check_rules(facts(request, strict=True)) is None
+    broken = check_rules(facts(request, strict=True))
+    assert broken is not None and "9 is above the 3 training jobs" in broken.message
+    assert check_rules(facts(request)) is None
     state, _ = run(job(jobs=3, parallel=9), lambda config: [0.5])
     assert state.launched == 3
 

@@ -71,7 +71,7 @@ def test_names_that_are_given(state: Path, capsys: pytest.CaptureFixture[str]) -
         ["list", "--state", str(state) + HOSTILE],
         ["tune", str(state / HOSTILE)],
         ["trials", "failures", "--status", HOSTILE, "--state", str(state)],
-        ["trials", "failures", HOSTILE],
+        ["trials", "failures", HOSTILE, "--state", str(state)],
         [HOSTILE],
         ["list", "--" + HOSTILE],
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,13 +77,16 @@ def _resume(
     trials.mkdir(parents=True)
     for name in known:
         shutil.copytree(job.root / job.name / "trials" / name, trials / name, symlinks=True)
+    shutil.copytree(job.root / job.name / "program", directory / "program", symlinks=True)
+    with closing(Session(job.root)) as session:
+        config = session.config(job.name)  # as it was stored, with the snapshot of its program
     storage = MemoryStorage()
     storage.create(job.name, {}, created)
     lease = storage.acquire(job.name)
     if events:
         storage.append(lease, events, {})
     executor = LocalExecutor(trials)
-    runner = TuningJobRunner(job.config, created, events, storage, lease, executor)
+    runner = TuningJobRunner(config, created, events, storage, lease, executor)
     runner.run()
     executor.close()
     assert storage.read(job.name)[1][: len(events)] == events

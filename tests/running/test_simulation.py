@@ -182,9 +182,9 @@ def test_a_program_that_goes_on_after_the_verdict_has_the_value_that_was_judged(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "status", "reports"), [(2, "Completed", 2), (3, "Completed", 3), (6, "Stopped", 4)]
+    ("epochs", "status", "reports"), [(2, "Completed", 2), (3, "Completed", 3), (6, "Completed", 6)]
 )
-def test_a_program_that_may_end_by_itself_is_stopped_only_beyond_max_resource(
+def test_a_program_that_may_end_by_itself_is_never_stopped_at_max_resource(
     epochs: int, status: str, reports: int
 ) -> None:
     runner = simulate(
