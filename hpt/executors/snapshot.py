@@ -127,6 +127,8 @@ def take(source: Source, place: Path) -> Snapshot:
 
 def _take(source: Source, place: Path) -> Snapshot:
     try:
+        state = place.parent.parent
+        state.parent.mkdir(parents=True, exist_ok=True)  # what lies above is the user's
         make_directories(place)
         for stale in place.glob(".*"):  # left by a process that was killed
             if time.time() - stale.stat().st_mtime > _STALE:

@@ -228,7 +228,6 @@ class Session:
         events, inherited = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
-            self.storage.make_directory(config.name)
             config, notes = take_all(config, self.root, self.job_directory(config.name))
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
