@@ -186,6 +186,8 @@ class Attempt:
                 self._log.follow(record.RESULTS if spec and spec.get("function") else record.LOG)
             chunk, whole = self._log.read(limit, since=since)
         except checked.DamagedRecordError as error:
+            if not self._log.is_known:
+                self._log.follow(record.LOG)
             self._exit = None
             self.condemn(str(error))
             chunk, whole = self._log.read(limit, since=since)
