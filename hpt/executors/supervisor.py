@@ -55,7 +55,7 @@ def main(directory: str) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     code = 0
     try:
-        if _take_lock(directory) and not _was_started(directory):
+        if take_lock(directory) is not None and not _was_started(directory):
             Supervisor(directory).run()
     except OSError as error:
         code = error.errno or 255
@@ -65,8 +65,8 @@ def main(directory: str) -> NoReturn:
     os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
 
 
-def _take_lock(directory: str) -> bool:
-    """Take the lock until this process ends; False if another supervisor has it.
+def take_lock(directory: str) -> int | None:
+    """A descriptor that holds the attempt's lock while it is open; None if another supervisor has the lock.
 
     A tuner that checks whether it is free holds it for microseconds: hence the further attempts.
     """
@@ -77,8 +77,9 @@ def _take_lock(directory: str) -> bool:
         except BlockingIOError:
             time.sleep(0.02)
         else:
-            return True
-    return False
+            return fd
+    os.close(fd)
+    return None
 
 
 def _was_started(directory: str) -> bool:

@@ -20,7 +20,6 @@ Standard library only.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -32,9 +31,8 @@ import time
 from hpt.executors import child as launch
 from hpt.executors import contract, environment, process, record
 from hpt.executors.signals import drain, open_signals
-from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _complain, _was_started
+from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _complain, _was_started, take_lock
 from hpt.host.identity import ProcessIdentity
-from hpt.host.private import open_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,7 +150,7 @@ class Host:
             pass
 
     def _serve(self, directory: str) -> None:
-        lock = _lock(directory)
+        lock = take_lock(directory)
         if lock is None:
             return  # another supervisor has it
         attempt: WarmSupervisor | None = None
@@ -164,20 +162,6 @@ class Host:
             if attempt is not None:
                 attempt.close()
             os.close(lock)
-
-
-def _lock(directory: str) -> int | None:
-    """A descriptor that holds the attempt's lock, or None: see `supervisor._take_lock`."""
-    fd = open_private(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT)
-    for _ in range(4):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        else:
-            return fd
-    os.close(fd)
-    return None
 
 
 class Worker:
