@@ -47,6 +47,7 @@ from hpt.job.draft import (
     ranges_of,
 )
 from hpt.job.naming import argument_naming
+from hpt.job.resources import SlotResources, as_resources
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.search.numbers import check_count
 from hpt.search.space import (
@@ -84,6 +85,7 @@ class Algorithm:
     environment: Mapping[str, Value] | None = None
     output: Location | None = None
     checkpoints: Location | None = None
+    resources: SlotResources | Mapping[str, Any] | None = None
 
 
 def tuning_job(
@@ -121,6 +123,7 @@ def tuning_job(
     checkpoints: Location | None = None,
     tags: Mapping[str, str] | None = None,
     grace_seconds: float | None = None,
+    resources: SlotResources | Mapping[str, Any] | None = None,
     base_dir: Location | None = None,
 ) -> JobConfig:
     r"""Describe a tuning job. The configuration equals that of the same job read from a file.
@@ -210,6 +213,8 @@ def tuning_job(
         Tags of the job.
     grace_seconds
         How long a stopped program may take to exit.
+    resources
+        The GPUs, cores and memory of each training job, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     base_dir
         The folder that relative paths start from, the current folder by default.
 
@@ -243,6 +248,7 @@ def tuning_job(
         environment=environment,
         output=output,
         checkpoints=checkpoints,
+        resources=resources,
     )
     arguments = Arguments()
     arguments.check("name", check_job_name, name)
@@ -330,7 +336,8 @@ def _parts(
             )
         if not algorithms:
             own["name"] = None
-        parts.append(own | {"environment": {**(own["environment"] or {}), **grace}})
+        asked = as_resources(own.pop("resources")).within(as_resources(job.resources)).variables()
+        parts.append(own | {"environment": {**(own["environment"] or {}), **grace, **asked}})
     return parts
 
 

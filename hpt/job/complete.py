@@ -20,6 +20,7 @@ from hpt.job.config import (
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
 from hpt.job.naming import Naming, field_naming
+from hpt.job.resources import read_resources
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
@@ -148,6 +149,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        resources=read_resources(draft.environment) if draft.machine is None else draft.machine,
     )
 
 

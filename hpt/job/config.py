@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.resources import SlotResources
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
@@ -138,7 +139,8 @@ class TrainingJobDefinition:
     often one whose infrastructure failed is started again. spot: it may run on capacity that can be
     withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
     to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
-    created; None for a program that is no file of the user's, and in jobs of earlier versions.
+    created; None for a program that is no file of the user's, and in jobs of earlier versions. resources:
+    what each training job gets of the machine.
     """
 
     training_image: str
@@ -160,6 +162,7 @@ class TrainingJobDefinition:
     spot: bool = False
     max_wait_seconds: float | None = None
     snapshot: str | None = field(default=None, compare=False)
+    resources: SlotResources = field(default_factory=SlotResources)
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)
@@ -191,6 +194,8 @@ class TrainingJobDefinition:
         check_count("instance_count", self.instance_count)
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)
+        if not isinstance(self.resources, SlotResources):
+            raise InputError(f"resources {self.resources!r} is not a SlotResources; make one")
         if self.max_wait_seconds is not None and not self.spot:
             raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
 

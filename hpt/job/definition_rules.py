@@ -10,6 +10,7 @@ from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
 from hpt.job.draft import Draft, DraftMetric
 from hpt.job.naming import Naming, Place
+from hpt.job.resources import VariableError, read_resources
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
@@ -206,6 +207,14 @@ def grace(draft: Draft, naming: Naming) -> Iterator[Broken]:
             read_grace(definition.environment)
         except InputError as error:
             yield Broken(Place("environment", number, key=GRACE_VARIABLE), str(error))
+
+
+def resources(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        try:
+            read_resources(definition.environment)
+        except VariableError as error:
+            yield Broken(Place("environment", number, key=error.variable), str(error))
 
 
 def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:

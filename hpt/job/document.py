@@ -24,6 +24,7 @@ from hpt.job.config import (
     TrainingJobDefinition,
 )
 from hpt.job.moved import present_name
+from hpt.job.resources import SlotResources
 from hpt.job.warm_start import WarmStart
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.stored import Step, build, damaged, newer, upgraded
@@ -96,12 +97,18 @@ def is_of_service(document: Mapping[str, Any]) -> bool:
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
-    return _plain(definition, skip=("space", "objective", "metric_definitions", "channels")) | {
-        "space": [_parameter(parameter) for parameter in definition.space.parameters],
-        "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
-        "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
-        "channels": [_plain(channel) for channel in definition.channels],
-    }
+    skipped = ("space", "objective", "metric_definitions", "channels", "resources")
+    resources = {"resources": _plain(definition.resources)} if definition.resources else {}
+    return (
+        _plain(definition, skip=skipped)
+        | resources
+        | {
+            "space": [_parameter(parameter) for parameter in definition.space.parameters],
+            "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
+            "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
+            "channels": [_plain(channel) for channel in definition.channels],
+        }
+    )
 
 
 def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
@@ -118,6 +125,8 @@ def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
             build(Channel, channel, f"a channel of {what}") for channel in document["channels"]
         ),
     }
+    if "resources" in document:
+        parts["resources"] = build(SlotResources, document["resources"], f"the resources of {what}")
     return build(TrainingJobDefinition, {**document, **parts}, what)
 
 

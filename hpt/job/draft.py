@@ -24,6 +24,7 @@ from hpt.job.config import (
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
+from hpt.job.resources import SlotResources
 from hpt.job.uris import MODULE_PREFIX
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
@@ -74,7 +75,7 @@ class DraftDefinition:
     """A training job definition; None where a field was left out.
 
     training_image, output_path, checkpoint_uri: as written. algorithm: the built-in that the image names.
-    unlimited: a missing max_runtime_seconds means no limit, and not the default.
+    unlimited: a missing max_runtime_seconds means no limit, and not the default. machine: the `resources`.
     """
 
     training_image: str
@@ -97,6 +98,7 @@ class DraftDefinition:
     spot: bool = False
     retry_attempts: int | None = None
     grace_seconds: float | None = None
+    machine: SlotResources | None = None
     instance_type: str = "local"
     instance_count: int = 1
 
@@ -255,6 +257,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         spot=definition.spot,
         retry_attempts=definition.retry_attempts,
         grace_seconds=definition.grace_seconds,
+        machine=definition.resources,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
     )

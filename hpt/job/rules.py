@@ -73,6 +73,7 @@ RULES: tuple[Rule, ...] = (
     Rule("uri", parts.uris),
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),
+    Rule("resources", parts.resources),
     Rule("time", parts.training_time),
     Rule("V31", search.over_quota, LIMIT_EXCEEDED),
     Rule("unsupported", parts.unsupported),

@@ -18,6 +18,7 @@ from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
 from hpt.job.limits import Limits, find_limits
+from hpt.job.resources import NOTHING, SlotResources
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.autotune import autotune, enable_autotune, fill_required
 from hpt.sagemaker.request.convert import (
@@ -32,6 +33,7 @@ from hpt.sagemaker.request.manifest import refuse_manifest
 from hpt.sagemaker.request.members import unsupported
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
+from hpt.sagemaker.request.resources import as_variables, with_resources
 from hpt.sagemaker.request.rules import EXTENDED_RULES, RULES, check_rules
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import CheckS3, Surroundings, missing
@@ -55,12 +57,14 @@ class Overrides(NamedTuple):
     """Values that replace those of a request; None keeps the request's.
 
     autotune: enables Autotune; the names of static hyperparameters that stay static. All others become hints.
+    resources: those of every training job.
     """
 
     name: str | None = None
     strategy: str | None = None
     warm_start: WarmStart | None = None
     autotune: Sequence[str] | None = None
+    resources: SlotResources = NOTHING
 
     def put_into(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of the request with these values.
@@ -75,6 +79,8 @@ class Overrides(NamedTuple):
             changed[CONFIG] = {**changed[CONFIG], "Strategy": self.strategy}
         if self.warm_start is not None:
             changed["WarmStartConfig"] = warm_start_request(self.warm_start)
+        if self.resources:
+            changed = with_resources(changed, self.resources)
         return changed if self.autotune is None else enable_autotune(changed, self.autotune)
 
 
@@ -147,6 +153,7 @@ def read_request(
     plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if shape_violations:
         raise ValidationError(shape_violations, shape_violations.more)
+    plain = as_variables(plain)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     if facts.is_auto:
