@@ -12,6 +12,7 @@ from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
 from hpt.running.progress import duration, number
+from hpt.running.resources import described
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.stopping.median import ALL
 from hpt.search.trial import ObjectiveType
@@ -117,6 +118,8 @@ def _run(definition: TrainingJobDefinition) -> Iterator[Line]:
     retries = definition.retry_attempts
     times = f"up to {quantity(retries, 'time')}"
     yield "each job", f"runs {most}, again {times} if its machine is lost"
+    if found := described(definition):
+        yield "", f"has {found}"
     yield "", f"has {definition.grace_seconds:g} s to end by itself when it is stopped"
     if definition.spot:
         wait = definition.max_wait_seconds

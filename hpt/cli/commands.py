@@ -26,6 +26,7 @@ from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
+from hpt.running.resources import resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Session
@@ -43,6 +44,7 @@ def tune(options: Namespace) -> int:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
+            notes = (*notes, *resource_notes(read.config))
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
@@ -65,7 +67,7 @@ def resume(options: Namespace) -> int:
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in session.program_notes(config.name):
+        for note in (*session.program_notes(config.name), *resource_notes(config)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 

@@ -141,7 +141,11 @@ _SPEC_MORE: dict[str, Check] = {
     "job": _is_string,
     "digest": _is_string,
     **dict.fromkeys(("declared", "function"), _is_bool),
-    **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
+    **dict.fromkeys(("program", "snapshot", "memory_group"), _or_none(_is_string)),
+    "gpus": _or_none(_is_command),
+    "gpu_variable": _is_string,
+    "cores": lambda value: value is None or (isinstance(value, list) and all(map(_is_count, value))),
+    "memory_bytes": _or_none(_is_count),
 }
 
 

@@ -9,10 +9,13 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+_UNPREPARED = 10_000
+"""Added to the error numbers of `prepare`, on their way to the parent."""
 
 _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """What is ignored stays so across exec: Python ignores SIGPIPE and SIGXFSZ, `nohup` and background jobs of a
@@ -38,7 +41,13 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def launch(command: list[str], environment: Mapping[str, str], directory: str, output: int) -> int:
+def launch(
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: str,
+    output: int,
+    prepare: Callable[[], object] | None = None,
+) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
     Parameters
@@ -51,6 +60,8 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
+    prepare
+        Called in the new process before it becomes the command, to set limits; it may raise OSError.
 
     Returns
     -------
@@ -71,13 +82,16 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing)
+        _become(command, environment, directory, output, parent, writing, prepare)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
     if code:
         os.waitpid(pid, 0)
         number = int(code)
+        if number >= _UNPREPARED:
+            reason = os.strerror(number - _UNPREPARED)
+            raise LaunchError(f"its cores and its memory limit cannot be set: {reason}", ours=True)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
     return pid
@@ -90,6 +104,7 @@ def _become(
     output: int,
     parent: int,
     writing: int,
+    prepare: Callable[[], object] | None,
 ) -> None:
     """The child's side, between fork and exec."""
     try:
@@ -97,6 +112,12 @@ def _become(
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it
+        if prepare is not None:
+            try:
+                prepare()
+            except OSError as error:
+                os.write(writing, str(_UNPREPARED + (error.errno or 0)).encode())
+                os._exit(127)
         for number in _RESET:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -89,11 +89,37 @@ def cores_for_each(parallel: int) -> int:
     return max(1, len(os.sched_getaffinity(0)) // max(1, parallel))
 
 
-def _gpus() -> int:
+def _cores(spec: Mapping[str, Any]) -> int:
+    """The cores that are its own, else its fair share."""
+    own = spec.get("cores")
+    return len(own) if own else cores_for_each(spec["parallel"])
+
+
+def _gpus(spec: Mapping[str, Any], inherited: Mapping[str, str]) -> int:
+    """The GPUs that it sees."""
+    if spec.get("gpus") is not None:
+        return len(spec["gpus"])
+    listed = {**inherited, **spec["environment"]}.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return len([name for name in listed.partition("-1")[0].split(",") if name.strip()])
     try:
         return len(os.listdir("/proc/driver/nvidia/gpus"))
     except OSError:
         return 0
+
+
+def _visible(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that show it its own GPUs, if it was given any or is to see none."""
+    gpus = spec.get("gpus")
+    if gpus is None:
+        return {}
+    variables = {spec["gpu_variable"]: ",".join(gpus) or "-1"}
+    if (
+        not gpus or spec["gpu_variable"] == "ROCR_VISIBLE_DEVICES"
+    ):  # the others count those that this one shows
+        shown = ",".join(map(str, range(len(gpus)))) or "-1"
+        variables = {"CUDA_VISIBLE_DEVICES": shown, "HIP_VISIBLE_DEVICES": shown, **variables}
+    return variables
 
 
 def _folders(base: str) -> dict[str, str]:
@@ -107,7 +133,9 @@ def _folders(base: str) -> dict[str, str]:
     }
 
 
-def _training_environment(base: str, spec: Mapping[str, Any], own: Any, framework: Any) -> dict[str, Any]:
+def _training_environment(
+    base: str, spec: Mapping[str, Any], own: Any, framework: Any, gpus: int
+) -> dict[str, Any]:
     """What the start-up layer sets as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
     entry = spec["entry"] or ""
     resources = contract.resource_config(spec)
@@ -137,8 +165,8 @@ def _training_environment(base: str, spec: Mapping[str, Any], own: Any, framewor
         "module_dir": os.path.join(base, "code"),
         "module_name": entry.removesuffix(".py"),
         "network_interface_name": contract.NETWORK_INTERFACE,
-        "num_cpus": cores_for_each(spec["parallel"]),
-        "num_gpus": _gpus(),
+        "num_cpus": _cores(spec),
+        "num_gpus": gpus,
         "resource_config": resources,
         "user_entry_point": entry,
     }
@@ -151,8 +179,8 @@ _NOT_PUBLISHED = ("is_master", "job_name", "master_hostname", "distribution_host
 def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """The program's whole environment: the tuner's, the contract's, the job's own `Environment` above them.
 
-    `OMP_NUM_THREADS` shares the cores among the parallel training jobs unless the user set it; the BLAS
-    libraries follow it.
+    `OMP_NUM_THREADS` is the number of its own cores, or shares all among the parallel training jobs, unless
+    the user set it; the BLAS libraries follow it.
 
     Parameters
     ----------
@@ -171,7 +199,7 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
         Values by name.
     """
     own, framework = split_hyperparameters(spec["hyperparameters"])
-    training = _training_environment(base, spec, own, framework)
+    training = _training_environment(base, spec, own, framework, _gpus(spec, inherited))
     published = {
         key: training[key] for key in training if key not in _PUBLISHED_WHOLE and key not in _NOT_PUBLISHED
     }
@@ -196,6 +224,7 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]
     result |= spec["environment"]
+    result |= _visible(spec)
     if spec["python_path"]:
         result["PYTHONPATH"] = os.pathsep.join(filter(None, [spec["python_path"], result.get("PYTHONPATH")]))
     result["SAGEMAKER_BASE_DIR"] = base

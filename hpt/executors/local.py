@@ -16,6 +16,7 @@ from hpt.executors import checked, match, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
+from hpt.executors.slots import Slots
 from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
@@ -49,6 +50,7 @@ class LocalExecutor:
         self._clock = clock or SteadyClock.beginning_at(time.time())
         self._owner = None if outlive else ProcessIdentity.current().to_json()
         self._say = say
+        self._slots = Slots()
         self._followed: dict[AttemptKey, Attempt] = {}
         self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
 
@@ -62,7 +64,7 @@ class LocalExecutor:
             InputError: the name cannot be that of a directory.
             StorageError: the disk is full.
             ExecutorError: nothing could be started; submitting again is safe.
-            RetryableError: what is to be set aside still runs.
+            RetryableError: what is to be set aside still runs. BusyError: others have what it is to get.
         """
         if submission.key in self._followed:
             return
@@ -79,9 +81,26 @@ class LocalExecutor:
                 f"nothing is found in {attempt.file('')} of an attempt whose log was read before"
             )
         if not attempt.was_started:
-            self._set_up(attempt, submission, content)
-            attempt.spawn()
+            try:
+                content |= self._assign(attempt, submission)
+                self._set_up(attempt, submission, content)
+                attempt.spawn()
+            except BaseException:
+                self._freed(attempt)
+                raise
         self._followed[submission.key] = attempt
+
+    def _assign(self, attempt: Attempt, submission: Submission) -> dict[str, Any]:
+        """What the attempt gets of this machine, for its specification. Raises as `Slots.assign`."""
+        definition = submission.definition
+        if not definition.resources:
+            return {}
+        attempt.assignment = self._slots.assign(definition.resources, definition.environment)
+        return attempt.assignment.specification()
+
+    def _freed(self, attempt: Attempt) -> None:
+        """Take back what the attempt was given: it has ended, or could not be started."""
+        self._slots.release(attempt.assignment)
 
     def _recognise(self, attempt: Attempt, submission: Submission, content: Mapping[str, Any]) -> bool:
         """Whether what was found is the attempt, which may be damaged; if not, it is set aside.
@@ -153,10 +172,12 @@ class LocalExecutor:
             room -= len(update.log.data)
             if update.exit is not None:
                 del self._followed[key]
+                self._freed(attempt)
                 if attempt.reap():
                     self._ending.append(attempt)
             elif update.log.data and room < _LOG_BYTES:  # another's turn comes first next time
                 self._followed[key] = self._followed.pop(key)
+        self._slots.trim()
         if failure is not None and not updates:
             raise failure
         return updates
@@ -174,6 +195,8 @@ class LocalExecutor:
         """Release everything; running attempts go on under their supervisors."""
         for attempt in [*self._followed.values(), *self._ending]:
             attempt.reap()
+            self._freed(attempt)
+        self._slots.trim(all=True)
         self._followed.clear()
         self._ending.clear()
 

@@ -23,6 +23,7 @@ from hpt.executors import (
     contract,
     copies,
     environment,
+    limits,
     outcome,
     process,
     record,
@@ -106,6 +107,7 @@ class Supervisor:
         self.copies: dict[str, Any] | None = None  # the manifest of what `code/` was filled with
         self.code: os.stat_result | None = None
         self.drain: Drain | None = None  # carries what the program prints into the log
+        self.limits: limits.Limits | None = None  # what the program runs under, while it runs
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
@@ -145,6 +147,7 @@ class Supervisor:
             _complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         self._end_descendants()
+        self._lift(self.limits)
         self._clear_code()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
@@ -187,6 +190,7 @@ class Supervisor:
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        kept, self.limits = self.limits, None
         left = self._end_descendants()
         if self.drain is not None:
             self.drain.finish()
@@ -194,7 +198,8 @@ class Supervisor:
         self.index.note()
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
-        result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec, kept)
+        self._lift(kept)
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
@@ -208,10 +213,17 @@ class Supervisor:
     def _begin(self, command: list[str], directory: str) -> int:
         """Start the program; returns its process id."""
         self.drain = Drain(self.log)
+        self.limits = limits.Limits(self.spec)
+        self.limits.begin()
         try:
-            return launch.launch(command, self.variables, directory, self.drain.input)
+            return launch.launch(command, self.variables, directory, self.drain.input, self.limits.apply)
         finally:
             self.drain.close_input()
+
+    def _lift(self, kept: limits.Limits | None) -> None:
+        """The program has ended, and with it what it ran under."""
+        if kept is not None:
+            kept.close()
 
     def _answer(self) -> int | None:
         """The program's wait status where it is known though its process goes on."""
@@ -322,7 +334,7 @@ class Supervisor:
             self._keep_limits(pid, ending, grace, deadline)
             self._carry_metrics()
             self.index.note()
-            self._wait([deadline, ending.kill_at])
+            self._wait([deadline, ending.kill_at, None if self.limits is None else self.limits.moment()])
 
     def _keep_limits(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> None:
         now = time.monotonic()
@@ -336,6 +348,8 @@ class Supervisor:
                 self._ask_to_end(pid)
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
+            process.signal_descendants(signal.SIGKILL)
+        if self.limits is not None and self.limits.exceeded(self.mirror):
             process.signal_descendants(signal.SIGKILL)
 
     def _carry_metrics(self, *, last: bool = False) -> None:
