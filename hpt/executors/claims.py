@@ -53,8 +53,9 @@ def runtime_directory() -> str:
     return chosen
 
 
-def claim(directory: str, device: str, units: int = UNITS) -> int | None:
-    """An open file that holds a claim on so many parts of a device; None if they are not free.
+def claim(directory: str, device: str, units: int = UNITS, start: int = 0) -> int | None:
+    """An open file that holds a claim on so many parts of a device, from part `start` on; None if they are
+    not free.
 
     Raises:
         ExecutorError: its file cannot be locked.
@@ -65,19 +66,13 @@ def claim(directory: str, device: str, units: int = UNITS) -> int | None:
     except OSError as error:
         raise ExecutorError(f"{device} cannot be claimed: {error.strerror} ({path})") from None
     try:
-        for start in range(0, UNITS - units + 1, units):
-            try:
-                fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, units, 0))
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise ExecutorError(
-                        f"{device} cannot be claimed: {error.strerror} ({path}); set {RUNTIME_VARIABLE} to a"
-                        " directory on a local disk"
-                    ) from None
-            else:
-                found, fd = fd, -1
-                return found
-        return None
-    finally:
-        if fd >= 0:
-            os.close(fd)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, units, 0))
+    except OSError as error:
+        os.close(fd)
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return None
+        raise ExecutorError(
+            f"{device} cannot be claimed: {error.strerror} ({path}); set {RUNTIME_VARIABLE} to a directory on"
+            " a local disk"
+        ) from None
+    return fd

@@ -118,15 +118,15 @@ class Slots:
             if resources.gpus is not None:
                 gpus = machine.gpus(environment)
                 pairs = dict(zip(gpus.devices, gpus.names, strict=True))
-                taken = self._take(found, list(pairs), resources.gpus, UNITS, "GPU")
+                taken = self._take(found, list(pairs), resources.gpus, "GPU")
                 found.gpus, found.variable = [pairs[device] for device in taken], gpus.variable
             if resources.cpus is not None:
                 whole, part = shares(resources.cpus)
                 names = {f"core-{number}": number for number in machine.cores}
-                taken = self._take(found, list(names), whole, UNITS, "core")
+                taken = self._take(found, list(names), whole, "core")
                 if part:
                     left = [name for name in names if name not in taken]
-                    taken += self._take(found, left, 1, part, "part of a core")
+                    taken.append(self._take_part(found, left, part, spread=not whole))
                 found.cores = sorted(names[name] for name in taken)
             if resources.memory_bytes is not None:
                 if self._group is None:
@@ -138,31 +138,38 @@ class Slots:
             raise
         return found
 
-    def _take(self, found: Assignment, devices: list[str], count: int, units: int, what: str) -> list[str]:
+    def _take(self, found: Assignment, devices: Sequence[str], count: int, what: str) -> list[str]:
         """Claim so many of the devices, first those that are at hand."""
         taken: list[str] = []
-        directory = self._directory = self._directory or (runtime_directory() if count else None)
         for device in sorted(devices, key=lambda device: device not in self._idle):
             if len(taken) == count:
                 break
-            assert directory is not None
-            fd: int | None = None
-            if device in self._idle:
-                fd, _ = self._idle.pop(device)
-                if units < UNITS:
-                    os.close(fd)
-                    fd = None
-            if fd is None:
-                fd = claim(directory, device, units)
+            fd = self._idle.pop(device)[0] if device in self._idle else claim(self._place(), device)
             if fd is not None:
-                found.claims.append((device, units, fd))
+                found.claims.append((device, UNITS, fd))
                 taken.append(device)
         if len(taken) < count:
-            raise BusyError(
-                f"it is to have {quantity(count, what)}, and only {len(taken)} of {len(devices)} here"
-                f" {'is' if len(taken) == 1 else 'are'} free: other training jobs have the others"
-            )
+            raise _busy(quantity(count, what), len(taken), len(devices))
         return taken
+
+    def _take_part(self, found: Assignment, cores: Sequence[str], part: int, *, spread: bool) -> str:
+        """Claim a part of one of the cores. spread: rather of one that nobody has any part of."""
+        for core in cores:
+            if core in self._idle:
+                os.close(self._idle.pop(core)[0])
+        starts = range(0, UNITS - part + 1, part)
+        pairs = [(core, start) for core in cores for start in starts]
+        for core, start in sorted(pairs, key=lambda pair: pair[1]) if spread else pairs:
+            fd = claim(self._place(), core, part, start)
+            if fd is not None:
+                found.claims.append((core, part, fd))
+                return core
+        raise _busy("a part of a core", 0, len(cores))
+
+    def _place(self) -> str:
+        if self._directory is None:
+            self._directory = runtime_directory()
+        return self._directory
 
     def release(self, assignment: Assignment | None) -> None:
         """Give back what a training job had, whose processes are at their end."""
@@ -182,6 +189,13 @@ class Slots:
             if all or since < late:
                 del self._idle[device]
                 os.close(fd)
+
+
+def _busy(wanted: str, free: int, there: int) -> BusyError:
+    return BusyError(
+        f"it is to have {wanted}, and {free} of {there} here {'is' if free == 1 else 'are'} free: other"
+        " training jobs have the rest"
+    )
 
 
 def too_much(machine: Machine, resources: SlotResources, environment: Mapping[str, str]) -> str:

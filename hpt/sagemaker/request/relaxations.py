@@ -36,7 +36,6 @@ LOCAL = Overlay(
             "HyperParameterAlgorithmSpecification.TrainingInputMode",
             "MetricDefinition.Regex",
             "OutputDataConfig.S3OutputPath",
-            "ResourceConfig.VolumeSizeInGB",
             "S3DataSource.S3DataType",
         }
     ),
