@@ -15,9 +15,9 @@ import pytest
 from hpt.executors import cgroup, limits
 from hpt.executors.base import Submission
 from hpt.executors.limits import Limits
-from hpt.executors.programs import FUNCTION_WORKER
 from hpt.executors.warm import WarmExecutor
 from hpt.functions import payload
+from hpt.job.program_kind import FUNCTION_WORKER
 from hpt.job.resources import SlotResources
 from hpt.search.space import ContinuousParameter, SearchSpace
 from tests.executors.conftest import PYTHON, Workshop, definition, vanish

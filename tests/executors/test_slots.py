@@ -16,10 +16,10 @@ import pytest
 from hpt.errors import BusyError, ExecutorError
 from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor
-from hpt.executors.programs import FUNCTION_WORKER
 from hpt.executors.slots import Machine, Slots, shares
 from hpt.executors.warm import WarmExecutor
 from hpt.functions import payload
+from hpt.job.program_kind import FUNCTION_WORKER
 from hpt.job.resources import SlotResources
 from hpt.search.space import ContinuousParameter, SearchSpace
 from tests.executors.conftest import Workshop, definition, supervisor_of, vanish
