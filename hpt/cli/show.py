@@ -18,6 +18,7 @@ from hpt.job.state import JobStatus
 from hpt.job.view import JobView, TrialView
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import cut, duration, number
+from hpt.running.resources import described
 from hpt.running.runner import TuningJobRunner
 from hpt.sagemaker.reply.document import tuning_job_document
 from hpt.sagemaker.reply.response import overall_best
@@ -116,6 +117,9 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
         print(f"extended    {_extension(change)}")
     for label, line in snapshots.labelled("program", snapshots.taken(config, directory)):
         print(f"{label:<11} {line}")
+    for definition in config.all_definitions:
+        if gets := described(definition):
+            print(f"each job    has {gets}" + (f" ({definition.name})" if config.definitions else ""))
     if config.warm_start is not None:
         given = ", ".join(
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents

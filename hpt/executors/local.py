@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import ExecutorError, InputError, StorageError, StorageProblem
-from hpt.executors import checked, match, record
+from hpt.errors import BusyError, ExecutorError, InputError, StorageError, StorageProblem
+from hpt.executors import checked, match, process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
@@ -95,6 +95,11 @@ class LocalExecutor:
         definition = submission.definition
         if not definition.resources:
             return {}
+        if os.path.lexists(attempt.file(record.SPEC)):
+            # A tuner died here, and its supervisor, which may be starting just now, holds other devices.
+            process.kill_supervisors(attempt.file("").rstrip("/"))
+            if attempt.was_started:
+                raise BusyError("it was just started by another process")
         attempt.assignment = self._slots.assign(definition.resources, definition.environment)
         return attempt.assignment.specification()
 
