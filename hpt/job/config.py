@@ -40,6 +40,8 @@ RESULT_METRIC = "hpt:result"
 """A metric of this name, where defined and printed, beats the last value of the objective as the final one.
 """
 
+OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
+
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 WARM_STRATEGIES = ("Bayesian", "Random")
 """The strategies that support a warm start (behaviour 9.3 W11)."""
@@ -196,6 +198,11 @@ class TrainingJobDefinition:
                     f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have each value "
                     "twice; leave one out"
                 )
+        if self.output_compression not in OUTPUT_COMPRESSIONS:
+            raise InputError(
+                f"output_compression {self.output_compression!r} is not one of "
+                f"{', '.join(OUTPUT_COMPRESSIONS)}; use one of them"
+            )
         check_unique("channel", [channel.name for channel in self.channels])
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
         if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:

@@ -15,7 +15,6 @@ from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
-OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
 
 
 def repeated_definitions(draft: Draft, naming: Naming) -> Iterator[Broken]:
@@ -205,14 +204,4 @@ def unsupported(draft: Draft, naming: Naming) -> Iterator[Broken]:
             yield Broken(
                 Place("instance_count", number),
                 f"{definition.instance_count} is not supported yet; use one instance for each training job",
-            )
-
-
-def output(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    for number, definition in enumerate(draft.definitions):
-        value = definition.output_compression
-        if value not in OUTPUT_COMPRESSIONS:
-            yield Broken(
-                Place("output_compression", number),
-                f"{value!r} is not one of {', '.join(OUTPUT_COMPRESSIONS)}; use one of them",
             )
