@@ -22,11 +22,6 @@ _START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "start.py")
 _REASON_BYTES = 4096
 
 
-def is_needed(spec: Mapping[str, Any]) -> bool:
-    """Whether a training job has Pipe channels."""
-    return any(map(channels.is_pipe, spec["channels"]))
-
-
 def failure_path(directory: str, host: int) -> str:
     """Where a feeder says why it failed."""
     return os.path.join(directory, f"feed.{host}.failure")

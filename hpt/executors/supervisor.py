@@ -24,7 +24,6 @@ from hpt.executors import (
     contract,
     copies,
     environment,
-    feeder,
     outcome,
     process,
     record,
@@ -39,6 +38,8 @@ from hpt.host.private import open_private
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from hpt.executors.feeder import Feeder
 
 TICK = 0.5
 """Seconds between looks at the directory and the log; lines of the log's index are this far apart."""
@@ -109,7 +110,7 @@ class Supervisor:
         self.code: os.stat_result | None = None
         self.drain: Drain | None = None  # carries what the program prints into the log
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
-        self.feeder: feeder.Feeder | None = None  # feeds the Pipe channels
+        self.feeder: Feeder | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
         try:
@@ -185,8 +186,10 @@ class Supervisor:
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
-        if feeder.is_needed(spec):
-            self.feeder = feeder.Feeder(self.directory, self.base, spec, self.variables)
+        if channels.need_feeder(spec):
+            from hpt.executors.feeder import Feeder  # few programs read streams
+
+            self.feeder = Feeder(self.directory, self.base, spec, self.variables)
         pid = self._begin(command, directory)
         self._enter("Training")
         if mirrored:
