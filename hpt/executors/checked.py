@@ -85,6 +85,10 @@ def _are_channels(value: object) -> bool:
         and all(check(channel.get(member)) for member, check in _CHANNEL.items())
         and isinstance(channel.get("uri"), str)
         and (channel.get("content_type") is None or isinstance(channel["content_type"], str))
+        and isinstance(channel.get("data_type", ""), str)
+        and isinstance(channel.get("compression", ""), str)
+        and _is_command(channel.get("attribute_names", []))
+        and isinstance(channel.get("shuffle_seed", 0), int)
         for channel in value
     )
 
@@ -140,6 +144,7 @@ _SPEC_MORE: dict[str, Check] = {
     "fresh": _is_bool,
     "job": _is_string,
     "digest": _is_string,
+    "output_compression": _is_string,
     **dict.fromkeys(("declared", "function"), _is_bool),
     **dict.fromkeys(("program", "snapshot", "memory_group"), _or_none(_is_string)),
     "gpus": _or_none(_is_command),

@@ -137,8 +137,9 @@ def resource_config(spec: Mapping[str, Any]) -> dict[str, Any]:
 def input_data_config(spec: Mapping[str, Any]) -> dict[str, Any]:
     channels = {}
     for channel in spec["channels"]:
+        stream = channel["input_mode"] == "Pipe"
         entry = {
-            "TrainingInputMode": channel["input_mode"],
+            "TrainingInputMode": "Pipe" if stream else "File",  # FastFile too: programs need not know
             "S3DistributionType": channel["distribution"],
             "RecordWrapperType": channel["record_wrapper"],
         }

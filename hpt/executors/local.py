@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
+from hpt.job.config import Channel
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -257,8 +258,9 @@ def specification(submission: Submission) -> dict[str, Any]:
         "requested_image": definition.training_image,
         "hyperparameters": dict(submission.hyperparameters),
         "environment": dict(definition.environment),
-        "channels": [asdict(channel) for channel in definition.channels],
+        "channels": [_channel(channel) for channel in definition.channels],
         "output_path": definition.output_path,
+        "output_compression": definition.output_compression,
         "checkpoint_uri": definition.checkpoint_uri,
         "checkpoint_local_path": definition.checkpoint_local_path,
         "max_runtime_seconds": definition.max_runtime_seconds,
@@ -267,3 +269,17 @@ def specification(submission: Submission) -> dict[str, Any]:
         "instance_type": definition.instance_type,
     }
     return content | {"digest": match.digest(content)}
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    """A channel as JSON data. What earlier versions did not have is left out where it says nothing, so that
+    their attempts are recognised.
+    """
+    content = asdict(channel)
+    for each in fields(channel):
+        if (
+            each.name in ("data_type", "attribute_names", "shuffle_seed")
+            and content[each.name] == each.default
+        ):
+            del content[each.name]
+    return content

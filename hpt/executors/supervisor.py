@@ -40,6 +40,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from hpt.executors.feeder import Feeder
+
 TICK = 0.5
 """Seconds between looks at the directory and the log; lines of the log's index are this far apart."""
 
@@ -110,6 +112,7 @@ class Supervisor:
         self.drain: Drain | None = None  # carries what the program prints into the log
         self.limits: limits.Limits | None = None  # what the program runs under, while it runs
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
+        self.feeder: Feeder | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
         try:
@@ -186,6 +189,10 @@ class Supervisor:
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
+        if channels.need_feeder(spec):
+            from hpt.executors.feeder import Feeder  # few programs read streams
+
+            self.feeder = Feeder(self.directory, self.base, spec, self.variables)
         pid = self._begin(command, directory)
         self._enter("Training")
         if mirrored:
@@ -201,6 +208,9 @@ class Supervisor:
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec, kept)
         self._lift(kept)
+        starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
+        if starved is not None:
+            result = starved
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
@@ -278,11 +288,14 @@ class Supervisor:
             return result
         self._enter("Uploading")
         try:
-            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts)
+            compression = spec.get("output_compression", artifacts.GZIP)
+            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts, compression)
         except OSError as error:
+            artifacts.discard(self.directory)
             return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")
         if contract.is_remote(spec["output_path"]):
             failure = self._transfer("upload", outcome.Ending(accepts_stop=False))
+            artifacts.discard(self.directory)
             if failure is not None:
                 return failure
         return result | {"model": places.get("model")}
@@ -323,10 +336,14 @@ class Supervisor:
             if ended:
                 status = ended.get(pid, status)
                 self.mirror = None if self.mirror in ended else self.mirror
+                if self.feeder is not None and self.feeder.has_failed(ended) and status is None:
+                    process.signal_descendants(signal.SIGKILL)
             if status is None:
                 status = self._answer()
             if status is not None:
                 self._end_mirror()
+                if self.feeder is not None:
+                    self.feeder.end()
                 spared = ending.begun and not ending.killed and _died_of_sigterm(status)
                 if not spared or process.reap() is None:
                     return status

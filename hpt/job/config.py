@@ -42,6 +42,8 @@ RESULT_METRIC = "hpt:result"
 """A metric of this name, where defined and printed, beats the last value of the objective as the final one.
 """
 
+OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
+
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 WARM_STRATEGIES = ("Bayesian", "Random")
 """The strategies that support a warm start (behaviour 9.3 W11)."""
@@ -92,7 +94,11 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI."""
+    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI.
+
+    data_type: what is at the URI: S3Prefix, ManifestFile or AugmentedManifestFile, whose attribute_names are
+    streamed. shuffle_seed: the order of a stream is another in each epoch, drawn by it; None keeps the order.
+    """
 
     name: str
     uri: str
@@ -101,6 +107,9 @@ class Channel:
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _CHANNEL_NAME.fullmatch(self.name) is None:
@@ -108,6 +117,11 @@ class Channel:
                 f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
             )
         check_string(f"the place of channel {self.name!r}", self.uri)
+        object.__setattr__(self, "attribute_names", tuple(self.attribute_names))
+        if self.shuffle_seed is not None and type(self.shuffle_seed) is not int:
+            raise InputError(
+                f"shuffle_seed {self.shuffle_seed!r} of channel {self.name!r} is not an integer; give one"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +150,8 @@ class TrainingJobDefinition:
     training_image: absolute path of a local program or script, a built-in algorithm's name, or the URI of an
     image; `program` says what it is. hyperparameters: the static ones, strings. output_path: a local
     directory or `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the
-    model where it was written. max_runtime_seconds: of training, over all attempts of a training job.
+    model where it was written. output_compression: GZIP, or NONE for the files as they are, below
+    `.../output/model/`. max_runtime_seconds: of training, over all attempts of a training job.
     retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
     that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
     from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
@@ -153,6 +168,7 @@ class TrainingJobDefinition:
     channels: tuple[Channel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
@@ -186,6 +202,11 @@ class TrainingJobDefinition:
                     f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have each value "
                     "twice; leave one out"
                 )
+        if self.output_compression not in OUTPUT_COMPRESSIONS:
+            raise InputError(
+                f"output_compression {self.output_compression!r} is not one of "
+                f"{', '.join(OUTPUT_COMPRESSIONS)}; use one of them"
+            )
         check_unique("channel", [channel.name for channel in self.channels])
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
         if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:

@@ -61,6 +61,9 @@ class DraftChannel(NamedTuple):
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
 
 
 class DraftWarmStart(NamedTuple):
@@ -90,6 +93,7 @@ class DraftDefinition:
     channels: tuple[DraftChannel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
@@ -231,19 +235,12 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         hyperparameters=definition.hyperparameters,
         metrics=tuple(DraftMetric(each.name, each.regex) for each in definition.metric_definitions),
         channels=tuple(
-            DraftChannel(
-                each.name,
-                each.uri,
-                each.content_type,
-                each.compression,
-                each.input_mode,
-                each.record_wrapper,
-                each.distribution,
-            )
+            DraftChannel(*(getattr(each, field) for field in DraftChannel._fields))
             for each in definition.channels
         ),
         environment=definition.environment,
         output_path=definition.output_path,
+        output_compression=definition.output_compression,
         checkpoint_uri=definition.checkpoint_uri,
         checkpoint_local_path=definition.checkpoint_local_path,
         max_runtime_seconds=definition.max_runtime_seconds,

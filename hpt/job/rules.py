@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from hpt.errors import Violation
+from hpt.job import channel_rules as channel
 from hpt.job import definition_rules as parts
 from hpt.job import passing_rules as passing
 from hpt.job import search_rules as search
@@ -65,9 +66,10 @@ RULES: tuple[Rule, ...] = (
     Rule("V27", search.multi_algorithm_early_stopping),
     Rule("V28", search.warm_start),
     Rule("V30", search.too_much_environment),
-    Rule("V33", parts.gzip_channels),
+    Rule("V33", channel.gzip),
     Rule("V34", search.mixed_directions),
-    Rule("channels", parts.repeated_channels),
+    Rule("channels", channel.repeated),
+    Rule("inputs", channel.forms),
     Rule("directories", passing.channel_names),
     Rule("names", passing.names),
     Rule("passing", passing.values),

@@ -38,6 +38,11 @@ _DEFINITION = {
     "channel_name": "InputDataConfig[{}].ChannelName",
     "content_type": "InputDataConfig[{}].ContentType",
     "compression": "InputDataConfig[{}].CompressionType",
+    "input_mode": "InputDataConfig[{}].InputMode",
+    "record_wrapper": "InputDataConfig[{}].RecordWrapperType",
+    "distribution": "InputDataConfig[{}].DataSource.S3DataSource.S3DataDistributionType",
+    "data_type": "InputDataConfig[{}].DataSource.S3DataSource.S3DataType",
+    "attribute_names": "InputDataConfig[{}].DataSource.S3DataSource.AttributeNames",
     "output_path": "OutputDataConfig.S3OutputPath",
     "checkpoint_uri": "CheckpointConfig.S3Uri",
     "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",
@@ -78,6 +83,11 @@ class RequestNaming:
                 return f"{definition.objective_path}.Type"
             case "space":
                 return definition.ranges_path
+            case "channels" if place.at is not None:
+                channel = definition.body["InputDataConfig"][place.at]
+                if "S3DataSource" not in channel["DataSource"]:
+                    path = f"{definition.path}.InputDataConfig[{place.at}].DataSource"
+                    return f"{path}.FileSystemDataSource.DirectoryPath"
             case "range" | "range_name":
                 assert place.at is not None
                 path = definition.ranges[place.at].path

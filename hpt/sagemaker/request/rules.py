@@ -79,6 +79,7 @@ RULES: tuple[Rule, ...] = (
     every("V33"),
     every("V34"),
     Rule("channels", parts.channels),
+    every("inputs"),
     every("directories"),
     every("names"),
     every("passing"),
