@@ -28,6 +28,8 @@ LARGEST = 1 << 20
 
 LARGEST_PHASES = 1 << 16
 
+MOST_HOSTS = 1 << 10
+
 _FARTHEST = 1e15  # of any other number from 0
 
 PHASES = frozenset(("Starting", "Downloading", "Training", "Stopping", "Uploading", "Ended"))
@@ -85,7 +87,22 @@ def _are_channels(value: object) -> bool:
         and all(check(channel.get(member)) for member, check in _CHANNEL.items())
         and isinstance(channel.get("uri"), str)
         and (channel.get("content_type") is None or isinstance(channel["content_type"], str))
+        and _is_command(channel.get("instance_group_names", []))
         for channel in value
+    )
+
+
+def _is_number_of_hosts(value: object) -> bool:
+    return type(value) is int and 1 <= value <= MOST_HOSTS  # type: ignore[operator]  # a number by then
+
+
+def _are_groups(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(group, dict)
+        and _is_string(group.get("name"))
+        and _is_string(group.get("instance_type"))
+        and _is_number_of_hosts(group.get("count"))
+        for group in value
     )
 
 
@@ -142,6 +159,8 @@ _SPEC_MORE: dict[str, Check] = {
     "digest": _is_string,
     **dict.fromkeys(("declared", "function"), _is_bool),
     **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
+    "instance_count": _is_number_of_hosts,
+    "instance_groups": _are_groups,
 }
 
 

@@ -9,7 +9,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -38,7 +38,14 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def launch(command: list[str], environment: Mapping[str, str], directory: str, output: int) -> int:
+def launch(
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: str,
+    output: int,
+    *,
+    enter: Callable[[], None] | None = None,
+) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
     Parameters
@@ -51,6 +58,8 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
+    enter
+        Called in the new process before it becomes the program; an OSError of it is one of the launch.
 
     Returns
     -------
@@ -71,7 +80,7 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing)
+        _become(command, environment, directory, output, parent, writing, enter)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
@@ -90,10 +99,13 @@ def _become(
     output: int,
     parent: int,
     writing: int,
+    enter: Callable[[], None] | None,
 ) -> None:
     """The child's side, between fork and exec."""
     try:
         os.setsid()
+        if enter is not None:
+            enter()  # before the next line: a change of credentials would undo that
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it

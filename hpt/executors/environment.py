@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from hpt.executors import contract
+from hpt.executors import contract, hosts
 from hpt.executors.process import ATTEMPT_VARIABLE
 
 TYPE_CHECKING = False
@@ -110,34 +110,36 @@ def _folders(base: str) -> dict[str, str]:
 def _training_environment(base: str, spec: Mapping[str, Any], own: Any, framework: Any) -> dict[str, Any]:
     """What the start-up layer sets as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
     entry = spec["entry"] or ""
-    resources = contract.resource_config(spec)
+    resources = hosts.resource_config(spec)
+    host = hosts.of(spec)
+    groups = {group["instance_group_name"]: group for group in host["groups"]}
     return {
         **_folders(base),
         "additional_framework_parameters": framework,
         "channel_input_dirs": {
             c["name"]: os.path.join(base, "input/data", c["name"]) for c in spec["channels"]
         },
-        "current_host": contract.HOST,
-        "current_instance_group": contract.INSTANCE_GROUP,
-        "current_instance_group_hosts": [contract.HOST],
+        "current_host": host["name"],
+        "current_instance_group": host["group"],
+        "current_instance_group_hosts": groups[host["group"]]["hosts"],
         "current_instance_type": spec["instance_type"],
-        "distribution_hosts": [contract.HOST],
+        "distribution_hosts": host["hosts"],
         "distribution_instance_groups": [],
         "framework_module": None,
-        "hosts": [contract.HOST],
+        "hosts": host["hosts"],
         "hyperparameters": own,
         "input_data_config": contract.input_data_config(spec),
-        "instance_groups": [contract.INSTANCE_GROUP],
-        "instance_groups_dict": {contract.INSTANCE_GROUP: resources["instance_groups"][0]},
-        "is_hetero": False,
-        "is_master": True,
+        "instance_groups": list(groups),
+        "instance_groups_dict": groups,
+        "is_hetero": len(groups) > 1,
+        "is_master": host["number"] == 1,
         "job_name": spec["name"],
         "log_level": 20,
-        "master_hostname": contract.HOST,
+        "master_hostname": host["master"],
         "module_dir": os.path.join(base, "code"),
         "module_name": entry.removesuffix(".py"),
-        "network_interface_name": contract.NETWORK_INTERFACE,
-        "num_cpus": cores_for_each(spec["parallel"]),
+        "network_interface_name": hosts.NETWORK_INTERFACE,
+        "num_cpus": cores_for_each(spec["parallel"] * len(host["hosts"])),
         "num_gpus": _gpus(),
         "resource_config": resources,
         "user_entry_point": entry,
@@ -185,6 +187,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     }
     published |= {f"channel_{name}": path for name, path in channels.items()}
     published |= {f"hp_{name}": value for name, value in own.items()}
+    if len(training["hosts"]) > 1:
+        published |= hosts.rendezvous(spec)
     result = dict(inherited)
     result.setdefault("OMP_NUM_THREADS", str(training["num_cpus"]))
     if spec["python"]:
@@ -192,6 +196,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     result |= {f"SM_{name.upper()}": _string(value) for name, value in published.items()}
     for name in [name for name in result if "=" in name or "\0" in name]:
         del result[name]  # of a hyperparameter whose name no variable can have; its value is elsewhere too
+    if len(training["hosts"]) > 1:
+        result |= {name: result[f"SM_{name}"] for name in ("MASTER_ADDR", "MASTER_PORT")}
     result["TRAINING_JOB_NAME"] = spec["name"]
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]

@@ -20,6 +20,8 @@ from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
+from hpt.job.config import Channel, TrainingJobDefinition
+from hpt.job.instances import processes
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -229,7 +231,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "requested_image": definition.training_image,
         "hyperparameters": dict(submission.hyperparameters),
         "environment": dict(definition.environment),
-        "channels": [asdict(channel) for channel in definition.channels],
+        "channels": [_channel(channel) for channel in definition.channels],
         "output_path": definition.output_path,
         "checkpoint_uri": definition.checkpoint_uri,
         "checkpoint_local_path": definition.checkpoint_local_path,
@@ -237,5 +239,26 @@ def specification(submission: Submission) -> dict[str, Any]:
         "spent_seconds": submission.spent,
         "grace_seconds": definition.grace_seconds,
         "instance_type": definition.instance_type,
+        **_instances(definition),
     }
     return content | {"digest": match.digest(content)}
+
+
+def _instances(definition: TrainingJobDefinition) -> dict[str, Any]:
+    """How many processes of the program run, where that is not one."""
+    if processes(definition) == 1:
+        return {}
+    return {
+        "instance_count": definition.instance_count,
+        "instance_groups": [asdict(group) for group in definition.instance_groups],
+    }
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    """A channel. What it did not have in earlier versions is left out unless it is given: what they ran is
+    compared with it.
+    """
+    content = asdict(channel)
+    if not content["instance_group_names"]:
+        del content["instance_group_names"]
+    return content

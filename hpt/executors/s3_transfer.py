@@ -1,9 +1,9 @@
 """Moves data between a training directory and S3.
 
-Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY`.
+Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY HOST`.
 
 WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
-(checkpoints, again and again until killed). A process of its own beside the supervisor, so that only trials
+(checkpoints, again and again until killed). HOST: the number of the host that the directory belongs to, from 1. A process of its own beside the supervisor, so that only trials
 that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whether the user can
 fix it.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hpt.executors import artifacts, checked, contract
+from hpt.executors import artifacts, checked, contract, hosts
 
 S3Client = Any  # boto3 makes its clients at run time
 
@@ -182,7 +182,7 @@ def explained(action: Callable[[], None]) -> int:
     return 0
 
 
-def main(what: str, attempt: Path, base: Path) -> int:
+def main(what: str, attempt: Path, base: Path, number: int = 1) -> int:
     import boto3
 
     try:
@@ -193,11 +193,12 @@ def main(what: str, attempt: Path, base: Path) -> int:
     if spec is None:
         print("its record spec.json is missing", flush=True)
         return _INFRASTRUCTURE
+    part = hosts.own_downloads(spec, hosts.as_host(spec, number)) if hosts.count(spec) > 1 else spec
 
     def run() -> None:
         client = boto3.client("s3")
         if what == "download":
-            download(client, spec, base)
+            download(client, part, base)
         elif what == "upload":
             upload(client, spec, attempt)
         elif what == "checkpoints":
@@ -209,4 +210,4 @@ def main(what: str, attempt: Path, base: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:])))

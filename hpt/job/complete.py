@@ -148,6 +148,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        instance_groups=draft.instance_groups,
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.instances import InstanceGroup, check_instances
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
@@ -90,7 +91,10 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI."""
+    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI.
+
+    instance_group_names: the groups of instances that it is for; empty: for all.
+    """
 
     name: str
     uri: str
@@ -99,6 +103,7 @@ class Channel:
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    instance_group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _CHANNEL_NAME.fullmatch(self.name) is None:
@@ -106,6 +111,7 @@ class Channel:
                 f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
             )
         check_string(f"the place of channel {self.name!r}", self.uri)
+        object.__setattr__(self, "instance_group_names", tuple(self.instance_group_names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,9 @@ class TrainingJobDefinition:
     withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
     to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
     created; None for a program that is no file of the user's, and in jobs of earlier versions.
+    instance_count: how many processes of the program run for a training job, see `hpt.job.instances`.
+    instance_groups: where they are in groups, these; instance_count is then their sum, and instance_type that
+    of the first.
     """
 
     training_image: str
@@ -156,6 +165,7 @@ class TrainingJobDefinition:
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[InstanceGroup, ...] = ()
     retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
     spot: bool = False
     max_wait_seconds: float | None = None
@@ -188,7 +198,7 @@ class TrainingJobDefinition:
             raise InputError(
                 f"grace_seconds {self.grace_seconds!r} is not a number of at least 0; give seconds"
             )
-        check_count("instance_count", self.instance_count)
+        check_instances(self.instance_count, self.instance_groups)
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)
         if self.max_wait_seconds is not None and not self.spot:

@@ -22,6 +22,7 @@ from hpt.job.config import (
     JobConfig,
     TrainingJobDefinition,
 )
+from hpt.job.instances import InstanceGroup
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
 from hpt.job.uris import MODULE_PREFIX
@@ -60,6 +61,7 @@ class DraftChannel(NamedTuple):
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    instance_group_names: tuple[str, ...] = ()
 
 
 class DraftWarmStart(NamedTuple):
@@ -99,6 +101,7 @@ class DraftDefinition:
     grace_seconds: float | None = None
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[InstanceGroup, ...] = ()
 
     @property
     def combinations(self) -> int | None:
@@ -242,6 +245,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
                 each.input_mode,
                 each.record_wrapper,
                 each.distribution,
+                each.instance_group_names,
             )
             for each in definition.channels
         ),
@@ -257,4 +261,5 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         grace_seconds=definition.grace_seconds,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
+        instance_groups=definition.instance_groups,
     )
