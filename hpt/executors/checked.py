@@ -93,7 +93,7 @@ def _are_channels(value: object) -> bool:
 
 
 def _is_number_of_hosts(value: object) -> bool:
-    return type(value) is int and 1 <= value <= MOST_HOSTS  # type: ignore[operator]  # a number by then
+    return type(value) is int and 1 <= value <= MOST_HOSTS
 
 
 def _are_groups(value: object) -> bool:

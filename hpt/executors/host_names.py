@@ -121,15 +121,15 @@ def resolves(path: str, name: str, address: str) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def names_are_possible() -> bool:
-    """Whether hosts find each other by name on this machine, else by address."""
+def are_possible() -> bool:
+    """Whether hosts find each other by name on this machine, else by address. It is tried."""
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="hpt-hosts-") as directory:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="hpt-hosts-") as directory:
             return HostNames(1, f"{directory}/hosts").file is not None
-        except OSError:
-            return False
+    except OSError:
+        return False
 
 
 def free_port() -> int:

@@ -107,9 +107,7 @@ def as_host(
         "master": names[1],
         "port": port,
     }
-    channels = [
-        channel for channel in spec["channels"] if _is_for(channel, own["instance_group_name"])
-    ]
+    channels = [channel for channel in spec["channels"] if _is_for(channel, own["instance_group_name"])]
     return {**spec, "host": host, "channels": channels, "instance_type": own["instance_type"]}
 
 
@@ -149,7 +147,8 @@ def rendezvous(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def receivers(spec: Mapping[str, Any], channel: Mapping[str, Any]) -> list[int]:
     """The numbers of the hosts that a channel is for."""
-    numbers, first = [], 1
+    numbers: list[int] = []
+    first = 1
     for group in spec.get("instance_groups") or [{"name": GROUP, "count": count(spec)}]:
         last = first + group["count"]
         if _is_for(channel, group["name"]):

@@ -219,10 +219,10 @@ def _move_into(source: str, target: str) -> None:
     os.makedirs(target, exist_ok=True)
     for entry in entries:
         place = os.path.join(target, entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            if os.path.isdir(place) and not os.path.islink(place):
-                _move_into(entry.path, place)
-                continue
+        both = entry.is_dir(follow_symlinks=False) and os.path.isdir(place)
+        if both and not os.path.islink(place):
+            _move_into(entry.path, place)
+            continue
         if os.path.lexists(place):
             contract.remove(place)
         try:

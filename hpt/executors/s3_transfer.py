@@ -3,9 +3,9 @@
 Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY HOST`.
 
 WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
-(checkpoints, again and again until killed). HOST: the number of the host that the directory belongs to, from 1. A process of its own beside the supervisor, so that only trials
-that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whether the user can
-fix it.
+(checkpoints, again and again until killed). HOST: the number of the host that the training directory
+belongs to, from 1. A process of its own beside the supervisor, so that only trials that use S3 pay for boto3.
+The last line it prints says what went wrong; its exit code, whether the user can fix it.
 """
 
 from __future__ import annotations

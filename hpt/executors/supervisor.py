@@ -39,6 +39,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from hpt.executors.instances import Cluster
+
 TICK = 0.5
 """Seconds between looks at the directory and the log; lines of the log's index are this far apart."""
 
@@ -105,8 +107,8 @@ class Supervisor:
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
         self.codes: list[tuple[str, dict[str, Any], os.stat_result]] = []  # folders filled by their manifest
-        self.cluster: Any = None  # the hosts of the attempt, where there are several
-        self.drain: Any = None  # carries what the program prints into the log
+        self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
+        self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
@@ -218,8 +220,7 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         """The program's environment; on the first host, where there are several."""
         if self.cluster is not None:
-            variables: dict[str, str] = self.cluster.set_variables()
-            return variables
+            return self.cluster.set_variables()
         variables = environment.build(self.base, self.spec, self.token, os.environ)
         variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
         return variables
@@ -228,8 +229,7 @@ class Supervisor:
         """Start the program; returns its process id."""
         if self.cluster is not None:
             self.drain = self.cluster
-            pid: int = self.cluster.begin()
-            return pid
+            return self.cluster.begin()
         self.drain = Drain(Log(self.log))
         try:
             return launch.launch(command, self.variables, directory, self.drain.input)
@@ -241,20 +241,20 @@ class Supervisor:
         return None
 
     def _ask_to_end(self, pid: int) -> None:
-        if self._watches_hosts:
-            self.cluster.ask_to_end()
+        if (cluster := self._watched) is not None:
+            cluster.ask_to_end()
         else:
             process.send(pid, signal.SIGTERM)
 
     @property
-    def _watches_hosts(self) -> bool:
-        """Whether the program runs, on several hosts, and no other process is waited for."""
-        return self.cluster is not None and self.drain is self.cluster and not self.cluster.has_ended
+    def _watched(self) -> Cluster | None:
+        """The hosts while the program runs on several: no other process is waited for then."""
+        runs = self.drain is self.cluster and self.cluster is not None and not self.cluster.has_ended
+        return self.cluster if runs else None
 
     def _died_of_sigterm(self, status: int) -> bool:
-        if self.drain is not None and self.drain is self.cluster:
-            died: bool = self.cluster.died_of_sigterm()
-            return died
+        if self.cluster is not None and self.drain is self.cluster:
+            return self.cluster.died_of_sigterm()
         return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
 
     def _end_descendants(self) -> int:
@@ -348,7 +348,8 @@ class Supervisor:
         while True:
             ended = process.reap()
             if ended:
-                status = self.cluster.take(ended, ending) if self._watches_hosts else ended.get(pid, status)
+                cluster = self._watched
+                status = ended.get(pid, status) if cluster is None else cluster.take(ended, ending)
                 self.mirror = None if self.mirror in ended else self.mirror
             if status is None:
                 status = self._answer()
@@ -397,7 +398,8 @@ class Supervisor:
         owner = self.spec.get("owner")
         if owner is not None and ProcessIdentity.from_json(owner).lives() is False:
             self.signalled.add(record.STOP)  # no process is left to read the result
-        if ending.accepts_stop and not ending.timed_out and not ending.failed and (urgent or self._asked(record.STOP)):
+        counts = ending.accepts_stop and not ending.timed_out and not ending.failed
+        if counts and (urgent or self._asked(record.STOP)):
             ending.stopped = True
         return urgent
 
@@ -470,5 +472,3 @@ def _complain() -> None:
         sys.stderr.flush()
     except OSError:
         pass
-
-

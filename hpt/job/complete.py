@@ -19,6 +19,7 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
+from hpt.job.instances import InstanceGroup
 from hpt.job.naming import Naming, field_naming
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
@@ -148,7 +149,9 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
-        instance_groups=draft.instance_groups,
+        instance_groups=tuple(
+            InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
+        ),
     )
 
 

@@ -238,8 +238,3 @@ def unsupported(draft: Draft, naming: Naming) -> Iterator[Broken]:
                         Place(member, number, i, channel.name),
                         f"{value!r} is not supported yet; use {only}: {why}",
                     )
-        if definition.instance_count != 1:
-            yield Broken(
-                Place("instance_count", number),
-                f"{definition.instance_count} is not supported yet; use one instance for each training job",
-            )

@@ -97,7 +97,9 @@ def is_of_service(document: Mapping[str, Any]) -> bool:
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
-    return _plain(definition, skip=("space", "objective", "metric_definitions", "channels", "instance_groups")) | {
+    return _plain(
+        definition, skip=("space", "objective", "metric_definitions", "channels", "instance_groups")
+    ) | {
         "space": [_parameter(parameter) for parameter in definition.space.parameters],
         "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
         "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],

@@ -22,7 +22,6 @@ from hpt.job.config import (
     JobConfig,
     TrainingJobDefinition,
 )
-from hpt.job.instances import InstanceGroup
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
 from hpt.job.uris import MODULE_PREFIX
@@ -64,6 +63,15 @@ class DraftChannel(NamedTuple):
     instance_group_names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DraftGroup:
+    """An instance group as `InstanceGroup` has it."""
+
+    name: str
+    instance_type: str
+    count: int
+
+
 class DraftWarmStart(NamedTuple):
     """A warm start as `WarmStart` has it."""
 
@@ -101,7 +109,7 @@ class DraftDefinition:
     grace_seconds: float | None = None
     instance_type: str = "local"
     instance_count: int = 1
-    instance_groups: tuple[InstanceGroup, ...] = ()
+    instance_groups: tuple[DraftGroup, ...] = ()
 
     @property
     def combinations(self) -> int | None:
@@ -261,5 +269,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         grace_seconds=definition.grace_seconds,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
-        instance_groups=definition.instance_groups,
+        instance_groups=tuple(
+            DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
+        ),
     )

@@ -297,7 +297,17 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
         body["RetryStrategy"] = {"MaximumRetryAttempts": definition.retry_attempts}
     if environment:
         body["Environment"] = environment
-    if definition.instance_type != "local" or definition.instance_count != 1:
+    if definition.instance_groups:
+        groups = [
+            {
+                "InstanceGroupName": group.name,
+                "InstanceType": group.instance_type,
+                "InstanceCount": group.count,
+            }
+            for group in definition.instance_groups
+        ]
+        body["ResourceConfig"] = {"InstanceGroups": groups, "VolumeSizeInGB": 1}
+    elif definition.instance_type != "local" or definition.instance_count != 1:
         body["ResourceConfig"] = {
             "InstanceType": definition.instance_type,
             "InstanceCount": definition.instance_count,
@@ -308,7 +318,13 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
 
 def channel_request(channel: Channel) -> dict[str, Any]:
     """A channel as a request writes it."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": channel.uri, "S3DataDistributionType": channel.distribution}
+    source: dict[str, Any] = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": channel.uri,
+        "S3DataDistributionType": channel.distribution,
+    }
+    if channel.instance_group_names:
+        source["InstanceGroupNames"] = list(channel.instance_group_names)
     request: dict[str, Any] = {
         "ChannelName": channel.name,
         "DataSource": {"S3DataSource": source},
