@@ -57,16 +57,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "is not supported yet; give TrainingImage: a built-in algorithm or a local program",
     ),
     (
-        {f"{JOB}.ResourceConfig.InstanceCount": 2},
-        f"{JOB}.ResourceConfig.InstanceCount",
-        "2 is not supported yet; use one instance for each training job",
-    ),
-    (
-        {f"{JOB}.HyperParameterTuningResourceConfig": {"InstanceConfigs": [{}]}},
-        f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs",
-        "is not supported yet; give InstanceType and InstanceCount",
-    ),
-    (
         {f"{JOB}.OutputDataConfig.CompressionType": "NONE"},
         f"{JOB}.OutputDataConfig.CompressionType",
         "'NONE' is not supported yet; use GZIP or leave it out",
