@@ -9,6 +9,7 @@ Standard library only: the supervisor imports this, for training jobs of several
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpt.executors.supervisor import Supervisor
+
+_IN_USE = os.strerror(errno.EADDRINUSE)
 
 NAMES = "hosts"
 """The file of an attempt that lies over /etc/hosts while it runs."""
@@ -193,6 +196,10 @@ class Cluster:
         result = outcome.of_program(host.base, host.log, host.status, ending, self._supervisor.spec)
         if result["reason"]:
             result["reason"] = f"{host.name}: {result['reason']}"
+        if _IN_USE in result["reason"]:
+            result["reason"] += (
+                "; all hosts are on this machine: bind to the host's name, not to all addresses"
+            )
         if ending.timed_out and self._over:
             result["reason"] += f"; {', '.join(self._over)} had ended before"
         return result
