@@ -18,7 +18,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 FIRST = "algo-1"
@@ -155,6 +155,31 @@ def receivers(spec: Mapping[str, Any], channel: Mapping[str, Any]) -> list[int]:
             numbers += range(first, last)
         first = last
     return numbers
+
+
+def shares(spec: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Of a host's channels those that it shares with the same number of hosts.
+
+    Parameters
+    ----------
+    spec
+        What to run.
+    host
+        The same as that host has it, see `as_host`.
+
+    Yields
+    ------
+    tuple
+        The host's specification with these channels alone, its index among the hosts that have them, and
+        how many these are.
+    """
+    number = of(host)["number"]
+    found: dict[tuple[int, int], list[Any]] = {}
+    for channel in host["channels"]:
+        numbers = receivers(spec, channel)
+        found.setdefault((numbers.index(number), len(numbers)), []).append(channel)
+    for (index, total), channels in found.items():
+        yield {**host, "channels": channels}, index, total
 
 
 def own_downloads(spec: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import errno
 import os
 import signal
 
+from hpt.executors import channels, contract, environment, hosts, outcome, process, record
 from hpt.executors import child as launch
-from hpt.executors import contract, environment, hosts, outcome, process, record
 from hpt.executors.drain import LineDrain, SharedLog
 from hpt.executors.host_names import HostNames
 
@@ -70,6 +70,8 @@ class Cluster:
             self.hosts.append(Host(number, base, spec))
         for host in self.hosts:
             contract.prepare(host.base, host.spec)
+            for part, index, total in hosts.shares(supervisor.spec, host.spec):
+                channels.provide(host.base, part, index, total)
             self._share_downloads(host)
 
     def _share_downloads(self, host: Host) -> None:

@@ -18,6 +18,7 @@ import time
 
 from hpt.executors import (
     artifacts,
+    channels,
     checked,
     checkpoint,
     contract,
@@ -216,6 +217,7 @@ class Supervisor:
             self.cluster.prepare()
         else:
             contract.prepare(self.base, self.spec)
+            channels.provide(self.base, self.spec)
 
     def _environment(self) -> dict[str, str]:
         """The program's environment; on the first host, where there are several."""

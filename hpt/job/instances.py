@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpt.errors import InputError
-from hpt.job.catalog import find_algorithm
 from hpt.job.checks import check_string, check_unique
-from hpt.job.uris import MODULE_PREFIX
+from hpt.job.program_kind import ProgramKind, program_of
 from hpt.search.numbers import check_count
 
 if TYPE_CHECKING:
@@ -39,12 +38,9 @@ def processes(definition: TrainingJobDefinition) -> int:
     A built-in algorithm is one, with all the data: instances on one machine would share its cores, which it
     uses all by itself. So is a function.
     """
-    image, statics = definition.training_image, definition.hyperparameters
-    if image.startswith(MODULE_PREFIX):
-        return 1
-    if "sagemaker_program" not in statics and find_algorithm(image) is not None:
-        return 1
-    return definition.instance_count
+    kind = program_of(definition.training_image, definition.hyperparameters).kind
+    single = (ProgramKind.BUILT_IN, ProgramKind.FUNCTION, ProgramKind.MODULE)
+    return 1 if kind in single else definition.instance_count
 
 
 def check_instances(count: int, groups: Sequence[InstanceGroup]) -> None:
