@@ -87,6 +87,10 @@ def _are_channels(value: object) -> bool:
         and all(check(channel.get(member)) for member, check in _CHANNEL.items())
         and isinstance(channel.get("uri"), str)
         and (channel.get("content_type") is None or isinstance(channel["content_type"], str))
+        and isinstance(channel.get("data_type", ""), str)
+        and isinstance(channel.get("compression", ""), str)
+        and _is_command(channel.get("attribute_names", []))
+        and isinstance(channel.get("shuffle_seed", 0), int)
         and _is_command(channel.get("instance_group_names", []))
         for channel in value
     )
@@ -157,6 +161,7 @@ _SPEC_MORE: dict[str, Check] = {
     "fresh": _is_bool,
     "job": _is_string,
     "digest": _is_string,
+    "output_compression": _is_string,
     **dict.fromkeys(("declared", "function"), _is_bool),
     **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
     "instance_count": _is_number_of_hosts,

@@ -131,8 +131,9 @@ def replace_by_link(path: str, target: str) -> None:
 def input_data_config(spec: Mapping[str, Any]) -> dict[str, Any]:
     channels = {}
     for channel in spec["channels"]:
+        stream = channel["input_mode"] == "Pipe"
         entry = {
-            "TrainingInputMode": channel["input_mode"],
+            "TrainingInputMode": "Pipe" if stream else "File",  # FastFile too: programs need not know
             "S3DistributionType": channel["distribution"],
             "RecordWrapperType": channel["record_wrapper"],
         }

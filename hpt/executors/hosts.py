@@ -202,8 +202,7 @@ def own_downloads(spec: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str,
     channels = [
         channel
         for channel in host["channels"]
-        if channel["uri"].startswith("s3://")
-        and (channel["distribution"] != FULLY_REPLICATED or receivers(spec, channel)[0] == number)
+        if channel["distribution"] != FULLY_REPLICATED or receivers(spec, channel)[0] == number
     ]
     rest = {} if number == 1 else {"source": None, "checkpoint_uri": None}
     return {**host, "channels": channels, **rest}

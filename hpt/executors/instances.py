@@ -13,9 +13,10 @@ import errno
 import os
 import signal
 
-from hpt.executors import channels, contract, environment, hosts, outcome, process, record
+from hpt.executors import channels, contract, environment, feeder, hosts, outcome, process, record
 from hpt.executors import child as launch
 from hpt.executors.drain import LineDrain, SharedLog
+from hpt.executors.feeder import Feeder
 from hpt.executors.host_names import HostNames
 
 TYPE_CHECKING = False
@@ -43,6 +44,27 @@ class Host:
         self.log = ""
         self.drain: LineDrain | None = None
         self.metrics: Any = None  # what carries its metrics file into the log, once there is one
+
+
+class Feeders:
+    """The feeders of Pipe channels, one for each host that has some, as if they were one."""
+
+    def __init__(self, feeders: list[Feeder]) -> None:
+        self._feeders = feeders
+
+    def has_failed(self, ended: dict[int, int]) -> bool:
+        """As that of `Feeder`, of any."""
+        failed = [each.has_failed(ended) for each in self._feeders]  # each is to look
+        return any(failed)
+
+    def end(self) -> None:
+        """End all."""
+        for each in self._feeders:
+            each.end()
+
+    def failure(self) -> dict[str, Any] | None:
+        """As that of `Feeder`, of the first that failed."""
+        return next((found for each in self._feeders if (found := each.failure()) is not None), None)
 
 
 class Cluster:
@@ -77,7 +99,8 @@ class Cluster:
     def _share_downloads(self, host: Host) -> None:
         """Link what another host downloads, so that it is fetched and kept once."""
         for channel in host.spec["channels"]:
-            if not contract.is_remote(channel["uri"]) or channel["distribution"] != hosts.FULLY_REPLICATED:
+            alike = channel["distribution"] == hosts.FULLY_REPLICATED and not channels.is_pipe(channel)
+            if not alike or not channels.needs_download([channel]):
                 continue
             owner = hosts.receivers(self._supervisor.spec, channel)[0]
             if owner != host.number:
@@ -88,7 +111,7 @@ class Cluster:
     def downloads(self) -> Iterator[Host]:
         """The hosts beside the first that have something of their own to download."""
         for host in self.hosts[1:]:
-            if hosts.own_downloads(self._supervisor.spec, host.spec)["channels"]:
+            if channels.needs_download(hosts.own_downloads(self._supervisor.spec, host.spec)["channels"]):
                 yield host
 
     def set_variables(self) -> dict[str, str]:
@@ -183,6 +206,17 @@ class Cluster:
     def has_ended(self) -> bool:
         """Whether every host has ended."""
         return all(host.status is not None for host in self.hosts)
+
+    def feed(self) -> Feeders:
+        """Start to feed the Pipe channels of every host."""
+        directory = self._supervisor.directory
+        return Feeders(
+            [
+                Feeder(directory, host.base, host.spec, host.variables, host.number - 1, self._count)
+                for host in self.hosts
+                if feeder.is_needed(host.spec)
+            ]
+        )
 
     # -- after the program ----------------------------------------------------------------------------------
 

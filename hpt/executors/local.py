@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,7 @@ def specification(submission: Submission) -> dict[str, Any]:
         "environment": dict(definition.environment),
         "channels": [_channel(channel) for channel in definition.channels],
         "output_path": definition.output_path,
+        "output_compression": definition.output_compression,
         "checkpoint_uri": definition.checkpoint_uri,
         "checkpoint_local_path": definition.checkpoint_local_path,
         "max_runtime_seconds": definition.max_runtime_seconds,
@@ -254,11 +255,15 @@ def _instances(definition: TrainingJobDefinition) -> dict[str, Any]:
     }
 
 
+_NEWER = ("data_type", "attribute_names", "shuffle_seed", "instance_group_names")
+
+
 def _channel(channel: Channel) -> dict[str, Any]:
-    """A channel. What it did not have in earlier versions is left out unless it is given: what they ran is
-    compared with it.
+    """A channel as JSON data. What earlier versions did not have is left out where it says nothing, so that
+    their attempts are recognised.
     """
     content = asdict(channel)
-    if not content["instance_group_names"]:
-        del content["instance_group_names"]
+    for each in fields(channel):
+        if each.name in _NEWER and content[each.name] == each.default:
+            del content[each.name]
     return content

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-from hpt.executors import contract, record
+from hpt.executors import channels, contract, record
 from hpt.host.files import open_file
 
 TYPE_CHECKING = False
@@ -132,5 +132,5 @@ def last_line(path: str) -> str:
 
 def needs_transfer(spec: dict[str, Any]) -> bool:
     """Whether anything is to be fetched from a remote store before the program starts."""
-    uris = [channel["uri"] for channel in spec["channels"]]
-    return any(contract.is_remote(uri or "") for uri in [*uris, spec["source"], spec["checkpoint_uri"]])
+    others = (spec["source"], spec["checkpoint_uri"])
+    return channels.needs_download(spec["channels"]) or any(contract.is_remote(uri or "") for uri in others)

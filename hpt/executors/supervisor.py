@@ -24,6 +24,7 @@ from hpt.executors import (
     contract,
     copies,
     environment,
+    feeder,
     hosts,
     outcome,
     process,
@@ -40,7 +41,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from hpt.executors.instances import Cluster
+    from hpt.executors.instances import Cluster, Feeders
 
 TICK = 0.5
 """Seconds between looks at the directory and the log; lines of the log's index are this far apart."""
@@ -111,6 +112,7 @@ class Supervisor:
         self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
         self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
+        self.feeder: feeder.Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
         try:
@@ -189,6 +191,8 @@ class Supervisor:
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
+        if feeder.is_needed(spec):
+            self.feeder = self._feed()
         pid = self._begin(command, directory)
         self._enter("Training")
         if mirrored:
@@ -205,6 +209,9 @@ class Supervisor:
             result = self.cluster.outcome(self.ending)
         else:
             result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
+        if starved is not None:
+            result = starved
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
@@ -226,6 +233,12 @@ class Supervisor:
         variables = environment.build(self.base, self.spec, self.token, os.environ)
         variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
         return variables
+
+    def _feed(self) -> feeder.Feeder | Feeders:
+        """Start to feed the Pipe channels."""
+        if self.cluster is not None:
+            return self.cluster.feed()
+        return feeder.Feeder(self.directory, self.base, self.spec, self.variables)
 
     def _begin(self, command: list[str], directory: str) -> int:
         """Start the program; returns its process id."""
@@ -311,11 +324,14 @@ class Supervisor:
             return result
         self._enter("Uploading")
         try:
-            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts)
+            compression = spec.get("output_compression", artifacts.GZIP)
+            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts, compression)
         except OSError as error:
+            artifacts.discard(self.directory)
             return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")
         if contract.is_remote(spec["output_path"]):
             failure = self._transfer("upload", outcome.Ending(accepts_stop=False))
+            artifacts.discard(self.directory)
             if failure is not None:
                 return failure
         return result | {"model": places.get("model")}
@@ -353,10 +369,14 @@ class Supervisor:
                 cluster = self._watched
                 status = ended.get(pid, status) if cluster is None else cluster.take(ended, ending)
                 self.mirror = None if self.mirror in ended else self.mirror
+                if self.feeder is not None and self.feeder.has_failed(ended) and status is None:
+                    process.signal_descendants(signal.SIGKILL)
             if status is None:
                 status = self._answer()
             if status is not None:
                 self._end_mirror()
+                if self.feeder is not None:
+                    self.feeder.end()
                 spared = ending.ends and not ending.killed and self._died_of_sigterm(status)
                 if not spared or process.reap() is None:
                     return status
@@ -422,11 +442,11 @@ class Supervisor:
         failure = self._transfer("download", self.ending)
         for host in self.cluster.downloads() if self.cluster is not None else ():
             if failure is None and not self.ending.begun:
-                failure = self._transfer("download", self.ending, host.number, host.base)
+                failure = self._transfer("download", self.ending, host.number - 1, host.base)
         return failure
 
     def _transfer(
-        self, what: str, ending: outcome.Ending, host: int = 1, base: str = ""
+        self, what: str, ending: outcome.Ending, host: int = 0, base: str = ""
     ) -> dict[str, Any] | None:
         """Run the transfer program; None if it went well or was stopped, else how the attempt ended."""
         status = self._attend(self._launch_transfer(what, host, base), ending, 0.0, None)
@@ -438,7 +458,7 @@ class Supervisor:
         theirs = os.WIFEXITED(status) and os.WEXITSTATUS(status) == contract.TRANSFER_REFUSED
         return outcome.failed(reason) if theirs else outcome.lost(reason)
 
-    def _launch_transfer(self, what: str, host: int = 1, base: str = "") -> int:
+    def _launch_transfer(self, what: str, host: int = 0, base: str = "") -> int:
         output = open_private(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             command = [
@@ -449,6 +469,7 @@ class Supervisor:
                 self.directory,
                 base or self.base,
                 str(host),
+                str(hosts.count(self.spec)),
             ]
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])

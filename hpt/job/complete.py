@@ -144,6 +144,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         ),
         environment=draft.environment,
         output_path=None if draft.output_path is None else place(draft.output_path),
+        output_compression=draft.output_compression,
         checkpoint_uri=None if draft.checkpoint_uri is None else place(draft.checkpoint_uri),
         checkpoint_local_path=draft.checkpoint_local_path,
         max_runtime_seconds=_runtime(draft),

@@ -94,6 +94,8 @@ class Objective:
 class Channel:
     """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI.
 
+    data_type: what is at the URI: S3Prefix, ManifestFile or AugmentedManifestFile, whose attribute_names are
+    streamed. shuffle_seed: the order of a stream is another in each epoch, drawn by it; None keeps the order.
     instance_group_names: the groups of instances that it is for; empty: for all.
     """
 
@@ -104,6 +106,9 @@ class Channel:
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
     instance_group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -112,6 +117,11 @@ class Channel:
                 f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
             )
         check_string(f"the place of channel {self.name!r}", self.uri)
+        object.__setattr__(self, "attribute_names", tuple(self.attribute_names))
+        if self.shuffle_seed is not None and type(self.shuffle_seed) is not int:
+            raise InputError(
+                f"shuffle_seed {self.shuffle_seed!r} of channel {self.name!r} is not an integer; give one"
+            )
         object.__setattr__(self, "instance_group_names", tuple(self.instance_group_names))
 
 
@@ -141,8 +151,10 @@ class TrainingJobDefinition:
     training_image: absolute path of a local program or script, a built-in algorithm's name, or the URI of an
     image; `program` says what it is. hyperparameters: the static ones, strings. output_path: a local
     directory or `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the
-    model where it was written. max_runtime_seconds: of training, over all attempts of a training job.
-    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity that can be
+    model where it was written. output_compression: GZIP, or NONE for the files as they are, below
+    `.../output/model/`. max_runtime_seconds: of training, over all attempts of a training job.
+    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
+    that can be
     withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
     to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
     created; None for a program that is no file of the user's, and in jobs of earlier versions.
@@ -160,6 +172,7 @@ class TrainingJobDefinition:
     channels: tuple[Channel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None

@@ -16,6 +16,7 @@ from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
+OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
 
 
 def repeated_definitions(draft: Draft, naming: Naming) -> Iterator[Broken]:
@@ -172,28 +173,6 @@ def wait_without_checkpoints(draft: Draft, naming: Naming) -> Iterator[Broken]:
             )
 
 
-def gzip_channels(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    for number, definition in enumerate(draft.definitions):
-        for i, channel in enumerate(definition.channels):
-            if channel.compression == "Gzip" and channel.input_mode != "Pipe":
-                yield Broken(
-                    Place("compression", number, i, channel.name),
-                    "'Gzip' is for Pipe mode only; use None, and let the program read gzip files as they are",
-                )
-
-
-def repeated_channels(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    for number, definition in enumerate(draft.definitions):
-        seen: set[str] = set()
-        for i, channel in enumerate(definition.channels):
-            if channel.name in seen:
-                yield Broken(
-                    Place("channel_name", number, i, channel.name),
-                    f"{channel.name!r} names two channels; rename one",
-                )
-            seen.add(channel.name)
-
-
 def uris(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         for place, uri in definition.uris(number):
@@ -236,22 +215,11 @@ def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:
             )
 
 
-_ONLY = {
-    "compression": ("None", "programs read gzip files as they are"),
-    "input_mode": ("File", "data are files"),
-    "record_wrapper": ("None", "give files that are in RecordIO form already"),
-    "distribution": ("FullyReplicated", "each training job runs on one machine"),
-}
-
-
-def unsupported(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    """Fields of a configuration that are not supported yet."""
+def output(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
-        for i, channel in enumerate(definition.channels):
-            for member, (only, why) in _ONLY.items():
-                value = getattr(channel, member)
-                if value != only:
-                    yield Broken(
-                        Place(member, number, i, channel.name),
-                        f"{value!r} is not supported yet; use {only}: {why}",
-                    )
+        value = definition.output_compression
+        if value not in OUTPUT_COMPRESSIONS:
+            yield Broken(
+                Place("output_compression", number),
+                f"{value!r} is not one of {', '.join(OUTPUT_COMPRESSIONS)}; use one of them",
+            )

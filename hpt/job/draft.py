@@ -60,6 +60,9 @@ class DraftChannel(NamedTuple):
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
     instance_group_names: tuple[str, ...] = ()
 
 
@@ -99,6 +102,7 @@ class DraftDefinition:
     channels: tuple[DraftChannel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
@@ -248,12 +252,16 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
                 each.input_mode,
                 each.record_wrapper,
                 each.distribution,
+                each.data_type,
+                each.attribute_names,
+                each.shuffle_seed,
                 each.instance_group_names,
             )
             for each in definition.channels
         ),
         environment=definition.environment,
         output_path=definition.output_path,
+        output_compression=definition.output_compression,
         checkpoint_uri=definition.checkpoint_uri,
         checkpoint_local_path=definition.checkpoint_local_path,
         max_runtime_seconds=definition.max_runtime_seconds,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from hpt.errors import Violation
+from hpt.job import channel_rules as channel
 from hpt.job import definition_rules as parts
 from hpt.job import instance_rules
 from hpt.job import passing_rules as passing
@@ -66,9 +67,11 @@ RULES: tuple[Rule, ...] = (
     Rule("V27", search.multi_algorithm_early_stopping),
     Rule("V28", search.warm_start),
     Rule("V30", search.too_much_environment),
-    Rule("V33", parts.gzip_channels),
+    Rule("V33", channel.gzip),
     Rule("V34", search.mixed_directions),
-    Rule("channels", parts.repeated_channels),
+    Rule("channels", channel.repeated),
+    Rule("inputs", channel.forms),
+    Rule("output", parts.output),
     Rule("directories", passing.channel_names),
     Rule("names", passing.names),
     Rule("passing", passing.values),
@@ -80,7 +83,6 @@ RULES: tuple[Rule, ...] = (
     Rule("groups", instance_rules.groups),
     Rule("group-channels", instance_rules.channels_of_groups),
     Rule("V31", search.over_quota, LIMIT_EXCEEDED),
-    Rule("unsupported", parts.unsupported),
 )
 
 SERVICE_ONLY = ("V26", "V27")

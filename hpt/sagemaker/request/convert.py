@@ -83,17 +83,18 @@ def _fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) ->
     specification["MetricDefinitions"] = _metrics(definition)
     specification["TrainingImage"] = definition.training_image
     for channel, read in zip(body.get("InputDataConfig", ()), definition.channels, strict=True):
-        source = channel["DataSource"]["S3DataSource"]
-        source.setdefault("S3DataType", "S3Prefix")
-        source.setdefault("S3DataDistributionType", read.distribution)
-        source["S3Uri"] = read.uri
+        if "S3DataSource" in channel["DataSource"]:
+            source = channel["DataSource"]["S3DataSource"]
+            source.setdefault("S3DataType", read.data_type)
+            source.setdefault("S3DataDistributionType", read.distribution)
+            source["S3Uri"] = read.uri
         channel.setdefault("InputMode", read.input_mode)
         channel.setdefault("CompressionType", read.compression)
         channel.setdefault("RecordWrapperType", read.record_wrapper)
     output = body.get("OutputDataConfig", {})
     if definition.output_path is not None:
         output["S3OutputPath"] = definition.output_path
-        output.setdefault("CompressionType", "GZIP")
+        output.setdefault("CompressionType", definition.output_compression)
     body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", definition.max_runtime_seconds)
     for flag in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"):
         body.setdefault(flag, False)
@@ -282,7 +283,10 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
     if definition.channels:
         body["InputDataConfig"] = [channel_request(channel) for channel in definition.channels]
     if definition.output_path is not None:
-        body["OutputDataConfig"] = {"S3OutputPath": definition.output_path, "CompressionType": "GZIP"}
+        body["OutputDataConfig"] = {
+            "S3OutputPath": definition.output_path,
+            "CompressionType": definition.output_compression,
+        }
     if definition.checkpoint_uri is not None:
         local = definition.checkpoint_local_path
         body["CheckpointConfig"] = {"S3Uri": definition.checkpoint_uri, "LocalPath": local}
@@ -319,10 +323,12 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
 def channel_request(channel: Channel) -> dict[str, Any]:
     """A channel as a request writes it."""
     source: dict[str, Any] = {
-        "S3DataType": "S3Prefix",
+        "S3DataType": channel.data_type,
         "S3Uri": channel.uri,
         "S3DataDistributionType": channel.distribution,
     }
+    if channel.attribute_names:
+        source["AttributeNames"] = list(channel.attribute_names)
     if channel.instance_group_names:
         source["InstanceGroupNames"] = list(channel.instance_group_names)
     request: dict[str, Any] = {
@@ -334,4 +340,6 @@ def channel_request(channel: Channel) -> dict[str, Any]:
     }
     if channel.content_type is not None:
         request["ContentType"] = channel.content_type
+    if channel.shuffle_seed is not None:
+        request["ShuffleConfig"] = {"Seed": channel.shuffle_seed}
     return request

@@ -89,6 +89,7 @@ def _definition(facts: Facts, definition: Definition) -> DraftDefinition:
         channels=tuple(_channel(each, mode) for each in body.get("InputDataConfig", ())),
         environment=body.get("Environment", {}),
         output_path=body.get("OutputDataConfig", {}).get("S3OutputPath"),
+        output_compression=body.get("OutputDataConfig", {}).get("CompressionType", "GZIP"),
         checkpoint_uri=checkpoints.get("S3Uri"),
         checkpoint_local_path=checkpoints.get("LocalPath", DEFAULT_CHECKPOINT_PATH),
         max_runtime_seconds=condition.get("MaxRuntimeInSeconds"),
@@ -112,13 +113,17 @@ def _resources(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _channel(channel: Mapping[str, Any], mode: str) -> DraftChannel:
     source = channel["DataSource"].get("S3DataSource", {})
+    mounted = channel["DataSource"].get("FileSystemDataSource", {})  # here: a directory of this machine
     return DraftChannel(
         name=channel["ChannelName"],
-        uri=source.get("S3Uri"),
+        uri=source.get("S3Uri", mounted.get("DirectoryPath")),
         content_type=channel.get("ContentType"),
         compression=channel.get("CompressionType", "None"),
         input_mode=channel.get("InputMode", mode),
         record_wrapper=channel.get("RecordWrapperType", "None"),
         distribution=source.get("S3DataDistributionType", "FullyReplicated"),
+        data_type=source.get("S3DataType", "S3Prefix"),
+        attribute_names=tuple(source.get("AttributeNames", ())),
+        shuffle_seed=channel.get("ShuffleConfig", {}).get("Seed"),
         instance_group_names=tuple(source.get("InstanceGroupNames", ())),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hpt.errors import Violation
+from hpt.job.channel_rules import DATA_TYPES
 from hpt.sagemaker.request.shapes import CODE, show
 
 RULE = "unsupported"
@@ -99,20 +100,27 @@ _CHANNEL = {
     "[].ChannelName": HONOURED,
     "[].DataSource": HONOURED,
     "[].DataSource.S3DataSource": HONOURED,
-    "[].DataSource.S3DataSource.S3DataType": _only("S3Prefix", fix=_S3_PREFIX),
+    "[].DataSource.S3DataSource.S3DataType": _only(*DATA_TYPES, fix=_S3_PREFIX),
     "[].DataSource.S3DataSource.S3Uri": HONOURED,
-    "[].DataSource.S3DataSource.S3DataDistributionType": _only("FullyReplicated", fix="use FullyReplicated"),
-    "[].DataSource.S3DataSource.AttributeNames": _refused(_S3_PREFIX),
+    "[].DataSource.S3DataSource.S3DataDistributionType": HONOURED,
+    "[].DataSource.S3DataSource.AttributeNames": HONOURED,
     "[].DataSource.S3DataSource.InstanceGroupNames": HONOURED,
     "[].DataSource.S3DataSource.ModelAccessConfig": _refused(_S3_PREFIX),
     "[].DataSource.S3DataSource.HubAccessConfig": _refused(_S3_PREFIX),
-    "[].DataSource.FileSystemDataSource": _refused("mount the file system and give its path as S3Uri"),
+    "[].DataSource.FileSystemDataSource": HONOURED,
+    "[].DataSource.FileSystemDataSource.FileSystemId": STORED,
+    "[].DataSource.FileSystemDataSource.FileSystemAccessMode": _only(
+        "ro", fix="use ro: programs read data, and do not write it"
+    ),
+    "[].DataSource.FileSystemDataSource.FileSystemType": STORED,
+    "[].DataSource.FileSystemDataSource.DirectoryPath": HONOURED,
     "[].DataSource.DatasetSource": _refused("copy the data set and give its place as S3DataSource"),
     "[].ContentType": HONOURED,
-    "[].CompressionType": _only("None", fix="use None; programs read gzip files as they are"),
-    "[].RecordWrapperType": _only("None", fix="use None, with files that are in RecordIO form already"),
-    "[].InputMode": _only("File", fix="use File"),
-    "[].ShuffleConfig": _refused("shuffle in the training program"),
+    "[].CompressionType": HONOURED,
+    "[].RecordWrapperType": HONOURED,
+    "[].InputMode": HONOURED,
+    "[].ShuffleConfig": HONOURED,
+    "[].ShuffleConfig.Seed": HONOURED,
 }
 
 _RESOURCES = {
@@ -138,7 +146,7 @@ _JOB = {
     "StaticHyperParameters": HONOURED,
     "AlgorithmSpecification": HONOURED,
     "AlgorithmSpecification.TrainingImage": HONOURED,
-    "AlgorithmSpecification.TrainingInputMode": _only("File", fix="use File"),
+    "AlgorithmSpecification.TrainingInputMode": HONOURED,
     "AlgorithmSpecification.AlgorithmName": _refused(
         "give TrainingImage: a built-in algorithm or a local program"
     ),
@@ -152,7 +160,7 @@ _JOB = {
     "OutputDataConfig": HONOURED,
     "OutputDataConfig.S3OutputPath": HONOURED,
     "OutputDataConfig.KmsKeyId": Row("stored", quiet=("",)),
-    "OutputDataConfig.CompressionType": _only("GZIP", fix="use GZIP or leave it out"),
+    "OutputDataConfig.CompressionType": HONOURED,
     "StoppingCondition": HONOURED,
     "StoppingCondition.MaxRuntimeInSeconds": HONOURED,
     "StoppingCondition.MaxWaitTimeInSeconds": HONOURED,

@@ -43,6 +43,12 @@ _DEFINITION = {
     "instance_groups": "ResourceConfig.InstanceGroups",
     "instance_group": "ResourceConfig.InstanceGroups[{}].InstanceCount",
     "instance_group_name": "ResourceConfig.InstanceGroups[{}].InstanceGroupName",
+    "input_mode": "InputDataConfig[{}].InputMode",
+    "record_wrapper": "InputDataConfig[{}].RecordWrapperType",
+    "distribution": "InputDataConfig[{}].DataSource.S3DataSource.S3DataDistributionType",
+    "data_type": "InputDataConfig[{}].DataSource.S3DataSource.S3DataType",
+    "attribute_names": "InputDataConfig[{}].DataSource.S3DataSource.AttributeNames",
+    "output_compression": "OutputDataConfig.CompressionType",
     "output_path": "OutputDataConfig.S3OutputPath",
     "checkpoint_uri": "CheckpointConfig.S3Uri",
     "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",
@@ -95,6 +101,11 @@ class RequestNaming:
                 return definition.ranges_path
             case "instance_count":
                 return f"{definition.path}.{_instance_count(definition.body)}"
+            case "channels" if place.at is not None:
+                channel = definition.body["InputDataConfig"][place.at]
+                if "S3DataSource" not in channel["DataSource"]:
+                    path = f"{definition.path}.InputDataConfig[{place.at}].DataSource"
+                    return f"{path}.FileSystemDataSource.DirectoryPath"
             case "range" | "range_name":
                 assert place.at is not None
                 path = definition.ranges[place.at].path

@@ -79,6 +79,8 @@ RULES: tuple[Rule, ...] = (
     every("V33"),
     every("V34"),
     Rule("channels", parts.channels),
+    every("inputs"),
+    every("output"),
     every("directories"),
     every("names"),
     every("passing"),
