@@ -15,6 +15,7 @@ Standard library only: the supervisor imports this.
 from __future__ import annotations
 
 import os
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,26 @@ def count(spec: Mapping[str, Any]) -> int:
 def own_file(name: str, number: int) -> str:
     """The file of an attempt that belongs to one host of several: `log-algo-2`."""
     return f"{name}-{name_of(number)}"
+
+
+def host_of(attempt: str, reason: str) -> int:
+    """The number of the host that the reason of an attempt's end is about; 1 where it is about all.
+
+    attempt: its directory.
+    """
+    found = re.match(r"algo-(\d{1,4}): ", reason)
+    number = int(found[1]) if found else 1
+    return number if os.path.exists(os.path.join(attempt, own_file("log", number))) else 1
+
+
+def logs(attempt: str) -> dict[str, str]:
+    """The logs of the hosts of an attempt by their names, in order; none where it has only one host."""
+    try:
+        found = [re.fullmatch(r"log-(algo-(\d{1,4}))", name) for name in os.listdir(attempt)]
+    except OSError:
+        found = []
+    numbered = sorted((int(each[2]), each[1], each[0]) for each in found if each)
+    return {name: os.path.join(attempt, file) for _, name, file in numbered}
 
 
 def groups(spec: Mapping[str, Any], names: Mapping[int, str]) -> list[dict[str, Any]]:

@@ -37,7 +37,6 @@ class Host:
 
     def __init__(self, number: int, base: str, spec: dict[str, Any]) -> None:
         self.number, self.base, self.spec = number, base, spec
-        self.name: str = spec["host"]["name"]
         self.variables: dict[str, str] = {}
         self.pid = 0
         self.status: int | None = None
@@ -173,7 +172,7 @@ class Cluster:
     def ask_to_end(self) -> None:
         """SIGTERM to every host that has not ended."""
         running = [host for host in self.hosts if host.status is None]
-        self._over = [host.name for host in self.hosts if host.status is not None]
+        self._over = [hosts.name_of(host.number) for host in self.hosts if host.status is not None]
         for host in running:
             process.send(host.pid, signal.SIGTERM)
 
@@ -231,7 +230,7 @@ class Cluster:
         assert host.status is not None
         result = outcome.of_program(host.base, host.log, host.status, ending, self._supervisor.spec)
         if result["reason"]:
-            result["reason"] = f"{host.name}: {result['reason']}"
+            result["reason"] = f"{hosts.name_of(host.number)}: {result['reason']}"
         if _IN_USE in result["reason"]:
             result["reason"] += (
                 "; all hosts are on this machine: bind to the host's name, not to all addresses"
