@@ -62,11 +62,14 @@ class SharedLog(Log):
     def __init__(self, log: int) -> None:
         super().__init__(log)
         self._lock = _thread.allocate_lock()
+        self._last: object = None  # who wrote last, and whether that was to the end of a line
+        self._ended = True
 
-    def write(self, data: bytes) -> None:
-        """As that of `Log`; what one thread writes stays together."""
+    def write_of(self, writer: object, data: bytes) -> None:
+        """Append what a writer has, in one piece, on a line of its own unless it wrote the line's beginning."""
         with self._lock:
-            super().write(data)
+            self.write(data if self._ended or self._last is writer else b"\n" + data)
+            self._last, self._ended = writer, data.endswith(b"\n")
 
 
 class Drain:
@@ -117,8 +120,8 @@ class LineDrain(Drain):
     r"""A drain into a log that several programs share: whole lines, so that none lies within another.
 
     A line ends with `\n`; what is written over with `\r` is part of it, as for those who read values from the
-    log. One that is longer than `LONGEST` is written in pieces: up to a `\r` where there is one, else a line
-    end is put in.
+    log. One that is longer than `LONGEST` is written in pieces, up to a `\r` where there is one; where
+    another program prints between them, the line ends there.
 
     What is printed also goes to a file of the program's own, as it comes. It is a copy for people: where
     the disk takes no more of it, it ends, and the program goes on.
@@ -132,6 +135,7 @@ class LineDrain(Drain):
         """
         self._held = b""
         self._own = open_private(own, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._shared = log
         super().__init__(log)
 
     def _write(self, data: bytes) -> None:
@@ -140,15 +144,15 @@ class LineDrain(Drain):
         whole, self._held = (self._held + data[:place], data[place:]) if place else (b"", self._held + data)
         if len(self._held) > LONGEST:
             place = self._held.rfind(b"\r") + 1
-            whole += self._held[:place] if place else self._held + b"\n"
+            whole += self._held[:place] if place else self._held
             self._held = self._held[place:] if place else b""
         if whole:
-            self._log.write(whole)
+            self._shared.write_of(self, whole)
 
     def _close(self) -> None:
         try:
             if self._held:
-                self._log.write(self._held + b"\n")
+                self._shared.write_of(self, self._held)
         finally:
             if self._own >= 0:
                 os.close(self._own)

@@ -225,7 +225,7 @@ def test_lines_of_hosts_never_lie_within_each_other(workshop: Workshop) -> None:
     run = workshop.run(script, instance_count=3)
     whole = re.compile(rb"(algo-\d) a{50} loss=\d+(;|\rdone;)|(algo-\d) without an end")
     lines = run.log.split(b"\n")
-    assert lines.pop() == b"" and len(lines) == 3 * 301
+    assert len(lines) == 3 * 301
     assert all(whole.fullmatch(line) for line in lines)
     for number in (1, 2, 3):
         own = [line for line in lines if line.startswith(b"algo-%d" % number)]
@@ -267,8 +267,7 @@ def test_a_line_without_end_is_held_back_up_to_a_limit(tmp_path: Path) -> None:
         drain.close_input()
         drain.finish()
     content = (tmp_path / "log").read_bytes()
-    assert content.replace(b"\n", b"") == long + bar + b"end"
-    assert 3 <= content.count(b"\n") <= 4  # pieces of the first, and the end of the other
+    assert content == long + b"\n" + bar + b"end"  # the other begins a line of its own
     assert (tmp_path / "one").read_bytes() == long
     os.close(log)
 
