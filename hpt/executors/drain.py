@@ -66,7 +66,7 @@ class SharedLog(Log):
         self._ended = True
 
     def write_of(self, writer: object, data: bytes) -> None:
-        """Append what a writer has, in one piece, on a line of its own unless it wrote the line's beginning."""
+        """Append what a writer has in one piece, on a line of its own unless it wrote the beginning."""
         with self._lock:
             self.write(data if self._ended or self._last is writer else b"\n" + data)
             self._last, self._ended = writer, data.endswith(b"\n")
