@@ -10,16 +10,19 @@ is closed, since the program would take that for the end of its data.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
 import zlib
+from contextlib import contextmanager
 from itertools import count
 
 from hpt.executors import channels, checked, recordio, sources
 from hpt.executors import hosts as cluster
-from hpt.executors.contract import TRANSFER_REFUSED, ContractError, is_remote
+from hpt.executors.contract import TRANSFER_REFUSED, ContractError, is_remote, local_path
 from hpt.executors.feeder import failure_path
+from hpt.host.files import open_file
 from hpt.host.private import open_private
 
 TYPE_CHECKING = False
@@ -89,7 +92,12 @@ class Feed:
 
     def _write(self, descriptor: int, entry: Entry) -> None:
         wrapped = self._channel["record_wrapper"] == "RecordIO"
+        plain = not wrapped and self._channel.get("compression") != "Gzip"
         for part in entry:
+            if plain and isinstance(part, str) and not is_remote(part):
+                with _explaining(part):
+                    _send(descriptor, part)
+                continue
             for data in self._wrapped(part) if wrapped else self._chunks(part):
                 _write_all(descriptor, data)
 
@@ -100,14 +108,8 @@ class Feed:
         return gunzip(chunks, part) if self._channel.get("compression") == "Gzip" else chunks
 
     def _read(self, uri: str) -> Iterator[bytes]:
-        try:
+        with _explaining(uri):
             yield from self._source(uri).chunks(uri)
-        except FileNotFoundError:
-            raise ContractError(
-                f"{uri} is not there any more; put it back, or correct what lists it"
-            ) from None
-        except PermissionError as error:
-            raise ContractError(f"{uri} cannot be read: {error.strerror}; change its permissions") from None
 
     def _wrapped(self, part: str | bytes) -> Iterator[bytes]:
         data, size = [], 0
@@ -120,6 +122,17 @@ class Feed:
                     "record can; split it, or use RecordWrapperType None"
                 )
         return recordio.wrap(b"".join(data))
+
+
+@contextmanager
+def _explaining(uri: str) -> Iterator[None]:
+    """Errors that say what is wrong with an object in place of those of the system."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ContractError(f"{uri} is not there any more; put it back, or correct what lists it") from None
+    except PermissionError as error:
+        raise ContractError(f"{uri} cannot be read: {error.strerror}; change its permissions") from None
 
 
 def gunzip(chunks: Iterable[bytes], uri: str) -> Iterator[bytes]:
@@ -163,6 +176,22 @@ def _widen(descriptor: int) -> None:
         fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
     except OSError:
         pass
+
+
+def _send(descriptor: int, path: str) -> None:
+    """The bytes of a local file. The kernel moves them, where the file system lets it."""
+    file = open_file(local_path(path))
+    try:
+        try:
+            while os.sendfile(descriptor, file, None, sources.CHUNK):
+                pass
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            while data := os.read(file, sources.CHUNK):
+                _write_all(descriptor, data)
+    finally:
+        os.close(file)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -103,9 +103,7 @@ def items(channel: Mapping[str, Any], source: Source) -> list[Item]:
     except FileNotFoundError:
         found = []
     except OSError as error:
-        raise ContractError(
-            f"channel {channel['name']!r}: {_shown(uri)} cannot be read: {error.strerror}"
-        ) from None
+        raise _unreadable(channel, error) from None
     if not found:
         raise ContractError(
             f"channel {channel['name']!r}: nothing is found at {_shown(uri)}; correct the channel's S3Uri"
@@ -124,9 +122,12 @@ def entries(channel: Mapping[str, Any], source: Source) -> list[Entry]:
     except manifests.ManifestError as error:
         raise ContractError(f"channel {channel['name']!r}: {error}") from None
     except OSError as error:
-        raise ContractError(
-            f"channel {channel['name']!r}: {_shown(uri)} cannot be read: {error.strerror}"
-        ) from None
+        raise _unreadable(channel, error) from None
+
+
+def _unreadable(channel: Mapping[str, Any], error: OSError) -> ContractError:
+    place = error.filename or _shown(channel["uri"])
+    return ContractError(f"channel {channel['name']!r}: {place} cannot be read: {error.strerror}")
 
 
 def check_present(channel: Mapping[str, Any], found: Sequence[Entry]) -> None:

@@ -408,15 +408,7 @@ def _program(program: Location) -> str:
 def _channel(name: str, place: Location | Channel) -> DraftChannel:
     if not isinstance(place, Channel):
         return DraftChannel(name, os.fspath(place))
-    return DraftChannel(
-        name,
-        place.uri,
-        place.content_type,
-        place.compression,
-        place.input_mode,
-        place.record_wrapper,
-        place.distribution,
-    )
+    return DraftChannel(name, *(getattr(place, field) for field in DraftChannel._fields[1:]))
 
 
 def _check_channel(channel: DraftChannel) -> None:

@@ -42,6 +42,8 @@ RESULT_METRIC = "hpt:result"
 """A metric of this name, where defined and printed, beats the last value of the objective as the final one.
 """
 
+OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
+
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 WARM_STRATEGIES = ("Bayesian", "Random")
 """The strategies that support a warm start (behaviour 9.3 W11)."""
@@ -154,13 +156,12 @@ class TrainingJobDefinition:
     model where it was written. output_compression: GZIP, or NONE for the files as they are, below
     `.../output/model/`. max_runtime_seconds: of training, over all attempts of a training job.
     retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
-    that can be
-    withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
-    to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
-    created; None for a program that is no file of the user's, and in jobs of earlier versions.
-    instance_count: how many processes of the program run for a training job, see `hpt.job.instances`.
-    instance_groups: where they are in groups, these; instance_count is then their sum, and instance_type that
-    of the first.
+    that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
+    from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
+    when the job was created; None for a program that is no file of the user's, and in jobs of earlier
+    versions. instance_count: how many processes of the program run for a training job, see
+    `hpt.job.instances`. instance_groups: where they are in groups, these; instance_count is then their sum,
+    and instance_type that of the first.
     """
 
     training_image: str
@@ -206,6 +207,11 @@ class TrainingJobDefinition:
                     f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have each value "
                     "twice; leave one out"
                 )
+        if self.output_compression not in OUTPUT_COMPRESSIONS:
+            raise InputError(
+                f"output_compression {self.output_compression!r} is not one of "
+                f"{', '.join(OUTPUT_COMPRESSIONS)}; use one of them"
+            )
         check_unique("channel", [channel.name for channel in self.channels])
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
         if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:

@@ -16,7 +16,6 @@ from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
-OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
 
 
 def repeated_definitions(draft: Draft, naming: Naming) -> Iterator[Broken]:
@@ -212,14 +211,4 @@ def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:
             yield Broken(
                 Place("max_runtime_seconds", number),
                 f"{run} is above the maximum {most} ({most // 86_400} days); lower it",
-            )
-
-
-def output(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    for number, definition in enumerate(draft.definitions):
-        value = definition.output_compression
-        if value not in OUTPUT_COMPRESSIONS:
-            yield Broken(
-                Place("output_compression", number),
-                f"{value!r} is not one of {', '.join(OUTPUT_COMPRESSIONS)}; use one of them",
             )

@@ -244,19 +244,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         hyperparameters=definition.hyperparameters,
         metrics=tuple(DraftMetric(each.name, each.regex) for each in definition.metric_definitions),
         channels=tuple(
-            DraftChannel(
-                each.name,
-                each.uri,
-                each.content_type,
-                each.compression,
-                each.input_mode,
-                each.record_wrapper,
-                each.distribution,
-                each.data_type,
-                each.attribute_names,
-                each.shuffle_seed,
-                each.instance_group_names,
-            )
+            DraftChannel(*(getattr(each, field) for field in DraftChannel._fields))
             for each in definition.channels
         ),
         environment=definition.environment,

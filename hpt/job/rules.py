@@ -71,7 +71,6 @@ RULES: tuple[Rule, ...] = (
     Rule("V34", search.mixed_directions),
     Rule("channels", channel.repeated),
     Rule("inputs", channel.forms),
-    Rule("output", parts.output),
     Rule("directories", passing.channel_names),
     Rule("names", passing.names),
     Rule("passing", passing.values),

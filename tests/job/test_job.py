@@ -201,8 +201,8 @@ class TestFriendly:
             ({"program": "registry.example.com/team/trainer:1"}, "image", "program"),
             ({"program": "module:json.tool"}, "image", "program"),
             (
-                {"channels": {"train": Channel("train", "/data", input_mode="Pipe")}},
-                *("unsupported", "channels['train']"),
+                {"channels": {"train": Channel("train", "/data", input_mode="Stream")}},
+                *("inputs", "channels['train']"),
             ),
         ],
     )

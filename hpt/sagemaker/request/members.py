@@ -109,9 +109,7 @@ _CHANNEL = {
     "[].DataSource.S3DataSource.HubAccessConfig": _refused(_S3_PREFIX),
     "[].DataSource.FileSystemDataSource": HONOURED,
     "[].DataSource.FileSystemDataSource.FileSystemId": STORED,
-    "[].DataSource.FileSystemDataSource.FileSystemAccessMode": _only(
-        "ro", fix="use ro: programs read data, and do not write it"
-    ),
+    "[].DataSource.FileSystemDataSource.FileSystemAccessMode": STORED,
     "[].DataSource.FileSystemDataSource.FileSystemType": STORED,
     "[].DataSource.FileSystemDataSource.DirectoryPath": HONOURED,
     "[].DataSource.DatasetSource": _refused("copy the data set and give its place as S3DataSource"),

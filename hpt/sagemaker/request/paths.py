@@ -48,7 +48,6 @@ _DEFINITION = {
     "distribution": "InputDataConfig[{}].DataSource.S3DataSource.S3DataDistributionType",
     "data_type": "InputDataConfig[{}].DataSource.S3DataSource.S3DataType",
     "attribute_names": "InputDataConfig[{}].DataSource.S3DataSource.AttributeNames",
-    "output_compression": "OutputDataConfig.CompressionType",
     "output_path": "OutputDataConfig.S3OutputPath",
     "checkpoint_uri": "CheckpointConfig.S3Uri",
     "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",

@@ -80,7 +80,6 @@ RULES: tuple[Rule, ...] = (
     every("V34"),
     Rule("channels", parts.channels),
     every("inputs"),
-    every("output"),
     every("directories"),
     every("names"),
     every("passing"),

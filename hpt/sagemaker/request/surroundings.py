@@ -11,8 +11,9 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from hpt.errors import Violation
+from hpt.host import manifests
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
-from hpt.job.draft import Draft, DraftDefinition
+from hpt.job.draft import Draft, DraftChannel, DraftDefinition
 from hpt.job.naming import Naming, Place
 from hpt.job.program_kind import ProgramKind
 from hpt.job.rules import INVALID
@@ -90,6 +91,27 @@ class Surroundings:
             return f"{shown} may not be read; change its permissions"
         return None
 
+    def manifest(self, uri: str, shown: str, channel: DraftChannel) -> str | None:
+        """As the others, of what a manifest lists; None of any other data, and of manifests on S3."""
+        if channel.data_type == "S3Prefix" or uri.startswith("s3://"):
+            return None
+        try:
+            data = Path(uri).read_bytes()
+            if channel.data_type == "ManifestFile":
+                listed = [place for place, _ in manifests.objects(data, uri)]
+            else:
+                records = manifests.records(data, uri, channel.attribute_names)
+                listed = [part for record in records for part in record if isinstance(part, str)]
+        except OSError as error:
+            return f"{shown} cannot be read: {error.strerror}; correct the path"
+        except manifests.ManifestError as error:
+            return str(error)
+        absent = manifests.missing(listed)
+        if not absent:
+            return None
+        others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        return f"{absent[0]}{others}, which {shown} lists, cannot be read; correct the manifest"
+
     @_reporting_os_errors
     def destination(self, uri: str, shown: str) -> str | None:
         if uri.startswith("s3://"):
@@ -141,6 +163,8 @@ def missing(
                 continue
             check = surroundings.data if place.field == "channels" else surroundings.destination
             reason = check(tried, uri)
+            if reason is None and place.field == "channels" and place.at is not None:
+                reason = surroundings.manifest(tried, uri, definition.channels[place.at])
             if reason is not None:
                 facts = {} if remote else {"tried": tried}
                 rule = "s3" if remote else "path"

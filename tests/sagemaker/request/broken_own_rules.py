@@ -157,6 +157,71 @@ BROKEN_OTHERS = [
         "exactly one data source is needed, and none is given; give S3DataSource",
     ),
     Case(
+        "channels",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource": {
+                "FileSystemDataSource": {
+                    "FileSystemId": "fs-12345678",
+                    "FileSystemAccessMode": "ro",
+                    "FileSystemType": "EFS",
+                    "DirectoryPath": "/data",
+                }
+            },
+            f"{JOB}.InputDataConfig[1].InputMode": "FastFile",
+        },
+        f"{JOB}.InputDataConfig[1].InputMode",
+        "'FastFile' is not for a file system, whose files are there already; use File",
+    ),
+    Case(
+        "inputs",
+        {f"{JOB}.InputDataConfig[1].RecordWrapperType": "RecordIO"},
+        f"{JOB}.InputDataConfig[1].RecordWrapperType",
+        "'RecordIO' is for Pipe mode only; use None, or files that are in RecordIO form already",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "ManifestFile",
+            f"{JOB}.InputDataConfig[1].InputMode": "FastFile",
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType",
+        "'ManifestFile' is not for FastFile mode; use S3Prefix, or another input mode",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "AugmentedManifestFile",
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames": ["image-ref"],
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType",
+        "'AugmentedManifestFile' is for Pipe mode only; use input mode Pipe, or a ManifestFile",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "AugmentedManifestFile",
+            f"{JOB}.InputDataConfig[1].InputMode": "Pipe",
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames",
+        "[] is not 1 to 16 names of attributes, which AugmentedManifestFile needs; name what the program is "
+        "to receive",
+    ),
+    Case(
+        "inputs",
+        {f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames": ["a"]},
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames",
+        "['a'] is for AugmentedManifestFile only; leave it out",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[0].InputMode": "Pipe",
+            f"{JOB}.InputDataConfig[1].ChannelName": "train_0",
+        },
+        f"{JOB}.InputDataConfig[1].ChannelName",
+        "'train_0' is also the name of a FIFO of channel 'train', which is in Pipe mode; rename one",
+    ),
+    Case(
         "uri",
         {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri": "gs://bucket/data"},
         f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri",

@@ -117,6 +117,34 @@ KEPT = [
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": GONE}),  # reported, not printed
     Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
     Case("channels", {f"{JOB}.InputDataConfig[1]": channel("Train")}),
+    Case(
+        "channels",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource": {
+                "FileSystemDataSource": {
+                    "FileSystemId": "fs-12345678",
+                    "FileSystemAccessMode": "rw",
+                    "FileSystemType": "FSxLustre",
+                    "DirectoryPath": "/data",
+                }
+            }
+        },
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataType": "AugmentedManifestFile",
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.AttributeNames": ["image-ref", "label"],
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataDistributionType": "ShardedByS3Key",
+            f"{JOB}.InputDataConfig[0].InputMode": "Pipe",
+            f"{JOB}.InputDataConfig[0].RecordWrapperType": "RecordIO",
+            f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 7},
+            f"{JOB}.InputDataConfig[1].InputMode": "FastFile",
+        },
+    ),
+    Case("inputs", {f"{SPECIFICATION}.TrainingInputMode": "Pipe"}, strict=True),
+    Case("inputs", {f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "ManifestFile"}),
+    Case("inputs", {f"{JOB}.InputDataConfig[1].ChannelName": "train_0"}),
     Case("directories", {f"{JOB}.InputDataConfig[1].ChannelName": "..."}),
     Case("names", {f"{JOB}.StaticHyperParameters": {"num_round": "5", "-a b": "x=y"}}),
     Case("passing", {f"{JOB}.StaticHyperParameters.sizes": "[" * 100 + "]" * 100}),

@@ -295,7 +295,7 @@ class TestRefusals:
             {
                 f"{RANGES}.ContinuousParameterRanges[0].MaxValue": "0.1",
                 f"{JOB}.EnableNetworkIsolation": True,
-                f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1},
+                f"{JOB}.ResourceConfig": {"InstancePlacementConfig": {"EnableMultipleJobs": True}},
                 f"{JOB}.AlgorithmSpecification.TrainingImage": "trian.py",
                 f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri": "file://data/test.csv",
             },
@@ -303,7 +303,7 @@ class TestRefusals:
         found = refused(request, base_dir=folder)
         assert [(rule, path) for _, path, rule, _ in found] == [
             ("V10", f"{RANGES}.ContinuousParameterRanges[0].MinValue"),
-            ("unsupported", f"{JOB}.InputDataConfig[0].ShuffleConfig"),
+            ("unsupported", f"{JOB}.ResourceConfig.InstancePlacementConfig"),
             ("program", f"{JOB}.AlgorithmSpecification.TrainingImage"),
             ("path", f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
         ]
