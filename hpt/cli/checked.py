@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpt.cli import snapshots
 from hpt.cli.json_output import print_json
+from hpt.executors import instances_told
 from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
 from hpt.running.progress import duration, number
@@ -100,6 +101,8 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
             yield "static", f"{name}: {value}"
         for parameter in definition.space.parameters:
             yield "tunes", _range(parameter)
+        for line in instances_told.told(definition, config.limits.max_parallel_jobs):
+            yield "instances", line
         yield from _run(definition)
 
 

@@ -28,6 +28,8 @@ LARGEST = 1 << 20
 
 LARGEST_PHASES = 1 << 16
 
+MOST_HOSTS = 1 << 10
+
 _FARTHEST = 1e15  # of any other number from 0
 
 PHASES = frozenset(("Starting", "Downloading", "Training", "Stopping", "Uploading", "Ended"))
@@ -89,7 +91,22 @@ def _are_channels(value: object) -> bool:
         and isinstance(channel.get("compression", ""), str)
         and _is_command(channel.get("attribute_names", []))
         and isinstance(channel.get("shuffle_seed", 0), int)
+        and _is_command(channel.get("instance_group_names", []))
         for channel in value
+    )
+
+
+def _is_number_of_hosts(value: object) -> bool:
+    return type(value) is int and 1 <= value <= MOST_HOSTS
+
+
+def _are_groups(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(group, dict)
+        and _is_string(group.get("name"))
+        and _is_string(group.get("instance_type"))
+        and _is_number_of_hosts(group.get("count"))
+        for group in value
     )
 
 
@@ -147,6 +164,8 @@ _SPEC_MORE: dict[str, Check] = {
     "output_compression": _is_string,
     **dict.fromkeys(("declared", "function"), _is_bool),
     **dict.fromkeys(("program", "snapshot", "memory_group"), _or_none(_is_string)),
+    "instance_count": _is_number_of_hosts,
+    "instance_groups": _are_groups,
     "gpus": _or_none(_is_command),
     "gpu_variable": _is_string,
     "cores": lambda value: value is None or (isinstance(value, list) and all(map(_is_count, value))),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-_UNPREPARED = 10_000
-"""Added to the error numbers of `prepare`, on their way to the parent."""
+_UNLIMITED = 10_000
+"""Added to the error numbers of `limit`, on their way to the parent."""
 
 _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """What is ignored stays so across exec: Python ignores SIGPIPE and SIGXFSZ, `nohup` and background jobs of a
@@ -46,7 +46,9 @@ def launch(
     environment: Mapping[str, str],
     directory: str,
     output: int,
-    prepare: Callable[[], object] | None = None,
+    *,
+    limit: Callable[[], object] | None = None,
+    enter: Callable[[], object] | None = None,
 ) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
@@ -60,8 +62,10 @@ def launch(
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
-    prepare
-        Called in the new process before it becomes the command, to set limits; it may raise OSError.
+    limit
+        Called in the new process first, to set its limits; it may raise OSError.
+    enter
+        Called then; an OSError of it is one of the launch.
 
     Returns
     -------
@@ -82,15 +86,15 @@ def launch(
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing, prepare)
+        _become(command, environment, directory, output, parent, writing, limit, enter)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
     if code:
         os.waitpid(pid, 0)
         number = int(code)
-        if number >= _UNPREPARED:
-            reason = os.strerror(number - _UNPREPARED)
+        if number >= _UNLIMITED:
+            reason = os.strerror(number - _UNLIMITED)
             raise LaunchError(f"its cores and its memory limit cannot be set: {reason}", ours=True)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
@@ -104,20 +108,23 @@ def _become(
     output: int,
     parent: int,
     writing: int,
-    prepare: Callable[[], object] | None,
+    limit: Callable[[], object] | None,
+    enter: Callable[[], object] | None,
 ) -> None:
     """The child's side, between fork and exec."""
     try:
         os.setsid()
+        if limit is not None:
+            try:
+                limit()
+            except OSError as error:
+                os.write(writing, str(_UNLIMITED + (error.errno or 0)).encode())
+                os._exit(127)
+        if enter is not None:
+            enter()  # before the next line: a change of credentials would undo that
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it
-        if prepare is not None:
-            try:
-                prepare()
-            except OSError as error:
-                os.write(writing, str(_UNPREPARED + (error.errno or 0)).encode())
-                os._exit(127)
         for number in _RESET:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

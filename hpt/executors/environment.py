@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from hpt.executors import contract
+from hpt.executors import contract, hosts
 from hpt.executors.process import ATTEMPT_VARIABLE
 
 TYPE_CHECKING = False
@@ -92,7 +92,8 @@ def cores_for_each(parallel: int) -> int:
 def _cores(spec: Mapping[str, Any]) -> int:
     """The cores that are its own, else its fair share."""
     own = spec.get("cores")
-    return len(own) if own else cores_for_each(spec["parallel"])
+    count = hosts.count(spec)
+    return max(1, len(own) // count) if own else cores_for_each(spec["parallel"] * count)
 
 
 def _gpus(spec: Mapping[str, Any], inherited: Mapping[str, str]) -> int:
@@ -138,33 +139,35 @@ def _training_environment(
 ) -> dict[str, Any]:
     """What the start-up layer sets as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
     entry = spec["entry"] or ""
-    resources = contract.resource_config(spec)
+    resources = hosts.resource_config(spec)
+    host = hosts.of(spec)
+    groups = {group["instance_group_name"]: group for group in host["groups"]}
     return {
         **_folders(base),
         "additional_framework_parameters": framework,
         "channel_input_dirs": {
             c["name"]: os.path.join(base, "input/data", c["name"]) for c in spec["channels"]
         },
-        "current_host": contract.HOST,
-        "current_instance_group": contract.INSTANCE_GROUP,
-        "current_instance_group_hosts": [contract.HOST],
+        "current_host": host["name"],
+        "current_instance_group": host["group"],
+        "current_instance_group_hosts": groups[host["group"]]["hosts"],
         "current_instance_type": spec["instance_type"],
-        "distribution_hosts": [contract.HOST],
+        "distribution_hosts": host["hosts"],
         "distribution_instance_groups": [],
         "framework_module": None,
-        "hosts": [contract.HOST],
+        "hosts": host["hosts"],
         "hyperparameters": own,
         "input_data_config": contract.input_data_config(spec),
-        "instance_groups": [contract.INSTANCE_GROUP],
-        "instance_groups_dict": {contract.INSTANCE_GROUP: resources["instance_groups"][0]},
-        "is_hetero": False,
-        "is_master": True,
+        "instance_groups": list(groups),
+        "instance_groups_dict": groups,
+        "is_hetero": len(groups) > 1,
+        "is_master": host["number"] == 1,
         "job_name": spec["name"],
         "log_level": 20,
-        "master_hostname": contract.HOST,
+        "master_hostname": host["master"],
         "module_dir": os.path.join(base, "code"),
         "module_name": entry.removesuffix(".py"),
-        "network_interface_name": contract.NETWORK_INTERFACE,
+        "network_interface_name": hosts.NETWORK_INTERFACE,
         "num_cpus": _cores(spec),
         "num_gpus": gpus,
         "resource_config": resources,
@@ -213,6 +216,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     }
     published |= {f"channel_{name}": path for name, path in channels.items()}
     published |= {f"hp_{name}": value for name, value in own.items()}
+    if len(training["hosts"]) > 1:
+        published |= hosts.rendezvous(spec)
     result = dict(inherited)
     result.setdefault("OMP_NUM_THREADS", str(training["num_cpus"]))
     if spec["python"]:
@@ -220,6 +225,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     result |= {f"SM_{name.upper()}": _string(value) for name, value in published.items()}
     for name in [name for name in result if "=" in name or "\0" in name]:
         del result[name]  # of a hyperparameter whose name no variable can have; its value is elsewhere too
+    if len(training["hosts"]) > 1:
+        result |= {name: result[f"SM_{name}"] for name in ("MASTER_ADDR", "MASTER_PORT")}
     result["TRAINING_JOB_NAME"] = spec["name"]
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 
 from hpt.executors import channels, checked, recordio, sources
+from hpt.executors import hosts as cluster
 from hpt.executors.contract import TRANSFER_REFUSED, ContractError, is_remote, local_path
 from hpt.executors.feeder import failure_path
 from hpt.host.files import open_file
@@ -258,16 +259,18 @@ def main(directory: str, base: str, host: int, hosts: int) -> NoReturn:
     path = failure_path(directory, host)
     find = _Sources()
 
-    def run(channel: Mapping[str, Any]) -> None:
+    def run(channel: Mapping[str, Any], index: int, total: int) -> None:
         try:
-            Feed(base, channel, host, hosts, find).run()
+            Feed(base, channel, index, total, find).run()
         except BaseException as error:
             _fail(path, channel["name"], error)
 
-    spec = checked.read_spec(directory) or {"channels": []}
+    spec = checked.read_spec(directory)
+    own = () if spec is None else cluster.shares(spec, cluster.as_host(spec, host + 1))
     threads = [
-        threading.Thread(target=run, args=(channel,))
-        for channel in spec["channels"]
+        threading.Thread(target=run, args=(channel, index, total))
+        for part, index, total in own
+        for channel in part["channels"]
         if channels.is_pipe(channel)
     ]
     for thread in threads:

@@ -21,7 +21,8 @@ from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
-from hpt.job.config import Channel
+from hpt.job.config import Channel, TrainingJobDefinition
+from hpt.job.instances import processes
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -267,8 +268,22 @@ def specification(submission: Submission) -> dict[str, Any]:
         "spent_seconds": submission.spent,
         "grace_seconds": definition.grace_seconds,
         "instance_type": definition.instance_type,
+        **_instances(definition),
     }
     return content | {"digest": match.digest(content)}
+
+
+def _instances(definition: TrainingJobDefinition) -> dict[str, Any]:
+    """How many processes of the program run, where that is not one."""
+    if processes(definition) == 1:
+        return {}
+    return {
+        "instance_count": definition.instance_count,
+        "instance_groups": [asdict(group) for group in definition.instance_groups],
+    }
+
+
+_NEWER = ("data_type", "attribute_names", "shuffle_seed", "instance_group_names")
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
@@ -277,9 +292,6 @@ def _channel(channel: Channel) -> dict[str, Any]:
     """
     content = asdict(channel)
     for each in fields(channel):
-        if (
-            each.name in ("data_type", "attribute_names", "shuffle_seed")
-            and content[each.name] == each.default
-        ):
+        if each.name in _NEWER and content[each.name] == each.default:
             del content[each.name]
     return content

@@ -43,12 +43,18 @@ class Ending:
         self.accepts_stop = accepts_stop
         self.stopped = False
         self.timed_out = False
+        self.failed = False  # one of several hosts failed, and the others are to end
         self.killed = False
         self.kill_at: float | None = None  # on the monotonic clock
 
     @property
     def begun(self) -> bool:
         return self.stopped or self.timed_out
+
+    @property
+    def ends(self) -> bool:
+        """Whether the program is being ended, for whatever reason."""
+        return self.begun or self.failed
 
 
 def lost(reason: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY [HOST HOSTS]`.
 
 WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
-(checkpoints, again and again until killed). A process of its own beside the supervisor, so that only trials
-that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whether the user can
-fix it.
+(checkpoints, again and again until killed). HOST: the index of the host that the training directory
+belongs to. A process of its own beside the supervisor, so that only trials that use S3 pay for boto3.
+The last line it prints says what went wrong; its exit code, whether the user can fix it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt.executors import artifacts, channels, checked, contract, sources
+from hpt.executors import hosts as cluster
 from hpt.executors.s3_source import S3Client, S3Source, objects, split_uri
 
 if TYPE_CHECKING:
@@ -85,6 +86,15 @@ def download(client: S3Client, spec: dict[str, Any], base: Path, host: int = 0, 
     if contract.is_remote(spec["checkpoint_uri"] or "") and not spec.get("fresh"):
         place = Path(contract.checkpoint_directory(str(base), spec))
         _fetch(client, checkpoint_uri(spec), place, what="checkpoint", keep=True)
+
+
+def download_all(client: S3Client, spec: dict[str, Any], base: Path, host: int) -> None:
+    """`download` for one host, with its share of each channel. Raises as `download`."""
+    own = cluster.own_downloads(spec, cluster.as_host(spec, host + 1))
+    download(client, {**own, "channels": []}, base)
+    for part, index, total in cluster.shares(spec, own):
+        for channel in part["channels"]:
+            _download_channel(client, channel, base, index, total)
 
 
 def _download_channel(client: S3Client, channel: dict[str, Any], base: Path, host: int, hosts: int) -> None:
@@ -222,7 +232,7 @@ def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) ->
     def run() -> None:
         client = boto3.client("s3")
         if what == "download":
-            download(client, spec, base, host, hosts)
+            download_all(client, spec, base, host)
         elif what == "upload":
             upload(client, spec, attempt)
         elif what == "checkpoints":

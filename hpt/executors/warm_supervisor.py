@@ -206,7 +206,8 @@ class Worker:
         self._said = b""
         try:
             os.set_inheritable(theirs.fileno(), True)
-            self.pid = launch.launch([*command, str(theirs.fileno())], variables, directory, log, under.apply)
+            words = [*command, str(theirs.fileno())]
+            self.pid = launch.launch(words, variables, directory, log, limit=under.apply)
         except launch.LaunchError:
             under.close()
             raise

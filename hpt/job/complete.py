@@ -19,6 +19,7 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
+from hpt.job.instances import InstanceGroup
 from hpt.job.naming import Naming, field_naming
 from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
 from hpt.job.resources import read_resources
@@ -155,6 +156,9 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
         resources=read_resources(draft.environment) if draft.machine is None else draft.machine,
+        instance_groups=tuple(
+            InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.instances import InstanceGroup, check_instances
 from hpt.job.program_kind import TrainingProgram, program_of
 from hpt.job.resources import SlotResources
 from hpt.job.uris import MODULE_PREFIX
@@ -98,6 +99,7 @@ class Channel:
 
     data_type: what is at the URI: S3Prefix, ManifestFile or AugmentedManifestFile, whose attribute_names are
     streamed. shuffle_seed: the order of a stream is another in each epoch, drawn by it; None keeps the order.
+    instance_group_names: the groups of instances that it is for; empty: for all.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Channel:
     data_type: str = "S3Prefix"
     attribute_names: tuple[str, ...] = ()
     shuffle_seed: int | None = None
+    instance_group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _CHANNEL_NAME.fullmatch(self.name) is None:
@@ -122,6 +125,7 @@ class Channel:
             raise InputError(
                 f"shuffle_seed {self.shuffle_seed!r} of channel {self.name!r} is not an integer; give one"
             )
+        object.__setattr__(self, "instance_group_names", tuple(self.instance_group_names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,9 @@ class TrainingJobDefinition:
     that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
     from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
     when the job was created; None for a program that is no file of the user's, and in jobs of earlier
-    versions. resources: what each training job gets of the machine.
+    versions. instance_count: how many processes of the program run for a training job, see
+    `hpt.job.instances`. instance_groups: where they are in groups, these; instance_count is then their sum,
+    and instance_type that of the first. resources: what each training job gets of the machine.
     """
 
     training_image: str
@@ -175,6 +181,7 @@ class TrainingJobDefinition:
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[InstanceGroup, ...] = ()
     retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
     spot: bool = False
     max_wait_seconds: float | None = None
@@ -213,7 +220,7 @@ class TrainingJobDefinition:
             raise InputError(
                 f"grace_seconds {self.grace_seconds!r} is not a number of at least 0; give seconds"
             )
-        check_count("instance_count", self.instance_count)
+        check_instances(self.instance_count, self.instance_groups)
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)
         if not isinstance(self.resources, SlotResources):

@@ -221,13 +221,3 @@ def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:
                 Place("max_runtime_seconds", number),
                 f"{run} is above the maximum {most} ({most // 86_400} days); lower it",
             )
-
-
-def unsupported(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    """Fields of a configuration that are not supported yet."""
-    for number, definition in enumerate(draft.definitions):
-        if definition.instance_count != 1:
-            yield Broken(
-                Place("instance_count", number),
-                f"{definition.instance_count} is not supported yet; use one instance for each training job",
-            )

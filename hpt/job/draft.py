@@ -64,6 +64,16 @@ class DraftChannel(NamedTuple):
     data_type: str = "S3Prefix"
     attribute_names: tuple[str, ...] = ()
     shuffle_seed: int | None = None
+    instance_group_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftGroup:
+    """An instance group as `InstanceGroup` has it."""
+
+    name: str
+    instance_type: str
+    count: int
 
 
 class DraftWarmStart(NamedTuple):
@@ -105,6 +115,7 @@ class DraftDefinition:
     machine: SlotResources | None = None
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[DraftGroup, ...] = ()
 
     @property
     def algorithm(self) -> BuiltInAlgorithm | None:
@@ -252,4 +263,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         machine=definition.resources,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
+        instance_groups=tuple(
+            DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
+        ),
     )

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from hpt.errors import Violation
 from hpt.job import channel_rules as channel
 from hpt.job import definition_rules as parts
+from hpt.job import instance_rules
 from hpt.job import passing_rules as passing
 from hpt.job import search_rules as search
 from hpt.job.draft import Draft
@@ -78,8 +79,10 @@ RULES: tuple[Rule, ...] = (
     Rule("grace", parts.grace),
     Rule("resources", parts.resources),
     Rule("time", parts.training_time),
+    Rule("instances", instance_rules.number),
+    Rule("groups", instance_rules.groups),
+    Rule("group-channels", instance_rules.channels_of_groups),
     Rule("V31", search.over_quota, LIMIT_EXCEEDED),
-    Rule("unsupported", parts.unsupported),
 )
 
 SERVICE_ONLY = ("V26", "V27")

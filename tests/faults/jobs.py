@@ -61,12 +61,14 @@ class FaultJob:
         epochs: int = 3,
         hyperband: HyperbandConfig | None = None,
         early_stopping: EarlyStopping | None = None,
+        instances: int = 1,
     ) -> None:
         """everything: early stopping, two criteria, tags and retries as well.
 
-        epochs: values of each trial.
+        epochs: values of each trial. instances: processes of each attempt.
         """
         self.root, self.name, self.runs = root, "faults", root / "runs"
+        self.instances = instances
         root.mkdir(parents=True, exist_ok=True)
         definition = TrainingJobDefinition(
             training_image=str(COUNTED),
@@ -77,6 +79,7 @@ class FaultJob:
             environment={"RUNS": str(self.runs)},
             grace_seconds=5.0,
             retry_attempts=2 if everything else 1,
+            instance_count=instances,
         )
         several = tuple(replace(definition, name=name) for name in algorithms)
         self.config = JobConfig(
@@ -162,7 +165,7 @@ class FaultJob:
         assert runs.keys() <= names.keys()
         assert {names[name] for name in names.keys() - runs.keys()} <= {TrialStatus.STOPPED}  # before it ran
         if ran_once:
-            assert set(runs.values()) == {1}, runs
+            assert set(runs.values()) == {self.instances}, runs
         self.assert_replays(events)
         return state
 

@@ -304,7 +304,17 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
         body["RetryStrategy"] = {"MaximumRetryAttempts": definition.retry_attempts}
     if environment:
         body["Environment"] = environment
-    if definition.instance_type != "local" or definition.instance_count != 1:
+    if definition.instance_groups:
+        groups = [
+            {
+                "InstanceGroupName": group.name,
+                "InstanceType": group.instance_type,
+                "InstanceCount": group.count,
+            }
+            for group in definition.instance_groups
+        ]
+        body["ResourceConfig"] = {"InstanceGroups": groups, "VolumeSizeInGB": 1}
+    elif definition.instance_type != "local" or definition.instance_count != 1:
         body["ResourceConfig"] = {
             "InstanceType": definition.instance_type,
             "InstanceCount": definition.instance_count,
@@ -322,6 +332,8 @@ def channel_request(channel: Channel) -> dict[str, Any]:
     }
     if channel.attribute_names:
         source["AttributeNames"] = list(channel.attribute_names)
+    if channel.instance_group_names:
+        source["InstanceGroupNames"] = list(channel.instance_group_names)
     request: dict[str, Any] = {
         "ChannelName": channel.name,
         "DataSource": {"S3DataSource": source},

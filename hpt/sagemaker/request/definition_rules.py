@@ -117,6 +117,15 @@ def one_resource_config(facts: Facts) -> Iterator[Broken]:
         mixed = [name for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if name in config]
         if "InstanceConfigs" in config and mixed:
             yield f"{path}.InstanceConfigs", f"is given beside {', '.join(mixed)}; keep one or the other"
+        if "AllocationStrategy" in config and "InstanceConfigs" not in config:
+            yield f"{path}.AllocationStrategy", "chooses among InstanceConfigs, and none are given; add them"
+        resources = definition.body.get("ResourceConfig", {})
+        mixed = [name for name in ("InstanceType", "InstanceCount") if name in resources]
+        if resources.get("InstanceGroups") and mixed:
+            yield (
+                f"{definition.path}.ResourceConfig.InstanceGroups",
+                f"is given beside {' and '.join(mixed)}, and each group has its own; keep one or the other",
+            )
 
 
 def warm_start(facts: Facts) -> Iterator[Broken]:

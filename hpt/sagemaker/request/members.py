@@ -51,7 +51,6 @@ def _refused(fix: str) -> Row:
 
 
 _LEAVE_OUT = "leave it out"
-_ONE_INSTANCE = "use one instance for each training job"
 _S3_PREFIX = "name a folder or file with S3DataType S3Prefix"
 _SINGLE = "it belongs to TrainingJobDefinitions; give it under HyperParameterTuningJobConfig"
 
@@ -105,7 +104,7 @@ _CHANNEL = {
     "[].DataSource.S3DataSource.S3Uri": HONOURED,
     "[].DataSource.S3DataSource.S3DataDistributionType": HONOURED,
     "[].DataSource.S3DataSource.AttributeNames": HONOURED,
-    "[].DataSource.S3DataSource.InstanceGroupNames": _refused(_ONE_INSTANCE),
+    "[].DataSource.S3DataSource.InstanceGroupNames": HONOURED,
     "[].DataSource.S3DataSource.ModelAccessConfig": _refused(_S3_PREFIX),
     "[].DataSource.S3DataSource.HubAccessConfig": _refused(_S3_PREFIX),
     "[].DataSource.FileSystemDataSource": HONOURED,
@@ -125,11 +124,14 @@ _CHANNEL = {
 _RESOURCES = {
     "": HONOURED,
     "InstanceType": STORED,
-    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "InstanceCount": HONOURED,
     "VolumeSizeInGB": STORED,
     "VolumeKmsKeyId": Row("stored", quiet=("",)),
     "KeepAlivePeriodInSeconds": Row("stored", quiet=(0,)),
-    "InstanceGroups": _refused(_ONE_INSTANCE),
+    "InstanceGroups": HONOURED,
+    "InstanceGroups[].InstanceType": HONOURED,
+    "InstanceGroups[].InstanceCount": HONOURED,
+    "InstanceGroups[].InstanceGroupName": HONOURED,
     "TrainingPlanArn": STORED,
     "InstancePlacementConfig": _refused(_LEAVE_OUT),
     "InstancePreferences": _refused("give InstanceType and InstanceCount"),
@@ -175,11 +177,14 @@ _JOB = {
 _TUNING_RESOURCES = {
     "": HONOURED,
     "InstanceType": STORED,
-    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "InstanceCount": HONOURED,
     "VolumeSizeInGB": STORED,
     "VolumeKmsKeyId": Row("stored", quiet=("",)),
-    "AllocationStrategy": _refused("give InstanceType and InstanceCount"),
-    "InstanceConfigs": _refused("give InstanceType and InstanceCount"),
+    "AllocationStrategy": HONOURED,
+    "InstanceConfigs": HONOURED,
+    "InstanceConfigs[].InstanceType": STORED,
+    "InstanceConfigs[].InstanceCount": HONOURED,
+    "InstanceConfigs[].VolumeSizeInGB": STORED,
 }
 
 

@@ -87,6 +87,9 @@ RULES: tuple[Rule, ...] = (
     every("required"),
     every("grace"),
     every("time"),
+    every("instances"),
+    every("groups"),
+    every("group-channels"),
     Rule("tags", parts.repeated_tags),
     every("V31"),
 )

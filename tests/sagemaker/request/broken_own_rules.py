@@ -12,7 +12,7 @@ from tests.sagemaker.request.broken_rules import (
     TIMES,
     Case,
 )
-from tests.sagemaker.request.samples import GONE, JOB, LIMITS, RANGES, multi
+from tests.sagemaker.request.samples import GONE, JOB, LIMITS, RANGES, group, multi
 
 STATIC = f"{JOB}.StaticHyperParameters"
 SCRIPT = {
@@ -304,5 +304,65 @@ BROKEN_OTHERS = [
         {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "team", "Value": "b"}]},
         "Tags",
         "the key 'team' is given 2 times; keep one",
+    ),
+    Case(
+        "instances",
+        {f"{JOB}.ResourceConfig.InstanceCount": 0},
+        f"{JOB}.ResourceConfig.InstanceCount",
+        "0 is no number of instances; give at least 1",
+    ),
+    Case(
+        "instances",
+        {f"{JOB}.ResourceConfig.InstanceCount": 1_000_000},
+        f"{JOB}.ResourceConfig.InstanceCount",
+        "1000000 is above 100: each is a process on this machine, and they share its cores; use fewer",
+    ),
+    Case(
+        "instances",
+        {
+            f"{JOB}.ResourceConfig": GONE,
+            f"{JOB}.HyperParameterTuningResourceConfig": {
+                "InstanceConfigs": [
+                    {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1}
+                    for count in (101, 1)
+                ],
+            },
+        },
+        f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs[0].InstanceCount",
+        "101 is above 100: each is a process on this machine, and they share its cores; use fewer",
+    ),
+    Case(
+        "instances",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a", 60), group("b", 60)], "VolumeSizeInGB": 1}},
+        f"{JOB}.ResourceConfig.InstanceGroups",
+        "the 120 instances of all groups are above 100: each is a process on this machine, and they share "
+        "its cores; use fewer",
+    ),
+    Case(
+        "groups",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("a")], "VolumeSizeInGB": 1}},
+        f"{JOB}.ResourceConfig.InstanceGroups[1].InstanceGroupName",
+        "'a' names two groups; rename one",
+    ),
+    Case(
+        "groups",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 0)], "VolumeSizeInGB": 1}},
+        f"{JOB}.ResourceConfig.InstanceGroups[1].InstanceCount",
+        "0 is no number of instances; give at least 1, or leave the group out",
+    ),
+    Case(
+        "group-channels",
+        {
+            f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b")], "VolumeSizeInGB": 1},
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames": ["b", "c"],
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames",
+        "'c' is no group of instances: the groups are 'a', 'b'; correct it, or leave it out",
+    ),
+    Case(
+        "group-channels",
+        {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames": ["a"]},
+        f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames",
+        "'a' is no group of instances: the training job has no groups; correct it, or leave it out",
     ),
 ]

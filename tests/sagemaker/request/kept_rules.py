@@ -19,7 +19,7 @@ from tests.sagemaker.request.broken_rules import (
     many,
     without_checkpoints,
 )
-from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, group, multi
 
 HINT = {"Name": "lambda", "ValueHint": "1"}
 
@@ -151,6 +151,18 @@ KEPT = [
     Case("uri", {f"{JOB}.OutputDataConfig.S3OutputPath": "file:///srv/models"}),
     Case("required", {f"{JOB}.StaticHyperParameters.num_round": GONE, f"{INTEGER}[0].Name": "num_round"}),
     Case("grace", {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "0"}}),
+    Case("instances", {f"{JOB}.ResourceConfig.InstanceCount": 100}),
+    Case(
+        "groups",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 2)], "VolumeSizeInGB": 1}},
+    ),
+    Case(
+        "group-channels",
+        {
+            f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 2)], "VolumeSizeInGB": 1},
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames": ["b"],
+        },
+    ),
     Case("time", {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400}, strict=True),
     Case("tags", {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "Team", "Value": "a"}]}),
 ]

@@ -45,16 +45,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "is not supported yet; give TrainingImage: a built-in algorithm or a local program",
     ),
     (
-        {f"{JOB}.ResourceConfig.InstanceCount": 2},
-        f"{JOB}.ResourceConfig.InstanceCount",
-        "2 is not supported yet; use one instance for each training job",
-    ),
-    (
-        {f"{JOB}.HyperParameterTuningResourceConfig": {"InstanceConfigs": [{}]}},
-        f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs",
-        "is not supported yet; give InstanceType and InstanceCount",
-    ),
-    (
         {f"{JOB}.InputDataConfig[0].DataSource": {"DatasetSource": {"DatasetArn": "arn:aws:x"}}},
         f"{JOB}.InputDataConfig[0].DataSource.DatasetSource",
         "is not supported yet; copy the data set and give its place as S3DataSource",
