@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, InputError, StorageError, StorageProblem
-from hpt.executors import checked, match, record
+from hpt.executors import checked, environments, match, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
 from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
+from hpt.host.interpreter import is_named
 from hpt.host.private import make_directory
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
@@ -71,6 +72,7 @@ class LocalExecutor:
             "owner": self._owner,
             "clock": self._clock.to_json(),
             "snapshot": self._snapshot(submission.definition.snapshot),
+            "environments": str(self._root.parent.parent / environments.PLACE),
         }
         if attempt.was_started:
             content["fresh"] = not self._recognise(attempt, submission, content)
@@ -203,7 +205,7 @@ def specification(submission: Submission) -> dict[str, Any]:
     definition = submission.definition
     refusal = ""
     try:
-        program = resolve(definition.training_image, submission.hyperparameters)
+        program = resolve(definition.training_image, submission.hyperparameters, definition.environment)
     except InputError as error:
         program, refusal = Program(()), str(error)
     library = _PACKAGES if Path(_PACKAGES).name not in ("site-packages", "dist-packages") else ""
@@ -220,6 +222,9 @@ def specification(submission: Submission) -> dict[str, Any]:
         "source": program.source,
         "in_code": program.in_code,
         "declared": program.declared,
+        "script": program.script,
+        "program_python": program.interpreter,
+        "named_python": is_named(definition.environment),
         "takes_arguments": program.takes_arguments,
         "python": program.python,
         "function": program.function,
