@@ -159,10 +159,8 @@ def _install(
     arguments = []
     if what == PROJECT:
         arguments.append(".")
-        if os.path.lexists(os.path.join(code, requirements.REQUIREMENTS)):
-            arguments += ["-r", requirements.REQUIREMENTS]
-    else:
-        arguments += ["-r", what]
+    if (listed := _requirements(code, what)) is not None:
+        arguments += ["-r", listed]
     if _needs_source(code, what):
         import shutil
 
@@ -235,16 +233,22 @@ def _digest(code: str, facts: Mapping[str, Any], what: str) -> str:
     parts: list[object] = [_FORMAT, what, facts["path"], facts["version"], _identity(facts["path"])]
     if what not in requirements.CONDA:
         parts += [_packages(site) for site in facts["sites"]]
-    names = [name for name in (what, requirements.REQUIREMENTS) if name != PROJECT]
-    for name in dict.fromkeys(names):
-        if what == PROJECT and not os.path.lexists(os.path.join(code, name)):
-            continue
+    name = _requirements(code, what)
+    if name is not None:
         files, local = requirements.read(code, name)
         parts += [[shown, hashlib.sha256(content).hexdigest()] for shown, content in files]
         parts += [list(_tree(path)) for path in local if not _is_below(path, code)]
     if _needs_source(code, what):
         parts.append(list(_contents(code)))
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _requirements(code: str, what: str) -> str | None:
+    """The file of requirements to read; a project may have one or not."""
+    if what != PROJECT:
+        return what
+    listed = requirements.REQUIREMENTS
+    return listed if os.path.lexists(os.path.join(code, listed)) else None
 
 
 def _needs_source(code: str, what: str) -> bool:

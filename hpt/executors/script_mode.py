@@ -16,11 +16,11 @@ import os
 
 from hpt.executors import contract, environments
 from hpt.host.files import open_file
-from hpt.host.requirements import RequirementsError
+from hpt.host.requirements import CONDA, RequirementsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
 INSTALL_LOG = "install.log"
@@ -34,9 +34,15 @@ _LINE = 300
 
 def kind_of(code: str, entry: str) -> str:
     """How an entry point of a source runs: as a command, as a module of a project, or as a script."""
+    project = os.path.lexists(os.path.join(code, environments.PROJECT))
+    return kind_of_names((environments.PROJECT,) if project else (), entry)
+
+
+def kind_of_names(names: Collection[str], entry: str) -> str:
+    """The same, given the names at the top of the source."""
     if entry.endswith(".sh"):
         return COMMAND
-    if os.path.lexists(os.path.join(code, environments.PROJECT)):
+    if environments.PROJECT in names:
         return PROJECT
     return SCRIPT if entry.endswith(".py") else COMMAND
 
@@ -85,7 +91,7 @@ def missing_environment(spec: Mapping[str, Any], code: str) -> tuple[str, str | 
     """
     kind = kind_of(code, spec["entry"])
     what = None if kind == COMMAND else environments.wanted(code, project=kind == PROJECT)
-    if what is None or (what in environments.CONDA and spec["named_python"]):
+    if what is None or (what in CONDA and spec["named_python"]):
         return "", None
     try:
         return what, environments.ready(spec["environments"], code, spec["program_python"], what)

@@ -179,7 +179,6 @@ def _ask(python: str, code: str, *arguments: str) -> str:
             return done.stdout.decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
         lines = done.stderr.decode("utf-8", "replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        reason = (
-            f"is no Python interpreter that works (exit code {done.returncode}{said and f': {said:.200}'})"
-        )
+        said = f": {said:.200}" if said else ""
+        reason = f"is no Python interpreter that works (exit code {done.returncode}{said})"
     raise InputError(f"{python} {reason}; give the path of another as {VARIABLE}")

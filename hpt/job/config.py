@@ -139,7 +139,8 @@ class TrainingJobDefinition:
     retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
     that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
     from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
-    when the job was created; None for a program that is no file of the user's, and in jobs of earlier versions.
+    when the job was created; None for a program that is no file of the user's, and in jobs of earlier
+    versions.
     """
 
     training_image: str
