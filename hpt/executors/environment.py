@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_NOT_FOR_THE_PROGRAM = "_tuning_objective_metric"
+_START_UP = frozenset(
+    (
+        *("sagemaker_program", "sagemaker_submit_directory", "sagemaker_enable_cloudwatch_metrics"),
+        *("sagemaker_region", "sagemaker_container_log_level", "sagemaker_job_name", "sagemaker_s3_output"),
+        *("default_user_module_name", "_tuning_objective_metric"),
+    )
+)
+"""Hyperparameters for the start-up layer alone: neither the program nor a framework gets them."""
 
 _NEGATIVE = re.compile(r"-(?!\d+$|\d*\.\d+$)(\d*)\.?(\d*)(?:e([-+]?\d{1,3}))?", re.ASCII | re.IGNORECASE)
 """A negative number that argparse takes for an option before Python 3.14. Groups: the digits before and after
@@ -32,17 +39,22 @@ def training_job_arn(name: str) -> str:
 
 
 def split_hyperparameters(strings: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The program's own hyperparameters and the framework's, each value decoded as JSON where it is JSON."""
+    """The program's own hyperparameters and those of the framework's launcher, each value decoded as JSON
+    where it is JSON, as `sagemaker-training-toolkit` decodes it.
+    """
     own: dict[str, Any] = {}
     framework: dict[str, Any] = {}
     for name, string in strings.items():
-        try:
-            value = json.loads(string)
-        except (ValueError, RecursionError):
-            value = string
-        internal = name.startswith("sagemaker_") or name == _NOT_FOR_THE_PROGRAM
-        (framework if internal else own)[name] = value
+        if name not in _START_UP:
+            (framework if name.startswith("sagemaker_") else own)[name] = _decoded(string)
     return own, framework
+
+
+def _decoded(string: str) -> Any:
+    try:
+        return json.loads(string)
+    except (ValueError, RecursionError):
+        return string
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -163,7 +175,7 @@ def _training_environment(
         "is_hetero": len(groups) > 1,
         "is_master": host["number"] == 1,
         "job_name": spec["name"],
-        "log_level": 20,
+        "log_level": _decoded(spec["hyperparameters"].get("sagemaker_container_log_level", "20")),
         "master_hostname": host["master"],
         "module_dir": os.path.join(base, "code"),
         "module_name": entry.removesuffix(".py"),

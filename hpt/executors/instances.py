@@ -144,7 +144,7 @@ class Cluster:
         assert self._names is not None
         log = SharedLog(supervisor.log)
         try:
-            commands = [supervisor.command_of(host.base) for host in self.hosts]
+            commands = [supervisor.command_of(host.base, host.variables) for host in self.hosts]
             for host, (command, directory) in zip(self.hosts, commands, strict=True):
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import BusyError, ExecutorError, InputError, StorageError, StorageProblem
-from hpt.executors import checked, match, process, record
+from hpt.executors import checked, environments, match, process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.programs import Program, resolve
@@ -20,6 +20,7 @@ from hpt.executors.slots import Slots
 from hpt.executors.snapshot import PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
+from hpt.host.interpreter import is_named
 from hpt.host.private import make_directory
 from hpt.job.config import Channel, TrainingJobDefinition
 from hpt.job.instances import processes
@@ -75,6 +76,7 @@ class LocalExecutor:
             "owner": self._owner,
             "clock": self._clock.to_json(),
             "snapshot": self._snapshot(submission.definition.snapshot),
+            "environments": str(self._root.parent.parent / environments.PLACE),
         }
         if attempt.was_started:
             content["fresh"] = not self._recognise(attempt, submission, content)
@@ -233,7 +235,7 @@ def specification(submission: Submission) -> dict[str, Any]:
     definition = submission.definition
     refusal = ""
     try:
-        program = resolve(definition.training_image, submission.hyperparameters)
+        program = resolve(definition.training_image, submission.hyperparameters, definition.environment)
     except InputError as error:
         program, refusal = Program(()), str(error)
     library = _PACKAGES if Path(_PACKAGES).name not in ("site-packages", "dist-packages") else ""
@@ -250,6 +252,9 @@ def specification(submission: Submission) -> dict[str, Any]:
         "source": program.source,
         "in_code": program.in_code,
         "declared": program.declared,
+        "script": program.script,
+        "program_python": program.interpreter,
+        "named_python": is_named(definition.environment),
         "takes_arguments": program.takes_arguments,
         "python": program.python,
         "function": program.function,

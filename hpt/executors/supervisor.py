@@ -189,7 +189,7 @@ class Supervisor:
 
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
-        command, directory = ([], "") if self.cluster else self.command_of(self.base)
+        command, directory = ([], "") if self.cluster else self.command_of(self.base, self.variables)
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
@@ -291,8 +291,11 @@ class Supervisor:
         """End whatever the program left running; returns how many could not be killed."""
         return process.kill_descendants()
 
-    def command_of(self, base: str) -> tuple[list[str], str]:
-        """The command and the working directory, which is filled, in a training directory."""
+    def command_of(self, base: str, variables: dict[str, str]) -> tuple[list[str], str]:
+        """The command and the working directory, which is filled, in a training directory.
+
+        variables: the environment of the command, to which its interpreter adds its own.
+        """
         spec = self.spec
         source = spec["source"]
         if source is not None and contract.is_remote(source):
@@ -307,8 +310,8 @@ class Supervisor:
         )
         if manifest is not None:
             self.codes.append((directory, manifest, os.stat(directory)))
-        command = list(spec["command"])
-        if spec["in_code"]:
+        command = self._script(directory, variables) if spec.get("script") else list(spec["command"])
+        if spec["in_code"] and not spec.get("script"):
             command[-1] = os.path.join(directory, command[-1])
         if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
             raise contract.ContractError(f"the program {command[-1]} is not found")
@@ -316,6 +319,28 @@ class Supervisor:
             own, _ = environment.split_hyperparameters(spec["hyperparameters"])
             command += environment.arguments(own)
         return command, directory
+
+    def _script(self, code: str, variables: dict[str, str]) -> list[str]:
+        """The command of script mode, once all that its source asks for is installed."""
+        from hpt.executors import script_mode  # other programs do without
+
+        python = script_mode.with_environment(self.spec, code, self._install)
+        variables |= script_mode.with_path(variables, python, code)
+        return script_mode.command(code, self.spec["entry"], python)
+
+    def _install(self, arguments: list[str]) -> str:
+        """Make an environment; returns why it could not be made. Its time is not the program's."""
+        from hpt.executors import script_mode
+
+        if not outcome.needs_transfer(self.spec):
+            self._enter("Downloading")
+        log = self._path(script_mode.INSTALL_LOG)
+        pid = self._launch_helper("hpt.executors.environments", arguments, log)
+        status = self._attend(pid, self.ending, 0.0, None)
+        process.kill_descendants()
+        if self.ending.begun:
+            raise contract.ContractError(outcome.not_started()["reason"])
+        return "" if status == 0 else script_mode.reason(log) or outcome.how_it_ended(status)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
@@ -476,18 +501,15 @@ class Supervisor:
         return outcome.failed(reason) if theirs else outcome.lost(reason)
 
     def _launch_transfer(self, what: str, host: int = 0, base: str = "") -> int:
-        output = open_private(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        count = hosts.count(self.spec)
+        arguments = [what, self.directory, base or self.base, str(host), str(count)]
+        return self._launch_helper("hpt.executors.s3_transfer", arguments, self._path(TRANSFER_LOG))
+
+    def _launch_helper(self, module: str, arguments: list[str], log: str) -> int:
+        """Start a module of hpt in a process of its own that prints into a log."""
+        output = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            command = [
-                self.spec["interpreter"],
-                "-m",
-                "hpt.executors.s3_transfer",
-                what,
-                self.directory,
-                base or self.base,
-                str(host),
-                str(hosts.count(self.spec)),
-            ]
+            command = [self.spec["interpreter"], "-m", module, *arguments]
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
             )

@@ -24,7 +24,7 @@ from hpt.job.config import (
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
-from hpt.job.program_kind import TrainingProgram
+from hpt.job.program_kind import SOURCE_KEY, TrainingProgram
 from hpt.job.resources import SlotResources
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
@@ -135,7 +135,9 @@ class DraftDefinition:
         return next(((key, statics[key]) for key in EPOCH_KEYS if key in statics), None)
 
     def uris(self, number: int) -> Iterator[tuple[Place, str]]:
-        """Every channel's place, that of the output and of the checkpoints, of the definition `number`."""
+        """Every channel's place, that of the output, of the checkpoints and of the source of script mode, of
+        the definition `number`.
+        """
         for i, channel in enumerate(self.channels):
             if channel.uri is not None:
                 yield Place("channels", number, i, channel.name), channel.uri
@@ -143,6 +145,8 @@ class DraftDefinition:
             yield Place("output_path", number), self.output_path
         if self.checkpoint_uri is not None:
             yield Place("checkpoint_uri", number), self.checkpoint_uri
+        if self.program.source:
+            yield Place("hyperparameters", number, key=SOURCE_KEY), self.program.source
 
 
 @dataclass(frozen=True, slots=True)

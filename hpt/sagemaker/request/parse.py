@@ -35,6 +35,7 @@ from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.resources import as_variables, with_resources
 from hpt.sagemaker.request.rules import EXTENDED_RULES, RULES, check_rules
+from hpt.sagemaker.request.scripts import name_local_programs
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import CheckS3, Surroundings, missing
 
@@ -154,13 +155,15 @@ def read_request(
     if shape_violations:
         raise ValidationError(shape_violations, shape_violations.more)
     plain = as_variables(plain)
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
+    base = str(Path(base_dir if base_dir is not None else ".").absolute())
+    if mode.paths:
+        plain = name_local_programs(plain, base)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     if facts.is_auto:
         plain = autotune(facts)
         facts = replace(facts, request=plain)
-    home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
-    base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts, EXTENDED_RULES if extended else RULES)
     violations = [broken] if broken is not None else []
     violations += unsupported(plain)
