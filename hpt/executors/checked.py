@@ -141,7 +141,7 @@ _SPEC_MORE: dict[str, Check] = {
     "job": _is_string,
     "digest": _is_string,
     **dict.fromkeys(("declared", "function"), _is_bool),
-    **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
+    **dict.fromkeys(("program", "snapshot", "image"), _or_none(_is_string)),
 }
 
 

@@ -106,6 +106,8 @@ class Supervisor:
         self.copies: dict[str, Any] | None = None  # the manifest of what `code/` was filled with
         self.code: os.stat_result | None = None
         self.drain: Drain | None = None  # carries what the program prints into the log
+        self.container: Any = None  # in which the program runs, if it is an image
+        self.engine_variables: dict[str, str] = {}  # the environment of what starts it
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
@@ -187,6 +189,8 @@ class Supervisor:
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        if self.container is not None:
+            self.container.note_end(status)
         left = self._end_descendants()
         if self.drain is not None:
             self.drain.finish()
@@ -195,6 +199,8 @@ class Supervisor:
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        if self.container is not None and not self.ending.begun:
+            result |= self.container.outcome(status)
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
@@ -209,7 +215,8 @@ class Supervisor:
         """Start the program; returns its process id."""
         self.drain = Drain(self.log)
         try:
-            return launch.launch(command, self.variables, directory, self.drain.input)
+            variables = self.variables if self.container is None else self.engine_variables
+            return launch.launch(command, variables, directory, self.drain.input)
         finally:
             self.drain.close_input()
 
@@ -222,6 +229,8 @@ class Supervisor:
 
     def _end_descendants(self) -> int:
         """End whatever the program left running; returns how many could not be killed."""
+        if self.container is not None:
+            self.container.end()
         return process.kill_descendants()
 
     def _command(self) -> tuple[list[str], str]:
@@ -239,6 +248,8 @@ class Supervisor:
             snapshot=spec.get("snapshot"),
         )
         self.code = os.stat(directory)
+        if spec.get("image") is not None:
+            return self._container_command(), directory
         command = list(spec["command"])
         if spec["in_code"]:
             command[-1] = os.path.join(directory, command[-1])
@@ -248,6 +259,13 @@ class Supervisor:
             own, _ = environment.split_hyperparameters(spec["hyperparameters"])
             command += environment.arguments(own)
         return command, directory
+
+    def _container_command(self) -> list[str]:
+        from hpt.executors.container import Container  # programs of this host do without
+
+        self.container = Container(self.directory, self.base, self.spec, self.token)
+        command, self.engine_variables = self.container.command()
+        return command
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
