@@ -320,7 +320,9 @@ class Attempt:
         """Kill what is left of the attempt; returns whether there was anything to wait for."""
         mark = f"SAGEMAKER_BASE_DIR={training_directory(self._path)}" if marker is None else marker["token"]
         self._removal = self._removal or ContainerRemoval(self._path)
-        removing = self._removal.go_on()  # before its processes are killed: the engine knows what belongs to it
+        removing = (
+            self._removal.go_on()
+        )  # before its processes are killed: the engine knows what belongs to it
         if not removing and not process.kill_marked(mark):
             return False
         self._killing_since = self._killing_since or time.monotonic()

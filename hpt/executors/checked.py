@@ -140,8 +140,9 @@ _SPEC_MORE: dict[str, Check] = {
     "fresh": _is_bool,
     "job": _is_string,
     "digest": _is_string,
-    **dict.fromkeys(("declared", "function"), _is_bool),
-    **dict.fromkeys(("program", "snapshot", "image"), _or_none(_is_string)),
+    **dict.fromkeys(("declared", "function", "image_if_present", "finds_paths"), _is_bool),
+    **dict.fromkeys(("program", "snapshot", "image", "checkpoints_at"), _or_none(_is_string)),
+    "names_opt_ml": _or_none(_is_bool),
 }
 
 

@@ -9,7 +9,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -27,6 +27,10 @@ class LaunchError(Exception):
         self.ours = ours
 
 
+class IsolationError(Exception):
+    """The program could not be given its own view of the file system; the message says why."""
+
+
 def _prctl(option: int, value: int) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
@@ -38,7 +42,13 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def launch(command: list[str], environment: Mapping[str, str], directory: str, output: int) -> int:
+def launch(
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: str,
+    output: int,
+    binds: Sequence[tuple[str, str]] = (),
+) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
     Parameters
@@ -51,6 +61,8 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
+    binds
+        Directories, and the paths at which the command alone finds them.
 
     Returns
     -------
@@ -61,6 +73,8 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
     ------
     LaunchError
         It cannot be run.
+    IsolationError
+        The system does not allow the binds.
     """
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -71,12 +85,14 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing)
+        _become(command, environment, directory, output, parent, writing, binds)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
     if code:
         os.waitpid(pid, 0)
+        if not code.isdigit():
+            raise IsolationError(code.decode(errors="replace"))
         number = int(code)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
@@ -90,10 +106,14 @@ def _become(
     output: int,
     parent: int,
     writing: int,
+    binds: Sequence[tuple[str, str]],
 ) -> None:
     """The child's side, between fork and exec."""
     try:
         os.setsid()
+        if binds and (refusal := _isolate(binds)):
+            os.write(writing, refusal.encode(errors="replace"))
+            os._exit(127)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it
@@ -111,6 +131,16 @@ def _become(
         os.write(writing, str(errno.EINVAL).encode())
     finally:
         os._exit(127)
+
+
+def _isolate(binds: Sequence[tuple[str, str]]) -> str:
+    from hpt.host.namespace import NamespaceError, enter  # most programs do without
+
+    try:
+        enter(binds)
+    except NamespaceError as error:
+        return str(error)
+    return ""
 
 
 def _bytes(string: str) -> bytes:

@@ -4,8 +4,8 @@
     /opt/ml/input/data/<channel>   what the links of the training directory lead to, read-only
     LocalPath                      where checkpoints are kept, read-write
 
-The engine is the user's command, and the user's own configuration of it applies. The container has a name made
-of the attempt's token; `container.json` is written before it is started and removed after it is, so that
+The engine is the user's command, and the user's own configuration of it applies. The container is named after
+the attempt's token; `container.json` is written before it is started and removed after it is, so that
 whoever looks at an attempt without a supervisor knows what to remove (`container_removal`).
 
 Few modules, as the supervisor imports this.
@@ -18,8 +18,9 @@ import os
 import signal
 import time
 
-from hpt.executors import child, container_engine, contract, environment, outcome, process, record
-from hpt.executors.container_engine import LABEL, NOTE, EngineError, is_podman
+from hpt.executors import child, contract, environment, outcome, process, record
+from hpt.host import container_engine
+from hpt.host.container_engine import LABEL, NOTE, EngineError, is_podman
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class Container:
         self._limited = spec.get("memory_bytes") is not None
         self._started = False
         self._out_of_memory = False
+
+    def has_image(self) -> bool:
+        return self._ask(["image", "inspect", "--format={{.Id}}", self._spec["image"]])[0] == 0
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         """The command that runs the image, and the engine's own environment.
@@ -143,7 +147,7 @@ class Container:
         if self._out_of_memory:
             limit = self._spec["memory_bytes"]
             return {"reason": f"killed for memory: it reached the limit of {limit} bytes"}
-        refusal = container_engine.refusal(self._path(record.LOG), code)
+        refusal = _refusal(self._path(record.LOG), code)
         if refusal is None:
             return {}
         theirs, said = refusal
@@ -170,7 +174,7 @@ class Container:
                 return
 
     def _reclaim(self) -> None:
-        """Make the files of other users in the training directory this user's, which could not remove them."""
+        """Make files of other users in the training directory this user's, who could not remove them."""
         if os.geteuid() == 0 or not _holds_files_of_others(self._base):
             return
         if is_podman(self._engine):
@@ -258,3 +262,40 @@ def _holds_files_of_others(base: str) -> bool:
             except OSError:
                 continue
     return False
+
+
+_THEIRS = (
+    "image not known",
+    "no such image",
+    "unable to find image",
+    "no such object",
+    "pull access denied",
+    "manifest unknown",
+    "unknown flag",
+    "unknown shorthand flag",
+    "invalid reference format",
+    "invalid argument",
+    "not found",
+    "permission denied",
+    "operation not permitted",
+    "exec format error",
+    "is a directory",
+)
+"""What an engine says when trying again is of no use."""
+
+_REFUSALS = (125, 126, 127)
+"""Exit codes of `run` for the engine's own failure, a command that cannot run and one that is not found."""
+
+_PREFIXES = ("Error: ", "docker: ", "Unable to find image ")
+
+
+def _refusal(log: str, code: int) -> tuple[bool, str] | None:
+    """What an engine that did not start a container said last: whether the user can fix it, and the message.
+
+    None: the exit code is that of the program. log: the path of what both printed.
+    """
+    said = outcome.last_line(log, begins=_PREFIXES) if code in _REFUSALS else ""
+    if not said:
+        return None
+    theirs = code != _REFUSALS[0] or any(word in said.lower() for word in _THEIRS)
+    return theirs, said.removeprefix("docker: ").removeprefix("Error: ")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from hpt.errors import ExecutorError
-from hpt.executors.container_engine import NOTE, is_gone, removal
+from hpt.host.container_engine import NOTE, is_gone, removal
 from hpt.host.files import read_file
 
 _LARGEST_NOTE = 1 << 16
@@ -30,7 +30,11 @@ class ContainerRemoval:
             engine, name = content["engine"], content["name"]
         except (OSError, ValueError, KeyError, TypeError):
             return
-        if isinstance(name, str) and isinstance(engine, list) and all(isinstance(each, str) for each in engine):
+        if (
+            isinstance(name, str)
+            and isinstance(engine, list)
+            and all(isinstance(each, str) for each in engine)
+        ):
             self._command = [*engine, *removal(name)]
 
     def go_on(self) -> bool:

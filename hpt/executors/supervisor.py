@@ -24,6 +24,7 @@ from hpt.executors import (
     copies,
     environment,
     outcome,
+    own_paths,
     process,
     record,
 )
@@ -107,6 +108,7 @@ class Supervisor:
         self.code: os.stat_result | None = None
         self.drain: Drain | None = None  # carries what the program prints into the log
         self.container: Any = None  # in which the program runs, if it is an image
+        self.refused = ""  # why the program does not find its training directory at /opt/ml
         self.engine_variables: dict[str, str] = {}  # the environment of what starts it
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.fault = "its record spec.json is missing"
@@ -204,6 +206,10 @@ class Supervisor:
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
+        if self.refused and result["reason"] and not self.ending.begun:
+            result["reason"] += (
+                f"; /opt/ml, which it names, is not its training directory here: {self.refused}"
+            )
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
@@ -215,10 +221,25 @@ class Supervisor:
         """Start the program; returns its process id."""
         self.drain = Drain(self.log)
         try:
-            variables = self.variables if self.container is None else self.engine_variables
-            return launch.launch(command, variables, directory, self.drain.input)
+            if self.container is not None:
+                return launch.launch(command, self.engine_variables, directory, self.drain.input)
+            return self._launch_plain(command, directory, self.drain.input)
         finally:
             self.drain.close_input()
+
+    def _launch_plain(self, command: list[str], directory: str, output: int) -> int:
+        """Start a program that is no image, with the paths of a container where it needs them."""
+        binds = own_paths.binds(self.base, self.spec, command, os.environ.get(own_paths.VARIABLE, ""))
+        try:
+            return launch.launch(command, self.variables, directory, output, binds)
+        except launch.IsolationError as error:
+            if self.spec.get("checkpoints_at") is not None:
+                raise contract.ContractError(
+                    f"checkpoints cannot be seen at {self.spec['checkpoints_at']}: {error}; use a LocalPath below "
+                    "/opt/ml"
+                ) from None
+            self.refused = str(error)
+            return launch.launch(command, self.variables, directory, output)
 
     def _answer(self) -> int | None:
         """The program's wait status where it is known though its process goes on."""
@@ -248,8 +269,8 @@ class Supervisor:
             snapshot=spec.get("snapshot"),
         )
         self.code = os.stat(directory)
-        if spec.get("image") is not None:
-            return self._container_command(), directory
+        if spec.get("image") is not None and (found := self._container_command()):
+            return found, directory
         command = list(spec["command"])
         if spec["in_code"]:
             command[-1] = os.path.join(directory, command[-1])
@@ -261,11 +282,15 @@ class Supervisor:
         return command, directory
 
     def _container_command(self) -> list[str]:
+        """The command that runs the image; empty where the program runs here, as this host has no such image."""
         from hpt.executors.container import Container  # programs of this host do without
 
-        self.container = Container(self.directory, self.base, self.spec, self.token)
-        command, self.engine_variables = self.container.command()
-        return command
+        container = Container(self.directory, self.base, self.spec, self.token)
+        if self.spec.get("image_if_present") and not container.has_image():
+            return []
+        self.container = container
+        command, self.engine_variables = container.command()
+        return list(command)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""

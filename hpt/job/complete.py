@@ -19,6 +19,7 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
+from hpt.job.isolation import read_containers
 from hpt.job.naming import Naming, field_naming
 from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
 from hpt.job.rules import EXTENDED_RULES, Rule, check
@@ -152,6 +153,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        containers=draft.containers or read_containers(draft.environment),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.isolation import Containers, parse_containers
 from hpt.job.program_kind import TrainingProgram, program_of
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
@@ -136,10 +137,11 @@ class TrainingJobDefinition:
     image; `program` says what it is. hyperparameters: the static ones, strings. output_path: a local
     directory or `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the
     model where it was written. max_runtime_seconds: of training, over all attempts of a training job.
-    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity that can be
-    withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
-    to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
-    created; None for a program that is no file of the user's, and in jobs of earlier versions.
+    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
+    that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
+    from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
+    when the job was created; None for a program that is no file of the user's, and in jobs of earlier
+    versions. containers: which images run in containers, a word of `Containers`.
     """
 
     training_image: str
@@ -161,6 +163,7 @@ class TrainingJobDefinition:
     spot: bool = False
     max_wait_seconds: float | None = None
     snapshot: str | None = field(default=None, compare=False)
+    containers: str = Containers.AUTO
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)
@@ -189,6 +192,7 @@ class TrainingJobDefinition:
             raise InputError(
                 f"grace_seconds {self.grace_seconds!r} is not a number of at least 0; give seconds"
             )
+        object.__setattr__(self, "containers", str(parse_containers(self.containers)))
         check_count("instance_count", self.instance_count)
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)

@@ -99,6 +99,7 @@ class DraftDefinition:
     grace_seconds: float | None = None
     instance_type: str = "local"
     instance_count: int = 1
+    containers: str | None = None
 
     @property
     def algorithm(self) -> BuiltInAlgorithm | None:
@@ -252,4 +253,5 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         grace_seconds=definition.grace_seconds,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
+        containers=definition.containers,
     )

@@ -74,6 +74,8 @@ RULES: tuple[Rule, ...] = (
     Rule("uri", parts.uris),
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),
+    Rule("containers", parts.containers),
+    Rule("checkpoints", parts.checkpoints),
     Rule("time", parts.training_time),
     Rule("V31", search.over_quota, LIMIT_EXCEEDED),
     Rule("unsupported", parts.unsupported),

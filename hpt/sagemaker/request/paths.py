@@ -40,6 +40,7 @@ _DEFINITION = {
     "compression": "InputDataConfig[{}].CompressionType",
     "output_path": "OutputDataConfig.S3OutputPath",
     "checkpoint_uri": "CheckpointConfig.S3Uri",
+    "checkpoint_local_path": "CheckpointConfig.LocalPath",
     "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",
     "max_wait_seconds": "StoppingCondition.MaxWaitTimeInSeconds",
 }

@@ -85,6 +85,8 @@ RULES: tuple[Rule, ...] = (
     every("uri"),
     every("required"),
     every("grace"),
+    every("containers"),
+    every("checkpoints"),
     every("time"),
     Rule("tags", parts.repeated_tags),
     every("V31"),

@@ -9,8 +9,6 @@ import os
 import shlex
 import shutil
 
-from hpt.executors.outcome import last_line
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,29 +27,6 @@ LABEL = "hpt.attempt"
 
 NOTE = "container.json"
 """The file in an attempt's directory that says that it may have a container."""
-
-_THEIRS = (
-    "image not known",
-    "no such image",
-    "unable to find image",
-    "no such object",
-    "pull access denied",
-    "manifest unknown",
-    "unknown flag",
-    "unknown shorthand flag",
-    "invalid reference format",
-    "invalid argument",
-    "not found",
-    "permission denied",
-    "exec format error",
-    "is a directory",
-)
-"""What an engine says when trying again is of no use."""
-
-_REFUSALS = (125, 126, 127)
-"""Exit codes of `run` for the engine's own failure, a command that cannot run and one that is not found."""
-
-_PREFIXES = ("Error: ", "docker: ", "Unable to find image ")
 
 
 class EngineError(Exception):
@@ -149,15 +124,76 @@ def is_gone(said: str) -> bool:
     return "no such container" in said.lower() or "no container with name" in said.lower()
 
 
-def refusal(log: str, code: int) -> tuple[bool, str] | None:
-    """What an engine that did not start a container said last: whether the user can fix it, and the message.
+def cannot_run(image: str, variables: Mapping[str, str]) -> tuple[str, dict[str, str]] | None:
+    """Why an image cannot run here, with the fix and facts about it; None if it can. Nothing is fetched.
 
-    None: the exit code is that of the program. log: the path of what both printed.
+    The fact `pull` is the command that fetches a missing image. Podman also makes a container of the image,
+    without starting it, and removes it: that shows whether the engine can run anything here.
     """
-    if code not in _REFUSALS:
+    try:
+        engine, more = find(variables), options(variables)
+    except EngineError as error:
+        return str(error), {}
+    if not any(word.startswith("--pull") for word in more):
+        code, said = _ask([*engine, "image", "inspect", "--format={{.Id}}", image], variables)
+        if code != 0 and any(word in said.lower() for word in _MISSING):
+            pull = shlex.join([os.path.basename(engine[0]), *engine[1:], "pull", image])
+            return f"{os.path.basename(engine[0])} has no such image here; pull it, or correct the name", {
+                "pull": pull
+            }
+        if code != 0:
+            return f"{shlex.join(engine)} does not work: {_last(said)}; {_FIX}", {}
+    return _probe(engine, more, image, variables) if is_podman(engine) else None
+
+
+_MISSING = ("image not known", "no such image", "no such object", "failed to find image")
+
+_FIX = f"correct its installation, {ENGINE_VARIABLE} or {OPTIONS_VARIABLE}"
+
+
+def _probe(
+    engine: Sequence[str], more: Sequence[str], image: str, variables: Mapping[str, str]
+) -> tuple[str, dict[str, str]] | None:
+    name = f"hpt-check-{os.urandom(8).hex()}"
+    try:
+        code, said = _ask(
+            [*engine, "create", f"--name={name}", "--pull=never", *more, image, "train"], variables
+        )
+        if code == 0:
+            code, said = _ask([*engine, "init", name], variables)
+    finally:
+        _ask([*engine, *removal(name)], variables)
+    if code == 0 or "executable file" in said:  # which training jobs report
         return None
-    said = last_line(log, begins=_PREFIXES)
-    if not said:
-        return None
-    theirs = code != _REFUSALS[0] or any(word in said.lower() for word in _THEIRS)
-    return theirs, said.removeprefix("docker: ").removeprefix("Error: ")
+    return f"{shlex.join(engine)} cannot start a container here: {_last(said)}; {_FIX}", {}
+
+
+def _ask(command: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
+    """The exit code of an engine's command, and what it printed."""
+    import subprocess  # supervisors do without
+
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(variables),
+            timeout=_PATIENCE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"it did not answer within {_PATIENCE:g} s"
+    except OSError as error:
+        return 1, str(error.strerror)
+    return done.returncode, done.stdout
+
+
+_PATIENCE = 30.0
+
+
+def _last(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1].removeprefix("Error: ")[:300] if lines else "it says nothing"

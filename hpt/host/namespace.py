@@ -3,8 +3,8 @@ written into it, such as `/opt/ml` (behaviour 16.2). Linux.
 
 The process unshares its mount namespace, and its user namespace where it may not do that alone: its user and
 group stay what they are, others show as `nobody`. Nothing of it is seen by any other process, and it is gone
-with the last process in it. A path that does not exist is made visible without making it: its nearest folder is
-covered by an empty one in memory, with the entries of the folder bound back into it.
+with the last process in it. A path that does not exist and may not be made is made visible alone: its nearest
+folder is covered by an empty one in memory, with the entries of the folder bound back into it.
 
 Standard library only: the child between fork and exec runs this. As a program, it tries the pairs of paths
 that follow it and says on standard output why they cannot be bound.
@@ -37,8 +37,10 @@ class NamespaceError(Exception):
     """The paths cannot be bound; the message says which of them and why."""
 
 
-def enter(binds: Iterable[Bind]) -> None:
+def enter(binds: Iterable[Bind], *, make: bool = True) -> None:
     """Move this process, which must have one thread, into a namespace where each path leads to its directory.
+
+    make: False: a folder that would be made is not, and nothing is bound there.
 
     Raises:
         NamespaceError: the kernel forbids it, or a path cannot be had.
@@ -47,8 +49,7 @@ def enter(binds: Iterable[Bind]) -> None:
     _mount("", "/", "", _MS_SLAVE | _MS_REC)  # later mounts of the host are seen here, ours not there
     sources = [(_opened(directory), path) for directory, path in binds]  # before any of them may be covered
     for source, path in sources:
-        _make_visible(path)
-        _mount(f"/proc/self/fd/{source}", path, "", _MS_BIND | _MS_REC)
+        _mount(f"/proc/self/fd/{source}", _visible(path, make=make), "", _MS_BIND | _MS_REC)
         os.close(source)
 
 
@@ -85,42 +86,49 @@ def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -
     words = [os.fsencode(word) for word in (source, target, kind, options)]
     if library.mount(words[0], words[1], words[2] or None, ctypes.c_ulong(flags), words[3] or None) != 0:
         number = ctypes.get_errno()
-        what = "the system does not allow mounts" if number in (errno.EPERM, errno.EACCES) else "a mount failed"
+        what = (
+            "the system does not allow mounts" if number in (errno.EPERM, errno.EACCES) else "a mount failed"
+        )
         raise NamespaceError(f"{what} at {target} ({os.strerror(number)})")
 
 
-def _make_visible(path: str) -> None:
-    """Have a folder at the path in this namespace, without making one on the host's disk."""
+def _visible(path: str, *, make: bool) -> str:
+    """Have a folder at the path. One is made where this user may do that, as the program itself would; /opt,
+    the system's own, and folders of other users stay as they are on the disk.
+    """
     if os.path.isdir(path):
-        return
+        return path
     if os.path.lexists(path):
-        raise NamespaceError(f"{path} is a file")
+        raise NamespaceError(f"{path} is no folder")
     above = os.path.dirname(path)
     while not os.path.lexists(above):
         above = os.path.dirname(above)
     try:
-        if not _is_in_memory_of_ours(above):
-            _cover(above)
+        if above == SYSTEM_FOLDER or not os.access(above, os.W_OK | os.X_OK):
+            if above not in _covered:
+                _cover(above)
+        elif not make:
+            return above
         os.makedirs(path)
+        return path
     except OSError as error:
         raise NamespaceError(f"{path} cannot be had: {error.strerror}") from None
 
 
-def _is_in_memory_of_ours(folder: str) -> bool:
-    """Whether an earlier path had the folder covered."""
-    return folder in _covered
-
+SYSTEM_FOLDER = "/opt"
 
 _covered: set[str] = set()
-"""The folders that this process, which is a program's own, covered."""
+"""The folders that this process, which is to become a program, covered."""
 
 
 def _cover(folder: str) -> None:
     if folder == "/":
-        raise NamespaceError("the root folder cannot be covered; make the folder there once")
+        raise NamespaceError("this user may not make a folder in the root folder; have it made there once")
     entries = os.listdir(folder)
     if len(entries) > _MOST_ENTRIES:
-        raise NamespaceError(f"{folder} has {len(entries)} entries, too many to cover it; make the folder there once")
+        raise NamespaceError(
+            f"{folder} has {len(entries)} entries, too many to cover it; have the folder made there once"
+        )
     os.chdir(folder)  # the folder itself, whatever is mounted on it
     mode = stat.S_IMODE(os.stat(folder).st_mode)
     _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode={mode | 0o700:o}")
@@ -138,9 +146,25 @@ def _cover(folder: str) -> None:
     _covered.add(folder)
 
 
+def cannot_bind(path: str) -> str | None:
+    """Why no directory can be bound at a path here; None if one can. Tried in a process of its own."""
+    import subprocess  # supervisors do without
+
+    command = [sys.executable, "-I", "-S", __file__, "/", path]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"no process could try it ({error})"
+    said = (tried.stdout or tried.stderr).strip().splitlines()
+    return said[-1] if said else None
+
+
+_PATIENCE = 20.0
+
+
 def main(words: Sequence[str]) -> None:
     try:
-        enter(zip(words[::2], words[1::2], strict=True))
+        enter(zip(words[::2], words[1::2], strict=True), make=False)
     except NamespaceError as error:
         print(error)
 
