@@ -32,6 +32,8 @@ LINKS = "input/.links"
 
 _SOURCE = "sagemaker_submit_directory"
 
+_MOST_FILE_MOUNTS = 64
+
 _PATIENCE = 30.0  # seconds for the engine to remove a container
 _SETTLE = 5.0  # seconds for what the engine left running to end by itself
 
@@ -82,6 +84,7 @@ class Container:
         """
         spec, engine = self._spec, self._engine
         self._write_configuration()
+        _open_to_all(self._base)
         mounts = [(self._base, contract.CONTAINER_BASE, True), *mounts_of_links(self._base)]
         mounts += self._checkpoints()
         words = [*engine, "run", f"--name={self.name}", "--pull=never"]
@@ -216,17 +219,19 @@ def program_variables(spec: Mapping[str, Any], token: str) -> dict[str, str]:
 def mounts_of_links(base: str) -> list[tuple[str, str, bool]]:
     """The links of the training directory that lead out of it, as mounts (path, path inside, read-write).
 
-    A link to a folder becomes an empty folder, the mount's place. A link to a file leads into the mount of
-    the folder where the file lies: one for each such folder, as there may be thousands of files.
+    A link to a folder becomes an empty folder, and one to a file an empty file: the mount's place. Where
+    there are many links to files, they lead into mounts of the folders where the files lie.
     """
     mounts: list[tuple[str, str, bool]] = []
     parents: dict[str, str] = {}
-    for link in list(_links_out(base)):
+    links = list(_links_out(base))
+    for link in links:
         target = os.path.realpath(link)
         inside = os.path.join(contract.CONTAINER_BASE, os.path.relpath(link, base))
         os.unlink(link)
-        if os.path.isdir(target):
-            os.mkdir(link)
+        folder = os.path.isdir(target)
+        if folder or len(links) <= _MOST_FILE_MOUNTS:
+            os.mkdir(link) if folder else os.close(os.open(link, os.O_CREAT | os.O_WRONLY, 0o644))
             mounts.append((target, inside, False))
             continue
         parent, name = os.path.split(target)
@@ -250,6 +255,21 @@ def _links_out(base: str) -> Iterator[str]:
                     target = os.path.realpath(path)
                     if not target.startswith(within) and os.path.exists(target):
                         yield path
+
+
+def _open_to_all(base: str) -> None:
+    """Let the program work in the training directory whoever it runs as in the container: images may name a
+    user. Other users of this host do not get as far as there.
+    """
+    for name in (".", "model", "output", "output/data", "output/intermediate", "code", "checkpoints"):
+        path = os.path.join(base, name)
+        if os.path.isdir(path) and not os.path.islink(path) and os.stat(path).st_uid == os.geteuid():
+            os.chmod(path, 0o777)
+    for place, _, files in os.walk(os.path.join(base, "input")):
+        os.chmod(place, 0o755)
+        for path in (os.path.join(place, name) for name in files):
+            if not os.path.islink(path):
+                os.chmod(path, os.stat(path).st_mode | 0o444)
 
 
 def _holds_files_of_others(base: str) -> bool:

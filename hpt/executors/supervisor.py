@@ -235,8 +235,8 @@ class Supervisor:
         except launch.IsolationError as error:
             if self.spec.get("checkpoints_at") is not None:
                 raise contract.ContractError(
-                    f"checkpoints cannot be seen at {self.spec['checkpoints_at']}: {error}; use a LocalPath below "
-                    "/opt/ml"
+                    f"checkpoints cannot be seen at {self.spec['checkpoints_at']}: {error}; use a LocalPath "
+                    "below /opt/ml"
                 ) from None
             self.refused = str(error)
             return launch.launch(command, self.variables, directory, output)
@@ -282,7 +282,7 @@ class Supervisor:
         return command, directory
 
     def _container_command(self) -> list[str]:
-        """The command that runs the image; empty where the program runs here, as this host has no such image."""
+        """The command that runs the image; empty where this host has no such image and needs none."""
         from hpt.executors.container import Container  # programs of this host do without
 
         container = Container(self.directory, self.base, self.spec, self.token)
