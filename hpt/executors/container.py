@@ -33,6 +33,7 @@ LINKS = "input/.links"
 _SOURCE = "sagemaker_submit_directory"
 
 _MOST_FILE_MOUNTS = 64
+_MOST_REMOVALS = 5
 
 _PATIENCE = 30.0  # seconds for the engine to remove a container
 _SETTLE = 5.0  # seconds for what the engine left running to end by itself
@@ -72,6 +73,7 @@ class Container:
         self._limited = spec.get("memory_bytes") is not None
         self._started = False
         self._out_of_memory = False
+        self._ended_well = False  # so that the engine removes it by itself
 
     def has_image(self) -> bool:
         return self._ask(["image", "inspect", "--format={{.Id}}", self._spec["image"]])[0] == 0
@@ -137,12 +139,17 @@ class Container:
             return []
         return [(contract.checkpoint_store(self._base, self._spec), local, True)]
 
-    def note_end(self, status: int) -> None:
-        """Ask the engine what only it knows, while the container is still there."""
-        if self._limited and os.waitstatus_to_exitcode(status) == 128 + signal.SIGKILL:
+    def note_end(self, status: int, *, asked: bool) -> None:
+        """Ask the engine what only it knows, while the container is still there.
+
+        asked: the end was asked for, which the engine may have taken for its own.
+        """
+        code = os.waitstatus_to_exitcode(status)
+        self._ended_well = not asked and not self._limited and 0 <= code < _REFUSALS[0]
+        if self._limited and code == 128 + signal.SIGKILL:
             form = "--format={{.State.OOMKilled}}"
-            code, said = self._ask(["inspect", "--type=container", form, self.name])
-            self._out_of_memory = code == 0 and said.strip() == "true"
+            answer, said = self._ask(["inspect", "--type=container", form, self.name])
+            self._out_of_memory = answer == 0 and said.strip() == "true"
 
     def outcome(self, status: int) -> dict[str, Any]:
         """How the attempt ended where that was not the program's own doing; empty where it was."""
@@ -162,10 +169,13 @@ class Container:
         if not self._started:
             return
         self._started = False
-        status, said = self._ask(container_engine.removal(self.name))
-        if status == 0 or container_engine.is_gone(said):
-            os.unlink(self._path(NOTE))
-        self._settle()
+        for number in range(_MOST_REMOVALS):  # one may meet the engine's own removal, which then is cut short
+            if number or not self._ended_well:
+                self._ask(container_engine.removal(self.name))
+            self._settle()
+            if container_engine.is_gone(*self._ask(container_engine.look(self.name))):
+                os.unlink(self._path(NOTE))
+                break
         self._reclaim()
 
     def _settle(self) -> None:

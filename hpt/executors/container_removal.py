@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 from hpt.errors import ExecutorError
-from hpt.host.container_engine import NOTE, is_gone, removal
+from hpt.host.container_engine import NOTE, is_gone, look, removal
 from hpt.host.files import read_file
 
 _LARGEST_NOTE = 1 << 16
+_MOST_REMOVALS = 5
 _PATIENCE = 60.0
 
 
@@ -21,7 +22,7 @@ class ContainerRemoval:
     def __init__(self, directory: str) -> None:
         """directory: the attempt's own. A note that cannot be read names no container."""
         self._note = Path(directory, NOTE)
-        self._command: list[str] = []
+        self._commands: list[list[str]] = []  # that are still to be run, in this order
         self._process: subprocess.Popen[str] | None = None
         self.failure = ""
         """Why it could not be removed."""
@@ -35,37 +36,44 @@ class ContainerRemoval:
             and isinstance(engine, list)
             and all(isinstance(each, str) for each in engine)
         ):
-            self._command = [*engine, *removal(name)]
+            self._commands = [[*engine, *removal(name)], [*engine, *look(name)]] * _MOST_REMOVALS
 
     def go_on(self) -> bool:
         """Start the removal, or look at it; returns whether there is anything to wait for."""
-        if not self._command:
+        if not self._commands:
             return False
         if self._process is None:
-            try:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                    text=True,
-                    errors="replace",
-                )
-            except OSError as error:
-                return self._end(f"{self._command[0]}: {error.strerror}")
+            return self._begin()
         if self._process.poll() is None:
             return True
-        assert self._process.stderr is not None
-        with self._process.stderr as printed:
+        assert self._process.stdout is not None
+        with self._process.stdout as printed:
             said = printed.read(4096).strip()
-        if self._process.returncode == 0 or is_gone(said):
+        code, looked = self._process.returncode, len(self._commands) % 2 == 1
+        self._process = None
+        if looked and is_gone(code, said):
             self._note.unlink(missing_ok=True)
             return self._end("")
-        return self._end(said.splitlines()[-1] if said else f"exit code {self._process.returncode}")
+        self._commands.pop(0)
+        return bool(self._commands) or self._end(said.splitlines()[-1] if said else f"exit code {code}")
+
+    def _begin(self) -> bool:
+        try:
+            self._process = subprocess.Popen(
+                self._commands[0],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            return self._end(f"{self._commands[0][0]}: {error.strerror}")
+        return True
 
     def _end(self, failure: str) -> bool:
-        self._command, self.failure = [], failure
+        self._commands, self.failure = [], failure
         return False
 
 

@@ -193,7 +193,7 @@ class Supervisor:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
         if self.container is not None:
-            self.container.note_end(status)
+            self.container.note_end(status, asked=self.ending.begun)
         left = self._end_descendants()
         if self.drain is not None:
             self.drain.finish()

@@ -119,9 +119,14 @@ def removal(name: str) -> list[str]:
     return ["rm", "--force", "--volumes", name]
 
 
-def is_gone(said: str) -> bool:
-    """Whether an engine's answer says that there is no such container."""
-    return "no such container" in said.lower() or "no container with name" in said.lower()
+def look(name: str) -> list[str]:
+    """The words by which an engine says whether there is a container."""
+    return ["container", "inspect", "--format={{.Id}}", name]
+
+
+def is_gone(code: int, said: str) -> bool:
+    """Whether the answer to `look` says that there is none."""
+    return code != 0 and ("no such container" in said.lower() or "no container with name" in said.lower())
 
 
 def cannot_run(image: str, variables: Mapping[str, str]) -> tuple[str, dict[str, str]] | None:
