@@ -146,7 +146,7 @@ class Container:
         """
         code = os.waitstatus_to_exitcode(status)
         self._ended_well = not asked and not self._limited and 0 <= code < _REFUSALS[0]
-        if self._limited and code == 128 + signal.SIGKILL:
+        if self._limited and code == _KILLED:
             form = "--format={{.State.OOMKilled}}"
             answer, said = self._ask(["inspect", "--type=container", form, self.name])
             self._out_of_memory = answer == 0 and said.strip() == "true"
@@ -154,9 +154,9 @@ class Container:
     def outcome(self, status: int) -> dict[str, Any]:
         """How the attempt ended where that was not the program's own doing; empty where it was."""
         code = os.waitstatus_to_exitcode(status)
-        if self._out_of_memory:
-            limit = self._spec["memory_bytes"]
-            return {"reason": f"killed for memory: it reached the limit of {limit} bytes"}
+        if self._limited and code == _KILLED:
+            sure = "killed for memory" if self._out_of_memory else "killed (SIGKILL), most likely for memory"
+            return {"reason": f"{sure}: its limit is {self._spec['memory_bytes']} bytes"}
         refusal = _refusal(self._path(record.LOG), code)
         if refusal is None:
             return {}
@@ -171,9 +171,9 @@ class Container:
         self._started = False
         for number in range(_MOST_REMOVALS):  # one may meet the engine's own removal, which then is cut short
             if number or not self._ended_well:
-                self._ask(container_engine.removal(self.name))
+                self._run(container_engine.removal(self._engine, self.name))
             self._settle()
-            if container_engine.is_gone(*self._ask(container_engine.look(self.name))):
+            if container_engine.is_gone(*self._run(container_engine.look(self._engine, self.name))):
                 os.unlink(self._path(NOTE))
                 break
         self._reclaim()
@@ -200,10 +200,13 @@ class Container:
             self._ask(words)
 
     def _ask(self, words: list[str]) -> tuple[int, str]:
-        """Run the engine; returns its exit code and what it printed. It is killed when it takes too long."""
+        return self._run([*self._engine, *words])
+
+    def _run(self, command: list[str]) -> tuple[int, str]:
+        """The exit code of the engine, and what it printed. It is killed when it takes too long."""
         printed = os.memfd_create("engine")
         try:
-            pid = child.launch([*self._engine, *words], self._host, self._directory, printed)
+            pid = child.launch(command, self._host, self._directory, printed)
             give_up = time.monotonic() + _PATIENCE
             while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0:
                 if time.monotonic() > give_up:
@@ -312,6 +315,9 @@ _THEIRS = (
     "is a directory",
 )
 """What an engine says when trying again is of no use."""
+
+_KILLED = 128 + signal.SIGKILL
+"""Exit code of `run` for a program that was killed."""
 
 _REFUSALS = (125, 126, 127)
 """Exit codes of `run` for the engine's own failure, a command that cannot run and one that is not found."""

@@ -36,7 +36,7 @@ class ContainerRemoval:
             and isinstance(engine, list)
             and all(isinstance(each, str) for each in engine)
         ):
-            self._commands = [[*engine, *removal(name)], [*engine, *look(name)]] * _MOST_REMOVALS
+            self._commands = [removal(engine, name), look(engine, name)] * _MOST_REMOVALS
 
     def go_on(self) -> bool:
         """Start the removal, or look at it; returns whether there is anything to wait for."""

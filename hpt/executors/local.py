@@ -23,6 +23,7 @@ from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
 from hpt.job.config import TrainingJobDefinition
 from hpt.job.isolation import elsewhere, finds_paths, runs_as_image
+from hpt.job.program_kind import program_of
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -216,7 +217,8 @@ def specification(submission: Submission) -> dict[str, Any]:
     """What a supervisor needs to know wherever it runs, as JSON data; the same for the same submission."""
     definition = submission.definition
     refusal = ""
-    kind, image = definition.program.kind, definition.training_image
+    image = definition.training_image
+    kind = program_of(image, submission.hyperparameters).kind
     as_image = runs_as_image(kind, image, definition.containers)
     try:
         program = Program(()) if as_image else resolve(image, submission.hyperparameters)

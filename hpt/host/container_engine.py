@@ -114,14 +114,15 @@ def _gpu_options(engine: Sequence[str], gpus: Sequence[Any] | None) -> list[str]
     return ["--gpus=all" if gpus is None else f'--gpus="device={",".join(map(str, gpus))}"']
 
 
-def removal(name: str) -> list[str]:
-    """The words by which an engine kills and removes a container."""
-    return ["rm", "--force", "--volumes", name]
+def removal(engine: Sequence[str], name: str) -> list[str]:
+    """The command by which an engine kills and removes a container."""
+    at_once = ["--time=0"] if is_podman(engine) else []  # Docker's gives no time anyway
+    return [*engine, "rm", "--force", "--volumes", *at_once, name]
 
 
-def look(name: str) -> list[str]:
-    """The words by which an engine says whether there is a container."""
-    return ["container", "inspect", "--format={{.Id}}", name]
+def look(engine: Sequence[str], name: str) -> list[str]:
+    """The command by which an engine says whether there is a container."""
+    return [*engine, "container", "inspect", "--format={{.Id}}", name]
 
 
 def is_gone(code: int, said: str) -> bool:
@@ -167,7 +168,7 @@ def _probe(
         if code == 0:
             code, said = _ask([*engine, "init", name], variables)
     finally:
-        _ask([*engine, *removal(name)], variables)
+        _ask(removal(engine, name), variables)
     if code == 0 or "executable file" in said:  # which training jobs report
         return None
     return f"{shlex.join(engine)} cannot start a container here: {_last(said)}; {_FIX}", {}

@@ -1,7 +1,7 @@
 """Real containers for tests: Podman with a storage of its own, and an image around the static BusyBox.
 
-The image's `train` runs the shell script in `PROGRAM`, a variable of the definition's environment. Where Podman
-cannot run containers, the tests that ask for it are skipped with the reason, and a warning says so once.
+The image's `train` runs the shell script in `PROGRAM`, a variable of the definition's environment. Where
+Podman cannot run containers, the tests that ask for it are skipped with the reason, which a warning repeats.
 """
 
 from __future__ import annotations
