@@ -72,6 +72,7 @@ class Container:
         self._host = dict(os.environ) | {process.ATTEMPT_VARIABLE: token}
         self._limited = spec.get("memory_bytes") is not None
         self._started = False
+        self._watcher, self._watched = -1, -1
         self._out_of_memory = False
         self._ended_well = False  # so that the engine removes it by itself
 
@@ -108,10 +109,40 @@ class Container:
         words += [spec["image"], "train"]
         record.write_json(self._path(NOTE), {"engine": engine, "name": self.name}, durable=True)
         self._started = True
+        self._watch()
         return words, self._host | {name: variables[name] for name in named}
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
+
+    def _watch(self) -> None:
+        """Have the container removed should this process die: no signal of the kernel's reaches it then. What
+        it trains after that would be in its checkpoints, but not in the log.
+        """
+        reading, self._watched = os.pipe()
+        script = 'read -r line || exec "$@"'  # only the end of the pipe ends it without a line
+        self._watcher = os.posix_spawn(
+            "/bin/sh",
+            ["/bin/sh", "-c", script, "sh", *container_engine.removal(self._engine, self.name)],
+            self._host,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, reading, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGPIPE, signal.SIGCHLD),
+        )
+        os.close(reading)
+
+    def _end_watch(self) -> None:
+        try:
+            os.write(self._watched, b"\n")
+            os.waitpid(self._watcher, 0)
+        except OSError:
+            pass  # somebody killed it
+        os.close(self._watched)
 
     def _write_configuration(self) -> None:
         """Name the places of files as the program finds them."""
@@ -169,6 +200,7 @@ class Container:
         if not self._started:
             return
         self._started = False
+        self._end_watch()
         for number in range(_MOST_REMOVALS):  # one may meet the engine's own removal, which then is cut short
             if number or not self._ended_well:
                 self._run(container_engine.removal(self._engine, self.name))

@@ -208,9 +208,7 @@ class Supervisor:
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
         if self.refused and result["reason"] and not self.ending.begun:
-            result["reason"] += (
-                f"; /opt/ml, which it names, is not its training directory here: {self.refused}"
-            )
+            result["reason"] += f"; its training directory is not at /opt/ml: {self.refused}"
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result

@@ -106,7 +106,7 @@ def _visible(path: str, *, make: bool) -> str:
     try:
         if above == SYSTEM_FOLDER or not os.access(above, os.W_OK | os.X_OK):
             if above not in _covered:
-                _cover(above)
+                _cover(above, path)
         elif not make:
             return above
         os.makedirs(path)
@@ -121,13 +121,15 @@ _covered: set[str] = set()
 """The folders that this process, which is to become a program, covered."""
 
 
-def _cover(folder: str) -> None:
+def _cover(folder: str, path: str) -> None:
+    """Put a folder in memory, which holds all that the folder holds, over it. path: for whose sake."""
     if folder == "/":
-        raise NamespaceError("this user may not make a folder in the root folder; have it made there once")
+        raise NamespaceError(f"{path} is not there, and this user may not make it; have it made once")
     entries = os.listdir(folder)
     if len(entries) > _MOST_ENTRIES:
         raise NamespaceError(
-            f"{folder} has {len(entries)} entries, too many to cover it; have the folder made there once"
+            f"{path} is not there, and {folder} has {len(entries)} entries, too many to show it; have it "
+            "made once"
         )
     os.chdir(folder)  # the folder itself, whatever is mounted on it
     mode = stat.S_IMODE(os.stat(folder).st_mode)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hpt.executors import match
@@ -220,12 +221,30 @@ def test_nothing_is_left_when_the_supervisor_is_killed(engine: Podman, workshop:
     assert not (workshop.attempt(begun) / "container.json").exists()
 
 
+def test_a_container_ends_with_its_supervisor_though_no_tuner_looks(
+    engine: Podman, workshop: Workshop
+) -> None:
+    begun = start(workshop, "echo ready; trap '' TERM; sleep 1000 & wait; sleep 1000")
+    workshop.says(begun, b"ready", within=60)
+    os.kill(json.loads((workshop.attempt(begun) / "started.json").read_text())["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while engine.containers():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    ended = workshop.finish(begun, within=60)
+    assert ended.exit is not None
+    assert ended.exit.outcome == "Lost"
+
+
 def test_the_next_tuner_removes_the_container_of_a_whole_tree_that_was_killed(
     engine: Podman, workshop: Workshop
 ) -> None:
     begun = start(workshop, "echo ready; sleep 1000")
     workshop.says(begun, b"ready", within=60)
-    os.kill(json.loads((workshop.attempt(begun) / "started.json").read_text())["pid"], signal.SIGKILL)
+    supervisor = psutil.Process(json.loads((workshop.attempt(begun) / "started.json").read_text())["pid"])
+    [watcher] = [child for child in supervisor.children() if child.name() == "sh"]
+    for each in (watcher, supervisor):
+        each.kill()
     time.sleep(0.5)
     assert len(engine.containers()) == 1  # nobody has looked
     begun.executor.close()
