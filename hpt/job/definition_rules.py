@@ -14,7 +14,7 @@ from hpt.job.naming import Naming, Place
 from hpt.job.program_kind import PROGRAM_KEY, SOURCE_KEY, ProgramKind
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
-from hpt.job.uris import resolve_uri
+from hpt.job.uris import is_image, resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
 
@@ -33,7 +33,7 @@ def image(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         given, kind = definition.training_image, definition.program.kind
         module = kind in (ProgramKind.FUNCTION, ProgramKind.MODULE) and not draft.modules
-        if given and module:
+        if given and (module or (kind is ProgramKind.IMAGE and ("://" in given or not is_image(given)))):
             yield Broken(
                 Place("training_image", number),
                 f"{given!r} is not an image that runs here; {programs(draft)}",
