@@ -10,6 +10,7 @@ from hpt.cli import snapshots
 from hpt.cli.json_output import print_json
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
+from hpt.running.isolation import isolation
 from hpt.running.progress import duration, number
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.stopping.median import ALL
@@ -88,6 +89,7 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
         if config.definitions:
             yield "definition", str(definition.name)
         yield "program", definition.training_image
+        yield from isolation(definition, root)
         yield from snapshots.labelled("snapshot", snapshots.planned(definition, root))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)
