@@ -12,6 +12,7 @@ from hpt.executors import instances_told
 from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
 from hpt.running.choices import choices, choices_document
+from hpt.running.isolation import isolation
 from hpt.running.progress import duration, number
 from hpt.running.resources import described
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
@@ -101,6 +102,7 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
             yield "definition", str(definition.name)
         manifest = snapshots.look(definition, root)
         yield from choices(definition, root, manifest)
+        yield from isolation(definition, root)
         yield from snapshots.labelled("snapshot", snapshots.planned(definition, root, manifest))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)

@@ -221,6 +221,7 @@ def _read_job(options: Namespace) -> JobRequest:
         warm_start=warm_start,
         autotune=options.keep_static if options.autotune else None,
         resources=_resources(options),
+        containers=options.containers,
     )
     return read_request(
         request,

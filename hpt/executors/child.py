@@ -9,7 +9,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -30,6 +30,10 @@ class LaunchError(Exception):
         self.ours = ours
 
 
+class IsolationError(Exception):
+    """The program could not be given its own view of the file system; the message says why."""
+
+
 def _prctl(option: int, value: int) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
@@ -48,7 +52,7 @@ def launch(
     output: int,
     *,
     limit: Callable[[], object] | None = None,
-    enter: Callable[[], object] | None = None,
+    binds: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
@@ -64,8 +68,8 @@ def launch(
         An open file, or the end of a pipe, that receives standard output and standard error.
     limit
         Called in the new process first, to set its limits; it may raise OSError.
-    enter
-        Called then; an OSError of it is one of the launch.
+    binds
+        Directories and files, and the paths at which the command alone finds them.
 
     Returns
     -------
@@ -76,6 +80,8 @@ def launch(
     ------
     LaunchError
         It cannot be run.
+    IsolationError
+        The system does not allow the binds.
     """
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -86,12 +92,14 @@ def launch(
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing, limit, enter)
+        _become(command, environment, directory, output, parent, writing, limit, binds)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
     if code:
         os.waitpid(pid, 0)
+        if not code.isdigit():
+            raise IsolationError(code.decode(errors="replace"))
         number = int(code)
         if number >= _UNLIMITED:
             reason = os.strerror(number - _UNLIMITED)
@@ -109,7 +117,7 @@ def _become(
     parent: int,
     writing: int,
     limit: Callable[[], object] | None,
-    enter: Callable[[], object] | None,
+    binds: Sequence[tuple[str, str]],
 ) -> None:
     """The child's side, between fork and exec."""
     try:
@@ -120,8 +128,11 @@ def _become(
             except OSError as error:
                 os.write(writing, str(_UNLIMITED + (error.errno or 0)).encode())
                 os._exit(127)
-        if enter is not None:
-            enter()  # before the next line: a change of credentials would undo that
+        if binds and (
+            refusal := _isolate(binds)
+        ):  # before the next line: a change of credentials undoes that
+            os.write(writing, refusal.encode(errors="replace"))
+            os._exit(127)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it
@@ -139,6 +150,16 @@ def _become(
         os.write(writing, str(errno.EINVAL).encode())
     finally:
         os._exit(127)
+
+
+def _isolate(binds: Sequence[tuple[str, str]]) -> str:
+    from hpt.host.namespace import NamespaceError, enter  # most programs do without
+
+    try:
+        enter(binds)
+    except NamespaceError as error:
+        return str(error)
+    return ""
 
 
 def _bytes(string: str) -> bytes:

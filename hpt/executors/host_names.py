@@ -9,19 +9,14 @@ Standard library only: the supervisor imports this, for training jobs of several
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 
 from hpt.executors import hosts
+from hpt.host.namespace import enter
 from hpt.host.private import open_private
 
 PLACE = "/etc/hosts"
-
-_CLONE_NEWNS = 0x00020000
-_CLONE_NEWUSER = 0x10000000
-_MS_BIND = 0x1000
-_MS_SLAVE_ALL = 0x80000 | 0x4000  # MS_SLAVE | MS_REC
 
 _FIRST_ADDRESS = 101
 """The last byte of the first host's address: addresses with three digits sort as their hosts do."""
@@ -52,14 +47,10 @@ class HostNames:
         if not resolves(path, self.names[count], addresses[count]):
             self.file, self.names = None, addresses
 
-    def enter(self) -> None:
-        """Make the names known to this process, which is about to become a host.
-
-        Raises:
-            OSError: the kernel does not allow it.
-        """
-        if self.file is not None:
-            cover(self.file)
+    @property
+    def binds(self) -> list[tuple[str, str]]:
+        """What makes the names known to a host, as `launch` takes it."""
+        return [] if self.file is None else [(self.file, PLACE)]
 
 
 def _write(path: str, addresses: dict[str, str]) -> None:
@@ -76,43 +67,13 @@ def _write(path: str, addresses: dict[str, str]) -> None:
     os.chmod(path, 0o644)  # a host may be another user inside
 
 
-def cover(path: str) -> None:
-    """Put a file over /etc/hosts for this process and its descendants alone.
-
-    Raises:
-        OSError: the kernel does not allow it.
-    """
-    library = ctypes.CDLL(None, use_errno=True)
-    user, group = os.geteuid(), os.getegid()
-    if library.unshare(_CLONE_NEWNS) != 0:
-        _checked(library.unshare(_CLONE_NEWNS | _CLONE_NEWUSER))
-        for name, line in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
-            try:
-                os.write(fd, line.encode())
-            finally:
-                os.close(fd)
-    _checked(library.mount(b"none", b"/", None, ctypes.c_ulong(_MS_SLAVE_ALL), None))
-    _checked(library.mount(os.fsencode(path), PLACE.encode(), None, ctypes.c_ulong(_MS_BIND), None))
-
-
-def _checked(code: int) -> None:
-    if code != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 def resolves(path: str, name: str, address: str) -> bool:
     """Whether a process with that file over /etc/hosts finds the address of the name. It is tried."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            cover(path)
+            enter([(path, PLACE)])
             code = 0 if socket.gethostbyname(name) == address else 1
         except BaseException:
             pass

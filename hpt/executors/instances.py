@@ -14,14 +14,13 @@ import os
 import signal
 
 from hpt.executors import channels, contract, environment, hosts, outcome, process, record
-from hpt.executors import child as launch
 from hpt.executors.drain import LineDrain, SharedLog
 from hpt.executors.feeder import Feeder
 from hpt.executors.host_names import HostNames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from hpt.executors.limits import Limits
@@ -131,10 +130,8 @@ class Cluster:
 
     # -- while the program runs -----------------------------------------------------------------------------
 
-    def begin(self, limit: Callable[[], object]) -> int:
+    def begin(self) -> int:
         """Start the program on every host; returns the process id of the first.
-
-        limit: sets the limits of the training job for the process that calls it.
 
         Raises:
             LaunchError: it cannot be run; then it runs nowhere.
@@ -149,13 +146,14 @@ class Cluster:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
                 try:
-                    host.pid = launch.launch(
+                    host.pid = supervisor.launch_plain(
                         command,
-                        host.variables,
                         directory,
+                        host.variables,
                         host.drain.input,
-                        limit=limit,
-                        enter=self._names.enter,
+                        base=host.base,
+                        spec=host.spec,
+                        names=self._names.binds,
                     )
                 finally:
                     host.drain.close_input()

@@ -27,6 +27,7 @@ from hpt.executors import (
     hosts,
     limits,
     outcome,
+    own_paths,
     process,
     record,
 )
@@ -113,6 +114,9 @@ class Supervisor:
         self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
         self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
         self.limits: limits.Limits | None = None  # what the program runs under, while it runs
+        self.container: Any = None  # in which the program runs, if it is an image
+        self.refused = ""  # why the program does not find its training directory at /opt/ml
+        self.engine_variables: dict[str, str] = {}  # the environment of what starts it
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.feeder: Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
@@ -201,6 +205,8 @@ class Supervisor:
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        if self.container is not None:
+            self.container.note_end(status, asked=self.ending.begun)
         kept, self.limits = self.limits, None
         left = self._end_descendants()
         if self.drain is not None:
@@ -213,6 +219,8 @@ class Supervisor:
             result = self.cluster.outcome(self.ending, kept)
         else:
             result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec, kept)
+        if self.container is not None and not self.ending.begun:
+            result |= self.container.outcome(status)
         self._lift(kept)
         starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
         if starved is not None:
@@ -220,6 +228,8 @@ class Supervisor:
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
+        if self.refused and result["reason"] and not self.ending.begun:
+            result["reason"] += f"; its training directory is not at /opt/ml: {self.refused}"
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
@@ -249,17 +259,50 @@ class Supervisor:
 
     def _begin(self, command: list[str], directory: str) -> int:
         """Start the program; returns its process id."""
-        self.limits = limits.Limits(self.spec)
-        self.limits.begin()
+        if self.container is None:  # the engine sets those of a container
+            self.limits = limits.Limits(self.spec)
+            self.limits.begin()
         if self.cluster is not None:
             self.drain = self.cluster
-            return self.cluster.begin(self.limits.apply)
+            return self.cluster.begin()
         self.drain = Drain(Log(self.log))
         try:
-            apply = self.limits.apply
-            return launch.launch(command, self.variables, directory, self.drain.input, limit=apply)
+            if self.container is not None:
+                return launch.launch(command, self.engine_variables, directory, self.drain.input)
+            return self.launch_plain(
+                command, directory, self.variables, self.drain.input, base=self.base, spec=self.spec
+            )
         finally:
             self.drain.close_input()
+
+    def launch_plain(
+        self,
+        command: list[str],
+        directory: str,
+        variables: dict[str, str],
+        output: int,
+        *,
+        base: str,
+        spec: dict[str, Any],
+        names: list[tuple[str, str]] | None = None,
+    ) -> int:
+        """Start a program that is no image, under its limits and with the paths of a container where it needs
+        them. names: what else it finds at paths of its own. The other arguments are `launch.launch`'s, and
+        the training directory and the specification of its host.
+        """
+        names = names or []
+        apply = None if self.limits is None else self.limits.apply
+        binds = own_paths.binds(base, spec, command, os.environ.get(own_paths.VARIABLE, ""))
+        try:
+            return launch.launch(command, variables, directory, output, limit=apply, binds=[*names, *binds])
+        except launch.IsolationError as error:
+            if spec.get("checkpoints_at") is not None:
+                raise contract.ContractError(
+                    f"checkpoints cannot be seen at {spec['checkpoints_at']}: {error}; use a LocalPath "
+                    "below /opt/ml"
+                ) from None
+            self.refused = str(error)
+            return launch.launch(command, variables, directory, output, limit=apply, binds=names)
 
     def _lift(self, kept: limits.Limits | None) -> None:
         """The program has ended, and with it what it ran under."""
@@ -289,6 +332,8 @@ class Supervisor:
 
     def _end_descendants(self) -> int:
         """End whatever the program left running; returns how many could not be killed."""
+        if self.container is not None:
+            self.container.end()
         return process.kill_descendants()
 
     def command_of(self, base: str, variables: dict[str, str]) -> tuple[list[str], str]:
@@ -310,6 +355,8 @@ class Supervisor:
         )
         if manifest is not None:
             self.codes.append((directory, manifest, os.stat(directory)))
+        if spec.get("image") is not None and (found := self._container_command()):
+            return found, directory
         command = self._script(directory, variables) if spec.get("script") else list(spec["command"])
         if spec["in_code"] and not spec.get("script"):
             command[-1] = os.path.join(directory, command[-1])
@@ -341,6 +388,17 @@ class Supervisor:
         if self.ending.begun:
             raise contract.ContractError(outcome.not_started()["reason"])
         return "" if status == 0 else script_mode.reason(log) or outcome.how_it_ended(status)
+
+    def _container_command(self) -> list[str]:
+        """The command that runs the image; empty where this host has no such image and needs none."""
+        from hpt.executors.container import Container  # programs of this host do without
+
+        container = Container(self.directory, self.base, self.spec, self.token)
+        if self.spec.get("image_if_present") and not container.has_image():
+            return []
+        self.container = container
+        command, self.engine_variables = container.command()
+        return list(command)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""

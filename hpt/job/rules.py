@@ -78,6 +78,8 @@ RULES: tuple[Rule, ...] = (
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),
     Rule("resources", parts.resources),
+    Rule("containers", parts.containers),
+    Rule("checkpoints", parts.checkpoints),
     Rule("time", parts.training_time),
     Rule("instances", instance_rules.number),
     Rule("groups", instance_rules.groups),
