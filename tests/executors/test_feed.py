@@ -157,6 +157,7 @@ def test_gzip_is_decompressed_on_the_way(tmp_path: Path, data: Path) -> None:
         (gzip.compress(b"x" * 5000)[:-5], "was cut short"),
         (gzip.compress(b"x") + b"rest", "is no gzip file"),
     ],
+    ids=["plain", "cut", "followed"],  # gzip files hold the time
 )
 def test_what_is_no_gzip_is_an_error(content: bytes, message: str) -> None:
     with pytest.raises(ContractError, match=message):
