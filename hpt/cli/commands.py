@@ -217,6 +217,7 @@ def _read_job(options: Namespace) -> JobRequest:
         strategy=None if options.strategy is None else canonical_name(options.strategy),
         warm_start=warm_start,
         autotune=options.keep_static if options.autotune else None,
+        containers=options.containers,
     )
     return read_request(
         request,

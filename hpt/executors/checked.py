@@ -162,8 +162,9 @@ _SPEC_MORE: dict[str, Check] = {
     "job": _is_string,
     "digest": _is_string,
     "output_compression": _is_string,
-    **dict.fromkeys(("declared", "function"), _is_bool),
-    **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
+    **dict.fromkeys(("declared", "function", "image_if_present", "finds_paths"), _is_bool),
+    **dict.fromkeys(("program", "snapshot", "image", "checkpoints_at"), _or_none(_is_string)),
+    "names_opt_ml": _or_none(_is_bool),
     "instance_count": _is_number_of_hosts,
     "instance_groups": _are_groups,
 }

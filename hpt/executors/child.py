@@ -9,7 +9,9 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
+
+    from hpt.executors.container import Container
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -25,6 +27,28 @@ class LaunchError(Exception):
     def __init__(self, message: str, *, ours: bool = False) -> None:
         super().__init__(message)
         self.ours = ours
+
+
+class Program:
+    """What becomes a process: a command and its working directory.
+
+    container: in which the program runs that the command starts; `variables` is then the environment of the
+    command itself.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        directory: str,
+        container: Container | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command, self.directory = command, directory
+        self.container, self.variables = container, variables or {}
+
+
+class IsolationError(Exception):
+    """The program could not be given its own view of the file system; the message says why."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -43,8 +67,7 @@ def launch(
     environment: Mapping[str, str],
     directory: str,
     output: int,
-    *,
-    enter: Callable[[], None] | None = None,
+    binds: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
@@ -58,8 +81,8 @@ def launch(
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
-    enter
-        Called in the new process before it becomes the program; an OSError of it is one of the launch.
+    binds
+        Directories and files, and the paths at which the command alone finds them.
 
     Returns
     -------
@@ -70,6 +93,8 @@ def launch(
     ------
     LaunchError
         It cannot be run.
+    IsolationError
+        The system does not allow the binds.
     """
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -80,12 +105,14 @@ def launch(
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing, enter)
+        _become(command, environment, directory, output, parent, writing, binds)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
     if code:
         os.waitpid(pid, 0)
+        if not code.isdigit():
+            raise IsolationError(code.decode(errors="replace"))
         number = int(code)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
@@ -99,13 +126,14 @@ def _become(
     output: int,
     parent: int,
     writing: int,
-    enter: Callable[[], None] | None,
+    binds: Sequence[tuple[str, str]],
 ) -> None:
     """The child's side, between fork and exec."""
     try:
         os.setsid()
-        if enter is not None:
-            enter()  # before the next line: a change of credentials would undo that
+        if binds and (refusal := _isolate(binds)):
+            os.write(writing, refusal.encode(errors="replace"))
+            os._exit(127)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it
@@ -123,6 +151,16 @@ def _become(
         os.write(writing, str(errno.EINVAL).encode())
     finally:
         os._exit(127)
+
+
+def _isolate(binds: Sequence[tuple[str, str]]) -> str:
+    from hpt.host.namespace import NamespaceError, enter  # most programs do without
+
+    try:
+        enter(binds)
+    except NamespaceError as error:
+        return str(error)
+    return ""
 
 
 def _bytes(string: str) -> bytes:

@@ -99,6 +99,16 @@ def checkpoint_directory(base: str, spec: Mapping[str, Any]) -> str:
     return os.path.join(base, "checkpoints")
 
 
+def checkpoint_store(base: str, spec: Mapping[str, Any]) -> str:
+    """Where the checkpoints lie on this host: below a local URI, else where the program finds them."""
+    if "shared_checkpoints" in spec:
+        return str(spec["shared_checkpoints"])
+    uri = spec["checkpoint_uri"]
+    if uri is None or is_remote(uri):
+        return checkpoint_directory(base, spec)
+    return os.path.join(local_path(uri), spec["name"])
+
+
 def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
     """A local checkpoint URI is linked in, one directory below it for each training job (behaviour 11.3)."""
     directory = checkpoint_directory(base, spec)
@@ -110,7 +120,7 @@ def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
     if uri is None or is_remote(uri):
         os.makedirs(directory, exist_ok=True)
         return
-    target = os.path.join(local_path(uri), spec["name"])
+    target = checkpoint_store(base, spec)
     try:
         os.makedirs(target, exist_ok=True)
     except (NotADirectoryError, PermissionError, FileExistsError) as error:

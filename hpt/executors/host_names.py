@@ -9,19 +9,14 @@ Standard library only: the supervisor imports this, for training jobs of several
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 
 from hpt.executors import hosts
+from hpt.host import namespace
 from hpt.host.private import open_private
 
 PLACE = "/etc/hosts"
-
-_CLONE_NEWNS = 0x00020000
-_CLONE_NEWUSER = 0x10000000
-_MS_BIND = 0x1000
-_MS_SLAVE_ALL = 0x80000 | 0x4000  # MS_SLAVE | MS_REC
 
 _FIRST_ADDRESS = 101
 """The last byte of the first host's address: addresses with three digits sort as their hosts do."""
@@ -33,7 +28,8 @@ _PORTS = (20000, 32000)
 class HostNames:
     """Names, addresses and a rendezvous port for the hosts of an attempt.
 
-    names: by number, what the hosts are called; file: what lies over /etc/hosts, None where nothing does.
+    names: by number, what the hosts are called; addresses: theirs. file: what lies over /etc/hosts, None
+    where nothing does.
     """
 
     def __init__(self, count: int, path: str) -> None:
@@ -45,21 +41,17 @@ class HostNames:
         block = f"127.{1 + os.urandom(1)[0] % 254}.{os.urandom(1)[0]}"
         numbers = range(1, count + 1)
         self.names = {number: hosts.name_of(number) for number in numbers}
-        addresses = {number: f"{block}.{_FIRST_ADDRESS + number - 1}" for number in numbers}
+        addresses = self.addresses = {number: f"{block}.{_FIRST_ADDRESS + number - 1}" for number in numbers}
         self.port = free_port()
         self.file: str | None = path
         _write(path, {self.names[number]: addresses[number] for number in numbers})
         if not resolves(path, self.names[count], addresses[count]):
             self.file, self.names = None, addresses
 
-    def enter(self) -> None:
-        """Make the names known to this process, which is about to become a host.
-
-        Raises:
-            OSError: the kernel does not allow it.
-        """
-        if self.file is not None:
-            cover(self.file)
+    @property
+    def binds(self) -> list[tuple[str, str]]:
+        """What a host needs to see in place of files of the machine."""
+        return [] if self.file is None else [(self.file, PLACE)]
 
 
 def _write(path: str, addresses: dict[str, str]) -> None:
@@ -76,43 +68,13 @@ def _write(path: str, addresses: dict[str, str]) -> None:
     os.chmod(path, 0o644)  # a host may be another user inside
 
 
-def cover(path: str) -> None:
-    """Put a file over /etc/hosts for this process and its descendants alone.
-
-    Raises:
-        OSError: the kernel does not allow it.
-    """
-    library = ctypes.CDLL(None, use_errno=True)
-    user, group = os.geteuid(), os.getegid()
-    if library.unshare(_CLONE_NEWNS) != 0:
-        _checked(library.unshare(_CLONE_NEWNS | _CLONE_NEWUSER))
-        for name, line in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
-            try:
-                os.write(fd, line.encode())
-            finally:
-                os.close(fd)
-    _checked(library.mount(b"none", b"/", None, ctypes.c_ulong(_MS_SLAVE_ALL), None))
-    _checked(library.mount(os.fsencode(path), PLACE.encode(), None, ctypes.c_ulong(_MS_BIND), None))
-
-
-def _checked(code: int) -> None:
-    if code != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 def resolves(path: str, name: str, address: str) -> bool:
     """Whether a process with that file over /etc/hosts finds the address of the name. It is tried."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            cover(path)
+            namespace.enter([(path, PLACE)])
             code = 0 if socket.gethostbyname(name) == address else 1
         except BaseException:
             pass
@@ -122,14 +84,25 @@ def resolves(path: str, name: str, address: str) -> bool:
 
 
 def are_possible() -> bool:
-    """Whether hosts find each other by name on this machine, else by address. It is tried."""
+    """Whether hosts find each other by name on this machine, else by address. A process of its own tries it."""
+    import subprocess
+    import sys
+
+    packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "hpt.executors.host_names"]
+    try:
+        tried = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, timeout=20.0, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
+
+
+def _main() -> int:
     import tempfile
 
-    try:
-        with tempfile.TemporaryDirectory(prefix="hpt-hosts-") as directory:
-            return HostNames(1, f"{directory}/hosts").file is not None
-    except OSError:
-        return False
+    with tempfile.TemporaryDirectory(prefix="hpt-hosts-") as directory:
+        return 0 if HostNames(1, f"{directory}/hosts").file is not None else 1
 
 
 def free_port() -> int:
@@ -148,3 +121,7 @@ def free_port() -> int:
                 continue
         return port
     raise OSError(f"no port from {first} to {end - 1} is free")
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main())

@@ -38,6 +38,7 @@ class Host:
     def __init__(self, number: int, base: str, spec: dict[str, Any]) -> None:
         self.number, self.base, self.spec = number, base, spec
         self.variables: dict[str, str] = {}
+        self.program = launch.Program([], "")
         self.pid = 0
         self.status: int | None = None
         self.log = ""
@@ -86,8 +87,10 @@ class Cluster:
         for number in range(1, self._count + 1):
             base = hosts.training_directory(supervisor.base, number)
             spec = hosts.as_host(supervisor.spec, number, self._names.names, self._names.port)
+            addresses = self._names.addresses
+            spec["host"]["addresses"] = {hosts.name_of(each): addresses[each] for each in addresses}
             if number > 1:  # one directory for all, as all would be synchronised with the same URI
-                spec["shared_checkpoints"] = contract.checkpoint_directory(supervisor.base, spec)
+                spec["shared_checkpoints"] = contract.checkpoint_store(supervisor.base, spec)
             self.hosts.append(Host(number, base, spec))
         for host in self.hosts:
             contract.prepare(host.base, host.spec)
@@ -141,13 +144,15 @@ class Cluster:
         assert self._names is not None
         log = SharedLog(supervisor.log)
         try:
-            commands = [supervisor.command_of(host.base) for host in self.hosts]
-            for host, (command, directory) in zip(self.hosts, commands, strict=True):
+            for host in self.hosts:
+                host.program = supervisor.program_of(host.base, host.spec)
+            for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
                 try:
-                    host.pid = launch.launch(
-                        command, host.variables, directory, host.drain.input, enter=self._names.enter
+                    output, binds = host.drain.input, self._names.binds
+                    host.pid = supervisor.start(
+                        host.program, host.base, host.spec, host.variables, output, binds
                     )
                 finally:
                     host.drain.close_input()
@@ -184,6 +189,18 @@ class Cluster:
             and os.WTERMSIG(host.status) == signal.SIGTERM
             for host in self.hosts
         )
+
+    def note_end(self, *, asked: bool) -> None:
+        """Ask the engine how the containers ended. asked: as `Container.note_end`."""
+        for host in self.hosts:
+            if host.program.container is not None and host.status is not None:
+                host.program.container.note_end(host.status, asked=asked)
+
+    def end_containers(self) -> None:
+        """Remove the containers in which hosts run, if they do."""
+        for host in self.hosts:
+            if host.program.container is not None:
+                host.program.container.end()
 
     def carry_metrics(self, *, last: bool = False) -> None:
         """Carry every host's metrics file over into the log."""
@@ -229,6 +246,8 @@ class Cluster:
         host = self._deciding()
         assert host.status is not None
         result = outcome.of_program(host.base, host.log, host.status, ending, self._supervisor.spec)
+        if host.program.container is not None and not ending.begun:
+            result |= host.program.container.outcome(host.status)
         if result["reason"]:
             result["reason"] = f"{hosts.name_of(host.number)}: {result['reason']}"
         if _IN_USE in result["reason"]:

@@ -15,13 +15,16 @@ from hpt.errors import ExecutorError, InputError, StorageError, StorageProblem
 from hpt.executors import checked, match, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
+from hpt.executors.own_paths import names_opt_ml
 from hpt.executors.programs import Program, resolve
-from hpt.executors.snapshot import PLACE
+from hpt.executors.snapshot import FILES, PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
 from hpt.job.config import Channel, TrainingJobDefinition
 from hpt.job.instances import processes
+from hpt.job.isolation import elsewhere, finds_paths, runs_as_image
+from hpt.job.program_kind import program_of
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
@@ -52,6 +55,7 @@ class LocalExecutor:
         self._owner = None if outlive else ProcessIdentity.current().to_json()
         self._say = say
         self._followed: dict[AttemptKey, Attempt] = {}
+        self._naming: dict[str, bool] = {}  # by the digest of a snapshot
         self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
 
     def submit(self, submission: Submission) -> None:
@@ -74,6 +78,7 @@ class LocalExecutor:
             "clock": self._clock.to_json(),
             "snapshot": self._snapshot(submission.definition.snapshot),
         }
+        content["names_opt_ml"] = self._names_opt_ml(content)
         if attempt.was_started:
             content["fresh"] = not self._recognise(attempt, submission, content)
         elif submission.log_offset:
@@ -182,6 +187,15 @@ class LocalExecutor:
     def _snapshot(self, digest: str | None) -> str | None:
         return None if digest is None else str(self._snapshots / digest)
 
+    def _names_opt_ml(self, content: Mapping[str, Any]) -> bool | None:
+        """Whether a file of the program's snapshot names `/opt/ml`; None where there is none."""
+        digest, snapshot = content["program"], content["snapshot"]
+        if digest is None or not content["finds_paths"]:
+            return None
+        if digest not in self._naming:
+            self._naming[digest] = names_opt_ml(sorted(map(str, Path(snapshot, FILES).glob("*"))))
+        return self._naming[digest]
+
     def _attempt_of(self, submission: Submission) -> Attempt:
         """What is to be followed of a submission."""
         return self._attempt(submission.key, submission.log_offset)
@@ -204,8 +218,11 @@ def specification(submission: Submission) -> dict[str, Any]:
     """What a supervisor needs to know wherever it runs, as JSON data; the same for the same submission."""
     definition = submission.definition
     refusal = ""
+    image = definition.training_image
+    kind = program_of(image, submission.hyperparameters).kind
+    as_image = runs_as_image(kind, image, definition.containers)
     try:
-        program = resolve(definition.training_image, submission.hyperparameters)
+        program = Program(()) if as_image else resolve(image, submission.hyperparameters)
     except InputError as error:
         program, refusal = Program(()), str(error)
     library = _PACKAGES if Path(_PACKAGES).name not in ("site-packages", "dist-packages") else ""
@@ -228,7 +245,11 @@ def specification(submission: Submission) -> dict[str, Any]:
         "python_path": library if program.needs_library else "",
         "interpreter": sys.executable,
         "transfer_path": library,
-        "requested_image": definition.training_image,
+        "requested_image": image,
+        "image": None if as_image is False else image,
+        "image_if_present": as_image is None,
+        "finds_paths": finds_paths(kind),
+        "checkpoints_at": _checkpoints_at(definition),
         "hyperparameters": dict(submission.hyperparameters),
         "environment": dict(definition.environment),
         "channels": [_channel(channel) for channel in definition.channels],
@@ -267,3 +288,10 @@ def _channel(channel: Channel) -> dict[str, Any]:
         if each.name in _NEWER and content[each.name] == each.default:
             del content[each.name]
     return content
+
+
+def _checkpoints_at(definition: TrainingJobDefinition) -> str | None:
+    """Where a program is to find its checkpoints, if that is not below `/opt/ml`."""
+    if definition.checkpoint_uri is None or not finds_paths(definition.program.kind):
+        return None
+    return elsewhere(definition.checkpoint_local_path)

@@ -118,15 +118,19 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
     return {"outcome": record.PROGRAM_ENDED, "exit_code": code, "reason": reason}
 
 
-def last_line(path: str) -> str:
-    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none."""
+def last_line(path: str, *, begins: tuple[str, ...] = ("",)) -> str:
+    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none.
+
+    begins: it begins with one of these.
+    """
     try:
         with open(open_file(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    said = next((line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] "), "")
+    found = (line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] ")
+    said = next((line for line in found if line.startswith(begins)), "")
     return said if len(said) <= _LINE else said[:_LINE] + "…"
 
 

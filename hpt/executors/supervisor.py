@@ -27,6 +27,7 @@ from hpt.executors import (
     feeder,
     hosts,
     outcome,
+    own_paths,
     process,
     record,
 )
@@ -111,6 +112,9 @@ class Supervisor:
         self.codes: list[tuple[str, dict[str, Any], os.stat_result]] = []  # folders filled by their manifest
         self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
         self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
+        self.program = launch.Program([], "")
+        self.container: Any = None  # in which the program runs, if it is an image
+        self.refused = ""  # why the program does not find its training directory at /opt/ml
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.feeder: feeder.Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
@@ -186,18 +190,24 @@ class Supervisor:
 
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
-        command, directory = ([], "") if self.cluster else self.command_of(self.base)
+        if self.cluster is None:
+            self.program = self.program_of(self.base, spec)
+            self.container = self.program.container
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
         if feeder.is_needed(spec):
             self.feeder = self._feed()
-        pid = self._begin(command, directory)
+        pid = self._begin()
         self._enter("Training")
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        if self.cluster is not None:
+            self.cluster.note_end(asked=self.ending.begun)
+        if self.container is not None:
+            self.container.note_end(status, asked=self.ending.begun)
         left = self._end_descendants()
         if self.drain is not None:
             self.drain.finish()
@@ -209,12 +219,16 @@ class Supervisor:
             result = self.cluster.outcome(self.ending)
         else:
             result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+            if self.container is not None and not self.ending.begun:
+                result |= self.container.outcome(status)
         starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
         if starved is not None:
             result = starved
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
+        if self.refused and result["reason"] and not self.ending.begun:
+            result["reason"] += f"; its training directory is not at /opt/ml: {self.refused}"
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
@@ -240,16 +254,62 @@ class Supervisor:
             return self.cluster.feed()
         return feeder.Feeder(self.directory, self.base, self.spec, self.variables)
 
-    def _begin(self, command: list[str], directory: str) -> int:
+    def _begin(self) -> int:
         """Start the program; returns its process id."""
         if self.cluster is not None:
             self.drain = self.cluster
             return self.cluster.begin()
         self.drain = Drain(Log(self.log))
         try:
-            return launch.launch(command, self.variables, directory, self.drain.input)
+            return self.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:
             self.drain.close_input()
+
+    def start(
+        self,
+        program: launch.Program,
+        base: str,
+        spec: dict[str, Any],
+        variables: dict[str, str],
+        output: int,
+        binds: list[tuple[str, str]] | None = None,
+    ) -> int:
+        """Start a program; returns its process id.
+
+        Parameters
+        ----------
+        program
+            It, see `program_of`.
+        base, spec
+            The training directory of its host, and what to run there.
+        variables
+            Its environment, unless it runs in a container.
+        output
+            What receives its output.
+        binds
+            What it needs to see at other paths besides those of its training directory.
+
+        Raises
+        ------
+        launch.LaunchError
+            It cannot be run.
+        contract.ContractError
+            It cannot be given its checkpoints where it looks for them.
+        """
+        if program.container is not None:
+            return launch.launch(program.command, program.variables, program.directory, output)
+        needed = binds or []
+        found = own_paths.binds(base, spec, program.command, os.environ.get(own_paths.VARIABLE, ""))
+        try:
+            return launch.launch(program.command, variables, program.directory, output, [*needed, *found])
+        except launch.IsolationError as error:
+            if spec.get("checkpoints_at") is not None:
+                raise contract.ContractError(
+                    f"checkpoints cannot be seen at {spec['checkpoints_at']}: {error}; use a LocalPath "
+                    "below /opt/ml"
+                ) from None
+            self.refused = str(error)
+            return launch.launch(program.command, variables, program.directory, output, needed)
 
     def _answer(self) -> int | None:
         """The program's wait status where it is known though its process goes on."""
@@ -274,11 +334,16 @@ class Supervisor:
 
     def _end_descendants(self) -> int:
         """End whatever the program left running; returns how many could not be killed."""
+        if self.cluster is not None:
+            self.cluster.end_containers()
+        if self.container is not None:
+            self.container.end()
         return process.kill_descendants()
 
-    def command_of(self, base: str) -> tuple[list[str], str]:
-        """The command and the working directory, which is filled, in a training directory."""
-        spec = self.spec
+    def program_of(self, base: str, spec: dict[str, Any]) -> launch.Program:
+        """What runs on a host, given its training directory, in which the working directory is filled, and
+        what to run there.
+        """
         source = spec["source"]
         if source is not None and contract.is_remote(source):
             source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
@@ -292,6 +357,8 @@ class Supervisor:
         )
         if manifest is not None:
             self.codes.append((directory, manifest, os.stat(directory)))
+        if spec.get("image") is not None and (found := self._in_container(directory, base, spec)):
+            return found
         command = list(spec["command"])
         if spec["in_code"]:
             command[-1] = os.path.join(directory, command[-1])
@@ -300,7 +367,17 @@ class Supervisor:
         if spec["takes_arguments"]:
             own, _ = environment.split_hyperparameters(spec["hyperparameters"])
             command += environment.arguments(own)
-        return command, directory
+        return launch.Program(command, directory)
+
+    def _in_container(self, directory: str, base: str, spec: dict[str, Any]) -> launch.Program | None:
+        """What runs the image; None where this host has no such image and needs none."""
+        from hpt.executors.container import Container  # programs of this host do without
+
+        container = Container(self.directory, base, spec, self.token)
+        if spec.get("image_if_present") and not container.has_image():
+            return None
+        command, variables = container.command()
+        return launch.Program(list(command), directory, container, variables)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""

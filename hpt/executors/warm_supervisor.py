@@ -279,8 +279,8 @@ class WarmSupervisor(Supervisor):
     def _prepare(self) -> None:
         contract.prepare_function(self.base, self.spec)
 
-    def _begin(self, command: list[str], directory: str) -> int:
-        host = self._host
+    def _begin(self) -> int:
+        host, command, directory = self._host, self.program.command, self.program.directory
         content = {
             "variables": self.variables,
             "hyperparameters": self.spec["hyperparameters"],

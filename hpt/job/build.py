@@ -45,6 +45,7 @@ from hpt.job.draft import (
     kind_of,
     ranges_of,
 )
+from hpt.job.isolation import CONTAINERS_VARIABLE, parse_containers
 from hpt.job.naming import argument_naming
 from hpt.job.program_kind import program_of
 from hpt.job.warm_start import WarmStart, as_warm_start
@@ -84,6 +85,7 @@ class Algorithm:
     environment: Mapping[str, Value] | None = None
     output: Location | None = None
     checkpoints: Location | None = None
+    containers: str | None = None
 
 
 def tuning_job(
@@ -119,6 +121,7 @@ def tuning_job(
     environment: Mapping[str, Value] | None = None,
     output: Location | None = None,
     checkpoints: Location | None = None,
+    containers: str | None = None,
     tags: Mapping[str, str] | None = None,
     grace_seconds: float | None = None,
     base_dir: Location | None = None,
@@ -206,6 +209,9 @@ def tuning_job(
         Where models are collected.
     checkpoints
         Where checkpoints are stored.
+    containers
+        Which images run in containers: `auto` (the default: those that are nothing else), `always` (also
+        those of script mode and of built-in algorithms, where this host has the image) or `never`.
     tags
         Tags of the job.
     grace_seconds
@@ -243,6 +249,7 @@ def tuning_job(
         environment=environment,
         output=output,
         checkpoints=checkpoints,
+        containers=containers,
     )
     arguments = Arguments()
     arguments.check("name", check_job_name, name)
@@ -318,7 +325,7 @@ def _parts(
     for each in algorithms or (job,):
         if not isinstance(each, Algorithm):
             raise InputError(f"algorithms: {each!r} is not an Algorithm; make one with its name")
-        own = {part.name: getattr(each, part.name) for part in fields(Algorithm)}
+        own: dict[str, Any] = {part.name: getattr(each, part.name) for part in fields(Algorithm)}
         own = {key: getattr(job, key) if value is None else value for key, value in own.items()}
         for key in needed:
             if own[key] is None:
@@ -330,7 +337,9 @@ def _parts(
             )
         if not algorithms:
             own["name"] = None
-        parts.append(own | {"environment": {**(own["environment"] or {}), **grace}})
+        word = own["containers"]
+        chosen = {} if word is None else {CONTAINERS_VARIABLE: word}
+        parts.append(own | {"environment": {**(own["environment"] or {}), **grace, **chosen}})
     return parts
 
 
@@ -349,6 +358,8 @@ def _definition(part: Mapping[str, Any], direction: str, arguments: Arguments) -
         arguments.check(f"{own}channels", _check_channel, channel)
     for what in ("max_trial_seconds", "max_wait_seconds"):
         arguments.check(f"{own}{what}", check_seconds, what, part[what])
+    if part["containers"] is not None:
+        arguments.read(f"{own}containers", lambda: parse_containers(part["containers"]))
     if part["retries"] is not None:
         arguments.check(f"{own}retries", check_count, "retries", part["retries"])
     program, static = _program(part["program"]), _strings("static", part["static"] or {})

@@ -20,6 +20,7 @@ from hpt.job.config import (
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
 from hpt.job.instances import InstanceGroup
+from hpt.job.isolation import read_containers
 from hpt.job.naming import Naming, field_naming
 from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
 from hpt.job.rules import EXTENDED_RULES, Rule, check
@@ -157,6 +158,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         instance_groups=tuple(
             InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
         ),
+        containers=draft.containers or read_containers(draft.environment),
     )
 
 

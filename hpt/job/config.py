@@ -15,6 +15,7 @@ from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
 from hpt.job.instances import InstanceGroup, check_instances
+from hpt.job.isolation import Containers, parse_containers
 from hpt.job.program_kind import TrainingProgram, program_of
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
@@ -161,7 +162,7 @@ class TrainingJobDefinition:
     when the job was created; None for a program that is no file of the user's, and in jobs of earlier
     versions. instance_count: how many processes of the program run for a training job, see
     `hpt.job.instances`. instance_groups: where they are in groups, these; instance_count is then their sum,
-    and instance_type that of the first.
+    and instance_type that of the first. containers: which images run in containers, a word of `Containers`.
     """
 
     training_image: str
@@ -185,6 +186,7 @@ class TrainingJobDefinition:
     spot: bool = False
     max_wait_seconds: float | None = None
     snapshot: str | None = field(default=None, compare=False)
+    containers: str = Containers.AUTO
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)
@@ -219,6 +221,7 @@ class TrainingJobDefinition:
                 f"grace_seconds {self.grace_seconds!r} is not a number of at least 0; give seconds"
             )
         check_instances(self.instance_count, self.instance_groups)
+        object.__setattr__(self, "containers", str(parse_containers(self.containers)))
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)
         if self.max_wait_seconds is not None and not self.spot:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from hpt.errors import InputError
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
-from hpt.job.draft import Draft, DraftMetric
+from hpt.job.draft import Draft, DraftDefinition, DraftMetric
+from hpt.job.isolation import CONTAINERS_VARIABLE, Containers, parse_containers, read_containers, unusable
 from hpt.job.naming import Naming, Place
 from hpt.job.program_kind import PROGRAM_KEY, SOURCE_KEY, ProgramKind
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
-from hpt.job.uris import resolve_uri
+from hpt.job.uris import is_image, resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
 
@@ -32,11 +33,41 @@ def image(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         given, kind = definition.training_image, definition.program.kind
         module = kind in (ProgramKind.FUNCTION, ProgramKind.MODULE) and not draft.modules
-        if given and (kind is ProgramKind.IMAGE or module):
+        if given and (module or (kind is ProgramKind.IMAGE and ("://" in given or not is_image(given)))):
             yield Broken(
                 Place("training_image", number),
                 f"{given!r} is not an image that runs here; {programs(draft)}",
             )
+        elif given and kind is ProgramKind.IMAGE and _containers(definition) is Containers.NEVER:
+            yield Broken(
+                Place("training_image", number),
+                f"{given!r} is an image, and containers are {Containers.NEVER!s}; let images run in "
+                f"containers ({Containers.AUTO!s}), or {programs(draft)}",
+            )
+
+
+def containers(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        try:
+            read_containers(definition.environment)
+        except InputError as error:
+            yield Broken(Place("environment", number, key=CONTAINERS_VARIABLE), str(error))
+
+
+def _containers(definition: DraftDefinition) -> Containers:
+    """What a definition says; AUTO where it says what nothing can be."""
+    try:
+        return parse_containers(definition.containers or read_containers(definition.environment))
+    except InputError:  # a broken rule of its own
+        return Containers.AUTO
+
+
+def checkpoints(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        if definition.checkpoint_uri is not None:
+            reason = unusable(definition.checkpoint_local_path)
+            if reason is not None:
+                yield Broken(Place("checkpoint_local_path", number), reason)
 
 
 def script_mode(draft: Draft, naming: Naming) -> Iterator[Broken]:

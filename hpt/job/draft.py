@@ -114,6 +114,7 @@ class DraftDefinition:
     instance_type: str = "local"
     instance_count: int = 1
     instance_groups: tuple[DraftGroup, ...] = ()
+    containers: str | None = None
 
     @property
     def algorithm(self) -> BuiltInAlgorithm | None:
@@ -263,4 +264,5 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         instance_groups=tuple(
             DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
         ),
+        containers=definition.containers,
     )

@@ -77,6 +77,8 @@ RULES: tuple[Rule, ...] = (
     Rule("uri", parts.uris),
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),
+    Rule("containers", parts.containers),
+    Rule("checkpoints", parts.checkpoints),
     Rule("time", parts.training_time),
     Rule("instances", instance_rules.number),
     Rule("groups", instance_rules.groups),

@@ -198,7 +198,7 @@ class TestFriendly:
             ({"space": [IntegerParameter("a=b", 1, 99)]}, "names", "space['a=b']"),
             ({"static": {"a": "[" * 1200 + "]" * 1200}}, "passing", "static['a']"),
             ({"max_parallel_jobs": 1001}, "V31", "max_parallel_jobs"),
-            ({"program": "registry.example.com/team/trainer:1"}, "image", "program"),
+            ({"program": "registry.example.com/trainer:1", "containers": "never"}, "image", "program"),
             ({"program": "module:json.tool"}, "image", "program"),
             (
                 {"channels": {"train": Channel("train", "/data", input_mode="Stream")}},

@@ -25,6 +25,7 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import KINDS, kind_of
+from hpt.job.isolation import CONTAINERS_VARIABLE, read_containers
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.facts import CONFIG, Facts, Range
 from hpt.sagemaker.request.members import stored_only
@@ -269,6 +270,8 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
     environment = dict(definition.environment)
     if read_grace(environment) != definition.grace_seconds:
         environment[GRACE_VARIABLE] = repr(definition.grace_seconds)
+    if read_containers(environment) != definition.containers:
+        environment[CONTAINERS_VARIABLE] = definition.containers
     body: dict[str, Any] = {
         "StaticHyperParameters": dict(definition.hyperparameters),
         "AlgorithmSpecification": {

@@ -17,6 +17,7 @@ from hpt.errors import ValidationError
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
+from hpt.job.isolation import CONTAINERS_VARIABLE
 from hpt.job.limits import Limits, find_limits
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.autotune import autotune, enable_autotune, fill_required
@@ -55,12 +56,14 @@ class Overrides(NamedTuple):
     """Values that replace those of a request; None keeps the request's.
 
     autotune: enables Autotune; the names of static hyperparameters that stay static. All others become hints.
+    containers: which images run in containers, a word of `Containers`.
     """
 
     name: str | None = None
     strategy: str | None = None
     warm_start: WarmStart | None = None
     autotune: Sequence[str] | None = None
+    containers: str | None = None
 
     def put_into(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of the request with these values.
@@ -75,7 +78,30 @@ class Overrides(NamedTuple):
             changed[CONFIG] = {**changed[CONFIG], "Strategy": self.strategy}
         if self.warm_start is not None:
             changed["WarmStartConfig"] = warm_start_request(self.warm_start)
+        if self.containers is not None:
+            changed = with_variable(changed, CONTAINERS_VARIABLE, self.containers)
         return changed if self.autotune is None else enable_autotune(changed, self.autotune)
+
+
+def with_variable(request: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
+    """A copy of a request, whatever is wrong with it, whose definitions have the variable in their
+    environments.
+    """
+
+    def changed(body: Any) -> Any:
+        environment = body.get("Environment", {}) if isinstance(body, Mapping) else None
+        return (
+            {**body, "Environment": {**environment, name: value}}
+            if isinstance(environment, Mapping)
+            else body
+        )
+
+    result = dict(request)
+    if "TrainingJobDefinition" in result:
+        result["TrainingJobDefinition"] = changed(result["TrainingJobDefinition"])
+    if isinstance(definitions := result.get("TrainingJobDefinitions"), list):
+        result["TrainingJobDefinitions"] = [changed(each) for each in definitions]
+    return result
 
 
 class ReadOptions(TypedDict, total=False):

@@ -50,6 +50,7 @@ _DEFINITION = {
     "attribute_names": "InputDataConfig[{}].DataSource.S3DataSource.AttributeNames",
     "output_path": "OutputDataConfig.S3OutputPath",
     "checkpoint_uri": "CheckpointConfig.S3Uri",
+    "checkpoint_local_path": "CheckpointConfig.LocalPath",
     "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",
     "max_wait_seconds": "StoppingCondition.MaxWaitTimeInSeconds",
 }

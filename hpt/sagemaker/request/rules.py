@@ -86,6 +86,8 @@ RULES: tuple[Rule, ...] = (
     every("uri"),
     every("required"),
     every("grace"),
+    every("containers"),
+    every("checkpoints"),
     every("time"),
     every("instances"),
     every("groups"),

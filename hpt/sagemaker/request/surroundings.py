@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISDIR
 
-from hpt.errors import Violation
-from hpt.host import manifests
+from hpt.errors import InputError, Violation
+from hpt.host import container_engine, manifests, namespace
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
 from hpt.job.draft import Draft, DraftChannel, DraftDefinition
+from hpt.job.isolation import Containers, elsewhere, finds_paths, read_containers, runs_as_image, unusable
 from hpt.job.naming import Naming, Place
 from hpt.job.program_kind import ProgramKind
 from hpt.job.rules import INVALID
@@ -79,6 +80,14 @@ class Surroundings:
         if find_spec(algorithm.library) is None:
             return f"{algorithm.library} is not installed; it comes with hpt[{algorithm.extra}]"
         return None
+
+    def image(self, image: str) -> tuple[str, dict[str, str]] | None:
+        """The problem with facts beside it, as an image that is missing can be fetched."""
+        return container_engine.cannot_run(image, os.environ)
+
+    def local_path(self, path: str) -> str | None:
+        """Of a program that runs on this host, and is to see its checkpoints there."""
+        return namespace.cannot_bind(path)
 
     @_reporting_os_errors
     def data(self, uri: str, shown: str) -> str | None:
@@ -155,6 +164,9 @@ def missing(
         if not remote and draft.paths:
             path = naming.path(Place("training_image", number))
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
+            yield from _no_checkpoints_there(
+                definition, naming.path(Place("checkpoint_local_path", number)), surroundings
+            )
             if definition.algorithm is not None:
                 yield from unreadable(definition.algorithm, definition, number, naming)
         for place, uri in definition.uris(number):
@@ -175,14 +187,43 @@ def _cannot_run(
     definition: DraftDefinition, path: str, surroundings: Surroundings, base_dir: str, home: str
 ) -> Iterator[Violation]:
     """Why the training image cannot run here; nothing if it can or if the rules refuse it."""
-    image, algorithm = definition.training_image, definition.algorithm
+    image, algorithm, kind = definition.training_image, definition.algorithm, definition.program.kind
+    if image and runs_as_image(kind, image, _containers(definition)):
+        if (found := surroundings.image(image)) is not None:
+            yield Violation(INVALID, path, "program", f"{image!r}: {found[0]}", found[1])
+        return
     if algorithm is not None:
         reason = surroundings.library(algorithm)
         if reason is not None:
             yield Violation(INVALID, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
-    elif image and definition.program.kind is ProgramKind.FILE:
+    elif image and kind is ProgramKind.FILE:
         tried = resolve_uri(image, base_dir, home) or image
         reason = surroundings.program(tried, image)
         if reason is not None:
             known = f"built-in algorithms are {', '.join(each.name for each in ALGORITHMS)}"
             yield Violation(INVALID, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})
+
+
+def _containers(definition: DraftDefinition) -> str:
+    try:
+        return definition.containers or read_containers(definition.environment)
+    except InputError:  # a rule of its own says so
+        return Containers.AUTO
+
+
+def _no_checkpoints_there(
+    definition: DraftDefinition, path: str, surroundings: Surroundings
+) -> Iterator[Violation]:
+    """Why a program cannot see its checkpoints outside of `/opt/ml`, where it is to."""
+    local, kind = elsewhere(definition.checkpoint_local_path), definition.program.kind
+    image = runs_as_image(kind, definition.training_image, _containers(definition))
+    if definition.checkpoint_uri is None or local is None or image or not finds_paths(kind):
+        return
+    if unusable(local) is None and (reason := surroundings.local_path(local)) is not None:
+        yield Violation(
+            INVALID,
+            path,
+            "path",
+            f"{local!r} cannot be had for each training job alone: {reason}; use a path below /opt/ml, or an "
+            "image that runs in a container",
+        )

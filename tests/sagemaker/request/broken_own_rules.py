@@ -50,10 +50,14 @@ BROKEN_OTHERS = [
     ),
     Case(
         "image",
-        {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"},
+        {
+            **OWN,
+            f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1",
+            f"{JOB}.Environment": {"HPT_CONTAINERS": "never"},
+        },
         f"{SPECIFICATION}.TrainingImage",
-        "'registry.example.com/team/trainer:1' is not an image that runs here; give the path of a program or "
-        f"a built-in algorithm: {NAMES}",
+        "'registry.example.com/team/trainer:1' is an image, and containers are never; let images run in "
+        f"containers (auto), or give the path of a program or a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
@@ -291,6 +295,33 @@ BROKEN_OTHERS = [
         {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "-1"}},
         f"{JOB}.Environment.HPT_GRACE_SECONDS",
         "'-1' is not a number of seconds of at least 0; give one, or leave it out",
+    ),
+    Case(
+        "containers",
+        {f"{JOB}.Environment": {"HPT_CONTAINERS": "maybe"}},
+        f"{JOB}.Environment.HPT_CONTAINERS",
+        "'maybe' does not say which images run in containers; use one of auto, always, never",
+    ),
+    Case(
+        "checkpoints",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/x/../input/data"}},
+        f"{JOB}.CheckpointConfig.LocalPath",
+        "'/opt/ml/x/../input/data' is where the training job finds its input or program; use "
+        "/opt/ml/checkpoints, or a folder of its own",
+        strict=True,
+    ),
+    Case(
+        "checkpoints",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "checkpoints"}},
+        f"{JOB}.CheckpointConfig.LocalPath",
+        "'checkpoints' is not an absolute path; give one, such as /opt/ml/checkpoints",
+    ),
+    Case(
+        "checkpoints",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "//etc/"}},
+        f"{JOB}.CheckpointConfig.LocalPath",
+        "'//etc/' is a folder of the system, which checkpoints would hide; use /opt/ml/checkpoints, or a "
+        "folder of its own",
     ),
     Case(
         "time",

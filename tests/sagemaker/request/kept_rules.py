@@ -109,6 +109,8 @@ KEPT = [
     ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
     Case("image", {**OWN, **SCRIPT}, strict=True),
+    Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"}),
+    Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/trainer:1"}, strict=True),
     Case("script", {**OWN, **SCRIPT}),
     Case("script", {**OWN, f"{STATIC}.sagemaker_program": "train.py"}),  # of another image, once
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
@@ -163,6 +165,9 @@ KEPT = [
             f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames": ["b"],
         },
     ),
+    Case("containers", {f"{JOB}.Environment": {"HPT_CONTAINERS": "Always"}}),
+    Case("checkpoints", {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/ckpt/"}}),
+    Case("checkpoints", {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/a"}}),
     Case("time", {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400}, strict=True),
     Case("tags", {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "Team", "Value": "a"}]}),
 ]
