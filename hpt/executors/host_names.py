@@ -84,7 +84,7 @@ def resolves(path: str, name: str, address: str) -> bool:
 
 
 def are_possible() -> bool:
-    """Whether hosts find each other by name on this machine, else by address. A process of its own tries it."""
+    """Whether hosts find each other by name on this machine, else by address: another process tries it."""
     import subprocess
     import sys
 
