@@ -11,6 +11,7 @@ from hpt.cli.json_output import print_json
 from hpt.executors import instances_told
 from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
+from hpt.running.isolation import isolation
 from hpt.running.progress import duration, number
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.stopping.median import ALL
@@ -89,6 +90,7 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
         if config.definitions:
             yield "definition", str(definition.name)
         yield "program", definition.training_image
+        yield from isolation(definition, root)
         yield from snapshots.labelled("snapshot", snapshots.planned(definition, root))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)
