@@ -127,13 +127,24 @@ def _pack(directory: str, target: str) -> None:
 
 
 def files_below(directory: str) -> Iterator[str]:
-    """The files of a directory by their relative paths, in order, also those behind links."""
-    for folder, folders, names in os.walk(directory, followlinks=True):
-        folders.sort()
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            if os.path.isfile(path):
-                yield os.path.relpath(path, directory)
+    """The files of a directory by their relative paths, in order. Links to files count as files, and links to
+    directories are followed where they stay within it: a link to elsewhere may lead to a whole disk.
+    """
+    root = os.path.realpath(directory)
+    yield from _files(root, "", frozenset((root,)), root + os.sep)
+
+
+def _files(directory: str, name: str, above: frozenset[str], within: str) -> Iterator[str]:
+    with os.scandir(directory) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        inner = os.path.join(name, entry.name)
+        if entry.is_file():
+            yield inner
+        elif entry.is_dir():
+            real = os.path.realpath(entry.path)
+            if real.startswith(within) and real not in above:
+                yield from _files(entry.path, inner, above | {real}, within)
 
 
 def _copy(directory: str, target: str) -> None:

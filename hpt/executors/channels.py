@@ -65,6 +65,11 @@ def is_pipe(channel: Mapping[str, Any]) -> bool:
     return bool(channel["input_mode"] == "Pipe")
 
 
+def need_feeder(spec: Mapping[str, Any]) -> bool:
+    """Whether a training job has Pipe channels, which a `feeder.Feeder` is to feed."""
+    return any(map(is_pipe, spec["channels"]))
+
+
 def fifo(base: str, channel: Mapping[str, Any], epoch: int) -> str:
     """Where the stream of a Pipe channel appears for an epoch."""
     return os.path.join(base, "input/data", f"{channel['name']}_{epoch}")

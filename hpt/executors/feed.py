@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 
 from hpt.executors import channels, checked, recordio, sources
@@ -72,8 +72,8 @@ class Feed:
                     self._write(descriptor, entry)
             except BrokenPipeError:
                 pass  # the program has what it wanted
-            if os.path.lexists(fifo):  # who opens it again is to get an error, and not to wait for ever
-                os.unlink(fifo)
+            with suppress(FileNotFoundError):  # the program may have removed it
+                os.unlink(fifo)  # who opens it again is to get an error, and not to wait for ever
             os.close(descriptor)  # not where something failed: the supervisor is to learn it first
 
     def order(self, every: Sequence[Entry], epoch: int) -> Sequence[Entry]:
@@ -87,7 +87,7 @@ class Feed:
         return sources.share(every, self._host, self._hosts, self._channel)
 
     def _make(self, fifo: str) -> None:
-        if not os.path.lexists(fifo):
+        with suppress(FileExistsError, FileNotFoundError):  # the program may make or remove what it likes
             os.mkfifo(fifo, 0o600)
 
     def _write(self, descriptor: int, entry: Entry) -> None:

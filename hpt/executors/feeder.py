@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 
 from hpt.executors import channels, contract, outcome
 from hpt.executors import child as launch
@@ -19,11 +20,6 @@ LOG = "feed.log"
 
 _START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "start.py")
 _REASON_BYTES = 4096
-
-
-def is_needed(spec: Mapping[str, Any]) -> bool:
-    """Whether a training job has Pipe channels."""
-    return any(map(channels.is_pipe, spec["channels"]))
 
 
 def failure_path(directory: str, host: int) -> str:
@@ -64,6 +60,7 @@ class Feeder:
             It cannot be started.
         """
         self._failure = failure_path(directory, host)
+        self._streams = os.path.join(base, "input/data")
         self._status: int | None = None
         arguments = [directory, base, str(host), str(hosts)]
         if _may_need_s3(spec):
@@ -84,19 +81,28 @@ class Feeder:
         return bool(self._status)
 
     def end(self) -> None:
-        """End it, unless it has ended. The program does not read any more."""
-        if self._status is not None:
-            return
+        """End it, unless it has ended, and remove its FIFOs. The program does not read any more."""
+        if self._status is None:
+            self._status = self._killed()
+        try:
+            with os.scandir(self._streams) as entries:
+                for entry in entries:
+                    if stat.S_ISFIFO(entry.stat(follow_symlinks=False).st_mode):
+                        os.unlink(entry.path)
+        except OSError:
+            pass  # the program removed them, or worse; nobody reads them any more
+
+    def _killed(self) -> int:
+        """Its wait status if it ended by itself; 0 if it is only now killed."""
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                self._status = status
-                return
+                return status
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         except ChildProcessError:
             pass
-        self._status = 0
+        return 0
 
     def failure(self) -> dict[str, Any] | None:
         """How the attempt ended if the feeder failed: the program had only some of its data."""

@@ -13,7 +13,7 @@ import errno
 import os
 import signal
 
-from hpt.executors import channels, contract, environment, feeder, hosts, outcome, process, record
+from hpt.executors import channels, contract, environment, hosts, outcome, process, record
 from hpt.executors import child as launch
 from hpt.executors.drain import LineDrain, SharedLog
 from hpt.executors.feeder import Feeder
@@ -145,13 +145,13 @@ class Cluster:
         log = SharedLog(supervisor.log)
         try:
             for host in self.hosts:
-                host.program = supervisor.program_of(host.base, host.spec)
+                host.program = supervisor.launcher.program_of(host.base, host.spec)
             for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
                 try:
                     output, binds = host.drain.input, self._names.binds
-                    host.pid = supervisor.start(
+                    host.pid = supervisor.launcher.start(
                         host.program, host.base, host.spec, host.variables, output, binds
                     )
                 finally:
@@ -230,7 +230,7 @@ class Cluster:
             [
                 Feeder(directory, host.base, host.spec, host.variables, host.number - 1, self._count)
                 for host in self.hosts
-                if feeder.is_needed(host.spec)
+                if channels.need_feeder(host.spec)
             ]
         )
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sys
 import time
 
 from hpt.executors import (
@@ -22,17 +21,15 @@ from hpt.executors import (
     checked,
     checkpoint,
     contract,
-    copies,
     environment,
-    feeder,
     hosts,
     outcome,
-    own_paths,
     process,
     record,
 )
 from hpt.executors import child as launch
 from hpt.executors.drain import Drain, Log
+from hpt.executors.launcher import Launcher, complain
 from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
@@ -42,6 +39,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from hpt.executors.feeder import Feeder
     from hpt.executors.instances import Cluster, Feeders
 
 TICK = 0.5
@@ -66,7 +64,7 @@ def main(directory: str) -> NoReturn:
     except OSError as error:
         code = error.errno or 255
     except Exception:
-        _complain()
+        complain()
         code = 255
     os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
 
@@ -109,14 +107,12 @@ class Supervisor:
         self.signalled: set[str] = set()  # stop requests that came as signals
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
-        self.codes: list[tuple[str, dict[str, Any], os.stat_result]] = []  # folders filled by their manifest
         self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
         self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
         self.program = launch.Program([], "")
         self.container: Any = None  # in which the program runs, if it is an image
-        self.refused = ""  # why the program does not find its training directory at /opt/ml
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
-        self.feeder: feeder.Feeder | Feeders | None = None  # feeds the Pipe channels
+        self.feeder: Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
         try:
@@ -129,6 +125,7 @@ class Supervisor:
         self.index = record.LogIndex(followed, directory, self.clock)
         self.exit_record = record.ExitRecord(directory, durable=self.durable)
         self.token = token or os.urandom(16).hex()
+        self.launcher = Launcher(directory, self.token)
         marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": self.clock()}
         record.write_json(self._path(record.STARTED), marker, durable=self.durable)
         for parent in (os.path.dirname(directory), os.path.dirname(self.base)) if self.durable else ():
@@ -152,10 +149,10 @@ class Supervisor:
             reason = self._as_the_user_named(str(error))
             result = outcome.lost(reason) if error.ours else outcome.failed(reason)
         except Exception as error:
-            _complain()
+            complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         self._end_descendants()
-        self._clear_code()
+        self.launcher.clear()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
         result |= {"started": self.began, "ended": self.clock()}
@@ -191,13 +188,13 @@ class Supervisor:
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
         if self.cluster is None:
-            self.program = self.program_of(self.base, spec)
+            self.program = self.launcher.program_of(self.base, spec)
             self.container = self.program.container
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
-        if feeder.is_needed(spec):
+        if channels.need_feeder(spec):
             self.feeder = self._feed()
         pid = self._begin()
         self._enter("Training")
@@ -227,8 +224,8 @@ class Supervisor:
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
-        if self.refused and result["reason"] and not self.ending.begun:
-            result["reason"] += f"; its training directory is not at /opt/ml: {self.refused}"
+        if self.launcher.refused and result["reason"] and not self.ending.begun:
+            result["reason"] += f"; its training directory is not at /opt/ml: {self.launcher.refused}"
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
@@ -248,11 +245,13 @@ class Supervisor:
         variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
         return variables
 
-    def _feed(self) -> feeder.Feeder | Feeders:
+    def _feed(self) -> Feeder | Feeders:
         """Start to feed the Pipe channels."""
         if self.cluster is not None:
             return self.cluster.feed()
-        return feeder.Feeder(self.directory, self.base, self.spec, self.variables)
+        from hpt.executors.feeder import Feeder  # few programs read streams
+
+        return Feeder(self.directory, self.base, self.spec, self.variables)
 
     def _begin(self) -> int:
         """Start the program; returns its process id."""
@@ -261,55 +260,9 @@ class Supervisor:
             return self.cluster.begin()
         self.drain = Drain(Log(self.log))
         try:
-            return self.start(self.program, self.base, self.spec, self.variables, self.drain.input)
+            return self.launcher.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:
             self.drain.close_input()
-
-    def start(
-        self,
-        program: launch.Program,
-        base: str,
-        spec: dict[str, Any],
-        variables: dict[str, str],
-        output: int,
-        binds: list[tuple[str, str]] | None = None,
-    ) -> int:
-        """Start a program; returns its process id.
-
-        Parameters
-        ----------
-        program
-            It, see `program_of`.
-        base, spec
-            The training directory of its host, and what to run there.
-        variables
-            Its environment, unless it runs in a container.
-        output
-            What receives its output.
-        binds
-            What it needs to see at other paths besides those of its training directory.
-
-        Raises
-        ------
-        launch.LaunchError
-            It cannot be run.
-        contract.ContractError
-            It cannot be given its checkpoints where it looks for them.
-        """
-        if program.container is not None:
-            return launch.launch(program.command, program.variables, program.directory, output)
-        needed = binds or []
-        found = own_paths.binds(base, spec, program.command, os.environ.get(own_paths.VARIABLE, ""))
-        try:
-            return launch.launch(program.command, variables, program.directory, output, [*needed, *found])
-        except launch.IsolationError as error:
-            if spec.get("checkpoints_at") is not None:
-                raise contract.ContractError(
-                    f"checkpoints cannot be seen at {spec['checkpoints_at']}: {error}; use a LocalPath "
-                    "below /opt/ml"
-                ) from None
-            self.refused = str(error)
-            return launch.launch(program.command, variables, program.directory, output, needed)
 
     def _answer(self) -> int | None:
         """The program's wait status where it is known though its process goes on."""
@@ -339,45 +292,6 @@ class Supervisor:
         if self.container is not None:
             self.container.end()
         return process.kill_descendants()
-
-    def program_of(self, base: str, spec: dict[str, Any]) -> launch.Program:
-        """What runs on a host, given its training directory, in which the working directory is filled, and
-        what to run there.
-        """
-        source = spec["source"]
-        if source is not None and contract.is_remote(source):
-            source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
-        directory = os.path.join(base, "code")
-        manifest = contract.prepare_code(
-            base,
-            source,
-            spec["entry"],
-            declared=spec.get("declared", spec["in_code"]),  # earlier versions wrote the one for both
-            snapshot=spec.get("snapshot"),
-        )
-        if manifest is not None:
-            self.codes.append((directory, manifest, os.stat(directory)))
-        if spec.get("image") is not None and (found := self._in_container(directory, base, spec)):
-            return found
-        command = list(spec["command"])
-        if spec["in_code"]:
-            command[-1] = os.path.join(directory, command[-1])
-        if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
-            raise contract.ContractError(f"the program {command[-1]} is not found")
-        if spec["takes_arguments"]:
-            own, _ = environment.split_hyperparameters(spec["hyperparameters"])
-            command += environment.arguments(own)
-        return launch.Program(command, directory)
-
-    def _in_container(self, directory: str, base: str, spec: dict[str, Any]) -> launch.Program | None:
-        """What runs the image; None where this host has no such image and needs none."""
-        from hpt.executors.container import Container  # programs of this host do without
-
-        container = Container(self.directory, base, spec, self.token)
-        if spec.get("image_if_present") and not container.has_image():
-            return None
-        command, variables = container.command()
-        return launch.Program(list(command), directory, container, variables)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
@@ -420,15 +334,6 @@ class Supervisor:
             return message
         program = os.path.join(self.base, "code", self.spec["entry"])
         return message.replace(program, os.path.join(source, self.spec["entry"]))
-
-    def _clear_code(self) -> None:
-        """Remove the copies that the program did not change, unless it put another folder in their place."""
-        for directory, manifest, filled in self.codes:
-            try:
-                if os.path.samestat(os.lstat(directory), filled):
-                    copies.clear(directory, manifest)
-            except OSError:
-                _complain()  # copies that stay are no reason to lose the result
 
     # -- waiting --------------------------------------------------------------------------------------------
 
@@ -563,12 +468,3 @@ class Supervisor:
 
     def _enter(self, phase: str) -> None:
         record.append_line(self._path(record.PHASES), f"{phase} {self.clock():.3f}\n")
-
-
-def _complain() -> None:
-    """The exception at hand with its traceback, into the supervisor's own log, if the disk takes it."""
-    try:
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-    except OSError:
-        pass

@@ -267,6 +267,28 @@ STATEMENTS: Mapping[str, Tests] = {
     ),
     "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
+    "16.2 manifests": (
+        "tests/executors/test_channels.py::test_a_manifest_gives_links_by_their_names",
+        "tests/host/test_manifests.py::test_names_follow_the_prefix",
+    ),
+    "16.2 Pipe mode": (
+        "tests/executors/test_feed.py::test_each_epoch_has_all_objects_in_order",
+        "tests/executors/test_feed.py::test_the_fifo_of_the_next_epoch_is_there_before_one_ends",
+        "tests/executors/test_feed.py::test_shuffling_differs_by_epoch_and_is_drawn_by_its_seed",
+    ),
+    "16.2 RecordIO": (
+        "tests/executors/test_recordio.py::test_data_that_holds_the_magic_number_comes_back",
+        "tests/executors/test_feed.py::test_each_attribute_is_a_record",
+    ),
+    "16.2 shares": (
+        "tests/executors/test_channels.py::test_shards_are_every_so_many_by_key*",
+        "tests/executors/test_feed.py::test_hosts_share_each_epoch",
+    ),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
+    "16.4 plain results": ("tests/executors/test_artifacts.py::test_plain_files_are_copies",),
+    "16.4 whole or not at all": (
+        "tests/executors/test_artifacts.py::test_a_disk_that_is_full_loses_the_attempt_and_keeps_no_half*",
+        "tests/executors/test_s3_transfer.py::test_a_failed_upload_leaves_nothing*",
+    ),
 }
 """Worked examples and statements, by section of docs/behaviour.md."""

@@ -54,6 +54,17 @@ def test_plain_files_are_copies(tmp_path: Path, model: Path) -> None:
     assert (place / "latest").read_bytes() == b"1"
 
 
+def test_links_are_followed_within_the_model_only(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/large").touch()
+    (model / "last").symlink_to("deep")
+    (model / "deep/round").symlink_to("..")
+    (model / "out").symlink_to(tmp_path / "elsewhere")
+    (model / "broken").symlink_to("nowhere")
+    os.mkfifo(model / "fifo")
+    assert list(artifacts.files_below(str(model))) == ["deep/more", "last/more", "latest", "weights"]
+
+
 @pytest.mark.parametrize("compression", ["GZIP", "NONE"])
 def test_a_later_attempt_replaces_the_results_and_clears_what_a_killed_one_left(
     tmp_path: Path, model: Path, compression: str

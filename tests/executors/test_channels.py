@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hpt.executors import artifacts, channels, sources
+from hpt.executors import channels, sources
 from hpt.executors.contract import ContractError
 
 
@@ -35,7 +35,7 @@ def provided(tmp_path: Path, given: dict[str, Any], host: int = 0, hosts: int = 
 
 
 def files(place: Path) -> list[str]:
-    return sorted(artifacts.files_below(str(place)))
+    return [name for _, name in sources.LocalSource().under(str(place))]
 
 
 def manifest(folder: Path, content: Any) -> Path:

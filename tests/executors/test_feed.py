@@ -111,6 +111,15 @@ def test_a_program_may_leave_an_epoch_early(tmp_path: Path, data: Path) -> None:
     assert epochs.error is None
 
 
+def test_a_program_may_remove_a_fifo(tmp_path: Path, data: Path) -> None:
+    epochs = Epochs(tmp_path / "ml", pipe(data))
+    with epochs.fifo(0).open("rb") as file:
+        epochs.fifo(0).unlink(missing_ok=True)  # it is gone once all of it is in the pipe
+        assert words(file.read()) == list(range(8))
+    assert words(epochs.fifo(1).read_bytes()) == list(range(8))
+    assert epochs.error is None
+
+
 def test_shuffling_differs_by_epoch_and_is_drawn_by_its_seed(tmp_path: Path, data: Path) -> None:
     first = Epochs(tmp_path / "a", pipe(data, shuffle_seed=7))
     second = Epochs(tmp_path / "b", pipe(data, shuffle_seed=7))
@@ -148,6 +157,7 @@ def test_gzip_is_decompressed_on_the_way(tmp_path: Path, data: Path) -> None:
         (gzip.compress(b"x" * 5000)[:-5], "was cut short"),
         (gzip.compress(b"x") + b"rest", "is no gzip file"),
     ],
+    ids=["plain", "cut", "followed"],  # gzip files hold the time
 )
 def test_what_is_no_gzip_is_an_error(content: bytes, message: str) -> None:
     with pytest.raises(ContractError, match=message):
@@ -195,6 +205,7 @@ def test_a_program_reads_epoch_after_epoch(workshop: Workshop, data: Path) -> No
     assert run.exit is not None
     assert run.exit.exit_code == 0, run.log
     assert run.log.split() == [str(number).encode() for number in range(8)] * 3
+    assert not list((workshop.base(run) / "input/data").iterdir())
     config = json.loads((workshop.base(run) / "input/config/inputdataconfig.json").read_text())
     assert config["train"]["TrainingInputMode"] == "Pipe"
 
