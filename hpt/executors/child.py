@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hpt.executors.container import Container
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -28,6 +30,24 @@ class LaunchError(Exception):
     def __init__(self, message: str, *, ours: bool = False) -> None:
         super().__init__(message)
         self.ours = ours
+
+
+class Program:
+    """What becomes a process: a command and its working directory.
+
+    container: in which the program runs that the command starts; `variables` is then the environment of the
+    command itself.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        directory: str,
+        container: Container | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command, self.directory = command, directory
+        self.container, self.variables = container, variables or {}
 
 
 class IsolationError(Exception):
@@ -128,9 +148,7 @@ def _become(
             except OSError as error:
                 os.write(writing, str(_UNLIMITED + (error.errno or 0)).encode())
                 os._exit(127)
-        if binds and (
-            refusal := _isolate(binds)
-        ):  # before the next line: a change of credentials undoes that
+        if binds and (refusal := _isolate(binds)):  # first: a change of credentials undoes the next line
             os.write(writing, refusal.encode(errors="replace"))
             os._exit(127)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -20,7 +20,7 @@ import time
 
 from hpt.executors import child, contract, environment, hosts, outcome, process, record
 from hpt.host import container_engine
-from hpt.host.container_engine import LABEL, NOTE, EngineError, is_podman
+from hpt.host.container_engine import LABEL, EngineError, is_podman
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ class Container:
             There is no engine.
         """
         self._directory, self._base, self._spec = directory, base, spec
-        self.name = f"hpt-{token}"
+        self._who = hosts.of(spec)
+        number = self._who["number"]
+        self.name = f"hpt-{token}" if number == 1 else f"hpt-{token}-{number}"
+        self._note = container_engine.note(number)
         self._token = token
         try:
             self._engine = container_engine.find(os.environ)
@@ -92,12 +95,15 @@ class Container:
         mounts += self._checkpoints()
         words = [*engine, "run", f"--name={self.name}", "--pull=never"]
         words += [f"--label={LABEL}={self._token}", f"--label={LABEL}.training-job={spec['name']}"]
-        words += [f"--hostname={hosts.FIRST}", "--log-driver=none"]
+        words += [f"--hostname={self._who['name']}", "--log-driver=none"]
         words += ["--security-opt=label=disable"]  # or a system with SELinux denies the mounts
         if is_podman(engine):
             words.append("--http-proxy=false")
         if not self._limited:
             words.append("--rm")  # otherwise the engine is asked first whether the limit was reached
+        if spec.get("instance_count", 1) > 1:
+            words.append("--network=host")  # the hosts are addresses of the loopback interface
+            words += [f"--add-host={name}:{place}" for name, place in self._who["addresses"].items()]
         words += [*container_engine.resource_options(engine, spec), *self._options]
         words += [f"--mount={container_engine.mount(*each)}" for each in mounts]
         variables = program_variables(spec, self._token)
@@ -105,7 +111,7 @@ class Container:
         words += [f"--env={name}" for name in named]  # a value in a command is there for everyone to read
         words += [f"--env={name}={value}" for name, value in variables.items() if name not in named]
         words += [spec["image"], "train"]
-        record.write_json(self._path(NOTE), {"engine": engine, "name": self.name}, durable=True)
+        record.write_json(self._path(self._note), {"engine": engine, "name": self.name}, durable=True)
         self._started = True
         self._watch()
         return words, self._host | {name: variables[name] for name in named}
@@ -204,7 +210,7 @@ class Container:
                 self._run(container_engine.removal(self._engine, self.name))
             self._settle()
             if container_engine.is_gone(*self._run(container_engine.look(self._engine, self.name))):
-                os.unlink(self._path(NOTE))
+                os.unlink(self._path(self._note))
                 break
         self._reclaim()
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from hpt.errors import ExecutorError
-from hpt.host.container_engine import NOTE, is_gone, look, removal
+from hpt.host.container_engine import is_gone, look, notes, removal
 from hpt.host.files import read_file
 
 _LARGEST_NOTE = 1 << 16
@@ -17,11 +17,29 @@ _PATIENCE = 60.0
 
 
 class ContainerRemoval:
-    """Removes the container that the note in an attempt's directory names, in the background."""
+    """Removes the containers that the notes in an attempt's directory name, in the background."""
 
     def __init__(self, directory: str) -> None:
-        """directory: the attempt's own. A note that cannot be read names no container."""
-        self._note = Path(directory, NOTE)
+        """directory: the attempt's own."""
+        self._removals = [_OneRemoval(path) for path in notes(directory)]
+        self.failure = ""
+        """Why one could not be removed."""
+
+    def go_on(self) -> bool:
+        """Start the next removal, or look at it; returns whether there is anything to wait for."""
+        while self._removals:
+            if self._removals[0].go_on():
+                return True
+            self.failure = self.failure or self._removals.pop(0).failure
+        return False
+
+
+class _OneRemoval:
+    """The removal of the container that a note names."""
+
+    def __init__(self, note: str) -> None:
+        """note: its path. One that cannot be read names no container."""
+        self._note = Path(note)
         self._commands: list[list[str]] = []  # that are still to be run, in this order
         self._process: subprocess.Popen[str] | None = None
         self.failure = ""

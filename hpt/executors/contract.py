@@ -101,6 +101,8 @@ def checkpoint_directory(base: str, spec: Mapping[str, Any]) -> str:
 
 def checkpoint_store(base: str, spec: Mapping[str, Any]) -> str:
     """Where the checkpoints lie on this host: below a local URI, else where the program finds them."""
+    if "shared_checkpoints" in spec:
+        return str(spec["shared_checkpoints"])
     uri = spec["checkpoint_uri"]
     if uri is None or is_remote(uri):
         return checkpoint_directory(base, spec)

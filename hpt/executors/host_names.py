@@ -13,7 +13,7 @@ import os
 import socket
 
 from hpt.executors import hosts
-from hpt.host.namespace import enter
+from hpt.host import namespace
 from hpt.host.private import open_private
 
 PLACE = "/etc/hosts"
@@ -28,7 +28,8 @@ _PORTS = (20000, 32000)
 class HostNames:
     """Names, addresses and a rendezvous port for the hosts of an attempt.
 
-    names: by number, what the hosts are called; file: what lies over /etc/hosts, None where nothing does.
+    names: by number, what the hosts are called; addresses: theirs. file: what lies over /etc/hosts, None
+    where nothing does.
     """
 
     def __init__(self, count: int, path: str) -> None:
@@ -40,7 +41,7 @@ class HostNames:
         block = f"127.{1 + os.urandom(1)[0] % 254}.{os.urandom(1)[0]}"
         numbers = range(1, count + 1)
         self.names = {number: hosts.name_of(number) for number in numbers}
-        addresses = {number: f"{block}.{_FIRST_ADDRESS + number - 1}" for number in numbers}
+        addresses = self.addresses = {number: f"{block}.{_FIRST_ADDRESS + number - 1}" for number in numbers}
         self.port = free_port()
         self.file: str | None = path
         _write(path, {self.names[number]: addresses[number] for number in numbers})
@@ -49,7 +50,7 @@ class HostNames:
 
     @property
     def binds(self) -> list[tuple[str, str]]:
-        """What makes the names known to a host, as `launch` takes it."""
+        """What a host needs to see in place of files of the machine."""
         return [] if self.file is None else [(self.file, PLACE)]
 
 
@@ -73,7 +74,7 @@ def resolves(path: str, name: str, address: str) -> bool:
     if pid == 0:
         code = 1
         try:
-            enter([(path, PLACE)])
+            namespace.enter([(path, PLACE)])
             code = 0 if socket.gethostbyname(name) == address else 1
         except BaseException:
             pass
@@ -83,14 +84,25 @@ def resolves(path: str, name: str, address: str) -> bool:
 
 
 def are_possible() -> bool:
-    """Whether hosts find each other by name on this machine, else by address. It is tried."""
+    """Whether hosts find each other by name on this machine, else by address: another process tries it."""
+    import subprocess
+    import sys
+
+    packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "hpt.executors.host_names"]
+    try:
+        tried = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, timeout=20.0, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
+
+
+def _main() -> int:
     import tempfile
 
-    try:
-        with tempfile.TemporaryDirectory(prefix="hpt-hosts-") as directory:
-            return HostNames(1, f"{directory}/hosts").file is not None
-    except OSError:
-        return False
+    with tempfile.TemporaryDirectory(prefix="hpt-hosts-") as directory:
+        return 0 if HostNames(1, f"{directory}/hosts").file is not None else 1
 
 
 def free_port() -> int:
@@ -109,3 +121,7 @@ def free_port() -> int:
                 continue
         return port
     raise OSError(f"no port from {first} to {end - 1} is free")
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main())

@@ -41,6 +41,11 @@ def training_directory(base: str, number: int) -> str:
     return base if number == 1 else os.path.join(os.path.dirname(base), f"ml-{name_of(number)}")
 
 
+def first_directory(base: str) -> str:
+    """The training directory of the first host, given that of any."""
+    return os.path.join(os.path.dirname(base), "ml")
+
+
 def count(spec: Mapping[str, Any]) -> int:
     """How many hosts there are."""
     number: int = spec.get("instance_count", 1)

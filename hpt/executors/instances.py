@@ -14,6 +14,7 @@ import os
 import signal
 
 from hpt.executors import channels, contract, environment, hosts, outcome, process, record
+from hpt.executors import child as launch
 from hpt.executors.drain import LineDrain, SharedLog
 from hpt.executors.feeder import Feeder
 from hpt.executors.host_names import HostNames
@@ -38,6 +39,7 @@ class Host:
     def __init__(self, number: int, base: str, spec: dict[str, Any]) -> None:
         self.number, self.base, self.spec = number, base, spec
         self.variables: dict[str, str] = {}
+        self.program = launch.Program([], "")
         self.pid = 0
         self.status: int | None = None
         self.log = ""
@@ -86,8 +88,10 @@ class Cluster:
         for number in range(1, self._count + 1):
             base = hosts.training_directory(supervisor.base, number)
             spec = hosts.as_host(supervisor.spec, number, self._names.names, self._names.port)
+            addresses = self._names.addresses
+            spec["host"]["addresses"] = {hosts.name_of(each): addresses[each] for each in addresses}
             if number > 1:  # one directory for all, as all would be synchronised with the same URI
-                spec["shared_checkpoints"] = contract.checkpoint_directory(supervisor.base, spec)
+                spec["shared_checkpoints"] = contract.checkpoint_store(supervisor.base, spec)
             self.hosts.append(Host(number, base, spec))
         for host in self.hosts:
             contract.prepare(host.base, host.spec)
@@ -141,19 +145,15 @@ class Cluster:
         assert self._names is not None
         log = SharedLog(supervisor.log)
         try:
-            commands = [supervisor.command_of(host.base, host.variables) for host in self.hosts]
-            for host, (command, directory) in zip(self.hosts, commands, strict=True):
+            for host in self.hosts:
+                host.program = supervisor.launcher.program_of(host.base, host.spec, host.variables)
+            for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
                 try:
-                    host.pid = supervisor.launch_plain(
-                        command,
-                        directory,
-                        host.variables,
-                        host.drain.input,
-                        base=host.base,
-                        spec=host.spec,
-                        names=self._names.binds,
+                    output, binds = host.drain.input, self._names.binds
+                    host.pid = supervisor.launcher.start(
+                        host.program, host.base, host.spec, host.variables, output, binds
                     )
                 finally:
                     host.drain.close_input()
@@ -190,6 +190,18 @@ class Cluster:
             and os.WTERMSIG(host.status) == signal.SIGTERM
             for host in self.hosts
         )
+
+    def note_end(self, *, asked: bool) -> None:
+        """Ask the engine how the containers ended. asked: as `Container.note_end`."""
+        for host in self.hosts:
+            if host.program.container is not None and host.status is not None:
+                host.program.container.note_end(host.status, asked=asked)
+
+    def end_containers(self) -> None:
+        """Remove the containers in which hosts run, if they do."""
+        for host in self.hosts:
+            if host.program.container is not None:
+                host.program.container.end()
 
     def carry_metrics(self, *, last: bool = False) -> None:
         """Carry every host's metrics file over into the log."""
@@ -235,6 +247,8 @@ class Cluster:
         host = self._deciding()
         assert host.status is not None
         result = outcome.of_program(host.base, host.log, host.status, ending, self._supervisor.spec, limits)
+        if host.program.container is not None and not ending.begun:
+            result |= host.program.container.outcome(host.status)
         if result["reason"]:
             result["reason"] = f"{hosts.name_of(host.number)}: {result['reason']}"
         if _IN_USE in result["reason"]:

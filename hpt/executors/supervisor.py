@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sys
 import time
 
 from hpt.executors import (
@@ -22,17 +21,16 @@ from hpt.executors import (
     checked,
     checkpoint,
     contract,
-    copies,
     environment,
     hosts,
     limits,
     outcome,
-    own_paths,
     process,
     record,
 )
 from hpt.executors import child as launch
 from hpt.executors.drain import Drain, Log
+from hpt.executors.launcher import Launcher, complain
 from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
@@ -67,7 +65,7 @@ def main(directory: str) -> NoReturn:
     except OSError as error:
         code = error.errno or 255
     except Exception:
-        _complain()
+        complain()
         code = 255
     os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
 
@@ -110,13 +108,11 @@ class Supervisor:
         self.signalled: set[str] = set()  # stop requests that came as signals
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
-        self.codes: list[tuple[str, dict[str, Any], os.stat_result]] = []  # folders filled by their manifest
         self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
         self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
-        self.limits: limits.Limits | None = None  # what the program runs under, while it runs
+        self.program = launch.Program([], "")
         self.container: Any = None  # in which the program runs, if it is an image
-        self.refused = ""  # why the program does not find its training directory at /opt/ml
-        self.engine_variables: dict[str, str] = {}  # the environment of what starts it
+        self.limits: limits.Limits | None = None  # what the program runs under, while it runs
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.feeder: Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
@@ -131,6 +127,7 @@ class Supervisor:
         self.index = record.LogIndex(followed, directory, self.clock)
         self.exit_record = record.ExitRecord(directory, durable=self.durable)
         self.token = token or os.urandom(16).hex()
+        self.launcher = Launcher(directory, self.token, self._install)
         marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": self.clock()}
         record.write_json(self._path(record.STARTED), marker, durable=self.durable)
         for parent in (os.path.dirname(directory), os.path.dirname(self.base)) if self.durable else ():
@@ -154,11 +151,11 @@ class Supervisor:
             reason = self._as_the_user_named(str(error))
             result = outcome.lost(reason) if error.ours else outcome.failed(reason)
         except Exception as error:
-            _complain()
+            complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         self._end_descendants()
         self._lift(self.limits)
-        self._clear_code()
+        self.launcher.clear()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
         result |= {"started": self.began, "ended": self.clock()}
@@ -193,18 +190,22 @@ class Supervisor:
 
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
-        command, directory = ([], "") if self.cluster else self.command_of(self.base, self.variables)
+        if self.cluster is None:
+            self.program = self.launcher.program_of(self.base, spec, self.variables)
+            self.container = self.program.container
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
         if channels.need_feeder(spec):
             self.feeder = self._feed()
-        pid = self._begin(command, directory)
+        pid = self._begin()
         self._enter("Training")
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        if self.cluster is not None:
+            self.cluster.note_end(asked=self.ending.begun)
         if self.container is not None:
             self.container.note_end(status, asked=self.ending.begun)
         kept, self.limits = self.limits, None
@@ -219,8 +220,8 @@ class Supervisor:
             result = self.cluster.outcome(self.ending, kept)
         else:
             result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec, kept)
-        if self.container is not None and not self.ending.begun:
-            result |= self.container.outcome(status)
+            if self.container is not None and not self.ending.begun:
+                result |= self.container.outcome(status)
         self._lift(kept)
         starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
         if starved is not None:
@@ -228,8 +229,8 @@ class Supervisor:
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
-        if self.refused and result["reason"] and not self.ending.begun:
-            result["reason"] += f"; its training directory is not at /opt/ml: {self.refused}"
+        if self.launcher.refused and result["reason"] and not self.ending.begun:
+            result["reason"] += f"; its training directory is not at /opt/ml: {self.launcher.refused}"
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
@@ -257,52 +258,20 @@ class Supervisor:
 
         return Feeder(self.directory, self.base, self.spec, self.variables)
 
-    def _begin(self, command: list[str], directory: str) -> int:
+    def _begin(self) -> int:
         """Start the program; returns its process id."""
         if self.container is None:  # the engine sets those of a container
             self.limits = limits.Limits(self.spec)
             self.limits.begin()
+            self.launcher.limits = self.limits
         if self.cluster is not None:
             self.drain = self.cluster
             return self.cluster.begin()
         self.drain = Drain(Log(self.log))
         try:
-            if self.container is not None:
-                return launch.launch(command, self.engine_variables, directory, self.drain.input)
-            return self.launch_plain(
-                command, directory, self.variables, self.drain.input, base=self.base, spec=self.spec
-            )
+            return self.launcher.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:
             self.drain.close_input()
-
-    def launch_plain(
-        self,
-        command: list[str],
-        directory: str,
-        variables: dict[str, str],
-        output: int,
-        *,
-        base: str,
-        spec: dict[str, Any],
-        names: list[tuple[str, str]] | None = None,
-    ) -> int:
-        """Start a program that is no image, under its limits and with the paths of a container where it needs
-        them. names: what else it finds at paths of its own. The other arguments are `launch.launch`'s, and
-        the training directory and the specification of its host.
-        """
-        names = names or []
-        apply = None if self.limits is None else self.limits.apply
-        binds = own_paths.binds(base, spec, command, os.environ.get(own_paths.VARIABLE, ""))
-        try:
-            return launch.launch(command, variables, directory, output, limit=apply, binds=[*names, *binds])
-        except launch.IsolationError as error:
-            if spec.get("checkpoints_at") is not None:
-                raise contract.ContractError(
-                    f"checkpoints cannot be seen at {spec['checkpoints_at']}: {error}; use a LocalPath "
-                    "below /opt/ml"
-                ) from None
-            self.refused = str(error)
-            return launch.launch(command, variables, directory, output, limit=apply, binds=names)
 
     def _lift(self, kept: limits.Limits | None) -> None:
         """The program has ended, and with it what it ran under."""
@@ -332,48 +301,11 @@ class Supervisor:
 
     def _end_descendants(self) -> int:
         """End whatever the program left running; returns how many could not be killed."""
+        if self.cluster is not None:
+            self.cluster.end_containers()
         if self.container is not None:
             self.container.end()
         return process.kill_descendants()
-
-    def command_of(self, base: str, variables: dict[str, str]) -> tuple[list[str], str]:
-        """The command and the working directory, which is filled, in a training directory.
-
-        variables: the environment of the command, to which its interpreter adds its own.
-        """
-        spec = self.spec
-        source = spec["source"]
-        if source is not None and contract.is_remote(source):
-            source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
-        directory = os.path.join(base, "code")
-        manifest = contract.prepare_code(
-            base,
-            source,
-            spec["entry"],
-            declared=spec.get("declared", spec["in_code"]),  # earlier versions wrote the one for both
-            snapshot=spec.get("snapshot"),
-        )
-        if manifest is not None:
-            self.codes.append((directory, manifest, os.stat(directory)))
-        if spec.get("image") is not None and (found := self._container_command()):
-            return found, directory
-        command = self._script(directory, variables) if spec.get("script") else list(spec["command"])
-        if spec["in_code"] and not spec.get("script"):
-            command[-1] = os.path.join(directory, command[-1])
-        if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
-            raise contract.ContractError(f"the program {command[-1]} is not found")
-        if spec["takes_arguments"]:
-            own, _ = environment.split_hyperparameters(spec["hyperparameters"])
-            command += environment.arguments(own)
-        return command, directory
-
-    def _script(self, code: str, variables: dict[str, str]) -> list[str]:
-        """The command of script mode, once all that its source asks for is installed."""
-        from hpt.executors import script_mode  # other programs do without
-
-        python = script_mode.with_environment(self.spec, code, self._install)
-        variables |= script_mode.with_path(variables, python, code)
-        return script_mode.command(code, self.spec["entry"], python)
 
     def _install(self, arguments: list[str]) -> str:
         """Make an environment; returns why it could not be made. Its time is not the program's."""
@@ -388,17 +320,6 @@ class Supervisor:
         if self.ending.begun:
             raise contract.ContractError(outcome.not_started()["reason"])
         return "" if status == 0 else script_mode.reason(log) or outcome.how_it_ended(status)
-
-    def _container_command(self) -> list[str]:
-        """The command that runs the image; empty where this host has no such image and needs none."""
-        from hpt.executors.container import Container  # programs of this host do without
-
-        container = Container(self.directory, self.base, self.spec, self.token)
-        if self.spec.get("image_if_present") and not container.has_image():
-            return []
-        self.container = container
-        command, self.engine_variables = container.command()
-        return list(command)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
@@ -441,15 +362,6 @@ class Supervisor:
             return message
         program = os.path.join(self.base, "code", self.spec["entry"])
         return message.replace(program, os.path.join(source, self.spec["entry"]))
-
-    def _clear_code(self) -> None:
-        """Remove the copies that the program did not change, unless it put another folder in their place."""
-        for directory, manifest, filled in self.codes:
-            try:
-                if os.path.samestat(os.lstat(directory), filled):
-                    copies.clear(directory, manifest)
-            except OSError:
-                _complain()  # copies that stay are no reason to lose the result
 
     # -- waiting --------------------------------------------------------------------------------------------
 
@@ -583,12 +495,3 @@ class Supervisor:
 
     def _enter(self, phase: str) -> None:
         record.append_line(self._path(record.PHASES), f"{phase} {self.clock():.3f}\n")
-
-
-def _complain() -> None:
-    """The exception at hand with its traceback, into the supervisor's own log, if the disk takes it."""
-    try:
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-    except OSError:
-        pass

@@ -6,6 +6,7 @@ Few modules, as the supervisor imports this.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 
@@ -25,8 +26,21 @@ ENGINES = ("podman", "docker")
 LABEL = "hpt.attempt"
 """Of a container: the attempt's token."""
 
-NOTE = "container.json"
-"""The file in an attempt's directory that says that it may have a container."""
+_NOTE = re.compile(r"container(-\d{1,4})?\.json")
+
+
+def note(host: int) -> str:
+    """The file in an attempt's directory that says that a host may have a container. host: from 1."""
+    return "container.json" if host == 1 else f"container-{host}.json"
+
+
+def notes(directory: str) -> list[str]:
+    """The paths of such files that are there."""
+    try:
+        found = filter(_NOTE.fullmatch, os.listdir(directory))
+    except OSError:
+        return []
+    return [os.path.join(directory, name) for name in sorted(found)]
 
 
 class EngineError(Exception):

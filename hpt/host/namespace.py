@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     Bind = tuple[str, str]
-    """A directory or a file, and the path at which the program finds it."""
+    """A directory or file, and the path at which the program finds it."""
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT = 1, 2, 4, 32
@@ -38,8 +38,8 @@ class NamespaceError(Exception):
 
 
 def enter(binds: Iterable[Bind], *, make: bool = True) -> None:
-    """Move this process, which must have one thread, into a namespace where each path leads to its directory
-    or file.
+    """Move this process, which must have one thread, into a namespace where each path leads to its directory,
+    or file, which must lie over another.
 
     make: False: a folder that would be made is not, and nothing is bound there.
 
@@ -50,9 +50,9 @@ def enter(binds: Iterable[Bind], *, make: bool = True) -> None:
     _mount("", "/", "", _MS_SLAVE | _MS_REC)  # later mounts of the host are seen here, ours not there
     sources = [(_opened(directory), path) for directory, path in binds]  # before any of them may be covered
     for source, path in sources:
-        is_folder = stat.S_ISDIR(os.fstat(source).st_mode)
-        place = _visible(path, make=make) if is_folder else path
-        _mount(f"/proc/self/fd/{source}", place, "", _MS_BIND | _MS_REC)
+        folder = stat.S_ISDIR(os.fstat(source).st_mode)
+        place = _visible(path, make=make) if folder else path
+        _mount(f"/proc/self/fd/{source}", place, "", _MS_BIND | (_MS_REC if folder else 0))
         os.close(source)
 
 
