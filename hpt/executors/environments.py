@@ -147,7 +147,9 @@ def _install(
     environment = {name: value for name, value in variables.items() if name != "PYTHONPATH"}
     environment["PIP_USER"] = "0"  # else pip refuses to install into an environment
     if what in requirements.CONDA:
-        _run([_conda(environment), *_conda_words(directory, what)], code, environment, lock)
+        environment |= {"CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"}  # options differ
+        words = ["env", "create", "--quiet", "--prefix", directory, "--file", what]
+        _run([_conda(environment), *words], code, environment, lock)
         if not os.path.exists(_python_of(directory)):
             raise InstallError(f"{what} installs no Python; add python to its dependencies")
         return
@@ -199,10 +201,6 @@ NO_CONDA = (
     f"environment.yml needs one of {', '.join(CONDA_COMMANDS)} on the PATH; install one, name an interpreter "
     "as HPT_PYTHON, or give a requirements.txt"
 )
-
-
-def _conda_words(directory: str, what: str) -> list[str]:
-    return ["env", "create", "--quiet", "--yes", "--prefix", directory, "--file", what]
 
 
 def _run(command: list[str], directory: str, environment: Mapping[str, str], lock: int) -> None:

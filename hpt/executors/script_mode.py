@@ -142,8 +142,9 @@ def with_path(variables: Mapping[str, str], python: str, code: str) -> dict[str,
     found = {**variables, "PYTHONPATH": _before(code, variables.get("PYTHONPATH", ""))}
     folder = os.path.dirname(python)
     prefix = os.path.dirname(folder)
-    if any(os.path.exists(os.path.join(prefix, mark)) for mark in ("pyvenv.cfg", "conda-meta")):
-        found |= {"PATH": _before(folder, variables.get("PATH", "")), "VIRTUAL_ENV": prefix}
+    for mark, name in (("pyvenv.cfg", "VIRTUAL_ENV"), ("conda-meta", "CONDA_PREFIX")):
+        if os.path.exists(os.path.join(prefix, mark)):
+            found |= {"PATH": _before(folder, variables.get("PATH", "")), name: prefix}
     return found
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import venv
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.3-cpu-p
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # the latter is pip's word for "without"
 
 
-def wheel(folder: Path, name: str = "tinypack", version: str = "1.0") -> Path:
-    """A wheel of a package with one module that knows its version."""
+def wheel(
+    folder: Path, name: str = "tinypack", version: str = "1.0", more: Mapping[str, bytes] | None = None
+) -> Path:
+    """A wheel of a package with one module that knows its version, and more files."""
     info = f"{name}-{version}.dist-info"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}-py3-none-any.whl"
@@ -28,6 +32,8 @@ def wheel(folder: Path, name: str = "tinypack", version: str = "1.0") -> Path:
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
+        for path_within, content in (more or {}).items():
+            archive.writestr(path_within, content)
     return path
 
 
@@ -287,9 +293,7 @@ def test_requirements_that_cannot_be_read_are_named(
     assert said in reason(run(workshop, source))
 
 
-def test_a_conda_file_needs_conda(
-    workshop: Workshop, source: Path, monkeypatch: pytest.MonkeyPatch, other_python: Path
-) -> None:
+def test_a_conda_file_needs_conda(workshop: Workshop, source: Path, other_python: Path) -> None:
     (source / "environment.yml").write_text("dependencies: [python]\n")
     (source / "train.py").write_text(PREFIX)
     empty = workshop.directory / "empty"
@@ -298,3 +302,26 @@ def test_a_conda_file_needs_conda(
     assert "environment.yml needs one of micromamba, mamba, conda on the PATH" in reason(done)
     named = run(workshop, source, name="j2", environment={"HPT_PYTHON": str(other_python)})
     assert named.log.decode() == f"{other_python.parents[1]}\n"
+
+
+STAND_IN = """#!/bin/sh -e
+# In the place of micromamba: makes a virtual environment where it is to make one of conda's.
+test "$1 $2 $3 $4" = "env create --quiet --prefix"
+test "$6 $7" = "--file environment.yml"
+test "$MAMBA_ALWAYS_YES" = true
+PYTHON -m venv --without-pip "$5"
+mkdir "$5/conda-meta"
+"""
+
+
+def test_a_conda_file_is_installed_by_the_users_command(workshop: Workshop, source: Path) -> None:
+    (source / "environment.yml").write_text("dependencies: [python]\n")
+    (source / "train.py").write_text(f"import os\n{PREFIX}print(os.environ['CONDA_PREFIX'])\n")
+    tools = workshop.directory / "tools"
+    tools.mkdir()
+    (tools / "micromamba").write_text(STAND_IN.replace("PYTHON", sys.executable))
+    (tools / "micromamba").chmod(0o755)
+    done = run(workshop, source, environment={"PATH": f"{tools}:{os.environ['PATH']}"})
+    prefix, also = done.log.decode().split()
+    assert prefix == also
+    assert Path(prefix).parent == store(workshop)

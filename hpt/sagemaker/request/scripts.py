@@ -127,8 +127,12 @@ def _opened(source: str, entry: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="hpt-") as folder, tarfile.open(source) as tar:
         for member in tar:
-            name = posixpath.normpath(member.name)
-            if not member.isfile() or member.size > _LARGEST or name.startswith(("/", "..")):
+            name = posixpath.normpath(member.name).lstrip("/")
+            if name.startswith(".."):
+                raise tarfile.TarError(f"its entry {member.name!r} leads out of the folder")
+            if hasattr(tarfile, "data_filter"):
+                tarfile.data_filter(member, folder)  # of links, too
+            if not member.isfile() or member.size > _LARGEST:
                 continue
             if name == posixpath.normpath(entry) or "/" not in name or name.endswith(".txt"):
                 place = Path(folder, name)
