@@ -76,10 +76,10 @@ def is_podman(engine: Sequence[str]) -> bool:
     return "podman" in os.path.basename(engine[0])
 
 
-def mount(source: str, target: str, writable: bool) -> str:
+def mount(source: str, target: str, *, writable: bool) -> str:
     """The value of `--mount`, which is a line of a CSV file.
 
-    >>> mount("/data/a,b", "/opt/ml/input/data/train", False)
+    >>> mount("/data/a,b", "/opt/ml/input/data/train", writable=False)
     'type=bind,"source=/data/a,b",target=/opt/ml/input/data/train,readonly'
     """
     fields = ["type=bind", f"source={source}", f"target={target}", *([] if writable else ["readonly"])]
