@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, show, simulate, trials
+from hpt.cli import check_metric, show, simulate, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -23,6 +23,7 @@ from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
 from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
+from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
 from hpt.running.run import Run
@@ -60,6 +61,8 @@ def tune(options: Namespace) -> int:
 
 def resume(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.resume(training, options)
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
@@ -84,6 +87,8 @@ def extend(options: Namespace) -> int:
 
 def stop(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.stop(training, options)
     config, record, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to stop")
@@ -117,12 +122,20 @@ def _until_stopped(session: Session, run: Run, options: Namespace) -> int:
 
 def list_jobs(options: Namespace) -> int:
     session = Session(options.state)
+    if options.training_jobs:
+        return train.list_jobs(training_session(session), as_json=options.json)
     show.jobs(session.jobs(logs=True), session.root, as_json=options.json)
+    alone = 0 if options.json else len(training_session(session).storage.names())
+    if alone:
+        look = command("list --training-jobs", session.root)
+        print(f"{quantity(alone, 'training job')} of no tuning job; see: {look}")
     return codes.COMPLETED
 
 
 def describe(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.describe(training, options)
     config, record, state = session.load(options.name)
     show.job(
         HintedView(config, state, session.root),
@@ -187,6 +200,7 @@ def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "tune": tune,
+    "train": train.run,
     "simulate": simulate.run,
     "check-metric": check_metric.run,
     "resume": resume,

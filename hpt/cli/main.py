@@ -19,6 +19,7 @@ Automatic model tuning: run many training jobs, learn from their logs, keep the 
 A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It names a training program
 (a script, a program or a built-in algorithm), the ranges of its hyperparameters and the metric it prints.
 
+  hpt train job.json         run one training job of it, once, and see what its metrics read
   hpt tune job.json          run a tuning job to its end
   hpt resume NAME            go on with a tuning job that was interrupted or killed, or lost its machine
   hpt extend NAME --max-jobs N
@@ -125,7 +126,7 @@ def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    from hpt.cli import check_metric, simulate, trials
+    from hpt.cli import check_metric, simulate, train, trials
 
     common = _Parser(add_help=False)
     common.add_argument(
@@ -150,6 +151,9 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help, description=help, parents=[*parents, common])
 
     _add_tune_arguments(command("tune", "run a tuning job from a job file to its end", running))
+    train.add_arguments(
+        command("train", "run one training job of a job file in the foreground, and show its log", running)
+    )
     check = command("check-metric", "show what metric definitions read from a sample log")
     check_metric.add_arguments(check)
     simulate.add_arguments(
@@ -159,7 +163,10 @@ def parser() -> argparse.ArgumentParser:
     _add_extend_arguments(
         command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
     )
-    command("list", "list the tuning jobs in the state directory")
+    listed = command("list", "list the tuning jobs in the state directory")
+    listed.add_argument(
+        "--training-jobs", action="store_true", help="list the training jobs that belong to no tuning job"
+    )
     command("describe", "describe one tuning job", named)
     trials.add_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
     stop = command(

@@ -46,6 +46,7 @@ WARM_STRATEGIES = ("Bayesian", "Random")
 MAX_SEED = 2**64 - 1
 MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+_TRAINING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -86,6 +87,10 @@ class Objective:
     def __post_init__(self) -> None:
         check_string("the objective's metric", self.metric)
         object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
+
+
+NO_OBJECTIVE = Objective("hpt:none", ObjectiveType.MINIMIZE)
+"""That of a training job by itself which names none: no program prints such a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +281,9 @@ class JobConfig:
     description left out was chosen automatically.
 
     definitions: of a multi-algorithm job, all of them, each with a name; `definition` is then the first.
+
+    alone: it is one training job by itself, of that name, and searches nothing: all hyperparameters are
+    static, the space is `SearchSpace.nothing()`, and the objective may be `NO_OBJECTIVE`.
     """
 
     name: str
@@ -290,6 +298,7 @@ class JobConfig:
     definitions: tuple[TrainingJobDefinition, ...] = ()
     warm_start: WarmStart | None = None
     autotune: bool = False
+    alone: bool = False
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
@@ -323,7 +332,10 @@ class JobConfig:
 
     def __post_init__(self) -> None:
         _check_definitions(self.definition, self.definitions)
-        check_job_name(self.name)
+        if self.alone:
+            check_training_job_name(self.name)
+        else:
+            check_job_name(self.name)
         check_string("strategy", self.strategy)
         known = {strategy.lower(): strategy for strategy in STRATEGIES}
         object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
@@ -356,6 +368,15 @@ def check_job_name(name: object) -> None:
     if not isinstance(name, str) or _JOB_NAME.fullmatch(name) is None:
         raise InputError(
             f"job name {name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
+            "with a letter or digit; rename it"
+        )
+
+
+def check_training_job_name(name: object) -> None:
+    """Raises InputError where it cannot be the name of a training job."""
+    if not isinstance(name, str) or _TRAINING_JOB_NAME.fullmatch(name) is None:
+        raise InputError(
+            f"training job name {name!r} is not 1 to 63 letters, digits and hyphens that starts and ends "
             "with a letter or digit; rename it"
         )
 

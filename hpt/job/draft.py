@@ -130,7 +130,7 @@ class Draft:
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
     configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
     that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
-    a module, which runs a Python function.
+    a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
     """
 
     name: str
@@ -153,6 +153,7 @@ class Draft:
     limits: Limits = LOCAL_LIMITS
     paths: bool = True
     modules: bool = False
+    alone: bool = False
 
     @property
     def combinations(self) -> int | None:
@@ -219,6 +220,7 @@ def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
         autotune=config.autotune,
         limits=limits,
         modules=True,
+        alone=config.alone,
     )
 
 

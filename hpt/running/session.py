@@ -42,7 +42,7 @@ from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
-from hpt.search.events import ParentResult
+from hpt.search.events import Event, ParentResult, TrialCreated
 from hpt.storage.base import JobRecord
 from hpt.storage.place import check_directory, check_writable, close_state, state_directory
 from hpt.storage.sqlite import SQLiteStorage
@@ -194,6 +194,12 @@ class Session:
         """The stored job of that name, to be followed. Raises JobNotFoundError."""
         return Run(self, self.config(name).name)
 
+    def begin(self, config: JobConfig, *, notes: Sequence[str] = ()) -> Run:
+        """Store a new job that was checked, as `create` does, to be followed. notes: messages about it."""
+        check_writable(self.root)
+        config, more = self._create(config, None, None)
+        return Run(self, config.name, notes=(*notes, *more, *self.notes))
+
     def create(
         self,
         config: JobConfig,
@@ -225,7 +231,10 @@ class Session:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
+        events: Sequence[Event]
         events, inherited = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        if config.alone:
+            events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
             config, notes = take_all(config, self.root, self.job_directory(config.name))
