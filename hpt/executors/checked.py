@@ -140,7 +140,8 @@ _SPEC_MORE: dict[str, Check] = {
     "fresh": _is_bool,
     "job": _is_string,
     "digest": _is_string,
-    **dict.fromkeys(("declared", "function"), _is_bool),
+    **dict.fromkeys(("declared", "function", "own_checkpoints"), _is_bool),
+    **dict.fromkeys(("entrypoint", "arguments"), _is_command),
     **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
 }
 

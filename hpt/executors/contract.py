@@ -110,7 +110,9 @@ def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
     if uri is None or is_remote(uri):
         os.makedirs(directory, exist_ok=True)
         return
-    target = os.path.join(local_path(uri), spec["name"])
+    target = local_path(uri)
+    if not spec.get("own_checkpoints"):
+        target = os.path.join(target, spec["name"])
     try:
         os.makedirs(target, exist_ok=True)
     except (NotADirectoryError, PermissionError, FileExistsError) as error:

@@ -118,8 +118,10 @@ def upload(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
 
 def checkpoint_uri(spec: dict[str, Any]) -> str:
     """The training job's own place below the configured URI, so that no training job resumes another
-    (behaviour 11.3).
+    (behaviour 11.3); of a training job by itself, the URI.
     """
+    if spec.get("own_checkpoints"):
+        return f"{spec['checkpoint_uri'].rstrip('/')}/"
     return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
 
 

@@ -22,6 +22,7 @@ from hpt.executors import (
     checkpoint,
     contract,
     copies,
+    entrypoint,
     environment,
     outcome,
     process,
@@ -244,6 +245,8 @@ class Supervisor:
             command[-1] = os.path.join(directory, command[-1])
         if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
             raise contract.ContractError(f"the program {command[-1]} is not found")
+        if entrypoint.is_given(spec):
+            return entrypoint.command(spec, command), directory
         if spec["takes_arguments"]:
             own, _ = environment.split_hyperparameters(spec["hyperparameters"])
             command += environment.arguments(own)

@@ -149,6 +149,9 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        entrypoint=draft.entrypoint,
+        arguments=draft.arguments,
+        own_checkpoints=draft.own_checkpoints,
     )
 
 

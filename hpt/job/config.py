@@ -143,7 +143,10 @@ class TrainingJobDefinition:
     often one whose infrastructure failed is started again. spot: it may run on capacity that can be
     withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
     to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
-    created; None for a program that is no file of the user's, and in jobs of earlier versions.
+    created; None for a program that is no file of the user's, and in jobs of earlier versions. entrypoint:
+    what is run in place of the program, () for the program itself; arguments: what it gets in place of the
+    hyperparameters. own_checkpoints: checkpoint_uri is that of this one training job; otherwise each has a
+    folder below it.
     """
 
     training_image: str
@@ -165,9 +168,14 @@ class TrainingJobDefinition:
     spot: bool = False
     max_wait_seconds: float | None = None
     snapshot: str | None = field(default=None, compare=False)
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)
+        for words in ("entrypoint", "arguments"):
+            object.__setattr__(self, words, tuple(getattr(self, words)))
         if not isinstance(self.space, SearchSpace):
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
         check_strings("hyperparameters", self.hyperparameters)

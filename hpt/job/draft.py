@@ -99,6 +99,9 @@ class DraftDefinition:
     grace_seconds: float | None = None
     instance_type: str = "local"
     instance_count: int = 1
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
 
     @property
     def combinations(self) -> int | None:
@@ -259,4 +262,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         grace_seconds=definition.grace_seconds,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
+        entrypoint=definition.entrypoint,
+        arguments=definition.arguments,
+        own_checkpoints=definition.own_checkpoints,
     )

@@ -15,7 +15,7 @@ from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
 from hpt.sagemaker.request.model import load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.shapes import check_shape
-from hpt.service import lists, tagging, tuning
+from hpt.service import lists, tagging, training, tuning
 from hpt.service.context import Context
 from hpt.service.errors import (
     INTERNAL,
@@ -38,9 +38,11 @@ OPERATIONS: Mapping[str, tuple[str, Handler]] = {
         "ListTrainingJobsForHyperParameterTuningJobRequest",
         lists.list_training_jobs_of_tuning_job,
     ),
-    "DescribeTrainingJob": ("DescribeTrainingJobRequest", tuning.describe_training_job),
+    "CreateTrainingJob": ("CreateTrainingJobRequest", training.create_training_job),
+    "DescribeTrainingJob": ("DescribeTrainingJobRequest", training.describe_training_job),
     "ListTrainingJobs": ("ListTrainingJobsRequest", lists.list_training_jobs),
-    "StopTrainingJob": ("StopTrainingJobRequest", tuning.stop_training_job),
+    "StopTrainingJob": ("StopTrainingJobRequest", training.stop_training_job),
+    "DeleteTrainingJob": ("DeleteTrainingJobRequest", training.delete_training_job),
     "Search": ("SearchRequest", lists.search),
     "AddTags": ("AddTagsInput", tagging.add_tags),
     "ListTags": ("ListTagsInput", tagging.list_tags),
@@ -90,8 +92,7 @@ class Service:
         if limits is None:
             limits = DEFAULT_LIMITS if strict else LOCAL_LIMITS
         limits = find_limits(limits)
-        self._session = Session(state)
-        self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
+        self._context = Context(Session(state), account, limits, strict=strict, check_s3=check_s3)
         self._admitting = threading.Lock()
         self._throttle = Throttle(limits.requests_per_second, clock)
         self._context.ensure_runners()
@@ -133,5 +134,4 @@ class Service:
 
     def close(self) -> None:
         """Close all files; the jobs go on."""
-        self._context.jobs.close()
-        self._session.close()
+        self._context.close()
