@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hpt.errors import JobNotFoundError
@@ -136,7 +137,7 @@ class Context:
                 job.state,
                 request=job.request,
                 now=time.time(),
-                default_output=self._output(job),
+                default_output=str(self.trials(job)),
                 account=self.account,
             )
             status = job.state.status
@@ -153,10 +154,11 @@ class Context:
                 job.config,
                 training_job,
                 request=job.request,
-                default_output=self._output(job),
+                default_output=str(self.trials(job)),
                 account=self.account,
             )
 
-    def _output(self, job: Job) -> str:
+    def trials(self, job: Job) -> Path:
+        """The directory of a job's training jobs."""
         kept = self.training if job.config.alone else self.tuning
-        return str(kept.session.job_directory(job.config.name) / "trials")
+        return kept.session.job_directory(job.config.name) / "trials"
