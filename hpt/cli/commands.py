@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +75,7 @@ def resume(options: Namespace) -> int:
 def extend(options: Namespace) -> int:
     """Give a job that has ended a larger budget, and run it to its end."""
     session = Session(options.state)
+    train.refuse(session, options.name)
     config = session.extend(
         options.name,
         max_jobs=options.max_jobs,
@@ -128,7 +129,7 @@ def list_jobs(options: Namespace) -> int:
     alone = 0 if options.json else len(training_session(session).storage.names())
     if alone:
         look = command("list --training-jobs", session.root)
-        print(f"{quantity(alone, 'training job')} of no tuning job; see: {look}")
+        print(f"{quantity(alone, 'training job')} run by hpt train or a client; see: {look}")
     return codes.COMPLETED
 
 
@@ -149,14 +150,18 @@ def describe(options: Namespace) -> int:
 def delete(options: Namespace) -> int:
     """Delete jobs with their files, once the user agrees. All names are looked at before anything is done."""
     session = Session(options.state)
-    names = list(dict.fromkeys(_deletable(session, name) for name in options.names))
+    jobs: dict[str, tuple[Session, str]] = {}
+    for name in options.names:
+        training = find(session, name)
+        kind, own = ("tuning job", session) if training is None else ("training job", training)
+        jobs[_deletable(own, name)] = own, kind
     if not options.yes:
-        _ask_to_delete(session, names)
-    for name in names:
-        session.delete(name)
-        _say(options, f"deleted tuning job {name}")
+        _ask_to_delete(jobs)
+    for name, (own, kind) in jobs.items():
+        own.delete(name)
+        _say(options, f"deleted {kind} {name}")
     if options.json:
-        print_json({"Deleted": names})
+        print_json({"Deleted": list(jobs)})
     return codes.COMPLETED
 
 
@@ -183,11 +188,12 @@ def _deletable(session: Session, name: str) -> str:
     return record.name
 
 
-def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
+def _ask_to_delete(jobs: Mapping[str, tuple[Session, str]]) -> None:
     """Raises InputError unless the answer on standard input is yes."""
-    for name in names:
+    for name, (session, _) in jobs.items():
         print(f"{name}: {session.job_directory(name)}", file=sys.stderr)
-    what = quantity(len(names), "tuning job")
+    kinds = {kind for _, kind in jobs.values()}
+    what = quantity(len(jobs), kinds.pop() if len(kinds) == 1 else "job")
     print(f"delete {what} with logs and models for good? [y/N] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline() if sys.stdin else ""
     if not answer.endswith("\n"):

@@ -44,6 +44,7 @@ class LiveLog:
         for job in runner.state.jobs.values():
             if job.attempt:
                 self._follow(job.name, job.attempt)
+                self._offset = max(0, self._size() - KEPT_BYTES)
 
     def update(self, runner: TuningJobRunner, events: Sequence[ev.Event]) -> None:
         for event in events:
@@ -81,6 +82,12 @@ class LiveLog:
         self._end_line()
         self._log = self._trials / name / "attempts" / str(attempt) / LOG
         self._offset = 0
+
+    def _size(self) -> int:
+        try:
+            return 0 if self._log is None else self._log.stat().st_size
+        except OSError:
+            return 0
 
     def _read(self) -> bool:
         """Show what the log has grown by; whether there was anything."""

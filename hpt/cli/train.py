@@ -7,15 +7,16 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.cli import exit_codes as codes
 from hpt.cli.hints import command
+from hpt.cli.json_output import print_json
 from hpt.cli.live_log import LiveLog
 from hpt.cli.training_job import TrainingJobReport, report_document, show_report
-from hpt.cli.json_output import print_json
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.view import JobView
@@ -25,6 +26,7 @@ from hpt.running.alone import (
     alone,
     check_name,
     choose,
+    find,
     free_name,
     read_assignments,
     training_session,
@@ -66,11 +68,25 @@ def run(options: Namespace) -> int:
     chosen, outside = choose(definition, given)
     session = training_session(Session(options.state))
     run, config = _begin(session, read.config, definition, chosen, options.name)
-    if not options.quiet:
-        _banner(session, config, definition, chosen)
-    for note in (*outside, *run.notes):
-        print(f"hpt: note: {note}", file=sys.stderr)
-    return _follow(session, run, options, chosen)
+    with _interruptible(session, run.name):
+        if not options.quiet:
+            _banner(session, config, definition, chosen)
+        for note in (*read.warnings, *outside, *run.notes):
+            print(f"hpt: note: {note}", file=sys.stderr)
+        return _follow(session, run, options, chosen)
+
+
+@contextmanager
+def _interruptible(session: Session, name: str) -> Iterator[None]:
+    """Adds what became of the training job to a Ctrl-C outside the runner's loop, which handles its own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if session.load(name)[2].status.ended:
+            message = f"training job {name} has ended; see: {command(f'describe {name}', session.root)}"
+        else:
+            message = f"end it with: {command(f'stop {name}', session.root)}"
+        raise KeyboardInterrupt(f"interrupted; {message}") from None
 
 
 def _read(options: Namespace) -> JobRequest:
@@ -87,9 +103,13 @@ def _definition(config: JobConfig, name: str | None) -> TrainingJobDefinition:
         return config.definition
     names = [str(each.name) for each in config.definitions]
     if not names:
-        raise InputError(f"--definition {name!r}: {config.name} has one definition, without a name; leave it out")
+        raise InputError(
+            f"--definition {name!r}: {config.name} has one definition, without a name; leave it out"
+        )
     if name not in names:
-        raise InputError(f"--definition {name!r}: {config.name} has no such definition; use {' or '.join(names)}")
+        raise InputError(
+            f"--definition {name!r}: {config.name} has no such definition; use {' or '.join(names)}"
+        )
     return config.definition_of(name)
 
 
@@ -129,7 +149,8 @@ def resume(session: Session, options: Namespace) -> int:
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"training job {config.name} has ended; there is nothing to resume")
-    return _follow(session, session.run(config.name), options, ())
+    with _interruptible(session, config.name):
+        return _follow(session, session.run(config.name), options, ())
 
 
 def describe(session: Session, options: Namespace) -> int:
@@ -154,6 +175,13 @@ def stop(session: Session, options: Namespace) -> int:
             time.sleep(0.2)
     _show(session, config.name, options, ())
     return codes.COMPLETED
+
+
+def refuse(session: Session, name: str) -> None:
+    """Raises InputError where a name is that of a training job by itself, in place of a tuning job's."""
+    if find(session, name) is not None:
+        look = command(f"describe {name}", session.root)
+        raise InputError(f"{name!r} is a training job, and no tuning job; see: {look}")
 
 
 def list_jobs(session: Session, *, as_json: bool) -> int:

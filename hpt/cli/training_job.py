@@ -29,7 +29,7 @@ from hpt.metrics.pace import Pace
 from hpt.running.alone import Chosen
 from hpt.running.progress import cut, duration
 from hpt.running.session import Session
-from hpt.running.snapshots import bytes_of
+from hpt.running.snapshots import bytes_of, stored
 from hpt.running.tracebacks import last_traceback
 from hpt.sagemaker.reply.document import full_training_job_document
 from hpt.search.trial import ObjectiveType, TrialStatus
@@ -83,7 +83,7 @@ class TrainingJobReport:
     def phases(self) -> list[tuple[str, float]]:
         """The seconds in each phase, over all attempts."""
         course = self.trial.transitions
-        end = self.trial.training_end or (time.time() if self.record.owner_pid else self.trial.modified)
+        end = self.trial.training_end or (time.time() if self.record.owner_pid else self.view.modified)
         ends = [*(each.start for each in course[1:]), end]
         seconds: dict[str, float] = {}
         for each, until in zip(course, ends, strict=True):
@@ -93,8 +93,8 @@ class TrainingJobReport:
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
-        """What each metric definition read, the objective's first: as `hpt check-metric` has it, with the best
-        value where it is known which is better.
+        """What each metric definition read, the objective's first, as `hpt check-metric` has it; with the
+        best value where it is known which is better.
         """
         definition = self.view.config.definition
         definitions = sorted(definition.metric_definitions, key=lambda each: each.name != self.objective)
@@ -214,7 +214,11 @@ def _lines(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
 
 def _traceback(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
     """The end of the traceback with which it failed."""
-    lines = last_traceback(report.place, max(1, len(report.trial.attempts))).rstrip().splitlines()
+    text = last_traceback(report.place, max(1, len(report.trial.attempts))).rstrip()
+    for _, found in stored(report.view.config, report.directory):
+        if found is not None:  # what is to be corrected is the program, and not its copy
+            text = text.replace(str(report.place / "ml" / "code"), found.manifest["source"].rstrip("/"))
+    lines = text.splitlines()
     if len(lines) > TRACEBACK_LINES:
         yield "", "…"
     for line in lines[-TRACEBACK_LINES:]:
@@ -251,10 +255,12 @@ def _metrics(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
     read = [each for each in report.metrics if each["Matches"]]
     unread = [each for each in report.metrics if not each["Matches"]]
     shown = read if len(read) <= LISTED else read[: LISTED - 1]
-    label = "metrics"
-    for each in shown:
+    label, last = "metrics", ""
+    for i, each in enumerate(shown):
         yield label, _values(report, each)
-        yield "", f"  last in: {cut(each['LastLine'], 100)}" if "LastLine" in each else ""
+        last = each.get("LastLine", "")
+        if last and last not in [other.get("LastLine") for other in shown[i + 1 :]]:
+            yield "", f"  last in: {cut(last, 100)}"
         yield from (("", f"  note: {note}") for note in _notes(each))
         label = ""
     if len(read) > len(shown):
@@ -268,9 +274,10 @@ def _metrics(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
     for each in missing[:LISTED]:
         which = " (the objective)" if each["Name"] == report.objective else ""
         yield label, f"{each['Name']}{which}: no value was read by {each['Regex']}"
-        yield "", f"  nearest: {nearest(each)}"
         label = ""
-    if missing:
+        if report.trial.status is not TrialStatus.FAILED:
+            yield "", f"  nearest: {nearest(each)}"
+    if missing and report.trial.status is not TrialStatus.FAILED:
         yield "", f"  try: {report.check_command(missing[:1])}"
 
 
@@ -292,7 +299,8 @@ def _notes(metric: Mapping[str, Any]) -> Iterator[str]:
     if cut_short := metric.get("CutShort"):
         yield f"the group reads {cut_short['Read']} of {cut_short['Number']}"
     if missed := metric.get("Missed"):
-        yield f"{quantity(missed['Lines'], 'later line')} matched without a number, the last: {missed['Line']}"
+        lines = quantity(missed["Lines"], "later line")
+        yield f"{lines} matched without a number, the last: {missed['Line']}"
     if other := metric.get("AnotherMetric"):
         yield f"another metric is read as well: {other['Read']}"
     if several := metric.get("SeveralValues"):
@@ -360,7 +368,8 @@ def report_document(report: TrainingJobReport) -> dict[str, Any]:
 
 def show_list(session: Session, *, as_json: bool) -> None:
     """Print a line for each training job by itself."""
-    rows, documents = [], []
+    rows: list[tuple[str, ...]] = []
+    documents: list[dict[str, Any]] = []
     for record in session.jobs(logs=True):
         if record.problem is not None:
             problem = " ".join(record.problem.split())
@@ -393,7 +402,7 @@ def show_list(session: Session, *, as_json: bool) -> None:
         print_table(("TRAINING JOB", "STATUS", "TIME", "CREATED", "PROCESS"), rows)
     else:
         root = session.root.parent
-        print(f"no training jobs by themselves in {root}; start one with: {command('train JOB', root)}")
+        print(f"no training job was run by itself in {root}; start one with: {command('train JOB', root)}")
 
 
 def _status(job: TrainingJob, record: JobRecord) -> str:

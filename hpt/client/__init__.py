@@ -140,7 +140,7 @@ def client(
     config: Any = None,
     **options: Any,
 ) -> Any:
-    """The same as `boto3.client`, but `sagemaker`, and `logs` for training jobs, are answered in this process.
+    """The same as `boto3.client`, but `sagemaker`, and `logs` of training jobs, are answered in this process.
 
     Parameters
     ----------
@@ -153,8 +153,9 @@ def client(
     config
         A `botocore.config.Config`.
     **options
-        For `sagemaker` and `logs`, the other parameters of their clients; what boto3 needs to reach an endpoint
-        (credentials, `endpoint_url`, ...) has no effect. For other services, the options of `boto3.client`.
+        For `sagemaker` and `logs`, the other parameters of their clients; what boto3 needs to reach an
+        endpoint (credentials, `endpoint_url`, ...) has no effect. For other services, the options of
+        `boto3.client`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The entry point and the arguments that a training job names, in place of its program's own (behaviour 16.1).
+"""The entry point and arguments that a training job names, in place of its program's (behaviour 16.1).
 
 Standard library only: the supervisor imports this.
 """

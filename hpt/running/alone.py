@@ -33,6 +33,9 @@ SUFFIX = "-train"
 
 LONGEST_NAME = 63
 
+_ALIKE = 0.85
+"""From which likeness on a name that a built-in algorithm may know is taken for a slip."""
+
 STOP_IT = {STOP_TRAINING_JOB: 1}
 """The note that stops a training job by itself for good: it is the first of its own job."""
 
@@ -68,11 +71,11 @@ def choose(
     ranges = {parameter.name: parameter for parameter in definition.space.parameters}
     known = {*ranges, *definition.hyperparameters}
     unknown = [name for name in given if name not in known]
-    if unknown and not _takes_more(definition):
-        raise InputError(_unknown(unknown[0], sorted(known)))
     if OBJECTIVE_METRIC_KEY in given:
         raise InputError(f"{OBJECTIVE_METRIC_KEY!r} is reserved: it names the objective; leave it out")
-    chosen, notes = [], []
+    chosen: list[Chosen] = []
+    notes = [_unknown(name, sorted(known), definition) for name in unknown]
+    notes = [each for each in notes if each]
     for name, parameter in ranges.items():
         if name not in given:
             chosen.append(Chosen(name, middle(parameter), "middle"))
@@ -84,12 +87,6 @@ def choose(
         source = "given" if name in given else "static"
         chosen.append(Chosen(name, given.get(name, value), source))
     return tuple(chosen), tuple(notes)
-
-
-def _takes_more(definition: TrainingJobDefinition) -> bool:
-    """Whether the program is a built-in algorithm, which knows the hyperparameters it takes and checks them."""
-    own = "sagemaker_program" in definition.hyperparameters
-    return not own and find_algorithm(definition.training_image) is not None
 
 
 def middle(parameter: Parameter) -> str:
@@ -128,10 +125,27 @@ def _read_categorical(parameter: CategoricalParameter, string: str) -> str:
     return string
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1) or [each for each in known if each.lower() == name.lower()]
+def _unknown(name: str, known: list[str], definition: TrainingJobDefinition) -> str:
+    """A message about a name that the job does not have, "" if its built-in algorithm is known to take it.
+
+    Raises:
+        InputError: the program is the user's own, or the name looks like one that is meant.
+    """
+    algorithm = None
+    if "sagemaker_program" not in definition.hyperparameters:
+        algorithm = find_algorithm(definition.training_image)
+    if algorithm is not None:
+        taken = {each.name for each in algorithm.recommended_ranges} | {*algorithm.required_hyperparameters}
+        if name in taken | {algorithm.evaluated_by, algorithm.epoch_resource}:
+            return ""
+        known = sorted({*known, *taken})
+    cutoff = 0.6 if algorithm is None else _ALIKE
+    near = get_close_matches(name, known, n=1, cutoff=cutoff)
+    near = near or [each for each in known if each.lower() == name.lower()]
+    if algorithm is not None and not near:
+        return f"{name} is new to this job, and passed on to {algorithm.name}, which may not know it"
     hint = f"did you mean {near[0]!r}?" if near else "add it to the static hyperparameters"
-    return (
+    raise InputError(
         f"hyperparameter {name!r} has neither a range nor a static value in this job, which has "
         f"{', '.join(known) or 'none'}; {hint}"
     )
@@ -196,7 +210,8 @@ def check_name(session: Session, name: str) -> None:
     check_training_job_name(name)
     if session.holds(name):
         raise InputError(
-            f"a training job named {name!r} exists in {session.root.parent}; choose another name, or leave it out"
+            f"a training job named {name!r} exists in {session.root.parent}; choose another name, or leave it "
+            "out"
         )
 
 

@@ -66,7 +66,7 @@ class _AttemptLog:
             self.size = found.st_size
 
     def offset_at(self, time: int) -> int:
-        """An offset before which everything was written earlier, at the beginning of no line in particular."""
+        """An offset before which everything was written earlier; no line need begin there."""
         place = bisect_left(self._times, time)
         return self._offsets[place - 1] if place else 0
 
@@ -94,14 +94,14 @@ class _AttemptLog:
 
 
 def _index(path: Path) -> tuple[list[int], list[int]]:
-    """Offsets in a log and, for each, when it was that long, in milliseconds; up to the first damaged line."""
+    """Offsets in a log and when it was that long, in milliseconds; up to the first damaged line."""
     offsets: list[int] = []
     times: list[int] = []
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return offsets, times
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return offsets, times
         while len(line := file.read(record.INDEX_LINE)) == record.INDEX_LINE:

@@ -6,6 +6,7 @@ One that a tuning job launched and one that was created by itself are described 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from hpt.errors import HptError, JobExistsError, JobNotFoundError
@@ -83,8 +84,6 @@ def delete_training_job(context: Context, request: Request) -> dict[str, Any]:
             f"The request was rejected because the training job is in status {training_job.status}. "
             "Stop it and wait for its end first",
         )
-    try:
+    with suppress(JobNotFoundError):  # another client has just deleted it
         context.training.delete(job.config.name)
-    except JobNotFoundError:  # by another client, in this moment
-        pass
     return {}

@@ -97,7 +97,9 @@ def close_state(root: Path) -> tuple[str, ...]:
         found = root.stat()
         if not found.st_mode & 0o077 or is_shared_directory(found.st_mode):
             return ()
-        entries = [entry for entry in os.scandir(root) if entry.name not in (".deleted", ".removed", TRAINING_JOBS)]
+        entries = [
+            entry for entry in os.scandir(root) if entry.name not in (".deleted", ".removed", TRAINING_JOBS)
+        ]
         jobs = [entry.path for entry in entries if os.path.lexists(f"{entry.path}/job.sqlite")]
         is_ours = found.st_uid == os.geteuid()
         closed = [_close_job(path) for path in jobs]

@@ -303,7 +303,13 @@ _SHARED = (
     "Environment",
     "RetryStrategy",
     *("DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig", "ExperimentConfig"),
-    *("ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig", "InfraCheckConfig", "MlflowConfig"),
+    *(
+        "ProfilerConfig",
+        "ProfilerRuleConfigurations",
+        "RemoteDebugConfig",
+        "InfraCheckConfig",
+        "MlflowConfig",
+    ),
 )
 """Members of a definition that the description of a training job repeats."""
 

@@ -221,7 +221,8 @@ TRAINING_TABLE: Mapping[str, Row] = {
         path.removeprefix(f"{_DEFINITION}."): row
         for path, row in _definition_rows(_DEFINITION).items()
         if not path.startswith((f"{_DEFINITION}.HyperParameterTuning", f"{_DEFINITION}.Static"))
-        and path not in (f"{_DEFINITION}.DefinitionName", f"{_DEFINITION}.AlgorithmSpecification.AlgorithmName")
+        and path
+        not in (f"{_DEFINITION}.DefinitionName", f"{_DEFINITION}.AlgorithmSpecification.AlgorithmName")
     },
     "TrainingJobName": HONOURED,
     "HyperParameters": HONOURED,

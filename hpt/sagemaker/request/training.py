@@ -42,12 +42,32 @@ _STATIC = "StaticHyperParameters"
 _OWN = ("TrainingJobName", "HyperParameters", "Tags")
 """Members that are no member of a definition by that name."""
 
-_OF_A_SEARCH = frozenset(
-    ("V02", "V03", "V04", "V05", "V06", "V08", "V09", "V10", "V11", "V12", "V13", "V14", "V15", "V16", "V17")
-) | {"V18", "V19", "V20", "V26", "V27", "V28", "V30", "V31", "V34", "added", "definitions", "end", "hints"} | {
-    "parallel",
-    "strategy",
-}
+_OF_A_SEARCH = (
+    frozenset(
+        (
+            "V02",
+            "V03",
+            "V04",
+            "V05",
+            "V06",
+            "V08",
+            "V09",
+            "V10",
+            "V11",
+            "V12",
+            "V13",
+            "V14",
+            "V15",
+            "V16",
+            "V17",
+        )
+    )
+    | {"V18", "V19", "V20", "V26", "V27", "V28", "V30", "V31", "V34", "added", "definitions", "end", "hints"}
+    | {
+        "parallel",
+        "strategy",
+    }
+)
 """Rules about searches, or that hold otherwise for a training job by itself."""
 
 
@@ -62,7 +82,9 @@ class _Facts(Facts):
     @cached_property
     def draft(self) -> Draft:
         draft = super().draft
-        return replace(draft, alone=True, definitions=(_alone(draft.definitions[0], self.definitions[0].body),))
+        return replace(
+            draft, alone=True, definitions=(_alone(draft.definitions[0], self.definitions[0].body),)
+        )
 
     @cached_property
     def naming(self) -> Naming:
