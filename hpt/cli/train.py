@@ -73,7 +73,8 @@ def run(options: Namespace) -> int:
             _banner(session, config, definition, chosen)
         for note in (*read.warnings, *outside, *run.notes):
             print(f"hpt: note: {note}", file=sys.stderr)
-        return _follow(session, run, options, chosen)
+        tune = "" if read.config.alone else command(f"tune {shlex.quote(options.job)}", session.root)
+        return _follow(session, run, options, chosen, tune=tune)
 
 
 @contextmanager
@@ -93,8 +94,11 @@ def _read(options: Namespace) -> JobRequest:
     from hpt.running.s3_places import check_s3
     from hpt.sagemaker.request.job_file import load_job_file
     from hpt.sagemaker.request.parse import read_request
+    from hpt.sagemaker.request.training import is_training_request, read_training_request
 
     request, base_dir = load_job_file(Path(options.job))
+    if is_training_request(request):
+        return read_training_request(request, base_dir=base_dir, check_s3=check_s3)
     return read_request(request, base_dir=base_dir, check_s3=check_s3, extended=True)
 
 
@@ -154,7 +158,7 @@ def resume(session: Session, options: Namespace) -> int:
 
 
 def describe(session: Session, options: Namespace) -> int:
-    _show(session, options.name, options, ())
+    _show(session, options.name, options)
     return codes.COMPLETED
 
 
@@ -173,7 +177,7 @@ def stop(session: Session, options: Namespace) -> int:
             _follow(session, session.run(config.name), options, (), show=False)
         except JobOwnedError:
             time.sleep(0.2)
-    _show(session, config.name, options, ())
+    _show(session, config.name, options)
     return codes.COMPLETED
 
 
@@ -193,9 +197,34 @@ def list_jobs(session: Session, *, as_json: bool) -> int:
 
 
 def _follow(
-    session: Session, run: Run, options: Namespace, chosen: Sequence[Chosen], *, show: bool = True
+    session: Session,
+    run: Run,
+    options: Namespace,
+    chosen: Sequence[Chosen],
+    *,
+    show: bool = True,
+    tune: str = "",
 ) -> int:
-    """Run it to its end. The exit code: 0 if it completed and its objective was read."""
+    """Run a training job to its end.
+
+    Parameters
+    ----------
+    session, run
+        The training job.
+    options
+        Of the command.
+    chosen
+        Where its hyperparameters are from, where that is known.
+    show
+        Whether to show the report at the end.
+    tune
+        The command that tunes it, if it is known.
+
+    Returns
+    -------
+    int
+        The exit code: 0 if it completed and its objective was read.
+    """
     log = None if options.quiet else LiveLog(sys.stderr, session.job_directory(run.name) / "trials")
 
     def begin(runner: TuningJobRunner) -> None:
@@ -216,20 +245,20 @@ def _follow(
         return codes.INTERRUPTED
     if not show:
         return codes.COMPLETED
-    report = _show(session, run.name, options, chosen)
+    report = _show(session, run.name, options, chosen, tune)
     if report.trial.status is TrialStatus.STOPPED:
         return codes.STOPPED
     good = report.trial.status is TrialStatus.COMPLETED and report.objective_read
     return codes.COMPLETED if good else codes.FAILED
 
 
-def _show(session: Session, name: str, options: Namespace, chosen: Sequence[Chosen]) -> TrainingJobReport:
+def _show(
+    session: Session, name: str, options: Namespace, chosen: Sequence[Chosen] = (), tune: str = ""
+) -> TrainingJobReport:
     config, record, state = session.load(name)
     report = TrainingJobReport(JobView(config, state), record, session.job_directory(config.name), chosen)
     if options.json:
         print_json(report_document(report))
     else:
-        job = getattr(options, "job", None)
-        tune = "" if job is None else command(f"tune {shlex.quote(job)}", session.root)
         show_report(report, tune=tune)
     return report

@@ -210,8 +210,7 @@ def check_name(session: Session, name: str) -> None:
     check_training_job_name(name)
     if session.holds(name):
         raise InputError(
-            f"a training job named {name!r} exists in {session.root.parent}; choose another name, or leave it "
-            "out"
+            f"a training job named {name!r} exists in {session.root.parent}; choose another name, or none"
         )
 
 

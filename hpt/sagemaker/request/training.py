@@ -136,9 +136,9 @@ def _own_program(facts: Facts) -> Iterator[Broken]:
 
 
 RULES_OF_TRAINING = (
+    Rule("entrypoint", _own_program),
     *(rule for rule in RULES if rule.id not in _OF_A_SEARCH),
     Rule("V30", _too_much_environment),
-    Rule("entrypoint", _own_program),
 )
 """The rules of a training job by itself."""
 
