@@ -117,7 +117,7 @@ def _index(path: Path) -> tuple[list[int], list[int]]:
     return offsets, times
 
 
-class _Stream:
+class LogStream:
     """All attempts of a training job. directory: of the training job."""
 
     def __init__(self, job: TrainingJob, directory: Path) -> None:
@@ -153,15 +153,13 @@ class _Stream:
         """The place after the last event."""
         return (self._logs[-1].number, self._logs[-1].size) if self._logs else (1, 0)
 
-    @property
-    def first(self) -> int | None:
-        """The time of the first event."""
-        return next((each.time for each in self.forward(1, 0, 0)), None)
-
-    @property
-    def last(self) -> int | None:
-        """The time of the last event."""
-        return max((log.time_of(log.size) for log in self._logs if log.size), default=None)
+    def described(self) -> dict[str, Any] | None:
+        """Its name and the times of its first and last event; None before the first."""
+        first = next((each.time for each in self.forward(1, 0, 0)), None)
+        if first is None:
+            return None
+        last = max(log.time_of(log.size) for log in self._logs if log.size)
+        return {"logStreamName": self.name, "firstEventTimestamp": first, "lastEventTimestamp": last}
 
 
 def _lines(log: _AttemptLog, start: int, begin: int) -> Iterator[_Event]:
@@ -204,18 +202,15 @@ def stream_name(job: TrainingJob) -> str:
 def describe_log_streams(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
     """The stream of the training job that the prefix names, once it has printed anything."""
     _check_group(request)
-    name = str(request.get("logStreamNamePrefix", "")).partition("/")[0]
-    found = _stream_of(context, name)
-    if found is None or found.first is None or not found.name.startswith(request["logStreamNamePrefix"]):
+    prefix = str(request.get("logStreamNamePrefix", ""))
+    stream = _stream_of(context, prefix.partition("/")[0])
+    if stream is None or not stream.name.startswith(prefix):
         return {"logStreams": []}
-    stream = {
-        "logStreamName": found.name,
-        "firstEventTimestamp": found.first,
-        "lastEventTimestamp": found.last,
-        "arn": f"arn:aws:logs:{context.account.region}:{context.account.number}:log-group:{GROUP}"
-        f":log-stream:{found.name}",
-    }
-    return {"logStreams": [stream]}
+    described = stream.described()
+    if described is None:
+        return {"logStreams": []}
+    where = f"arn:aws:logs:{context.account.region}:{context.account.number}:log-group:{GROUP}"
+    return {"logStreams": [{**described, "arn": f"{where}:log-stream:{stream.name}"}]}
 
 
 def get_log_events(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,6 +220,15 @@ def get_log_events(context: Context, request: Mapping[str, Any]) -> dict[str, An
     stream = _stream_of(context, name.partition("/")[0])
     if stream is None or stream.name != name:
         raise ServiceError(NOT_FOUND, "The specified log stream does not exist.")
+    return read_page(stream, request)
+
+
+def read_page(stream: LogStream, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The events of a stream that GetLogEvents asks for, and where the next and the former ones are.
+
+    Raises:
+        ServiceError: the token was not given here.
+    """
     least, most = request.get("startTime", 0), request.get("endTime", 1 << 62)
     limit = min(int(request.get("limit", MOST_EVENTS)), MOST_EVENTS)
     token = request.get("nextToken")
@@ -287,14 +291,14 @@ def _check_group(request: Mapping[str, Any]) -> None:
         raise ServiceError(NOT_FOUND, f"The specified log group does not exist; there is {GROUP}")
 
 
-def _stream_of(context: Context, name: str) -> _Stream | None:
+def _stream_of(context: Context, name: str) -> LogStream | None:
     """The stream of a training job, None if there is no such training job."""
     try:
         job, training_job = context.find_training_job(name)
     except TrainingJobNotFound:
         return None
     with job.lock:
-        return _Stream(training_job, context.trials(job) / training_job.name)
+        return LogStream(training_job, context.trials(job) / training_job.name)
 
 
 LOG_OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any]], dict[str, Any]]] = {

@@ -217,6 +217,7 @@ def started(hpt: Command, linger: str) -> Any:
     return process, log
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_with_grace_and_a_second_one_at_once(tmp_path: Path) -> None:
     hpt = Command(tmp_path)
     process, log = started(hpt, linger="60")
@@ -229,18 +230,3 @@ def test_ctrl_c_stops_with_grace_and_a_second_one_at_once(tmp_path: Path) -> Non
     assert time.monotonic() - begun < 30
     assert "stopping the training job with grace; Ctrl-C again ends it at once" in err
     assert out.startswith("training job job-train  Stopped\n") and "one value, 1.0" in out
-
-
-def test_killed_it_goes_on_and_is_resumed_or_stopped(tmp_path: Path) -> None:
-    hpt = Command(tmp_path)
-    process, log = started(hpt, linger="0")
-    process.kill()
-    process.communicate(timeout=60)
-    out, _ = hpt("describe", "job-train")
-    assert out.startswith("training job job-train  ") and ", interrupted\n" in out
-    assert "next         hpt resume job-train\n" in out
-    with log.open("ab") as file:  # as the program would, which has gone on
-        file.write(b"loss=2;\n")
-    out, err = hpt("stop", "job-train")
-    assert out.startswith("training job job-train  Stopped\n")
-    assert "2 values, first 1.0, last 2.0" in out and "bye" in err

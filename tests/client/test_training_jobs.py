@@ -140,9 +140,14 @@ def test_its_log_is_read_as_that_of_a_container(done: dict[str, Any], desk: Trai
         logGroupName=group, logStreamName=name, startFromHead=True, nextToken=whole["nextForwardToken"]
     )
     assert again["events"] == [] and again["nextForwardToken"] == whole["nextForwardToken"]
+    for other, stream in ((group, "nobody/algo-1-1"), (group, "Done/algo-2-1"), ("/aws/lambda/x", name)):
+        with pytest.raises(ClientError) as raised:
+            logs.get_log_events(logGroupName=other, logStreamName=stream)
+        assert error(raised)[0] == "ResourceNotFoundException"
+    assert logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="nobody/")["logStreams"] == []
     with pytest.raises(ClientError) as raised:
-        logs.get_log_events(logGroupName=group, logStreamName="nobody/algo-1-1")
-    assert error(raised)[0] == "ResourceNotFoundException"
+        logs.delete_log_group(logGroupName=group)
+    assert error(raised)[0] == "UnknownOperationException"
     logs.close()
 
 
@@ -204,6 +209,7 @@ def test_entry_point_and_arguments(desk: TrainingDesk) -> None:
     assert desk.finish("arguments")["TrainingJobStatus"] == "Failed"
 
 
+@pytest.mark.slow
 def test_checkpoints_lie_where_the_request_says(desk: TrainingDesk) -> None:
     script = desk.root / "count.sh"
     script.write_text('#!/bin/sh\necho "loss=1;"\ncd "$SAGEMAKER_BASE_DIR/checkpoints"\necho run >> runs\n')
@@ -239,6 +245,7 @@ def test_what_is_refused_is_not_stored(desk: TrainingDesk, more: dict[str, Any],
         desk.look("refused")
 
 
+@pytest.mark.slow
 def test_that_of_a_tuning_job_is_deleted_with_it_only(desk: TrainingDesk) -> None:
     desk.create("tuned", jobs=1, parallel=1)
     desk.wait("tuned")
@@ -250,6 +257,7 @@ def test_that_of_a_tuning_job_is_deleted_with_it_only(desk: TrainingDesk) -> Non
         desk.training(trial["TrainingJobName"])
 
 
+@pytest.mark.slow
 def test_it_goes_on_without_its_client(tmp_path: Path) -> None:
     desk = TrainingDesk(tmp_path)
     desk.training("alone", pause=0.3)

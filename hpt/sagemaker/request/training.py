@@ -35,7 +35,6 @@ from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import CheckS3, Surroundings, missing
 
 CREATE_TRAINING_JOB = "CreateTrainingJobRequest"
-MAX_ENVIRONMENT = 100
 
 _DEFINITION = "TrainingJobDefinition"
 _STATIC = "StaticHyperParameters"
@@ -112,16 +111,6 @@ class _TrainingNaming(RequestNaming):
         return "HyperParameters" if field == "hyperparameters" else super().name(field)
 
 
-def _too_much_environment(facts: Facts) -> Iterator[Broken]:
-    for definition in () if facts.paths else facts.definitions:
-        count = len(definition.body.get("Environment", {}))
-        if count > MAX_ENVIRONMENT:
-            yield (
-                f"{definition.path}.Environment",
-                f"{count} variables are more than the {MAX_ENVIRONMENT} allowed; take some out",
-            )
-
-
 def _own_program(facts: Facts) -> Iterator[Broken]:
     for definition, draft in zip(facts.definitions, facts.draft.definitions, strict=True):
         if draft.algorithm is None or not (draft.entrypoint or draft.arguments):
@@ -138,7 +127,6 @@ def _own_program(facts: Facts) -> Iterator[Broken]:
 RULES_OF_TRAINING = (
     Rule("entrypoint", _own_program),
     *(rule for rule in RULES if rule.id not in _OF_A_SEARCH),
-    Rule("V30", _too_much_environment),
 )
 """The rules of a training job by itself."""
 
