@@ -35,8 +35,9 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
                              what a job would decide on learning curves from a table; trains nothing
 
 Ctrl-C stops the running training jobs with a grace period, and `hpt resume` goes on with the same ones; a
-second Ctrl-C stops them at once. With a grace period, a program gets SIGTERM and has 120 s to exit, or
-HPT_GRACE_SECONDS from the Environment of the training job's definition.
+second Ctrl-C stops them at once. In `hpt train` it stops the training job for good. With a grace period, a
+program gets SIGTERM and has 120 s to exit, or HPT_GRACE_SECONDS from the Environment of the training job's
+definition.
 """
 
 
@@ -138,6 +139,9 @@ def parser() -> argparse.ArgumentParser:
     named = _Parser(add_help=False)
     named.add_argument("name", metavar="NAME", help="name of a tuning job, upper or lower case")
 
+    either = _Parser(add_help=False)
+    either.add_argument("name", metavar="NAME", help="name of a tuning job or training job, in any case")
+
     root = _Parser(
         prog="hpt",
         description=DESCRIPTION,
@@ -159,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
     simulate.add_arguments(
         command("simulate", "run a job file on learning curves instead of programs", running)
     )
-    command("resume", "go on with an unfinished tuning job", named, running)
+    command("resume", "go on with an unfinished tuning job or training job", either, running)
     _add_extend_arguments(
         command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
     )
@@ -167,19 +171,19 @@ def parser() -> argparse.ArgumentParser:
     listed.add_argument(
         "--training-jobs", action="store_true", help="list the training jobs that belong to no tuning job"
     )
-    command("describe", "describe one tuning job", named)
+    command("describe", "describe one tuning job or training job", either)
     trials.add_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
     stop = command(
         "stop",
-        "stop a tuning job for good; its running training jobs are stopped with a grace period",
-        named,
+        "stop a tuning job or training job for good; what runs is stopped with a grace period",
+        either,
         running,
     )
     stop.add_argument(
         "--no-wait", action="store_true", help="request the stop and return without waiting for it"
     )
-    delete = command("delete", "delete tuning jobs for good, with their logs and models")
-    delete.add_argument("names", metavar="NAME", nargs="+", help="names of tuning jobs, upper or lower case")
+    delete = command("delete", "delete tuning jobs or training jobs for good, with their logs and models")
+    delete.add_argument("names", metavar="NAME", nargs="+", help="names of tuning jobs or training jobs")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     delete.set_defaults(quiet=False)
     return root
