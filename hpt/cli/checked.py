@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hpt.cli import snapshots
 from hpt.cli.json_output import print_json
-from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
 from hpt.running.progress import duration, number
@@ -104,7 +103,7 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
 
 def _metrics(definition: TrainingJobDefinition) -> Iterator[Line]:
     """The patterns; for a built-in algorithm only that of the objective."""
-    built_in = find_algorithm(definition.training_image) is not None
+    built_in = definition.program.algorithm is not None
     for metric in definition.metric_definitions:
         if metric.name == definition.objective.metric or not built_in:
             yield "metric", f"{metric.name}: {metric.regex}"

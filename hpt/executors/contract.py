@@ -2,7 +2,7 @@
 16.2).
 
     input/config/*.json      hyperparameters, channels, hosts, where checkpoints go
-    input/data/<channel>     a link to the directory; a directory of links for a file or several; downloads
+    input/data/              the channels, see `channels.py`
     code/                    working directory of the program, see `prepare_code`
     checkpoints/             kept from attempt to attempt
     model/  output/data/  output/failure
@@ -55,10 +55,10 @@ def local_path(uri: str) -> str:
 def prepare(base: str, spec: Mapping[str, Any]) -> None:
     """Build the training directory afresh; only `checkpoints/` of an earlier attempt stays.
 
-    Remote channels get an empty directory, to be filled by a download.
+    `input/data` stays empty: `hpt.executors.channels` fills it.
 
     Raises:
-        ContractError: a channel's data is not there.
+        ContractError: checkpoints cannot be kept where they should.
         OSError: the directory could not be written.
     """
     for name in ("input", "model", "output", "code"):
@@ -67,8 +67,6 @@ def prepare(base: str, spec: Mapping[str, Any]) -> None:
         os.makedirs(os.path.join(base, name))
     _prepare_checkpoints(base, spec)
     _write_configuration(base, spec)
-    for channel in spec["channels"]:
-        _link_channel(os.path.join(base, "input/data", channel["name"]), channel["name"], channel["uri"])
 
 
 def prepare_function(base: str, spec: Mapping[str, Any]) -> None:
@@ -163,34 +161,6 @@ def _write_configuration(base: str, spec: Mapping[str, Any]) -> None:
         path = os.path.join(base, "input/config", f"{name}.json")
         with open(path, "w", encoding="utf-8", opener=open_private) as file:
             file.write(json.dumps(content))
-
-
-def _link_channel(place: str, name: str, uri: str) -> None:
-    """Links, not copies: data sets are large, and trials only read them.
-
-    A path that does not exist itself is taken as a prefix, as in S3: every file and directory beside it whose
-    name begins with it belongs to the channel. A path that exists means itself alone.
-    """
-    if is_remote(uri):
-        os.mkdir(place)
-        return
-    source = local_path(uri)
-    if os.path.isdir(source):
-        os.symlink(os.path.abspath(source), place)
-        return
-    parent, prefix = os.path.split(os.path.abspath(source))
-    if os.path.isfile(source):
-        matches = [prefix]
-    else:
-        try:
-            matches = sorted(entry for entry in os.listdir(parent) if entry.startswith(prefix))
-        except OSError:
-            matches = []
-    if not matches:
-        raise ContractError(f"channel {name!r}: nothing is found at {source}; correct the channel's S3Uri")
-    os.mkdir(place)
-    for entry in matches:
-        os.symlink(os.path.join(parent, entry), os.path.join(place, entry))
 
 
 def prepare_code(

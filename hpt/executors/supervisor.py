@@ -18,6 +18,7 @@ import time
 
 from hpt.executors import (
     artifacts,
+    channels,
     checked,
     checkpoint,
     contract,
@@ -205,6 +206,7 @@ class Supervisor:
 
     def _prepare(self) -> None:
         contract.prepare(self.base, self.spec)
+        channels.provide(self.base, self.spec)
 
     def _begin(self, command: list[str], directory: str) -> int:
         """Start the program; returns its process id."""

@@ -23,12 +23,12 @@ from hpt.errors import ExecutorError
 from hpt.executors.attempt import _BLOCKED, _DEFAULT, _START, Attempt
 from hpt.executors.base import AttemptKey, Submission
 from hpt.executors.local import LocalExecutor, specification
-from hpt.executors.programs import FUNCTION_WORKER
 from hpt.executors.warm_supervisor import ENDED, FAREWELL
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import read_stat
 from hpt.host.private import make_directories
 from hpt.job.config import TrainingJobDefinition
+from hpt.job.program_kind import FUNCTION_WORKER
 
 _DESCRIPTOR = 3
 """The number that the supervisor's end of the socket has there."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from hpt.errors import InputError
 from hpt.executors.factory import FRESH, LOCAL
-from hpt.executors.programs import FUNCTION_WORKER
 from hpt.functions import payload
 from hpt.functions.channel import REPORT_PREFIX, RESULT_PREFIX
 from hpt.functions.identity import Function
@@ -30,6 +29,7 @@ from hpt.job.config import (
     Objective,
     ResourceLimits,
 )
+from hpt.job.program_kind import FUNCTION_WORKER, ProgramKind, TrainingProgram
 from hpt.job.warm_start import as_warm_start
 from hpt.running.dependencies import require_jobs
 from hpt.running.result import TuningResult, check_on_failure, settle
@@ -220,6 +220,7 @@ def _definition(
         direction=str(objective.type),
         ranges=ranges_of(space.parameters),
         parameters=space.parameters,
+        program=TrainingProgram(ProgramKind.FUNCTION),
         metrics=(
             DraftMetric(objective.metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
             DraftMetric(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),

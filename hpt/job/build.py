@@ -42,11 +42,11 @@ from hpt.job.draft import (
     DraftDefinition,
     DraftMetric,
     DraftWarmStart,
-    built_in,
     kind_of,
     ranges_of,
 )
 from hpt.job.naming import argument_naming
+from hpt.job.program_kind import program_of
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.search.numbers import check_count
 from hpt.search.space import (
@@ -351,16 +351,16 @@ def _definition(part: Mapping[str, Any], direction: str, arguments: Arguments) -
         arguments.check(f"{own}{what}", check_seconds, what, part[what])
     if part["retries"] is not None:
         arguments.check(f"{own}retries", check_count, "retries", part["retries"])
-    program = _program(part["program"])
+    program, static = _program(part["program"]), _strings("static", part["static"] or {})
     return DraftDefinition(
         training_image=program,
         objective=metric,
         direction=direction,
         ranges=ranges_of(parameters),
         parameters=parameters,
-        algorithm=built_in(program),
+        program=program_of(program, static),
         name=part["name"],
-        hyperparameters=_strings("static", part["static"] or {}),
+        hyperparameters=static,
         metrics=tuple(DraftMetric(key, regex) for key, regex in metrics.items()),
         channels=channels,
         environment=_strings("environment", part["environment"]),

@@ -20,9 +20,10 @@ from hpt.job.config import (
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
 from hpt.job.naming import Naming, field_naming
+from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
-from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
+from hpt.job.uris import resolve_uri
 from hpt.job.warm_start import WarmStart
 from hpt.search.space import SearchSpace
 from hpt.search.trial import ObjectiveType
@@ -120,9 +121,12 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
     def place(uri: str) -> str:
         return resolve_uri(uri, base_dir, home) or uri
 
-    image = draft.training_image
-    if draft.algorithm is None and not image.startswith(MODULE_PREFIX) and not is_image(image):
+    image, kind = draft.training_image, draft.program.kind
+    if kind is ProgramKind.FILE:
         image = place(image)
+    given = draft.hyperparameters
+    if kind is ProgramKind.SCRIPT and SOURCE_KEY in given:
+        given = {**given, SOURCE_KEY: quoted_as(given[SOURCE_KEY], place(draft.program.source))}
     retries = draft.retry_attempts
     return TrainingJobDefinition(
         training_image=image,
@@ -131,7 +135,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         name=draft.name,
         hyperparameters={
             name: value
-            for name, value in draft.hyperparameters.items()
+            for name, value in given.items()
             if name != OBJECTIVE_METRIC_KEY  # every training job receives it anyway
         },
         metric_definitions=metric_definitions(draft),

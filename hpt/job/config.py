@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.program_kind import TrainingProgram, program_of
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
@@ -136,11 +137,11 @@ class ResourceLimits:
 class TrainingJobDefinition:
     """The template of every training job.
 
-    training_image: absolute path of a local program or script, a built-in algorithm's name, or the image URI
-    of a built-in algorithm. hyperparameters: the static ones, strings. output_path: a local directory or
-    `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the model where it
-    was written. max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how
-    often one whose infrastructure failed is started again. spot: it may run on capacity that can be
+    training_image: absolute path of a local program or script, a built-in algorithm's name, or the URI of an
+    image; `program` says what it is. hyperparameters: the static ones, strings. output_path: a local
+    directory or `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the
+    model where it was written. max_runtime_seconds: of training, over all attempts of a training job.
+    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity that can be
     withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
     to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
     created; None for a program that is no file of the user's, and in jobs of earlier versions. entrypoint:
@@ -206,6 +207,11 @@ class TrainingJobDefinition:
         check_seconds("max_wait_seconds", self.max_wait_seconds)
         if self.max_wait_seconds is not None and not self.spot:
             raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
+
+    @property
+    def program(self) -> TrainingProgram:
+        """What runs."""
+        return program_of(self.training_image, self.hyperparameters)
 
 
 @dataclass(frozen=True, slots=True)

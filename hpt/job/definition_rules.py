@@ -10,9 +10,10 @@ from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
 from hpt.job.draft import Draft, DraftMetric
 from hpt.job.naming import Naming, Place
+from hpt.job.program_kind import PROGRAM_KEY, SOURCE_KEY, ProgramKind
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
-from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
+from hpt.job.uris import resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
 
@@ -29,14 +30,30 @@ def repeated_definitions(draft: Draft, naming: Naming) -> Iterator[Broken]:
 
 def image(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
-        given = definition.training_image
-        module = given.startswith(MODULE_PREFIX) and draft.modules
-        if definition.algorithm is not None or module or not given:
-            continue
-        if is_image(given) or not draft.paths:
+        given, kind = definition.training_image, definition.program.kind
+        module = kind in (ProgramKind.FUNCTION, ProgramKind.MODULE) and not draft.modules
+        if given and (kind is ProgramKind.IMAGE or module):
             yield Broken(
                 Place("training_image", number),
                 f"{given!r} is not an image that runs here; {programs(draft)}",
+            )
+
+
+def script_mode(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        program = definition.program
+        if program.kind is not ProgramKind.SCRIPT:
+            continue
+        if not program.entry:
+            yield Broken(
+                Place("hyperparameters", number, key=PROGRAM_KEY),
+                "'' names no program; name the script within the source",
+            )
+        elif not program.source:
+            yield Broken(
+                Place("hyperparameters", number, key=SOURCE_KEY),
+                f"is missing, and {PROGRAM_KEY} {program.entry!r} needs it; give the folder or .tar.gz that "
+                "holds the script",
             )
 
 

@@ -13,7 +13,7 @@ from math import prod
 from typing import NamedTuple
 
 from hpt.errors import InputError
-from hpt.job.catalog import BuiltInAlgorithm, find_algorithm
+from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     DEFAULT_CHECKPOINT_PATH,
@@ -24,7 +24,7 @@ from hpt.job.config import (
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
-from hpt.job.uris import MODULE_PREFIX
+from hpt.job.program_kind import TrainingProgram
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
 
@@ -73,8 +73,8 @@ class DraftWarmStart(NamedTuple):
 class DraftDefinition:
     """A training job definition; None where a field was left out.
 
-    training_image, output_path, checkpoint_uri: as written. algorithm: the built-in that the image names.
-    unlimited: a missing max_runtime_seconds means no limit, and not the default.
+    training_image, output_path, checkpoint_uri: as written. program: what the image is. unlimited: a missing
+    max_runtime_seconds means no limit, and not the default.
     """
 
     training_image: str
@@ -82,7 +82,7 @@ class DraftDefinition:
     direction: str | None
     ranges: tuple[DraftRange, ...]
     parameters: tuple[Parameter, ...] = ()
-    algorithm: BuiltInAlgorithm | None = None
+    program: TrainingProgram = field(kw_only=True)
     name: str | None = None
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     metrics: tuple[DraftMetric, ...] = ()
@@ -102,6 +102,11 @@ class DraftDefinition:
     entrypoint: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     own_checkpoints: bool = False
+
+    @property
+    def algorithm(self) -> BuiltInAlgorithm | None:
+        """The built-in algorithm that runs; None for a program of the user's own."""
+        return self.program.algorithm
 
     @property
     def combinations(self) -> int | None:
@@ -190,16 +195,6 @@ def kind_of(parameter: Parameter) -> str:
     return "Integer" if isinstance(parameter, IntegerParameter) else "Continuous"
 
 
-def built_in(image: str, *, paths: bool = True) -> BuiltInAlgorithm | None:
-    """The built-in algorithm of an image, None for a program of the user's own.
-
-    paths: False if only image URIs are recognised, as by the service.
-    """
-    if image.startswith(MODULE_PREFIX) or (not paths and "/" not in image):
-        return None
-    return find_algorithm(image)
-
-
 def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
     """The draft that gives a configuration."""
     hyperband, warm = config.hyperband, config.warm_start
@@ -234,7 +229,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         direction=str(definition.objective.type),
         ranges=ranges_of(definition.space.parameters),
         parameters=definition.space.parameters,
-        algorithm=built_in(definition.training_image),
+        program=definition.program,
         name=definition.name,
         hyperparameters=definition.hyperparameters,
         metrics=tuple(DraftMetric(each.name, each.regex) for each in definition.metric_definitions),

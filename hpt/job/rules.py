@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V03", search.no_ranges),
     Rule("definitions", parts.repeated_definitions),
     Rule("image", parts.image),
+    Rule("script", parts.script_mode),
     Rule("metrics", parts.metrics),
     Rule("V05", parts.objective_metric),
     Rule("V06", search.too_many_ranges),

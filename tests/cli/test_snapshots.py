@@ -76,6 +76,7 @@ def test_check_lists_what_would_be_taken(project: Path, capsys: pytest.CaptureFi
 def test_check_says_what_cannot_be_taken(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = json.loads((project / "job.json").read_text())
     definition = request["TrainingJobDefinition"]
+    definition["AlgorithmSpecification"]["TrainingImage"] = "any/image:1"
     definition["StaticHyperParameters"] = {
         "sagemaker_program": "absent.py",
         "sagemaker_submit_directory": str(project),

@@ -140,7 +140,7 @@ def _choose_ranges(definition: Definition, facts: Facts) -> None:
         [(hint["Name"], hint["ValueHint"]) for hint in hints],
         ranged=bool(definition.ranges),
         static=definition.statics,
-        algorithm=facts.algorithm(definition),
+        algorithm=facts.program(definition).algorithm,
         strategy=facts.strategy,
     )
     for choice in chosen_ranges:

@@ -150,8 +150,7 @@ def metrics(facts: Facts) -> Iterator[Broken]:
     shows. Local jobs may give them, and get a note.
     """
     for definition in () if facts.paths else facts.definitions:
-        script_mode = "sagemaker_program" in definition.statics  # then the image is a framework's
-        algorithm = None if script_mode else facts.algorithm(definition)
+        algorithm = facts.program(definition).algorithm
         known = () if algorithm is None else [(each.name, each.regex) for each in algorithm.metrics]
         if algorithm is not None and any(
             (each["Name"], each.get("Regex")) not in known for each in definition.metrics

@@ -68,7 +68,7 @@ def _definition(facts: Facts, definition: Definition) -> DraftDefinition:
         objective=definition.objective.get("MetricName"),
         direction=definition.objective.get("Type"),
         ranges=tuple(DraftRange(each.kind, each.name, each.size) for each in definition.ranges),
-        algorithm=facts.algorithm(definition),
+        program=facts.program(definition),
         name=body.get("DefinitionName"),
         hyperparameters=definition.statics,
         metrics=tuple(DraftMetric(each["Name"], each.get("Regex")) for each in definition.metrics),

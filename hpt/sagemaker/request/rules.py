@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V04", parts.multi_form_parts),
     every("definitions"),
     Rule("image", parts.image),
+    every("script"),
     Rule("metrics", parts.metrics),
     every("V05"),
     every("V06"),

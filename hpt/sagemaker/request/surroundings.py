@@ -14,8 +14,9 @@ from hpt.errors import Violation
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
 from hpt.job.draft import Draft, DraftDefinition
 from hpt.job.naming import Naming, Place
+from hpt.job.program_kind import ProgramKind
 from hpt.job.rules import INVALID
-from hpt.job.uris import is_image, is_s3, resolve_uri
+from hpt.job.uris import is_s3, resolve_uri
 from hpt.sagemaker.request.launchable import cannot_start
 from hpt.sagemaker.request.readable import unreadable
 
@@ -132,7 +133,7 @@ def missing(
         if not remote and draft.paths:
             path = naming.path(Place("training_image", number))
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
-            if definition.algorithm is not None and "sagemaker_program" not in definition.hyperparameters:
+            if definition.algorithm is not None:
                 yield from unreadable(definition.algorithm, definition, number, naming)
         for place, uri in definition.uris(number):
             tried = resolve_uri(uri, base_dir, home)
@@ -155,7 +156,7 @@ def _cannot_run(
         reason = surroundings.library(algorithm)
         if reason is not None:
             yield Violation(INVALID, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
-    elif image and not is_image(image):
+    elif image and definition.program.kind is ProgramKind.FILE:
         tried = resolve_uri(image, base_dir, home) or image
         reason = surroundings.program(tried, image)
         if reason is not None:

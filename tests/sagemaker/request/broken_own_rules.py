@@ -14,6 +14,14 @@ from tests.sagemaker.request.broken_rules import (
 )
 from tests.sagemaker.request.samples import GONE, JOB, LIMITS, RANGES, multi
 
+STATIC = f"{JOB}.StaticHyperParameters"
+SCRIPT = {
+    f"{SPECIFICATION}.TrainingImage": "registry.example.com/pytorch-training:2.3",
+    f"{STATIC}.sagemaker_program": '"train.py"',
+    f"{STATIC}.sagemaker_submit_directory": '"s3://bucket/sourcedir.tar.gz"',
+}
+"""Script mode in a framework's image."""
+
 BROKEN_OTHERS = [
     Case(
         "hints",
@@ -59,6 +67,20 @@ BROKEN_OTHERS = [
         OWN,
         f"{SPECIFICATION}.TrainingImage",
         f"'train.py' is not an image that runs here; give a built-in algorithm: {NAMES}",
+        strict=True,
+    ),
+    Case(
+        "script",
+        {**OWN, **{name: value for name, value in SCRIPT.items() if not name.endswith("_directory")}},
+        f"{STATIC}.sagemaker_submit_directory",
+        "is missing, and sagemaker_program 'train.py' needs it; give the folder or .tar.gz that holds the "
+        "script",
+    ),
+    Case(
+        "script",
+        {**OWN, **SCRIPT, f"{STATIC}.sagemaker_program": '""'},
+        f"{STATIC}.sagemaker_program",
+        "'' names no program; name the script within the source",
         strict=True,
     ),
     Case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.sagemaker.request.broken_own_rules import SCRIPT, STATIC
 from tests.sagemaker.request.broken_rules import (
     AUC,
     CATEGORICAL,
@@ -107,6 +108,9 @@ KEPT = [
         strict=True,
     ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
+    Case("image", {**OWN, **SCRIPT}, strict=True),
+    Case("script", {**OWN, **SCRIPT}),
+    Case("script", {**OWN, f"{STATIC}.sagemaker_program": "train.py"}),  # of another image, once
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
     Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": [AUC]}),  # with a note
     Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": []}, strict=True),
