@@ -19,6 +19,7 @@ from hpt.cli.live_log import LiveLog
 from hpt.cli.training_job import TrainingJobReport, report_document, show_report
 from hpt.errors import InputError, JobExistsError, JobOwnedError
 from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.program_kind import ProgramKind
 from hpt.job.view import JobView
 from hpt.running.alone import (
     STOP_IT,
@@ -140,9 +141,10 @@ def _banner(
     session: Session, config: JobConfig, definition: TrainingJobDefinition, chosen: Sequence[Chosen]
 ) -> None:
     which = "" if definition.name is None else f"{definition.name}, "
-    print(
-        f"{config.name}: {which}{definition.training_image}; state in {session.root.parent}", file=sys.stderr
-    )
+    program, runs = definition.program, definition.training_image
+    if program.kind is ProgramKind.SCRIPT:
+        runs = f"{program.entry} of {program.source}"
+    print(f"{config.name}: {which}{runs}; state in {session.root.parent}", file=sys.stderr)
     middles = [f"{each.name}={each.value}" for each in chosen if each.source == "middle"]
     if middles:
         print(f"the middle of the ranges: {' '.join(middles)}", file=sys.stderr)

@@ -20,7 +20,6 @@ from hpt.cli.show import moment, print_table
 from hpt.errors import InputError
 from hpt.executors.record import LOG
 from hpt.host.terminal import printable
-from hpt.job.catalog import find_algorithm
 from hpt.job.config import NO_OBJECTIVE, MetricDefinition
 from hpt.job.plural import quantity
 from hpt.job.state import TrainingJob
@@ -103,7 +102,7 @@ class TrainingJobReport:
         except InputError:  # there is none yet, or not any more
             return [self._unread(each) for each in definitions]
         lines, pace = last_lines(log.end), Pace(NOTES_SECONDS, time.thread_time)
-        built_in = find_algorithm(definition.training_image) is not None
+        built_in = definition.program.algorithm is not None
         reports = []
         for index, each in enumerate(definitions):
             if built_in and each.name != self.objective and not log.values[index]:
@@ -122,7 +121,7 @@ class TrainingJobReport:
         direction = None
         if metric == self.objective:
             direction = self.view.config.definition.objective.type
-        elif (algorithm := find_algorithm(self.view.config.definition.training_image)) is not None:
+        elif (algorithm := self.view.config.definition.program.algorithm) is not None:
             known = algorithm.metric(metric)
             direction = None if known is None else known.direction
         if direction is None:
@@ -251,7 +250,7 @@ def _hyperparameters(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
 
 def _metrics(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
     """What was read of each metric; of built-in algorithms only those with values, and the objective."""
-    built_in = find_algorithm(report.view.config.definition.training_image) is not None
+    built_in = report.view.config.definition.program.algorithm is not None
     read = [each for each in report.metrics if each["Matches"]]
     unread = [each for each in report.metrics if not each["Matches"]]
     shown = read if len(read) <= LISTED else read[: LISTED - 1]

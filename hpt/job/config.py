@@ -141,13 +141,13 @@ class TrainingJobDefinition:
     image; `program` says what it is. hyperparameters: the static ones, strings. output_path: a local
     directory or `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the
     model where it was written. max_runtime_seconds: of training, over all attempts of a training job.
-    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity that can be
-    withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
-    to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
-    created; None for a program that is no file of the user's, and in jobs of earlier versions. entrypoint:
-    what is run in place of the program, () for the program itself; arguments: what it gets in place of the
-    hyperparameters. own_checkpoints: checkpoint_uri is that of this one training job; otherwise each has a
-    folder below it.
+    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
+    that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
+    from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
+    when the job was created; None for a program that is no file of the user's, and in jobs of earlier
+    versions. entrypoint: what is run in place of the program, () for the program itself; arguments: what it
+    gets in place of the hyperparameters. own_checkpoints: checkpoint_uri is that of this one training job;
+    otherwise each has a folder below it.
     """
 
     training_image: str

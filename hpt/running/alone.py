@@ -13,7 +13,6 @@ from difflib import get_close_matches
 from itertools import count
 
 from hpt.errors import InputError, JobNotFoundError, StorageError
-from hpt.job.catalog import find_algorithm
 from hpt.job.config import (
     OBJECTIVE_METRIC_KEY,
     JobConfig,
@@ -131,9 +130,7 @@ def _unknown(name: str, known: list[str], definition: TrainingJobDefinition) -> 
     Raises:
         InputError: the program is the user's own, or the name looks like one that is meant.
     """
-    algorithm = None
-    if "sagemaker_program" not in definition.hyperparameters:
-        algorithm = find_algorithm(definition.training_image)
+    algorithm = definition.program.algorithm
     if algorithm is not None:
         taken = {each.name for each in algorithm.recommended_ranges} | {*algorithm.required_hyperparameters}
         if name in taken | {algorithm.evaluated_by, algorithm.epoch_resource}:

@@ -115,8 +115,6 @@ def _own_program(facts: Facts) -> Iterator[Broken]:
     for definition, draft in zip(facts.definitions, facts.draft.definitions, strict=True):
         if draft.algorithm is None or not (draft.entrypoint or draft.arguments):
             continue
-        if "sagemaker_program" in draft.hyperparameters:
-            continue
         member = "ContainerEntrypoint" if draft.entrypoint else "ContainerArguments"
         yield (
             f"{definition.path}.AlgorithmSpecification.{member}",
