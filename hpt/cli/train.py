@@ -144,7 +144,7 @@ def _banner(
     program, runs = definition.program, definition.training_image
     if program.kind is ProgramKind.SCRIPT:
         runs = f"{program.entry} of {program.source}"
-    print(f"{config.name}: {which}{runs}; state in {session.root.parent}", file=sys.stderr)
+    print(f"{config.name}: {which}{runs}; state in {session.top}", file=sys.stderr)
     middles = [f"{each.name}={each.value}" for each in chosen if each.source == "middle"]
     if middles:
         print(f"the middle of the ranges: {' '.join(middles)}", file=sys.stderr)

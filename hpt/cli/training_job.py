@@ -400,7 +400,7 @@ def show_list(session: Session, *, as_json: bool) -> None:
     elif rows:
         print_table(("TRAINING JOB", "STATUS", "TIME", "CREATED", "PROCESS"), rows)
     else:
-        root = session.root.parent
+        root = session.top
         print(f"no training job was run by itself in {root}; start one with: {command('train JOB', root)}")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import count
 
-from hpt.errors import InputError, JobNotFoundError, StorageError
+from hpt.errors import InputError, JobNotFoundError, StorageError, ValidationError
 from hpt.job.config import (
     OBJECTIVE_METRIC_KEY,
     JobConfig,
@@ -20,7 +20,10 @@ from hpt.job.config import (
     TrainingJobDefinition,
     check_training_job_name,
 )
+from hpt.job.draft import draft_of
+from hpt.job.naming import field_naming
 from hpt.job.notes import STOP_TRAINING_JOB
+from hpt.job.rules import RULES, check
 from hpt.running.session import Session
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_float, read_int
@@ -31,6 +34,9 @@ SUFFIX = "-train"
 """What the name of a training job ends with that was made of the tuning job's."""
 
 LONGEST_NAME = 63
+
+_PASSING = tuple(rule for rule in RULES if rule.id in ("names", "passing", "required", "grace"))
+"""The rules that the values of hyperparameters can break."""
 
 _ALIKE = 0.85
 """From which likeness on a name that a built-in algorithm may know is taken for a slip."""
@@ -173,6 +179,8 @@ def alone(
     ------
     InputError
         The name cannot be one.
+    ValidationError
+        A hyperparameter cannot be passed to a program.
     """
     own = replace(
         definition,
@@ -180,7 +188,7 @@ def alone(
         space=SearchSpace.nothing(),
         hyperparameters={each.name: each.value for each in chosen},
     )
-    return JobConfig(
+    job = JobConfig(
         name=name,
         strategy="Random",
         definition=own,
@@ -189,6 +197,10 @@ def alone(
         tags=config.tags,
         alone=True,
     )
+    broken = check(draft_of(job), field_naming(False), _PASSING)
+    if broken is not None:
+        raise ValidationError([broken])
+    return job
 
 
 def free_name(session: Session, base: str) -> str:
@@ -207,7 +219,7 @@ def check_name(session: Session, name: str) -> None:
     check_training_job_name(name)
     if session.holds(name):
         raise InputError(
-            f"a training job named {name!r} exists in {session.root.parent}; choose another name, or none"
+            f"a training job named {name!r} exists in {session.top}; choose another name, or none"
         )
 
 
@@ -224,6 +236,10 @@ def read_assignments(arguments: list[str]) -> dict[str, str]:
         name = parts["name"].strip()
         if name in given:
             raise InputError(f"{name!r} is given twice; give it once")
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the value of {name!r} is not UTF-8; give it as UTF-8") from None
         given[name] = parts["value"]
     return given
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt.errors import InputError, StorageError
+from hpt.errors import InputError, StorageError, ValidationError
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.document import from_document, to_document
 from hpt.running.alone import (
@@ -96,7 +96,7 @@ def test_a_built_in_algorithm_takes_more_than_the_job_names() -> None:
 
 def test_assignments() -> None:
     assert read_assignments(["lr=0.1", "filter=a=b", "empty="]) == {"lr": "0.1", "filter": "a=b", "empty": ""}
-    for wrong in (["lr"], ["=1"], ["lr=1", "lr=2"]):
+    for wrong in (["lr"], ["=1"], ["lr=1", "lr=2"], ["lr=\udcff"]):
         with pytest.raises(InputError):
             read_assignments(wrong)
 
@@ -110,6 +110,24 @@ def test_it_is_stored_and_read_again() -> None:
         replace(config, name="x" * 64)
     with pytest.raises(InputError, match="1 to 32 letters"):
         replace(config, alone=False)
+
+
+def test_what_cannot_be_passed_to_a_program_is_refused() -> None:
+    for value in ("x" * 3_000_000, "[" * 1000):
+        with pytest.raises(ValidationError, match=r"definition\.hyperparameters"):
+            alone(CONFIG, DEFINITION, "one", choose(DEFINITION, {"epochs": value})[0])
+
+
+def test_the_state_directory_beside_a_program_is_no_part_of_it(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text("")
+    session = Session(tmp_path / "state")
+    session.create(CONFIG)
+    definition = replace(DEFINITION, training_image=str(program))
+    own = training_session(session)
+    config = own.create(alone(CONFIG, definition, "one", choose(definition, {})[0]))
+    files = own.job_directory("one") / "program" / str(config.definition.snapshot) / "files"
+    assert [path.name for path in files.iterdir()] == ["train.py"]
 
 
 def test_names_of_training_jobs_and_tuning_jobs_are_apart(tmp_path: Path) -> None:
