@@ -10,7 +10,7 @@ import os
 import sys
 
 from hpt.executors import child as launch
-from hpt.executors import contract, copies, environment, hosts, own_paths
+from hpt.executors import contract, copies, entrypoint, environment, hosts, own_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Launcher:
             command[-1] = os.path.join(directory, command[-1])
         if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
             raise contract.ContractError(f"the program {command[-1]} is not found")
+        if entrypoint.is_given(spec):
+            return launch.Program(entrypoint.command(spec, command), directory)
         if spec["takes_arguments"]:
             own, _ = environment.split_hyperparameters(spec["hyperparameters"])
             command += environment.arguments(own)

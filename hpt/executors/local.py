@@ -135,7 +135,9 @@ class LocalExecutor:
         if not reason:
             return True
         match.end_attempt(directory)
-        place = match.set_aside(self._root, submission.name, reason, submission.definition.checkpoint_uri)
+        shared = submission.definition.own_checkpoints  # by all training jobs that name the same place
+        kept = None if shared else submission.definition.checkpoint_uri
+        place = match.set_aside(self._root, submission.name, reason, kept)
         self._say(
             f"{submission.name}: what was found of it ran with another configuration ({reason}); it is set"
             f" aside in {place}, and nothing of it counts"
@@ -297,6 +299,9 @@ def specification(submission: Submission) -> dict[str, Any]:
         "grace_seconds": definition.grace_seconds,
         "instance_type": definition.instance_type,
         **_instances(definition),
+        "entrypoint": list(definition.entrypoint),
+        "arguments": list(definition.arguments),
+        "own_checkpoints": definition.own_checkpoints,
     }
     return content | {"digest": match.digest(content)}
 

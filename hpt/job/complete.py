@@ -94,6 +94,7 @@ def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
         completion=draft.completion,
         warm_start=None if draft.warm_start is None else WarmStart(*draft.warm_start),
         autotune=draft.autotune,
+        alone=draft.alone,
     )
 
 
@@ -132,7 +133,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
     retries = draft.retry_attempts
     return TrainingJobDefinition(
         training_image=image,
-        space=SearchSpace(draft.parameters),
+        space=SearchSpace(draft.parameters) if draft.parameters else SearchSpace.nothing(),
         objective=Objective(draft.objective, ObjectiveType(draft.direction)),
         name=draft.name,
         hyperparameters={
@@ -161,6 +162,9 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
             InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
         ),
         containers=draft.containers or read_containers(draft.environment),
+        entrypoint=draft.entrypoint,
+        arguments=draft.arguments,
+        own_checkpoints=draft.own_checkpoints,
     )
 
 

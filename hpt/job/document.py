@@ -154,7 +154,7 @@ def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
             parameters.append(_KINDS[kind](*arguments))
         except (TypeError, InputError) as error:  # arguments or values of a newer version
             raise newer(f"the stored search space has a {kind} of {arguments!r}") from error
-    return SearchSpace(parameters)
+    return SearchSpace(parameters) if parameters else SearchSpace.nothing()
 
 
 _BESIDE = ("request", "warnings", "of_service")

@@ -117,6 +117,9 @@ class DraftDefinition:
     instance_count: int = 1
     instance_groups: tuple[DraftGroup, ...] = ()
     containers: str | None = None
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
 
     @property
     def algorithm(self) -> BuiltInAlgorithm | None:
@@ -157,7 +160,7 @@ class Draft:
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
     configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
     that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
-    a module, which runs a Python function.
+    a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
     """
 
     name: str
@@ -180,6 +183,7 @@ class Draft:
     limits: Limits = LOCAL_LIMITS
     paths: bool = True
     modules: bool = False
+    alone: bool = False
 
     @property
     def combinations(self) -> int | None:
@@ -236,6 +240,7 @@ def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
         autotune=config.autotune,
         limits=limits,
         modules=True,
+        alone=config.alone,
     )
 
 
@@ -272,4 +277,7 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
             DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
         ),
         containers=definition.containers,
+        entrypoint=definition.entrypoint,
+        arguments=definition.arguments,
+        own_checkpoints=definition.own_checkpoints,
     )

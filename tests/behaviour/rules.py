@@ -260,7 +260,15 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/sagemaker/reply/test_paging.py::test_entries_that_come_meanwhile_neither_repeat_nor_hide_others*",
         "tests/sagemaker/reply/test_paging.py::test_a_token_continues_one_list_only",
     ),
-    "13.6 training jobs": (f"{_CLIENT}::TestLists::test_all_training_jobs",),
+    "13.6 training jobs": (
+        f"{_CLIENT}::TestLists::test_all_training_jobs",
+        "tests/client/test_training_jobs.py::test_what_describe_says",
+        "tests/client/test_training_jobs.py::test_stop_and_delete",
+        "tests/client/test_training_jobs.py::test_names_are_unique_among_all_training_jobs",
+        "tests/client/test_training_jobs.py::test_one_that_does_not_exist",
+        "tests/sagemaker/request/test_training.py::test_broken_rules_name_the_members_of_the_request*",
+    ),
+    "16.1 entry points": ("tests/client/test_training_jobs.py::test_entry_point_and_arguments",),
     "13.7 search": (
         f"{_CLIENT}::TestLists::test_search",
         "tests/service/test_expressions.py::test_conditions*",
