@@ -222,6 +222,11 @@ STATEMENTS: Mapping[str, Tests] = {
         f"{_SPOT}::TestCheckpoints::test_without_them_it_restarts_from_zero",
         "tests/sagemaker/reply/test_response.py::TestTrainingJob::test_checkpoints_lie_in_a_place_of_their_own",
     ),
+    "11.3 a LocalPath elsewhere": (
+        "tests/executors/test_namespace.py::test_checkpoints_are_seen_at_a_path_elsewhere_by_each_job_alone",
+        "tests/executors/test_container.py::test_checkpoints_lie_where_the_job_has_them",
+        "tests/job/test_isolation.py::test_where_checkpoints_may_be_seen*",
+    ),
     "11.4 savings": (f"{_SPOT}::TestTimesAndSavings::test_savings*",),
     "11.4 times": (
         f"{_SPOT}::TestTimesAndSavings::test_training_time_is_the_sum_of_running_segments_without_waiting",
@@ -275,6 +280,12 @@ STATEMENTS: Mapping[str, Tests] = {
     ),
     "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
+    "16.1 containers": (
+        "tests/job/test_isolation.py::test_which_images_run_in_containers*",
+        "tests/executors/test_container.py::*",
+        "tests/faults/test_containers.py::*",
+    ),
+    "16.2 /opt/ml": ("tests/executors/test_namespace.py::*", "tests/host/test_namespace.py::*"),
     "16.2 manifests": (
         "tests/executors/test_channels.py::test_a_manifest_gives_links_by_their_names",
         "tests/host/test_manifests.py::test_names_follow_the_prefix",
