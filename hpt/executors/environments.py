@@ -43,6 +43,7 @@ PROJECT = "setup.py"
 READY = "ready.json"
 CONDA_COMMANDS = ("micromamba", "mamba", "conda")
 
+_NEW = "import sys, venv; venv.EnvBuilder(symlinks=True).create(sys.argv[1])"
 _FORMAT = 1
 _MOST_FILES = 20_000  # of a project, looked at for its digest
 _PIECE = 1 << 20
@@ -145,19 +146,20 @@ def _install(
     directory: str, code: str, facts: Interpreter, what: str, variables: Mapping[str, str], lock: int
 ) -> None:
     environment = {name: value for name, value in variables.items() if name != "PYTHONPATH"}
-    environment["PIP_USER"] = "0"  # else pip refuses to install into an environment
+    environment |= {"PIP_USER": "0"}  # else pip refuses to install into an environment
+    environment |= {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if what in requirements.CONDA:
         environment |= {"CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"}  # options differ
-        words = ["env", "create", "--quiet", "--prefix", directory, "--file", what]
+        words = ["env", "create", "-q", "-p", directory, "-f", what]
         _run([_conda(environment), *words], code, environment, lock)
         if not os.path.exists(_python_of(directory)):
             raise InstallError(f"{what} installs no Python; add python to its dependencies")
         return
-    _run([facts.path, "-m", "venv", "--without-pip", directory], code, environment, lock)
+    _run([facts.path, "-c", _NEW, directory], code, environment, lock)
     _inherit(directory, facts)
     python = _python_of(directory)
     if _status([python, "-c", "import pip"], code, environment, lock) != 0:
-        _run([python, "-m", "ensurepip", "--default-pip"], code, environment, lock)
+        _run([python, "-m", "ensurepip"], code, environment, lock)
     arguments = []
     if what == PROJECT:
         arguments.append(".")
@@ -169,8 +171,7 @@ def _install(
         place = os.path.join(directory, "source")
         shutil.copytree(code, place, symlinks=True, ignore_dangling_symlinks=True)
         code = place  # what is installed in place must stay when the training job is over
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", *arguments]
-    _run(pip, code, environment, lock)
+    _run([python, "-m", "pip", "install", *arguments], code, environment, lock)
 
 
 def _inherit(directory: str, facts: Interpreter) -> None:

@@ -306,8 +306,8 @@ def test_a_conda_file_needs_conda(workshop: Workshop, source: Path, other_python
 
 STAND_IN = """#!/bin/sh -e
 # In the place of micromamba: makes a virtual environment where it is to make one of conda's.
-test "$1 $2 $3 $4" = "env create --quiet --prefix"
-test "$6 $7" = "--file environment.yml"
+test "$1 $2 $3 $4" = "env create -q -p"
+test "$6 $7" = "-f environment.yml"
 test "$MAMBA_ALWAYS_YES" = true
 PYTHON -m venv --without-pip "$5"
 mkdir "$5/conda-meta"
