@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import time
 
 from hpt.executors import child, contract, environment, hosts, outcome, process, record
@@ -106,7 +107,10 @@ class Container:
                 words.append("--network=host")  # the hosts are addresses of the loopback interface
             words += [f"--add-host={name}:{place}" for name, place in self._who["addresses"].items()]
         words += [*container_engine.resource_options(engine, spec), *self._options]
-        words += [f"--mount={container_engine.mount(*each)}" for each in mounts]
+        words += [
+            f"--mount={container_engine.mount(source, at, writable=writable)}"
+            for source, at, writable in mounts
+        ]
         variables = program_variables(spec, self._token)
         named = [name for name in variables if name.isidentifier() and name not in self._host]
         words += [f"--env={name}" for name in named]  # a value in a command is there for everyone to read
@@ -231,7 +235,7 @@ class Container:
             self._ask(["unshare", "chown", "-R", "0:0", self._base])
         else:
             owner = f"{os.geteuid()}:{os.getegid()}"
-            mounted = container_engine.mount(self._base, contract.CONTAINER_BASE, True)
+            mounted = container_engine.mount(self._base, contract.CONTAINER_BASE, writable=True)
             words = ["run", "--rm", "--pull=never", "--user=0", "--network=none", f"--mount={mounted}"]
             words += ["--entrypoint=chown", self._spec["image"], "-R", owner, contract.CONTAINER_BASE]
             self._ask(words)
@@ -311,15 +315,23 @@ def _open_to_all(base: str) -> None:
     """Let the program work in the training directory whoever it runs as in the container: images may name a
     user. Other users of this host do not get as far as there.
     """
-    for name in (".", "model", "output", "output/data", "output/intermediate", "code", "checkpoints"):
-        path = os.path.join(base, name)
-        if os.path.isdir(path) and not os.path.islink(path) and os.stat(path).st_uid == os.geteuid():
-            os.chmod(path, 0o777)
+    for name in (".", "model", "output", "output/data", "output/intermediate", "code"):
+        _open(os.path.join(base, name))
+    for place, _, files in os.walk(os.path.join(base, "checkpoints")):  # of earlier attempts
+        for path in (place, *(os.path.join(place, name) for name in files)):
+            _open(path)
     for place, _, files in os.walk(os.path.join(base, "input")):
         os.chmod(place, 0o755)
         for path in (os.path.join(place, name) for name in files):
             if not os.path.islink(path):
                 os.chmod(path, os.stat(path).st_mode | 0o444)
+
+
+def _open(path: str) -> None:
+    """Let everybody read and write what is this user's own, and enter a folder."""
+    found = os.lstat(path) if os.path.lexists(path) else None
+    if found is not None and found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
+        os.chmod(path, found.st_mode | (0o777 if stat.S_ISDIR(found.st_mode) else 0o666))
 
 
 def _holds_files_of_others(base: str) -> bool:

@@ -90,10 +90,10 @@ def is_podman(engine: Sequence[str]) -> bool:
     return "podman" in os.path.basename(engine[0])
 
 
-def mount(source: str, target: str, writable: bool) -> str:
+def mount(source: str, target: str, *, writable: bool) -> str:
     """The value of `--mount`, which is a line of a CSV file.
 
-    >>> mount("/data/a,b", "/opt/ml/input/data/train", False)
+    >>> mount("/data/a,b", "/opt/ml/input/data/train", writable=False)
     'type=bind,"source=/data/a,b",target=/opt/ml/input/data/train,readonly'
     """
     fields = ["type=bind", f"source={source}", f"target={target}", *([] if writable else ["readonly"])]
@@ -112,15 +112,16 @@ def resource_options(engine: Sequence[str], spec: Mapping[str, Any]) -> list[str
         words += [f"--memory={memory}", f"--memory-swap={memory}"]
     if cores := spec.get("cores"):
         words.append(f"--cpuset-cpus={','.join(map(str, cores))}")
-    return words + _gpu_options(engine, spec.get("gpus"))
+    return words + _gpu_options(engine, spec.get("gpus"), spec.get("gpu_variable", ""))
 
 
-def _gpu_options(engine: Sequence[str], gpus: Sequence[Any] | None) -> list[str]:
-    """gpus: those of the slot; None: all there are."""
+def _gpu_options(engine: Sequence[str], gpus: Sequence[Any] | None, variable: str) -> list[str]:
+    """gpus: those of the slot; None: all there are. variable: that tells a program of AMD's which it has."""
     if gpus is not None and not gpus:
         return []
     if os.path.exists("/dev/kfd"):
-        return ["--device=/dev/kfd", "--device=/dev/dri"]
+        own = [] if gpus is None or not variable else [f"--env={variable}={','.join(map(str, gpus))}"]
+        return ["--device=/dev/kfd", "--device=/dev/dri", *own]
     if not os.path.exists("/dev/nvidiactl"):
         return []
     if is_podman(engine):

@@ -222,6 +222,11 @@ STATEMENTS: Mapping[str, Tests] = {
         f"{_SPOT}::TestCheckpoints::test_without_them_it_restarts_from_zero",
         "tests/sagemaker/reply/test_response.py::TestTrainingJob::test_checkpoints_lie_in_a_place_of_their_own",
     ),
+    "11.3 a LocalPath elsewhere": (
+        "tests/executors/test_namespace.py::test_checkpoints_are_seen_at_a_path_elsewhere_by_each_job_alone",
+        "tests/executors/test_container.py::test_checkpoints_lie_where_the_job_has_them",
+        "tests/job/test_isolation.py::test_where_checkpoints_may_be_seen*",
+    ),
     "11.4 savings": (f"{_SPOT}::TestTimesAndSavings::test_savings*",),
     "11.4 times": (
         f"{_SPOT}::TestTimesAndSavings::test_training_time_is_the_sum_of_running_segments_without_waiting",
@@ -284,11 +289,25 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/executors/test_channels.py::test_shards_are_every_so_many_by_key*",
         "tests/executors/test_feed.py::test_hosts_share_each_epoch",
     ),
+    "16.1 containers": (
+        "tests/job/test_isolation.py::test_which_images_run_in_containers*",
+        "tests/executors/test_container.py::*",
+        "tests/faults/test_containers.py::*",
+    ),
+    "16.2 /opt/ml": ("tests/executors/test_namespace.py::*", "tests/host/test_namespace.py::*"),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
     "16.4 plain results": ("tests/executors/test_artifacts.py::test_plain_files_are_copies",),
     "16.4 whole or not at all": (
         "tests/executors/test_artifacts.py::test_a_disk_that_is_full_loses_the_attempt_and_keeps_no_half*",
         "tests/executors/test_s3_transfer.py::test_a_failed_upload_leaves_nothing*",
+    ),
+    "6.3 several instances": (
+        "tests/running/test_instances.py::test_the_objective_is_the_last_value_over_all_instances",
+    ),
+    "16.5 hosts": ("tests/executors/test_instances.py::*", "tests/faults/test_instances.py::*"),
+    "16.5 shares": ("tests/running/test_instances.py::test_half_of_the_data_each",),
+    "16.5 the guide's example": (
+        "tests/running/test_instances.py::test_the_guides_example_with_two_instances_runs",
     ),
 }
 """Worked examples and statements, by section of docs/behaviour.md."""

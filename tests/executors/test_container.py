@@ -96,7 +96,8 @@ def test_what_a_container_leaves_can_be_removed_and_its_model_is_stored(
         assert ended.exit is not None
         assert (ended.exit.exit_code, ended.log.decode()) == (0, f"{(0, 1234)[number]}\n")
         assert (workshop.directory / "out" / name / "output/model.tar.gz").is_file()
-        again = run(workshop, "cat /opt/ml/checkpoints/c; ls /opt/ml/model", image, name=name, attempt=2)
+        more = "cat /opt/ml/checkpoints/c; echo 2 > /opt/ml/checkpoints/c; ls /opt/ml/model"
+        again = run(workshop, more, image, name=name, attempt=2)
         assert again.log == b"1\n"
 
 
@@ -283,6 +284,27 @@ def test_a_script_runs_in_its_image_where_that_is_here(engine: Podman, workshop:
             workshop, show, image, name=f"job-{number}", containers=containers, hyperparameters=static
         )
         assert all(each in ended.log.decode() for each in said), ended.log
+
+
+def test_an_engine_that_is_no_podman_is_told_what_docker_understands(
+    engine: Podman, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers is Podman, as with Debian's `podman-docker`."""
+    docker = workshop.directory / "docker"
+    docker.write_text(f'#!/bin/sh\nexec {engine.engine} "$@"\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("HPT_CONTAINER_ENGINE", str(docker))
+    assert container_engine.cannot_run(IMAGE, os.environ) is None
+    ended = run(workshop, "echo model > /opt/ml/model/m; env", environment={"A": "1"})
+    assert ended.exit is not None
+    assert (ended.exit.exit_code, b"A=1\n" in ended.log) == (0, True)
+    absent = run(workshop, "", "localhost/hpt-tests/absent:1", name="absent")
+    assert absent.exit is not None
+    assert "image not known" in absent.exit.reason
+    begun = start(workshop, "trap 'exit 3' TERM; echo ready; while true; do sleep 0.1; done", name="killed")
+    workshop.says(begun, b"ready", within=60)
+    os.kill(json.loads((workshop.attempt(begun) / "started.json").read_text())["pid"], signal.SIGKILL)
+    assert workshop.finish(begun, within=60).exit is not None
 
 
 def test_a_check_says_whether_an_image_can_run(engine: Podman, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from hpt.job.isolation import Containers, elsewhere, finds_paths, read_container
 from hpt.job.naming import Naming, Place
 from hpt.job.program_kind import ProgramKind
 from hpt.job.rules import INVALID
-from hpt.job.uris import is_s3, resolve_uri
+from hpt.job.uris import is_image, is_s3, resolve_uri
 from hpt.sagemaker.request.launchable import cannot_start
 from hpt.sagemaker.request.readable import unreadable
 
@@ -161,8 +161,13 @@ def missing(
     """
     remote = surroundings.check_s3 is not None
     for number, definition in enumerate(draft.definitions):
-        if not remote and draft.paths:
-            path = naming.path(Place("training_image", number))
+        path = naming.path(Place("training_image", number))
+        if not remote and _is_container(definition):
+            if (found := surroundings.image(definition.training_image)) is not None:
+                yield Violation(
+                    INVALID, path, "program", f"{definition.training_image!r}: {found[0]}", found[1]
+                )
+        elif not remote and draft.paths:
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
             yield from _no_checkpoints_there(
                 definition, naming.path(Place("checkpoint_local_path", number)), surroundings
@@ -188,10 +193,6 @@ def _cannot_run(
 ) -> Iterator[Violation]:
     """Why the training image cannot run here; nothing if it can or if the rules refuse it."""
     image, algorithm, kind = definition.training_image, definition.algorithm, definition.program.kind
-    if image and runs_as_image(kind, image, _containers(definition)):
-        if (found := surroundings.image(image)) is not None:
-            yield Violation(INVALID, path, "program", f"{image!r}: {found[0]}", found[1])
-        return
     if algorithm is not None:
         reason = surroundings.library(algorithm)
         if reason is not None:
@@ -202,6 +203,13 @@ def _cannot_run(
         if reason is not None:
             known = f"built-in algorithms are {', '.join(each.name for each in ALGORITHMS)}"
             yield Violation(INVALID, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})
+
+
+def _is_container(definition: DraftDefinition) -> bool:
+    """Whether its image runs in a container; False for one that the rules refuse."""
+    image = definition.training_image
+    as_image = runs_as_image(definition.program.kind, image, _containers(definition))
+    return bool(as_image) and is_image(image) and "://" not in image
 
 
 def _containers(definition: DraftDefinition) -> str:
@@ -216,8 +224,7 @@ def _no_checkpoints_there(
 ) -> Iterator[Violation]:
     """Why a program cannot see its checkpoints outside of `/opt/ml`, where it is to."""
     local, kind = elsewhere(definition.checkpoint_local_path), definition.program.kind
-    image = runs_as_image(kind, definition.training_image, _containers(definition))
-    if definition.checkpoint_uri is None or local is None or image or not finds_paths(kind):
+    if definition.checkpoint_uri is None or local is None or not finds_paths(kind):
         return
     if unusable(local) is None and (reason := surroundings.local_path(local)) is not None:
         yield Violation(
