@@ -103,7 +103,8 @@ class Container:
         if not self._limited:
             words.append("--rm")  # otherwise the engine is asked first whether the limit was reached
         if spec.get("instance_count", 1) > 1:
-            words.append("--network=host")  # the hosts are addresses of the loopback interface
+            if not any(word.startswith(("--network", "--net=")) for word in self._options):
+                words.append("--network=host")  # the hosts are addresses of the loopback interface
             words += [f"--add-host={name}:{place}" for name, place in self._who["addresses"].items()]
         words += [*container_engine.resource_options(engine, spec), *self._options]
         words += [

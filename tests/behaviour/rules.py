@@ -309,5 +309,13 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/executors/test_artifacts.py::test_a_disk_that_is_full_loses_the_attempt_and_keeps_no_half*",
         "tests/executors/test_s3_transfer.py::test_a_failed_upload_leaves_nothing*",
     ),
+    "6.3 several instances": (
+        "tests/running/test_instances.py::test_the_objective_is_the_last_value_over_all_instances",
+    ),
+    "16.5 hosts": ("tests/executors/test_instances.py::*", "tests/faults/test_instances.py::*"),
+    "16.5 shares": ("tests/running/test_instances.py::test_half_of_the_data_each",),
+    "16.5 the guide's example": (
+        "tests/running/test_instances.py::test_the_guides_example_with_two_instances_runs",
+    ),
 }
 """Worked examples and statements, by section of docs/behaviour.md."""

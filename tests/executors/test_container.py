@@ -17,7 +17,7 @@ from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
 from hpt.host import container_engine
 from hpt.job.config import Channel
-from tests.executors.conftest import Run, Workshop
+from tests.executors.conftest import Run, Workshop, supervisor_of
 from tests.executors.podman import IMAGE, USER_IMAGE, Podman, podman
 
 pytestmark = pytest.mark.slow
@@ -329,3 +329,44 @@ def _processes_naming(string: str) -> list[str]:
         except OSError:
             continue
     return [each for each in found if each != str(os.getpid())]
+
+
+def test_containers_are_the_hosts_of_a_training_job(engine: Podman, workshop: Workshop) -> None:
+    ended = run(
+        workshop,
+        "cat /opt/ml/input/config/resourceconfig.json; echo; hostname; grep algo- /etc/hosts;"
+        " echo of $(hostname) > /opt/ml/model/$(hostname); touch /opt/ml/checkpoints/$(hostname)",
+        instance_count=2,
+        checkpoint_uri=str(workshop.directory / "kept"),
+    )
+    assert ended.exit is not None and (ended.exit.exit_code, ended.exit.reason) == (0, "")
+    logs = [(workshop.attempt(ended) / f"log-algo-{number}").read_text() for number in (1, 2)]
+    for number, log in enumerate(logs, 1):
+        config, name, *addresses = log.splitlines()
+        assert json.loads(config)["current_host"] == name == f"algo-{number}"
+        assert {line.split()[1] for line in addresses} >= {"algo-1", "algo-2"}
+    model = workshop.base(ended) / "model"
+    assert {path.name: path.read_text() for path in model.iterdir()} == {
+        f"algo-{number}": f"of algo-{number}\n" for number in (1, 2)
+    }
+    kept = workshop.directory / "kept" / "job-001"
+    assert sorted(path.name for path in kept.iterdir()) == ["algo-1", "algo-2"]
+
+
+def test_the_failure_of_one_container_ends_the_others(engine: Podman, workshop: Workshop) -> None:
+    fails = "if [ $(hostname) = algo-2 ]; then echo no such column; exit 7; fi"
+    program = f"{fails}; trap 'exit 0' TERM; sleep 60 & wait"
+    ended = run(workshop, program, instance_count=3, grace_seconds=5)
+    assert ended.exit is not None and ended.exit.exit_code == 7
+    assert ended.exit.reason == "algo-2: exit code 7; the last line of its log: no such column"
+
+
+def test_a_supervisor_that_is_killed_leaves_no_container_of_any_host(
+    engine: Podman, workshop: Workshop
+) -> None:
+    started = start(workshop, "echo runs; sleep 300", instance_count=2)
+    workshop.until(started, lambda run: run.log.count(b"runs\n") == 2, within=60)
+    os.kill(supervisor_of(workshop, started), signal.SIGKILL)
+    workshop.finish(started, within=60)
+    assert started.exit is not None and started.exit.outcome == "Lost"
+    assert engine.containers() == []
