@@ -20,9 +20,9 @@ from hpt.host.clock import SteadyClock
 class Setting:
     """What an executor of other machines is made for.
 
-    root: the directory of this host below which it may keep what it needs to find its attempts again. outlive,
-    clock, say: as `hpt.executors.factory.make_executor` takes them. options: what the user chose of it, by
-    name; kept with the job, so that it goes on with the same.
+    root: the directory of this host below which it may keep what it needs to find its attempts again.
+    outlive, clock, say: as `hpt.executors.factory.make_executor` takes them. options: what the user chose of
+    it, by name; kept with the job, so that it goes on with the same.
     """
 
     root: Path
