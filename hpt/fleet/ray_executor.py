@@ -23,6 +23,7 @@ from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote
 from hpt.executors.order import Order
 from hpt.fleet.link import Link
+from hpt.fleet.lost_checkpoints import take_over
 from hpt.fleet.nodes import Node, choose, why_none
 from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.setting import Setting
@@ -376,10 +377,23 @@ class RayExecutor:
     def _end(self, key: AttemptKey, end: Exit) -> None:
         """The attempt has ended as far as this tuner is concerned."""
         followed = self._followed[key]
+        if end.outcome != "Exited" and followed.sent:
+            end = replace(end, checkpoint=self._left_on_store(key, followed))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
         log = LogChunk(followed.offset, b"") if pending is None else pending.log
         self._updates[key] = Update(key, "Ended", log, end, {} if pending is None else pending.times)
+
+    def _left_on_store(self, key: AttemptKey, followed: Followed) -> int | None:
+        """What the next attempt goes on from; nothing is known of what lay on a node that is gone."""
+        content = followed.order.content
+        if not is_remote(content["checkpoint_uri"] or ""):
+            return None
+        try:
+            return take_over(content)
+        except Exception as error:
+            self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
+            return None
 
     def _forget(self, key: AttemptKey, end: Exit) -> None:
         followed = self._followed.pop(key)
