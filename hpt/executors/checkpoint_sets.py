@@ -234,7 +234,7 @@ class CheckpointCopies:
         self._directory = Path(contract.checkpoint_directory(str(base), spec))
         self._rows: dict[str, list[Any]] | None = None  # [path, key, size, time] of the last set
         self._number = 0
-        self._stale: set[str] = set()  # of the set before
+        self._keys: set[str] = set()  # of files that were copied and not removed
 
     def copy(self, *, last: bool = False) -> list[list[Any]] | None:
         """Copy what lies there now; the rows of the set, None where it is being written just now.
@@ -247,26 +247,35 @@ class CheckpointCopies:
         if self._rows is None:
             rows, self._number = self._store.last()
             self._rows = {name: [name, row[1], row[2], row[3]] for name, row in rows.items()}
+            self._keys = {row[1] for row in rows.values()}
         for left in range(_ROUNDS, 0, -1):
             before = self._scan(last=last)
+            if not last and left > 1 and _written_within(before, QUIET):
+                time.sleep(QUIET)
+                continue
             covered = checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec)
             rows = self._upload(before)
             after = self._scan(last=last)
-            quiet = last or left == 1 or not _written_within(after, QUIET)
-            if (before == after and quiet) or (left == 1 and _only_grew(before, after)):
+            if before == after or (left == 1 and _only_grew(before, after)):
                 break
-            if left > 1:
-                time.sleep(QUIET)
         else:
+            self._drop(None)
             return None
-        ordered = [rows[name] for name in sorted(rows)]
         if rows != self._rows:
-            self._store.keep(ordered, covered)
-            used = {row[1] for row in ordered}
-            self._store.remove(self._stale - used)
-            self._stale = {row[1] for row in self._rows.values()} - used
-            self._rows = rows
-        return ordered
+            self._store.keep([rows[name] for name in sorted(rows)], covered)
+        self._drop(rows)
+        return [rows[name] for name in sorted(rows)]
+
+    def _drop(self, rows: dict[str, list[Any]] | None) -> None:
+        """Take over the rows of a new set, if there is one, and remove what no set needs: the one before the
+        last is kept, since it may just be read.
+        """
+        last = self._rows or {}
+        kept = [last if rows is None else rows, last]
+        used = {row[1] for each in kept for row in each.values()}
+        unused, self._keys = self._keys - used, self._keys & used
+        self._store.remove(unused)
+        self._rows = kept[0]
 
     def finish(self) -> None:
         """The last copy; the user's place is filled with it. Raises FencedError."""
@@ -300,6 +309,7 @@ class CheckpointCopies:
                     key = self._store.upload(self._directory / name, self._number)
                 except FileNotFoundError:
                     continue  # seen by the second look
+                self._keys.add(key)
                 row = [name, key, size, written]
             rows[name] = row
         return rows

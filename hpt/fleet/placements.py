@@ -57,7 +57,7 @@ class Placements:
                 if found is not None or (found := choose()) is None:
                     return found
                 line = json.dumps([*key, found.node, found.spot, found.address]).encode() + b"\n"
-                if os.pread(fd, 1, max(0, self._read - 1)) not in (b"\n", b""):
+                if os.fstat(fd).st_size > self._read:
                     line = b"\n" + line  # after a line that was cut short
                 os.write(fd, line)
                 self._take(fd)

@@ -39,6 +39,8 @@ TAKEN_AWAY_OFTEN = 3
 _NAMESPACE = "hpt"
 _LONG_POLL = 1.0
 _GREETS_WITHIN = 60.0  # seconds for an agent to begin
+_IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
+_JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
 _AGAIN = 0.5  # seconds until a call that may not have arrived is made again
 _SAY_EVERY = 60.0
 
@@ -47,6 +49,7 @@ _SAY_EVERY = 60.0
 class Followed:
     """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
     started was said to the agent; started: the agent has it. stop: None, or whether at once.
+    waits: since when no node had room.
     """
 
     submission: Submission
@@ -59,6 +62,7 @@ class Followed:
     stop: bool | None = None
     stop_sent: bool = False
     ended: bool = False
+    waits: float = 0.0
 
 
 class RayExecutor:
@@ -145,6 +149,11 @@ class RayExecutor:
         if not self._updates:
             self._link.wait(seconds)
 
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the cluster as they are known here."""
+        return list(self._nodes.values())
+
     # -- nodes ----------------------------------------------------------------------------------------------
 
     def _look_at_nodes(self) -> None:
@@ -198,7 +207,7 @@ class RayExecutor:
         if how == "done":
             node.greeted, node.acknowledged = True, 0
             self._heard(node)
-        elif how == "away":
+        elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
@@ -288,8 +297,9 @@ class RayExecutor:
 
         placement = self._placements.place(key, chosen)
         if placement is None:
+            followed.waits = followed.waits or time.monotonic()
             why = why_none(self._nodes.values(), resources) if self._link.answers else ""
-            if why:
+            if why and time.monotonic() - followed.waits > _JOINS_WITHIN:
                 self._say(f"training jobs wait: {why}")
             return
         followed.node = placement.node
