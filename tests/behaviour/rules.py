@@ -268,5 +268,12 @@ STATEMENTS: Mapping[str, Tests] = {
     "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
+    "16.6 GPUs and cores": ("tests/executors/test_slots.py::*", "tests/running/test_resources.py::*"),
+    "16.6 memory": ("tests/executors/test_limits.py::*",),
+    "16.6 how they are asked for": (
+        "tests/job/test_resources.py::*",
+        "tests/sagemaker/request/test_resources.py::*",
+        "tests/cli/test_resources.py::*",
+    ),
 }
 """Worked examples and statements, by section of docs/behaviour.md."""
