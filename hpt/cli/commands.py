@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, show, simulate, trials
+from hpt.cli import check_metric, show, simulate, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -24,6 +24,7 @@ from hpt.job.plural import quantity
 from hpt.job.resources import VARIABLES, SlotResources, VariableError, read_resources
 from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
+from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
 from hpt.running.resources import resource_notes
@@ -63,6 +64,8 @@ def tune(options: Namespace) -> int:
 
 def resume(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.resume(training, options)
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
@@ -75,6 +78,7 @@ def resume(options: Namespace) -> int:
 def extend(options: Namespace) -> int:
     """Give a job that has ended a larger budget, and run it to its end."""
     session = Session(options.state)
+    train.refuse(session, options.name)
     config = session.extend(
         options.name,
         max_jobs=options.max_jobs,
@@ -87,6 +91,8 @@ def extend(options: Namespace) -> int:
 
 def stop(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.stop(training, options)
     config, record, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to stop")
@@ -120,12 +126,20 @@ def _until_stopped(session: Session, run: Run, options: Namespace) -> int:
 
 def list_jobs(options: Namespace) -> int:
     session = Session(options.state)
+    if options.training_jobs:
+        return train.list_jobs(training_session(session), as_json=options.json)
     show.jobs(session.jobs(logs=True), session.root, as_json=options.json)
+    alone = 0 if options.json else len(training_session(session).storage.names())
+    if alone:
+        look = command("list --training-jobs", session.root)
+        print(f"{quantity(alone, 'training job')} run by hpt train or a client; see: {look}")
     return codes.COMPLETED
 
 
 def describe(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.describe(training, options)
     config, record, state = session.load(options.name)
     show.job(
         HintedView(config, state, session.root),
@@ -139,14 +153,18 @@ def describe(options: Namespace) -> int:
 def delete(options: Namespace) -> int:
     """Delete jobs with their files, once the user agrees. All names are looked at before anything is done."""
     session = Session(options.state)
-    names = list(dict.fromkeys(_deletable(session, name) for name in options.names))
+    jobs: dict[str, tuple[Session, str]] = {}
+    for name in options.names:
+        training = find(session, name)
+        kind, own = ("tuning job", session) if training is None else ("training job", training)
+        jobs[_deletable(own, name)] = own, kind
     if not options.yes:
-        _ask_to_delete(session, names)
-    for name in names:
-        session.delete(name)
-        _say(options, f"deleted tuning job {name}")
+        _ask_to_delete(jobs)
+    for name, (own, kind) in jobs.items():
+        own.delete(name)
+        _say(options, f"deleted {kind} {name}")
     if options.json:
-        print_json({"Deleted": names})
+        print_json({"Deleted": list(jobs)})
     return codes.COMPLETED
 
 
@@ -173,11 +191,12 @@ def _deletable(session: Session, name: str) -> str:
     return record.name
 
 
-def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
+def _ask_to_delete(jobs: Mapping[str, tuple[Session, str]]) -> None:
     """Raises InputError unless the answer on standard input is yes."""
-    for name in names:
+    for name, (session, _) in jobs.items():
         print(f"{name}: {session.job_directory(name)}", file=sys.stderr)
-    what = quantity(len(names), "tuning job")
+    kinds = {kind for _, kind in jobs.values()}
+    what = quantity(len(jobs), kinds.pop() if len(kinds) == 1 else "job")
     print(f"delete {what} with logs and models for good? [y/N] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline() if sys.stdin else ""
     if not answer.endswith("\n"):
@@ -190,6 +209,7 @@ def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "tune": tune,
+    "train": train.run,
     "simulate": simulate.run,
     "check-metric": check_metric.run,
     "resume": resume,
@@ -221,6 +241,7 @@ def _read_job(options: Namespace) -> JobRequest:
         warm_start=warm_start,
         autotune=options.keep_static if options.autotune else None,
         resources=_resources(options),
+        containers=options.containers,
     )
     return read_request(
         request,

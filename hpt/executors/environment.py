@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from hpt.executors import contract
+from hpt.executors import contract, hosts
 from hpt.executors.process import ATTEMPT_VARIABLE
 
 TYPE_CHECKING = False
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_NOT_FOR_THE_PROGRAM = "_tuning_objective_metric"
+_START_UP = frozenset(
+    (
+        *("sagemaker_program", "sagemaker_submit_directory", "sagemaker_enable_cloudwatch_metrics"),
+        *("sagemaker_region", "sagemaker_container_log_level", "sagemaker_job_name", "sagemaker_s3_output"),
+        *("default_user_module_name", "_tuning_objective_metric"),
+    )
+)
+"""Hyperparameters for the start-up layer alone: neither the program nor a framework gets them."""
 
 _NEGATIVE = re.compile(r"-(?!\d+$|\d*\.\d+$)(\d*)\.?(\d*)(?:e([-+]?\d{1,3}))?", re.ASCII | re.IGNORECASE)
 """A negative number that argparse takes for an option before Python 3.14. Groups: the digits before and after
@@ -32,17 +39,22 @@ def training_job_arn(name: str) -> str:
 
 
 def split_hyperparameters(strings: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The program's own hyperparameters and the framework's, each value decoded as JSON where it is JSON."""
+    """The program's own hyperparameters and those of the framework's launcher, each value decoded as JSON
+    where it is JSON, as `sagemaker-training-toolkit` decodes it.
+    """
     own: dict[str, Any] = {}
     framework: dict[str, Any] = {}
     for name, string in strings.items():
-        try:
-            value = json.loads(string)
-        except (ValueError, RecursionError):
-            value = string
-        internal = name.startswith("sagemaker_") or name == _NOT_FOR_THE_PROGRAM
-        (framework if internal else own)[name] = value
+        if name not in _START_UP:
+            (framework if name.startswith("sagemaker_") else own)[name] = _decoded(string)
     return own, framework
+
+
+def _decoded(string: str) -> Any:
+    try:
+        return json.loads(string)
+    except (ValueError, RecursionError):
+        return string
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -92,7 +104,8 @@ def cores_for_each(parallel: int) -> int:
 def _cores(spec: Mapping[str, Any]) -> int:
     """The cores that are its own, else its fair share."""
     own = spec.get("cores")
-    return len(own) if own else cores_for_each(spec["parallel"])
+    count = hosts.count(spec)
+    return max(1, len(own) // count) if own else cores_for_each(spec["parallel"] * count)
 
 
 def _gpus(spec: Mapping[str, Any], inherited: Mapping[str, str]) -> int:
@@ -138,33 +151,35 @@ def _training_environment(
 ) -> dict[str, Any]:
     """What the start-up layer sets as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
     entry = spec["entry"] or ""
-    resources = contract.resource_config(spec)
+    resources = hosts.resource_config(spec)
+    host = hosts.of(spec)
+    groups = {group["instance_group_name"]: group for group in host["groups"]}
     return {
         **_folders(base),
         "additional_framework_parameters": framework,
         "channel_input_dirs": {
             c["name"]: os.path.join(base, "input/data", c["name"]) for c in spec["channels"]
         },
-        "current_host": contract.HOST,
-        "current_instance_group": contract.INSTANCE_GROUP,
-        "current_instance_group_hosts": [contract.HOST],
+        "current_host": host["name"],
+        "current_instance_group": host["group"],
+        "current_instance_group_hosts": groups[host["group"]]["hosts"],
         "current_instance_type": spec["instance_type"],
-        "distribution_hosts": [contract.HOST],
+        "distribution_hosts": host["hosts"],
         "distribution_instance_groups": [],
         "framework_module": None,
-        "hosts": [contract.HOST],
+        "hosts": host["hosts"],
         "hyperparameters": own,
         "input_data_config": contract.input_data_config(spec),
-        "instance_groups": [contract.INSTANCE_GROUP],
-        "instance_groups_dict": {contract.INSTANCE_GROUP: resources["instance_groups"][0]},
-        "is_hetero": False,
-        "is_master": True,
+        "instance_groups": list(groups),
+        "instance_groups_dict": groups,
+        "is_hetero": len(groups) > 1,
+        "is_master": host["number"] == 1,
         "job_name": spec["name"],
-        "log_level": 20,
-        "master_hostname": contract.HOST,
+        "log_level": _decoded(spec["hyperparameters"].get("sagemaker_container_log_level", "20")),
+        "master_hostname": host["master"],
         "module_dir": os.path.join(base, "code"),
         "module_name": entry.removesuffix(".py"),
-        "network_interface_name": contract.NETWORK_INTERFACE,
+        "network_interface_name": hosts.NETWORK_INTERFACE,
         "num_cpus": _cores(spec),
         "num_gpus": gpus,
         "resource_config": resources,
@@ -213,6 +228,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     }
     published |= {f"channel_{name}": path for name, path in channels.items()}
     published |= {f"hp_{name}": value for name, value in own.items()}
+    if len(training["hosts"]) > 1:
+        published |= hosts.rendezvous(spec)
     result = dict(inherited)
     result.setdefault("OMP_NUM_THREADS", str(training["num_cpus"]))
     if spec["python"]:
@@ -220,6 +237,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     result |= {f"SM_{name.upper()}": _string(value) for name, value in published.items()}
     for name in [name for name in result if "=" in name or "\0" in name]:
         del result[name]  # of a hyperparameter whose name no variable can have; its value is elsewhere too
+    if len(training["hosts"]) > 1:
+        result |= {name: result[f"SM_{name}"] for name in ("MASTER_ADDR", "MASTER_PORT")}
     result["TRAINING_JOB_NAME"] = spec["name"]
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]

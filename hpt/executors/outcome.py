@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-from hpt.executors import contract, record
+from hpt.executors import channels, contract, record
 from hpt.host.files import open_file
 
 TYPE_CHECKING = False
@@ -43,12 +43,18 @@ class Ending:
         self.accepts_stop = accepts_stop
         self.stopped = False
         self.timed_out = False
+        self.failed = False  # one of several hosts failed, and the others are to end
         self.killed = False
         self.kill_at: float | None = None  # on the monotonic clock
 
     @property
     def begun(self) -> bool:
         return self.stopped or self.timed_out
+
+    @property
+    def ends(self) -> bool:
+        """Whether the program is being ended, for whatever reason."""
+        return self.begun or self.failed
 
 
 def lost(reason: str) -> dict[str, Any]:
@@ -128,19 +134,23 @@ def of_program(
     return {"outcome": record.PROGRAM_ENDED, "exit_code": code, "reason": reason}
 
 
-def last_line(path: str) -> str:
-    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none."""
+def last_line(path: str, *, begins: tuple[str, ...] = ("",)) -> str:
+    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none.
+
+    begins: it begins with one of these.
+    """
     try:
         with open(open_file(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    said = next((line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] "), "")
+    found = (line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] ")
+    said = next((line for line in found if line.startswith(begins)), "")
     return said if len(said) <= _LINE else said[:_LINE] + "…"
 
 
 def needs_transfer(spec: dict[str, Any]) -> bool:
     """Whether anything is to be fetched from a remote store before the program starts."""
-    uris = [channel["uri"] for channel in spec["channels"]]
-    return any(contract.is_remote(uri or "") for uri in [*uris, spec["source"], spec["checkpoint_uri"]])
+    others = (spec["source"], spec["checkpoint_uri"])
+    return channels.needs_download(spec["channels"]) or any(contract.is_remote(uri or "") for uri in others)

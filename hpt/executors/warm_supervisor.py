@@ -30,8 +30,9 @@ import time
 
 from hpt.executors import child as launch
 from hpt.executors import contract, environment, limits, process, record
+from hpt.executors.launcher import complain
 from hpt.executors.signals import drain, open_signals
-from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _complain, _was_started, take_lock
+from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _was_started, take_lock
 from hpt.host.identity import ProcessIdentity
 
 TYPE_CHECKING = False
@@ -58,10 +59,10 @@ def main(descriptor: int) -> NoReturn:
         launch.become_subreaper()
         Host(descriptor).serve()
     except OSError as error:
-        _complain()
+        complain()
         code = error.errno or 255
     except Exception:
-        _complain()
+        complain()
         code = 255
     os._exit(code)
 
@@ -206,7 +207,8 @@ class Worker:
         self._said = b""
         try:
             os.set_inheritable(theirs.fileno(), True)
-            self.pid = launch.launch([*command, str(theirs.fileno())], variables, directory, log, under.apply)
+            words = [*command, str(theirs.fileno())]
+            self.pid = launch.launch(words, variables, directory, log, limit=under.apply)
         except launch.LaunchError:
             under.close()
             raise
@@ -297,8 +299,8 @@ class WarmSupervisor(Supervisor):
     def _prepare(self) -> None:
         contract.prepare_function(self.base, self.spec)
 
-    def _begin(self, command: list[str], directory: str) -> int:
-        host = self._host
+    def _begin(self) -> int:
+        host, command, directory = self._host, self.program.command, self.program.directory
         content = {
             "variables": self.variables,
             "hyperparameters": self.spec["hyperparameters"],

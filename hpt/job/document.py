@@ -23,6 +23,7 @@ from hpt.job.config import (
     ResourceLimits,
     TrainingJobDefinition,
 )
+from hpt.job.instances import InstanceGroup
 from hpt.job.moved import present_name
 from hpt.job.resources import SlotResources
 from hpt.job.warm_start import WarmStart
@@ -97,7 +98,7 @@ def is_of_service(document: Mapping[str, Any]) -> bool:
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
-    skipped = ("space", "objective", "metric_definitions", "channels", "resources")
+    skipped = ("space", "objective", "metric_definitions", "channels", "instance_groups", "resources")
     resources = {"resources": _plain(definition.resources)} if definition.resources else {}
     return (
         _plain(definition, skip=skipped)
@@ -107,6 +108,7 @@ def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
             "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
             "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
             "channels": [_plain(channel) for channel in definition.channels],
+            "instance_groups": [_plain(group) for group in definition.instance_groups],
         }
     )
 
@@ -123,6 +125,10 @@ def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
         ),
         "channels": tuple(
             build(Channel, channel, f"a channel of {what}") for channel in document["channels"]
+        ),
+        "instance_groups": tuple(
+            build(InstanceGroup, group, f"an instance group of {what}")
+            for group in document.get("instance_groups", ())
         ),
     }
     if "resources" in document:
@@ -148,7 +154,7 @@ def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
             parameters.append(_KINDS[kind](*arguments))
         except (TypeError, InputError) as error:  # arguments or values of a newer version
             raise newer(f"the stored search space has a {kind} of {arguments!r}") from error
-    return SearchSpace(parameters)
+    return SearchSpace(parameters) if parameters else SearchSpace.nothing()
 
 
 _BESIDE = ("request", "warnings", "of_service")

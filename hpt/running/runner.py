@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from math import isfinite
 
 from hpt.executors.base import AttemptKey, Executor, Exit, Submission, Update
-from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
+from hpt.job.config import NO_OBJECTIVE, OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.extension import EXHAUSTED, extended
 from hpt.job.lifecycle import PHASES
@@ -219,7 +219,10 @@ class TuningJobRunner:
 
     def request_stop(self) -> None:
         """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
-        if not self.state.status.ended and self.state.criterion != STOP_REQUESTED:
+        if self.config.alone:
+            for job in self.state.running.values():
+                self._stop_by_user(job)
+        elif not self.state.status.ended and self.state.criterion != STOP_REQUESTED:
             self._stop_job(STOP_REQUESTED)
 
     # -- deciding
@@ -348,9 +351,13 @@ class TuningJobRunner:
             self._to_end = stop_requested(notes)
         for note in fresh:
             job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
-            if job is not None and job.stop_reason in ("", StopReason.INTERRUPTED):
-                self._decide_stop(job, StopReason.USER)
+            if job is not None:
+                self._stop_by_user(job)
         self._notes_read = len(notes)
+
+    def _stop_by_user(self, job: TrainingJob) -> None:
+        if job.stop_reason in ("", StopReason.INTERRUPTED):
+            self._decide_stop(job, StopReason.USER)
 
     def _watch_waits(self) -> None:
         """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
@@ -405,6 +412,8 @@ class TuningJobRunner:
             value = job.reported  # what the rule judged
         if status is TrialStatus.FAILED:
             value = None
+        elif self.config.alone:  # it did what it was to do, whatever it printed
+            value = value if value is not None and isfinite(value) else None
         elif value is None:
             reason = without_value(job, metric, exit)
         elif not isfinite(value):
@@ -458,6 +467,8 @@ class TuningJobRunner:
         status, reason = JobStatus.COMPLETED, ""
         if criterion == STOP_REQUESTED:
             status = JobStatus.STOPPED
+        elif self.config.alone:  # its training job says more
+            status = JobStatus.FAILED if self.state.jobs[1].status is TrialStatus.FAILED else status
         elif criterion == NO_SUCCESS or all_failed(self.state):
             status = JobStatus.FAILED
             failed = self.state.objective_counters["Failed"]
@@ -517,7 +528,8 @@ class TuningJobRunner:
     def _submit(self, job: TrainingJob) -> None:
         definition = self.config.definition_of(job.definition)
         hyperparameters = {**definition.hyperparameters, **definition.space.format(job.config)}
-        hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
+        if definition.objective != NO_OBJECTIVE:
+            hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
         key = _key(job)
         self._numbers[key] = job.number
         self._reader.follow(key, self._definitions[definition.name], job.cursor)

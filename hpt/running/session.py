@@ -43,9 +43,15 @@ from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
-from hpt.search.events import ParentResult
+from hpt.search.events import Event, ParentResult, TrialCreated
 from hpt.storage.base import JobRecord
-from hpt.storage.place import check_directory, check_writable, close_state, state_directory
+from hpt.storage.place import (
+    check_directory,
+    check_writable,
+    close_state,
+    is_of_training_jobs,
+    state_directory,
+)
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -86,6 +92,11 @@ class Session:
 
     def close(self) -> None:
         self.storage.close()
+
+    @property
+    def top(self) -> Path:
+        """The whole state directory, of which that of training jobs by themselves is a part."""
+        return self.root.parent if is_of_training_jobs(self.root) else self.root
 
     def check_writable(self) -> None:
         """Raises StateDirectoryError where no job can be kept."""
@@ -195,6 +206,12 @@ class Session:
         """The stored job of that name, to be followed. Raises JobNotFoundError."""
         return Run(self, self.config(name).name)
 
+    def begin(self, config: JobConfig, *, notes: Sequence[str] = ()) -> Run:
+        """Store a new job that was checked, as `create` does, to be followed. notes: messages about it."""
+        check_writable(self.root)
+        config, more = self._create(config, None, None)
+        return Run(self, config.name, notes=(*notes, *more, *self.notes))
+
     def create(
         self,
         config: JobConfig,
@@ -226,11 +243,14 @@ class Session:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
+        events: Sequence[Event]
         events, inherited = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        if config.alone:
+            events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
             short = resource_notes(config)
-            config, notes = take_all(config, self.root, self.job_directory(config.name))
+            config, notes = take_all(config, self.top, self.job_directory(config.name))
             notes = (*short, *notes)
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
@@ -239,7 +259,7 @@ class Session:
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""
-        return changed_since(self.config(name), self.root, self.job_directory(name))
+        return changed_since(self.config(name), self.top, self.job_directory(name))
 
     def inherit(
         self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
@@ -320,7 +340,10 @@ class Session:
         """
         with suppress(StorageError):  # whether one that cannot be read can be deleted, the storage says
             self.storage.release(self.storage.acquire(name))
-        if running := _running_below(self.job_directory(name) / "trials"):
+        running = _running_below(self.job_directory(name) / "trials")
+        if running and self.root != self.top:
+            raise InputError(f"training job {name!r} still runs; stop it first")
+        if running:
             raise InputError(
                 f"{quantity(len(running), 'training job')} of tuning job {name!r} still "
                 f"{'runs' if len(running) == 1 else 'run'} ({running[0]}); stop the tuning job first"
