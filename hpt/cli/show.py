@@ -21,6 +21,7 @@ from hpt.job.view import JobView, TrialView
 from hpt.running.choices import choices, choices_document, python_of
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import cut, duration, number
+from hpt.running.resources import described
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import stored
 from hpt.sagemaker.reply.document import tuning_job_document
@@ -164,6 +165,8 @@ def _programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tup
             if view.config.definitions:
                 yield "definition", str(definition.name)
             yield from choices(definition, directory.parent, manifest, python)
+            if gets := described(definition):
+                yield "each job", f"has {gets}"
     yield from snapshots.labelled("snapshot", snapshots.taken(view.config, directory))
     yield from snapshots.labelled("note", iter(stored_only_note(request_of(record.document))))
 

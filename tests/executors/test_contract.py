@@ -53,7 +53,7 @@ def test_the_configuration_files_hold_what_the_service_puts_there(workshop: Work
     assert config["hyperparameters.json"] == strings
     assert config["inputdataconfig.json"] == {
         "train": {
-            "TrainingInputMode": "FastFile",
+            "TrainingInputMode": "File",
             "S3DistributionType": "FullyReplicated",
             "RecordWrapperType": "None",
             "ContentType": "text/csv",
