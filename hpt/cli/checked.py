@@ -11,8 +11,10 @@ from hpt.cli.json_output import print_json
 from hpt.executors import instances_told
 from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
+from hpt.running.choices import choices, choices_document
 from hpt.running.isolation import isolation
 from hpt.running.progress import duration, number
+from hpt.running.resources import described
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.stopping.median import ALL
 from hpt.search.trial import ObjectiveType
@@ -35,7 +37,16 @@ def checked(read: JobRequest, root: Path, *, as_json: bool) -> None:
     config = read.config
     if as_json:
         document = {**to_document(config, read.request), "warnings": list(read.warnings)}
-        print_json({**document, "snapshots": snapshots.planned_documents(config, root)})
+        print_json(
+            {
+                **document,
+                "programs": [
+                    choices_document(each, root, snapshots.look(each, root))
+                    for each in config.all_definitions
+                ],
+                "snapshots": snapshots.planned_documents(config, root),
+            }
+        )
         return
     lines = (*_search(config), *_ends(config), *_definitions(config, root))
     print(f"{config.name} is a valid tuning job")
@@ -89,9 +100,10 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
     for definition in config.all_definitions:
         if config.definitions:
             yield "definition", str(definition.name)
-        yield "program", definition.training_image
+        manifest = snapshots.look(definition, root)
+        yield from choices(definition, root, manifest)
         yield from isolation(definition, root)
-        yield from snapshots.labelled("snapshot", snapshots.planned(definition, root))
+        yield from snapshots.labelled("snapshot", snapshots.planned(definition, root, manifest))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)
         for channel in definition.channels:
@@ -138,6 +150,8 @@ def _run(definition: TrainingJobDefinition) -> Iterator[Line]:
     retries = definition.retry_attempts
     times = f"up to {quantity(retries, 'time')}"
     yield "each job", f"runs {most}, again {times} if its machine is lost"
+    if found := described(definition):
+        yield "", f"has {found}"
     yield "", f"has {definition.grace_seconds:g} s to end by itself when it is stopped"
     if definition.spot:
         wait = definition.max_wait_seconds

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.cli import exit_codes as codes
+from hpt.cli import train
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.cli.show import interrupted, moment, print_table
@@ -60,6 +61,7 @@ def run(options: Namespace) -> int:
     if options.csv and options.json:
         raise InputError("--csv and --json are two forms of the result; give one of them")
     session = Session(options.state)
+    train.refuse(session, options.name)
     config, record, state = session.load(options.name)
     view = HintedView(config, state, session.root)
     selected = view.trials

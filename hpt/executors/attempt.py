@@ -17,6 +17,7 @@ from hpt.executors import checked, checkpoint, hosts, process, record
 from hpt.executors.attempt_log import AttemptLog
 from hpt.executors.base import AttemptKey, Exit, Update
 from hpt.executors.container_removal import ContainerRemoval
+from hpt.executors.slots import Assignment
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ENDED, ProcessIdentity, boot_id
 from hpt.host.private import open_private
@@ -52,6 +53,7 @@ class Attempt:
         self._path = str(directory)
         self._clock = clock
         self._log = AttemptLog(self._path, clock, offset)
+        self.assignment: Assignment | None = None  # what this process gave it of the machine
         self._child: int | None = None
         self._child_failure = ""
         self._spawns = 0
@@ -83,6 +85,7 @@ class Attempt:
         if self._child is not None:
             return
         actions = [
+            *(self.assignment.actions() if self.assignment is not None else ()),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (
                 os.POSIX_SPAWN_OPEN,

@@ -162,11 +162,18 @@ _SPEC_MORE: dict[str, Check] = {
     "job": _is_string,
     "digest": _is_string,
     "output_compression": _is_string,
-    **dict.fromkeys(("declared", "function", "image_if_present", "finds_paths"), _is_bool),
-    **dict.fromkeys(("program", "snapshot", "image", "checkpoints_at"), _or_none(_is_string)),
+    **dict.fromkeys(("declared", "function", "script", "named_python"), _is_bool),
+    **dict.fromkeys(("image_if_present", "finds_paths", "own_checkpoints"), _is_bool),
+    **dict.fromkeys(("program_python", "environments"), _is_string),
+    **dict.fromkeys(("program", "snapshot", "memory_group", "image", "checkpoints_at"), _or_none(_is_string)),
     "names_opt_ml": _or_none(_is_bool),
+    **dict.fromkeys(("entrypoint", "arguments"), _is_command),
     "instance_count": _is_number_of_hosts,
     "instance_groups": _are_groups,
+    "gpus": _or_none(_is_command),
+    "gpu_variable": _is_string,
+    "cores": lambda value: value is None or (isinstance(value, list) and all(map(_is_count, value))),
+    "memory_bytes": _or_none(_is_count),
 }
 
 

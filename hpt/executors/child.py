@@ -9,12 +9,15 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpt.executors.container import Container
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+_UNLIMITED = 10_000
+"""Added to the error numbers of `limit`, on their way to the parent."""
 
 _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """What is ignored stays so across exec: Python ignores SIGPIPE and SIGXFSZ, `nohup` and background jobs of a
@@ -67,6 +70,8 @@ def launch(
     environment: Mapping[str, str],
     directory: str,
     output: int,
+    *,
+    limit: Callable[[], object] | None = None,
     binds: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
@@ -81,6 +86,8 @@ def launch(
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
+    limit
+        Called in the new process first, to set its limits; it may raise OSError.
     binds
         Directories and files, and the paths at which the command alone finds them.
 
@@ -105,7 +112,7 @@ def launch(
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing, binds)
+        _become(command, environment, directory, output, parent, writing, limit, binds)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
@@ -114,6 +121,9 @@ def launch(
         if not code.isdigit():
             raise IsolationError(code.decode(errors="replace"))
         number = int(code)
+        if number >= _UNLIMITED:
+            reason = os.strerror(number - _UNLIMITED)
+            raise LaunchError(f"its cores and its memory limit cannot be set: {reason}", ours=True)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
     return pid
@@ -126,12 +136,19 @@ def _become(
     output: int,
     parent: int,
     writing: int,
+    limit: Callable[[], object] | None,
     binds: Sequence[tuple[str, str]],
 ) -> None:
     """The child's side, between fork and exec."""
     try:
         os.setsid()
-        if binds and (refusal := _isolate(binds)):
+        if limit is not None:
+            try:
+                limit()
+            except OSError as error:
+                os.write(writing, str(_UNLIMITED + (error.errno or 0)).encode())
+                os._exit(127)
+        if binds and (refusal := _isolate(binds)):  # first: a change of credentials undoes the next line
             os.write(writing, refusal.encode(errors="replace"))
             os._exit(127)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

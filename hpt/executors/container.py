@@ -115,7 +115,11 @@ class Container:
         named = [name for name in variables if name.isidentifier() and name not in self._host]
         words += [f"--env={name}" for name in named]  # a value in a command is there for everyone to read
         words += [f"--env={name}={value}" for name, value in variables.items() if name not in named]
-        words += [spec["image"], "train"]
+        entrypoint, arguments = spec.get("entrypoint", []), spec.get("arguments", [])
+        if entrypoint:
+            words.append(f"--entrypoint={entrypoint[0]}")
+        plain = [] if entrypoint else ["train"]
+        words += [spec["image"], *entrypoint[1:], *(arguments or plain)]
         record.write_json(self._path(self._note), {"engine": engine, "name": self.name}, durable=True)
         self._started = True
         self._watch()

@@ -106,7 +106,8 @@ def checkpoint_store(base: str, spec: Mapping[str, Any]) -> str:
     uri = spec["checkpoint_uri"]
     if uri is None or is_remote(uri):
         return checkpoint_directory(base, spec)
-    return os.path.join(local_path(uri), spec["name"])
+    place = local_path(uri)
+    return place if spec.get("own_checkpoints") else os.path.join(place, spec["name"])
 
 
 def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:

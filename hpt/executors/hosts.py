@@ -133,7 +133,7 @@ def as_host(
     Returns
     -------
     dict
-        The specification with its `host`, and of the channels those that are for it.
+        The specification with its `host`, its share of the GPUs, and of the channels those that are for it.
     """
     if names is None:
         names = {each: name_of(each) for each in range(1, count(spec) + 1)}
@@ -151,7 +151,11 @@ def as_host(
         "port": port,
     }
     channels = [channel for channel in spec["channels"] if _is_for(channel, own["instance_group_name"])]
-    return {**spec, "host": host, "channels": channels, "instance_type": own["instance_type"]}
+    mine = {"host": host, "channels": channels, "instance_type": own["instance_type"]}
+    gpus = spec.get("gpus")
+    if gpus and len(gpus) >= len(names):  # fewer are shared by all
+        mine["gpus"] = gpus[number - 1 :: len(names)]
+    return {**spec, **mine}
 
 
 def of(spec: Mapping[str, Any]) -> dict[str, Any]:

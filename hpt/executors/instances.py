@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from hpt.executors.limits import Limits
     from hpt.executors.supervisor import Supervisor
 
 _IN_USE = os.strerror(errno.EADDRINUSE)
@@ -145,7 +146,7 @@ class Cluster:
         log = SharedLog(supervisor.log)
         try:
             for host in self.hosts:
-                host.program = supervisor.launcher.program_of(host.base, host.spec)
+                host.program = supervisor.launcher.program_of(host.base, host.spec, host.variables)
             for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
@@ -241,11 +242,11 @@ class Cluster:
         bad = [host for host in self.hosts if host.status != 0]
         return self._failed or next(iter(bad), self.hosts[0])
 
-    def outcome(self, ending: outcome.Ending) -> dict[str, Any]:
+    def outcome(self, ending: outcome.Ending, limits: Limits | None) -> dict[str, Any]:
         """`outcome`, `exit_code` and `reason` of the exit record."""
         host = self._deciding()
         assert host.status is not None
-        result = outcome.of_program(host.base, host.log, host.status, ending, self._supervisor.spec)
+        result = outcome.of_program(host.base, host.log, host.status, ending, self._supervisor.spec, limits)
         if host.program.container is not None and not ending.begun:
             result |= host.program.container.outcome(host.status)
         if result["reason"]:

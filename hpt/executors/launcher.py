@@ -10,28 +10,37 @@ import os
 import sys
 
 from hpt.executors import child as launch
-from hpt.executors import contract, copies, environment, hosts, own_paths
+from hpt.executors import contract, copies, entrypoint, environment, hosts, own_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from hpt.executors.limits import Limits
 
 
 class Launcher:
     """Starts the program of an attempt, once or once for each of its hosts.
 
     refused: why the program does not find its training directory at /opt/ml, "" if it does or need not.
+    limits: what a program runs under that is not in a container, whose engine keeps its limits.
     """
 
-    def __init__(self, directory: str, token: str) -> None:
-        """directory: the attempt's own. token: marks its processes."""
-        self._directory, self._token = directory, token
+    def __init__(self, directory: str, token: str, install: Callable[[list[str]], str]) -> None:
+        """Nothing is started yet.
+
+        directory: the attempt's own. token: marks its processes. install: makes the environment of a script,
+        see `script_mode.with_environment`.
+        """
+        self._directory, self._token, self._install = directory, token, install
         self._filled: list[tuple[str, dict[str, Any], os.stat_result]] = []  # folders and what by
         self.refused = ""
+        self.limits: Limits | None = None
 
-    def program_of(self, base: str, spec: dict[str, Any]) -> launch.Program:
+    def program_of(self, base: str, spec: dict[str, Any], variables: dict[str, str]) -> launch.Program:
         """What runs on a host, given its training directory, in which the working directory is filled, and
-        what to run there.
+        what to run there. variables: its environment, to which the interpreter of a script adds its own.
         """
         source = spec["source"]
         if source is not None and contract.is_remote(source):
@@ -48,15 +57,28 @@ class Launcher:
             self._filled.append((directory, manifest, os.stat(directory)))
         if spec.get("image") is not None and (found := self._in_container(directory, base, spec)):
             return found
-        command = list(spec["command"])
-        if spec["in_code"]:
+        if spec.get("script"):
+            command = self._script(directory, spec, variables)
+        else:
+            command = list(spec["command"])
+        if spec["in_code"] and not spec.get("script"):
             command[-1] = os.path.join(directory, command[-1])
         if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
             raise contract.ContractError(f"the program {command[-1]} is not found")
+        if entrypoint.is_given(spec):
+            return launch.Program(entrypoint.command(spec, command), directory)
         if spec["takes_arguments"]:
             own, _ = environment.split_hyperparameters(spec["hyperparameters"])
             command += environment.arguments(own)
         return launch.Program(command, directory)
+
+    def _script(self, code: str, spec: dict[str, Any], variables: dict[str, str]) -> list[str]:
+        """The command of script mode, once all that its source asks for is installed."""
+        from hpt.executors import script_mode  # other programs do without
+
+        python = script_mode.with_environment(spec, code, self._install)
+        variables |= script_mode.with_path(variables, python, code)
+        return script_mode.command(code, spec["entry"], python)
 
     def _in_container(self, directory: str, base: str, spec: dict[str, Any]) -> launch.Program | None:
         """What runs the image; None where this host has no such image and needs none."""
@@ -101,10 +123,12 @@ class Launcher:
         """
         if program.container is not None:
             return launch.launch(program.command, program.variables, program.directory, output)
-        needed = binds or []
+        needed, limit = binds or [], None if self.limits is None else self.limits.apply
+        directory = program.directory
         found = own_paths.binds(base, spec, program.command, os.environ.get(own_paths.VARIABLE, ""))
         try:
-            return launch.launch(program.command, variables, program.directory, output, [*needed, *found])
+            binds = [*needed, *found]
+            return launch.launch(program.command, variables, directory, output, limit=limit, binds=binds)
         except launch.IsolationError as error:
             if spec.get("checkpoints_at") is not None:
                 raise contract.ContractError(
@@ -112,7 +136,7 @@ class Launcher:
                     "below /opt/ml"
                 ) from None
             self.refused = str(error)
-            return launch.launch(program.command, variables, program.directory, output, needed)
+            return launch.launch(program.command, variables, directory, output, limit=limit, binds=needed)
 
     def clear(self) -> None:
         """Remove the copies that the program did not change, unless it put another folder in their place."""

@@ -11,15 +11,17 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import ExecutorError, InputError, StorageError, StorageProblem
-from hpt.executors import checked, match, record
+from hpt.errors import BusyError, ExecutorError, InputError, StorageError, StorageProblem
+from hpt.executors import checked, environments, match, process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.own_paths import names_opt_ml
 from hpt.executors.programs import Program, resolve
+from hpt.executors.slots import Slots
 from hpt.executors.snapshot import FILES, PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
+from hpt.host.interpreter import is_named
 from hpt.host.private import make_directory
 from hpt.job.config import Channel, TrainingJobDefinition
 from hpt.job.instances import processes
@@ -54,6 +56,7 @@ class LocalExecutor:
         self._clock = clock or SteadyClock.beginning_at(time.time())
         self._owner = None if outlive else ProcessIdentity.current().to_json()
         self._say = say
+        self._slots = Slots()
         self._followed: dict[AttemptKey, Attempt] = {}
         self._naming: dict[str, bool] = {}  # by the digest of a snapshot
         self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
@@ -68,7 +71,7 @@ class LocalExecutor:
             InputError: the name cannot be that of a directory.
             StorageError: the disk is full.
             ExecutorError: nothing could be started; submitting again is safe.
-            RetryableError: what is to be set aside still runs.
+            RetryableError: what is to be set aside still runs. BusyError: others have what it is to get.
         """
         if submission.key in self._followed:
             return
@@ -77,6 +80,7 @@ class LocalExecutor:
             "owner": self._owner,
             "clock": self._clock.to_json(),
             "snapshot": self._snapshot(submission.definition.snapshot),
+            "environments": str(self._root.parent.parent / environments.PLACE),
         }
         content["names_opt_ml"] = self._names_opt_ml(content)
         if attempt.was_started:
@@ -86,9 +90,31 @@ class LocalExecutor:
                 f"nothing is found in {attempt.file('')} of an attempt whose log was read before"
             )
         if not attempt.was_started:
-            self._set_up(attempt, submission, content)
-            attempt.spawn()
+            try:
+                content |= self._assign(attempt, submission)
+                self._set_up(attempt, submission, content)
+                attempt.spawn()
+            except BaseException:
+                self._freed(attempt)
+                raise
         self._followed[submission.key] = attempt
+
+    def _assign(self, attempt: Attempt, submission: Submission) -> dict[str, Any]:
+        """What the attempt gets of this machine, for its specification. Raises as `Slots.assign`."""
+        definition = submission.definition
+        if not definition.resources:
+            return {}
+        if os.path.lexists(attempt.file(record.SPEC)):
+            # A tuner died here, and its supervisor, which may be starting just now, holds other devices.
+            process.kill_supervisors(attempt.file("").rstrip("/"))
+            if attempt.was_started:
+                raise BusyError("it was just started by another process")
+        attempt.assignment = self._slots.assign(definition.resources, definition.environment)
+        return attempt.assignment.specification()
+
+    def _freed(self, attempt: Attempt) -> None:
+        """Take back what the attempt was given: it has ended, or could not be started."""
+        self._slots.release(attempt.assignment)
 
     def _recognise(self, attempt: Attempt, submission: Submission, content: Mapping[str, Any]) -> bool:
         """Whether what was found is the attempt, which may be damaged; if not, it is set aside.
@@ -109,7 +135,9 @@ class LocalExecutor:
         if not reason:
             return True
         match.end_attempt(directory)
-        place = match.set_aside(self._root, submission.name, reason, submission.definition.checkpoint_uri)
+        shared = submission.definition.own_checkpoints  # by all training jobs that name the same place
+        kept = None if shared else submission.definition.checkpoint_uri
+        place = match.set_aside(self._root, submission.name, reason, kept)
         self._say(
             f"{submission.name}: what was found of it ran with another configuration ({reason}); it is set"
             f" aside in {place}, and nothing of it counts"
@@ -160,10 +188,12 @@ class LocalExecutor:
             room -= len(update.log.data)
             if update.exit is not None:
                 del self._followed[key]
+                self._freed(attempt)
                 if attempt.reap():
                     self._ending.append(attempt)
             elif update.log.data and room < _LOG_BYTES:  # another's turn comes first next time
                 self._followed[key] = self._followed.pop(key)
+        self._slots.trim()
         if failure is not None and not updates:
             raise failure
         return updates
@@ -181,6 +211,8 @@ class LocalExecutor:
         """Release everything; running attempts go on under their supervisors."""
         for attempt in [*self._followed.values(), *self._ending]:
             attempt.reap()
+            self._freed(attempt)
+        self._slots.trim(all=True)
         self._followed.clear()
         self._ending.clear()
 
@@ -222,7 +254,9 @@ def specification(submission: Submission) -> dict[str, Any]:
     kind = program_of(image, submission.hyperparameters).kind
     as_image = runs_as_image(kind, image, definition.containers)
     try:
-        program = Program(()) if as_image else resolve(image, submission.hyperparameters)
+        program = (
+            Program(()) if as_image else resolve(image, submission.hyperparameters, definition.environment)
+        )
     except InputError as error:
         program, refusal = Program(()), str(error)
     library = _PACKAGES if Path(_PACKAGES).name not in ("site-packages", "dist-packages") else ""
@@ -239,6 +273,9 @@ def specification(submission: Submission) -> dict[str, Any]:
         "source": program.source,
         "in_code": program.in_code,
         "declared": program.declared,
+        "script": program.script,
+        "program_python": program.interpreter,
+        "named_python": is_named(definition.environment),
         "takes_arguments": program.takes_arguments,
         "python": program.python,
         "function": program.function,
@@ -262,6 +299,9 @@ def specification(submission: Submission) -> dict[str, Any]:
         "grace_seconds": definition.grace_seconds,
         "instance_type": definition.instance_type,
         **_instances(definition),
+        "entrypoint": list(definition.entrypoint),
+        "arguments": list(definition.arguments),
+        "own_checkpoints": definition.own_checkpoints,
     }
     return content | {"digest": match.digest(content)}
 

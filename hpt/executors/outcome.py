@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hpt.executors.limits import Limits
+
 NO_VALUE = "the function ended its process with exit code 0, and neither returned nor reported a value"
 
 _TAIL = 4096
@@ -26,6 +28,12 @@ _SIGNAL_HINTS: dict[int, str] = {
     signal.SIGXFSZ: "; a file grew past the size limit",
     signal.SIGXCPU: "; the CPU time limit was reached",
 }
+
+
+_MACHINE_RAN_OUT = (
+    ", when memory ran out and the kernel's out-of-memory killer ended processes; run fewer training jobs at"
+    " a time, or give each a memory limit"
+)
 
 
 class Ending:
@@ -75,7 +83,9 @@ def how_it_ended(status: int) -> str:
     return f"killed by signal {number} ({name})"
 
 
-def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str, Any]) -> dict[str, Any]:
+def of_program(
+    base: str, log: str, status: int, ending: Ending, spec: dict[str, Any], limits: Limits | None = None
+) -> dict[str, Any]:
     """The outcome of a program that ended. A program that fails on a full disk counts as lost.
 
     Parameters
@@ -90,6 +100,8 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
         Whether and why it was being ended.
     spec
         What was run (`hpt.executors.local.specification`).
+    limits
+        What it ran under.
 
     Returns
     -------
@@ -108,8 +120,12 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
         reason = f"{limit}: {how}{late}"
     elif code == 0:
         reason = ""
+    elif limits is not None and (verdict := limits.verdict()):
+        reason = verdict
     else:
         hint = _SIGNAL_HINTS.get(os.WTERMSIG(status), "") if code < 0 else ""
+        if code == -signal.SIGKILL and limits is not None and limits.machine_ran_out():
+            hint = _MACHINE_RAN_OUT
         said = last_line(log)
         tail = f"; the last line of its log: {said}" if said else ""
         reason = contract.failure_text(base) or f"{how}{hint}{tail}"

@@ -144,8 +144,10 @@ def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -
 
 def checkpoint_uri(spec: dict[str, Any]) -> str:
     """The training job's own place below the configured URI, so that no training job resumes another
-    (behaviour 11.3).
+    (behaviour 11.3); of a training job by itself, the URI.
     """
+    if spec.get("own_checkpoints"):
+        return f"{spec['checkpoint_uri'].rstrip('/')}/"
     return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
 
 

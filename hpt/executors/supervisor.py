@@ -23,6 +23,7 @@ from hpt.executors import (
     contract,
     environment,
     hosts,
+    limits,
     outcome,
     process,
     record,
@@ -111,6 +112,7 @@ class Supervisor:
         self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
         self.program = launch.Program([], "")
         self.container: Any = None  # in which the program runs, if it is an image
+        self.limits: limits.Limits | None = None  # what the program runs under, while it runs
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.feeder: Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
@@ -125,7 +127,7 @@ class Supervisor:
         self.index = record.LogIndex(followed, directory, self.clock)
         self.exit_record = record.ExitRecord(directory, durable=self.durable)
         self.token = token or os.urandom(16).hex()
-        self.launcher = Launcher(directory, self.token)
+        self.launcher = Launcher(directory, self.token, self._install)
         marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": self.clock()}
         record.write_json(self._path(record.STARTED), marker, durable=self.durable)
         for parent in (os.path.dirname(directory), os.path.dirname(self.base)) if self.durable else ():
@@ -152,6 +154,7 @@ class Supervisor:
             complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         self._end_descendants()
+        self._lift(self.limits)
         self.launcher.clear()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
@@ -188,7 +191,7 @@ class Supervisor:
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
         if self.cluster is None:
-            self.program = self.launcher.program_of(self.base, spec)
+            self.program = self.launcher.program_of(self.base, spec, self.variables)
             self.container = self.program.container
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
@@ -205,6 +208,7 @@ class Supervisor:
             self.cluster.note_end(asked=self.ending.begun)
         if self.container is not None:
             self.container.note_end(status, asked=self.ending.begun)
+        kept, self.limits = self.limits, None
         left = self._end_descendants()
         if self.drain is not None:
             self.drain.finish()
@@ -213,11 +217,12 @@ class Supervisor:
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         if self.cluster is not None:
-            result = self.cluster.outcome(self.ending)
+            result = self.cluster.outcome(self.ending, kept)
         else:
-            result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+            result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec, kept)
             if self.container is not None and not self.ending.begun:
                 result |= self.container.outcome(status)
+        self._lift(kept)
         starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
         if starved is not None:
             result = starved
@@ -255,6 +260,10 @@ class Supervisor:
 
     def _begin(self) -> int:
         """Start the program; returns its process id."""
+        if self.container is None:  # the engine sets those of a container
+            self.limits = limits.Limits(self.spec)
+            self.limits.begin()
+            self.launcher.limits = self.limits
         if self.cluster is not None:
             self.drain = self.cluster
             return self.cluster.begin()
@@ -263,6 +272,11 @@ class Supervisor:
             return self.launcher.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:
             self.drain.close_input()
+
+    def _lift(self, kept: limits.Limits | None) -> None:
+        """The program has ended, and with it what it ran under."""
+        if kept is not None:
+            kept.close()
 
     def _answer(self) -> int | None:
         """The program's wait status where it is known though its process goes on."""
@@ -292,6 +306,20 @@ class Supervisor:
         if self.container is not None:
             self.container.end()
         return process.kill_descendants()
+
+    def _install(self, arguments: list[str]) -> str:
+        """Make an environment; returns why it could not be made. Its time is not the program's."""
+        from hpt.executors import script_mode
+
+        if not outcome.needs_transfer(self.spec):
+            self._enter("Downloading")
+        log = self._path(script_mode.INSTALL_LOG)
+        pid = self._launch_helper("hpt.executors.environments", arguments, log)
+        status = self._attend(pid, self.ending, 0.0, None)
+        process.kill_descendants()
+        if self.ending.begun:
+            raise contract.ContractError(outcome.not_started()["reason"])
+        return "" if status == 0 else script_mode.reason(log) or outcome.how_it_ended(status)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
@@ -368,7 +396,7 @@ class Supervisor:
             self._keep_limits(pid, ending, grace, deadline)
             self._carry_metrics()
             self.index.note()
-            self._wait([deadline, ending.kill_at])
+            self._wait([deadline, ending.kill_at, None if self.limits is None else self.limits.moment()])
 
     def _keep_limits(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> None:
         now = time.monotonic()
@@ -383,6 +411,8 @@ class Supervisor:
                 self._ask_to_end(pid)
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
+            process.signal_descendants(signal.SIGKILL)
+        if self.limits is not None and self.limits.exceeded(self.mirror):
             process.signal_descendants(signal.SIGKILL)
 
     def _carry_metrics(self, *, last: bool = False) -> None:
@@ -441,18 +471,15 @@ class Supervisor:
         return outcome.failed(reason) if theirs else outcome.lost(reason)
 
     def _launch_transfer(self, what: str, host: int = 0, base: str = "") -> int:
-        output = open_private(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        count = hosts.count(self.spec)
+        arguments = [what, self.directory, base or self.base, str(host), str(count)]
+        return self._launch_helper("hpt.executors.s3_transfer", arguments, self._path(TRANSFER_LOG))
+
+    def _launch_helper(self, module: str, arguments: list[str], log: str) -> int:
+        """Start a module of hpt in a process of its own that prints into a log."""
+        output = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            command = [
-                self.spec["interpreter"],
-                "-m",
-                "hpt.executors.s3_transfer",
-                what,
-                self.directory,
-                base or self.base,
-                str(host),
-                str(hosts.count(self.spec)),
-            ]
+            command = [self.spec["interpreter"], "-m", module, *arguments]
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
             )

@@ -48,6 +48,7 @@ from hpt.job.draft import (
 from hpt.job.isolation import CONTAINERS_VARIABLE, parse_containers
 from hpt.job.naming import argument_naming
 from hpt.job.program_kind import program_of
+from hpt.job.resources import SlotResources, as_resources
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.search.numbers import check_count
 from hpt.search.space import (
@@ -85,6 +86,7 @@ class Algorithm:
     environment: Mapping[str, Value] | None = None
     output: Location | None = None
     checkpoints: Location | None = None
+    resources: SlotResources | Mapping[str, Any] | None = None
     containers: str | None = None
 
 
@@ -124,6 +126,7 @@ def tuning_job(
     containers: str | None = None,
     tags: Mapping[str, str] | None = None,
     grace_seconds: float | None = None,
+    resources: SlotResources | Mapping[str, Any] | None = None,
     base_dir: Location | None = None,
 ) -> JobConfig:
     r"""Describe a tuning job. The configuration equals that of the same job read from a file.
@@ -216,6 +219,8 @@ def tuning_job(
         Tags of the job.
     grace_seconds
         How long a stopped program may take to exit.
+    resources
+        The GPUs, cores and memory of each training job, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     base_dir
         The folder that relative paths start from, the current folder by default.
 
@@ -249,6 +254,7 @@ def tuning_job(
         environment=environment,
         output=output,
         checkpoints=checkpoints,
+        resources=resources,
         containers=containers,
     )
     arguments = Arguments()
@@ -337,9 +343,11 @@ def _parts(
             )
         if not algorithms:
             own["name"] = None
+        asked = as_resources(own.pop("resources")).within(as_resources(job.resources)).variables()
         word = own["containers"]
         chosen = {} if word is None else {CONTAINERS_VARIABLE: word}
-        parts.append(own | {"environment": {**(own["environment"] or {}), **grace, **chosen}})
+        own["environment"] = {**(own["environment"] or {}), **grace, **asked, **chosen}
+        parts.append(own)
     return parts
 
 

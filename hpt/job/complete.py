@@ -23,6 +23,7 @@ from hpt.job.instances import InstanceGroup
 from hpt.job.isolation import read_containers
 from hpt.job.naming import Naming, field_naming
 from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
+from hpt.job.resources import read_resources
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import resolve_uri
@@ -93,6 +94,7 @@ def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
         completion=draft.completion,
         warm_start=None if draft.warm_start is None else WarmStart(*draft.warm_start),
         autotune=draft.autotune,
+        alone=draft.alone,
     )
 
 
@@ -131,7 +133,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
     retries = draft.retry_attempts
     return TrainingJobDefinition(
         training_image=image,
-        space=SearchSpace(draft.parameters),
+        space=SearchSpace(draft.parameters) if draft.parameters else SearchSpace.nothing(),
         objective=Objective(draft.objective, ObjectiveType(draft.direction)),
         name=draft.name,
         hyperparameters={
@@ -155,10 +157,14 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        resources=read_resources(draft.environment) if draft.machine is None else draft.machine,
         instance_groups=tuple(
             InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
         ),
         containers=draft.containers or read_containers(draft.environment),
+        entrypoint=draft.entrypoint,
+        arguments=draft.arguments,
+        own_checkpoints=draft.own_checkpoints,
     )
 
 

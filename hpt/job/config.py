@@ -17,6 +17,7 @@ from hpt.job.completion import CompletionCriteria
 from hpt.job.instances import InstanceGroup, check_instances
 from hpt.job.isolation import Containers, parse_containers
 from hpt.job.program_kind import TrainingProgram, program_of
+from hpt.job.resources import SlotResources
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
@@ -51,6 +52,7 @@ WARM_STRATEGIES = ("Bayesian", "Random")
 MAX_SEED = 2**64 - 1
 MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+_TRAINING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -91,6 +93,10 @@ class Objective:
     def __post_init__(self) -> None:
         check_string("the objective's metric", self.metric)
         object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
+
+
+NO_OBJECTIVE = Objective("hpt:none", ObjectiveType.MINIMIZE)
+"""That of a training job by itself which names none: no program prints such a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,10 @@ class TrainingJobDefinition:
     when the job was created; None for a program that is no file of the user's, and in jobs of earlier
     versions. instance_count: how many processes of the program run for a training job, see
     `hpt.job.instances`. instance_groups: where they are in groups, these; instance_count is then their sum,
-    and instance_type that of the first. containers: which images run in containers, a word of `Containers`.
+    and instance_type that of the first. resources: what each training job gets of the machine. containers:
+    which images run in containers, a word of `Containers`. entrypoint: what is run in place of the program,
+    () for the program itself; arguments: what it gets in place of the hyperparameters. own_checkpoints:
+    checkpoint_uri is that of this one training job; otherwise each has a folder below it.
     """
 
     training_image: str
@@ -186,10 +195,16 @@ class TrainingJobDefinition:
     spot: bool = False
     max_wait_seconds: float | None = None
     snapshot: str | None = field(default=None, compare=False)
+    resources: SlotResources = field(default_factory=SlotResources)
     containers: str = Containers.AUTO
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)
+        for words in ("entrypoint", "arguments"):
+            object.__setattr__(self, words, tuple(getattr(self, words)))
         if not isinstance(self.space, SearchSpace):
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
         check_strings("hyperparameters", self.hyperparameters)
@@ -224,6 +239,8 @@ class TrainingJobDefinition:
         object.__setattr__(self, "containers", str(parse_containers(self.containers)))
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)
+        if not isinstance(self.resources, SlotResources):
+            raise InputError(f"resources {self.resources!r} is not a SlotResources; make one")
         if self.max_wait_seconds is not None and not self.spot:
             raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
 
@@ -314,6 +331,9 @@ class JobConfig:
     description left out was chosen automatically.
 
     definitions: of a multi-algorithm job, all of them, each with a name; `definition` is then the first.
+
+    alone: it is one training job by itself, of that name, and searches nothing: all hyperparameters are
+    static, the space is `SearchSpace.nothing()`, and the objective may be `NO_OBJECTIVE`.
     """
 
     name: str
@@ -328,6 +348,7 @@ class JobConfig:
     definitions: tuple[TrainingJobDefinition, ...] = ()
     warm_start: WarmStart | None = None
     autotune: bool = False
+    alone: bool = False
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
@@ -361,7 +382,10 @@ class JobConfig:
 
     def __post_init__(self) -> None:
         _check_definitions(self.definition, self.definitions)
-        check_job_name(self.name)
+        if self.alone:
+            check_training_job_name(self.name)
+        else:
+            check_job_name(self.name)
         check_string("strategy", self.strategy)
         known = {strategy.lower(): strategy for strategy in STRATEGIES}
         object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
@@ -394,6 +418,15 @@ def check_job_name(name: object) -> None:
     if not isinstance(name, str) or _JOB_NAME.fullmatch(name) is None:
         raise InputError(
             f"job name {name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
+            "with a letter or digit; rename it"
+        )
+
+
+def check_training_job_name(name: object) -> None:
+    """Raises InputError where it cannot be the name of a training job."""
+    if not isinstance(name, str) or _TRAINING_JOB_NAME.fullmatch(name) is None:
+        raise InputError(
+            f"training job name {name!r} is not 1 to 63 letters, digits and hyphens that starts and ends "
             "with a letter or digit; rename it"
         )
 

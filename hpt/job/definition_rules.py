@@ -12,6 +12,7 @@ from hpt.job.draft import Draft, DraftDefinition, DraftMetric
 from hpt.job.isolation import CONTAINERS_VARIABLE, Containers, parse_containers, read_containers, unusable
 from hpt.job.naming import Naming, Place
 from hpt.job.program_kind import PROGRAM_KEY, SOURCE_KEY, ProgramKind
+from hpt.job.resources import VariableError, read_resources
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import is_image, resolve_uri
@@ -232,6 +233,14 @@ def grace(draft: Draft, naming: Naming) -> Iterator[Broken]:
             read_grace(definition.environment)
         except InputError as error:
             yield Broken(Place("environment", number, key=GRACE_VARIABLE), str(error))
+
+
+def resources(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        try:
+            read_resources(definition.environment)
+        except VariableError as error:
+            yield Broken(Place("environment", number, key=error.variable), str(error))
 
 
 def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:

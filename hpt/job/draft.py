@@ -24,7 +24,8 @@ from hpt.job.config import (
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
-from hpt.job.program_kind import TrainingProgram
+from hpt.job.program_kind import SOURCE_KEY, TrainingProgram
+from hpt.job.resources import SlotResources
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
 
@@ -87,7 +88,7 @@ class DraftDefinition:
     """A training job definition; None where a field was left out.
 
     training_image, output_path, checkpoint_uri: as written. program: what the image is. unlimited: a missing
-    max_runtime_seconds means no limit, and not the default.
+    max_runtime_seconds means no limit, and not the default. machine: the `resources`.
     """
 
     training_image: str
@@ -111,10 +112,14 @@ class DraftDefinition:
     spot: bool = False
     retry_attempts: int | None = None
     grace_seconds: float | None = None
+    machine: SlotResources | None = None
     instance_type: str = "local"
     instance_count: int = 1
     instance_groups: tuple[DraftGroup, ...] = ()
     containers: str | None = None
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
 
     @property
     def algorithm(self) -> BuiltInAlgorithm | None:
@@ -134,7 +139,9 @@ class DraftDefinition:
         return next(((key, statics[key]) for key in EPOCH_KEYS if key in statics), None)
 
     def uris(self, number: int) -> Iterator[tuple[Place, str]]:
-        """Every channel's place, that of the output and of the checkpoints, of the definition `number`."""
+        """Every channel's place, that of the output, of the checkpoints and of the source of script mode, of
+        the definition `number`.
+        """
         for i, channel in enumerate(self.channels):
             if channel.uri is not None:
                 yield Place("channels", number, i, channel.name), channel.uri
@@ -142,6 +149,8 @@ class DraftDefinition:
             yield Place("output_path", number), self.output_path
         if self.checkpoint_uri is not None:
             yield Place("checkpoint_uri", number), self.checkpoint_uri
+        if self.program.source:
+            yield Place("hyperparameters", number, key=SOURCE_KEY), self.program.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,7 @@ class Draft:
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
     configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
     that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
-    a module, which runs a Python function.
+    a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
     """
 
     name: str
@@ -174,6 +183,7 @@ class Draft:
     limits: Limits = LOCAL_LIMITS
     paths: bool = True
     modules: bool = False
+    alone: bool = False
 
     @property
     def combinations(self) -> int | None:
@@ -230,6 +240,7 @@ def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
         autotune=config.autotune,
         limits=limits,
         modules=True,
+        alone=config.alone,
     )
 
 
@@ -259,10 +270,14 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         spot=definition.spot,
         retry_attempts=definition.retry_attempts,
         grace_seconds=definition.grace_seconds,
+        machine=definition.resources,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
         instance_groups=tuple(
             DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
         ),
         containers=definition.containers,
+        entrypoint=definition.entrypoint,
+        arguments=definition.arguments,
+        own_checkpoints=definition.own_checkpoints,
     )

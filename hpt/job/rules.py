@@ -77,6 +77,7 @@ RULES: tuple[Rule, ...] = (
     Rule("uri", parts.uris),
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),
+    Rule("resources", parts.resources),
     Rule("containers", parts.containers),
     Rule("checkpoints", parts.checkpoints),
     Rule("time", parts.training_time),

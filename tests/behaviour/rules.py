@@ -265,13 +265,27 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/sagemaker/reply/test_paging.py::test_entries_that_come_meanwhile_neither_repeat_nor_hide_others*",
         "tests/sagemaker/reply/test_paging.py::test_a_token_continues_one_list_only",
     ),
-    "13.6 training jobs": (f"{_CLIENT}::TestLists::test_all_training_jobs",),
+    "13.6 training jobs": (
+        f"{_CLIENT}::TestLists::test_all_training_jobs",
+        "tests/client/test_training_jobs.py::test_what_describe_says",
+        "tests/client/test_training_jobs.py::test_stop_and_delete",
+        "tests/client/test_training_jobs.py::test_names_are_unique_among_all_training_jobs",
+        "tests/client/test_training_jobs.py::test_one_that_does_not_exist",
+        "tests/sagemaker/request/test_training.py::test_broken_rules_name_the_members_of_the_request*",
+    ),
+    "16.1 entry points": ("tests/client/test_training_jobs.py::test_entry_point_and_arguments",),
     "13.7 search": (
         f"{_CLIENT}::TestLists::test_search",
         "tests/service/test_expressions.py::test_conditions*",
     ),
     "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
+    "16.1 containers": (
+        "tests/job/test_isolation.py::test_which_images_run_in_containers*",
+        "tests/executors/test_container.py::*",
+        "tests/faults/test_containers.py::*",
+    ),
+    "16.2 /opt/ml": ("tests/executors/test_namespace.py::*", "tests/host/test_namespace.py::*"),
     "16.2 manifests": (
         "tests/executors/test_channels.py::test_a_manifest_gives_links_by_their_names",
         "tests/host/test_manifests.py::test_names_follow_the_prefix",
@@ -289,12 +303,6 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/executors/test_channels.py::test_shards_are_every_so_many_by_key*",
         "tests/executors/test_feed.py::test_hosts_share_each_epoch",
     ),
-    "16.1 containers": (
-        "tests/job/test_isolation.py::test_which_images_run_in_containers*",
-        "tests/executors/test_container.py::*",
-        "tests/faults/test_containers.py::*",
-    ),
-    "16.2 /opt/ml": ("tests/executors/test_namespace.py::*", "tests/host/test_namespace.py::*"),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
     "16.4 plain results": ("tests/executors/test_artifacts.py::test_plain_files_are_copies",),
     "16.4 whole or not at all": (

@@ -26,9 +26,10 @@ from hpt.job.config import (
 )
 from hpt.job.draft import KINDS, kind_of
 from hpt.job.isolation import CONTAINERS_VARIABLE, read_containers
+from hpt.job.resources import read_resources
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.facts import CONFIG, Facts, Range
-from hpt.sagemaker.request.members import stored_only
+from hpt.sagemaker.request.members import Row, stored_only
 from hpt.sagemaker.request.relaxations import LOCAL_ROLE
 from hpt.sagemaker.request.shapes import CODE
 from hpt.search.space import (
@@ -59,7 +60,7 @@ def fill_in(facts: Facts, config: JobConfig) -> dict[str, Any]:
         tuning["ResourceLimits"].setdefault("MaxNumberOfTrainingJobs", config.limits.max_jobs)
     for definition, body in zip(config.all_definitions, bodies(request), strict=True):
         _fill_ranges(body["HyperParameterRanges"] if facts.is_multi else tuning["ParameterRanges"])
-        _fill_definition(body, definition)
+        fill_definition(body, definition)
     return request
 
 
@@ -76,7 +77,8 @@ def _fill_ranges(ranges: dict[str, Any]) -> None:
                 declared.setdefault("ScalingType", "Auto")
 
 
-def _fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) -> None:
+def fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) -> None:
+    """Fill the defaults of a definition into its request."""
     body["StaticHyperParameters"] = dict(definition.hyperparameters)
     body.setdefault("RoleArn", LOCAL_ROLE)
     specification = body["AlgorithmSpecification"]
@@ -159,7 +161,17 @@ def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
         for path, body in zip(_paths(request), bodies(request), strict=True)
         if body["RoleArn"] == LOCAL_ROLE
     }
-    kept = [path for path in stored_only(request) if path not in own]
+    return _stored_note(path for path in stored_only(request) if path not in own)
+
+
+def stored_only_members(body: Mapping[str, Any], table: Mapping[str, Row]) -> tuple[str, ...]:
+    """The same about the filled-in request of one training job."""
+    own = {"RoleArn"} if body["RoleArn"] == LOCAL_ROLE else set()
+    return _stored_note(path for path in stored_only(body, table) if path not in own)
+
+
+def _stored_note(paths: Iterable[str]) -> tuple[str, ...]:
+    kept = list(paths)
     return (f"stored, but without effect on this machine: {', '.join(kept)}",) if kept else ()
 
 
@@ -270,6 +282,8 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
     environment = dict(definition.environment)
     if read_grace(environment) != definition.grace_seconds:
         environment[GRACE_VARIABLE] = repr(definition.grace_seconds)
+    if read_resources(environment) != definition.resources:
+        environment |= definition.resources.variables()
     if read_containers(environment) != definition.containers:
         environment[CONTAINERS_VARIABLE] = definition.containers
     body: dict[str, Any] = {

@@ -28,13 +28,14 @@ class Row:
     """status: the support of the member. only: the values that are honoured; `fix` is about all others.
 
     quiet: values of a stored member that have no effect anyway and cause no warning. fix: the fix for a
-    refusal.
+    refusal. whole: what is below it needs no rows.
     """
 
     status: Literal["honoured", "stored", "refused"]
     only: tuple[object, ...] = ()
     quiet: tuple[object, ...] = ()
     fix: str = ""
+    whole: bool = False
 
 
 HONOURED = Row("honoured")
@@ -224,6 +225,37 @@ TABLE: Mapping[str, Row] = {
 }
 """Every member of the request, by path."""
 
+_KEPT_WHOLE = Row("stored", quiet=({}, []), whole=True)
+
+TRAINING_TABLE: Mapping[str, Row] = {
+    **{
+        path.removeprefix(f"{_DEFINITION}."): row
+        for path, row in _definition_rows(_DEFINITION).items()
+        if not path.startswith((f"{_DEFINITION}.HyperParameterTuning", f"{_DEFINITION}.Static"))
+        and path
+        not in (f"{_DEFINITION}.DefinitionName", f"{_DEFINITION}.AlgorithmSpecification.AlgorithmName")
+    },
+    "TrainingJobName": HONOURED,
+    "HyperParameters": HONOURED,
+    **dict.fromkeys(("Tags", "Tags[].Key", "Tags[].Value"), HONOURED),
+    "AlgorithmSpecification.AlgorithmName": TABLE[f"{_DEFINITION}.AlgorithmSpecification.AlgorithmName"],
+    "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": Row("stored", quiet=(True, False)),
+    "AlgorithmSpecification.ContainerEntrypoint": HONOURED,
+    "AlgorithmSpecification.ContainerArguments": HONOURED,
+    "AlgorithmSpecification.TrainingImageConfig": _KEPT_WHOLE,
+    "ServerlessJobConfig": _refused("give AlgorithmSpecification and ResourceConfig"),
+    "ModelPackageConfig": _refused(_LEAVE_OUT),
+    **dict.fromkeys(
+        (
+            *("DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig", "ExperimentConfig"),
+            *("ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig", "InfraCheckConfig"),
+            *("SessionChainingConfig", "MlflowConfig"),
+        ),
+        _KEPT_WHOLE,
+    ),
+}
+"""Every member of CreateTrainingJob, by path."""
+
 NEWER_THAN_OLDEST_BOTOCORE = frozenset(
     f"{prefix}.{member}"
     for prefix in (_DEFINITION, _DEFINITIONS)
@@ -278,7 +310,7 @@ def _present(value: Mapping[str, Any], table: Mapping[str, Row]) -> Iterator[tup
         for inner_path, inner_generic, inner in entries:
             yield inner_path, inner_generic, inner
             row = table.get(inner_generic)
-            if row is not None and row.status != "refused":
+            if row is not None and row.status != "refused" and not row.whole:
                 yield from below(inner, inner_path, inner_generic)
 
     yield from below(value, "", "")
@@ -288,7 +320,7 @@ _MAPS = frozenset(
     f"{prefix}.{member}"
     for prefix in (_DEFINITION, _DEFINITIONS)
     for member in ("StaticHyperParameters", "Environment")
-)
+) | {"HyperParameters", "Environment"}
 
 
 def _refusal(row: Row | None, value: object) -> str:

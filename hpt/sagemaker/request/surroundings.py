@@ -12,6 +12,7 @@ from stat import S_ISDIR
 
 from hpt.errors import InputError, Violation
 from hpt.host import container_engine, manifests, namespace
+from hpt.host.interpreter import VARIABLE
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm
 from hpt.job.draft import Draft, DraftChannel, DraftDefinition
 from hpt.job.isolation import Containers, elsewhere, finds_paths, read_containers, runs_as_image, unusable
@@ -21,21 +22,22 @@ from hpt.job.rules import INVALID
 from hpt.job.uris import is_image, is_s3, resolve_uri
 from hpt.sagemaker.request.launchable import cannot_start
 from hpt.sagemaker.request.readable import unreadable
+from hpt.sagemaker.request.scripts import bad_interpreter, cannot_run
 
 CheckS3 = Callable[[str], str | None]
 """Whether an `s3://` URI can be used: None, or the reason it cannot, with the fix."""
 
 
-def _reporting_os_errors(check: Callable[[Surroundings, str, str], str | None]) -> Callable[..., str | None]:
+def _reporting_os_errors(check: Callable[..., str | None]) -> Callable[..., str | None]:
     """The check, which also reports errors of the system: a folder that may not be searched, a name that is
     too long. `shown` is the path itself unless another spelling is given.
     """
 
     @wraps(check)
-    def answer(self: Surroundings, path: str, shown: str | None = None) -> str | None:
+    def answer(self: Surroundings, path: str, shown: str | None = None, *more: str) -> str | None:
         shown = path if shown is None else shown
         try:
-            return check(self, path, shown)
+            return check(self, path, shown, *more)
         except OSError as error:
             return (
                 f"{shown} cannot be accessed ({error.strerror}); correct the path, or the permissions of the "
@@ -64,7 +66,7 @@ class Surroundings:
     check_s3: CheckS3 | None = None
 
     @_reporting_os_errors
-    def program(self, path: str, shown: str) -> str | None:
+    def program(self, path: str, shown: str, python: str = "") -> str | None:
         program, mode = Path(path), _mode(path)
         if mode is None:
             return f"{shown} does not exist; correct the path (relative ones start at the job file)"
@@ -74,7 +76,7 @@ class Surroundings:
             return f"{shown} may not be read; change its permissions"
         if program.suffix != ".py" and not os.access(program, os.X_OK):
             return f"{shown} is neither executable nor a .py file; make it executable"
-        return cannot_start(program, shown)
+        return cannot_start(program, shown, python)
 
     def library(self, algorithm: BuiltInAlgorithm) -> str | None:
         if find_spec(algorithm.library) is None:
@@ -169,6 +171,7 @@ def missing(
                 )
         elif not remote and draft.paths:
             yield from _cannot_run(definition, path, surroundings, base_dir, home)
+            yield from _script(definition, number, naming, base_dir, home)
             yield from _no_checkpoints_there(
                 definition, naming.path(Place("checkpoint_local_path", number)), surroundings
             )
@@ -178,7 +181,8 @@ def missing(
             tried = resolve_uri(uri, base_dir, home)
             if tried is None or is_s3(tried) != remote:
                 continue
-            check = surroundings.data if place.field == "channels" else surroundings.destination
+            reads = place.field in ("channels", "hyperparameters")
+            check = surroundings.data if reads else surroundings.destination
             reason = check(tried, uri)
             if reason is None and place.field == "channels" and place.at is not None:
                 reason = surroundings.manifest(tried, uri, definition.channels[place.at])
@@ -186,6 +190,26 @@ def missing(
                 facts = {} if remote else {"tried": tried}
                 rule = "s3" if remote else "path"
                 yield Violation(INVALID, naming.path(place), rule, f"{uri!r}: {reason}", facts)
+
+
+def _script(
+    definition: DraftDefinition, number: int, naming: Naming, base_dir: str, home: str
+) -> Iterator[Violation]:
+    """Why the interpreter or the entry point of a program of the user's cannot run here."""
+    program = definition.program
+    if program.kind not in (ProgramKind.FILE, ProgramKind.SCRIPT):
+        return
+    if (reason := bad_interpreter(definition)) is not None:
+        yield Violation(
+            INVALID, naming.path(Place("environment", number, key=VARIABLE)), "program", reason, {}
+        )
+        return
+    tried = resolve_uri(program.source, base_dir, home) if program.source and program.entry else None
+    if tried is None or is_s3(tried) or not Path(tried).exists():
+        return
+    for key, reason in cannot_run(definition, tried):
+        place = Place("hyperparameters", number, key=key)
+        yield Violation(INVALID, naming.path(place), "program", reason, {"tried": tried})
 
 
 def _cannot_run(
@@ -199,7 +223,8 @@ def _cannot_run(
             yield Violation(INVALID, path, "program", f"{image!r}: {reason}", {"extra": algorithm.extra})
     elif image and kind is ProgramKind.FILE:
         tried = resolve_uri(image, base_dir, home) or image
-        reason = surroundings.program(tried, image)
+        python = definition.environment.get(VARIABLE, "")
+        reason = surroundings.program(tried, image, python)
         if reason is not None:
             known = f"built-in algorithms are {', '.join(each.name for each in ALGORITHMS)}"
             yield Violation(INVALID, path, "program", f"{image!r}: {reason}; {known}", {"tried": tried})
