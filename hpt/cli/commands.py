@@ -21,11 +21,13 @@ from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
 from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
+from hpt.job.resources import VARIABLES, SlotResources, VariableError, read_resources
 from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
+from hpt.running.resources import resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Session
@@ -43,6 +45,7 @@ def tune(options: Namespace) -> int:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
+            notes = (*notes, *resource_notes(read.config))
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
@@ -67,7 +70,7 @@ def resume(options: Namespace) -> int:
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in session.program_notes(config.name):
+        for note in (*session.program_notes(config.name), *resource_notes(config)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
@@ -237,6 +240,8 @@ def _read_job(options: Namespace) -> JobRequest:
         strategy=None if options.strategy is None else canonical_name(options.strategy),
         warm_start=warm_start,
         autotune=options.keep_static if options.autotune else None,
+        resources=_resources(options),
+        containers=options.containers,
     )
     return read_request(
         request,
@@ -247,6 +252,24 @@ def _read_job(options: Namespace) -> JobRequest:
         extended=options.extended,
         overrides=overrides,
     )
+
+
+def _resources(options: Namespace) -> SlotResources:
+    """What is asked for each training job on the command line.
+
+    Raises:
+        InputError: the value of an option is invalid.
+    """
+    variables = {}
+    for option, field in (("gpus", "gpus"), ("cpus", "cpus"), ("memory", "memory_bytes")):
+        string = getattr(options, f"{option}_per_job")
+        if string is not None:
+            variables[VARIABLES[field]] = string
+    try:
+        return read_resources(variables)
+    except VariableError as error:
+        field = next(name for name, variable in VARIABLES.items() if variable == error.variable)
+        raise InputError(f"--{field.removesuffix('_bytes')}-per-job: {error}") from None
 
 
 @contextmanager

@@ -83,6 +83,8 @@ def _violation(violation: Violation) -> str:
     message, facts = str(violation), violation.facts
     if "extra" in facts:
         return f"{message}; run: {_pip()} install 'hpt[{facts['extra']}]'"
+    if "pull" in facts:
+        return f"{message}; run: {facts['pull']}"
     if violation.rule == "V03" and "autotune" in message:
         return f"{message}: --autotune"
     tried = facts.get("tried", "")

@@ -89,6 +89,24 @@ def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --autotune: leave this static hyperparameter as it is; may be given several times",
     )
     parser.add_argument(
+        "--gpus-per-job", metavar="N", help="GPUs that each training job has for itself; 0: it sees none"
+    )
+    parser.add_argument(
+        "--cpus-per-job", metavar="N", help="cores that each training job has for itself, such as 2 or 0.5"
+    )
+    parser.add_argument(
+        "--memory-per-job",
+        metavar="SIZE",
+        help="the most memory of each training job, such as 512M or 8G; one that takes more fails",
+    )
+    parser.add_argument(
+        "--containers",
+        choices=("auto", "always", "never"),
+        help="which training images run in containers of Podman or Docker: auto (those that are nothing "
+        "else), always (also those of script mode and built-in algorithms, where this host has the image) "
+        "or never; in place of HPT_CONTAINERS in the Environment of a definition",
+    )
+    parser.add_argument(
         "--again",
         action="store_true",
         help="if the name is taken: go on with that job if it is unfinished and described the same, else run "

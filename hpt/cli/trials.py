@@ -16,6 +16,7 @@ from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.cli.show import interrupted, moment, print_table
 from hpt.errors import InputError, UnknownTrialError
+from hpt.executors import hosts
 from hpt.executors.record import LOG
 from hpt.host.terminal import printable
 from hpt.job.lifecycle import PRIMARY
@@ -277,6 +278,8 @@ def in_full(
     log = directory / "trials" / trial.name / "attempts" / str(len(kept.attempts)) / LOG
     if log.exists():
         print(f"log          {log}")
+        for name, path in hosts.logs(str(log.parent)).items():
+            print(f"  {name:<10} {path}")
 
 
 def _print_reports(kept: TrialResult, clock: Callable[[float], str]) -> None:

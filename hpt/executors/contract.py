@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 
-from hpt.executors import copies
+from hpt.executors import copies, hosts
 from hpt.host.files import read_file
 from hpt.host.private import open_private
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-HOST = "algo-1"
-NETWORK_INTERFACE = "lo"
-INSTANCE_GROUP = "homogeneousCluster"
 CONTAINER_BASE = "/opt/ml"
 
 FAILURE_LENGTH = 1024
@@ -62,7 +59,7 @@ def prepare(base: str, spec: Mapping[str, Any]) -> None:
         OSError: the directory could not be written.
     """
     for name in ("input", "model", "output", "code"):
-        _remove(os.path.join(base, name))
+        remove(os.path.join(base, name))
     for name in ("input/config", "input/data", "model", "output/data", "output/intermediate", "code"):
         os.makedirs(os.path.join(base, name))
     _prepare_checkpoints(base, spec)
@@ -76,13 +73,14 @@ def prepare_function(base: str, spec: Mapping[str, Any]) -> None:
         OSError: the directory could not be written.
     """
     for name in ("model", "output", "code"):
-        _remove(os.path.join(base, name))
+        remove(os.path.join(base, name))
     for name in ("model", "output/data", "code"):
         os.makedirs(os.path.join(base, name))
     _prepare_checkpoints(base, spec)
 
 
-def _remove(path: str) -> None:
+def remove(path: str) -> None:
+    """Remove what is there, if anything is; of a link the link."""
     if not os.path.lexists(path):
         return
     import shutil
@@ -101,16 +99,29 @@ def checkpoint_directory(base: str, spec: Mapping[str, Any]) -> str:
     return os.path.join(base, "checkpoints")
 
 
+def checkpoint_store(base: str, spec: Mapping[str, Any]) -> str:
+    """Where the checkpoints lie on this host: below a local URI, else where the program finds them."""
+    if "shared_checkpoints" in spec:
+        return str(spec["shared_checkpoints"])
+    uri = spec["checkpoint_uri"]
+    if uri is None or is_remote(uri):
+        return checkpoint_directory(base, spec)
+    place = local_path(uri)
+    return place if spec.get("own_checkpoints") else os.path.join(place, spec["name"])
+
+
 def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
     """A local checkpoint URI is linked in, one directory below it for each training job (behaviour 11.3)."""
     directory = checkpoint_directory(base, spec)
     uri = spec["checkpoint_uri"]
+    if "shared_checkpoints" in spec:  # of the first of several hosts
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
+        replace_by_link(directory, spec["shared_checkpoints"])
+        return
     if uri is None or is_remote(uri):
         os.makedirs(directory, exist_ok=True)
         return
-    target = local_path(uri)
-    if not spec.get("own_checkpoints"):
-        target = os.path.join(target, spec["name"])
+    target = checkpoint_store(base, spec)
     try:
         os.makedirs(target, exist_ok=True)
     except (NotADirectoryError, PermissionError, FileExistsError) as error:
@@ -119,28 +130,21 @@ def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
         ) from None
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     if not os.path.islink(directory):
-        _remove(directory)
-        os.symlink(target, directory)
+        replace_by_link(directory, target)
 
 
-def resource_config(spec: Mapping[str, Any]) -> dict[str, Any]:
-    group = {"instance_group_name": INSTANCE_GROUP, "instance_type": spec["instance_type"], "hosts": [HOST]}
-    return {
-        "current_host": HOST,
-        "current_instance_type": spec["instance_type"],
-        "current_group_name": INSTANCE_GROUP,
-        "current_instance_group": INSTANCE_GROUP,
-        "hosts": [HOST],
-        "instance_groups": [group],
-        "network_interface_name": NETWORK_INTERFACE,
-    }
+def replace_by_link(path: str, target: str) -> None:
+    """Put a link in the place of what is there, if anything is."""
+    remove(path)
+    os.symlink(target, path)
 
 
 def input_data_config(spec: Mapping[str, Any]) -> dict[str, Any]:
     channels = {}
     for channel in spec["channels"]:
+        stream = channel["input_mode"] == "Pipe"
         entry = {
-            "TrainingInputMode": channel["input_mode"],
+            "TrainingInputMode": "Pipe" if stream else "File",  # FastFile too: programs need not know
             "S3DistributionType": channel["distribution"],
             "RecordWrapperType": channel["record_wrapper"],
         }
@@ -154,7 +158,7 @@ def _write_configuration(base: str, spec: Mapping[str, Any]) -> None:
     contents = {
         "hyperparameters": spec["hyperparameters"],
         "inputdataconfig": input_data_config(spec),
-        "resourceconfig": resource_config(spec),
+        "resourceconfig": hosts.resource_config(spec),
         "checkpointconfig": {"LocalPath": checkpoint_directory(base, spec)},
     }
     for name, content in contents.items():

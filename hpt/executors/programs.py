@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hpt.errors import InputError
 from hpt.executors.places import is_installed
+from hpt.host.interpreter import choose
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.program_kind import FUNCTION_WORKER, ProgramKind, TrainingProgram, program_of
 from hpt.job.uris import MODULE_PREFIX
@@ -24,10 +25,11 @@ class Program:
 
     command: the program and its first arguments. entry: its name as the program sees it. source: directory or
     archive of which `code/` gets copies, or None. in_code: the last of the command names a file in `code/`.
-    declared: the user named the source; otherwise it is the directory in which the program lies.
-    takes_arguments: hyperparameters are passed as `--name value` too. python: it runs in the tuner's
-    interpreter. needs_library: it must be able to import `hpt`. function: it calls a function of the user's,
-    whose values come by a file of their own and not by the log.
+    declared: the user named the source; otherwise it is the directory in which the program lies. script: it
+    is the entry point of script mode, whose command is chosen once the source is there (`script_mode.py`).
+    takes_arguments: hyperparameters are passed as `--name value` too. python: it runs in an interpreter of
+    Python, `interpreter`. needs_library: it must be able to import `hpt`. function: it calls a function of
+    the user's, whose values come by a file of their own and not by the log.
     """
 
     command: tuple[str, ...]
@@ -35,14 +37,20 @@ class Program:
     source: str | None = None
     in_code: bool = False
     declared: bool = False
+    script: bool = False
     takes_arguments: bool = False
     python: bool = False
     needs_library: bool = False
     function: bool = False
+    interpreter: str = sys.executable
 
 
-def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
+def resolve(
+    image: str, hyperparameters: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> Program:
     """The program behind a `TrainingImage` and the static hyperparameters of script mode.
+
+    environment: the definition's, which may name the interpreter of a program of the user's.
 
     What each kind is, `hpt.job.program_kind` says:
 
@@ -53,7 +61,7 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     - BUILT_IN: its module.
 
     Raises:
-        InputError: it has none of these forms.
+        InputError: it has none of these forms, or the interpreter is not there.
     """
     program = program_of(image, hyperparameters)
     match program.kind:
@@ -64,13 +72,13 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
             command = (sys.executable, "-m", module, *([argument] if argument else []))
             return Program(command, entry=module, python=True, needs_library=True)
         case ProgramKind.SCRIPT:
-            return _script_mode(program)
+            return _script_mode(program, choose(environment or {}))
         case ProgramKind.BUILT_IN if program.algorithm is not None:
             name = program.algorithm.module
             return Program((sys.executable, "-m", name), entry=name, python=True, needs_library=True)
     path = Path(image.removeprefix("file://"))
     if program.kind is ProgramKind.FILE and path.is_absolute():
-        return _program_at(path)
+        return _program_at(path, choose(environment or {}))
     known = ", ".join(algorithm.name for algorithm in ALGORITHMS)
     raise InputError(
         f"TrainingImage {image!r} is neither a local program nor a built-in algorithm; give the absolute"
@@ -78,33 +86,34 @@ def resolve(image: str, hyperparameters: Mapping[str, str]) -> Program:
     )
 
 
-def _program_at(path: Path) -> Program:
+def _program_at(path: Path, interpreter: str) -> Program:
     python, installed = path.suffix == ".py", is_installed(str(path))
     name = str(path) if installed else path.name
     return Program(
-        (sys.executable, name) if python else (name,),
+        (interpreter, name) if python else (name,),
         entry=path.name,
         source=None if installed else str(path.parent),
         in_code=not installed,
         takes_arguments=True,
         python=python,
+        interpreter=interpreter,
     )
 
 
-def _script_mode(program: TrainingProgram) -> Program:
+def _script_mode(program: TrainingProgram, interpreter: str) -> Program:
     entry, source = program.entry, program.source.removeprefix("file://")
     if not source:
         raise InputError(
             f"sagemaker_program {entry!r} needs sagemaker_submit_directory: the directory or .tar.gz of it"
         )
-    python = entry.endswith(".py")
-    runner = (sys.executable,) if python else ("/bin/sh",) if entry.endswith(".sh") else ()
     return Program(
-        (*runner, entry),
+        (interpreter, entry),
         entry=entry,
         source=source,
         in_code=True,
         declared=True,
+        script=True,
         takes_arguments=True,
-        python=python,
+        python=True,
+        interpreter=interpreter,
     )

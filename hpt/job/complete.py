@@ -19,8 +19,11 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
+from hpt.job.instances import InstanceGroup
+from hpt.job.isolation import read_containers
 from hpt.job.naming import Naming, field_naming
 from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
+from hpt.job.resources import read_resources
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
 from hpt.job.uris import resolve_uri
@@ -144,6 +147,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         ),
         environment=draft.environment,
         output_path=None if draft.output_path is None else place(draft.output_path),
+        output_compression=draft.output_compression,
         checkpoint_uri=None if draft.checkpoint_uri is None else place(draft.checkpoint_uri),
         checkpoint_local_path=draft.checkpoint_local_path,
         max_runtime_seconds=_runtime(draft),
@@ -153,6 +157,11 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        resources=read_resources(draft.environment) if draft.machine is None else draft.machine,
+        instance_groups=tuple(
+            InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
+        ),
+        containers=draft.containers or read_containers(draft.environment),
         entrypoint=draft.entrypoint,
         arguments=draft.arguments,
         own_checkpoints=draft.own_checkpoints,

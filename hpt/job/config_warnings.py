@@ -56,6 +56,12 @@ def _without_effect(
     algorithm = definition.program.algorithm
     if algorithm is None:
         return
+    if definition.instance_count > 1:
+        place = Place("instance_groups" if definition.instance_groups else "instance_count", number)
+        yield (
+            f"{naming.path(place)} has no effect, since {algorithm.name} runs as one process, which reads "
+            "all data and uses the cores of this machine"
+        )
     if algorithm.reports_once:
         once = f"{algorithm.name} reports its metrics once, at its end: no training job is stopped early"
         if config.early_stopping is not None:

@@ -24,7 +24,8 @@ from hpt.job.config import (
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
-from hpt.job.program_kind import TrainingProgram
+from hpt.job.program_kind import SOURCE_KEY, TrainingProgram
+from hpt.job.resources import SlotResources
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
 
@@ -60,6 +61,19 @@ class DraftChannel(NamedTuple):
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
+    instance_group_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftGroup:
+    """An instance group as `InstanceGroup` has it."""
+
+    name: str
+    instance_type: str
+    count: int
 
 
 class DraftWarmStart(NamedTuple):
@@ -74,7 +88,7 @@ class DraftDefinition:
     """A training job definition; None where a field was left out.
 
     training_image, output_path, checkpoint_uri: as written. program: what the image is. unlimited: a missing
-    max_runtime_seconds means no limit, and not the default.
+    max_runtime_seconds means no limit, and not the default. machine: the `resources`.
     """
 
     training_image: str
@@ -89,6 +103,7 @@ class DraftDefinition:
     channels: tuple[DraftChannel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
@@ -97,8 +112,11 @@ class DraftDefinition:
     spot: bool = False
     retry_attempts: int | None = None
     grace_seconds: float | None = None
+    machine: SlotResources | None = None
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[DraftGroup, ...] = ()
+    containers: str | None = None
     entrypoint: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     own_checkpoints: bool = False
@@ -121,7 +139,9 @@ class DraftDefinition:
         return next(((key, statics[key]) for key in EPOCH_KEYS if key in statics), None)
 
     def uris(self, number: int) -> Iterator[tuple[Place, str]]:
-        """Every channel's place, that of the output and of the checkpoints, of the definition `number`."""
+        """Every channel's place, that of the output, of the checkpoints and of the source of script mode, of
+        the definition `number`.
+        """
         for i, channel in enumerate(self.channels):
             if channel.uri is not None:
                 yield Place("channels", number, i, channel.name), channel.uri
@@ -129,6 +149,8 @@ class DraftDefinition:
             yield Place("output_path", number), self.output_path
         if self.checkpoint_uri is not None:
             yield Place("checkpoint_uri", number), self.checkpoint_uri
+        if self.program.source:
+            yield Place("hyperparameters", number, key=SOURCE_KEY), self.program.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,19 +256,12 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         hyperparameters=definition.hyperparameters,
         metrics=tuple(DraftMetric(each.name, each.regex) for each in definition.metric_definitions),
         channels=tuple(
-            DraftChannel(
-                each.name,
-                each.uri,
-                each.content_type,
-                each.compression,
-                each.input_mode,
-                each.record_wrapper,
-                each.distribution,
-            )
+            DraftChannel(*(getattr(each, field) for field in DraftChannel._fields))
             for each in definition.channels
         ),
         environment=definition.environment,
         output_path=definition.output_path,
+        output_compression=definition.output_compression,
         checkpoint_uri=definition.checkpoint_uri,
         checkpoint_local_path=definition.checkpoint_local_path,
         max_runtime_seconds=definition.max_runtime_seconds,
@@ -255,8 +270,13 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         spot=definition.spot,
         retry_attempts=definition.retry_attempts,
         grace_seconds=definition.grace_seconds,
+        machine=definition.resources,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
+        instance_groups=tuple(
+            DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
+        ),
+        containers=definition.containers,
         entrypoint=definition.entrypoint,
         arguments=definition.arguments,
         own_checkpoints=definition.own_checkpoints,

@@ -11,7 +11,8 @@ MODULE_PREFIX = "module:"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _IMAGE = re.compile(
-    r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::\d+)?/.+|[^/]*[^/.][^/]*:[\w.-]+|.+@sha256:[0-9a-f]+"
+    r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::\d+)?/.+|[^/]*[^/.][^/]*:[\w.-]+"
+    r"|[a-z\d][\w.-]*(?:/[a-z\d][\w.-]*)+:[\w.-]+|.+@sha256:[0-9a-f]+"
 )
 
 

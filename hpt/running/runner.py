@@ -125,6 +125,8 @@ class TuningJobRunner:
         self._waits: list[tuple[float, int]] = []  # a heap of when waiting for capacity may be over
         self._events: list[ev.Event] = []
         self._notes_read = 0
+        self.places: int | None = None
+        """How many training jobs can run at a time here; None: any number."""
         self._to_end = False  # whether a note asks for the tuning job to stop
         self._exhausted = False
         self._attached = self._interrupting = False
@@ -135,6 +137,12 @@ class TuningJobRunner:
     def history(self) -> History:
         """The search's view of the job, as it stands."""
         return self._tuner.history
+
+    @property
+    def parallel(self) -> int:
+        """How many training jobs run at a time: as asked for, as far as there is room for them here."""
+        asked = self.config.limits.max_parallel_jobs
+        return asked if self.places is None else min(asked, self.places)
 
     @property
     def finished(self) -> bool:
@@ -157,12 +165,11 @@ class TuningJobRunner:
 
     def warm_up(self) -> None:
         """Let the executor begin what any training job needs, while the first is still being chosen."""
-        limits, state = self.config.limits, self.state
-        left = limits.max_parallel_jobs
+        limits, state, left = self.config.limits, self.state, self.parallel
         if limits.max_jobs is not None:
             left = min(left, limits.max_jobs - state.launched + len(state.running))
         if left > 0 and not state.status.ended and not state.criterion:
-            self._attempts.warm_up(self.config.definition, left, limits.max_parallel_jobs)
+            self._attempts.warm_up(self.config.definition, left, self.parallel)
 
     def wait(self, seconds: float) -> None:
         """Sleep until there is news of a training job, or so many seconds."""
@@ -481,7 +488,7 @@ class TuningJobRunner:
         for number in sorted(self._idle):
             attempt = state.running[number].attempt + 1
             self._emit(ev.AttemptCreated(self._clock(), number, attempt))
-        free = limits.max_parallel_jobs - len(state.running)
+        free = self.parallel - len(state.running)
         if limits.max_jobs is not None:
             free = min(free, limits.max_jobs - state.launched)
         if free <= 0 or self._exhausted or hopeless(self.state):
@@ -523,7 +530,6 @@ class TuningJobRunner:
         hyperparameters = {**definition.hyperparameters, **definition.space.format(job.config)}
         if definition.objective != NO_OBJECTIVE:
             hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
-        parallel = self.config.limits.max_parallel_jobs
         key = _key(job)
         self._numbers[key] = job.number
         self._reader.follow(key, self._definitions[definition.name], job.cursor)
@@ -533,7 +539,7 @@ class TuningJobRunner:
                 job.attempt,
                 hyperparameters,
                 definition,
-                parallel,
+                self.parallel,
                 job.ran,
                 job.cursor,
                 self._identity,

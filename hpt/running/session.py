@@ -38,6 +38,7 @@ from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
 from hpt.running.place import Place
+from hpt.running.resources import places, resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
@@ -248,7 +249,9 @@ class Session:
             events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
+            short = resource_notes(config)
             config, notes = take_all(config, self.top, self.job_directory(config.name))
+            notes = (*short, *notes)
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
@@ -438,6 +441,7 @@ class Session:
                 )
                 if not runner.state.status.ended and not stop_requested(self.storage.notes(name)):
                     require(config, self.job_directory(name))
+                    runner.places = places(runner.config)
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say

@@ -222,6 +222,11 @@ STATEMENTS: Mapping[str, Tests] = {
         f"{_SPOT}::TestCheckpoints::test_without_them_it_restarts_from_zero",
         "tests/sagemaker/reply/test_response.py::TestTrainingJob::test_checkpoints_lie_in_a_place_of_their_own",
     ),
+    "11.3 a LocalPath elsewhere": (
+        "tests/executors/test_namespace.py::test_checkpoints_are_seen_at_a_path_elsewhere_by_each_job_alone",
+        "tests/executors/test_container.py::test_checkpoints_lie_where_the_job_has_them",
+        "tests/job/test_isolation.py::test_where_checkpoints_may_be_seen*",
+    ),
     "11.4 savings": (f"{_SPOT}::TestTimesAndSavings::test_savings*",),
     "11.4 times": (
         f"{_SPOT}::TestTimesAndSavings::test_training_time_is_the_sum_of_running_segments_without_waiting",
@@ -275,6 +280,42 @@ STATEMENTS: Mapping[str, Tests] = {
     ),
     "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
+    "16.1 containers": (
+        "tests/job/test_isolation.py::test_which_images_run_in_containers*",
+        "tests/executors/test_container.py::*",
+        "tests/faults/test_containers.py::*",
+    ),
+    "16.2 /opt/ml": ("tests/executors/test_namespace.py::*", "tests/host/test_namespace.py::*"),
+    "16.2 manifests": (
+        "tests/executors/test_channels.py::test_a_manifest_gives_links_by_their_names",
+        "tests/host/test_manifests.py::test_names_follow_the_prefix",
+    ),
+    "16.2 Pipe mode": (
+        "tests/executors/test_feed.py::test_each_epoch_has_all_objects_in_order",
+        "tests/executors/test_feed.py::test_the_fifo_of_the_next_epoch_is_there_before_one_ends",
+        "tests/executors/test_feed.py::test_shuffling_differs_by_epoch_and_is_drawn_by_its_seed",
+    ),
+    "16.2 RecordIO": (
+        "tests/executors/test_recordio.py::test_data_that_holds_the_magic_number_comes_back",
+        "tests/executors/test_feed.py::test_each_attribute_is_a_record",
+    ),
+    "16.2 shares": (
+        "tests/executors/test_channels.py::test_shards_are_every_so_many_by_key*",
+        "tests/executors/test_feed.py::test_hosts_share_each_epoch",
+    ),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
+    "16.4 plain results": ("tests/executors/test_artifacts.py::test_plain_files_are_copies",),
+    "16.4 whole or not at all": (
+        "tests/executors/test_artifacts.py::test_a_disk_that_is_full_loses_the_attempt_and_keeps_no_half*",
+        "tests/executors/test_s3_transfer.py::test_a_failed_upload_leaves_nothing*",
+    ),
+    "6.3 several instances": (
+        "tests/running/test_instances.py::test_the_objective_is_the_last_value_over_all_instances",
+    ),
+    "16.5 hosts": ("tests/executors/test_instances.py::*", "tests/faults/test_instances.py::*"),
+    "16.5 shares": ("tests/running/test_instances.py::test_half_of_the_data_each",),
+    "16.5 the guide's example": (
+        "tests/running/test_instances.py::test_the_guides_example_with_two_instances_runs",
+    ),
 }
 """Worked examples and statements, by section of docs/behaviour.md."""

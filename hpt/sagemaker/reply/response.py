@@ -259,7 +259,7 @@ def training_job_description(
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
         **of,
-        "ModelArtifacts": {"S3ModelArtifacts": _model_uri(job, body["OutputDataConfig"]["S3OutputPath"])},
+        "ModelArtifacts": {"S3ModelArtifacts": _model_uri(job, body["OutputDataConfig"])},
         "TrainingJobStatus": str(job.status),
         "SecondaryStatus": job.secondary,
         "HyperParameters": {**body["StaticHyperParameters"], **definition.space.format(job.config)},
@@ -388,10 +388,13 @@ def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
     return entries
 
 
-def _model_uri(job: TrainingJob, output: str) -> str:
+def _model_uri(job: TrainingJob, output: Mapping[str, Any]) -> str:
     """Where the model of a training job lies or would lie; clients expect a URI from the first reply on."""
-    model = job.model or f"{output.rstrip('/')}/{job.name}/output/model.tar.gz"
-    return PurePosixPath(model).as_uri() if model.startswith("/") else model
+    last = "model/" if output.get("CompressionType") == "NONE" else "model.tar.gz"
+    model = job.model or f"{output['S3OutputPath'].rstrip('/')}/{job.name}/output/{last}"
+    if not model.startswith("/"):
+        return model
+    return PurePosixPath(model).as_uri() + ("/" if model.endswith("/") else "")
 
 
 def _add_times(target: dict[str, Any], job: TrainingJob) -> None:

@@ -44,3 +44,7 @@ def unreadable(
             if reason is not None:
                 path = naming.path(Place("content_type", number, i, channel.name))
                 yield Violation(INVALID, path, "data", reason)
+            if channel.record_wrapper != "None":
+                path = naming.path(Place("record_wrapper", number, i, channel.name))
+                message = f"{channel.record_wrapper!r}: {algorithm.name} reads rows, not records; use None"
+                yield Violation(INVALID, path, "data", message)
