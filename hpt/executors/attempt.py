@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError
-from hpt.executors import checked, checkpoint, process, record
+from hpt.executors import checked, checkpoint, hosts, process, record
 from hpt.executors.attempt_log import AttemptLog
 from hpt.executors.base import AttemptKey, Exit, Update
 from hpt.executors.container_removal import ContainerRemoval
@@ -332,12 +332,12 @@ class Attempt:
 
     def _kill_rest(self, marker: dict[str, Any] | None) -> bool:
         """Kill what is left of the attempt; returns whether there was anything to wait for."""
-        mark = f"SAGEMAKER_BASE_DIR={training_directory(self._path)}" if marker is None else marker["token"]
+        marks = hosts.marks(self._path) if marker is None else [marker["token"]]
         self._removal = self._removal or ContainerRemoval(self._path)
         removing = (
             self._removal.go_on()
         )  # before its processes are killed: the engine knows what belongs to it
-        if not removing and not process.kill_marked(mark):
+        if not removing and not process.kill_marked(*marks):
             return False
         self._killing_since = self._killing_since or time.monotonic()
         return time.monotonic() - self._killing_since < _END_PATIENCE
@@ -425,4 +425,4 @@ class Attempt:
 
 def training_directory(attempt: str) -> str:
     """The training directory of an attempt, given its own: shared by all attempts of the training job."""
-    return os.path.join(os.path.dirname(os.path.dirname(attempt)), "ml")
+    return hosts.training_directories(attempt)[0]

@@ -41,6 +41,23 @@ def training_directory(base: str, number: int) -> str:
     return base if number == 1 else os.path.join(os.path.dirname(base), f"ml-{name_of(number)}")
 
 
+def training_directories(attempt: str) -> list[str]:
+    """The training directories of all hosts that an attempt may have, the first host's first. attempt: its
+    directory.
+    """
+    trial = os.path.dirname(os.path.dirname(attempt))
+    try:
+        others = [name for name in os.listdir(trial) if re.fullmatch(r"ml-algo-\d{1,4}", name)]
+    except OSError:
+        others = []
+    return [os.path.join(trial, name) for name in ("ml", *sorted(others))]
+
+
+def marks(attempt: str) -> list[str]:
+    """What the environment of a host's processes holds, for each host of an attempt, given its directory."""
+    return [f"SAGEMAKER_BASE_DIR={directory}" for directory in training_directories(attempt)]
+
+
 def first_directory(base: str) -> str:
     """The training directory of the first host, given that of any."""
     return os.path.join(os.path.dirname(base), "ml")

@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 import time
 
-from hpt.executors import cgroup
 from hpt.host.identity import read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from hpt.executors import cgroup
 
 RARELY, OFTEN = 0.5, 0.05
 """Seconds between looks at a program far from its limit and close to it."""
@@ -39,6 +40,8 @@ class Limits:
         self._group: cgroup.Group | None = None
         parent = spec.get("memory_group")
         if self._memory is not None and parent:
+            from hpt.executors import cgroup  # few training jobs have a limit, on few machines with groups
+
             try:
                 self._group = cgroup.Group(parent, self._memory, os.urandom(8).hex())
             except OSError:

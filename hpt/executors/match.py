@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, RetryableError
-from hpt.executors import checked, contract, process
+from hpt.executors import checked, contract, hosts, process
 from hpt.executors.container_removal import remove_container
 from hpt.host.private import make_directory
 
@@ -75,8 +75,7 @@ def end_attempt(directory: str) -> None:
         marker = checked.read_marker(directory)
     except checked.DamagedRecordError:
         marker = None
-    base = f"SAGEMAKER_BASE_DIR={os.path.join(os.path.dirname(os.path.dirname(directory)), 'ml')}"
-    marks = [base] if marker is None else [base, marker["token"]]
+    marks = hosts.marks(directory) + ([] if marker is None else [marker["token"]])
     process.kill_supervisors(directory)
     remove_container(directory)
     give_up = time.monotonic() + _PATIENCE

@@ -162,5 +162,8 @@ def reason(log: str) -> str:
         return ""
     said = [line.strip() for line in lines if line.strip()]
     errors = [line for line in said if line.lower().startswith(("error", "critical", "fatal"))]
+    errors = [
+        line for line in errors if "ResolutionImpossible" not in line
+    ] or errors  # says less than before
     last = (errors or said or [""])[-1]
     return last if len(last) <= _LINE else last[:_LINE] + "…"

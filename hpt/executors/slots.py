@@ -6,14 +6,16 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpt.errors import BusyError, ExecutorError
 from hpt.executors import cgroup
 from hpt.executors.claims import UNITS, claim, runtime_directory
-from hpt.executors.devices import Gpus, find_gpus
 from hpt.job.plural import quantity
 from hpt.job.resources import SlotResources
+
+if TYPE_CHECKING:
+    from hpt.executors.devices import Gpus
 
 _KEPT = 1.0
 """Seconds that a claim is kept for the next training job."""
@@ -32,6 +34,8 @@ class Machine:
 
     def gpus(self, environment: Mapping[str, str]) -> Gpus:
         """Those that a program with these variables beside this process's would see."""
+        from hpt.executors.devices import find_gpus  # it imports more, and few jobs ask for GPUs
+
         own = tuple(sorted((key, value) for key, value in environment.items() if "VISIBLE_DEVICES" in key))
         if own not in self._gpus:
             self._gpus[own] = find_gpus({**self._variables, **dict(own)})

@@ -18,6 +18,7 @@ from hpt.executors.script_mode import COMMAND, kind_of_names
 from hpt.host.interpreter import VARIABLE, choose, inspect, is_named
 from hpt.host.requirements import CONDA, REQUIREMENTS
 from hpt.job.config import TrainingJobDefinition
+from hpt.job.isolation import runs_as_image
 from hpt.job.program_kind import ProgramKind, TrainingProgram
 
 Line = tuple[str, str]
@@ -66,7 +67,8 @@ def choices(
         for number, line in enumerate(_installs(definition, program, root, manifest)):
             yield "" if number else "installs", line
     if definition.instance_type != "local":
-        yield "instance", f"{definition.instance_type}: this machine, as a process of it"
+        each = "a process of it" if definition.instance_count == 1 else "a process of it each"
+        yield "instance", f"{definition.instance_type}: this machine, as {each}"
 
 
 def choices_document(
@@ -98,10 +100,15 @@ def _program(definition: TrainingJobDefinition, program: TrainingProgram) -> Ite
             )
         case ProgramKind.SCRIPT:
             yield f"the script {program.entry} of {program.source}"
-            yield f"in place of the image {image}, of which nothing is used"
+            if runs_as_image(program.kind, image, definition.containers) is None:
+                yield f"in the image {image} if this host has it, else in its place"
+            else:
+                yield f"in place of the image {image}, of which nothing is used"
             for key, launcher in _LAUNCHERS.items():
                 if definition.hyperparameters.get(key, "").strip('"').lower() == "true":
                     yield f"as one process an instance: {key} asks for {launcher}, without effect here"
+        case ProgramKind.IMAGE:
+            yield f"the container image {image}"
         case _:
             yield image
     if program.ignored_entry:

@@ -304,6 +304,13 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/executors/test_feed.py::test_hosts_share_each_epoch",
     ),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
+    "16.6 GPUs and cores": ("tests/executors/test_slots.py::*", "tests/running/test_resources.py::*"),
+    "16.6 memory": ("tests/executors/test_limits.py::*",),
+    "16.6 how they are asked for": (
+        "tests/job/test_resources.py::*",
+        "tests/sagemaker/request/test_resources.py::*",
+        "tests/cli/test_resources.py::*",
+    ),
     "16.4 plain results": ("tests/executors/test_artifacts.py::test_plain_files_are_copies",),
     "16.4 whole or not at all": (
         "tests/executors/test_artifacts.py::test_a_disk_that_is_full_loses_the_attempt_and_keeps_no_half*",

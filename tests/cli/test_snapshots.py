@@ -97,6 +97,8 @@ def test_describe_names_the_snapshot_and_what_the_best_left(
     assert "            shares, not copied: weights.bin 20.0 MB (it is large)\n" in out
     assert "left      model.txt (" in out
     described = document(capsys, "describe", "job")
+    [program] = described["Programs"]
+    assert (program["kind"], program["program"]) == ("file", [str(project / "train.sh")])
     [snapshot] = described["ProgramSnapshots"]
     assert (snapshot["Source"], snapshot["Files"]) == (str(project), 3)
     assert Path(snapshot["Directory"], "train.sh").read_text() == PROGRAM

@@ -17,8 +17,7 @@ import pytest
 from hpt.errors import InputError
 from hpt.executors import hosts, instances_told
 from hpt.executors.base import Submission
-from hpt.executors.drain import LONGEST, LineDrain, SharedLog
-from hpt.executors.local import specification
+from hpt.executors.local import LocalExecutor, specification
 from hpt.job.config import Channel
 from hpt.job.instances import InstanceGroup, processes
 from tests.executors.conftest import (
@@ -254,35 +253,6 @@ def test_the_metrics_files_of_all_hosts_are_read(workshop: Workshop) -> None:
     assert sorted(re.findall(rb"rank=\d", run.log)) == [b"rank=0", b"rank=1"]
 
 
-def test_a_line_without_end_is_held_back_up_to_a_limit(tmp_path: Path) -> None:
-    log = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    shared = SharedLog(log)
-    one, other = (LineDrain(shared, str(tmp_path / name)) for name in ("one", "other"))
-    long = b"x" * (LONGEST * 5 // 2)
-    bar = b"".join(b"step %07d\r" % i for i in range(LONGEST // 13 + 10))
-    for drain, data in ((one, long), (other, bar + b"end")):
-        os.write(drain.input, data[:100])
-        for start in range(100, len(data), 50_000):
-            os.write(drain.input, data[start : start + 50_000])
-        drain.close_input()
-        drain.finish()
-    content = (tmp_path / "log").read_bytes()
-    assert content == long + b"\n" + bar + b"end"  # the other begins a line of its own
-    assert (tmp_path / "one").read_bytes() == long
-    os.close(log)
-
-
-def test_a_host_s_own_log_that_cannot_grow_costs_nothing_else(tmp_path: Path) -> None:
-    log = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    drain = LineDrain(SharedLog(log), "/dev/full")
-    for i in range(3):
-        os.write(drain.input, b"loss=%d\n" % i)
-    drain.close_input()
-    drain.finish()
-    assert (tmp_path / "log").read_bytes() == b"loss=0\nloss=1\nloss=2\n"
-    os.close(log)
-
-
 # -- how they end -------------------------------------------------------------------------------------------
 
 ENDS = """
@@ -503,3 +473,19 @@ def test_the_specification_of_one_instance_is_as_in_earlier_versions(tmp_path: P
     )
     assert not {"instance_count", "instance_groups"} & spec.keys()
     assert "instance_group_names" not in spec["channels"][0]
+
+
+def test_all_hosts_end_where_the_record_of_their_supervisor_is_damaged(workshop: Workshop) -> None:
+    """Then they are found by their training directories alone."""
+    pids = workshop.directory / "pids"
+    script = workshop.script("(setsid sleep 60 & echo $! >> $SM_HP_PIDS)\nsleep 60")
+    run = workshop.start(script, instance_count=2, hyperparameters={"pids": str(pids)})
+    workshop.until(run, lambda run: pids.exists() and len(pids_in(pids)) == 2)
+    supervisor = supervisor_of(workshop, run)
+    (workshop.attempt(run) / "started.json").write_text("{}")
+    os.kill(supervisor, signal.SIGKILL)
+    again = workshop.again(run, LocalExecutor(workshop.root))
+    workshop.finish(again, within=30)
+    assert again.exit is not None and again.exit.outcome == "Lost"
+    assert all(vanish(pid) for pid in pids_in(pids))
+    workshop.runs.remove(run)

@@ -135,7 +135,7 @@ def test_a_program_that_cannot_be_put_on_its_cores_is_lost_and_not_to_blame(work
     with pytest.raises(
         child.LaunchError, match="its cores and its memory limit cannot be set: Invalid"
     ) as raised:
-        child.launch(["/bin/true"], {}, str(workshop.directory), 1, gone.apply)
+        child.launch(["/bin/true"], {}, str(workshop.directory), 1, limit=gone.apply)
     assert raised.value.ours
 
 

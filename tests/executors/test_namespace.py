@@ -180,7 +180,7 @@ while True:
 @needs_namespaces
 def test_an_ordinary_user_tunes_a_program_with_opt_ml_in_it(tmp_path: Path) -> None:
     for above in (tmp_path, *tmp_path.parents):
-        if above.stat().st_uid == os.geteuid() and above.name.startswith(("pytest", "test")):
+        if above.stat().st_uid == os.geteuid() and above.name.startswith(("pytest", "popen", "test")):
             above.chmod(0o755)
     place = tmp_path / "user"
     place.mkdir()

@@ -127,3 +127,34 @@ def test_the_guides_example_with_two_instances_runs(tmp_path: Path) -> None:
     result = tuned(tmp_path / "state", request, tmp_path)
     assert [trial.status for trial in result.trials] == ["Completed"] * 2
     assert all(trial.value is not None and 0.4 < trial.value <= 1 for trial in result.trials)
+
+
+def test_streams_are_shared_and_those_of_another_group_are_not_there(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in range(4):
+        (data / f"part-{number}").write_text(f"loss={number}\n")
+    source = {"S3DataType": "S3Prefix", "S3Uri": "data", "S3DataDistributionType": "ShardedByS3Key"}
+    channels = [
+        {"ChannelName": "train", "InputMode": "Pipe", "DataSource": {"S3DataSource": source}},
+        {
+            "ChannelName": "own",
+            "InputMode": "Pipe",
+            "DataSource": {"S3DataSource": {**source, "InstanceGroupNames": ["b"]}},
+        },
+    ]
+    groups = [{"InstanceGroupName": name, "InstanceType": "local", "InstanceCount": 1} for name in "ab"]
+    script = """
+        cat ${SM_CHANNEL_TRAIN}_0
+        if [ $SM_CURRENT_INSTANCE_GROUP = b ]; then cat ${SM_CHANNEL_OWN}_0
+        elif [ -e $SM_INPUT_DIR/data/own_0 ]; then exit 1; fi
+        """
+    request = script_job(
+        tmp_path, script, InputDataConfig=channels, ResourceConfig={"InstanceGroups": groups}
+    )
+    [trial] = tuned(tmp_path / "state", request, tmp_path).trials
+    assert trial.status == "Completed", trial.failure_reason
+    attempt = tmp_path / "state" / "several" / "trials" / trial.name / "attempts" / "1"
+    first, second = (Path(path).read_text().split() for path in hosts.logs(str(attempt)).values())
+    assert len(first) == 2 and len(second) == 6  # its share of both, and all of its own
+    assert sorted(first + second[:2]) == sorted(second[2:]) == [f"loss={number}" for number in range(4)]

@@ -31,6 +31,7 @@ from hpt.sagemaker.request.paths import RequestNaming
 from hpt.sagemaker.request.range_rules import Broken
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.rules import RULES, Rule, check_rules
+from hpt.sagemaker.request.scripts import name_local_programs
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import CheckS3, Surroundings, missing
 
@@ -165,15 +166,16 @@ def read_training_request(
         raise ValidationError(
             [Violation("ValidationException", "AlgorithmSpecification", "image", f"is missing; {fix}")]
         )
+    base = str(Path(base_dir if base_dir is not None else ".").absolute())
+    tuning = _as_tuning_job(plain)
     facts = _Facts(
-        _as_tuning_job(plain),
+        name_local_programs(tuning, base) if mode.paths else tuning,
         mode.limits if limits is None else find_limits(limits),
         mode.paths,
         find_algorithm,
         tuple(algorithm.name for algorithm in ALGORITHMS),
     )
     home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home)
-    base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts, RULES_OF_TRAINING)
     violations = [broken] if broken is not None else []
     violations += missing(facts.draft, facts.naming, Surroundings(), base_dir=base, home=home)

@@ -68,6 +68,7 @@ def test_every_form_is_read_stored_and_echoed(folder: Path) -> None:
         "data_type": "AugmentedManifestFile",
         "attribute_names": ("image-ref", "label"),
         "shuffle_seed": 7,
+        "instance_group_names": (),
     }
     assert given.config.definition.output_compression == "NONE"
     stored = json.loads(json.dumps(to_document(given.config)))
