@@ -37,7 +37,8 @@ MANIFEST, BEGAN, FILLED = "manifest.json", "began", "filled"
 QUIET = 1.0
 """Seconds without a write after which files are taken for a complete set."""
 
-_ROUNDS = 4
+_PATIENCE = 3.0  # seconds to wait for such a moment
+_ROUNDS = 3
 _VERSION = 1
 
 State = dict[str, tuple[int, int]]
@@ -248,11 +249,11 @@ class CheckpointCopies:
             rows, self._number = self._store.last()
             self._rows = {name: [name, row[1], row[2], row[3]] for name, row in rows.items()}
             self._keys = {row[1] for row in rows.values()}
+        give_up = time.monotonic() + _PATIENCE
+        while not last and _written_within(self._scan(last=last), QUIET) and time.monotonic() < give_up:
+            time.sleep(0.1)
         for left in range(_ROUNDS, 0, -1):
             before = self._scan(last=last)
-            if not last and left > 1 and _written_within(before, QUIET):
-                time.sleep(QUIET)
-                continue
             covered = checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec)
             rows = self._upload(before)
             after = self._scan(last=last)

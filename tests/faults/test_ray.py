@@ -121,7 +121,9 @@ def submission(tmp_path: Path, name: str) -> Submission:
         echo /$PPID/
         place=$SAGEMAKER_BASE_DIR/checkpoints
         n=$(cat $place/n 2> /dev/null || echo 0)
-        while :; do n=$((n + 1)); echo epoch $n; echo $n > $place/n; sleep 1; done
+        while :; do
+            n=$((n + 1)); echo epoch $n; [ $((n % 3)) = 0 ] && echo $n > $place/n; sleep 1
+        done
     """
     given = ExecutorSuite.submission(tmp_path, script, name, checkpoint_uri="s3://bucket/ck")
     environment = {"HPT_CHECKPOINT_SECONDS": "1"}
@@ -133,7 +135,7 @@ def test_what_a_node_that_is_killed_had_goes_on_elsewhere(
 ) -> None:
     first = submission(tmp_path, "killed")
     executor.submit(first)
-    updates = until(executor, says(b"epoch 8\n"))
+    updates = until(executor, says(b"epoch 14\n"))
     number = node_of(cluster, updates)
     cluster.kill(number)
     updates += until(executor, ended)
@@ -159,7 +161,7 @@ def test_one_that_stops_and_comes_back_spoils_nothing(
 ) -> None:
     first = submission(tmp_path, "stopped")
     executor.submit(first)
-    updates = until(executor, says(b"epoch 4\n"))
+    updates = until(executor, says(b"epoch 7\n"))
     number = node_of(cluster, updates)
     stopped = cluster.signal(number, signal.SIGSTOP)
     began = time.monotonic()
@@ -170,7 +172,7 @@ def test_one_that_stops_and_comes_back_spoils_nothing(
     executor.submit(second)
     until(executor, says(b"epoch"))
     cluster.signal_all(stopped, signal.SIGCONT)
-    more = until(executor, lambda updates: b"".join(u.log.data for u in updates).count(b"epoch") >= 6)
+    more = until(executor, lambda updates: b"".join(u.log.data for u in updates).count(b"epoch") >= 8)
     assert {update.key for update in more} == {second.key}  # nothing of the first is reported any more
     executor.stop(second.key)
     last = until(executor, ended)[-1].exit
@@ -187,7 +189,7 @@ def test_an_agent_that_is_killed_is_replaced_and_its_attempts_are_found(
 ) -> None:
     first = submission(tmp_path, "agent")
     executor.submit(first)
-    updates = until(executor, says(b"epoch 2\n"))
+    updates = until(executor, says(b"epoch 4\n"))
     number = node_of(cluster, updates)
     for pid in cluster.pids(number):
         if b"RayAgent" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -214,7 +216,7 @@ def test_a_notice_ends_attempts_with_grace_and_they_are_preempted(
             executor.wait(0.2)
             assert time.monotonic() < give_up
         executor.submit(first)
-        until(executor, says(b"epoch 2\n"))
+        until(executor, says(b"epoch 4\n"))
         notice.write_text("terminate at noon")
         end = until(executor, ended)[-1].exit
         assert end is not None
