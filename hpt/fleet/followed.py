@@ -35,6 +35,11 @@ class Followed:
     ever_sent: bool = False
     waits: float = 0.0
 
+    @property
+    def may_have_run(self) -> bool:
+        """Whether anything of it may have been started, by this process or another."""
+        return bool(self.node) and (self.ever_sent or not self.fresh)
+
 
 def packed(place: Path, digest: str) -> tuple[bytes, bytes, str]:
     """The manifest and the archive of a snapshot, and the digest of the archive. place: of the snapshots.

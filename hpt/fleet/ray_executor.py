@@ -160,9 +160,7 @@ class RayExecutor:
         for node in self._nodes.values():
             lease = self._lease if node.greeted else max(self._lease, _GREETS_WITHIN)
             if node.used and node.silent_for() > lease:
-                node.ended_there.update(
-                    key for key in node.used if not self._followed[key].fresh or self._followed[key].ever_sent
-                )
+                node.ended_there.update(key for key in node.used if self._followed[key].may_have_run)
                 self._lose(node, f"node {node.address} has not answered for {lease:g} s")
 
     def _lose(self, node: Node, why: str) -> None:
@@ -175,7 +173,7 @@ class RayExecutor:
     def _withdraw(self, node: Node, key: AttemptKey) -> bool:
         """Take an attempt from a node, if it is certain that nothing of it was started there."""
         followed = self._followed[key]
-        if not followed.fresh or followed.ever_sent:
+        if followed.may_have_run:
             return False
         self._placements.withdraw(key)
         followed.node = ""
@@ -210,7 +208,7 @@ class RayExecutor:
             why = "hpt is not installed there; install the same version on every node"
         self._say(f"node {node.address} cannot be used: {why}")
         for key in list(node.used):
-            if not self._withdraw(node, key) and not self._followed[key].sent:
+            if not self._withdraw(node, key):
                 self._end(key, Exit("Lost", None, f"node {node.address}: {why}", ended=self._clock()))
 
     def _heard(self, node: Node) -> None:
@@ -368,7 +366,7 @@ class RayExecutor:
     def _end(self, key: AttemptKey, end: Exit) -> None:
         """The attempt has ended as far as this tuner is concerned."""
         followed = self._followed[key]
-        if end.outcome != "Exited" and followed.sent:
+        if end.outcome != "Exited" and followed.may_have_run:
             end = replace(end, checkpoint=self._left_on_store(key, followed))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
