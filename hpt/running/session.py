@@ -37,7 +37,7 @@ from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
-from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
+from hpt.running.chosen_executor import check_kind, check_options, chosen, is_remote, keep, kept
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
@@ -271,8 +271,10 @@ class Session:
             ValidationError: this host cannot run it. InputError: other machines cannot.
         """
         found = kept(self.job_directory(config.name)) if stored else None
-        if not is_remote(self._executor if found is None else found[0]):
+        kind, options = (self._executor, self._options) if found is None else found
+        if not is_remote(kind):
             return resource_notes(config)
+        check_options(kind, {**options, **self._options})
         portable.check(config)
         return portable.notes(config)
 
