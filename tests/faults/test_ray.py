@@ -280,7 +280,7 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     and repeats no more than the checkpoints allow.
     """
     trials, epochs = 20, 12
-    job = request(tmp_path, trials, epochs, 1.0)
+    job = request(tmp_path, trials, epochs, 0.8)
     state = tmp_path / "state"
     tune = [sys.executable, "-m", "hpt.cli.main"]
     first = [*tune, "tune", str(job), "--executor", "ray", "--address", cluster.address, "--lease", "6"]
@@ -302,14 +302,15 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
             number = draw.choice([1, 2, 3])
             what = draw.choice(["kill", "kill", "stop", "tuner"])
             events.append((what, number))
+            labels = "market=on-demand" if number == 1 else SPOT
             if what == "kill":
-                cluster.renew(number, SPOT)
+                cluster.renew(number, labels)
             elif what == "stop":
                 stopped = cluster.signal(number, signal.SIGSTOP)
                 time.sleep(9)
                 cluster.signal_all(stopped, signal.SIGCONT)
                 time.sleep(2)
-                cluster.renew(number, SPOT)
+                cluster.renew(number, labels)
             elif len([each for each in events if each[0] == "tuner"]) <= 3:
                 tuner.kill()
                 tuner.wait()
