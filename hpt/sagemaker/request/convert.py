@@ -155,18 +155,20 @@ def _parameter(declared: Range) -> Parameter:
 
 
 def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """A warning about members of a filled-in request that have no effect here."""
+    """A warning about members of a filled-in request that have no effect here; none of a job without one."""
+    if not request:
+        return ()
     own = {
         f"{path}.RoleArn"
         for path, body in zip(_paths(request), bodies(request), strict=True)
-        if body["RoleArn"] == LOCAL_ROLE
+        if body.get("RoleArn") == LOCAL_ROLE
     }
     return _stored_note(path for path in stored_only(request) if path not in own)
 
 
 def stored_only_members(body: Mapping[str, Any], table: Mapping[str, Row]) -> tuple[str, ...]:
     """The same about the filled-in request of one training job."""
-    own = {"RoleArn"} if body["RoleArn"] == LOCAL_ROLE else set()
+    own = {"RoleArn"} if body.get("RoleArn") == LOCAL_ROLE else set()
     return _stored_note(path for path in stored_only(body, table) if path not in own)
 
 
