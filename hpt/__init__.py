@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from hpt.search.trial import Decision as Decision
     from hpt.search.trial import ObjectiveStatus as ObjectiveStatus
     from hpt.search.trial import ObjectiveType as ObjectiveType
+    from hpt.search.trial import Observation as Observation
     from hpt.search.trial import Report as Report
     from hpt.search.trial import Trial as Trial
     from hpt.search.trial import TrialStatus as TrialStatus
@@ -102,7 +103,15 @@ _HOMES = {
     "hpt.functions.reporting": ("report",),
     "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.search.strategies.base": ("Suggestion",),
-    "hpt.search.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
+    "hpt.search.trial": (
+        "Decision",
+        "ObjectiveStatus",
+        "ObjectiveType",
+        "Observation",
+        "Report",
+        "Trial",
+        "TrialStatus",
+    ),
     "hpt.functions.tune": ("run", "tune"),
     "hpt.running.jobs": ("delete", "load"),
     "hpt.running.result": ("TrialResult", "TuningResult"),

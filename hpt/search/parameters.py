@@ -114,6 +114,11 @@ class ContinuousParameter:
             )
         return value + 0.0
 
+    def clip(self, value: object) -> float:
+        """The value of the range nearest to a number; InputError if it is none."""
+        number = finite_number(value, f"{self.name!r}:", f"give one from {self.min} to {self.max}")
+        return min(max(number, self.min), self.max)
+
     def encode(self, value: Value) -> float:
         return self._map.encode(self.check(value))
 
@@ -204,6 +209,11 @@ class IntegerParameter:
                 f"{self.name!r}: {value!r} is out of range; give one from {self.min} to {self.max}"
             )
         return value
+
+    def clip(self, value: object) -> int:
+        """The value of the range nearest to a number; InputError if it is none."""
+        number = finite_number(value, f"{self.name!r}:", f"give one from {self.min} to {self.max}")
+        return min(max(round(number), self.min), self.max)
 
     def encode(self, value: Value) -> float:
         integer = self.check(value)
@@ -300,6 +310,10 @@ class CategoricalParameter:
         """The value as declared; InputError if it is not one of them."""
         return self.values[self._position(value)]
 
+    def clip(self, value: object) -> Value:
+        """The same as `check`: no value is nearest to another."""
+        return self.check(value)
+
     def encode(self, value: Value) -> float:
         return float(self._position(value))
 
@@ -336,3 +350,7 @@ def fill(record: object, **fields: object) -> None:
 
 
 Parameter: TypeAlias = ContinuousParameter | IntegerParameter | CategoricalParameter
+
+PARAMETER_KINDS: dict[str, type[Parameter]] = {
+    kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)
+}

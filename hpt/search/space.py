@@ -163,6 +163,15 @@ class SearchSpace:
         self._check_names(config)
         return {parameter.name: parameter.check(config[parameter.name]) for parameter in self.parameters}
 
+    def lies_outside(self, config: Config) -> bool:
+        """Whether a parameter has no value in a configuration, or one that is not in its range."""
+        for parameter in self.parameters:
+            try:
+                parameter.check(config[parameter.name])
+            except (InputError, KeyError):
+                return True
+        return False
+
     def format(self, config: Config) -> dict[str, str]:
         """The strings a training program receives. InputError outside the space; `parse` is the inverse."""
         self._check_names(config)

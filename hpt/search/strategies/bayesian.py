@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from hpt.search.history import History
+from hpt.search.history import Float64Array, History
+from hpt.search.strategies.auto_scale import Fit
 from hpt.search.strategies.base import Seed, Suggestion, check_integer, one_by_one
 from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
-from hpt.search.strategies.related import FEW
+from hpt.search.strategies.related import FEW, TrustedSearches
 from hpt.search.trial import Config
 
 
@@ -69,9 +71,19 @@ class BayesianStrategy:
                     return point
                 number = (number + 1) // 2  # the middle of the space comes early here too
             return self._search.first_point(history, seed, number, number)
-        fit = None if related is None else related.fit
-        if fit is None:
-            fit = self._search.fit(history, lambda a: y[:a], transformed=False)
+        fit = self._fit(history, related)
         model = self._search.model(history, fit, y)
         row = self._search.propose(history, fit, model, seed, number)
         return None if row is None else fit.scaled.config(row)
+
+    def predict(self, history: History, configs: Sequence[Config]) -> tuple[Float64Array, Float64Array]:
+        """Means and variances of the minimised objective at configurations, (m,) each; n at least 1."""
+        related = self._search.related.trusted(history) if history.related else None
+        fit = self._fit(history, related)
+        X = fit.scaled.place(history.space.encode(configs))
+        return self._search.model(history, fit, history.y).predict(X)
+
+    def _fit(self, history: History, related: TrustedSearches | None) -> Fit:
+        if related is not None and related.fit is not None:
+            return related.fit
+        return self._search.fit(history, lambda a: history.y[:a], transformed=False)
