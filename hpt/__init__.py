@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from hpt.search.space import IntegerParameter as IntegerParameter
     from hpt.search.space import SearchSpace as SearchSpace
     from hpt.search.strategies.base import Suggestion as Suggestion
+    from hpt.search.suggest import Cache as Cache
+    from hpt.search.suggest import suggest as suggest
     from hpt.search.trial import Decision as Decision
     from hpt.search.trial import ObjectiveStatus as ObjectiveStatus
     from hpt.search.trial import ObjectiveType as ObjectiveType
@@ -103,6 +105,7 @@ _HOMES = {
     "hpt.functions.reporting": ("report",),
     "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
     "hpt.search.strategies.base": ("Suggestion",),
+    "hpt.search.suggest": ("Cache", "suggest"),
     "hpt.search.trial": (
         "Decision",
         "ObjectiveStatus",
