@@ -43,9 +43,13 @@ if TYPE_CHECKING:
     from hpt.running.result import TuningResult as TuningResult
     from hpt.search.history import History as History
     from hpt.search.space import CategoricalParameter as CategoricalParameter
+    from hpt.search.space import Constant as Constant
     from hpt.search.space import ContinuousParameter as ContinuousParameter
     from hpt.search.space import IntegerParameter as IntegerParameter
+    from hpt.search.space import OrdinalParameter as OrdinalParameter
     from hpt.search.space import SearchSpace as SearchSpace
+    from hpt.search.stopping.median import MedianRule as MedianRule
+    from hpt.search.stopping.successive_halving import SuccessiveHalving as SuccessiveHalving
     from hpt.search.strategies.base import Suggestion as Suggestion
     from hpt.search.suggest import Cache as Cache
     from hpt.search.suggest import suggest as suggest
@@ -103,7 +107,16 @@ _HOMES = {
     "hpt.search.history": ("History",),
     "hpt.functions.extend": ("extend",),
     "hpt.functions.reporting": ("report",),
-    "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
+    "hpt.search.space": (
+        "CategoricalParameter",
+        "Constant",
+        "ContinuousParameter",
+        "IntegerParameter",
+        "OrdinalParameter",
+        "SearchSpace",
+    ),
+    "hpt.search.stopping.median": ("MedianRule",),
+    "hpt.search.stopping.successive_halving": ("SuccessiveHalving",),
     "hpt.search.strategies.base": ("Suggestion",),
     "hpt.search.suggest": ("Cache", "suggest"),
     "hpt.search.trial": (

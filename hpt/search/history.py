@@ -66,7 +66,7 @@ class HistoryLog:
             self._place = {name: place for place, name in enumerate(self.parts)}
         else:
             self._space = space
-        d = 0 if self._space is None else len(self._space.parameters)
+        d = 0 if self._space is None else len(self._space.columns)
         self.X = Rows(d)
         self.y = Rows(1)
         self.failed = Rows(d)
@@ -364,7 +364,7 @@ class History(Sequence[Trial]):
     @property
     def pending(self) -> Float64Array:
         """Encoded configurations of the running trials, (m, d), in trial order."""
-        d = 0 if self._parts else len(self.space.parameters)
+        d = 0 if self._parts else len(self.space.columns)
         rows = [self._log.rows[number] for number in self._running_numbers()]
         rows += [self._log.encode(trial.config) for trial in self._extra]
         return np.array(rows, dtype=np.float64).reshape(len(rows), d)

@@ -28,10 +28,11 @@ from hpt.search.events import (
     to_json,
 )
 from hpt.search.history import HistoryLog
-from hpt.search.parameters import PARAMETER_KINDS, CategoricalParameter, Parameter
+from hpt.search.parameters import PARAMETER_KINDS, CategoricalParameter, Constant, Parameter
 from hpt.search.space import SearchSpace
 from hpt.search.stored import Step, damaged, newer, reading, refuse_unknown, upgraded
 from hpt.search.trial import Config, Verdict
+from hpt.search.values import is_plain
 
 NO_CLOCK = 0.0
 _STEPS: Sequence[Step] = ()
@@ -89,6 +90,8 @@ class StoredTuner:
             raise InputError("the state is not one that Tuner.state gave; give what it returned")
         data = upgraded(dict(state), state["version"], _STEPS, "the state of a tuner")
         refuse_unknown(data, _MEMBERS, "the state of a tuner")
+        if space is None and _lacks_values(data.get("space")):
+            raise InputError("the space has values that JSON does not have; give it again as space=...")
         with reading("the state of a tuner"):
             self.space = _read_spaces(data["space"]) if space is None else space
             self.objective: str = data["objective"]
@@ -169,7 +172,7 @@ def _written(log: HistoryLog, event: Event) -> list[Any]:
         kind = type(event).__name__
         space = log.part(event.definition).space  # type: ignore[attr-defined]
         body = {name: getattr(event, name) for name in type(event).__slots__}
-        body["config"] = {each.name: _stored(config[each.name]) for each in space.parameters}
+        body["config"] = {each.name: _stored_value(each, config[each.name]) for each in space.parameters}
     value = body.get("value")
     if isinstance(value, float) and not math.isfinite(value):
         body["value"] = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -188,15 +191,58 @@ def _space(space: SearchSpace) -> list[Any]:
 
 
 def _parameter(parameter: Parameter) -> list[Any]:
-    name = parameter.name
+    kind, name = type(parameter).__name__, parameter.name
+    if isinstance(parameter, Constant):
+        return [kind, [name, _stored(parameter.value) if _is_stored(parameter) else {"objects": 1}]]
     if isinstance(parameter, CategoricalParameter):
-        return [type(parameter).__name__, [name, _stored(parameter.values)]]
-    return [type(parameter).__name__, [name, parameter.min, parameter.max, str(parameter.scaling)]]
+        values = _stored(parameter.values) if _is_stored(parameter) else {"objects": parameter.count}
+        return [kind, [name, values]]
+    step = [] if parameter.step in (None, 1) else [parameter.step]
+    return [kind, [name, parameter.min, parameter.max, str(parameter.scaling), *step]]
+
+
+def _read_parameter(kind: str, fields: list[Any]) -> Parameter:
+    if kind not in PARAMETER_KINDS:
+        raise newer(f"the stored search space has a parameter of the unknown kind {kind!r}")
+    if issubclass(PARAMETER_KINDS[kind], CategoricalParameter):
+        return PARAMETER_KINDS[kind](*fields)
+    name, low, high, scaling, *step = fields
+    make: Any = PARAMETER_KINDS[kind]
+    made: Parameter = make(name, low, high, scaling, step=step[0]) if step else make(name, low, high, scaling)
+    return made
+
+
+def _is_stored(parameter: Parameter) -> bool:
+    """Whether JSON has the values of a parameter; of others their places in the list are stored."""
+    return not isinstance(parameter, CategoricalParameter) or all(map(is_plain, parameter.values))
+
+
+def _stored_value(parameter: Parameter, value: Any) -> Any:
+    if isinstance(parameter, CategoricalParameter) and not _is_stored(parameter):
+        return parameter.position(value)
+    return _stored(value)
+
+
+def _read_value(parameter: Parameter, stored: Any) -> Any:
+    if isinstance(parameter, CategoricalParameter) and not _is_stored(parameter):
+        return parameter.values[stored]
+    return parameter.check(stored)
 
 
 def _stored(value: Any) -> Any:
     """A value with tuples as lists."""
     return [_stored(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _lacks_values(document: Any) -> bool:
+    """Whether a stored space has places of values in their stead."""
+    if isinstance(document, dict):
+        return any(map(_lacks_values, document.values()))
+    listed = document if isinstance(document, list) else []
+    return any(
+        isinstance(each, list) and isinstance(each[-1], list) and isinstance(each[-1][-1], dict)
+        for each in listed
+    )
 
 
 def _read_spaces(document: Any) -> Spaces:
@@ -208,13 +254,11 @@ def _read_spaces(document: Any) -> Spaces:
 def _read_space(document: list[Any]) -> SearchSpace:
     parameters: list[Parameter] = []
     for kind, fields in document:
-        if kind not in PARAMETER_KINDS:
-            raise newer(f"the stored search space has a parameter of the unknown kind {kind!r}")
-        parameters.append(PARAMETER_KINDS[kind](*fields))
+        parameters.append(_read_parameter(kind, fields))
     return SearchSpace(parameters)
 
 
 def _read_config(space: SearchSpace, stored: Mapping[str, Any]) -> Config:
     if not isinstance(stored, Mapping):
         raise damaged(f"a configuration is {stored!r}")
-    return {each.name: each.check(stored[each.name]) for each in space.parameters}
+    return {each.name: _read_value(each, stored[each.name]) for each in space.parameters}

@@ -233,6 +233,10 @@ def _entry(
 
 def _raw(item: Known, how: object) -> object:
     """A copy of all that an observation says; equal only where it says the same. None where there is none."""
+    if isinstance(item, Observation):
+        config = dict(item.config)
+        rest = item.value, item.noise, item.status, tuple(item.reports)
+        return config, rest, [type(value) for value in config.values()], how
     if isinstance(item, tuple) and item and isinstance(item[0], Mapping):
         config = dict(item[0])
         return config, item[1:], [type(value) for value in config.values()], how

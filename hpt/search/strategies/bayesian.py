@@ -61,7 +61,7 @@ class BayesianStrategy:
         if space.size is not None and history.distinct >= space.size:
             return None
         related = self._search.related.trusted(history) if history.related else None
-        most = first_points(len(space.parameters)) if self._first is None else self._first
+        most = first_points(len(space.columns)) if self._first is None else self._first
         if related is not None:
             most = min(FEW, most)
         if len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most:
