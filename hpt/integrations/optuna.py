@@ -28,7 +28,7 @@ class HptSampler(BaseSampler):
     Where trials have different parameters (define by run), all of them are one flat space, in which a trial
     without a parameter stands in the middle of its range: the search sees what the trials share, which
     sampling such parameters independently does not. A parameter that no trial had yet is drawn at random.
-    Pruned trials count by their values at the steps they reached, failed ones and NaN as failures, running
+    Pruned trials count as what others that went on became, failed ones and NaN as failures, running
     ones as pending. Several processes on one storage work on one search: a trial that begins while others
     have no parameters yet gets the next place of one batch. All that it keeps is a cache.
 
@@ -43,6 +43,8 @@ class HptSampler(BaseSampler):
     """
 
     def __init__(self, *, seed: int | None = None, strategy: str = "Bayesian", **options: Any) -> None:
+        if strategy.lower() == "bayesian":
+            options = {"fidelity": True, **options}
         self._seed, self._strategy, self._options = seed, strategy, options
         self._cache = hpt.Cache()
 

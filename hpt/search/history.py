@@ -362,6 +362,17 @@ class History(Sequence[Trial]):
         return self._log.y.view(self._n)[:, 0]
 
     @property
+    def observers(self) -> Sequence[int]:
+        """The number of the trial of each observation, (n,), 0 for an added one."""
+        return self._log.observers[: self._n]
+
+    @property
+    def noise(self) -> Float64Array:
+        """Standard errors of the observations, (n,), 0 where none is known."""
+        known = self._log.noise
+        return np.array([known.get(number, 0.0) for number in self.observers] if known else [0.0] * self._n)
+
+    @property
     def pending(self) -> Float64Array:
         """Encoded configurations of the running trials, (m, d), in trial order."""
         d = 0 if self._parts else len(self.space.columns)
