@@ -27,9 +27,8 @@ __all__ = ["HptSearchCV"]
 class HptSearchCV(BaseSearchCV):
     """Bayesian search of an estimator's parameters by cross-validation, in the manner of RandomizedSearchCV.
 
-    Candidates whose fits fail (`error_score`) or score NaN count as failures; those of a batch in which no
-    fit succeeded are not in `cv_results_`. A finite space ends the search
-    when all of it was tried. Splits must be the same for every candidate: give a shuffling `cv` a seed.
+    Candidates whose fits fail or score NaN count as failures; those of a batch in which no fit succeeded are
+    not in `cv_results_`. A finite space ends the search when all of it was tried. Splits must be the same for every candidate: give a shuffling `cv` a seed.
 
     Parameters
     ----------
