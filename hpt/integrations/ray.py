@@ -68,10 +68,9 @@ class HptSearch(Searcher):
             raise ValueError("hpt does not search a grid_search; use choice(...) instead")
         self._paths = {"/".join(map(str, path)): path for path, _ in domains}
         self._domains = {"/".join(map(str, path)): domain for path, domain in domains}
-        parameters = [parameter(name, domain) for name, domain in self._domains.items()]
-        space = hpt.SearchSpace(parameters or [hpt.Constant("", None)])
+        parameters = [parameter(*each) for each in self._domains.items()] or [hpt.Constant("-", None)]
         goal = "Maximize" if self._mode == "max" else "Minimize"
-        self._tuner = hpt.Tuner(space, goal, **self._arguments)
+        self._tuner = hpt.Tuner(hpt.SearchSpace(parameters), goal, **self._arguments)
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any

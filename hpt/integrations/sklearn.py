@@ -28,12 +28,11 @@ class HptSearchCV(BaseSearchCV):
     """Bayesian search of an estimator's parameters by cross-validation, in the manner of RandomizedSearchCV.
 
     Candidates whose fits fail or score NaN count as failures; those of a batch in which no fit succeeded are
-    not in `cv_results_`. A finite space ends the search when all of it was tried. Splits must be the same for every candidate: give a shuffling `cv` a seed.
+    not in `cv_results_`. A finite space ends the search when all of it was tried. Splits must be the same for
+    every candidate: give a shuffling `cv` a seed.
 
     Parameters
     ----------
-    estimator
-        What is fitted.
     param_distributions
         By the name of a parameter: a list of values (any objects), a distribution of `scipy.stats` that is
         bounded and even on a linear or logarithmic scale (`uniform`, `loguniform`, `randint`), or a parameter
@@ -44,7 +43,7 @@ class HptSearchCV(BaseSearchCV):
         A name that `hpt.Tuner` takes.
     batch_size
         Candidates that are evaluated at once; None: as many as keep `n_jobs` busy.
-    random_state, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+    estimator, random_state, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As RandomizedSearchCV takes them.
     """
 

@@ -93,10 +93,11 @@ class HptSearcher(SingleObjectiveBaseSearcher):
     def _is_known(self, trial_id: int, config: dict[str, Any] | None = None) -> bool:
         """Whether the search has the trial; one that was not suggested is recorded with its first news."""
         name = str(trial_id)
-        if config is not None and name not in self._known:
-            if self._tuner.record(config, id=name, outside="drop", extra="ignore") is not None:
-                self._known.add(name)
-        return name in self._known
+        if name in self._known:
+            return True
+        trial = config and self._tuner.record(config, id=name, outside="drop", extra="ignore")
+        self._known |= {name} if trial else set()
+        return bool(trial)
 
 
 def parameter(name: str, domain: Any) -> Any:
