@@ -43,8 +43,8 @@ class HptSearchCV(BaseSearchCV):
         A name that `hpt.Tuner` takes.
     batch_size
         Candidates that are evaluated at once; None: as many as keep `n_jobs` busy.
-    estimator, random_state, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
-        As RandomizedSearchCV takes them.
+    estimator, random_state, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score
+        As RandomizedSearchCV takes them; so is `return_train_score`.
     """
 
     def __init__(
