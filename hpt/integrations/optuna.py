@@ -47,6 +47,7 @@ class HptSampler(BaseSampler):
             options = {"fidelity": True, **options}
         self._seed, self._strategy, self._options = seed, strategy, options
         self._cache = hpt.Cache()
+        self._read: tuple[Any, dict[int, hpt.Observation]] = None, {}
 
     def reseed_rng(self) -> None:
         """Nothing to do: randomness depends on the number of the trial."""
@@ -71,9 +72,16 @@ class HptSampler(BaseSampler):
         blank = sum(not each.params and each.number < trial.number for each in others)
         ended = [each for each in trials if each.state in FINISHED and each.params]
         ended.sort(key=lambda each: (each.datetime_complete, each.number))
+        key = study.study_name, search_space
+        if self._read[0] != key:
+            self._read = key, {}
+        seen = self._read[1]
+        for each in ended:
+            if each.number not in seen:
+                seen[each.number] = observation(each, placed(each, search_space, middle))
         found = hpt.suggest(
             space,
-            [observation(each, placed(each, search_space, middle)) for each in ended],
+            [seen[each.number] for each in ended],
             pending=[placed(each, search_space, middle) for each in others if each.params],
             objective=direction(study),
             strategy=self._strategy,

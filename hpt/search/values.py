@@ -82,9 +82,11 @@ def library_value(value: object, what: str) -> Any:
 
 
 def is_plain(value: object) -> bool:
-    """Whether a value is a string, a number, a boolean, None or a tuple of these."""
+    """Whether a value is a string, a finite number, a boolean, None or a tuple of these."""
     if isinstance(value, tuple):
         return all(map(is_plain, value))
+    if type(value) is float:
+        return math.isfinite(value)
     return type(value) in _PLAIN
 
 
