@@ -27,6 +27,7 @@ from hpt.job.config import (
 from hpt.job.draft import KINDS, kind_of
 from hpt.job.isolation import CONTAINERS_VARIABLE, read_containers
 from hpt.job.resources import read_resources
+from hpt.job.search_parameters import check_for_jobs
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.facts import CONFIG, Facts, Range
 from hpt.sagemaker.request.members import Row, stored_only
@@ -132,7 +133,8 @@ def _space(ranges: Iterable[Range], path: str) -> SearchSpace:
     violations = []
     for declared in ranges:
         try:
-            parameters.append(_parameter(declared))
+            parameters.append(parameter := _parameter(declared))
+            check_for_jobs(parameter)
         except InputError as error:
             violations.append(Violation(CODE, declared.path, "space", str(error)))
     if not violations:
