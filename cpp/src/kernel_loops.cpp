@@ -1,6 +1,7 @@
 #include "hpt/kernel_loops.hpp"
 
 #include <cmath>
+#include <cstdint>
 
 #include "hpt/dispatch.hpp"
 
@@ -99,6 +100,75 @@ struct KernelRowLoop {
           out.mixing[block * width + j] = s * multiply_add<fused>(kx[j], kh[j], -0.5 * (kx[j] + kh[j]));
       }
     }
+  }
+};
+
+// Vectors as GCC and Clang spell them: of plain loops over floats GCC makes code twice as slow.
+using Floats = float __attribute__((vector_size(64), may_alias));
+using Ints = std::int32_t __attribute__((vector_size(64)));
+constexpr Index floats = 16;
+
+// The arithmetic of `exponential_of_negative`, by a polynomial of degree 5.
+HPT_INLINE void exp_of_negative(Floats& x) {
+  x = x < -80.0f ? Floats{} - 80.0f : x;
+  const Floats shifted = x * 1.44269504f + 12582912.0f, k = shifted - 12582912.0f;
+  const Floats r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
+  Floats s = Floats{} + 1.0f / 120.0f;
+  s = s * r + 1.0f / 24.0f;
+  s = s * r + 1.0f / 6.0f;
+  s = s * r + 0.5f;
+  s = s * r + 1.0f;
+  s = s * r + 1.0f;
+  x = s * (Floats)(((Ints)shifted << 23) + (127 << 23));
+}
+
+// x <- sqrt(x), by Newton's method from the exponent's half: the vectors have no root of their own.
+HPT_INLINE void root(Floats& x) {
+  const Floats q = x + 1e-30f, half = 0.5f * q;
+  Floats g = (Floats)(0x5f3759df - ((Ints)q >> 1));
+  g = g * (1.5f - half * g * g);
+  g = g * (1.5f - half * g * g);
+  const Floats t = q * g;
+  x = t + 0.5f * g * (q - t * t);
+}
+
+struct WeightedSum {
+  template <bool>
+  HPT_INLINE static float run(const KernelShape& shape, const float* point, const float* columns, Index stride,
+                              Index blocks, const float* weights) {
+    const bool categories = shape.categorical > 0, numbers = shape.numeric > 0;
+    const float sum = numbers && categories ? 0.5f * (1.0f - static_cast<float>(shape.mixing)) : 0.0f;
+    const float product = numbers && categories ? static_cast<float>(shape.mixing) : 1.0f;
+    Floats total = {};
+    for (Index at = 0; at < blocks * width; at += floats) {
+      Floats kx = {};
+      for (Index i = 0; i < shape.numeric; ++i) {
+        const Floats difference = point[i] - *reinterpret_cast<const Floats*>(columns + i * stride + at);
+        kx += difference * difference;
+      }
+      kx *= 5.0f;
+      root(kx);
+      Floats decay = -kx;
+      exp_of_negative(decay);
+      kx = (1.0f + kx + kx * kx * (1.0f / 3.0f)) * decay;
+      const Floats weight = *reinterpret_cast<const Floats*>(weights + at);
+      if (!categories) {
+        total += weight * kx;
+        continue;
+      }
+      Floats kh = {};
+      for (Index i = 0; i < shape.categorical; ++i) {
+        const float* column = columns + (shape.numeric + i) * stride + at;
+        const Floats here = Floats{} + point[shape.numeric + i];
+        const Floats differs = Floats{} - static_cast<float>(shape.inverse[i]);
+        kh += *reinterpret_cast<const Floats*>(column) != here ? differs : Floats{};
+      }
+      exp_of_negative(kh);
+      total += weight * (sum * (kx + kh) + product * kx * kh);
+    }
+    float out = 0.0f;
+    for (Index j = 0; j < floats; ++j) out += total[j];
+    return out * static_cast<float>(shape.amplitude);
   }
 };
 
@@ -230,6 +300,11 @@ void kernel_row(const KernelShape& shape, const double* point, const double* col
 void lower_distances(Index numeric, Index categorical, const double* point, const double* columns,
                      Index stride, double* distances) {
   dispatch<LowerDistances>(numeric, categorical, point, columns, stride, distances);
+}
+
+float weighted_sum(const KernelShape& shape, const float* point, const float* columns, Index stride,
+                   Index blocks, const float* weights) {
+  return dispatch<WeightedSum>(shape, point, columns, stride, blocks, weights);
 }
 
 double dot(const double* a, const double* b, Index blocks) {

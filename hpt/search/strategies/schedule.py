@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hpt.search.core import MODEL_LIMIT, SPARE
+
 
 def anchor(n: int) -> int:
     """The last refit at or before n observations: at 1, 2, 3, ... while below 32, then ever n / 16 apart.
@@ -13,6 +15,17 @@ def anchor(n: int) -> int:
     while (following := a + max(1, a // 16)) <= n:
         a = following
     return a
+
+
+def base(n: int) -> int:
+    """How many of n observations a model factors together and chooses from, the later ones being appended to it:
+    those of the last refit, and beyond `MODEL_LIMIT` never fewer than the last multiple of `SPARE` after it.
+
+    >>> base(34), base(1000), base(1063), base(1064), base(10_000)
+    (34, 967, 1000, 1064, 9960)
+    """
+    a = anchor(n)
+    return a if n <= MODEL_LIMIT else max(a, n - (n - MODEL_LIMIT) % SPARE)
 
 
 def milestones(n: int) -> list[int]:
