@@ -45,7 +45,8 @@ FANTASIES = 8
 """Sets of outcomes imagined for running trials."""
 
 TAIL_LIMIT = 2.0
-"""How far the worse half of the transformed targets reaches at most, in spreads of the better half."""
+"""How far the worse half of the transformed targets reaches, in spreads of the better half, unless that takes more
+than a logarithm: then as far as that takes it."""
 
 ACQUISITIONS = {
     "LogEI": "improvement",

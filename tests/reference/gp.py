@@ -35,7 +35,14 @@ class Transform:
                 return float(np.sqrt(np.mean(special.boxcox1p(u, power) ** 2))) - tail_limit
 
             if excess(1.0) > 0:
-                power = float(optimize.brentq(excess, -4.0, 1.0, xtol=1e-12))
+                power = 0.0
+                if excess(0.0) < 0:
+                    power = float(optimize.brentq(excess, 0.0, 1.0, xtol=1e-12))
+                elif np.log1p(u.max()) > 32:
+                    last = u.max()
+                    power = float(
+                        optimize.brentq(lambda p: special.boxcox1p(last, p) - 32, -1 / 32, 0.0, xtol=1e-14)
+                    )
                 self.pivot, self.spread, self.power, self.last = pivot, spread, power, u.max()
         drawn = self.compress((y - self.first[0]) / self.first[1])
         self.second = drawn.mean(), drawn.std() or 1.0
