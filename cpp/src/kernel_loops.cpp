@@ -5,6 +5,10 @@
 
 #include "hpt/dispatch.hpp"
 
+#ifdef HPT_DISPATCH
+#include <immintrin.h>
+#endif
+
 namespace hpt::loops {
 namespace {
 
@@ -108,63 +112,95 @@ using Floats = float __attribute__((vector_size(64), may_alias));
 using Ints = std::int32_t __attribute__((vector_size(64)));
 constexpr Index floats = 16;
 
+// to <- a b + c. Rounded once where the processor has such vectors; those of other sizes do not gain by it.
+#ifdef HPT_DISPATCH
+__attribute__((target(HPT_AVX512))) inline void fused_product(const Floats& a, const Floats& b, const Floats& c,
+                                                              Floats& to) {
+  to = (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+#else
+void fused_product(const Floats& a, const Floats& b, const Floats& c, Floats& to) {
+  to = a * b + c;
+}
+#endif
+template <bool wide>
+HPT_INLINE void product_sum(const Floats& a, const Floats& b, const Floats& c, Floats& to) {
+  if constexpr (wide) {
+    fused_product(a, b, c, to);
+  } else {
+    to = a * b + c;
+  }
+}
+
 // The arithmetic of `exponential_of_negative`, by a polynomial of degree 5.
+template <bool wide>
 HPT_INLINE void exp_of_negative(Floats& x) {
-  x = x < -80.0f ? Floats{} - 80.0f : x;
-  const Floats shifted = x * 1.44269504f + 12582912.0f, k = shifted - 12582912.0f;
-  const Floats r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-  Floats s = Floats{} + 1.0f / 120.0f;
-  s = s * r + 1.0f / 24.0f;
-  s = s * r + 1.0f / 6.0f;
-  s = s * r + 0.5f;
-  s = s * r + 1.0f;
-  s = s * r + 1.0f;
+  const Floats zero = {};
+  x = x < -80.0f ? zero - 80.0f : x;
+  Floats shifted, r, s = zero + 1.0f / 120.0f;
+  product_sum<wide>(x, zero + 1.44269504f, zero + 12582912.0f, shifted);
+  const Floats k = shifted - 12582912.0f;
+  product_sum<wide>(k, zero - 0.693359375f, x, r);
+  product_sum<wide>(k, zero + 2.12194440e-4f, r, r);
+  product_sum<wide>(s, r, zero + 1.0f / 24.0f, s);
+  product_sum<wide>(s, r, zero + 1.0f / 6.0f, s);
+  product_sum<wide>(s, r, zero + 0.5f, s);
+  product_sum<wide>(s, r, zero + 1.0f, s);
+  product_sum<wide>(s, r, zero + 1.0f, s);
   x = s * (Floats)(((Ints)shifted << 23) + (127 << 23));
 }
 
-// x <- sqrt(x), by Newton's method from the exponent's half: the vectors have no root of their own.
+// x <- sqrt(x), by Newton's method from half the exponent: these vectors have no root of their own.
+template <bool wide>
 HPT_INLINE void root(Floats& x) {
-  const Floats q = x + 1e-30f, half = 0.5f * q;
-  Floats g = (Floats)(0x5f3759df - ((Ints)q >> 1));
-  g = g * (1.5f - half * g * g);
-  g = g * (1.5f - half * g * g);
+  const Floats zero = {}, q = x + 1e-30f, half = -0.5f * q;
+  Floats g = (Floats)(0x5f3759df - ((Ints)q >> 1)), step;
+  for (int k = 0; k < 2; ++k) {
+    product_sum<wide>(half * g, g, zero + 1.5f, step);
+    g *= step;
+  }
   const Floats t = q * g;
-  x = t + 0.5f * g * (q - t * t);
+  product_sum<wide>(-t, t, q, step);
+  product_sum<wide>(0.5f * g, step, t, x);
 }
 
 struct WeightedSum {
-  template <bool>
+  static constexpr bool knows_wide = true;
+  template <bool, bool wide = false>
   HPT_INLINE static float run(const KernelShape& shape, const float* point, const float* columns, Index stride,
                               Index blocks, const float* weights) {
     const bool categories = shape.categorical > 0, numbers = shape.numeric > 0;
     const float sum = numbers && categories ? 0.5f * (1.0f - static_cast<float>(shape.mixing)) : 0.0f;
     const float product = numbers && categories ? static_cast<float>(shape.mixing) : 1.0f;
+    const Floats zero = {};
     Floats total = {};
     for (Index at = 0; at < blocks * width; at += floats) {
       Floats kx = {};
       for (Index i = 0; i < shape.numeric; ++i) {
         const Floats difference = point[i] - *reinterpret_cast<const Floats*>(columns + i * stride + at);
-        kx += difference * difference;
+        product_sum<wide>(difference, difference, kx, kx);
       }
       kx *= 5.0f;
-      root(kx);
-      Floats decay = -kx;
-      exp_of_negative(decay);
-      kx = (1.0f + kx + kx * kx * (1.0f / 3.0f)) * decay;
+      root<wide>(kx);
+      Floats decay = -kx, matern;
+      exp_of_negative<wide>(decay);
+      product_sum<wide>(kx, zero + 1.0f / 3.0f, zero + 1.0f, matern);
+      product_sum<wide>(matern, kx, zero + 1.0f, matern);
+      kx = matern * decay;
       const Floats weight = *reinterpret_cast<const Floats*>(weights + at);
       if (!categories) {
-        total += weight * kx;
+        product_sum<wide>(weight, kx, total, total);
         continue;
       }
       Floats kh = {};
       for (Index i = 0; i < shape.categorical; ++i) {
         const float* column = columns + (shape.numeric + i) * stride + at;
-        const Floats here = Floats{} + point[shape.numeric + i];
-        const Floats differs = Floats{} - static_cast<float>(shape.inverse[i]);
-        kh += *reinterpret_cast<const Floats*>(column) != here ? differs : Floats{};
+        const Floats here = zero + point[shape.numeric + i];
+        const Floats differs = zero - static_cast<float>(shape.inverse[i]);
+        kh += *reinterpret_cast<const Floats*>(column) != here ? differs : zero;
       }
-      exp_of_negative(kh);
-      total += weight * (sum * (kx + kh) + product * kx * kh);
+      exp_of_negative<wide>(kh);
+      product_sum<wide>(weight, sum * (kx + kh) + product * kx * kh, total, total);
     }
     float out = 0.0f;
     for (Index j = 0; j < floats; ++j) out += total[j];

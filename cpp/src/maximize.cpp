@@ -151,9 +151,7 @@ class Search {
       keep_best(front, options_.many_starts);
       return front;
     }
-    Matrix mean;
-    model_.predict_means(points, mean, team_);
-    std::vector<Index> order = order_of(bounds(points, mean, landmarks()));
+    std::vector<Index> order = order_of(bounds(points, landmarks()));
     order.resize(std::min(order.size(), static_cast<std::size_t>(options_.exact)));
     points = rows_of(points, order);
     Front front{points, acquisition_(points, team_), {}};
@@ -161,9 +159,16 @@ class Search {
     return front;
   }
 
-  Vector bounds(const Matrix& points, const Matrix& mean, const std::vector<Index>& rows) const {
+  // Of the acquisition, from the variances that these of the observations leave.
+  Vector bounds(const Matrix& points, const std::vector<Index>& rows) const {
     Vector variance(static_cast<std::size_t>(points.rows()));
     model_.bound_variances(points, model_.landmarks(rows), variance, team_);
+    Matrix mean(points.rows(), 1);
+    const double error = model_.sets() > 1
+                             ? std::numeric_limits<double>::infinity()
+                             : model_.predict_rough_mean(points, {mean.data(), variance.size()}, team_);
+    if (4.0 * error > std::sqrt(*std::min_element(variance.begin(), variance.end())))
+      model_.predict_means(points, mean, team_);
     return acquisition_.of_predictions(points, mean, variance, team_);
   }
 
@@ -225,7 +230,7 @@ class Search {
     const auto mean_of = [&](Index rank) {
       return means[static_cast<std::size_t>(order[static_cast<std::size_t>(rank)])];
     };
-    if (mean_of(count) - mean_of(0) < 100.0 * error) {
+    if (mean_of(count) - mean_of(0) < 20.0 * error) {
       model_.predict_mean(points, means, team_);
       order = lowest_of(means);
     }
@@ -364,9 +369,7 @@ class Search {
 
   // Of each owner's points the one that bounds promise most.
   void keep_best_bounds(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
-    Matrix mean;
-    model_.predict_means(points, mean, team_);
-    const Vector promised = bounds(points, mean, model_.nearest(front.points, options_.nearest));
+    const Vector promised = bounds(points, model_.nearest(front.points, options_.nearest));
     std::vector<Index> best(front.scores.size(), -1), chosen;
     for (std::size_t i = 0; i < owners.size(); ++i) {
       Index& at = best[owners[i]];
