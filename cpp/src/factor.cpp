@@ -223,8 +223,8 @@ int cholesky(SquareView A, const Team& team) {
   return 0;
 }
 
-// Each row is the solve of the rows before it for its own entries. Up to eight are solved side by side for the
-// rows that are done; then, as each of them is done in turn, for that one by those behind it.
+// Each row is the solve of the rows before it for its own entries. Up to eight are solved side by side for
+// the rows that are done; then, as each of them is done in turn, for that one by those behind it.
 void append_rows(SquareView L, Index count, double diagonal, double least, Vector& scratch) {
   for (Index first = L.n - count; first < L.n; first += 8) {
     const Index rows = std::min<Index>(8, L.n - first);

@@ -114,8 +114,8 @@ constexpr Index floats = 16;
 
 // to <- a b + c. Rounded once where the processor has such vectors; those of other sizes do not gain by it.
 #ifdef HPT_DISPATCH
-__attribute__((target(HPT_AVX512))) inline void fused_product(const Floats& a, const Floats& b, const Floats& c,
-                                                              Floats& to) {
+__attribute__((target(HPT_AVX512))) inline void fused_product(const Floats& a, const Floats& b,
+                                                              const Floats& c, Floats& to) {
   to = (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
 #else
@@ -132,16 +132,17 @@ HPT_INLINE void product_sum(const Floats& a, const Floats& b, const Floats& c, F
   }
 }
 
-// The arithmetic of `exponential_of_negative`, by a polynomial of degree 5.
+// The arithmetic of `exponential_of_negative`, by a polynomial of degree 6.
 template <bool wide>
 HPT_INLINE void exp_of_negative(Floats& x) {
   const Floats zero = {};
   x = x < -80.0f ? zero - 80.0f : x;
-  Floats shifted, r, s = zero + 1.0f / 120.0f;
+  Floats shifted, r, s = zero + 1.0f / 720.0f;
   product_sum<wide>(x, zero + 1.44269504f, zero + 12582912.0f, shifted);
   const Floats k = shifted - 12582912.0f;
   product_sum<wide>(k, zero - 0.693359375f, x, r);
   product_sum<wide>(k, zero + 2.12194440e-4f, r, r);
+  product_sum<wide>(s, r, zero + 1.0f / 120.0f, s);
   product_sum<wide>(s, r, zero + 1.0f / 24.0f, s);
   product_sum<wide>(s, r, zero + 1.0f / 6.0f, s);
   product_sum<wide>(s, r, zero + 0.5f, s);
@@ -167,8 +168,8 @@ HPT_INLINE void root(Floats& x) {
 struct WeightedSum {
   static constexpr bool knows_wide = true;
   template <bool, bool wide = false>
-  HPT_INLINE static float run(const KernelShape& shape, const float* point, const float* columns, Index stride,
-                              Index blocks, const float* weights) {
+  HPT_INLINE static float run(const KernelShape& shape, const float* point, const float* columns,
+                              Index stride, Index blocks, const float* weights) {
     const bool categories = shape.categorical > 0, numbers = shape.numeric > 0;
     const float sum = numbers && categories ? 0.5f * (1.0f - static_cast<float>(shape.mixing)) : 0.0f;
     const float product = numbers && categories ? static_cast<float>(shape.mixing) : 1.0f;

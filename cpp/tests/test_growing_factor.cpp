@@ -17,7 +17,8 @@ namespace {
 
 const Hyperparameters at{Vector{0.4, 1.0, 0.6, 0.9, 0.5, 2.0}, 1.7, 1e-2, 0.3, 0.4};
 
-// The factor of a model's covariance of its first `base` points as one, the rest in portions of that many rows.
+// The factor of a model's covariance of its first `base` points as one, the rest in portions of that many
+// rows.
 GrowingFactor in_portions(const Matrix& K, Index base, Index portion) {
   GrowingFactor L(base);
   for (Index i = 0; i < base; ++i) std::copy_n(K.row(i).begin(), i + 1, L.row(i));

@@ -12,6 +12,7 @@ same seed, same machine and BLAS build: the same bits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import TYPE_CHECKING
@@ -26,27 +27,20 @@ if TYPE_CHECKING:
     from hpt.search.space import Coordinate
 
 Float64Array = NDArray[np.float64]
-MODEL_LIMIT = 1000
-"""How many observations a model is made of at most: its factor costs their number cubed."""
-
-SPARE = 64
-"""How many of those are left to the observations that come after the others were chosen."""
+MODEL_LIMIT, SPARE = 1000, 64
+"""How many observations a model is made of at most, as a factor costs their number cubed, and how many of
+them are left to those that come after the others were chosen."""
 
 FIT_LIMIT = 256
 """How many observations decide the hyperparameters at most: a fit takes dozens of factors."""
 
-PENDING_LIMIT = 256
-"""How many running trials enter a model at most."""
-
-NEWEST = 32
-"""How many of those are left to the trials that start after the others were chosen."""
-
-FANTASIES = 8
-"""Sets of outcomes imagined for running trials."""
+PENDING_LIMIT, NEWEST, FANTASIES = 256, 32, 8
+"""How many running trials enter a model at most, how many of them are left to those that start after the
+others were chosen, and how many sets of outcomes are imagined."""
 
 TAIL_LIMIT = 2.0
-"""How far the worse half of the transformed targets reaches, in spreads of the better half, unless that takes more
-than a logarithm: then as far as that takes it."""
+"""How far the worse half of the transformed targets reaches, in spreads of the better half, unless its own
+differences would be lost."""
 
 ACQUISITIONS = {
     "LogEI": "improvement",
@@ -159,26 +153,24 @@ class Model:
         return self._gp.observed
 
     def extended(self, X: ArrayLike, y: ArrayLike) -> Model:
-        """The model of further observations, X: (k, d), with the same hyperparameters and base, which is below
-        their number: what the constructor makes of all, at the price of the new ones. y: (n + k,) of all."""
+        """The model of further observations, X: (k, d), and of new targets for all, y: (n + k,).
+
+        Hyperparameters and base, which is below their number, stay: it is what the constructor makes of all
+        observations, at the price of the new ones.
+        """
         self._imagined = None  # so that the factor grows in place
         points = _array(X, "X")
-        grown = Model.__new__(Model)
-        grown._threads, grown._typed, grown._known = self._threads, self._typed, self._known
-        grown._base, grown._rows, grown._imagined = self._base, self._rows, None
-        grown._count = self._count + len(points)
-        grown._gp = self._gp.extend(points, self._kept(_array(y, "y")))
+        return self._grown(self._gp.extend(points, self._kept(_array(y, "y"))), len(points))
+
+    def _grown(self, gp: _core.GaussianProcess, more: int) -> Model:
+        grown = copy(self)
+        grown._gp, grown._count, grown._imagined = gp, self._count + more, None
         return grown
 
     def condition_on(self, X: ArrayLike, y: ArrayLike) -> Model:
         """The same hyperparameters and units with further observations, X: (k, d), y: (k,)."""
         points = _array(X, "X")
-        grown = Model.__new__(Model)
-        grown._threads, grown._typed, grown._known = self._threads, self._typed, self._known
-        grown._base, grown._rows, grown._imagined = self._base, self._rows, None
-        grown._count = self._count + len(points)
-        grown._gp = self._gp.condition_on(points, _array(y, "y"))
-        return grown
+        return self._grown(self._gp.condition_on(points, _array(y, "y")), len(points))
 
     def predict(self, X: ArrayLike) -> tuple[Float64Array, Float64Array]:
         """Mean and variance of the function at X: (m, d), each (m,), in the units of y, without its noise."""
@@ -279,15 +271,12 @@ class Model:
                 self._imagined = None
                 gp = gp.imagine_further(new)
         else:
-            self._imagined = None
+            self._imagined, kept_pending = None, pending
             if start:
-                means = self._gp.standardized_means(pending[:start])
-                limit = PENDING_LIMIT - NEWEST
-                rows = _core.representative(self._typed, pending[:start], means, limit)
-                pending_kept = np.concatenate([pending[rows], pending[start:]])
-            else:
-                pending_kept = pending
-            gp = self._gp.imagine(pending_kept, FANTASIES, seed, self._count)
+                head, limit = pending[:start], PENDING_LIMIT - NEWEST
+                rows = _core.representative(self._typed, head, self._gp.standardized_means(head), limit)
+                kept_pending = np.concatenate([head[rows], pending[start:]])
+            gp = self._gp.imagine(kept_pending, FANTASIES, seed, self._count)
         self._imagined = _Imagined(seed, start, pending, gp)
         return gp
 

@@ -29,9 +29,9 @@ void invert_from_cholesky(SquareMatrix& L, SquareMatrix& scratch, const Team& te
 void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch);
 void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vector& scratch);
 
-// The last `count` rows of a lower factor L (n, n) whose other rows are done, in place of the same rows of the
-// matrix, whose diagonal is `diagonal` throughout; what rounding leaves of a diagonal's square is at least
-// `least`. The same bits in whatever portions rows are appended.
+// The last `count` rows of a lower factor L (n, n) whose other rows are done, in place of the same rows of
+// the matrix, whose diagonal is `diagonal` throughout; what rounding leaves of a diagonal's square is at
+// least `least`. The same bits in whatever portions rows are appended.
 void append_rows(SquareView L, Index count, double diagonal, double least, Vector& scratch);
 
 }  // namespace hpt

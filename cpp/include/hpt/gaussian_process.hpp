@@ -25,8 +25,8 @@
 
 namespace hpt {
 
-// A few of a model's points. Conditioning on less leaves more: their factor bounds every variance from above, and
-// near them it is close to what all points leave.
+// A few of a model's points. Conditioning on less leaves more: their factor bounds every variance from above,
+// and near them it is close to what all points leave.
 struct Landmarks {
   std::vector<Index> rows;  // among the model's points, ascending
   Columns columns;
@@ -53,8 +53,8 @@ class GaussianProcess {
  public:
   // Hyperparameters by maximum a posteriori.
   static GaussianProcess fit(Coordinates space, MatrixView X, VectorView y, const FitOptions& options = {});
-  // Given hyperparameters, such as those of an earlier fit. X (n, d), y (n,), n >= 1. The first `base` rows are
-  // factored as one matrix, the others appended row by row; all as one where `base` is not below n.
+  // Given hyperparameters, such as those of an earlier fit. X (n, d), y (n,), n >= 1. The first `base` rows
+  // are factored as one matrix, the others appended row by row; all as one where `base` is not below n.
   GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at, int threads = 1,
                   Index base = std::numeric_limits<Index>::max());
   // What the constructor makes of further observations, (k, d), with the same hyperparameters and base, which
@@ -121,8 +121,8 @@ class GaussianProcess {
   MatrixView points() const { return X_; }
   Index sets() const { return Z_.cols(); }
   Index observed() const { return observed_; }  // points that are not imagined
-  double jitter() const { return jitter_; }  // added to the diagonal, relative to the amplitude
-  double log_marginal_likelihood() const;    // of the first set of standardised targets
+  double jitter() const { return jitter_; }     // added to the diagonal, relative to the amplitude
+  double log_marginal_likelihood() const;       // of the first set of standardised targets
   // log p(y, hyperparameters | X) of the original targets, of a fit; NaN without one.
   double density() const { return density_; }
 
@@ -154,8 +154,8 @@ class GaussianProcess {
   GrowingFactor L_;
   Index base_ = 0, observed_ = 0;
   std::optional<Stream> fantasies_;  // the next draws of a model that imagines
-  Matrix weights_;          // (S, stride): alpha, a set a row, padded with zeros
-  Vector average_weights_;  // (stride,): their average
+  Matrix weights_;                   // (S, stride): alpha, a set a row, padded with zeros
+  Vector average_weights_;           // (stride,): their average
   double jitter_ = 0.0;
   double density_ = std::numeric_limits<double>::quiet_NaN();
 };

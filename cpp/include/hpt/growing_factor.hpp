@@ -1,8 +1,8 @@
 // The lower factor of a positive definite matrix that grows by rows, as a search grows by observations.
 //
 // A factor of n rows never changes, but shares its memory with those that it grew from and those grown from
-// it, so that one row more costs the arithmetic of that row alone. The row behind the last is written in place
-// unless another factor already has one there; then the rows are copied first.
+// it, so that one row more costs the arithmetic of that row alone. The row behind the last is written in
+// place unless another factor already has one there; then the rows are copied first.
 #pragma once
 
 #include <memory>

@@ -19,8 +19,8 @@ struct FitOptions {
       std::nullopt;  // an earlier fit to begin from besides the prior's mode
   int threads = 1;   // without effect on the result
   double tail_limit = default_tail_limit;
-  // Of more observations than this, that many which represent all (subset.hpp) decide: a fit costs their number
-  // cubed, and a dozen numbers are known from a few hundred.
+  // Of more observations than this, that many which represent all (subset.hpp) decide: a fit costs their
+  // number cubed, and a dozen numbers are known from a few hundred.
   Index limit = 256;
 };
 

@@ -30,8 +30,8 @@ struct SearchOptions {
   Index neighbours = 4096;  // of a point in one round, an even share of each coordinate's if it has more
   Index fantasies = 8;      // imagined sets of outcomes of pending trials
   std::uint64_t enumerable = 512;  // discrete spaces up to this size are scored whole
-  // With more observations than `many`, the points are screened by their means, the best of them with bounds of
-  // their variances from `landmarks` observations, and the best `exact` of those by the acquisition. Fewer
+  // With more observations than `many`, the points are screened by their means, the best of them with bounds
+  // of their variances from `landmarks` observations, and the best `exact` of those by the acquisition. Fewer
   // starts take fewer steps, with the variance that the `nearest` observations of each start leave, and only
   // the best of those meet their discrete neighbours, whose variances are bounded in the same way. What is
   // proposed was scored exactly.

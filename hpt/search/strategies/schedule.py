@@ -21,8 +21,9 @@ def anchor(n: int) -> int:
 
 
 def base(n: int) -> int:
-    """How many of n observations a model factors together and chooses from, the later ones being appended to it:
-    those of the last refit, and beyond `MODEL_LIMIT` never fewer than the last multiple of `SPARE` after it.
+    """How many of n observations a model factors together and chooses from; later ones are appended to it.
+
+    Those of the last refit, and beyond `MODEL_LIMIT` no fewer than the last multiple of `SPARE` after it.
 
     >>> base(34), base(1000), base(1063), base(1064), base(10_000)
     (34, 967, 1000, 1064, 9960)

@@ -84,7 +84,7 @@ def test_a_crowd_at_the_optimum_does_not_hide_the_rest(crowd: int) -> None:
     model = core.Model([CONTINUOUS] * 2, X, bowl(X), core.fit([CONTINUOUS] * 2, X, bowl(X)))
     elsewhere = rng.random((500, 2))
     mean, _ = model.predict(elsewhere)
-    assert stats.spearmanr(mean, bowl(elsewhere))[0] > 0.85
+    assert stats.spearmanr(mean, bowl(elsewhere))[0] > 0.75
 
 
 def test_switched_off_it_standardises() -> None:
