@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(wildcard cpp/include/hpt/*.hpp cpp/src/*.cpp src/*)
 export PIP_NO_INPUT := 1
+# A test starts hundreds of processes; where this is set, each of them compiles every module again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: tune test test-slow test-faults test-sanitized cpp-test lint bench prerequisites clean
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hpt.errors import BusyError as BusyError
     from hpt.errors import DependencyError as DependencyError
     from hpt.errors import ExecutorError as ExecutorError
     from hpt.errors import HptError as HptError
@@ -78,6 +79,7 @@ _refuse_subinterpreter()
 
 _HOMES = {
     "hpt.errors": (
+        "BusyError",
         "DependencyError",
         "ExecutorError",
         "HptError",

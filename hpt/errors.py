@@ -11,6 +11,7 @@ HptError
 │   └── JobExistsError              `.name` is taken in `.root`; resume that job, or choose another name
 ├── fix the environment and retry
 │   RetryableError
+│   ├── BusyError                   others have the GPUs or cores that a training job is to get
 │   ├── StorageError                the state at `.path` could not be written or read; `.problem` says why
 │   └── ExecutorError               a training program could not be started or reached
 ├── retry when the other process has ended
@@ -183,6 +184,10 @@ class JobExistsError(InputError):
 
 class RetryableError(HptError):
     """The environment failed, not the input; the same call may succeed later."""
+
+
+class BusyError(RetryableError):
+    """Others have the GPUs or cores that a training job is to get; nothing of it was started."""
 
 
 class StorageProblem(StrEnum):

@@ -127,6 +127,7 @@ class TestLogged(ExecutorSuite):
 """
 
 
+@pytest.mark.slow
 def test_an_executor_is_a_file_a_line_and_a_suite(package: Path, tmp_path: Path) -> None:
     (package / "executors" / "logged.py").write_text(LOGGED)
     factory = package / "executors" / "factory.py"

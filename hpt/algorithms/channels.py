@@ -139,7 +139,7 @@ def label_size(channel: Channel) -> int | None:
 
 
 def _files(channel: Channel) -> Iterator[Path]:
-    if channel.path.is_file():
+    if channel.path.is_file() or channel.path.is_fifo():
         yield channel.path
         return
     if not channel.path.is_dir():

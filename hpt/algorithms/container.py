@@ -86,7 +86,7 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One input channel: its name, folder and declared content type ('' if none)."""
+    """One input channel: its name, folder (in Pipe mode: FIFO) and declared content type ('' if none)."""
 
     name: str
     path: Path
@@ -122,7 +122,7 @@ def read_channels(folders: Folders) -> dict[str, Channel]:
     """The channels of the job by name: those configured, else every folder below `input/data`.
 
     Raises:
-        UserError: a channel is in pipe mode, or the job runs on more than one host.
+        UserError: a channel has records, or the job runs on more than one host.
     """
     hosts = _read_json(folders.config / "resourceconfig.json", required=False).get("hosts", [])
     if isinstance(hosts, list) and len(hosts) > 1:
@@ -135,9 +135,10 @@ def read_channels(folders: Folders) -> dict[str, Channel]:
     channels = {}
     for name, options in configured.items():
         options = options if isinstance(options, dict) else {}
-        if options.get("TrainingInputMode") == "Pipe":
-            raise UserError(f"channel {name!r}: input mode Pipe is not supported; use File")
-        channels[name] = Channel(name, folders.data / name, str(options.get("ContentType") or ""))
+        if options.get("RecordWrapperType") == "RecordIO":
+            raise UserError(f"channel {name!r}: built-in programs read rows, not records; use no RecordIO")
+        place = f"{name}_0" if options.get("TrainingInputMode") == "Pipe" else name  # they read data once
+        channels[name] = Channel(name, folders.data / place, str(options.get("ContentType") or ""))
     return channels
 
 

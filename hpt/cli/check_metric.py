@@ -59,8 +59,8 @@ def run(options: Namespace) -> int:
     definitions = _definitions(options)
     log = read_sample(options.log, definitions)
     pace = Pace(NOTES_SECONDS, time.thread_time)
-    lines = _lines(log.end)
-    reports = [_report(definition, index, log, lines, pace) for index, definition in enumerate(definitions)]
+    lines = last_lines(log.end)
+    reports = [report_on(definition, index, log, lines, pace) for index, definition in enumerate(definitions)]
     if options.json:
         print_json(reports)
     else:
@@ -104,13 +104,13 @@ def _from_file(path: Path) -> list[MetricDefinition]:
     return list(dict.fromkeys(metrics))
 
 
-def _lines(data: bytes) -> list[bytes]:
+def last_lines(data: bytes) -> list[bytes]:
     """The lines, and the parts of those that are rewritten, of the end of a log."""
     lines = data.replace(b"\r", b"\n").rsplit(b"\n", EXAMINED)
     return [line for line in lines[len(lines) > EXAMINED :] if line]
 
 
-def _report(
+def report_on(
     definition: MetricDefinition, index: int, log: SampleLog, lines: list[bytes], pace: Pace
 ) -> dict[str, Any]:
     """What there is to say of a definition, as JSON data.
@@ -152,6 +152,8 @@ def _report(
         return report
     report |= {"First": values[0], "Last": values[-1]}
     notes = taker.examine(lines)
+    if notes.last:
+        report["LastLine"] = notes.last[:SHOWN]
     cuts = [
         {"Read": cut.read, "Number": cut.whole, "Line": _around(line, cut.whole)} for cut, line in notes.cuts
     ]
@@ -186,7 +188,7 @@ def _show(report: dict[str, Any]) -> None:
         _say("", "the pattern matches in countless ways; write it without nested repeats")
     if not report["Matches"]:
         _say("values", "none")
-        _say("nearest", _nearest(report))
+        _say("nearest", nearest(report))
         return
     _say("values", f"{report['Matches']}, first {report['First']!r}, last {report['Last']!r}")
     for cut in [report["CutShort"], *report.get("AlsoCutShort", ())] if "CutShort" in report else ():
@@ -208,7 +210,7 @@ def _show(report: dict[str, Any]) -> None:
         _say("", f"exclude what stands before the name, as (?<!{other['Name']}) at the beginning does")
 
 
-def _nearest(report: dict[str, Any]) -> str:
+def nearest(report: dict[str, Any]) -> str:
     """What comes nearest to a match where there is no value."""
     miss = report.get("NearestMiss")
     if miss is None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from hpt.cli import snapshots
 from hpt.cli.json_output import print_json
-from hpt.job.catalog import find_algorithm
-from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.executors import instances_told
+from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.plural import quantity
+from hpt.running.choices import choices, choices_document
+from hpt.running.isolation import isolation
 from hpt.running.progress import duration, number
+from hpt.running.resources import described
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.stopping.median import ALL
 from hpt.search.trial import ObjectiveType
@@ -34,7 +37,16 @@ def checked(read: JobRequest, root: Path, *, as_json: bool) -> None:
     config = read.config
     if as_json:
         document = {**to_document(config, read.request), "warnings": list(read.warnings)}
-        print_json({**document, "snapshots": snapshots.planned_documents(config, root)})
+        print_json(
+            {
+                **document,
+                "programs": [
+                    choices_document(each, root, snapshots.look(each, root))
+                    for each in config.all_definitions
+                ],
+                "snapshots": snapshots.planned_documents(config, root),
+            }
+        )
         return
     lines = (*_search(config), *_ends(config), *_definitions(config, root))
     print(f"{config.name} is a valid tuning job")
@@ -88,23 +100,44 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
     for definition in config.all_definitions:
         if config.definitions:
             yield "definition", str(definition.name)
-        yield "program", definition.training_image
-        yield from snapshots.labelled("snapshot", snapshots.planned(definition, root))
+        manifest = snapshots.look(definition, root)
+        yield from choices(definition, root, manifest)
+        yield from isolation(definition, root)
+        yield from snapshots.labelled("snapshot", snapshots.planned(definition, root, manifest))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)
         for channel in definition.channels:
-            kind = "" if channel.content_type is None else f" ({channel.content_type})"
-            yield "channel", f"{channel.name}: {channel.uri}{kind}"
+            forms = [channel.content_type, *_forms(channel)]
+            kind = ", ".join(form for form in forms if form is not None)
+            yield "channel", f"{channel.name}: {channel.uri}{f' ({kind})' if kind else ''}"
         for name, value in definition.hyperparameters.items():
             yield "static", f"{name}: {value}"
         for parameter in definition.space.parameters:
             yield "tunes", _range(parameter)
+        for line in instances_told.told(definition, config.limits.max_parallel_jobs):
+            yield "instances", line
         yield from _run(definition)
+
+
+def _forms(channel: Channel) -> Iterator[str]:
+    """How the data of a channel reaches the program, where that is not as files."""
+    if channel.input_mode != "File":
+        yield f"{channel.input_mode} mode"
+    if channel.data_type != "S3Prefix":
+        yield f"a {channel.data_type}"
+    if channel.compression != "None":
+        yield f"decompressed from {channel.compression.lower()}"
+    if channel.record_wrapper != "None":
+        yield f"wrapped as {channel.record_wrapper}"
+    if channel.distribution != "FullyReplicated":
+        yield "shared out to the instances by key"
+    if channel.shuffle_seed is not None:
+        yield f"shuffled with seed {channel.shuffle_seed}"
 
 
 def _metrics(definition: TrainingJobDefinition) -> Iterator[Line]:
     """The patterns; for a built-in algorithm only that of the objective."""
-    built_in = find_algorithm(definition.training_image) is not None
+    built_in = definition.program.algorithm is not None
     for metric in definition.metric_definitions:
         if metric.name == definition.objective.metric or not built_in:
             yield "metric", f"{metric.name}: {metric.regex}"
@@ -117,6 +150,8 @@ def _run(definition: TrainingJobDefinition) -> Iterator[Line]:
     retries = definition.retry_attempts
     times = f"up to {quantity(retries, 'time')}"
     yield "each job", f"runs {most}, again {times} if its machine is lost"
+    if found := described(definition):
+        yield "", f"has {found}"
     yield "", f"has {definition.grace_seconds:g} s to end by itself when it is stopped"
     if definition.spot:
         wait = definition.max_wait_seconds

@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, show, simulate, trials
+from hpt.cli import check_metric, show, simulate, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -21,10 +21,13 @@ from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
 from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
+from hpt.job.resources import VARIABLES, SlotResources, VariableError, read_resources
 from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
+from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
+from hpt.running.resources import resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Session
@@ -42,6 +45,7 @@ def tune(options: Namespace) -> int:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
+            notes = (*notes, *resource_notes(read.config))
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
@@ -60,11 +64,13 @@ def tune(options: Namespace) -> int:
 
 def resume(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.resume(training, options)
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in session.program_notes(config.name):
+        for note in (*session.program_notes(config.name), *resource_notes(config)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
@@ -72,6 +78,7 @@ def resume(options: Namespace) -> int:
 def extend(options: Namespace) -> int:
     """Give a job that has ended a larger budget, and run it to its end."""
     session = Session(options.state)
+    train.refuse(session, options.name)
     config = session.extend(
         options.name,
         max_jobs=options.max_jobs,
@@ -84,6 +91,8 @@ def extend(options: Namespace) -> int:
 
 def stop(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.stop(training, options)
     config, record, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to stop")
@@ -117,12 +126,20 @@ def _until_stopped(session: Session, run: Run, options: Namespace) -> int:
 
 def list_jobs(options: Namespace) -> int:
     session = Session(options.state)
+    if options.training_jobs:
+        return train.list_jobs(training_session(session), as_json=options.json)
     show.jobs(session.jobs(logs=True), session.root, as_json=options.json)
+    alone = 0 if options.json else len(training_session(session).storage.names())
+    if alone:
+        look = command("list --training-jobs", session.root)
+        print(f"{quantity(alone, 'training job')} run by hpt train or a client; see: {look}")
     return codes.COMPLETED
 
 
 def describe(options: Namespace) -> int:
     session = Session(options.state)
+    if (training := find(session, options.name)) is not None:
+        return train.describe(training, options)
     config, record, state = session.load(options.name)
     show.job(
         HintedView(config, state, session.root),
@@ -136,15 +153,29 @@ def describe(options: Namespace) -> int:
 def delete(options: Namespace) -> int:
     """Delete jobs with their files, once the user agrees. All names are looked at before anything is done."""
     session = Session(options.state)
-    names = list(dict.fromkeys(_deletable(session, name) for name in options.names))
+    jobs: dict[str, tuple[Session, str]] = {}
+    for name in options.names:
+        training = _found(session, name)
+        kind, own = ("tuning job", session) if training is None else ("training job", training)
+        jobs[_deletable(own, name)] = own, kind
     if not options.yes:
-        _ask_to_delete(session, names)
-    for name in names:
-        session.delete(name)
-        _say(options, f"deleted tuning job {name}")
+        _ask_to_delete(jobs)
+    for name, (own, kind) in jobs.items():
+        own.delete(name)
+        _say(options, f"deleted {kind} {name}")
     if options.json:
-        print_json({"Deleted": names})
+        print_json({"Deleted": list(jobs)})
     return codes.COMPLETED
+
+
+def _found(session: Session, name: str) -> Session | None:
+    """As `find`; also of a job that cannot be read, which can be deleted all the same."""
+    try:
+        return find(session, name)
+    except StorageError as error:
+        if error.problem not in (StorageProblem.DAMAGED, StorageProblem.NEWER):
+            raise
+        return None if session.job_directory(name).exists() else training_session(session)
 
 
 def _deletable(session: Session, name: str) -> str:
@@ -170,11 +201,12 @@ def _deletable(session: Session, name: str) -> str:
     return record.name
 
 
-def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
+def _ask_to_delete(jobs: Mapping[str, tuple[Session, str]]) -> None:
     """Raises InputError unless the answer on standard input is yes."""
-    for name in names:
+    for name, (session, _) in jobs.items():
         print(f"{name}: {session.job_directory(name)}", file=sys.stderr)
-    what = quantity(len(names), "tuning job")
+    kinds = {kind for _, kind in jobs.values()}
+    what = quantity(len(jobs), kinds.pop() if len(kinds) == 1 else "job")
     print(f"delete {what} with logs and models for good? [y/N] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline() if sys.stdin else ""
     if not answer.endswith("\n"):
@@ -187,6 +219,7 @@ def _ask_to_delete(session: Session, names: Sequence[str]) -> None:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "tune": tune,
+    "train": train.run,
     "simulate": simulate.run,
     "check-metric": check_metric.run,
     "resume": resume,
@@ -217,6 +250,8 @@ def _read_job(options: Namespace) -> JobRequest:
         strategy=None if options.strategy is None else canonical_name(options.strategy),
         warm_start=warm_start,
         autotune=options.keep_static if options.autotune else None,
+        resources=_resources(options),
+        containers=options.containers,
     )
     return read_request(
         request,
@@ -227,6 +262,24 @@ def _read_job(options: Namespace) -> JobRequest:
         extended=options.extended,
         overrides=overrides,
     )
+
+
+def _resources(options: Namespace) -> SlotResources:
+    """What is asked for each training job on the command line.
+
+    Raises:
+        InputError: the value of an option is invalid.
+    """
+    variables = {}
+    for option, field in (("gpus", "gpus"), ("cpus", "cpus"), ("memory", "memory_bytes")):
+        string = getattr(options, f"{option}_per_job")
+        if string is not None:
+            variables[VARIABLES[field]] = string
+    try:
+        return read_resources(variables)
+    except VariableError as error:
+        field = next(name for name, variable in VARIABLES.items() if variable == error.variable)
+        raise InputError(f"--{field.removesuffix('_bytes')}-per-job: {error}") from None
 
 
 @contextmanager

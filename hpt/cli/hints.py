@@ -28,14 +28,17 @@ from hpt.job.state import JobState
 from hpt.job.view import JobView, TrialView
 from hpt.running.jobs import near_names
 from hpt.search.trial import TrialStatus
-from hpt.storage.place import state_directory
+from hpt.storage.place import is_of_training_jobs, state_directory
 from hpt.storage.sqlite import SQLiteStorage
 
 
 def command(arguments: str, root: str | Path) -> str:
     """`hpt ARGUMENTS` as the user types it, with `--state` if the default state directory is not `root`."""
+    root = Path(root)
+    if is_of_training_jobs(root):
+        root = root.parent
     try:
-        is_default = state_directory() == Path(root)
+        is_default = state_directory() == root
     except InputError:
         is_default = False
     return f"hpt {arguments}" if is_default else f"hpt {arguments} --state {shlex.quote(str(root))}"
@@ -80,6 +83,8 @@ def _violation(violation: Violation) -> str:
     message, facts = str(violation), violation.facts
     if "extra" in facts:
         return f"{message}; run: {_pip()} install 'hpt[{facts['extra']}]'"
+    if "pull" in facts:
+        return f"{message}; run: {facts['pull']}"
     if violation.rule == "V03" and "autotune" in message:
         return f"{message}: --autotune"
     tried = facts.get("tried", "")

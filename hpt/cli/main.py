@@ -19,6 +19,7 @@ Automatic model tuning: run many training jobs, learn from their logs, keep the 
 A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It names a training program
 (a script, a program or a built-in algorithm), the ranges of its hyperparameters and the metric it prints.
 
+  hpt train job.json         run one training job of it, once, and see what its metrics read
   hpt tune job.json          run a tuning job to its end
   hpt resume NAME            go on with a tuning job that was interrupted or killed, or lost its machine
   hpt extend NAME --max-jobs N
@@ -34,8 +35,9 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
                              what a job would decide on learning curves from a table; trains nothing
 
 Ctrl-C stops the running training jobs with a grace period, and `hpt resume` goes on with the same ones; a
-second Ctrl-C stops them at once. With a grace period, a program gets SIGTERM and has 120 s to exit, or
-HPT_GRACE_SECONDS from the Environment of the training job's definition.
+second Ctrl-C stops them at once. In `hpt train` it stops the training job for good. With a grace period, a
+program gets SIGTERM and has 120 s to exit, or HPT_GRACE_SECONDS from the Environment of the training job's
+definition.
 """
 
 
@@ -87,6 +89,24 @@ def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --autotune: leave this static hyperparameter as it is; may be given several times",
     )
     parser.add_argument(
+        "--gpus-per-job", metavar="N", help="GPUs that each training job has for itself; 0: it sees none"
+    )
+    parser.add_argument(
+        "--cpus-per-job", metavar="N", help="cores that each training job has for itself, such as 2 or 0.5"
+    )
+    parser.add_argument(
+        "--memory-per-job",
+        metavar="SIZE",
+        help="the most memory of each training job, such as 512M or 8G; one that takes more fails",
+    )
+    parser.add_argument(
+        "--containers",
+        choices=("auto", "always", "never"),
+        help="which training images run in containers of Podman or Docker: auto (those that are nothing "
+        "else), always (also those of script mode and built-in algorithms, where this host has the image) "
+        "or never; in place of HPT_CONTAINERS in the Environment of a definition",
+    )
+    parser.add_argument(
         "--again",
         action="store_true",
         help="if the name is taken: go on with that job if it is unfinished and described the same, else run "
@@ -125,7 +145,7 @@ def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    from hpt.cli import check_metric, simulate, trials
+    from hpt.cli import check_metric, simulate, train, trials
 
     common = _Parser(add_help=False)
     common.add_argument(
@@ -136,6 +156,9 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument("--quiet", action="store_true", help="no progress, only the result")
     named = _Parser(add_help=False)
     named.add_argument("name", metavar="NAME", help="name of a tuning job, upper or lower case")
+
+    either = _Parser(add_help=False)
+    either.add_argument("name", metavar="NAME", help="name of a tuning job or training job, in any case")
 
     root = _Parser(
         prog="hpt",
@@ -150,29 +173,35 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help, description=help, parents=[*parents, common])
 
     _add_tune_arguments(command("tune", "run a tuning job from a job file to its end", running))
+    train.add_arguments(
+        command("train", "run one training job of a job file in the foreground, and show its log", running)
+    )
     check = command("check-metric", "show what metric definitions read from a sample log")
     check_metric.add_arguments(check)
     simulate.add_arguments(
         command("simulate", "run a job file on learning curves instead of programs", running)
     )
-    command("resume", "go on with an unfinished tuning job", named, running)
+    command("resume", "go on with an unfinished tuning job or training job", either, running)
     _add_extend_arguments(
         command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
     )
-    command("list", "list the tuning jobs in the state directory")
-    command("describe", "describe one tuning job", named)
+    listed = command("list", "list the tuning jobs in the state directory")
+    listed.add_argument(
+        "--training-jobs", action="store_true", help="list the training jobs that belong to no tuning job"
+    )
+    command("describe", "describe one tuning job or training job", either)
     trials.add_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
     stop = command(
         "stop",
-        "stop a tuning job for good; its running training jobs are stopped with a grace period",
-        named,
+        "stop a tuning job or training job for good; what runs is stopped with a grace period",
+        either,
         running,
     )
     stop.add_argument(
         "--no-wait", action="store_true", help="request the stop and return without waiting for it"
     )
-    delete = command("delete", "delete tuning jobs for good, with their logs and models")
-    delete.add_argument("names", metavar="NAME", nargs="+", help="names of tuning jobs, upper or lower case")
+    delete = command("delete", "delete tuning jobs or training jobs for good, with their logs and models")
+    delete.add_argument("names", metavar="NAME", nargs="+", help="names of tuning jobs or training jobs")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     delete.set_defaults(quiet=False)
     return root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,20 @@ from hpt.cli import snapshots
 from hpt.cli.hints import command
 from hpt.cli.json_output import print_json
 from hpt.host.terminal import printable
+from hpt.job.config import TrainingJobDefinition
+from hpt.job.document import request_of
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
 from hpt.job.view import JobView, TrialView
+from hpt.running.choices import choices, choices_document, python_of
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import cut, duration, number
+from hpt.running.resources import described
 from hpt.running.runner import TuningJobRunner
+from hpt.running.snapshots import stored
 from hpt.sagemaker.reply.document import tuning_job_document
 from hpt.sagemaker.reply.response import overall_best
+from hpt.sagemaker.request.convert import stored_only_note
 from hpt.search.events import JobExtended
 from hpt.storage.base import JobRecord
 
@@ -114,8 +120,8 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     print(f"trained     {quantity(view.launched, 'training job')}: {counters(view, record) or 'none'}")
     for change in view.extensions:
         print(f"extended    {_extension(change)}")
-    for label, line in snapshots.labelled("program", snapshots.taken(config, directory)):
-        print(f"{label:<11} {line}")
+    for label, line in _programs(view, record, directory):
+        print(f"{label:<11} {printable(line)}")
     if config.warm_start is not None:
         given = ", ".join(
             f"{view.parent_results.get(name, 0)} of {name}" for name in config.warm_start.parents
@@ -150,6 +156,34 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     if files:
         print(f"  left      {snapshots.left_line(files, code)}")
     print(f"  directory {directory / 'trials' / view.best.name}")
+
+
+def _programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
+    """What ran, and what of the request had no effect."""
+    if not is_simulated(record.document):
+        for definition, manifest, python in _chosen(view, directory):
+            if view.config.definitions:
+                yield "definition", str(definition.name)
+            yield from choices(definition, directory.parent, manifest, python)
+            if gets := described(definition):
+                yield "each job", f"has {gets}"
+    yield from snapshots.labelled("snapshot", snapshots.taken(view.config, directory))
+    yield from snapshots.labelled("note", iter(stored_only_note(request_of(record.document))))
+
+
+def _chosen(
+    view: JobView, directory: Path
+) -> Iterator[tuple[TrainingJobDefinition, Mapping[str, Any] | None, str | None]]:
+    """Each definition with the manifest of its snapshot and the interpreter of its latest training job."""
+    taken = {each.name: found for each, found in stored(view.config, directory)}
+    for definition in view.config.all_definitions:
+        last = next((each for each in reversed(view.trials) if each.definition == definition.name), None)
+        python = None
+        if last is not None and last.attempts:
+            number = str(last.attempts[-1].number)
+            python = python_of(directory / "trials" / last.name / "attempts" / number)
+        found = taken.get(definition.name)
+        yield definition, None if found is None else found.manifest, python
 
 
 def without_success(view: JobView) -> str:
@@ -230,6 +264,13 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         "OwnerPid": record.owner_pid,
         "Interrupted": interrupted(view, record) or None,
         "Simulated": is_simulated(record.document) or None,
+        "Programs": None
+        if is_simulated(record.document)
+        else [
+            choices_document(definition, directory.parent, manifest, python)
+            for definition, manifest, python in _chosen(view, directory)
+        ],
+        "WithoutEffect": list(stored_only_note(request_of(record.document))) or None,
         "ProgramSnapshots": snapshots.taken_documents(view.config, directory) or None,
     }
     if view.best is not None:

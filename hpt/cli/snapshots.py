@@ -27,16 +27,23 @@ def labelled(label: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:
         label = ""
 
 
-def planned(definition: TrainingJobDefinition, root: Path) -> Iterator[str]:
-    """What a snapshot of the definition's program would hold if it were taken now, a line each.
+def look(definition: TrainingJobDefinition, root: Path) -> dict[str, Any] | None:
+    """The manifest of a snapshot of the definition's program if it were taken now; None if there is none.
 
     Raises:
         InputError: the program cannot be read.
     """
     source = source_of(definition, root)
-    if source is None:
+    return None if source is None else snapshot.look(source)
+
+
+def planned(
+    definition: TrainingJobDefinition, root: Path, manifest: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """What that snapshot would hold, a line each."""
+    source = source_of(definition, root)
+    if source is None or manifest is None:
         return
-    manifest = snapshot.look(source)
     files = [f"{shown(row[0])} {bytes_of(row[2])}" for row in manifest["files"]]
     yield f"copies {_totals(manifest)} of {manifest['source']}: {_some(files, _LISTED)}"
     yield from _exceptions(manifest, manifest["left_out"], manifest["left_out_count"], _LISTED)
@@ -61,11 +68,11 @@ def taken(config: JobConfig, directory: Path) -> Iterator[str]:
     for definition, found in stored(config, directory):
         which = "" if definition.name is None else f"{definition.name}: "
         if found is None:
-            yield f"{which}snapshot {str(definition.snapshot)[:12]}, which cannot be read"
+            yield f"{which}{str(definition.snapshot)[:12]}, which cannot be read"
             continue
         when = datetime.fromtimestamp(found.manifest["taken"]).strftime("%Y-%m-%d %H:%M:%S")
         yield (
-            f"{which}snapshot {found.digest[:12]} of {found.manifest['source']}, taken {when}: "
+            f"{which}{found.digest[:12]} of {found.manifest['source']}, taken {when}: "
             f"{_totals(found.manifest)}"
         )
         left_out = snapshot.not_ignored(found.manifest)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hpt.cli import exit_codes as codes
+from hpt.cli import train
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.cli.show import interrupted, moment, print_table
 from hpt.errors import InputError, UnknownTrialError
+from hpt.executors import hosts
 from hpt.executors.record import LOG
 from hpt.host.terminal import printable
 from hpt.job.lifecycle import PRIMARY
@@ -59,6 +61,7 @@ def run(options: Namespace) -> int:
     if options.csv and options.json:
         raise InputError("--csv and --json are two forms of the result; give one of them")
     session = Session(options.state)
+    train.refuse(session, options.name)
     config, record, state = session.load(options.name)
     view = HintedView(config, state, session.root)
     selected = view.trials
@@ -275,6 +278,8 @@ def in_full(
     log = directory / "trials" / trial.name / "attempts" / str(len(kept.attempts)) / LOG
     if log.exists():
         print(f"log          {log}")
+        for name, path in hosts.logs(str(log.parent)).items():
+            print(f"  {name:<10} {path}")
 
 
 def _print_reports(kept: TrialResult, clock: Callable[[float], str]) -> None:

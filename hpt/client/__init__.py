@@ -26,7 +26,7 @@ from hpt.running.dependencies import require_jobs
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
 from hpt.service.api import Service
 
-__all__ = ["DEFAULT_LIMITS", "Account", "Limits", "SageMakerClient", "client"]
+__all__ = ["DEFAULT_LIMITS", "Account", "Limits", "LogsClient", "SageMakerClient", "client"]
 
 
 class SageMakerClient:
@@ -77,7 +77,7 @@ class SageMakerClient:
         self._service = Service(
             state, account=Account(region, account), limits=limits, strict=strict, check_s3=check_s3
         )
-        self._client = connect(self._service, region, config)
+        self._client = connect("sagemaker", lambda *asked: self._service.call(*asked), region, config)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also before __init__ sets any
@@ -93,6 +93,45 @@ class SageMakerClient:
         self._service.close()
 
 
+class LogsClient:
+    """A boto3 client of the service `logs` for the logs of training jobs, which is all that it reads.
+
+    `describe_log_streams` and `get_log_events` on the group `/aws/sagemaker/TrainingJobs` are answered here;
+    other operations raise ClientError.
+
+    Parameters
+    ----------
+    state, region_name, account, config
+        As `SageMakerClient` takes them.
+    """
+
+    def __init__(
+        self,
+        state: str | os.PathLike[str] | None = None,
+        *,
+        region_name: str | None = None,
+        account: str = LOCAL_ACCOUNT.number,
+        config: Any = None,
+    ) -> None:
+        require_jobs("hpt.client")
+        region = region_name or LOCAL_ACCOUNT.region
+        self._service = Service(state, account=Account(region, account))
+        self._client = connect("logs", self._service.call_logs, region, config)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # also before __init__ sets any
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self._client, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._client)})
+
+    def close(self) -> None:
+        """Close all files."""
+        self._client.close()
+        self._service.close()
+
+
 def client(
     service_name: str,
     region_name: str | None = None,
@@ -101,25 +140,26 @@ def client(
     config: Any = None,
     **options: Any,
 ) -> Any:
-    """The same as `boto3.client`, but `sagemaker` is answered in this process.
+    """The same as `boto3.client`, but `sagemaker`, and `logs` of training jobs, are answered in this process.
 
     Parameters
     ----------
     service_name
-        Name of the service; boto3 itself makes the client of any other than `sagemaker`.
+        Name of the service; boto3 itself makes the client of any other than `sagemaker` and `logs`.
     region_name
         The region.
     state
-        The state directory, for `sagemaker` only.
+        The state directory, for `sagemaker` and `logs` only.
     config
         A `botocore.config.Config`.
     **options
-        For `sagemaker`, the other parameters of `SageMakerClient`; what boto3 needs to reach an endpoint
-        (credentials, `endpoint_url`, ...) has no effect. For other services, the options of `boto3.client`.
+        For `sagemaker` and `logs`, the other parameters of their clients; what boto3 needs to reach an
+        endpoint (credentials, `endpoint_url`, ...) has no effect. For other services, the options of
+        `boto3.client`.
 
     Returns
     -------
-    SageMakerClient or botocore.client.BaseClient
+    SageMakerClient, LogsClient or botocore.client.BaseClient
         The client.
     """
     if service_name == "sagemaker":
@@ -127,6 +167,9 @@ def client(
             name: options[name] for name in ("account", "limits", "strict", "check_s3") if name in options
         }
         return SageMakerClient(state, region_name=region_name, config=config, **ours)
+    if service_name == "logs":
+        ours = {name: options[name] for name in ("account",) if name in options}
+        return LogsClient(state, region_name=region_name, config=config, **ours)
     return _boto3().client(service_name, region_name=region_name, config=config, **options)
 
 
@@ -138,13 +181,13 @@ def _boto3() -> Any:
 
 
 def _session_class() -> Any:
-    """boto3's `Session`, whose `client("sagemaker")` is ours."""
+    """boto3's `Session`, whose clients of `sagemaker` and `logs` are ours."""
     base: Any = _boto3().session.Session
 
     class Session(base):  # type: ignore[misc]
         def client(self, service_name: Any, region_name: Any = None, **options: Any) -> Any:
-            if service_name == "sagemaker":
-                return client("sagemaker", region_name or self.region_name, **options)
+            if service_name in ("sagemaker", "logs"):
+                return client(service_name, region_name or self.region_name, **options)
             return super().client(service_name, region_name=region_name, **options)
 
     return Session

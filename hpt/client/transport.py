@@ -1,4 +1,4 @@
-"""A botocore client whose requests are answered by a `Service` of this process instead of being sent.
+"""A botocore client whose requests are answered in this process instead of being sent.
 
 botocore emits `before-send` with the finished HTTP request; a handler that returns a response
 replaces the network. Everything else, from the validation of arguments to the parsing of times and errors, is
@@ -10,20 +10,38 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hpt.service.api import Service
 from hpt.service.errors import ServiceError
 
-_ENDPOINT = "https://sagemaker.hpt.invalid"  # a name that RFC 2606 reserves
+_ENDPOINT = "https://{}.hpt.invalid"  # a name that RFC 2606 reserves
 _TARGET = "X-Amz-Target"
 
 
-def connect(service: Service, region: str, config: Any = None) -> Any:
-    """A botocore client of `sagemaker` that asks `service`. Neither credentials nor AWS settings are read.
+Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+"""Answers a request, given the name of the operation."""
 
-    config: a `botocore.config.Config` whose settings are kept, but for the signing.
+
+def connect(name: str, call: Call, region: str, config: Any = None) -> Any:
+    """A botocore client of a service that is answered by `call`. Neither credentials nor AWS settings are
+    read.
+
+    Parameters
+    ----------
+    name
+        The service, as botocore names it.
+    call
+        Answers; raises ServiceError.
+    region
+        The region.
+    config
+        A `botocore.config.Config` whose settings are kept, but for the signing.
+
+    Returns
+    -------
+    botocore.client.BaseClient
+        The client.
     """
     import botocore.session
     from botocore import UNSIGNED
@@ -36,16 +54,16 @@ def connect(service: Service, region: str, config: Any = None) -> Any:
     # An error here is usually permanent: many attempts would only delay the answer.
     settings = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 2, "mode": "standard"})
     client = session.create_client(
-        "sagemaker",
+        name,
         region_name=region,
-        endpoint_url=_ENDPOINT,
+        endpoint_url=_ENDPOINT.format(name),
         config=settings if config is None else config.merge(settings),
     )
 
     def answer(request: Any, **_: Any) -> Any:
-        return _answer(service, request)
+        return _answer(call, request)
 
-    client.meta.events.register("before-send.sagemaker", answer)
+    client.meta.events.register(f"before-send.{name}", answer)
     return client
 
 
@@ -59,7 +77,7 @@ class _Body:
         yield self._content
 
 
-def _answer(service: Service, request: Any) -> Any:
+def _answer(call: Call, request: Any) -> Any:
     from botocore.awsrequest import AWSResponse
     from botocore.compat import HTTPHeaders
 
@@ -67,7 +85,7 @@ def _answer(service: Service, request: Any) -> Any:
     operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
     headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
     try:
-        status, content = 200, service.call(operation, json.loads(request.body or b"{}"))
+        status, content = 200, call(operation, json.loads(request.body or b"{}"))
     except ServiceError as error:
         status, content = error.status, {"__type": error.code, "message": str(error)}
     body = json.dumps(content).encode()

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError
-from hpt.executors import checked, checkpoint, process, record
+from hpt.executors import checked, checkpoint, hosts, process, record
 from hpt.executors.attempt_log import AttemptLog
 from hpt.executors.base import AttemptKey, Exit, Update
+from hpt.executors.container_removal import ContainerRemoval
+from hpt.executors.slots import Assignment
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ENDED, ProcessIdentity, boot_id
 from hpt.host.private import open_private
@@ -51,6 +53,7 @@ class Attempt:
         self._path = str(directory)
         self._clock = clock
         self._log = AttemptLog(self._path, clock, offset)
+        self.assignment: Assignment | None = None  # what this process gave it of the machine
         self._child: int | None = None
         self._child_failure = ""
         self._spawns = 0
@@ -66,6 +69,7 @@ class Attempt:
         self._is_ours = False  # whether the process that the marker names is a supervisor of this attempt
         self._locked_since: float | None = None  # these two on the monotonic clock
         self._killing_since: float | None = None
+        self._removal: ContainerRemoval | None = None
 
     def file(self, name: str) -> str:
         return f"{self._path}/{name}"
@@ -81,6 +85,7 @@ class Attempt:
         if self._child is not None:
             return
         actions = [
+            *(self.assignment.actions() if self.assignment is not None else ()),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (
                 os.POSIX_SPAWN_OPEN,
@@ -316,8 +321,12 @@ class Attempt:
 
     def _kill_rest(self, marker: dict[str, Any] | None) -> bool:
         """Kill what is left of the attempt; returns whether there was anything to wait for."""
-        mark = f"SAGEMAKER_BASE_DIR={training_directory(self._path)}" if marker is None else marker["token"]
-        if not process.kill_marked(mark):
+        marks = hosts.marks(self._path) if marker is None else [marker["token"]]
+        self._removal = self._removal or ContainerRemoval(self._path)
+        removing = (
+            self._removal.go_on()
+        )  # before its processes are killed: the engine knows what belongs to it
+        if not removing and not process.kill_marked(*marks):
             return False
         self._killing_since = self._killing_since or time.monotonic()
         return time.monotonic() - self._killing_since < _END_PATIENCE
@@ -405,4 +414,4 @@ class Attempt:
 
 def training_directory(attempt: str) -> str:
     """The training directory of an attempt, given its own: shared by all attempts of the training job."""
-    return os.path.join(os.path.dirname(os.path.dirname(attempt)), "ml")
+    return hosts.training_directories(attempt)[0]

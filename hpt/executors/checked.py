@@ -28,6 +28,8 @@ LARGEST = 1 << 20
 
 LARGEST_PHASES = 1 << 16
 
+MOST_HOSTS = 1 << 10
+
 _FARTHEST = 1e15  # of any other number from 0
 
 PHASES = frozenset(("Starting", "Downloading", "Training", "Stopping", "Uploading", "Ended"))
@@ -85,7 +87,26 @@ def _are_channels(value: object) -> bool:
         and all(check(channel.get(member)) for member, check in _CHANNEL.items())
         and isinstance(channel.get("uri"), str)
         and (channel.get("content_type") is None or isinstance(channel["content_type"], str))
+        and isinstance(channel.get("data_type", ""), str)
+        and isinstance(channel.get("compression", ""), str)
+        and _is_command(channel.get("attribute_names", []))
+        and isinstance(channel.get("shuffle_seed", 0), int)
+        and _is_command(channel.get("instance_group_names", []))
         for channel in value
+    )
+
+
+def _is_number_of_hosts(value: object) -> bool:
+    return type(value) is int and 1 <= value <= MOST_HOSTS
+
+
+def _are_groups(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(group, dict)
+        and _is_string(group.get("name"))
+        and _is_string(group.get("instance_type"))
+        and _is_number_of_hosts(group.get("count"))
+        for group in value
     )
 
 
@@ -140,8 +161,19 @@ _SPEC_MORE: dict[str, Check] = {
     "fresh": _is_bool,
     "job": _is_string,
     "digest": _is_string,
-    **dict.fromkeys(("declared", "function"), _is_bool),
-    **dict.fromkeys(("program", "snapshot"), _or_none(_is_string)),
+    "output_compression": _is_string,
+    **dict.fromkeys(("declared", "function", "script", "named_python"), _is_bool),
+    **dict.fromkeys(("image_if_present", "finds_paths", "own_checkpoints"), _is_bool),
+    **dict.fromkeys(("program_python", "environments"), _is_string),
+    **dict.fromkeys(("program", "snapshot", "memory_group", "image", "checkpoints_at"), _or_none(_is_string)),
+    "names_opt_ml": _or_none(_is_bool),
+    **dict.fromkeys(("entrypoint", "arguments"), _is_command),
+    "instance_count": _is_number_of_hosts,
+    "instance_groups": _are_groups,
+    "gpus": _or_none(_is_command),
+    "gpu_variable": _is_string,
+    "cores": lambda value: value is None or (isinstance(value, list) and all(map(_is_count, value))),
+    "memory_bytes": _or_none(_is_count),
 }
 
 

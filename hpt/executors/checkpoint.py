@@ -36,7 +36,7 @@ def covered_offset(directory: str, base: str, spec: Mapping[str, Any]) -> int | 
     0: the checkpoint was there before anything was printed, as that of an earlier attempt is. None: there is
     no checkpoint. base: the training directory.
     """
-    written = last_written(contract.checkpoint_directory(base, spec))
+    written = last_written(contract.checkpoint_store(base, spec))
     if written is None:
         return None
     offset = 0

@@ -9,10 +9,15 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hpt.executors.container import Container
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+_UNLIMITED = 10_000
+"""Added to the error numbers of `limit`, on their way to the parent."""
 
 _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """What is ignored stays so across exec: Python ignores SIGPIPE and SIGXFSZ, `nohup` and background jobs of a
@@ -27,6 +32,28 @@ class LaunchError(Exception):
         self.ours = ours
 
 
+class Program:
+    """What becomes a process: a command and its working directory.
+
+    container: in which the program runs that the command starts; `variables` is then the environment of the
+    command itself.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        directory: str,
+        container: Container | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command, self.directory = command, directory
+        self.container, self.variables = container, variables or {}
+
+
+class IsolationError(Exception):
+    """The program could not be given its own view of the file system; the message says why."""
+
+
 def _prctl(option: int, value: int) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
@@ -38,7 +65,15 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def launch(command: list[str], environment: Mapping[str, str], directory: str, output: int) -> int:
+def launch(
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: str,
+    output: int,
+    *,
+    limit: Callable[[], object] | None = None,
+    binds: Sequence[tuple[str, str]] = (),
+) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
     Parameters
@@ -51,6 +86,10 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         Its working directory.
     output
         An open file, or the end of a pipe, that receives standard output and standard error.
+    limit
+        Called in the new process first, to set its limits; it may raise OSError.
+    binds
+        Directories and files, and the paths at which the command alone finds them.
 
     Returns
     -------
@@ -61,6 +100,8 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
     ------
     LaunchError
         It cannot be run.
+    IsolationError
+        The system does not allow the binds.
     """
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -71,13 +112,18 @@ def launch(command: list[str], environment: Mapping[str, str], directory: str, o
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing)
+        _become(command, environment, directory, output, parent, writing, limit, binds)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
     if code:
         os.waitpid(pid, 0)
+        if not code.isdigit():
+            raise IsolationError(code.decode(errors="replace"))
         number = int(code)
+        if number >= _UNLIMITED:
+            reason = os.strerror(number - _UNLIMITED)
+            raise LaunchError(f"its cores and its memory limit cannot be set: {reason}", ours=True)
         ours = number in (errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.EIO)
         raise LaunchError(explain(command[0], number, directory), ours=ours)
     return pid
@@ -90,10 +136,21 @@ def _become(
     output: int,
     parent: int,
     writing: int,
+    limit: Callable[[], object] | None,
+    binds: Sequence[tuple[str, str]],
 ) -> None:
     """The child's side, between fork and exec."""
     try:
         os.setsid()
+        if limit is not None:
+            try:
+                limit()
+            except OSError as error:
+                os.write(writing, str(_UNLIMITED + (error.errno or 0)).encode())
+                os._exit(127)
+        if binds and (refusal := _isolate(binds)):  # first: a change of credentials undoes the next line
+            os.write(writing, refusal.encode(errors="replace"))
+            os._exit(127)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the supervisor died before the kernel knew what to do about it
@@ -111,6 +168,16 @@ def _become(
         os.write(writing, str(errno.EINVAL).encode())
     finally:
         os._exit(127)
+
+
+def _isolate(binds: Sequence[tuple[str, str]]) -> str:
+    from hpt.host.namespace import NamespaceError, enter  # most programs do without
+
+    try:
+        enter(binds)
+    except NamespaceError as error:
+        return str(error)
+    return ""
 
 
 def _bytes(string: str) -> bytes:

@@ -2,7 +2,7 @@
 16.2).
 
     input/config/*.json      hyperparameters, channels, hosts, where checkpoints go
-    input/data/<channel>     a link to the directory; a directory of links for a file or several; downloads
+    input/data/              the channels, see `channels.py`
     code/                    working directory of the program, see `prepare_code`
     checkpoints/             kept from attempt to attempt
     model/  output/data/  output/failure
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 
-from hpt.executors import copies
+from hpt.executors import copies, hosts
 from hpt.host.files import read_file
 from hpt.host.private import open_private
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-HOST = "algo-1"
-NETWORK_INTERFACE = "lo"
-INSTANCE_GROUP = "homogeneousCluster"
 CONTAINER_BASE = "/opt/ml"
 
 FAILURE_LENGTH = 1024
@@ -55,20 +52,18 @@ def local_path(uri: str) -> str:
 def prepare(base: str, spec: Mapping[str, Any]) -> None:
     """Build the training directory afresh; only `checkpoints/` of an earlier attempt stays.
 
-    Remote channels get an empty directory, to be filled by a download.
+    `input/data` stays empty: `hpt.executors.channels` fills it.
 
     Raises:
-        ContractError: a channel's data is not there.
+        ContractError: checkpoints cannot be kept where they should.
         OSError: the directory could not be written.
     """
     for name in ("input", "model", "output", "code"):
-        _remove(os.path.join(base, name))
+        remove(os.path.join(base, name))
     for name in ("input/config", "input/data", "model", "output/data", "output/intermediate", "code"):
         os.makedirs(os.path.join(base, name))
     _prepare_checkpoints(base, spec)
     _write_configuration(base, spec)
-    for channel in spec["channels"]:
-        _link_channel(os.path.join(base, "input/data", channel["name"]), channel["name"], channel["uri"])
 
 
 def prepare_function(base: str, spec: Mapping[str, Any]) -> None:
@@ -78,13 +73,14 @@ def prepare_function(base: str, spec: Mapping[str, Any]) -> None:
         OSError: the directory could not be written.
     """
     for name in ("model", "output", "code"):
-        _remove(os.path.join(base, name))
+        remove(os.path.join(base, name))
     for name in ("model", "output/data", "code"):
         os.makedirs(os.path.join(base, name))
     _prepare_checkpoints(base, spec)
 
 
-def _remove(path: str) -> None:
+def remove(path: str) -> None:
+    """Remove what is there, if anything is; of a link the link."""
     if not os.path.lexists(path):
         return
     import shutil
@@ -103,14 +99,29 @@ def checkpoint_directory(base: str, spec: Mapping[str, Any]) -> str:
     return os.path.join(base, "checkpoints")
 
 
+def checkpoint_store(base: str, spec: Mapping[str, Any]) -> str:
+    """Where the checkpoints lie on this host: below a local URI, else where the program finds them."""
+    if "shared_checkpoints" in spec:
+        return str(spec["shared_checkpoints"])
+    uri = spec["checkpoint_uri"]
+    if uri is None or is_remote(uri):
+        return checkpoint_directory(base, spec)
+    place = local_path(uri)
+    return place if spec.get("own_checkpoints") else os.path.join(place, spec["name"])
+
+
 def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
     """A local checkpoint URI is linked in, one directory below it for each training job (behaviour 11.3)."""
     directory = checkpoint_directory(base, spec)
     uri = spec["checkpoint_uri"]
+    if "shared_checkpoints" in spec:  # of the first of several hosts
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
+        replace_by_link(directory, spec["shared_checkpoints"])
+        return
     if uri is None or is_remote(uri):
         os.makedirs(directory, exist_ok=True)
         return
-    target = os.path.join(local_path(uri), spec["name"])
+    target = checkpoint_store(base, spec)
     try:
         os.makedirs(target, exist_ok=True)
     except (NotADirectoryError, PermissionError, FileExistsError) as error:
@@ -119,28 +130,21 @@ def _prepare_checkpoints(base: str, spec: Mapping[str, Any]) -> None:
         ) from None
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     if not os.path.islink(directory):
-        _remove(directory)
-        os.symlink(target, directory)
+        replace_by_link(directory, target)
 
 
-def resource_config(spec: Mapping[str, Any]) -> dict[str, Any]:
-    group = {"instance_group_name": INSTANCE_GROUP, "instance_type": spec["instance_type"], "hosts": [HOST]}
-    return {
-        "current_host": HOST,
-        "current_instance_type": spec["instance_type"],
-        "current_group_name": INSTANCE_GROUP,
-        "current_instance_group": INSTANCE_GROUP,
-        "hosts": [HOST],
-        "instance_groups": [group],
-        "network_interface_name": NETWORK_INTERFACE,
-    }
+def replace_by_link(path: str, target: str) -> None:
+    """Put a link in the place of what is there, if anything is."""
+    remove(path)
+    os.symlink(target, path)
 
 
 def input_data_config(spec: Mapping[str, Any]) -> dict[str, Any]:
     channels = {}
     for channel in spec["channels"]:
+        stream = channel["input_mode"] == "Pipe"
         entry = {
-            "TrainingInputMode": channel["input_mode"],
+            "TrainingInputMode": "Pipe" if stream else "File",  # FastFile too: programs need not know
             "S3DistributionType": channel["distribution"],
             "RecordWrapperType": channel["record_wrapper"],
         }
@@ -154,41 +158,13 @@ def _write_configuration(base: str, spec: Mapping[str, Any]) -> None:
     contents = {
         "hyperparameters": spec["hyperparameters"],
         "inputdataconfig": input_data_config(spec),
-        "resourceconfig": resource_config(spec),
+        "resourceconfig": hosts.resource_config(spec),
         "checkpointconfig": {"LocalPath": checkpoint_directory(base, spec)},
     }
     for name, content in contents.items():
         path = os.path.join(base, "input/config", f"{name}.json")
         with open(path, "w", encoding="utf-8", opener=open_private) as file:
             file.write(json.dumps(content))
-
-
-def _link_channel(place: str, name: str, uri: str) -> None:
-    """Links, not copies: data sets are large, and trials only read them.
-
-    A path that does not exist itself is taken as a prefix, as in S3: every file and directory beside it whose
-    name begins with it belongs to the channel. A path that exists means itself alone.
-    """
-    if is_remote(uri):
-        os.mkdir(place)
-        return
-    source = local_path(uri)
-    if os.path.isdir(source):
-        os.symlink(os.path.abspath(source), place)
-        return
-    parent, prefix = os.path.split(os.path.abspath(source))
-    if os.path.isfile(source):
-        matches = [prefix]
-    else:
-        try:
-            matches = sorted(entry for entry in os.listdir(parent) if entry.startswith(prefix))
-        except OSError:
-            matches = []
-    if not matches:
-        raise ContractError(f"channel {name!r}: nothing is found at {source}; correct the channel's S3Uri")
-    os.mkdir(place)
-    for entry in matches:
-        os.symlink(os.path.join(parent, entry), os.path.join(place, entry))
 
 
 def prepare_code(

@@ -12,6 +12,8 @@ import fcntl
 import os
 import time
 
+from hpt.host.private import open_private
+
 CHUNK = 1 << 20
 """Bytes read at a time, and that a program can print before it has to wait."""
 
@@ -25,6 +27,51 @@ _PAUSE = 0.1
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+LONGEST = 1 << 20
+"""Bytes of a line that are held back until it ends, where several programs write to one log."""
+
+
+class Log:
+    """An open log that only grows, whatever is done to its file. One thread at a time may write to it."""
+
+    def __init__(self, log: int) -> None:
+        self._log = log
+        self._size = os.fstat(log).st_size
+
+    def write(self, data: bytes) -> None:
+        """Append to the log; if that was cut off, where it ended, so that no reader misses what follows."""
+        if os.fstat(self._log).st_size < self._size:
+            os.ftruncate(self._log, self._size)
+            data = b"\n" + data
+        view = memoryview(data)
+        patience = FULL_DISK
+        while view:
+            try:
+                view = view[os.write(self._log, view) :]
+            except OSError as error:
+                if error.errno not in _FULL or patience <= 0:
+                    raise
+                time.sleep(_PAUSE)
+                patience -= _PAUSE
+        self._size = os.fstat(self._log).st_size
+
+
+class SharedLog(Log):
+    """A log to which several threads write."""
+
+    def __init__(self, log: int) -> None:
+        super().__init__(log)
+        self._lock = _thread.allocate_lock()
+        self._last: object = None  # who wrote last, and whether that was to the end of a line
+        self._ended = True
+
+    def write_of(self, writer: object, data: bytes) -> None:
+        """Append what a writer has in one piece, on a line of its own unless it wrote the beginning."""
+        with self._lock:
+            self.write(data if self._ended or self._last is writer else b"\n" + data)
+            self._last, self._ended = writer, data.endswith(b"\n")
+
+
 class Drain:
     """A pipe, and a thread that empties it into a log.
 
@@ -32,9 +79,8 @@ class Drain:
     written any more, as on a disk that stays full; then printing fails.
     """
 
-    def __init__(self, log: int) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
-        self._size = os.fstat(log).st_size
         output, self.input = os.pipe()
         try:
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, CHUNK)
@@ -56,6 +102,7 @@ class Drain:
         try:
             while data := os.read(output, CHUNK):
                 self._write(data)
+            self._close()
         except OSError:
             pass
         finally:
@@ -63,18 +110,58 @@ class Drain:
             self._ended.release()
 
     def _write(self, data: bytes) -> None:
-        """Append to the log; if that was cut off, where it ended, so that no reader misses what follows."""
-        if os.fstat(self._log).st_size < self._size:
-            os.ftruncate(self._log, self._size)
-            data = b"\n" + data
+        self._log.write(data)
+
+    def _close(self) -> None:
+        """Nothing more will be printed."""
+
+
+class LineDrain(Drain):
+    r"""A drain into a log that several programs share: whole lines, so that none lies within another.
+
+    A line ends with `\n`; what is written over with `\r` is part of it, as for those who read values from the
+    log. One that is longer than `LONGEST` is written in pieces, up to a `\r` where there is one; where
+    another program prints between them, the line ends there.
+
+    What is printed also goes to a file of the program's own, as it comes. It is a copy for people: where
+    the disk takes no more of it, it ends, and the program goes on.
+    """
+
+    def __init__(self, log: SharedLog, own: str) -> None:
+        """log: the shared one. own: the path of the file.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        self._held = b""
+        self._own = open_private(own, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._shared = log
+        super().__init__(log)
+
+    def _write(self, data: bytes) -> None:
+        self._copy(data)
+        place = data.rfind(b"\n") + 1
+        whole, self._held = (self._held + data[:place], data[place:]) if place else (b"", self._held + data)
+        if len(self._held) > LONGEST:
+            place = self._held.rfind(b"\r") + 1
+            whole += self._held[:place] if place else self._held
+            self._held = self._held[place:] if place else b""
+        if whole:
+            self._shared.write_of(self, whole)
+
+    def _close(self) -> None:
+        try:
+            if self._held:
+                self._shared.write_of(self, self._held)
+        finally:
+            if self._own >= 0:
+                os.close(self._own)
+
+    def _copy(self, data: bytes) -> None:
         view = memoryview(data)
-        patience = FULL_DISK
-        while view:
-            try:
-                view = view[os.write(self._log, view) :]
-            except OSError as error:
-                if error.errno not in _FULL or patience <= 0:
-                    raise
-                time.sleep(_PAUSE)
-                patience -= _PAUSE
-        self._size = os.fstat(self._log).st_size
+        try:
+            while view and self._own >= 0:
+                view = view[os.write(self._own, view) :]
+        except OSError:
+            os.close(self._own)
+            self._own = -1

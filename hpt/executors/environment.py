@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from hpt.executors import contract
+from hpt.executors import contract, hosts
 from hpt.executors.process import ATTEMPT_VARIABLE
 
 TYPE_CHECKING = False
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_NOT_FOR_THE_PROGRAM = "_tuning_objective_metric"
+_START_UP = frozenset(
+    (
+        *("sagemaker_program", "sagemaker_submit_directory", "sagemaker_enable_cloudwatch_metrics"),
+        *("sagemaker_region", "sagemaker_container_log_level", "sagemaker_job_name", "sagemaker_s3_output"),
+        *("default_user_module_name", "_tuning_objective_metric"),
+    )
+)
+"""Hyperparameters for the start-up layer alone: neither the program nor a framework gets them."""
 
 _NEGATIVE = re.compile(r"-(?!\d+$|\d*\.\d+$)(\d*)\.?(\d*)(?:e([-+]?\d{1,3}))?", re.ASCII | re.IGNORECASE)
 """A negative number that argparse takes for an option before Python 3.14. Groups: the digits before and after
@@ -32,17 +39,22 @@ def training_job_arn(name: str) -> str:
 
 
 def split_hyperparameters(strings: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The program's own hyperparameters and the framework's, each value decoded as JSON where it is JSON."""
+    """The program's own hyperparameters and those of the framework's launcher, each value decoded as JSON
+    where it is JSON, as `sagemaker-training-toolkit` decodes it.
+    """
     own: dict[str, Any] = {}
     framework: dict[str, Any] = {}
     for name, string in strings.items():
-        try:
-            value = json.loads(string)
-        except (ValueError, RecursionError):
-            value = string
-        internal = name.startswith("sagemaker_") or name == _NOT_FOR_THE_PROGRAM
-        (framework if internal else own)[name] = value
+        if name not in _START_UP:
+            (framework if name.startswith("sagemaker_") else own)[name] = _decoded(string)
     return own, framework
+
+
+def _decoded(string: str) -> Any:
+    try:
+        return json.loads(string)
+    except (ValueError, RecursionError):
+        return string
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -89,11 +101,38 @@ def cores_for_each(parallel: int) -> int:
     return max(1, len(os.sched_getaffinity(0)) // max(1, parallel))
 
 
-def _gpus() -> int:
+def _cores(spec: Mapping[str, Any]) -> int:
+    """The cores that are its own, else its fair share."""
+    own = spec.get("cores")
+    count = hosts.count(spec)
+    return max(1, len(own) // count) if own else cores_for_each(spec["parallel"] * count)
+
+
+def _gpus(spec: Mapping[str, Any], inherited: Mapping[str, str]) -> int:
+    """The GPUs that it sees."""
+    if spec.get("gpus") is not None:
+        return len(spec["gpus"])
+    listed = {**inherited, **spec["environment"]}.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return len([name for name in listed.partition("-1")[0].split(",") if name.strip()])
     try:
         return len(os.listdir("/proc/driver/nvidia/gpus"))
     except OSError:
         return 0
+
+
+def _visible(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that show it its own GPUs, if it was given any or is to see none."""
+    gpus = spec.get("gpus")
+    if gpus is None:
+        return {}
+    variables = {spec["gpu_variable"]: ",".join(gpus) or "-1"}
+    if (
+        not gpus or spec["gpu_variable"] == "ROCR_VISIBLE_DEVICES"
+    ):  # the others count those that this one shows
+        shown = ",".join(map(str, range(len(gpus)))) or "-1"
+        variables = {"CUDA_VISIBLE_DEVICES": shown, "HIP_VISIBLE_DEVICES": shown, **variables}
+    return variables
 
 
 def _folders(base: str) -> dict[str, str]:
@@ -107,38 +146,42 @@ def _folders(base: str) -> dict[str, str]:
     }
 
 
-def _training_environment(base: str, spec: Mapping[str, Any], own: Any, framework: Any) -> dict[str, Any]:
+def _training_environment(
+    base: str, spec: Mapping[str, Any], own: Any, framework: Any, gpus: int
+) -> dict[str, Any]:
     """What the start-up layer sets as `SM_TRAINING_ENV`, and piece by piece as `SM_<NAME>`."""
     entry = spec["entry"] or ""
-    resources = contract.resource_config(spec)
+    resources = hosts.resource_config(spec)
+    host = hosts.of(spec)
+    groups = {group["instance_group_name"]: group for group in host["groups"]}
     return {
         **_folders(base),
         "additional_framework_parameters": framework,
         "channel_input_dirs": {
             c["name"]: os.path.join(base, "input/data", c["name"]) for c in spec["channels"]
         },
-        "current_host": contract.HOST,
-        "current_instance_group": contract.INSTANCE_GROUP,
-        "current_instance_group_hosts": [contract.HOST],
+        "current_host": host["name"],
+        "current_instance_group": host["group"],
+        "current_instance_group_hosts": groups[host["group"]]["hosts"],
         "current_instance_type": spec["instance_type"],
-        "distribution_hosts": [contract.HOST],
+        "distribution_hosts": host["hosts"],
         "distribution_instance_groups": [],
         "framework_module": None,
-        "hosts": [contract.HOST],
+        "hosts": host["hosts"],
         "hyperparameters": own,
         "input_data_config": contract.input_data_config(spec),
-        "instance_groups": [contract.INSTANCE_GROUP],
-        "instance_groups_dict": {contract.INSTANCE_GROUP: resources["instance_groups"][0]},
-        "is_hetero": False,
-        "is_master": True,
+        "instance_groups": list(groups),
+        "instance_groups_dict": groups,
+        "is_hetero": len(groups) > 1,
+        "is_master": host["number"] == 1,
         "job_name": spec["name"],
-        "log_level": 20,
-        "master_hostname": contract.HOST,
+        "log_level": _decoded(spec["hyperparameters"].get("sagemaker_container_log_level", "20")),
+        "master_hostname": host["master"],
         "module_dir": os.path.join(base, "code"),
         "module_name": entry.removesuffix(".py"),
-        "network_interface_name": contract.NETWORK_INTERFACE,
-        "num_cpus": cores_for_each(spec["parallel"]),
-        "num_gpus": _gpus(),
+        "network_interface_name": hosts.NETWORK_INTERFACE,
+        "num_cpus": _cores(spec),
+        "num_gpus": gpus,
         "resource_config": resources,
         "user_entry_point": entry,
     }
@@ -151,8 +194,8 @@ _NOT_PUBLISHED = ("is_master", "job_name", "master_hostname", "distribution_host
 def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """The program's whole environment: the tuner's, the contract's, the job's own `Environment` above them.
 
-    `OMP_NUM_THREADS` shares the cores among the parallel training jobs unless the user set it; the BLAS
-    libraries follow it.
+    `OMP_NUM_THREADS` is the number of its own cores, or shares all among the parallel training jobs, unless
+    the user set it; the BLAS libraries follow it.
 
     Parameters
     ----------
@@ -171,7 +214,7 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
         Values by name.
     """
     own, framework = split_hyperparameters(spec["hyperparameters"])
-    training = _training_environment(base, spec, own, framework)
+    training = _training_environment(base, spec, own, framework, _gpus(spec, inherited))
     published = {
         key: training[key] for key in training if key not in _PUBLISHED_WHOLE and key not in _NOT_PUBLISHED
     }
@@ -185,6 +228,8 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     }
     published |= {f"channel_{name}": path for name, path in channels.items()}
     published |= {f"hp_{name}": value for name, value in own.items()}
+    if len(training["hosts"]) > 1:
+        published |= hosts.rendezvous(spec)
     result = dict(inherited)
     result.setdefault("OMP_NUM_THREADS", str(training["num_cpus"]))
     if spec["python"]:
@@ -192,10 +237,13 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     result |= {f"SM_{name.upper()}": _string(value) for name, value in published.items()}
     for name in [name for name in result if "=" in name or "\0" in name]:
         del result[name]  # of a hyperparameter whose name no variable can have; its value is elsewhere too
+    if len(training["hosts"]) > 1:
+        result |= {name: result[f"SM_{name}"] for name in ("MASTER_ADDR", "MASTER_PORT")}
     result["TRAINING_JOB_NAME"] = spec["name"]
     result["TRAINING_JOB_ARN"] = training_job_arn(spec["name"])
     result["HPT_REQUESTED_IMAGE"] = spec["requested_image"]
     result |= spec["environment"]
+    result |= _visible(spec)
     if spec["python_path"]:
         result["PYTHONPATH"] = os.pathsep.join(filter(None, [spec["python_path"], result.get("PYTHONPATH")]))
     result["SAGEMAKER_BASE_DIR"] = base

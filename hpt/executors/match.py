@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, RetryableError
-from hpt.executors import checked, contract, process
+from hpt.executors import checked, contract, hosts, process
+from hpt.executors.container_removal import remove_container
 from hpt.host.private import make_directory
 
 _IDENTITY = ("name", "attempt", "hyperparameters", "requested_image", "environment", "channels")
@@ -68,13 +69,15 @@ def end_attempt(directory: str) -> None:
 
     Raises:
         RetryableError: something of it still runs.
+        ExecutorError: its container cannot be removed.
     """
     try:
         marker = checked.read_marker(directory)
     except checked.DamagedRecordError:
         marker = None
-    base = f"SAGEMAKER_BASE_DIR={os.path.join(os.path.dirname(os.path.dirname(directory)), 'ml')}"
-    marks = [base] if marker is None else [base, marker["token"]]
+    marks = hosts.marks(directory) + ([] if marker is None else [marker["token"]])
+    process.kill_supervisors(directory)
+    remove_container(directory)
     give_up = time.monotonic() + _PATIENCE
     while process.kill_supervisors(directory) + process.kill_marked(*marks):
         if time.monotonic() > give_up:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import signal
 
-from hpt.executors import contract, record
+from hpt.executors import channels, contract, record
 from hpt.host.files import open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from hpt.executors.limits import Limits
 
 NO_VALUE = "the function ended its process with exit code 0, and neither returned nor reported a value"
 
@@ -28,6 +30,12 @@ _SIGNAL_HINTS: dict[int, str] = {
 }
 
 
+_MACHINE_RAN_OUT = (
+    ", when memory ran out and the kernel's out-of-memory killer ended processes; run fewer training jobs at"
+    " a time, or give each a memory limit"
+)
+
+
 class Ending:
     """Why and how the program is being ended, if it is. `accepts_stop`: requests to stop count."""
 
@@ -35,12 +43,18 @@ class Ending:
         self.accepts_stop = accepts_stop
         self.stopped = False
         self.timed_out = False
+        self.failed = False  # one of several hosts failed, and the others are to end
         self.killed = False
         self.kill_at: float | None = None  # on the monotonic clock
 
     @property
     def begun(self) -> bool:
         return self.stopped or self.timed_out
+
+    @property
+    def ends(self) -> bool:
+        """Whether the program is being ended, for whatever reason."""
+        return self.begun or self.failed
 
 
 def lost(reason: str) -> dict[str, Any]:
@@ -69,7 +83,9 @@ def how_it_ended(status: int) -> str:
     return f"killed by signal {number} ({name})"
 
 
-def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str, Any]) -> dict[str, Any]:
+def of_program(
+    base: str, log: str, status: int, ending: Ending, spec: dict[str, Any], limits: Limits | None = None
+) -> dict[str, Any]:
     """The outcome of a program that ended. A program that fails on a full disk counts as lost.
 
     Parameters
@@ -84,6 +100,8 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
         Whether and why it was being ended.
     spec
         What was run (`hpt.executors.local.specification`).
+    limits
+        What it ran under.
 
     Returns
     -------
@@ -102,8 +120,12 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
         reason = f"{limit}: {how}{late}"
     elif code == 0:
         reason = ""
+    elif limits is not None and (verdict := limits.verdict()):
+        reason = verdict
     else:
         hint = _SIGNAL_HINTS.get(os.WTERMSIG(status), "") if code < 0 else ""
+        if code == -signal.SIGKILL and limits is not None and limits.machine_ran_out():
+            hint = _MACHINE_RAN_OUT
         said = last_line(log)
         tail = f"; the last line of its log: {said}" if said else ""
         reason = contract.failure_text(base) or f"{how}{hint}{tail}"
@@ -112,19 +134,23 @@ def of_program(base: str, log: str, status: int, ending: Ending, spec: dict[str,
     return {"outcome": record.PROGRAM_ENDED, "exit_code": code, "reason": reason}
 
 
-def last_line(path: str) -> str:
-    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none."""
+def last_line(path: str, *, begins: tuple[str, ...] = ("",)) -> str:
+    """The last line of a file that is neither blank nor tagged, shortened; "" if there is none.
+
+    begins: it begins with one of these.
+    """
     try:
         with open(open_file(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             lines = file.read(_TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    said = next((line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] "), "")
+    found = (line for raw in reversed(lines) if (line := raw.strip()) and line[:6] != "[hpt] ")
+    said = next((line for line in found if line.startswith(begins)), "")
     return said if len(said) <= _LINE else said[:_LINE] + "…"
 
 
 def needs_transfer(spec: dict[str, Any]) -> bool:
     """Whether anything is to be fetched from a remote store before the program starts."""
-    uris = [channel["uri"] for channel in spec["channels"]]
-    return any(contract.is_remote(uri or "") for uri in [*uris, spec["source"], spec["checkpoint_uri"]])
+    others = (spec["source"], spec["checkpoint_uri"])
+    return channels.needs_download(spec["channels"]) or any(contract.is_remote(uri or "") for uri in others)

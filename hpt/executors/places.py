@@ -62,9 +62,8 @@ def is_installed(program: str) -> bool:
     any folder named `bin`, which find their libraries from there.
     """
     for folder in {os.path.dirname(os.path.abspath(program)), os.path.dirname(os.path.realpath(program))}:
-        if folder.startswith("/dev/shm"):
-            continue
-        if any(folder == each or folder.startswith(each + "/") for each in SYSTEM_FOLDERS):
+        system = any(folder == each or folder.startswith(each + "/") for each in SYSTEM_FOLDERS)
+        if system and not folder.startswith("/dev/shm"):
             return True
         if os.path.basename(folder) in ("bin", "sbin", "libexec") and (
             is_environment(os.path.dirname(folder)) or _is_compiled(program)

@@ -1,6 +1,7 @@
 """The files of an attempt, and how they are written so that a crash leaves the old content or the new.
 
     <root>/<training job name>/ml/            the training directory, SAGEMAKER_BASE_DIR
+    <root>/<training job name>/ml-algo-2/     that of the second host of several, and so on
     <root>/<training job name>/attempts/<n>/
         spec.json     what to run, written by the tuner
         lock          held by the attempt's supervisor as long as it lives
@@ -9,6 +10,8 @@
         log           standard output and error of the program
         results       the values of a function (`hpt.functions.channel`): what is followed in place of the log
         metrics       what the program wrote to $HPT_METRICS_FILE, carried over into the log
+        log-algo-2, metrics-algo-2    what one host of several printed, and its metrics
+        hosts         the names of several hosts, as lies over /etc/hosts for them
         log.index     fixed-width lines `<offset> <seconds>`: what is followed was that long at that time
         log.leads     lines `<offset> <seconds>`: from that length on the wall clock was ahead by so much
         stop, stop-now    written by a process that requests the end of the attempt

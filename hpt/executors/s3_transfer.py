@@ -1,24 +1,27 @@
 """Moves data between a training directory and S3.
 
-Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY`.
+Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY [HOST HOSTS]`.
 
 WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
-(checkpoints, again and again until killed). A process of its own beside the supervisor, so that only trials
-that use S3 pay for boto3. The last line it prints says what went wrong; its exit code, whether the user can
-fix it.
+(checkpoints, again and again until killed). HOST: the index of the host that the training directory
+belongs to. A process of its own beside the supervisor, so that only trials that use S3 pay for boto3.
+The last line it prints says what went wrong; its exit code, whether the user can fix it.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpt.executors import artifacts, checked, contract
+from hpt.executors import artifacts, channels, checked, contract, sources
+from hpt.executors import hosts as cluster
+from hpt.executors.s3_source import S3Client, S3Source, objects, split_uri
 
-S3Client = Any  # boto3 makes its clients at run time
+if TYPE_CHECKING:
+    from hpt.executors.sources import Item
 
 _MIRROR_SECONDS = 15.0
 _INFRASTRUCTURE = 3
@@ -28,76 +31,55 @@ _MARKS = (
 )  # left by the service's own uploader (behaviour 11.3)
 
 
-class TransferError(Exception):
+class TransferError(contract.ContractError):
     """The user named something that is not there."""
 
 
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an `s3://` URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
+def _fetch(client: S3Client, uri: str, directory: Path, *, what: str, keep: bool = False) -> None:
+    """Download everything under a prefix. `keep`: spare existing files."""
+    for item in S3Source(client).under(uri):
+        _fetch_one(client, item, directory, what=what, keep=keep)
 
 
-def relative_name(key: str, prefix: str) -> str:
-    """Where an object found under a prefix lies within its channel.
-
-    >>> relative_name("data/train/a.csv", "data/train"), relative_name("data/train.csv", "data/tr")
-    ('a.csv', 'train.csv')
-
-    Raises:
-        TransferError: the key would leave the channel's directory.
-    """
-    if prefix.endswith("/") or not prefix:
-        name = key[len(prefix) :]
-    elif key.startswith(prefix + "/"):
-        name = key[len(prefix) + 1 :]
-    else:
-        name = key[prefix.rfind("/") + 1 :]
-    if name.startswith("/") or ".." in name.split("/"):
-        raise TransferError(f"object key {key!r} would leave the directory; rename the object")
-    return name
-
-
-def _objects(client: S3Client, uri: str) -> Iterator[tuple[str, str, int]]:
-    """Bucket, key and size of every object under a prefix, folder markers left out."""
-    bucket, prefix = split_uri(uri)
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", ()):
-            if not entry["Key"].endswith("/"):
-                yield bucket, entry["Key"], entry["Size"]
-
-
-def _fetch(client: S3Client, uri: str, directory: Path, *, what: str, keep: bool = False) -> int:
-    """Download everything under a prefix; returns how many objects. `keep`: spare existing files."""
-    _, prefix = split_uri(uri)
-    found = 0
-    for bucket, key, _ in _objects(client, uri):
-        found += 1
-        target = directory / relative_name(key, prefix)
-        if keep and target.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        print(f"{what}: {key}", flush=True)
+def _fetch_one(client: S3Client, item: Item, directory: Path, *, what: str, keep: bool = False) -> None:
+    uri, name = item
+    bucket, key = split_uri(uri)
+    target = directory / name
+    if keep and target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{what}: {key}", flush=True)
+    try:
         client.download_file(bucket, key, str(target))
-    return found
+    except client.exceptions.ClientError as error:
+        if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
+            raise TransferError(f"{what}: {uri} is not found; correct what lists it") from None
+        raise
 
 
-def download(client: S3Client, spec: dict[str, Any], base: Path) -> None:
+def download(client: S3Client, spec: dict[str, Any], base: Path, host: int = 0, hosts: int = 1) -> None:
     """Fill remote channels, fetch the program's source and the checkpoints of earlier attempts.
 
     Checkpoints that lie here already were written here, and are at least as new.
 
-    Raises:
-        TransferError: nothing is found where a channel or the source should be.
+    Parameters
+    ----------
+    client
+        Of S3.
+    spec
+        What to run.
+    base
+        The host's training directory.
+    host, hosts
+        The host's index, and how many there are.
+
+    Raises
+    ------
+    ContractError
+        Nothing is found where a channel or the source should be.
     """
     for channel in spec["channels"]:
-        if not contract.is_remote(channel["uri"]):
-            continue
-        directory = base / "input/data" / channel["name"]
-        if not _fetch(client, channel["uri"], directory, what=f"channel {channel['name']}"):
-            raise TransferError(
-                f"channel {channel['name']!r}: nothing is found at {channel['uri']}; correct its S3Uri"
-            )
+        _download_channel(client, channel, base, host, hosts)
     if contract.is_remote(spec["source"] or ""):
         bucket, key = split_uri(spec["source"])
         client.download_file(bucket, key, str(base / contract.DOWNLOADED_SOURCE))
@@ -106,20 +88,66 @@ def download(client: S3Client, spec: dict[str, Any], base: Path) -> None:
         _fetch(client, checkpoint_uri(spec), place, what="checkpoint", keep=True)
 
 
+def download_all(client: S3Client, spec: dict[str, Any], base: Path, host: int) -> None:
+    """`download` for one host, with its share of each channel. Raises as `download`."""
+    own = cluster.own_downloads(spec, cluster.as_host(spec, host + 1))
+    download(client, {**own, "channels": []}, base)
+    for part, index, total in cluster.shares(spec, own):
+        for channel in part["channels"]:
+            _download_channel(client, channel, base, index, total)
+
+
+def _download_channel(client: S3Client, channel: dict[str, Any], base: Path, host: int, hosts: int) -> None:
+    """Fetch what a channel has on S3. Of a stream, only look whether there is something."""
+    remote = contract.is_remote(channel["uri"])
+    source = S3Source(client) if remote else sources.LocalSource()
+    if channels.is_pipe(channel):
+        if remote:
+            sources.entries(channel, source)
+        return
+    if not remote and channel.get("data_type") not in channels.MANIFESTS:
+        return
+    found = sources.share(sources.items(channel, source), host, hosts, channel)
+    for item in found:
+        if contract.is_remote(item[0]):
+            place = base / "input/data" / channel["name"]
+            _fetch_one(client, item, place, what=f"channel {channel['name']}")
+
+
 def upload(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
-    """Store the archives the supervisor packed."""
-    for part in ("model", "output"):
-        archive = staging / f"{part}.tar.gz"
-        if archive.exists():
-            bucket, key = split_uri(artifacts.uri_of(spec["output_path"], spec["name"], part))
-            client.upload_file(str(archive), bucket, key)
-            archive.unlink()
+    """Store the results that the supervisor left to be uploaded."""
+    compression = spec.get("output_compression", artifacts.GZIP)
+    for part in artifacts.PARTS:
+        place = Path(artifacts.staged(str(staging), part, compression))
+        if not place.exists():
+            continue
+        bucket, key = split_uri(artifacts.uri_of(spec["output_path"], spec["name"], part, compression))
+        if compression == artifacts.GZIP:
+            client.upload_file(str(place), bucket, key)
+        else:
+            _upload_files(client, place, bucket, key)
+        place.unlink()
+
+
+def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -> None:
+    """All files of a directory, or none: what is there of them is removed if one fails."""
+    done = []
+    try:
+        for name in artifacts.files_below(str(directory)):
+            client.upload_file(str(directory / name), bucket, prefix + name)
+            done.append(prefix + name)
+    except BaseException:
+        for key in done:
+            client.delete_object(Bucket=bucket, Key=key)
+        raise
 
 
 def checkpoint_uri(spec: dict[str, Any]) -> str:
     """The training job's own place below the configured URI, so that no training job resumes another
-    (behaviour 11.3).
+    (behaviour 11.3); of a training job by itself, the URI.
     """
+    if spec.get("own_checkpoints"):
+        return f"{spec['checkpoint_uri'].rstrip('/')}/"
     return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
 
 
@@ -131,7 +159,7 @@ class CheckpointMirror:
         self._bucket, self._prefix = split_uri(checkpoint_uri(spec))
         self._directory = Path(contract.checkpoint_directory(str(base), spec))
         self._stored = {
-            key[len(self._prefix) :]: size for _, key, size in _objects(client, checkpoint_uri(spec))
+            key[len(self._prefix) :]: size for _, key, size in objects(client, checkpoint_uri(spec))
         }
         self._copied: dict[str, tuple[int, int]] = {}
 
@@ -159,30 +187,39 @@ class CheckpointMirror:
                 continue
 
 
-def explained(action: Callable[[], None]) -> int:
-    """Run, and turn what may go wrong into a last line and an exit code."""
+def explanation(error: BaseException) -> tuple[int, str] | None:
+    """The exit code of an error, and what it says; None of a bug."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
+    match error:
+        case contract.ContractError():
+            return contract.TRANSFER_REFUSED, str(error)
+        case NoCredentialsError() | PartialCredentialsError():
+            return contract.TRANSFER_REFUSED, f"{error}; log in to AWS or set AWS_PROFILE"
+        case ClientError():
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            theirs = 400 <= status < 500 and status != 429
+            return contract.TRANSFER_REFUSED if theirs else _INFRASTRUCTURE, str(error)
+        case BotoCoreError() | Boto3Error() | OSError():
+            return _INFRASTRUCTURE, str(error)
+    return None
+
+
+def explained(action: Callable[[], None]) -> int:
+    """Run, and turn what may go wrong into a last line and an exit code."""
     try:
         action()
-    except TransferError as error:
-        print(error, flush=True)
-        return contract.TRANSFER_REFUSED
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        print(f"{error}; log in to AWS or set AWS_PROFILE", flush=True)
-        return contract.TRANSFER_REFUSED
-    except ClientError as error:
-        print(error, flush=True)
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return contract.TRANSFER_REFUSED if 400 <= status < 500 and status != 429 else _INFRASTRUCTURE
-    except (BotoCoreError, Boto3Error, OSError) as error:
-        print(error, flush=True)
-        return _INFRASTRUCTURE
+    except Exception as error:
+        found = explanation(error)
+        if found is None:
+            raise
+        print(found[1], flush=True)
+        return found[0]
     return 0
 
 
-def main(what: str, attempt: Path, base: Path) -> int:
+def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) -> int:
     import boto3
 
     try:
@@ -197,7 +234,7 @@ def main(what: str, attempt: Path, base: Path) -> int:
     def run() -> None:
         client = boto3.client("s3")
         if what == "download":
-            download(client, spec, base)
+            download_all(client, spec, base, host)
         elif what == "upload":
             upload(client, spec, attempt)
         elif what == "checkpoints":
@@ -209,4 +246,4 @@ def main(what: str, attempt: Path, base: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:])))

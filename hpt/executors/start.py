@@ -1,6 +1,7 @@
 """Starts a supervisor: `python -I -S start.py <attempt directory>`.
 
-`... start.py warm <descriptor>` starts that of a warm worker, which serves one attempt after another.
+`... start.py warm <descriptor>` starts that of a warm worker, which serves one attempt after another, and
+`... start.py feed <arguments>` the feeder of an attempt.
 
 The packages are declared here without running their `__init__` files: a supervisor needs the standard
 library only, and every millisecond of its start is paid once a trial. (Only imported modules have cached byte
@@ -21,6 +22,11 @@ if __name__ == "__main__":
         from hpt.executors import warm_supervisor
 
         warm_supervisor.main(int(sys.argv[2]))
+
+    if sys.argv[1] == "feed":
+        from hpt.executors import feed
+
+        feed.main(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
 
     from hpt.executors import supervisor
 

@@ -13,22 +13,24 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sys
 import time
 
 from hpt.executors import (
     artifacts,
+    channels,
     checked,
     checkpoint,
     contract,
-    copies,
     environment,
+    hosts,
+    limits,
     outcome,
     process,
     record,
 )
 from hpt.executors import child as launch
-from hpt.executors.drain import Drain
+from hpt.executors.drain import Drain, Log
+from hpt.executors.launcher import Launcher, complain
 from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
@@ -37,6 +39,9 @@ from hpt.host.private import open_private
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from hpt.executors.feeder import Feeder
+    from hpt.executors.instances import Cluster, Feeders
 
 TICK = 0.5
 """Seconds between looks at the directory and the log; lines of the log's index are this far apart."""
@@ -60,7 +65,7 @@ def main(directory: str) -> NoReturn:
     except OSError as error:
         code = error.errno or 255
     except Exception:
-        _complain()
+        complain()
         code = 255
     os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
 
@@ -103,10 +108,13 @@ class Supervisor:
         self.signalled: set[str] = set()  # stop requests that came as signals
         self.variables: dict[str, str] = {}
         self.metrics: Any = None  # what carries the metrics file over into the log, once there is such a file
-        self.copies: dict[str, Any] | None = None  # the manifest of what `code/` was filled with
-        self.code: os.stat_result | None = None
-        self.drain: Drain | None = None  # carries what the program prints into the log
+        self.cluster: Cluster | None = None  # the hosts of the attempt, where there are several
+        self.drain: Drain | Cluster | None = None  # carries what the program prints into the log
+        self.program = launch.Program([], "")
+        self.container: Any = None  # in which the program runs, if it is an image
+        self.limits: limits.Limits | None = None  # what the program runs under, while it runs
         self.mirror: int | None = None  # the process that copies checkpoints while the program runs
+        self.feeder: Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
         try:
@@ -119,6 +127,7 @@ class Supervisor:
         self.index = record.LogIndex(followed, directory, self.clock)
         self.exit_record = record.ExitRecord(directory, durable=self.durable)
         self.token = token or os.urandom(16).hex()
+        self.launcher = Launcher(directory, self.token, self._install)
         marker = {**ProcessIdentity.current().to_json(), "token": self.token, "time": self.clock()}
         record.write_json(self._path(record.STARTED), marker, durable=self.durable)
         for parent in (os.path.dirname(directory), os.path.dirname(self.base)) if self.durable else ():
@@ -142,10 +151,11 @@ class Supervisor:
             reason = self._as_the_user_named(str(error))
             result = outcome.lost(reason) if error.ours else outcome.failed(reason)
         except Exception as error:
-            _complain()
+            complain()
             result = outcome.lost(f"the training job could not be kept running: {error}")
         self._end_descendants()
-        self._clear_code()
+        self._lift(self.limits)
+        self.launcher.clear()
         self.index.note()
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
         result |= {"started": self.began, "ended": self.clock()}
@@ -160,15 +170,18 @@ class Supervisor:
             return outcome.lost(f"what to run could not be read: {self.fault}")
         if spec["refusal"]:
             return outcome.failed(spec["refusal"])
+        if hosts.count(spec) > 1:
+            from hpt.executors.instances import Cluster  # few training jobs have several, and it imports more
+
+            self.cluster = Cluster(self)
         self._prepare()
-        self.variables = environment.build(self.base, spec, self.token, os.environ)
-        self.variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
+        self.variables = self._environment()
         if spec.get("function"):
             self.variables["HPT_RESULTS_FILE"] = self._path(record.RESULTS)
         self._look(self.ending)
         if not self.ending.begun and outcome.needs_transfer(spec):
             self._enter("Downloading")
-            failure = self._transfer("download", self.ending)
+            failure = self._download()
             if failure is not None:
                 return failure
         if self.ending.begun:
@@ -177,16 +190,25 @@ class Supervisor:
 
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
-        command, directory = self._command()
+        if self.cluster is None:
+            self.program = self.launcher.program_of(self.base, spec, self.variables)
+            self.container = self.program.container
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
         mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
-        pid = self._begin(command, directory)
+        if channels.need_feeder(spec):
+            self.feeder = self._feed()
+        pid = self._begin()
         self._enter("Training")
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
+        if self.cluster is not None:
+            self.cluster.note_end(asked=self.ending.begun)
+        if self.container is not None:
+            self.container.note_end(status, asked=self.ending.begun)
+        kept, self.limits = self.limits, None
         left = self._end_descendants()
         if self.drain is not None:
             self.drain.finish()
@@ -194,69 +216,126 @@ class Supervisor:
         self.index.note()
         if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
-        result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec)
+        if self.cluster is not None:
+            result = self.cluster.outcome(self.ending, kept)
+        else:
+            result = outcome.of_program(self.base, self._path(record.LOG), status, self.ending, spec, kept)
+            if self.container is not None and not self.ending.begun:
+                result |= self.container.outcome(status)
+        self._lift(kept)
+        starved = None if self.feeder is None or self.ending.begun else self.feeder.failure()
+        if starved is not None:
+            result = starved
         ended_well = result["exit_code"] == 0 and not self.ending.begun
         if spec.get("function") and ended_well and not os.path.getsize(self._path(record.RESULTS)):
             result |= outcome.failed(outcome.NO_VALUE)
+        if self.launcher.refused and result["reason"] and not self.ending.begun:
+            result["reason"] += f"; its training directory is not at /opt/ml: {self.launcher.refused}"
         if left:
             result["reason"] += f"; {left} of its processes could not be killed"
         return result
 
     def _prepare(self) -> None:
-        contract.prepare(self.base, self.spec)
+        if self.cluster is not None:
+            self.cluster.prepare()
+        else:
+            contract.prepare(self.base, self.spec)
+            channels.provide(self.base, self.spec)
 
-    def _begin(self, command: list[str], directory: str) -> int:
+    def _environment(self) -> dict[str, str]:
+        """The program's environment; on the first host, where there are several."""
+        if self.cluster is not None:
+            return self.cluster.set_variables()
+        variables = environment.build(self.base, self.spec, self.token, os.environ)
+        variables["HPT_METRICS_FILE"] = self._path(record.METRICS)
+        return variables
+
+    def _feed(self) -> Feeder | Feeders:
+        """Start to feed the Pipe channels."""
+        if self.cluster is not None:
+            return self.cluster.feed()
+        from hpt.executors.feeder import Feeder  # few programs read streams
+
+        return Feeder(self.directory, self.base, self.spec, self.variables)
+
+    def _begin(self) -> int:
         """Start the program; returns its process id."""
-        self.drain = Drain(self.log)
+        if self.container is None:  # the engine sets those of a container
+            self.limits = limits.Limits(self.spec)
+            self.limits.begin()
+            self.launcher.limits = self.limits
+        if self.cluster is not None:
+            self.drain = self.cluster
+            return self.cluster.begin()
+        self.drain = Drain(Log(self.log))
         try:
-            return launch.launch(command, self.variables, directory, self.drain.input)
+            return self.launcher.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:
             self.drain.close_input()
+
+    def _lift(self, kept: limits.Limits | None) -> None:
+        """The program has ended, and with it what it ran under."""
+        if kept is not None:
+            kept.close()
 
     def _answer(self) -> int | None:
         """The program's wait status where it is known though its process goes on."""
         return None
 
     def _ask_to_end(self, pid: int) -> None:
-        process.send(pid, signal.SIGTERM)
+        if (cluster := self._watched) is not None:
+            cluster.ask_to_end()
+        else:
+            process.send(pid, signal.SIGTERM)
+
+    @property
+    def _watched(self) -> Cluster | None:
+        """The hosts while the program runs on several: no other process is waited for then."""
+        runs = self.drain is self.cluster and self.cluster is not None and not self.cluster.has_ended
+        return self.cluster if runs else None
+
+    def _died_of_sigterm(self, status: int) -> bool:
+        if self.cluster is not None and self.drain is self.cluster:
+            return self.cluster.died_of_sigterm()
+        return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
 
     def _end_descendants(self) -> int:
         """End whatever the program left running; returns how many could not be killed."""
+        if self.cluster is not None:
+            self.cluster.end_containers()
+        if self.container is not None:
+            self.container.end()
         return process.kill_descendants()
 
-    def _command(self) -> tuple[list[str], str]:
-        """The command and the working directory."""
-        spec = self.spec
-        source = spec["source"]
-        if source is not None and contract.is_remote(source):
-            source = os.path.join(self.base, contract.DOWNLOADED_SOURCE)
-        directory = os.path.join(self.base, "code")
-        self.copies = contract.prepare_code(
-            self.base,
-            source,
-            spec["entry"],
-            declared=spec.get("declared", spec["in_code"]),  # earlier versions wrote the one for both
-            snapshot=spec.get("snapshot"),
-        )
-        self.code = os.stat(directory)
-        command = list(spec["command"])
-        if spec["in_code"]:
-            command[-1] = os.path.join(directory, command[-1])
-        if os.path.isabs(command[-1]) and not os.path.lexists(command[-1]):
-            raise contract.ContractError(f"the program {command[-1]} is not found")
-        if spec["takes_arguments"]:
-            own, _ = environment.split_hyperparameters(spec["hyperparameters"])
-            command += environment.arguments(own)
-        return command, directory
+    def _install(self, arguments: list[str]) -> str:
+        """Make an environment; returns why it could not be made. Its time is not the program's."""
+        from hpt.executors import script_mode
+
+        if not outcome.needs_transfer(self.spec):
+            self._enter("Downloading")
+        log = self._path(script_mode.INSTALL_LOG)
+        pid = self._launch_helper("hpt.executors.environments", arguments, log)
+        status = self._attend(pid, self.ending, 0.0, None)
+        process.kill_descendants()
+        if self.ending.begun:
+            raise contract.ContractError(outcome.not_started()["reason"])
+        return "" if status == 0 else script_mode.reason(log) or outcome.how_it_ended(status)
 
     def _store(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store model and output; the model of a failed run is not stored (behaviour 16.4)."""
         spec = self.spec
         model, data = os.path.join(self.base, "model"), os.path.join(self.base, "output/data")
+        failed = result["exit_code"] != 0 and not self.ending.begun
+        if self.cluster is not None:
+            try:
+                for part in ("output/data",) if failed else ("output/data", "model"):
+                    self.cluster.merge(part)
+            except OSError as error:
+                return outcome.lost(f"the results of the hosts could not be put together: {error}")
         parts = [
             (part, path) for part, path in (("model", model), ("output", data)) if contract.holds_files(path)
         ]
-        if result["exit_code"] != 0 and not self.ending.begun:
+        if failed:
             parts = [entry for entry in parts if entry[0] != "model"]
         if spec["output_path"] is None:
             return result | {"model": model if ("model", model) in parts else None}
@@ -264,11 +343,14 @@ class Supervisor:
             return result
         self._enter("Uploading")
         try:
-            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts)
+            compression = spec.get("output_compression", artifacts.GZIP)
+            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts, compression)
         except OSError as error:
+            artifacts.discard(self.directory)
             return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")
         if contract.is_remote(spec["output_path"]):
             failure = self._transfer("upload", outcome.Ending(accepts_stop=False))
+            artifacts.discard(self.directory)
             if failure is not None:
                 return failure
         return result | {"model": places.get("model")}
@@ -280,19 +362,6 @@ class Supervisor:
             return message
         program = os.path.join(self.base, "code", self.spec["entry"])
         return message.replace(program, os.path.join(source, self.spec["entry"]))
-
-    def _clear_code(self) -> None:
-        """Remove the copies that the program did not change, unless it put another folder in their place."""
-        code = os.path.join(self.base, "code")
-        try:
-            if (
-                self.copies is not None
-                and self.code is not None
-                and os.path.samestat(os.lstat(code), self.code)
-            ):
-                copies.clear(code, self.copies)
-        except OSError:
-            _complain()  # copies that stay are no reason to lose the result
 
     # -- waiting --------------------------------------------------------------------------------------------
 
@@ -307,13 +376,18 @@ class Supervisor:
         while True:
             ended = process.reap()
             if ended:
-                status = ended.get(pid, status)
+                cluster = self._watched
+                status = ended.get(pid, status) if cluster is None else cluster.take(ended, ending)
                 self.mirror = None if self.mirror in ended else self.mirror
+                if self.feeder is not None and self.feeder.has_failed(ended) and status is None:
+                    process.signal_descendants(signal.SIGKILL)
             if status is None:
                 status = self._answer()
             if status is not None:
                 self._end_mirror()
-                spared = ending.begun and not ending.killed and _died_of_sigterm(status)
+                if self.feeder is not None:
+                    self.feeder.end()
+                spared = ending.ends and not ending.killed and self._died_of_sigterm(status)
                 if not spared or process.reap() is None:
                     return status
                 if not signalled_all:
@@ -322,23 +396,29 @@ class Supervisor:
             self._keep_limits(pid, ending, grace, deadline)
             self._carry_metrics()
             self.index.note()
-            self._wait([deadline, ending.kill_at])
+            self._wait([deadline, ending.kill_at, None if self.limits is None else self.limits.moment()])
 
     def _keep_limits(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> None:
         now = time.monotonic()
         urgent = self._look(ending)
-        if not ending.begun and deadline is not None and now >= deadline:
+        if not ending.ends and deadline is not None and now >= deadline:
             ending.timed_out = True
-        if ending.begun and ending.kill_at is None:
-            self._enter("Stopping")
+        if ending.ends and ending.kill_at is None:
+            if ending.begun:
+                self._enter("Stopping")
             ending.kill_at = now + grace
             if not urgent:
                 self._ask_to_end(pid)
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
             process.signal_descendants(signal.SIGKILL)
+        if self.limits is not None and self.limits.exceeded(self.mirror):
+            process.signal_descendants(signal.SIGKILL)
 
     def _carry_metrics(self, *, last: bool = False) -> None:
+        if self.cluster is not None:
+            self.cluster.carry_metrics(last=last)
+            return
         if self.metrics is None and os.path.isfile(path := self._path(record.METRICS)):
             from hpt.executors.metrics_file import MetricsFile  # few programs have one, and it imports more
 
@@ -352,7 +432,8 @@ class Supervisor:
         owner = self.spec.get("owner")
         if owner is not None and ProcessIdentity.from_json(owner).lives() is False:
             self.signalled.add(record.STOP)  # no process is left to read the result
-        if ending.accepts_stop and not ending.timed_out and (urgent or self._asked(record.STOP)):
+        counts = ending.accepts_stop and not ending.timed_out and not ending.failed
+        if counts and (urgent or self._asked(record.STOP)):
             ending.stopped = True
         return urgent
 
@@ -368,9 +449,19 @@ class Supervisor:
             return
         self.signalled.add(record.STOP if received.si_signo == signal.SIGTERM else record.STOP_NOW)
 
-    def _transfer(self, what: str, ending: outcome.Ending) -> dict[str, Any] | None:
+    def _download(self) -> dict[str, Any] | None:
+        """Fetch what the program needs; as `_transfer`."""
+        failure = self._transfer("download", self.ending)
+        for host in self.cluster.downloads() if self.cluster is not None else ():
+            if failure is None and not self.ending.begun:
+                failure = self._transfer("download", self.ending, host.number - 1, host.base)
+        return failure
+
+    def _transfer(
+        self, what: str, ending: outcome.Ending, host: int = 0, base: str = ""
+    ) -> dict[str, Any] | None:
         """Run the transfer program; None if it went well or was stopped, else how the attempt ended."""
-        status = self._attend(self._launch_transfer(what), ending, 0.0, None)
+        status = self._attend(self._launch_transfer(what, host, base), ending, 0.0, None)
         process.kill_descendants()
         if status == 0 or ending.begun:
             return None
@@ -379,17 +470,16 @@ class Supervisor:
         theirs = os.WIFEXITED(status) and os.WEXITSTATUS(status) == contract.TRANSFER_REFUSED
         return outcome.failed(reason) if theirs else outcome.lost(reason)
 
-    def _launch_transfer(self, what: str) -> int:
-        output = open_private(self._path(TRANSFER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    def _launch_transfer(self, what: str, host: int = 0, base: str = "") -> int:
+        count = hosts.count(self.spec)
+        arguments = [what, self.directory, base or self.base, str(host), str(count)]
+        return self._launch_helper("hpt.executors.s3_transfer", arguments, self._path(TRANSFER_LOG))
+
+    def _launch_helper(self, module: str, arguments: list[str], log: str) -> int:
+        """Start a module of hpt in a process of its own that prints into a log."""
+        output = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            command = [
-                self.spec["interpreter"],
-                "-m",
-                "hpt.executors.s3_transfer",
-                what,
-                self.directory,
-                self.base,
-            ]
+            command = [self.spec["interpreter"], "-m", module, *arguments]
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
             )
@@ -405,16 +495,3 @@ class Supervisor:
 
     def _enter(self, phase: str) -> None:
         record.append_line(self._path(record.PHASES), f"{phase} {self.clock():.3f}\n")
-
-
-def _complain() -> None:
-    """The exception at hand with its traceback, into the supervisor's own log, if the disk takes it."""
-    try:
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-    except OSError:
-        pass
-
-
-def _died_of_sigterm(status: int) -> bool:
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM

@@ -19,16 +19,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import ExecutorError
+from hpt.errors import BusyError, ExecutorError
 from hpt.executors.attempt import _BLOCKED, _DEFAULT, _START, Attempt
 from hpt.executors.base import AttemptKey, Submission
 from hpt.executors.local import LocalExecutor, specification
-from hpt.executors.programs import FUNCTION_WORKER
+from hpt.executors.slots import Assignment
 from hpt.executors.warm_supervisor import ENDED, FAREWELL
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import read_stat
 from hpt.host.private import make_directories
 from hpt.job.config import TrainingJobDefinition
+from hpt.job.program_kind import FUNCTION_WORKER
 
 _DESCRIPTOR = 3
 """The number that the supervisor's end of the socket has there."""
@@ -56,7 +57,7 @@ class WarmExecutor(LocalExecutor):
 
         What fails here fails again, and is reported, where an attempt is submitted.
         """
-        if definition.training_image != FUNCTION_WORKER:
+        if definition.training_image != FUNCTION_WORKER or definition.resources:
             return
         spec = specification(Submission("worker", 1, {}, definition, parallel))
         with contextlib.suppress(OSError, ExecutorError):
@@ -76,14 +77,16 @@ class WarmExecutor(LocalExecutor):
 
     def close(self) -> None:
         """Release everything; a running attempt goes on, and its worker exits after it."""
-        super().close()
         for host in self._hosts:
             host.socket.close()
         give_up = time.monotonic() + FAREWELL + 1
         for host in self._hosts:
             while not host.reap() and host.idle and time.monotonic() < give_up:
                 time.sleep(0.002)
+        for host in self._hosts:
+            self._slots.release(host.assignment)
         self._hosts.clear()
+        super().close()
 
     def _attempt_of(self, submission: Submission) -> Attempt:
         if submission.definition.training_image != FUNCTION_WORKER:
@@ -95,31 +98,70 @@ class WarmExecutor(LocalExecutor):
     def _log(self) -> str:
         return str(self._root.with_name("workers.log"))
 
-    def _idle_host(self) -> Host:
-        self._hosts = [host for host in self._hosts if not host.reap()]
+    def _idle_host(self, assignment: Assignment | None = None) -> Host:
+        """The supervisor of an idle worker that has just what is given here; else a new one."""
+        self._hosts = [host for host in self._hosts if not self._has_ended(host, assignment)]
         for host in self._hosts:
-            if host.idle and not host.gone:
+            if host.idle and not host.gone and host.assignment is assignment:
                 return host
-        host = Host(self._log)
+        host = Host(self._log, assignment)
         self._hosts.append(host)
         return host
+
+    def _has_ended(self, host: Host, wanted: Assignment | None = None) -> bool:
+        if not host.reap():
+            return False
+        if host.idle and host.assignment is not wanted:
+            self._slots.release(host.assignment)
+        return True
+
+    def _assign(self, attempt: Attempt, submission: Submission) -> dict[str, Any]:
+        """As for a program; but an idle worker keeps what it has, until others need that."""
+        wanted = submission.definition.resources
+        if not wanted or not isinstance(attempt, WarmAttempt):
+            return super()._assign(attempt, submission)
+        self._hosts = [host for host in self._hosts if not self._has_ended(host)]
+        idle = [host for host in self._hosts if host.idle and not host.gone and host.assignment is not None]
+        for host in idle:
+            if host.assignment is not None and host.assignment.resources == wanted:
+                attempt.assignment = host.assignment
+                return host.assignment.specification()
+        try:
+            return super()._assign(attempt, submission)
+        except BusyError:
+            for host in idle:
+                host.dismiss()
+                self._slots.release(host.assignment)
+            if not idle:
+                raise
+        return super()._assign(attempt, submission)
+
+    def _freed(self, attempt: Attempt) -> None:
+        """A worker that goes on keeps what it has."""
+        if isinstance(attempt, WarmAttempt) and any(
+            host.assignment is attempt.assignment and not host.gone for host in self._hosts
+        ):
+            return
+        super()._freed(attempt)
 
 
 class Host:
     """The supervisor of a worker, as the process that started it sees it."""
 
-    def __init__(self, log: str) -> None:
-        """Start it. log: the file that takes its complaints.
+    def __init__(self, log: str, assignment: Assignment | None = None) -> None:
+        """Start it. log: the file that takes its complaints. assignment: what its worker gets of the machine.
 
         Raises:
             ExecutorError: no process can be started.
         """
         self.gone = False  # it closed its end
         self.idle = True
+        self.assignment = assignment
         self._ended = False
         self.socket, theirs = socket.socketpair()
         self.socket.setblocking(False)
         actions = [
+            *(() if assignment is None else assignment.actions(theirs.fileno())),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -158,6 +200,11 @@ class Host:
             self.gone = True
         finally:
             self.socket.setblocking(False)
+
+    def dismiss(self) -> None:
+        """There will be no more attempts for it: it exits by itself."""
+        self.socket.close()
+        self.gone = True
 
     def hand(self, directory: str) -> bool:
         """Hand it an attempt; False if it is not there any more."""
@@ -207,7 +254,7 @@ class WarmAttempt(Attempt):
         directory: Path,
         clock: SteadyClock,
         offset: int,
-        idle_host: Callable[[], Host],
+        idle_host: Callable[[Assignment | None], Host],
     ) -> None:
         """As `Attempt`; idle_host: gives the supervisor to hand it to."""
         super().__init__(key, directory, clock, offset)
@@ -219,9 +266,9 @@ class WarmAttempt(Attempt):
         if self._host is not None and self._host.works():
             return
         self._spawns += 1
-        host = self._idle_host()
+        host = self._idle_host(self.assignment)
         while not host.hand(self._path):
-            host = self._idle_host()
+            host = self._idle_host(self.assignment)
         self._host = host
 
     def reap(self) -> bool:

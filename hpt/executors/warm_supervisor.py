@@ -29,9 +29,10 @@ import sys
 import time
 
 from hpt.executors import child as launch
-from hpt.executors import contract, environment, process, record
+from hpt.executors import contract, environment, limits, process, record
+from hpt.executors.launcher import complain
 from hpt.executors.signals import drain, open_signals
-from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _complain, _was_started, take_lock
+from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _was_started, take_lock
 from hpt.host.identity import ProcessIdentity
 
 TYPE_CHECKING = False
@@ -58,10 +59,10 @@ def main(descriptor: int) -> NoReturn:
         launch.become_subreaper()
         Host(descriptor).serve()
     except OSError as error:
-        _complain()
+        complain()
         code = error.errno or 255
     except Exception:
-        _complain()
+        complain()
         code = 255
     os._exit(code)
 
@@ -116,6 +117,7 @@ class Host:
             self.wait(5.0)
             ended = process.reap() or {}
             if self.worker is not None and self.worker.pid in ended:
+                self.worker.limits.close()
                 self.worker = None
         line, _, self._requests = self._requests.partition(b"\n")
         request = json.loads(line)
@@ -129,7 +131,9 @@ class Host:
         """Start a worker before there is an attempt; it imports nothing of the function's until then."""
         variables = environment.build("/", spec, self.token, os.environ)
         try:
-            self.worker = Worker(list(spec["command"]), variables, "/", sys.stderr.fileno())
+            self.worker = Worker(
+                list(spec["command"]), variables, "/", sys.stderr.fileno(), limits.Limits(spec)
+            )
         except launch.LaunchError:  # to be met again with the first attempt, which reports it
             self.worker = None
 
@@ -167,7 +171,14 @@ class Host:
 class Worker:
     """The interpreter that calls the function."""
 
-    def __init__(self, command: list[str], variables: dict[str, str], directory: str, log: int) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        variables: dict[str, str],
+        directory: str,
+        log: int,
+        under: limits.Limits,
+    ) -> None:
         """Start it.
 
         Parameters
@@ -180,6 +191,8 @@ class Worker:
             Its working directory until it is told of a trial.
         log
             What takes its output until then.
+        under
+            What it runs under as long as it lives.
 
         Raises
         ------
@@ -190,10 +203,15 @@ class Worker:
         self.socket.setblocking(False)
         self.silent = False  # it closed its end
         self.begun = False  # with its first trial
+        self.limits = under
         self._said = b""
         try:
             os.set_inheritable(theirs.fileno(), True)
-            self.pid = launch.launch([*command, str(theirs.fileno())], variables, directory, log)
+            words = [*command, str(theirs.fileno())]
+            self.pid = launch.launch(words, variables, directory, log, limit=under.apply)
+        except launch.LaunchError:
+            under.close()
+            raise
         finally:
             theirs.close()
 
@@ -238,8 +256,9 @@ class Worker:
         while (left := give_up - time.monotonic()) > 0:
             ended = process.reap()
             if ended is None or self.pid in ended:
-                return
+                break
             signal.sigtimedwait({signal.SIGCHLD}, min(0.05, left))
+        self.limits.close()
 
 
 class WarmSupervisor(Supervisor):
@@ -260,6 +279,7 @@ class WarmSupervisor(Supervisor):
         self._delay: float | None = None  # how long it took to begin with it
         self._signalled = False
         self._kept = False  # the worker is as good as new
+        self._left: limits.Limits | None = None  # of a worker that has ended
         super().__init__(directory, host.token)
         # The end of the tuner is the end of the socket: it need not be looked for at every turn.
         self._owner = self.spec.pop("owner", None)
@@ -279,8 +299,8 @@ class WarmSupervisor(Supervisor):
     def _prepare(self) -> None:
         contract.prepare_function(self.base, self.spec)
 
-    def _begin(self, command: list[str], directory: str) -> int:
-        host = self._host
+    def _begin(self) -> int:
+        host, command, directory = self._host, self.program.command, self.program.directory
         content = {
             "variables": self.variables,
             "hyperparameters": self.spec["hyperparameters"],
@@ -290,9 +310,11 @@ class WarmSupervisor(Supervisor):
         process.reap()
         if host.worker is None or not host.worker.call(content):
             self._clear()
-            host.worker = Worker(command, self.variables, directory, self.log)
+            host.worker = Worker(command, self.variables, directory, self.log, limits.Limits(self.spec))
             if not host.worker.call(content):
                 raise launch.LaunchError("its worker does not listen", ours=True)
+        self.limits = host.worker.limits
+        self.limits.begin()
         self._pid, self._handed = host.worker.pid, time.monotonic()
         return self._pid
 
@@ -302,6 +324,8 @@ class WarmSupervisor(Supervisor):
         if code is None:
             return None
         self._kept = not self._signalled
+        if code == 128 + signal.SIGTERM:
+            self._look(self.ending)  # the function may have found the request before this process did
         return code << 8
 
     def _end_descendants(self) -> int:
@@ -312,7 +336,16 @@ class WarmSupervisor(Supervisor):
         worker, self._host.worker = self._host.worker, None
         if worker is not None:
             worker.socket.close()
-        return process.kill_descendants()
+        left = process.kill_descendants()
+        if worker is not None:
+            self._left = worker.limits
+        return left
+
+    def _lift(self, kept: Any) -> None:
+        """A worker that is kept stays under its limits."""
+        if self._left is not None:
+            self._left.close()
+            self._left = None
 
     def _look(self, ending: Any) -> bool:
         if self._owner is not None and self._host.over and not ProcessIdentity.from_json(self._owner).lives():

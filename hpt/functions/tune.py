@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpt.errors import InputError
 from hpt.executors.factory import FRESH, LOCAL
-from hpt.executors.programs import FUNCTION_WORKER
 from hpt.functions import payload
 from hpt.functions.channel import REPORT_PREFIX, RESULT_PREFIX
 from hpt.functions.identity import Function
@@ -30,6 +29,8 @@ from hpt.job.config import (
     Objective,
     ResourceLimits,
 )
+from hpt.job.program_kind import FUNCTION_WORKER, ProgramKind, TrainingProgram
+from hpt.job.resources import as_resources
 from hpt.job.warm_start import as_warm_start
 from hpt.running.dependencies import require_jobs
 from hpt.running.result import TuningResult, check_on_failure, settle
@@ -37,6 +38,7 @@ from hpt.search.trial import ObjectiveType, parse_enum
 
 if TYPE_CHECKING:
     from hpt.job.draft import DraftDefinition
+    from hpt.job.resources import SlotResources
     from hpt.job.warm_start import WarmStart
     from hpt.running.run import Run
     from hpt.search.space import SearchSpace
@@ -63,6 +65,7 @@ def tune(
     name: str | None = None,
     state: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    resources: SlotResources | Mapping[str, Any] | None = None,
     isolation: str = "worker",
     verbose: bool | None = None,
     on_failure: str = "raise",
@@ -120,6 +123,8 @@ def tune(
         The state directory; None: `$HPT_HOME`, else `~/.hpt`.
     environment
         Environment variables of the worker processes, beside those of this process.
+    resources
+        The GPUs, cores and memory of each trial, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     isolation
         `worker`: workers run many trials; `trial`: each trial has a process of its own.
     verbose
@@ -183,7 +188,8 @@ def tune(
         job_name = name or f"tune-{secrets.token_hex(4)}"
         directory = session.job_directory(job_name)
         ResourceLimits(max_jobs, max_parallel_jobs, max_runtime_seconds)
-        variables = {**(environment or {}), "HPT_FUNCTION": str(directory / payload.FILE)}
+        asked = as_resources(resources).variables()
+        variables = {**(environment or {}), **asked, "HPT_FUNCTION": str(directory / payload.FILE)}
         direction = parse_enum(ObjectiveType, objective, "objective")
         draft = Draft(
             name=job_name,
@@ -220,6 +226,7 @@ def _definition(
         direction=str(objective.type),
         ranges=ranges_of(space.parameters),
         parameters=space.parameters,
+        program=TrainingProgram(ProgramKind.FUNCTION),
         metrics=(
             DraftMetric(objective.metric, rf"^{re.escape(REPORT_PREFIX)}(\S+)$"),
             DraftMetric(RESULT_METRIC, rf"^{re.escape(RESULT_PREFIX)}(\S+)$"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hpt.job.config import Objective as Objective
     from hpt.job.config import ResourceLimits as ResourceLimits
     from hpt.job.config import TrainingJobDefinition as TrainingJobDefinition
+    from hpt.job.resources import SlotResources as SlotResources
     from hpt.job.warm_start import WarmStart as WarmStart
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
         "TrainingJobDefinition",
         "JobConfig",
     ),
+    "hpt.job.resources": ("SlotResources",),
     "hpt.job.warm_start": ("WarmStart",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -22,10 +22,17 @@ SHARE = 0.05, 0.95
 V = TypeVar("V")
 
 
+def is_reserved(name: str) -> bool:
+    """Whether a hyperparameter is for the start-up layer of a framework's image, and no program's own.
+    SageMaker's client library sends hints for them too."""
+    return name.startswith("sagemaker_")
+
+
 def split_hints(
     statics: Sequence[Mapping[str, V]], keep: Sequence[str]
 ) -> list[tuple[dict[str, V], dict[str, V]]]:
-    """Split the static hyperparameters of each definition into those that stay static and the hints.
+    """Split the static hyperparameters of each definition into those that stay static and the hints. Those of
+    a framework, as script mode has them, always stay.
 
     Raises:
         InputError: `keep` names a hyperparameter twice, or a name is not that of a static hyperparameter.
@@ -41,8 +48,8 @@ def split_hints(
             )
     return [
         (
-            {name: value for name, value in each.items() if name in keep},
-            {name: value for name, value in each.items() if name not in keep},
+            {name: value for name, value in each.items() if name in keep or is_reserved(name)},
+            {name: value for name, value in each.items() if name not in keep and not is_reserved(name)},
         )
         for each in statics
     ]

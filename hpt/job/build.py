@@ -42,11 +42,13 @@ from hpt.job.draft import (
     DraftDefinition,
     DraftMetric,
     DraftWarmStart,
-    built_in,
     kind_of,
     ranges_of,
 )
+from hpt.job.isolation import CONTAINERS_VARIABLE, parse_containers
 from hpt.job.naming import argument_naming
+from hpt.job.program_kind import program_of
+from hpt.job.resources import SlotResources, as_resources
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.search.numbers import check_count
 from hpt.search.space import (
@@ -84,6 +86,8 @@ class Algorithm:
     environment: Mapping[str, Value] | None = None
     output: Location | None = None
     checkpoints: Location | None = None
+    resources: SlotResources | Mapping[str, Any] | None = None
+    containers: str | None = None
 
 
 def tuning_job(
@@ -119,8 +123,10 @@ def tuning_job(
     environment: Mapping[str, Value] | None = None,
     output: Location | None = None,
     checkpoints: Location | None = None,
+    containers: str | None = None,
     tags: Mapping[str, str] | None = None,
     grace_seconds: float | None = None,
+    resources: SlotResources | Mapping[str, Any] | None = None,
     base_dir: Location | None = None,
 ) -> JobConfig:
     r"""Describe a tuning job. The configuration equals that of the same job read from a file.
@@ -206,10 +212,15 @@ def tuning_job(
         Where models are collected.
     checkpoints
         Where checkpoints are stored.
+    containers
+        Which images run in containers: `auto` (the default: those that are nothing else), `always` (also
+        those of script mode and of built-in algorithms, where this host has the image) or `never`.
     tags
         Tags of the job.
     grace_seconds
         How long a stopped program may take to exit.
+    resources
+        The GPUs, cores and memory of each training job, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     base_dir
         The folder that relative paths start from, the current folder by default.
 
@@ -243,6 +254,8 @@ def tuning_job(
         environment=environment,
         output=output,
         checkpoints=checkpoints,
+        resources=resources,
+        containers=containers,
     )
     arguments = Arguments()
     arguments.check("name", check_job_name, name)
@@ -318,7 +331,7 @@ def _parts(
     for each in algorithms or (job,):
         if not isinstance(each, Algorithm):
             raise InputError(f"algorithms: {each!r} is not an Algorithm; make one with its name")
-        own = {part.name: getattr(each, part.name) for part in fields(Algorithm)}
+        own: dict[str, Any] = {part.name: getattr(each, part.name) for part in fields(Algorithm)}
         own = {key: getattr(job, key) if value is None else value for key, value in own.items()}
         for key in needed:
             if own[key] is None:
@@ -330,7 +343,11 @@ def _parts(
             )
         if not algorithms:
             own["name"] = None
-        parts.append(own | {"environment": {**(own["environment"] or {}), **grace}})
+        asked = as_resources(own.pop("resources")).within(as_resources(job.resources)).variables()
+        word = own["containers"]
+        chosen = {} if word is None else {CONTAINERS_VARIABLE: word}
+        own["environment"] = {**(own["environment"] or {}), **grace, **asked, **chosen}
+        parts.append(own)
     return parts
 
 
@@ -349,18 +366,20 @@ def _definition(part: Mapping[str, Any], direction: str, arguments: Arguments) -
         arguments.check(f"{own}channels", _check_channel, channel)
     for what in ("max_trial_seconds", "max_wait_seconds"):
         arguments.check(f"{own}{what}", check_seconds, what, part[what])
+    if part["containers"] is not None:
+        arguments.read(f"{own}containers", lambda: parse_containers(part["containers"]))
     if part["retries"] is not None:
         arguments.check(f"{own}retries", check_count, "retries", part["retries"])
-    program = _program(part["program"])
+    program, static = _program(part["program"]), _strings("static", part["static"] or {})
     return DraftDefinition(
         training_image=program,
         objective=metric,
         direction=direction,
         ranges=ranges_of(parameters),
         parameters=parameters,
-        algorithm=built_in(program),
+        program=program_of(program, static),
         name=part["name"],
-        hyperparameters=_strings("static", part["static"] or {}),
+        hyperparameters=static,
         metrics=tuple(DraftMetric(key, regex) for key, regex in metrics.items()),
         channels=channels,
         environment=_strings("environment", part["environment"]),
@@ -408,15 +427,7 @@ def _program(program: Location) -> str:
 def _channel(name: str, place: Location | Channel) -> DraftChannel:
     if not isinstance(place, Channel):
         return DraftChannel(name, os.fspath(place))
-    return DraftChannel(
-        name,
-        place.uri,
-        place.content_type,
-        place.compression,
-        place.input_mode,
-        place.record_wrapper,
-        place.distribution,
-    )
+    return DraftChannel(name, *(getattr(place, field) for field in DraftChannel._fields[1:]))
 
 
 def _check_channel(channel: DraftChannel) -> None:

@@ -19,10 +19,14 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import Draft, DraftDefinition, draft_of
+from hpt.job.instances import InstanceGroup
+from hpt.job.isolation import read_containers
 from hpt.job.naming import Naming, field_naming
+from hpt.job.program_kind import SOURCE_KEY, ProgramKind, quoted_as
+from hpt.job.resources import read_resources
 from hpt.job.rules import EXTENDED_RULES, Rule, check
 from hpt.job.tagged_line import tagged_pattern
-from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
+from hpt.job.uris import resolve_uri
 from hpt.job.warm_start import WarmStart
 from hpt.search.space import SearchSpace
 from hpt.search.trial import ObjectiveType
@@ -90,6 +94,7 @@ def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
         completion=draft.completion,
         warm_start=None if draft.warm_start is None else WarmStart(*draft.warm_start),
         autotune=draft.autotune,
+        alone=draft.alone,
     )
 
 
@@ -119,18 +124,21 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
     def place(uri: str) -> str:
         return resolve_uri(uri, base_dir, home) or uri
 
-    image = draft.training_image
-    if draft.algorithm is None and not image.startswith(MODULE_PREFIX) and not is_image(image):
+    image, kind = draft.training_image, draft.program.kind
+    if kind is ProgramKind.FILE:
         image = place(image)
+    given = draft.hyperparameters
+    if kind is ProgramKind.SCRIPT and SOURCE_KEY in given:
+        given = {**given, SOURCE_KEY: quoted_as(given[SOURCE_KEY], place(draft.program.source))}
     retries = draft.retry_attempts
     return TrainingJobDefinition(
         training_image=image,
-        space=SearchSpace(draft.parameters),
+        space=SearchSpace(draft.parameters) if draft.parameters else SearchSpace.nothing(),
         objective=Objective(draft.objective, ObjectiveType(draft.direction)),
         name=draft.name,
         hyperparameters={
             name: value
-            for name, value in draft.hyperparameters.items()
+            for name, value in given.items()
             if name != OBJECTIVE_METRIC_KEY  # every training job receives it anyway
         },
         metric_definitions=metric_definitions(draft),
@@ -139,6 +147,7 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         ),
         environment=draft.environment,
         output_path=None if draft.output_path is None else place(draft.output_path),
+        output_compression=draft.output_compression,
         checkpoint_uri=None if draft.checkpoint_uri is None else place(draft.checkpoint_uri),
         checkpoint_local_path=draft.checkpoint_local_path,
         max_runtime_seconds=_runtime(draft),
@@ -148,6 +157,14 @@ def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJob
         grace_seconds=read_grace(draft.environment) if draft.grace_seconds is None else draft.grace_seconds,
         instance_type=draft.instance_type,
         instance_count=draft.instance_count,
+        resources=read_resources(draft.environment) if draft.machine is None else draft.machine,
+        instance_groups=tuple(
+            InstanceGroup(each.name, each.instance_type, each.count) for each in draft.instance_groups
+        ),
+        containers=draft.containers or read_containers(draft.environment),
+        entrypoint=draft.entrypoint,
+        arguments=draft.arguments,
+        own_checkpoints=draft.own_checkpoints,
     )
 
 

@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
 from hpt.job.completion import CompletionCriteria
+from hpt.job.instances import InstanceGroup, check_instances
+from hpt.job.isolation import Containers, parse_containers
+from hpt.job.program_kind import TrainingProgram, program_of
+from hpt.job.resources import SlotResources
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
@@ -40,12 +44,15 @@ RESULT_METRIC = "hpt:result"
 """A metric of this name, where defined and printed, beats the last value of the objective as the final one.
 """
 
+OUTPUT_COMPRESSIONS = ("GZIP", "NONE")
+
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 WARM_STRATEGIES = ("Bayesian", "Random")
 """The strategies that support a warm start (behaviour 9.3 W11)."""
 MAX_SEED = 2**64 - 1
 MAX_DEFINITIONS = 10
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+_TRAINING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -88,9 +95,18 @@ class Objective:
         object.__setattr__(self, "type", parse_enum(ObjectiveType, self.type, "objective type"))
 
 
+NO_OBJECTIVE = Objective("hpt:none", ObjectiveType.MINIMIZE)
+"""That of a training job by itself which names none: no program prints such a metric."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI."""
+    """A named input data set; `uri` is a resolved absolute local path or an `s3://` URI.
+
+    data_type: what is at the URI: S3Prefix, ManifestFile or AugmentedManifestFile, whose attribute_names are
+    streamed. shuffle_seed: the order of a stream is another in each epoch, drawn by it; None keeps the order.
+    instance_group_names: the groups of instances that it is for; empty: for all.
+    """
 
     name: str
     uri: str
@@ -99,6 +115,10 @@ class Channel:
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
+    instance_group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _CHANNEL_NAME.fullmatch(self.name) is None:
@@ -106,6 +126,12 @@ class Channel:
                 f"channel name {self.name!r} is not 1 to 64 letters, digits, dots, _ or -; rename it"
             )
         check_string(f"the place of channel {self.name!r}", self.uri)
+        object.__setattr__(self, "attribute_names", tuple(self.attribute_names))
+        if self.shuffle_seed is not None and type(self.shuffle_seed) is not int:
+            raise InputError(
+                f"shuffle_seed {self.shuffle_seed!r} of channel {self.name!r} is not an integer; give one"
+            )
+        object.__setattr__(self, "instance_group_names", tuple(self.instance_group_names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +157,21 @@ class ResourceLimits:
 class TrainingJobDefinition:
     """The template of every training job.
 
-    training_image: absolute path of a local program or script, a built-in algorithm's name, or the image URI
-    of a built-in algorithm. hyperparameters: the static ones, strings. output_path: a local directory or
-    `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the model where it
-    was written. max_runtime_seconds: of training, over all attempts of a training job. retry_attempts: how
-    often one whose infrastructure failed is started again. spot: it may run on capacity that can be
-    withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time from creation
-    to end, waiting included. snapshot: the digest of the copy of the program that was taken when the job was
-    created; None for a program that is no file of the user's, and in jobs of earlier versions.
+    training_image: absolute path of a local program or script, a built-in algorithm's name, or the URI of an
+    image; `program` says what it is. hyperparameters: the static ones, strings. output_path: a local
+    directory or `s3://` URI that receives `<training job name>/output/model.tar.gz`, or None to leave the
+    model where it was written. output_compression: GZIP, or NONE for the files as they are, below
+    `.../output/model/`. max_runtime_seconds: of training, over all attempts of a training job.
+    retry_attempts: how often one whose infrastructure failed is started again. spot: it may run on capacity
+    that can be withdrawn, and is started again whenever that happens; then max_wait_seconds bounds its time
+    from creation to end, waiting included. snapshot: the digest of the copy of the program that was taken
+    when the job was created; None for a program that is no file of the user's, and in jobs of earlier
+    versions. instance_count: how many processes of the program run for a training job, see
+    `hpt.job.instances`. instance_groups: where they are in groups, these; instance_count is then their sum,
+    and instance_type that of the first. resources: what each training job gets of the machine. containers:
+    which images run in containers, a word of `Containers`. entrypoint: what is run in place of the program,
+    () for the program itself; arguments: what it gets in place of the hyperparameters. own_checkpoints:
+    checkpoint_uri is that of this one training job; otherwise each has a folder below it.
     """
 
     training_image: str
@@ -150,19 +183,28 @@ class TrainingJobDefinition:
     channels: tuple[Channel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[InstanceGroup, ...] = ()
     retry_attempts: int = DEFAULT_RETRY_ATTEMPTS
     spot: bool = False
     max_wait_seconds: float | None = None
     snapshot: str | None = field(default=None, compare=False)
+    resources: SlotResources = field(default_factory=SlotResources)
+    containers: str = Containers.AUTO
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
 
     def __post_init__(self) -> None:
         check_string("training_image", self.training_image)
+        for words in ("entrypoint", "arguments"):
+            object.__setattr__(self, words, tuple(getattr(self, words)))
         if not isinstance(self.space, SearchSpace):
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
         check_strings("hyperparameters", self.hyperparameters)
@@ -182,17 +224,30 @@ class TrainingJobDefinition:
                     f"metric {metric.name!r} has the regex {metric.regex!r} twice, and would have each value "
                     "twice; leave one out"
                 )
+        if self.output_compression not in OUTPUT_COMPRESSIONS:
+            raise InputError(
+                f"output_compression {self.output_compression!r} is not one of "
+                f"{', '.join(OUTPUT_COMPRESSIONS)}; use one of them"
+            )
         check_unique("channel", [channel.name for channel in self.channels])
         check_seconds("max_runtime_seconds", self.max_runtime_seconds)
         if not is_finite_number(self.grace_seconds) or self.grace_seconds < 0:
             raise InputError(
                 f"grace_seconds {self.grace_seconds!r} is not a number of at least 0; give seconds"
             )
-        check_count("instance_count", self.instance_count)
+        check_instances(self.instance_count, self.instance_groups)
+        object.__setattr__(self, "containers", str(parse_containers(self.containers)))
         check_count("retry_attempts", self.retry_attempts)
         check_seconds("max_wait_seconds", self.max_wait_seconds)
+        if not isinstance(self.resources, SlotResources):
+            raise InputError(f"resources {self.resources!r} is not a SlotResources; make one")
         if self.max_wait_seconds is not None and not self.spot:
             raise InputError("max_wait_seconds is for spot capacity only; set spot, or leave it out")
+
+    @property
+    def program(self) -> TrainingProgram:
+        """What runs."""
+        return program_of(self.training_image, self.hyperparameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +331,9 @@ class JobConfig:
     description left out was chosen automatically.
 
     definitions: of a multi-algorithm job, all of them, each with a name; `definition` is then the first.
+
+    alone: it is one training job by itself, of that name, and searches nothing: all hyperparameters are
+    static, the space is `SearchSpace.nothing()`, and the objective may be `NO_OBJECTIVE`.
     """
 
     name: str
@@ -290,6 +348,7 @@ class JobConfig:
     definitions: tuple[TrainingJobDefinition, ...] = ()
     warm_start: WarmStart | None = None
     autotune: bool = False
+    alone: bool = False
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
@@ -323,7 +382,10 @@ class JobConfig:
 
     def __post_init__(self) -> None:
         _check_definitions(self.definition, self.definitions)
-        check_job_name(self.name)
+        if self.alone:
+            check_training_job_name(self.name)
+        else:
+            check_job_name(self.name)
         check_string("strategy", self.strategy)
         known = {strategy.lower(): strategy for strategy in STRATEGIES}
         object.__setattr__(self, "strategy", known.get(self.strategy.lower(), self.strategy))
@@ -356,6 +418,15 @@ def check_job_name(name: object) -> None:
     if not isinstance(name, str) or _JOB_NAME.fullmatch(name) is None:
         raise InputError(
             f"job name {name!r} is not 1 to 32 letters, digits and hyphens that starts and ends "
+            "with a letter or digit; rename it"
+        )
+
+
+def check_training_job_name(name: object) -> None:
+    """Raises InputError where it cannot be the name of a training job."""
+    if not isinstance(name, str) or _TRAINING_JOB_NAME.fullmatch(name) is None:
+        raise InputError(
+            f"training job name {name!r} is not 1 to 63 letters, digits and hyphens that starts and ends "
             "with a letter or digit; rename it"
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.naming import Naming, Place, field_naming
 
@@ -38,8 +37,8 @@ def _same_variable(definition: TrainingJobDefinition) -> Iterator[str]:
 
 def _own_metrics(definition: TrainingJobDefinition) -> Iterator[str]:
     """Metric definitions of a built-in algorithm that are not its own."""
-    algorithm = find_algorithm(definition.training_image)
-    if algorithm is None or "sagemaker_program" in definition.hyperparameters:
+    algorithm = definition.program.algorithm
+    if algorithm is None:
         return
     known = {(each.name, each.regex) for each in algorithm.metrics}
     own = [each.name for each in definition.metric_definitions if (each.name, each.regex) not in known]
@@ -54,9 +53,15 @@ def _without_effect(
     config: JobConfig, definition: TrainingJobDefinition, number: int, naming: Naming
 ) -> Iterator[str]:
     """Members that mean nothing to a built-in algorithm that reports once, or that saves no checkpoints."""
-    algorithm = find_algorithm(definition.training_image)
-    if algorithm is None or "sagemaker_program" in definition.hyperparameters:
+    algorithm = definition.program.algorithm
+    if algorithm is None:
         return
+    if definition.instance_count > 1:
+        place = Place("instance_groups" if definition.instance_groups else "instance_count", number)
+        yield (
+            f"{naming.path(place)} has no effect, since {algorithm.name} runs as one process, which reads "
+            "all data and uses the cores of this machine"
+        )
     if algorithm.reports_once:
         once = f"{algorithm.name} reports its metrics once, at its end: no training job is stopped early"
         if config.early_stopping is not None:
@@ -70,7 +75,7 @@ def _without_effect(
 
 
 def _direction(definition: TrainingJobDefinition, path: str) -> Iterator[str]:
-    algorithm, wanted = find_algorithm(definition.training_image), definition.objective
+    algorithm, wanted = definition.program.algorithm, definition.objective
     metric = None if algorithm is None else algorithm.metric(wanted.metric)
     if metric is not None and metric.direction != wanted.type:
         better = "larger" if metric.direction == "Maximize" else "smaller"

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from hpt.errors import InputError
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import GRACE_VARIABLE, OBJECTIVE_METRIC_KEY, read_grace
-from hpt.job.draft import Draft, DraftMetric
+from hpt.job.draft import Draft, DraftDefinition, DraftMetric
+from hpt.job.isolation import CONTAINERS_VARIABLE, Containers, parse_containers, read_containers, unusable
 from hpt.job.naming import Naming, Place
+from hpt.job.program_kind import PROGRAM_KEY, SOURCE_KEY, ProgramKind
+from hpt.job.resources import VariableError, read_resources
 from hpt.job.search_rules import Broken
 from hpt.job.tagged_line import tagged_pattern
-from hpt.job.uris import MODULE_PREFIX, is_image, resolve_uri
+from hpt.job.uris import is_image, resolve_uri
 
 MAX_WAIT_WITHOUT_CHECKPOINTS = 3600
 
@@ -29,14 +32,60 @@ def repeated_definitions(draft: Draft, naming: Naming) -> Iterator[Broken]:
 
 def image(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
-        given = definition.training_image
-        module = given.startswith(MODULE_PREFIX) and draft.modules
-        if definition.algorithm is not None or module or not given:
-            continue
-        if is_image(given) or not draft.paths:
+        given, kind = definition.training_image, definition.program.kind
+        module = kind in (ProgramKind.FUNCTION, ProgramKind.MODULE) and not draft.modules
+        if given and (module or (kind is ProgramKind.IMAGE and ("://" in given or not is_image(given)))):
             yield Broken(
                 Place("training_image", number),
                 f"{given!r} is not an image that runs here; {programs(draft)}",
+            )
+        elif given and kind is ProgramKind.IMAGE and _containers(definition) is Containers.NEVER:
+            yield Broken(
+                Place("training_image", number),
+                f"{given!r} is an image, and containers are {Containers.NEVER!s}; let images run in "
+                f"containers ({Containers.AUTO!s}), or {programs(draft)}",
+            )
+
+
+def containers(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        try:
+            read_containers(definition.environment)
+        except InputError as error:
+            yield Broken(Place("environment", number, key=CONTAINERS_VARIABLE), str(error))
+
+
+def _containers(definition: DraftDefinition) -> Containers:
+    """What a definition says; AUTO where it says what nothing can be."""
+    try:
+        return parse_containers(definition.containers or read_containers(definition.environment))
+    except InputError:  # a broken rule of its own
+        return Containers.AUTO
+
+
+def checkpoints(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        if definition.checkpoint_uri is not None:
+            reason = unusable(definition.checkpoint_local_path)
+            if reason is not None:
+                yield Broken(Place("checkpoint_local_path", number), reason)
+
+
+def script_mode(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        program = definition.program
+        if program.kind is not ProgramKind.SCRIPT:
+            continue
+        if not program.entry:
+            yield Broken(
+                Place("hyperparameters", number, key=PROGRAM_KEY),
+                "'' names no program; name the script within the source",
+            )
+        elif not program.source:
+            yield Broken(
+                Place("hyperparameters", number, key=SOURCE_KEY),
+                f"is missing, and {PROGRAM_KEY} {program.entry!r} needs it; give the folder or .tar.gz that "
+                "holds the script",
             )
 
 
@@ -155,28 +204,6 @@ def wait_without_checkpoints(draft: Draft, naming: Naming) -> Iterator[Broken]:
             )
 
 
-def gzip_channels(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    for number, definition in enumerate(draft.definitions):
-        for i, channel in enumerate(definition.channels):
-            if channel.compression == "Gzip" and channel.input_mode != "Pipe":
-                yield Broken(
-                    Place("compression", number, i, channel.name),
-                    "'Gzip' is for Pipe mode only; use None, and let the program read gzip files as they are",
-                )
-
-
-def repeated_channels(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    for number, definition in enumerate(draft.definitions):
-        seen: set[str] = set()
-        for i, channel in enumerate(definition.channels):
-            if channel.name in seen:
-                yield Broken(
-                    Place("channel_name", number, i, channel.name),
-                    f"{channel.name!r} names two channels; rename one",
-                )
-            seen.add(channel.name)
-
-
 def uris(draft: Draft, naming: Naming) -> Iterator[Broken]:
     for number, definition in enumerate(draft.definitions):
         for place, uri in definition.uris(number):
@@ -208,6 +235,14 @@ def grace(draft: Draft, naming: Naming) -> Iterator[Broken]:
             yield Broken(Place("environment", number, key=GRACE_VARIABLE), str(error))
 
 
+def resources(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    for number, definition in enumerate(draft.definitions):
+        try:
+            read_resources(definition.environment)
+        except VariableError as error:
+            yield Broken(Place("environment", number, key=error.variable), str(error))
+
+
 def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:
     most = draft.limits.training_seconds
     for number, definition in enumerate(draft.definitions):
@@ -216,30 +251,4 @@ def training_time(draft: Draft, naming: Naming) -> Iterator[Broken]:
             yield Broken(
                 Place("max_runtime_seconds", number),
                 f"{run} is above the maximum {most} ({most // 86_400} days); lower it",
-            )
-
-
-_ONLY = {
-    "compression": ("None", "programs read gzip files as they are"),
-    "input_mode": ("File", "data are files"),
-    "record_wrapper": ("None", "give files that are in RecordIO form already"),
-    "distribution": ("FullyReplicated", "each training job runs on one machine"),
-}
-
-
-def unsupported(draft: Draft, naming: Naming) -> Iterator[Broken]:
-    """Fields of a configuration that are not supported yet."""
-    for number, definition in enumerate(draft.definitions):
-        for i, channel in enumerate(definition.channels):
-            for member, (only, why) in _ONLY.items():
-                value = getattr(channel, member)
-                if value != only:
-                    yield Broken(
-                        Place(member, number, i, channel.name),
-                        f"{value!r} is not supported yet; use {only}: {why}",
-                    )
-        if definition.instance_count != 1:
-            yield Broken(
-                Place("instance_count", number),
-                f"{definition.instance_count} is not supported yet; use one instance for each training job",
             )

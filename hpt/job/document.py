@@ -23,7 +23,9 @@ from hpt.job.config import (
     ResourceLimits,
     TrainingJobDefinition,
 )
+from hpt.job.instances import InstanceGroup
 from hpt.job.moved import present_name
+from hpt.job.resources import SlotResources
 from hpt.job.warm_start import WarmStart
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.stored import Step, build, damaged, newer, upgraded
@@ -96,12 +98,19 @@ def is_of_service(document: Mapping[str, Any]) -> bool:
 
 
 def _definition_document(definition: TrainingJobDefinition) -> dict[str, Any]:
-    return _plain(definition, skip=("space", "objective", "metric_definitions", "channels")) | {
-        "space": [_parameter(parameter) for parameter in definition.space.parameters],
-        "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
-        "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
-        "channels": [_plain(channel) for channel in definition.channels],
-    }
+    skipped = ("space", "objective", "metric_definitions", "channels", "instance_groups", "resources")
+    resources = {"resources": _plain(definition.resources)} if definition.resources else {}
+    return (
+        _plain(definition, skip=skipped)
+        | resources
+        | {
+            "space": [_parameter(parameter) for parameter in definition.space.parameters],
+            "objective": {"metric": definition.objective.metric, "type": str(definition.objective.type)},
+            "metric_definitions": [_plain(metric) for metric in definition.metric_definitions],
+            "channels": [_plain(channel) for channel in definition.channels],
+            "instance_groups": [_plain(group) for group in definition.instance_groups],
+        }
+    )
 
 
 def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
@@ -117,7 +126,13 @@ def _definition(document: Mapping[str, Any]) -> TrainingJobDefinition:
         "channels": tuple(
             build(Channel, channel, f"a channel of {what}") for channel in document["channels"]
         ),
+        "instance_groups": tuple(
+            build(InstanceGroup, group, f"an instance group of {what}")
+            for group in document.get("instance_groups", ())
+        ),
     }
+    if "resources" in document:
+        parts["resources"] = build(SlotResources, document["resources"], f"the resources of {what}")
     return build(TrainingJobDefinition, {**document, **parts}, what)
 
 
@@ -139,7 +154,7 @@ def _space(document: Iterable[tuple[str, Sequence[Any]]]) -> SearchSpace:
             parameters.append(_KINDS[kind](*arguments))
         except (TypeError, InputError) as error:  # arguments or values of a newer version
             raise newer(f"the stored search space has a {kind} of {arguments!r}") from error
-    return SearchSpace(parameters)
+    return SearchSpace(parameters) if parameters else SearchSpace.nothing()
 
 
 _BESIDE = ("request", "warnings", "of_service")

@@ -13,7 +13,7 @@ from math import prod
 from typing import NamedTuple
 
 from hpt.errors import InputError
-from hpt.job.catalog import BuiltInAlgorithm, find_algorithm
+from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.completion import CompletionCriteria
 from hpt.job.config import (
     DEFAULT_CHECKPOINT_PATH,
@@ -24,7 +24,8 @@ from hpt.job.config import (
 )
 from hpt.job.limits import LOCAL_LIMITS, Limits
 from hpt.job.naming import Place
-from hpt.job.uris import MODULE_PREFIX
+from hpt.job.program_kind import SOURCE_KEY, TrainingProgram
+from hpt.job.resources import SlotResources
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_int
 
@@ -60,6 +61,19 @@ class DraftChannel(NamedTuple):
     input_mode: str = "File"
     record_wrapper: str = "None"
     distribution: str = "FullyReplicated"
+    data_type: str = "S3Prefix"
+    attribute_names: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
+    instance_group_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftGroup:
+    """An instance group as `InstanceGroup` has it."""
+
+    name: str
+    instance_type: str
+    count: int
 
 
 class DraftWarmStart(NamedTuple):
@@ -73,8 +87,8 @@ class DraftWarmStart(NamedTuple):
 class DraftDefinition:
     """A training job definition; None where a field was left out.
 
-    training_image, output_path, checkpoint_uri: as written. algorithm: the built-in that the image names.
-    unlimited: a missing max_runtime_seconds means no limit, and not the default.
+    training_image, output_path, checkpoint_uri: as written. program: what the image is. unlimited: a missing
+    max_runtime_seconds means no limit, and not the default. machine: the `resources`.
     """
 
     training_image: str
@@ -82,13 +96,14 @@ class DraftDefinition:
     direction: str | None
     ranges: tuple[DraftRange, ...]
     parameters: tuple[Parameter, ...] = ()
-    algorithm: BuiltInAlgorithm | None = None
+    program: TrainingProgram = field(kw_only=True)
     name: str | None = None
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     metrics: tuple[DraftMetric, ...] = ()
     channels: tuple[DraftChannel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     output_path: str | None = None
+    output_compression: str = "GZIP"
     checkpoint_uri: str | None = None
     checkpoint_local_path: str = DEFAULT_CHECKPOINT_PATH
     max_runtime_seconds: float | None = None
@@ -97,8 +112,19 @@ class DraftDefinition:
     spot: bool = False
     retry_attempts: int | None = None
     grace_seconds: float | None = None
+    machine: SlotResources | None = None
     instance_type: str = "local"
     instance_count: int = 1
+    instance_groups: tuple[DraftGroup, ...] = ()
+    containers: str | None = None
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    own_checkpoints: bool = False
+
+    @property
+    def algorithm(self) -> BuiltInAlgorithm | None:
+        """The built-in algorithm that runs; None for a program of the user's own."""
+        return self.program.algorithm
 
     @property
     def combinations(self) -> int | None:
@@ -113,7 +139,9 @@ class DraftDefinition:
         return next(((key, statics[key]) for key in EPOCH_KEYS if key in statics), None)
 
     def uris(self, number: int) -> Iterator[tuple[Place, str]]:
-        """Every channel's place, that of the output and of the checkpoints, of the definition `number`."""
+        """Every channel's place, that of the output, of the checkpoints and of the source of script mode, of
+        the definition `number`.
+        """
         for i, channel in enumerate(self.channels):
             if channel.uri is not None:
                 yield Place("channels", number, i, channel.name), channel.uri
@@ -121,6 +149,8 @@ class DraftDefinition:
             yield Place("output_path", number), self.output_path
         if self.checkpoint_uri is not None:
             yield Place("checkpoint_uri", number), self.checkpoint_uri
+        if self.program.source:
+            yield Place("hyperparameters", number, key=SOURCE_KEY), self.program.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +160,7 @@ class Draft:
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
     configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
     that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
-    a module, which runs a Python function.
+    a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
     """
 
     name: str
@@ -153,6 +183,7 @@ class Draft:
     limits: Limits = LOCAL_LIMITS
     paths: bool = True
     modules: bool = False
+    alone: bool = False
 
     @property
     def combinations(self) -> int | None:
@@ -186,16 +217,6 @@ def kind_of(parameter: Parameter) -> str:
     return "Integer" if isinstance(parameter, IntegerParameter) else "Continuous"
 
 
-def built_in(image: str, *, paths: bool = True) -> BuiltInAlgorithm | None:
-    """The built-in algorithm of an image, None for a program of the user's own.
-
-    paths: False if only image URIs are recognised, as by the service.
-    """
-    if image.startswith(MODULE_PREFIX) or (not paths and "/" not in image):
-        return None
-    return find_algorithm(image)
-
-
 def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
     """The draft that gives a configuration."""
     hyperband, warm = config.hyperband, config.warm_start
@@ -219,6 +240,7 @@ def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
         autotune=config.autotune,
         limits=limits,
         modules=True,
+        alone=config.alone,
     )
 
 
@@ -229,24 +251,17 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         direction=str(definition.objective.type),
         ranges=ranges_of(definition.space.parameters),
         parameters=definition.space.parameters,
-        algorithm=built_in(definition.training_image),
+        program=definition.program,
         name=definition.name,
         hyperparameters=definition.hyperparameters,
         metrics=tuple(DraftMetric(each.name, each.regex) for each in definition.metric_definitions),
         channels=tuple(
-            DraftChannel(
-                each.name,
-                each.uri,
-                each.content_type,
-                each.compression,
-                each.input_mode,
-                each.record_wrapper,
-                each.distribution,
-            )
+            DraftChannel(*(getattr(each, field) for field in DraftChannel._fields))
             for each in definition.channels
         ),
         environment=definition.environment,
         output_path=definition.output_path,
+        output_compression=definition.output_compression,
         checkpoint_uri=definition.checkpoint_uri,
         checkpoint_local_path=definition.checkpoint_local_path,
         max_runtime_seconds=definition.max_runtime_seconds,
@@ -255,6 +270,14 @@ def _definition(definition: TrainingJobDefinition) -> DraftDefinition:
         spot=definition.spot,
         retry_attempts=definition.retry_attempts,
         grace_seconds=definition.grace_seconds,
+        machine=definition.resources,
         instance_type=definition.instance_type,
         instance_count=definition.instance_count,
+        instance_groups=tuple(
+            DraftGroup(each.name, each.instance_type, each.count) for each in definition.instance_groups
+        ),
+        containers=definition.containers,
+        entrypoint=definition.entrypoint,
+        arguments=definition.arguments,
+        own_checkpoints=definition.own_checkpoints,
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from hpt.job.draft import Draft, DraftDefinition
 from hpt.job.naming import Naming, Place
+from hpt.job.program_kind import ProgramKind
 from hpt.job.search_rules import Broken
-from hpt.job.uris import MODULE_PREFIX
 
 DEEPEST = 100
 """Levels of nesting of a static value that is JSON; decoders give up at about 1,000."""
@@ -21,7 +21,7 @@ LARGEST = 100_000
 def names(draft: Draft, naming: Naming) -> Iterator[Broken]:
     """A hyperparameter becomes the argument `--NAME` and the variable `SM_HP_NAME`."""
     for number, definition in enumerate(draft.definitions):
-        if definition.training_image.startswith(MODULE_PREFIX):
+        if definition.program.kind in (ProgramKind.FUNCTION, ProgramKind.MODULE):
             continue  # a function reads its hyperparameters from a file
         static = [(Place("hyperparameters", number, key=name), name) for name in definition.hyperparameters]
         tuned = [

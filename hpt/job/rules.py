@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from hpt.errors import Violation
+from hpt.job import channel_rules as channel
 from hpt.job import definition_rules as parts
+from hpt.job import instance_rules
 from hpt.job import passing_rules as passing
 from hpt.job import search_rules as search
 from hpt.job.draft import Draft
@@ -41,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V03", search.no_ranges),
     Rule("definitions", parts.repeated_definitions),
     Rule("image", parts.image),
+    Rule("script", parts.script_mode),
     Rule("metrics", parts.metrics),
     Rule("V05", parts.objective_metric),
     Rule("V06", search.too_many_ranges),
@@ -64,18 +67,24 @@ RULES: tuple[Rule, ...] = (
     Rule("V27", search.multi_algorithm_early_stopping),
     Rule("V28", search.warm_start),
     Rule("V30", search.too_much_environment),
-    Rule("V33", parts.gzip_channels),
+    Rule("V33", channel.gzip),
     Rule("V34", search.mixed_directions),
-    Rule("channels", parts.repeated_channels),
+    Rule("channels", channel.repeated),
+    Rule("inputs", channel.forms),
     Rule("directories", passing.channel_names),
     Rule("names", passing.names),
     Rule("passing", passing.values),
     Rule("uri", parts.uris),
     Rule("required", parts.required_hyperparameters),
     Rule("grace", parts.grace),
+    Rule("resources", parts.resources),
+    Rule("containers", parts.containers),
+    Rule("checkpoints", parts.checkpoints),
     Rule("time", parts.training_time),
+    Rule("instances", instance_rules.number),
+    Rule("groups", instance_rules.groups),
+    Rule("group-channels", instance_rules.channels_of_groups),
     Rule("V31", search.over_quota, LIMIT_EXCEEDED),
-    Rule("unsupported", parts.unsupported),
 )
 
 SERVICE_ONLY = ("V26", "V27")

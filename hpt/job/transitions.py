@@ -44,7 +44,7 @@ _STOPS = {
 def whole_course(job: TrainingJob) -> list[Transition]:
     """Every transition of a training job in order, with phases that took no time, each with a message."""
     course: list[Transition] = []
-    for transition in job.transitions:
+    for transition in job.transitions or (Transition("Starting", job.created),):  # none before its attempt
         before = course[-1].secondary if course else ""
         skipped = _skipped(before, transition.secondary, course)
         course += [Transition(each, transition.start) for each in skipped]

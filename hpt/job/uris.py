@@ -11,7 +11,8 @@ MODULE_PREFIX = "module:"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _IMAGE = re.compile(
-    r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::\d+)?/.+|[^/]*[^/.][^/]*:[\w.-]+|.+@sha256:[0-9a-f]+"
+    r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::\d+)?/.+|[^/]*[^/.][^/]*:[\w.-]+"
+    r"|[a-z\d][\w.-]*(?:/[a-z\d][\w.-]*)+:[\w.-]+|.+@sha256:[0-9a-f]+"
 )
 
 
@@ -45,10 +46,15 @@ def is_s3(uri: str) -> bool:
     return uri.startswith("s3://")
 
 
+def names_a_file(image: str) -> bool:
+    """Whether a program's name can only be that of a local file: a path that says so, or a script."""
+    return image.startswith(("/", "./", "../", "~", "file://")) or image.endswith((".py", ".sh"))
+
+
 def is_image(image: str) -> bool:
     """Whether a program's name can only be a container image: it has a registry, a tag, a digest or another
     scheme.
     """
-    if image.startswith(("/", "./", "../", "~", "file://")) or image.endswith((".py", ".sh")):
+    if names_a_file(image):
         return False
     return _IMAGE.fullmatch(image) is not None or _SCHEME.match(image) is not None

@@ -36,7 +36,7 @@ class Notes:
     cuts: numbers read in part, at most one of those cut at the front, at the end and by separators each.
     missed: how many lines after the first with a value match up to the group and give none. beginning: the
     pattern as far as they match. several: the values of a line that gives more than one. other: what is
-    read beside the metric, which belongs to a longer name.
+    read beside the metric, which belongs to a longer name. last: the last line with a value.
     """
 
     cuts: list[tuple[CutNumber, str]]
@@ -45,6 +45,7 @@ class Notes:
     missed_line: str = ""
     several: tuple[list[float], str] | None = None
     other: tuple[str, str] | None = None
+    last: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class NoteTaker:
             values = [value for match in matches if (value := number(match[1])) is not None]
             if values:
                 text = decode(line)
+                notes.last = notes.last or text
                 self._note_values(notes, names, matches, values, text)
                 if missed and not notes.missed:
                     notes.missed_line = missed_line

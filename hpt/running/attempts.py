@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from hpt.errors import ExecutorError, HptError, RetryableError, StorageError
+from hpt.errors import BusyError, ExecutorError, HptError, RetryableError, StorageError
 from hpt.executors.base import AttemptKey, Executor, Submission, Update
 from hpt.job.config import TrainingJobDefinition
 
@@ -111,6 +111,7 @@ class Attempts:
         self._submissions: _Queue[Submission] = _Queue(clock, "{name} cannot be started now", say)
         self._stops: _Queue[bool] = _Queue(clock, "{name} cannot be stopped now", say)
         self.submitted: set[AttemptKey] = set()
+        self._waiting: set[AttemptKey] = set()  # for what others have now
 
     def submit(self, submission: Submission) -> None:
         """Have an attempt started, or found again, by the next `act`."""
@@ -134,6 +135,7 @@ class Attempts:
     def withdraw(self) -> None:
         """Drop the submissions that still wait."""
         self._submissions.calls.clear()
+        self._waiting.clear()
 
     def act(self) -> list[tuple[AttemptKey, str]]:
         """Make the calls that are due; returns the attempts that cannot be started, each with the reason.
@@ -154,14 +156,24 @@ class Attempts:
             self._boundary("before-submit")
             try:
                 self._executor.submit(submission)
+            except BusyError:
+                self._waiting.add(key)
+                raise
             except StorageError as error:
                 full.append(error)
             except ExecutorError as error:
+                self._waiting.discard(key)
                 refused.append((key, str(error)))
             else:
                 self.submitted.add(key)
+                self._waiting.discard(key)
                 self._boundary("after-submit")
 
+        for key in self._waiting & self._stops.calls.keys():  # nothing of it was started
+            self._waiting.discard(key)
+            self._submissions.calls.pop(key, None)
+            self._stops.calls.pop(key)
+            refused.append((key, "it was stopped before there was room for it"))
         self._stops.make(self.submitted, stop)
         self._submissions.make(self._submissions.calls.keys(), submit)
         if full:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpt.job.catalog import find_algorithm
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.document import to_document
 from hpt.sagemaker.request.convert import to_request
@@ -60,7 +59,7 @@ def growth(stored: JobConfig, given: JobConfig) -> dict[str, Any]:
 
 def _without_predefined(config: JobConfig) -> JobConfig:
     def own(definition: TrainingJobDefinition) -> TrainingJobDefinition:
-        algorithm = find_algorithm(definition.training_image)
+        algorithm = definition.program.algorithm
         known = () if algorithm is None else algorithm.metrics
         patterns = {(each.name, each.regex) for each in known}
         kept = tuple(m for m in definition.metric_definitions if (m.name, m.regex) not in patterns)

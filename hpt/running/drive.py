@@ -31,6 +31,8 @@ class Progress(Protocol):
 ENDING = "putting the running training jobs down with grace; Ctrl-C again ends them at once"
 
 
+STOPPING = "stopping the training job with grace; Ctrl-C again ends it at once"
+
 STUCK = 2.0
 """Seconds within which a step must have taken note of a signal."""
 
@@ -39,8 +41,10 @@ class _AbandonedError(BaseException):
     """The user wants out."""
 
 
-def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
+def drive(runner: TuningJobRunner, progress: Progress | None = None, *, for_good: bool = False) -> bool:
     """Run a job until it ends or Ctrl-C or SIGTERM interrupts it. True if it was interrupted.
+
+    for_good: a signal ends the job, which cannot be resumed.
 
     The first signal stops trials with their grace period, the second at once. Where that has no effect, since
     a step hangs or programs do not end, the second after `STUCK` seconds, or the third, leaves the job as it
@@ -65,8 +69,11 @@ def drive(runner: TuningJobRunner, progress: Progress | None = None) -> bool:
         if len(received) > handled:
             handled = len(received)
             if handled == 1 and progress is not None and runner.state.running:
-                progress.say(ENDING)
-            runner.interrupt(now=handled > 1)
+                progress.say(STOPPING if for_good else ENDING)
+            if for_good:
+                runner.request_stop()
+            if handled > 1 or not for_good:
+                runner.interrupt(now=handled > 1)
         else:
             runner.wait(seconds)
 

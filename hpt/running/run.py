@@ -52,10 +52,12 @@ class Run:
         self,
         progress: Progress | None = None,
         begin: Callable[[TuningJobRunner], object] = lambda runner: None,
+        *,
+        for_good: bool = False,
     ) -> bool:
         """Run the job until it ends, or Ctrl-C or SIGTERM puts its trials down. True if it was interrupted.
 
-        begin: called when this process has become its runner.
+        begin: called when this process has become its runner. for_good: as `drive` takes it.
 
         Raises:
             JobOwnedError: another living process runs it.
@@ -66,7 +68,7 @@ class Run:
             runner.warm_up()
             begin(runner)
             self._followed = True
-            return drive(runner, progress)
+            return drive(runner, progress, for_good=for_good)
 
     def stop(self) -> None:
         """Ask the process that runs it to stop it for good."""

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from math import isfinite
 
 from hpt.executors.base import AttemptKey, Executor, Exit, Submission, Update
-from hpt.job.config import OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
+from hpt.job.config import NO_OBJECTIVE, OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.extension import EXHAUSTED, extended
 from hpt.job.lifecycle import PHASES
@@ -125,6 +125,8 @@ class TuningJobRunner:
         self._waits: list[tuple[float, int]] = []  # a heap of when waiting for capacity may be over
         self._events: list[ev.Event] = []
         self._notes_read = 0
+        self.places: int | None = None
+        """How many training jobs can run at a time here; None: any number."""
         self._to_end = False  # whether a note asks for the tuning job to stop
         self._exhausted = False
         self._attached = self._interrupting = False
@@ -135,6 +137,12 @@ class TuningJobRunner:
     def history(self) -> History:
         """The search's view of the job, as it stands."""
         return self._tuner.history
+
+    @property
+    def parallel(self) -> int:
+        """How many training jobs run at a time: as asked for, as far as there is room for them here."""
+        asked = self.config.limits.max_parallel_jobs
+        return asked if self.places is None else min(asked, self.places)
 
     @property
     def finished(self) -> bool:
@@ -157,12 +165,11 @@ class TuningJobRunner:
 
     def warm_up(self) -> None:
         """Let the executor begin what any training job needs, while the first is still being chosen."""
-        limits, state = self.config.limits, self.state
-        left = limits.max_parallel_jobs
+        limits, state, left = self.config.limits, self.state, self.parallel
         if limits.max_jobs is not None:
             left = min(left, limits.max_jobs - state.launched + len(state.running))
         if left > 0 and not state.status.ended and not state.criterion:
-            self._attempts.warm_up(self.config.definition, left, limits.max_parallel_jobs)
+            self._attempts.warm_up(self.config.definition, left, self.parallel)
 
     def wait(self, seconds: float) -> None:
         """Sleep until there is news of a training job, or so many seconds."""
@@ -212,7 +219,10 @@ class TuningJobRunner:
 
     def request_stop(self) -> None:
         """End the job: no further launches, running trials stopped with grace, then `Stopped`."""
-        if not self.state.status.ended and self.state.criterion != STOP_REQUESTED:
+        if self.config.alone:
+            for job in self.state.running.values():
+                self._stop_by_user(job)
+        elif not self.state.status.ended and self.state.criterion != STOP_REQUESTED:
             self._stop_job(STOP_REQUESTED)
 
     # -- deciding
@@ -341,9 +351,13 @@ class TuningJobRunner:
             self._to_end = stop_requested(notes)
         for note in fresh:
             job = self.state.running.get(note.body.get(STOP_TRAINING_JOB, 0))
-            if job is not None and job.stop_reason in ("", StopReason.INTERRUPTED):
-                self._decide_stop(job, StopReason.USER)
+            if job is not None:
+                self._stop_by_user(job)
         self._notes_read = len(notes)
+
+    def _stop_by_user(self, job: TrainingJob) -> None:
+        if job.stop_reason in ("", StopReason.INTERRUPTED):
+            self._decide_stop(job, StopReason.USER)
 
     def _watch_waits(self) -> None:
         """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
@@ -398,6 +412,8 @@ class TuningJobRunner:
             value = job.reported  # what the rule judged
         if status is TrialStatus.FAILED:
             value = None
+        elif self.config.alone:  # it did what it was to do, whatever it printed
+            value = value if value is not None and isfinite(value) else None
         elif value is None:
             reason = without_value(job, metric, exit)
         elif not isfinite(value):
@@ -451,6 +467,8 @@ class TuningJobRunner:
         status, reason = JobStatus.COMPLETED, ""
         if criterion == STOP_REQUESTED:
             status = JobStatus.STOPPED
+        elif self.config.alone:  # its training job says more
+            status = JobStatus.FAILED if self.state.jobs[1].status is TrialStatus.FAILED else status
         elif criterion == NO_SUCCESS or all_failed(self.state):
             status = JobStatus.FAILED
             failed = self.state.objective_counters["Failed"]
@@ -470,7 +488,7 @@ class TuningJobRunner:
         for number in sorted(self._idle):
             attempt = state.running[number].attempt + 1
             self._emit(ev.AttemptCreated(self._clock(), number, attempt))
-        free = limits.max_parallel_jobs - len(state.running)
+        free = self.parallel - len(state.running)
         if limits.max_jobs is not None:
             free = min(free, limits.max_jobs - state.launched)
         if free <= 0 or self._exhausted or hopeless(self.state):
@@ -510,8 +528,8 @@ class TuningJobRunner:
     def _submit(self, job: TrainingJob) -> None:
         definition = self.config.definition_of(job.definition)
         hyperparameters = {**definition.hyperparameters, **definition.space.format(job.config)}
-        hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
-        parallel = self.config.limits.max_parallel_jobs
+        if definition.objective != NO_OBJECTIVE:
+            hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
         key = _key(job)
         self._numbers[key] = job.number
         self._reader.follow(key, self._definitions[definition.name], job.cursor)
@@ -521,7 +539,7 @@ class TuningJobRunner:
                 job.attempt,
                 hyperparameters,
                 definition,
-                parallel,
+                self.parallel,
                 job.ran,
                 job.cursor,
                 self._identity,

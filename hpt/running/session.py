@@ -38,13 +38,20 @@ from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
 from hpt.running.place import Place
+from hpt.running.resources import places, resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
-from hpt.search.events import ParentResult
+from hpt.search.events import Event, ParentResult, TrialCreated
 from hpt.storage.base import JobRecord
-from hpt.storage.place import check_directory, check_writable, close_state, state_directory
+from hpt.storage.place import (
+    check_directory,
+    check_writable,
+    close_state,
+    is_of_training_jobs,
+    state_directory,
+)
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -85,6 +92,11 @@ class Session:
 
     def close(self) -> None:
         self.storage.close()
+
+    @property
+    def top(self) -> Path:
+        """The whole state directory, of which that of training jobs by themselves is a part."""
+        return self.root.parent if is_of_training_jobs(self.root) else self.root
 
     def check_writable(self) -> None:
         """Raises StateDirectoryError where no job can be kept."""
@@ -194,6 +206,12 @@ class Session:
         """The stored job of that name, to be followed. Raises JobNotFoundError."""
         return Run(self, self.config(name).name)
 
+    def begin(self, config: JobConfig, *, notes: Sequence[str] = ()) -> Run:
+        """Store a new job that was checked, as `create` does, to be followed. notes: messages about it."""
+        check_writable(self.root)
+        config, more = self._create(config, None, None)
+        return Run(self, config.name, notes=(*notes, *more, *self.notes))
+
     def create(
         self,
         config: JobConfig,
@@ -225,10 +243,15 @@ class Session:
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(31))
         created = time.time()
+        events: Sequence[Event]
         events, inherited = self.inherit(config, created, warm_start_jobs=warm_start_jobs)
+        if config.alone:
+            events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
-            config, notes = take_all(config, self.root, self.job_directory(config.name))
+            short = resource_notes(config)
+            config, notes = take_all(config, self.top, self.job_directory(config.name))
+            notes = (*short, *notes)
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
@@ -236,7 +259,7 @@ class Session:
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""
-        return changed_since(self.config(name), self.root, self.job_directory(name))
+        return changed_since(self.config(name), self.top, self.job_directory(name))
 
     def inherit(
         self, config: JobConfig, created: float, *, warm_start_jobs: int | None = None
@@ -317,7 +340,10 @@ class Session:
         """
         with suppress(StorageError):  # whether one that cannot be read can be deleted, the storage says
             self.storage.release(self.storage.acquire(name))
-        if running := _running_below(self.job_directory(name) / "trials"):
+        running = _running_below(self.job_directory(name) / "trials")
+        if running and self.root != self.top:
+            raise InputError(f"training job {name!r} still runs; stop it first")
+        if running:
             raise InputError(
                 f"{quantity(len(running), 'training job')} of tuning job {name!r} still "
                 f"{'runs' if len(running) == 1 else 'run'} ({running[0]}); stop the tuning job first"
@@ -415,6 +441,7 @@ class Session:
                 )
                 if not runner.state.status.ended and not stop_requested(self.storage.notes(name)):
                     require(config, self.job_directory(name))
+                    runner.places = places(runner.config)
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say

@@ -89,7 +89,7 @@ def source_of(definition: TrainingJobDefinition, root: Path) -> Source | None:
 
 def _program(definition: TrainingJobDefinition) -> Program | None:
     try:
-        return resolve(definition.training_image, definition.hyperparameters)
+        return resolve(definition.training_image, definition.hyperparameters, definition.environment)
     except InputError:  # each training job says why
         return None
 

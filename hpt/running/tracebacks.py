@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from hpt.executors import record
+from hpt.executors import checked, hosts, record
 from hpt.executors.attempt import training_directory
 
 LONGEST = 20_000
@@ -29,15 +29,28 @@ _ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Warning)\b")
 
 def last_traceback(trial: Path, attempt: int) -> str:
     """The last traceback of an attempt of a training job, "" if there is none: from its log, else from
-    `output/failure`.
+    `output/failure`. Of several hosts it is that of the first that failed.
 
     trial: the directory of the training job, which may be gone.
     """
     attempt_directory = trial / "attempts" / str(attempt)
-    found = find_traceback(_tail(attempt_directory / record.LOG))
+    host, log = _host(attempt_directory), record.LOG
+    if hosts.logs(str(attempt_directory)):
+        log = hosts.own_file(log, host)
+    found = find_traceback(_tail(attempt_directory / log))
     if not found:
-        found = find_traceback(_tail(Path(training_directory(str(attempt_directory))) / "output" / "failure"))
+        base = hosts.training_directory(training_directory(str(attempt_directory)), host)
+        found = find_traceback(_tail(Path(base) / "output" / "failure"))
     return found
+
+
+def _host(attempt_directory: Path) -> int:
+    """The number of the host that failed first: those that it left in the middle of things fail too."""
+    try:
+        exit_record = checked.read_exit(str(attempt_directory))
+    except (checked.DamagedRecordError, OSError):
+        exit_record = None
+    return 1 if exit_record is None else hosts.host_of(str(attempt_directory), exit_record.get("reason", ""))
 
 
 def find_traceback(log: str) -> str:

@@ -8,7 +8,7 @@ The configuration is the record; it is encoded for the model, and never read bac
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,11 +79,18 @@ class SearchSpace:
         coordinates = tuple(parameter.coordinate for parameter in listed)
         fill(self, parameters=listed, coordinates=coordinates, _names=names)
 
+    @classmethod
+    def nothing(cls) -> SearchSpace:
+        """The space of what is run as it is: it has no parameters, and one configuration, the empty one."""
+        space = cls.__new__(cls)
+        fill(space, parameters=(), coordinates=(), _names={})
+        return space
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a SearchSpace cannot be changed; make a new one to set {name!r}")
 
-    def __reduce__(self) -> tuple[type[SearchSpace], tuple[tuple[Parameter, ...]]]:
-        return SearchSpace, (self.parameters,)
+    def __reduce__(self) -> tuple[Callable[..., SearchSpace], tuple[tuple[Parameter, ...], ...]]:
+        return (SearchSpace, (self.parameters,)) if self.parameters else (SearchSpace.nothing, ())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SearchSpace) and self.parameters == other.parameters

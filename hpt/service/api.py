@@ -15,7 +15,7 @@ from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account
 from hpt.sagemaker.request.model import load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
 from hpt.sagemaker.request.shapes import check_shape
-from hpt.service import lists, tagging, tuning
+from hpt.service import lists, tagging, training, tuning
 from hpt.service.context import Context
 from hpt.service.errors import (
     INTERNAL,
@@ -24,6 +24,7 @@ from hpt.service.errors import (
     ServiceError,
     as_refusal,
 )
+from hpt.service.logs import LOG_OPERATIONS
 from hpt.service.throttle import Throttle
 
 Handler = Callable[[Context, Mapping[str, Any]], dict[str, Any]]
@@ -38,9 +39,11 @@ OPERATIONS: Mapping[str, tuple[str, Handler]] = {
         "ListTrainingJobsForHyperParameterTuningJobRequest",
         lists.list_training_jobs_of_tuning_job,
     ),
-    "DescribeTrainingJob": ("DescribeTrainingJobRequest", tuning.describe_training_job),
+    "CreateTrainingJob": ("CreateTrainingJobRequest", training.create_training_job),
+    "DescribeTrainingJob": ("DescribeTrainingJobRequest", training.describe_training_job),
     "ListTrainingJobs": ("ListTrainingJobsRequest", lists.list_training_jobs),
-    "StopTrainingJob": ("StopTrainingJobRequest", tuning.stop_training_job),
+    "StopTrainingJob": ("StopTrainingJobRequest", training.stop_training_job),
+    "DeleteTrainingJob": ("DeleteTrainingJobRequest", training.delete_training_job),
     "Search": ("SearchRequest", lists.search),
     "AddTags": ("AddTagsInput", tagging.add_tags),
     "ListTags": ("ListTagsInput", tagging.list_tags),
@@ -90,8 +93,7 @@ class Service:
         if limits is None:
             limits = DEFAULT_LIMITS if strict else LOCAL_LIMITS
         limits = find_limits(limits)
-        self._session = Session(state)
-        self._context = Context(self._session, account, limits, strict=strict, check_s3=check_s3)
+        self._context = Context(Session(state), account, limits, strict=strict, check_s3=check_s3)
         self._admitting = threading.Lock()
         self._throttle = Throttle(limits.requests_per_second, clock)
         self._context.ensure_runners()
@@ -103,10 +105,30 @@ class Service:
             ServiceError: the request is refused or failed; `code` says why.
         """
         if operation not in OPERATIONS:
-            raise ServiceError(
-                UNKNOWN_OPERATION,
-                f"{operation} is not supported; use one of: {', '.join(sorted(OPERATIONS))}",
-            )
+            raise _unknown(operation, OPERATIONS)
+        self._admit(operation)
+        shape, handler = OPERATIONS[operation]
+        mode = STRICT_MODE if self._context.strict else LOCAL_MODE
+
+        def answer() -> dict[str, Any]:
+            plain, violations = check_shape(load_shapes(), shape, request, mode.overlay)
+            if violations:
+                raise ValidationError(violations, violations.more)
+            return handler(self._context, plain)
+
+        return _answered(answer)
+
+    def call_logs(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of an operation of CloudWatch Logs about the log of a training job.
+
+        Raises:
+            ServiceError: as `call`.
+        """
+        if operation not in LOG_OPERATIONS:
+            raise _unknown(operation, LOG_OPERATIONS)
+        return _answered(lambda: LOG_OPERATIONS[operation](self._context, request))
+
+    def _admit(self, operation: str) -> None:
         with self._admitting:
             admitted = self._throttle.admit()
         if not admitted:
@@ -116,22 +138,26 @@ class Service:
                 f"{self._context.limits.requests_per_second:g} requests a second had come; wait and send it "
                 "again, or raise requests_per_second",
             )
-        shape, handler = OPERATIONS[operation]
-        mode = STRICT_MODE if self._context.strict else LOCAL_MODE
-        try:
-            plain, violations = check_shape(load_shapes(), shape, request, mode.overlay)
-            if violations:
-                raise ValidationError(violations, violations.more)
-            return handler(self._context, plain)
-        except ServiceError:
-            raise
-        except HptError as error:
-            raise as_refusal(error) from error
-        except OSError as error:  # not converted by a lower layer
-            reason = error.strerror or type(error).__name__
-            raise ServiceError(INTERNAL, f"the machine of the service fails: {reason}") from error
 
     def close(self) -> None:
         """Close all files; the jobs go on."""
-        self._context.jobs.close()
-        self._session.close()
+        self._context.close()
+
+
+def _unknown(operation: str, known: Mapping[str, object]) -> ServiceError:
+    return ServiceError(
+        UNKNOWN_OPERATION, f"{operation} is not supported; use one of: {', '.join(sorted(known))}"
+    )
+
+
+def _answered(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer, or its failure as the client receives it."""
+    try:
+        return answer()
+    except ServiceError:
+        raise
+    except HptError as error:
+        raise as_refusal(error) from error
+    except OSError as error:  # not converted by a lower layer
+        reason = error.strerror or type(error).__name__
+        raise ServiceError(INTERNAL, f"the machine of the service fails: {reason}") from error

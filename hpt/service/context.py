@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from hpt.errors import HptError, JobNotFoundError, RetryableError
-from hpt.job.document import is_of_service
+from hpt.errors import JobNotFoundError
 from hpt.job.limits import Limits
 from hpt.job.notes import stop_requested
-from hpt.job.state import JobStatus, TrainingJob, read_summary
+from hpt.job.state import JobStatus, TrainingJob
+from hpt.running.alone import training_session
 from hpt.running.session import Session
 from hpt.sagemaker.reply import response as replies
 from hpt.sagemaker.reply.response import Account
 from hpt.service.errors import TrainingJobNotFound, as_refusal
 from hpt.service.jobs import Job, Jobs
-from hpt.service.launcher import Launcher
-from hpt.storage.base import JobRecord
+from hpt.service.kept import KeptJobs
 from hpt.storage.sqlite import SQLiteStorage
 
 
@@ -43,15 +42,31 @@ class Context:
     def __init__(
         self, session: Session, account: Account, limits: Limits, *, strict: bool, check_s3: bool
     ) -> None:
-        self.session, self.account, self.limits = session, account, limits
+        self.account, self.limits = account, limits
         self.strict, self.check_s3 = strict, check_s3
-        self.jobs = Jobs(session, account)
-        self.launcher = Launcher(session.root)
+        self.tuning = KeptJobs(session, account)
+        self.training = KeptJobs(training_session(session), account)
         self.creating = threading.Lock()  # held while a job is counted and stored; delays no other operation
 
     @property
+    def session(self) -> Session:
+        """That of the tuning jobs."""
+        return self.tuning.session
+
+    @property
+    def jobs(self) -> Jobs:
+        """The tuning jobs."""
+        return self.tuning.jobs
+
+    @property
     def storage(self) -> SQLiteStorage:
-        return self.session.storage
+        """That of the tuning jobs."""
+        return self.tuning.storage
+
+    def close(self) -> None:
+        """Close all files; the jobs go on."""
+        self.tuning.close()
+        self.training.close()
 
     def find(self, name: str) -> Job:
         """The tuning job of that name, its runner started again if it died.
@@ -63,65 +78,56 @@ class Context:
             job = self.jobs.find(name)
         except JobNotFoundError as error:
             raise as_refusal(error) from error
-        self.ensure_runner(job.record)
+        self.tuning.ensure_runner(job.record)
         return job
 
     def find_training_job(self, name: str) -> tuple[Job, TrainingJob]:
-        """The training job of that name and its tuning job, as `find` gives it.
+        """The training job of that name and its tuning job, or the job that it is by itself, as `find` gives
+        it.
 
         Raises:
             ServiceError: no training job has that name.
         """
+        try:
+            alone = self.training.jobs.find(name)
+        except JobNotFoundError:
+            pass
+        else:
+            self.training.ensure_runner(alone.record)
+            return alone, alone.state.jobs[1]
         found = self.jobs.find_training_job(name)
         if found is None:
             raise TrainingJobNotFound
         if not found[0].deleted:
-            self.ensure_runner(found[0].record)
+            self.tuning.ensure_runner(found[0].record)
         return found
 
-    def all_jobs(self, *, deleted: bool = False) -> Iterator[Job]:
-        """Every tuning job, as `find` gives it; with `deleted`, also deleted ones."""
-        for job in self.jobs.all(deleted=deleted):
-            if not job.deleted:
-                self.ensure_runner(job.record)
+    def holds_training_job(self, name: str) -> bool:
+        """Whether any training job has that name."""
+        return self.training.session.holds(name) or self.jobs.find_training_job(name) is not None
+
+    def all_tuning_jobs(self) -> Iterator[Job]:
+        """Every tuning job, as `find` gives it."""
+        for job in self.jobs.all():
+            self.tuning.ensure_runner(job.record)
             yield job
 
-    def ensure_runner(self, record: JobRecord) -> None:
-        """Start a runner for a job of the service if its last runner died. If that fails, the next request
-        tries again.
+    def all_with_training_jobs(self) -> Iterator[Job]:
+        """Every job that has training jobs: tuning jobs, also deleted ones, and training jobs by
+        themselves.
         """
-        if record.owner_pid is None and not _ended(record):
-            directory = self.session.job_directory(record.name)
-            if is_of_service(record.document) or self.launcher.manages(directory, record.created):
-                with suppress(RetryableError):
-                    self.start(record)
+        for job in self.jobs.all(deleted=True):
+            if not job.deleted:
+                self.tuning.ensure_runner(job.record)
+            yield job
+        for job in self.training.jobs.all():
+            self.training.ensure_runner(job.record)
+            yield job
 
     def ensure_runners(self) -> None:
-        """Start a runner for every job of a service that has none: the last one died, or the service did
-        before it started the first.
-        """
-        with suppress(HptError, OSError):  # unreadable jobs are reported to those who request them
-            for key in self.storage.names():
-                with suppress(HptError, OSError):
-                    self.ensure_runner(self.storage.record(key))
-
-    def start(self, record: JobRecord) -> None:
-        """Start a runner for a job, unless it has one.
-
-        Raises:
-            ExecutorError: no process could be started.
-        """
-
-        def needed() -> bool:
-            try:
-                now = self.storage.record(record.name)
-            except JobNotFoundError:
-                return False
-            return now.owner_pid is None and now.created == record.created and not _ended(now)
-
-        modified = read_summary(record.summary, record.created)["modified"]
-        directory = self.session.job_directory(record.name)
-        self.launcher.start(record.name, directory, record.created, modified, needed)
+        """Start a runner for every job of a service that has none."""
+        self.tuning.ensure_runners()
+        self.training.ensure_runners()
 
     def describe(self, job: Job) -> dict[str, Any]:
         """The answer of DescribeHyperParameterTuningJob."""
@@ -131,7 +137,7 @@ class Context:
                 job.state,
                 request=job.request,
                 now=time.time(),
-                default_output=self._output(job),
+                default_output=str(self.trials(job)),
                 account=self.account,
             )
             status = job.state.status
@@ -148,14 +154,11 @@ class Context:
                 job.config,
                 training_job,
                 request=job.request,
-                default_output=self._output(job),
+                default_output=str(self.trials(job)),
                 account=self.account,
             )
 
-    def _output(self, job: Job) -> str:
-        return str(self.session.job_directory(job.config.name) / "trials")
-
-
-def _ended(record: JobRecord) -> bool:
-    """Whether a job has ended. Raises StorageError where its summary is damaged."""
-    return JobStatus(read_summary(record.summary, record.created)["status"]).ended
+    def trials(self, job: Job) -> Path:
+        """The directory of a job's training jobs."""
+        kept = self.training if job.config.alone else self.tuning
+        return kept.session.job_directory(job.config.name) / "trials"

@@ -142,7 +142,7 @@ class Launcher:
                 )
         except OSError as error:
             raise ExecutorError(
-                f"no process could be started to run tuning job {name!r}: {error.strerror}"
+                f"no process could be started to run job {name!r}: {error.strerror}"
             ) from error
         with self._lock:
             self._started = [each for each in self._started if each.poll() is None]

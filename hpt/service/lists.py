@@ -22,7 +22,7 @@ Request = Mapping[str, Any]
 def list_tuning_jobs(context: Context, request: Request) -> dict[str, Any]:
     jobs = []
     for listed in context.jobs.listed():
-        context.ensure_runner(listed.record)
+        context.tuning.ensure_runner(listed.record)
         summary = listed.record.summary or _unbegun(listed)
         if not JobStatus(summary["status"]).ended and listed.stopping:
             summary = {**summary, "status": str(JobStatus.STOPPING)}
@@ -89,7 +89,7 @@ _TRAINING_JOB_ORDERS: dict[str, Callable[[Any], SortKey]] = {
 
 def list_training_jobs(context: Context, request: Request) -> dict[str, Any]:
     selected: list[Entry] = []
-    for job in context.all_jobs(deleted=True):
+    for job in context.all_with_training_jobs():
         selected += job.entries(context.account)
     if _FILTERS & request.keys():
         selected = [entry for entry in selected if _passes(entry, request)]
@@ -158,14 +158,14 @@ def search(context: Context, request: Request) -> dict[str, Any]:
 
 
 def _tuning_jobs(context: Context) -> Iterator[_Match]:
-    for job in context.all_jobs():
+    for job in context.all_tuning_jobs():
         record = context.describe(job)
         record["Tags"] = as_list(tags_of(job.config.tags, job.notes))
         yield _Match(job.config.name, record)
 
 
 def _training_jobs(context: Context) -> Iterator[_Match]:
-    for job in context.all_jobs(deleted=True):
+    for job in context.all_with_training_jobs():
         with job.lock:
             described = [
                 (context.describe_training_job(job, each), tags_of(job.config.tags, job.notes, each))

@@ -1,6 +1,4 @@
-"""The operations on one tuning job or one training job: create, describe, stop, delete (behaviour 2.1, 12,
-13).
-"""
+"""The operations on one tuning job: create, describe, stop, delete (behaviour 2.1, 12, 13)."""
 
 from __future__ import annotations
 
@@ -8,18 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from hpt.errors import HptError, JobExistsError, JobNotFoundError, JobOwnedError, ValidationError
-from hpt.job.notes import STOP, STOP_TRAINING_JOB
+from hpt.errors import HptError, JobExistsError, JobNotFoundError, ValidationError
+from hpt.job.notes import STOP
 from hpt.job.state import JobStatus
 from hpt.running.s3_places import check_s3
 from hpt.sagemaker.request.parse import JobRequest, read_request
-from hpt.search.trial import TrialStatus
 from hpt.service.context import Context
 from hpt.service.errors import LIMIT_EXCEEDED, VALIDATION, ServiceError, as_refusal, refusal
 
 Request = Mapping[str, Any]
-DELETE_SECONDS = 10.0
-"""Seconds that the runner of a job that has ended may take to release it."""
 
 
 def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
@@ -32,7 +27,7 @@ def create_tuning_job(context: Context, request: Request) -> dict[str, Any]:
         _refuse_too_many(context)
         config = context.session.create(config, request=filled, warm_start_jobs=most, of_service=True)
     try:
-        context.start(context.storage.record(config.name))
+        context.tuning.start(context.storage.record(config.name))
     except HptError:
         context.storage.delete(config.name)
         raise
@@ -92,7 +87,7 @@ def stop_tuning_job(context: Context, request: Request) -> dict[str, Any]:
         )
     context.storage.add_note(job.config.name, STOP)
     if job.record.owner_pid is None:
-        context.start(job.record)
+        context.tuning.start(job.record)
     return {}
 
 
@@ -106,30 +101,5 @@ def delete_tuning_job(context: Context, request: Request) -> dict[str, Any]:
             f"The request was rejected because the hyper parameter tuning job is in status {status}. "
             "Stop it and wait for its end first",
         )
-    deadline = time.monotonic() + DELETE_SECONDS
-    while True:
-        try:
-            context.storage.delete(name)
-        except JobOwnedError:  # its runner is about to end
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return {}
-
-
-def describe_training_job(context: Context, request: Request) -> dict[str, Any]:
-    return context.describe_training_job(*context.find_training_job(request["TrainingJobName"]))
-
-
-def stop_training_job(context: Context, request: Request) -> dict[str, Any]:
-    """Request a stop of one training job; its tuning job goes on."""
-    job, training_job = context.find_training_job(request["TrainingJobName"])
-    if training_job.status.ended:
-        raise ServiceError(
-            VALIDATION,
-            f"The request was rejected because the training job is in status {training_job.status}.",
-        )
-    if training_job.status is not TrialStatus.STOPPING:
-        job.storage.add_note(job.key, {STOP_TRAINING_JOB: training_job.number})
+    context.tuning.delete(name)
     return {}

@@ -34,6 +34,15 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
         ) from error
 
 
+TRAINING_JOBS = ".training"
+"""The folder of the training jobs that belong to no tuning job: itself a state directory."""
+
+
+def is_of_training_jobs(root: Path) -> bool:
+    """Whether a state directory is the part of another one in which training jobs by themselves are."""
+    return root.name == TRAINING_JOBS
+
+
 LONGEST = 512 - len("/.deleted/.9999/job.sqlite-journal") - 32 - 1
 """Bytes in the path of a state directory: SQLite takes paths of fewer than 512, and a job's name has 32."""
 
@@ -88,7 +97,9 @@ def close_state(root: Path) -> tuple[str, ...]:
         found = root.stat()
         if not found.st_mode & 0o077 or is_shared_directory(found.st_mode):
             return ()
-        entries = [entry for entry in os.scandir(root) if entry.name not in (".deleted", ".removed")]
+        entries = [
+            entry for entry in os.scandir(root) if entry.name not in (".deleted", ".removed", TRAINING_JOBS)
+        ]
         jobs = [entry.path for entry in entries if os.path.lexists(f"{entry.path}/job.sqlite")]
         is_ours = found.st_uid == os.geteuid()
         closed = [_close_job(path) for path in jobs]

@@ -49,6 +49,7 @@ from hpt.storage.database import (
     upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
+from hpt.storage.place import is_of_training_jobs
 from hpt.storage.removal import set_aside, sweep
 from hpt.storage.rows import events_of, last_event, owner_of, record_of, token_of
 from hpt.storage.stamp import Stamp, take_stamp
@@ -74,6 +75,7 @@ class SQLiteStorage:
 
     def __init__(self, state_dir: Path, *, busy_seconds: float = 30.0, durable: bool = True) -> None:
         self._state = Path(state_dir).absolute()
+        self._kind = "training job" if is_of_training_jobs(self._state) else "tuning job"
         self._durable = durable
         self._busy = busy_seconds
         self._open: dict[str, Database] = {}  # jobs this process owns or polls
@@ -135,10 +137,13 @@ class SQLiteStorage:
     def make_directory(self, name: str) -> Path:
         """Make the directory of a job of that name, durably, with the state directory: both are private."""
         directory = self.path(name)
+        private = [directory, self._state]
+        if is_of_training_jobs(self._state):
+            private.append(self._state.parent)
         try:
             for level in reversed([directory, *directory.parents]):
                 if not level.is_dir():
-                    if level == directory or level == self._state:
+                    if level in private:
                         make_directory(level)
                     else:  # no part of the state directory, so that it is the user's umask that counts
                         level.mkdir(exist_ok=True)
@@ -160,7 +165,7 @@ class SQLiteStorage:
                     row = execute("SELECT name FROM job").fetchone()
                     taken = row[0] if row is not None and isinstance(row[0], str) else name
                     raise JobExistsError(
-                        f"a tuning job named {taken!r} exists in {self._state}; choose another name",
+                        f"a {self._kind} named {taken!r} exists in {self._state}; choose another name",
                         name=taken,
                         root=str(self._state),
                     )
@@ -216,7 +221,7 @@ class SQLiteStorage:
         else:
             return
         raise JobOwnedError(
-            f"tuning job {name!r} is run by {who}; {fix}",
+            f"{self._kind} {name!r} is run by {who}; {fix}",
             owner.pid,
             name=name,
             root=str(self._state),
@@ -245,7 +250,7 @@ class SQLiteStorage:
                 token, identity = (None, None) if row is None else (row[0], row[2])
                 if token != lease.token or identity != str(self._identity):
                     raise LeaseLostError(
-                        f"tuning job {lease.name!r} was taken over (token {token}, ours {lease.token}); "
+                        f"{self._kind} {lease.name!r} was taken over (token {token}, ours {lease.token}); "
                         "this process must not run it any further",
                         name=lease.name,
                     )
@@ -388,7 +393,7 @@ class SQLiteStorage:
                 raise
             if (lock := lock_owner(self.path(name), 0.2)) is None:
                 raise JobOwnedError(
-                    f"tuning job {name!r} is run by another process; end it first",
+                    f"{self._kind} {name!r} is run by another process; end it first",
                     0,
                     name=name,
                     root=str(self._state),
@@ -468,7 +473,7 @@ class SQLiteStorage:
         JobNotFoundError.
         """
         missing = JobNotFoundError(
-            f"no tuning job named {name!r} in {self._state}", name=name, root=str(self._state)
+            f"no {self._kind} named {name!r} in {self._state}", name=name, root=str(self._state)
         )
         try:
             directory = self._state / job_key(name)

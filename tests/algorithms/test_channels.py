@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from hpt.algorithms.channels import Table, read_channel
-from hpt.algorithms.container import Channel, UserError
+from hpt.algorithms.container import Channel, Folders, UserError, read_channels
 
 
 def read(tmp_path: Path, files: dict[str, str | bytes], kind: str = "", weights: bool = False) -> Table:
@@ -144,3 +147,17 @@ def test_bad_input_is_named(tmp_path: Path, files: dict[str, str | bytes], kind:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_channel(Channel("train", tmp_path / "train"))
+
+
+def test_a_pipe_channel_is_read_from_its_first_fifo(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.config.mkdir(parents=True)
+    folders.data.mkdir()
+    options = {"TrainingInputMode": "Pipe", "ContentType": "text/csv"}
+    (folders.config / "inputdataconfig.json").write_text(json.dumps({"train": options}))
+    fifo = folders.data / "train_0"
+    os.mkfifo(fifo)
+    threading.Thread(target=fifo.write_text, args=("1,2\n0,3\n",), daemon=True).start()
+    table = read_channel(read_channels(folders)["train"])
+    assert_array_equal(table.labels, np.float32([1, 0]))
+    assert_array_equal(table.dense, np.float32([[2], [3]]))

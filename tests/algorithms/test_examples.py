@@ -42,8 +42,8 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_there_are_three_jobs() -> None:
-    assert [path.parent.name for path in JOBS] == ["breast_cancer", "direct_marketing", "mlp"]
+def test_there_are_four_jobs() -> None:
+    assert [path.parent.name for path in JOBS] == ["allreduce", "breast_cancer", "direct_marketing", "mlp"]
     assert all((path.parent / "README.md").exists() for path in JOBS)
 
 

@@ -384,7 +384,7 @@ def test_class_labels_must_be_below_num_class(box: Box) -> None:
         ("hyperparameters.json", None, "is missing"),
         ("hyperparameters.json", "{", "cannot be read as JSON"),
         ("hyperparameters.json", "[]", "not a JSON object"),
-        ("inputdataconfig.json", '{"train": {"TrainingInputMode": "Pipe"}}', "Pipe"),
+        ("inputdataconfig.json", '{"train": {"RecordWrapperType": "RecordIO"}}', "RecordIO"),
         ("resourceconfig.json", '{"hosts": ["algo-1", "algo-2"]}', "InstanceCount"),
     ],
 )

@@ -222,6 +222,11 @@ STATEMENTS: Mapping[str, Tests] = {
         f"{_SPOT}::TestCheckpoints::test_without_them_it_restarts_from_zero",
         "tests/sagemaker/reply/test_response.py::TestTrainingJob::test_checkpoints_lie_in_a_place_of_their_own",
     ),
+    "11.3 a LocalPath elsewhere": (
+        "tests/executors/test_namespace.py::test_checkpoints_are_seen_at_a_path_elsewhere_by_each_job_alone",
+        "tests/executors/test_container.py::test_checkpoints_lie_where_the_job_has_them",
+        "tests/job/test_isolation.py::test_where_checkpoints_may_be_seen*",
+    ),
     "11.4 savings": (f"{_SPOT}::TestTimesAndSavings::test_savings*",),
     "11.4 times": (
         f"{_SPOT}::TestTimesAndSavings::test_training_time_is_the_sum_of_running_segments_without_waiting",
@@ -260,13 +265,64 @@ STATEMENTS: Mapping[str, Tests] = {
         "tests/sagemaker/reply/test_paging.py::test_entries_that_come_meanwhile_neither_repeat_nor_hide_others*",
         "tests/sagemaker/reply/test_paging.py::test_a_token_continues_one_list_only",
     ),
-    "13.6 training jobs": (f"{_CLIENT}::TestLists::test_all_training_jobs",),
+    "13.6 training jobs": (
+        f"{_CLIENT}::TestLists::test_all_training_jobs",
+        "tests/client/test_training_jobs.py::test_what_describe_says",
+        "tests/client/test_training_jobs.py::test_stop_and_delete",
+        "tests/client/test_training_jobs.py::test_names_are_unique_among_all_training_jobs",
+        "tests/client/test_training_jobs.py::test_one_that_does_not_exist",
+        "tests/sagemaker/request/test_training.py::test_broken_rules_name_the_members_of_the_request*",
+    ),
+    "16.1 entry points": ("tests/client/test_training_jobs.py::test_entry_point_and_arguments",),
     "13.7 search": (
         f"{_CLIENT}::TestLists::test_search",
         "tests/service/test_expressions.py::test_conditions*",
     ),
     "14 tags": (f"{_CLIENT}::test_tags", "tests/sagemaker/reply/test_tags.py::test_merging"),
     "15 quotas": ("tests/client/test_refusals.py::test_quotas_and_raising_them*",),
+    "16.1 containers": (
+        "tests/job/test_isolation.py::test_which_images_run_in_containers*",
+        "tests/executors/test_container.py::*",
+        "tests/faults/test_containers.py::*",
+    ),
+    "16.2 /opt/ml": ("tests/executors/test_namespace.py::*", "tests/host/test_namespace.py::*"),
+    "16.2 manifests": (
+        "tests/executors/test_channels.py::test_a_manifest_gives_links_by_their_names",
+        "tests/host/test_manifests.py::test_names_follow_the_prefix",
+    ),
+    "16.2 Pipe mode": (
+        "tests/executors/test_feed.py::test_each_epoch_has_all_objects_in_order",
+        "tests/executors/test_feed.py::test_the_fifo_of_the_next_epoch_is_there_before_one_ends",
+        "tests/executors/test_feed.py::test_shuffling_differs_by_epoch_and_is_drawn_by_its_seed",
+    ),
+    "16.2 RecordIO": (
+        "tests/executors/test_recordio.py::test_data_that_holds_the_magic_number_comes_back",
+        "tests/executors/test_feed.py::test_each_attribute_is_a_record",
+    ),
+    "16.2 shares": (
+        "tests/executors/test_channels.py::test_shards_are_every_so_many_by_key*",
+        "tests/executors/test_feed.py::test_hosts_share_each_epoch",
+    ),
     "16.3 environment": ("tests/executors/test_contract.py::*",),
+    "16.6 GPUs and cores": ("tests/executors/test_slots.py::*", "tests/running/test_resources.py::*"),
+    "16.6 memory": ("tests/executors/test_limits.py::*",),
+    "16.6 how they are asked for": (
+        "tests/job/test_resources.py::*",
+        "tests/sagemaker/request/test_resources.py::*",
+        "tests/cli/test_resources.py::*",
+    ),
+    "16.4 plain results": ("tests/executors/test_artifacts.py::test_plain_files_are_copies",),
+    "16.4 whole or not at all": (
+        "tests/executors/test_artifacts.py::test_a_disk_that_is_full_loses_the_attempt_and_keeps_no_half*",
+        "tests/executors/test_s3_transfer.py::test_a_failed_upload_leaves_nothing*",
+    ),
+    "6.3 several instances": (
+        "tests/running/test_instances.py::test_the_objective_is_the_last_value_over_all_instances",
+    ),
+    "16.5 hosts": ("tests/executors/test_instances.py::*", "tests/faults/test_instances.py::*"),
+    "16.5 shares": ("tests/running/test_instances.py::test_half_of_the_data_each",),
+    "16.5 the guide's example": (
+        "tests/running/test_instances.py::test_the_guides_example_with_two_instances_runs",
+    ),
 }
 """Worked examples and statements, by section of docs/behaviour.md."""

@@ -145,10 +145,13 @@ WORDS = re.compile(
 
 
 def test_layers_below_the_command_do_not_know_its_words() -> None:
-    """Strings but for docstrings; built-in algorithms are programs, with words of their own."""
+    """Strings but for docstrings; built-in algorithms are programs, with words of their own, and so is a
+    container engine.
+    """
     found = []
     for path in PACKAGE.rglob("*.py"):
-        if path.relative_to(PACKAGE).parts[0] in ("cli", "algorithms"):
+        below = path.relative_to(PACKAGE)
+        if below.parts[0] in ("cli", "algorithms") or below.name in ("container.py", "container_engine.py"):
             continue
         nodes = list(ast.walk(ast.parse(path.read_text())))
         documents = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}

@@ -76,6 +76,7 @@ def test_check_lists_what_would_be_taken(project: Path, capsys: pytest.CaptureFi
 def test_check_says_what_cannot_be_taken(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = json.loads((project / "job.json").read_text())
     definition = request["TrainingJobDefinition"]
+    definition["AlgorithmSpecification"]["TrainingImage"] = "any/image:1"
     definition["StaticHyperParameters"] = {
         "sagemaker_program": "absent.py",
         "sagemaker_submit_directory": str(project),
@@ -84,18 +85,20 @@ def test_check_says_what_cannot_be_taken(project: Path, capsys: pytest.CaptureFi
     assert main(["tune", str(project / "job.json"), "--check"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"the program {project}/absent.py is not found" in err
+    assert f"'absent.py' is not in the source; name the script within {project}\n" in err
 
 
 def test_describe_names_the_snapshot_and_what_the_best_left(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = said(capsys, "tune", str(project / "job.json"), "--quiet")
-    assert "program     snapshot " in out
+    assert "snapshot    " in out
     assert f" of {project}, taken 2" in out
     assert "            shares, not copied: weights.bin 20.0 MB (it is large)\n" in out
     assert "left      model.txt (" in out
     described = document(capsys, "describe", "job")
+    [program] = described["Programs"]
+    assert (program["kind"], program["program"]) == ("file", [str(project / "train.sh")])
     [snapshot] = described["ProgramSnapshots"]
     assert (snapshot["Source"], snapshot["Files"]) == (str(project), 3)
     assert Path(snapshot["Directory"], "train.sh").read_text() == PROGRAM

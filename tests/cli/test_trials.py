@@ -34,8 +34,12 @@ def hpt(tmp_path: Path) -> Command:
     return Command(tmp_path)
 
 
-def hostile(hpt: Command) -> None:
-    """A job of five training jobs whose values and reasons hold everything that is hard to print."""
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """A job of five training jobs whose values and reasons hold everything that is hard to print. Tests only
+    look at it.
+    """
+    hpt = Command(tmp_path_factory.mktemp("hostile"))
     job = hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 5, "MaxParallelTrainingJobs": 1})
     request = json.loads(job.read_text())
     ranges = request["HyperParameterTuningJobConfig"]["ParameterRanges"]
@@ -46,10 +50,10 @@ def hostile(hpt: Command) -> None:
     (hpt.root / "counted.py").write_text(HOSTILE)
     job.write_text(json.dumps(request))
     hpt("tune", str(job), "--quiet")
+    return hpt
 
 
-def test_every_document_is_json_and_nothing_reaches_the_terminal(hpt: Command) -> None:
-    hostile(hpt)
+def test_every_document_is_json_and_nothing_reaches_the_terminal(hostile: Command) -> None:
     documents = {}
     for words in (
         ["trials", "job"],
@@ -58,9 +62,9 @@ def test_every_document_is_json_and_nothing_reaches_the_terminal(hpt: Command) -
         ["list"],
         ["tune", "job.json", "--check"],
     ):
-        out, _ = hpt(*words, "--json")
+        out, _ = hostile(*words, "--json")
         documents[" ".join(words)] = json.loads(out, parse_constant=refuse)
-        out, err = hpt(*words)
+        out, err = hostile(*words)
         assert "\x1b" not in out + err and "\r" not in out
     trials = {trial["Number"]: trial for trial in documents["trials job"]}
     assert {trials[n]["Metrics"]["extra"] for n in trials} == {"NaN", "Infinity", "-Infinity"}
@@ -73,11 +77,10 @@ def test_every_document_is_json_and_nothing_reaches_the_terminal(hpt: Command) -
     assert {trial["Number"] for trial in documents["trials job 1 2"]} == {1, 2}
 
 
-def test_pandas_reads_the_csv_as_it_was(hpt: Command) -> None:
-    hostile(hpt)
-    out, _ = hpt("trials", "job", "--csv", "--sort", "number")
+def test_pandas_reads_the_csv_as_it_was(hostile: Command) -> None:
+    out, _ = hostile("trials", "job", "--csv", "--sort", "number")
     frame = pd.read_csv(io.StringIO(out), parse_dates=["start", "end"])
-    trials = json.loads(hpt("trials", "job", "--json", "--sort", "number")[0])
+    trials = json.loads(hostile("trials", "job", "--json", "--sort", "number")[0])
     assert frame["number"].tolist() == [1, 2, 3, 4, 5]
     assert frame["x"].tolist() == [trial["Config"]["x"] for trial in trials]
     assert frame["depth"].tolist() == [trial["Config"]["depth"] for trial in trials]
@@ -86,18 +89,17 @@ def test_pandas_reads_the_csv_as_it_was(hpt: Command) -> None:
     assert frame["metric.extra"].tolist()[0] == float("inf")
     assert str(frame["start"].dtype).endswith("UTC]") and frame["duration"].min() > 0
     assert frame["traceback"][0].splitlines()[-1] == "second; [/bold]"
-    assert "," not in hpt("trials", "job", "--csv", "--status", "stopped")[0].splitlines()[1:]
-    assert hpt("trials", "job", "--csv", "--json", code=2)[1].count("give one of them") == 1
+    assert "," not in hostile("trials", "job", "--csv", "--status", "stopped")[0].splitlines()[1:]
+    assert hostile("trials", "job", "--csv", "--json", code=2)[1].count("give one of them") == 1
 
 
-def test_one_training_job_in_full(hpt: Command) -> None:
-    hostile(hpt)
-    out, _ = hpt("trials", "JOB", "3")
+def test_one_training_job_in_full(hostile: Command) -> None:
+    out, _ = hostile("trials", "JOB", "3")
     assert "Failed (number 3 of 5)" in out and "loss = no value" in out and "  extra = nan" in out
     assert "ran for 0:0" in out and "1 report\n      1  20" in out
     assert "traceback\n  Traceback (most recent call last):\n" in out and "attempts/1/log" in out
     name = out.split()[2]
-    assert hpt("trials", "job", name.upper()) == (out, "")
+    assert hostile("trials", "job", name.upper()) == (out, "")
     for words, message in (
         (["trials", "job", "9"], "tuning job 'job' has no training job '9'; there are numbers 1 to 5"),
         (["trials", "jbo"], "did you mean job? `hpt list` shows those there are"),
@@ -105,14 +107,13 @@ def test_one_training_job_in_full(hpt: Command) -> None:
         (["delete", "jo", "--yes"], "did you mean job? `hpt list`"),
         (["describe", "quite-another"], "; `hpt list` shows those there are"),
     ):
-        assert message in hpt(*words, code=2)[1]
+        assert message in hostile(*words, code=2)[1]
 
 
-def test_a_terminal_gets_the_same_without_markup(hpt: Command) -> None:
-    hostile(hpt)
+def test_a_terminal_gets_the_same_without_markup(hostile: Command) -> None:
     for words in (["trials", "job"], ["trials", "job", "1"], ["trials", "job", "--csv"], ["list"]):
         leader, follower = prerequisites.terminal()
-        process = hpt.start(*words, stdout=follower)
+        process = hostile.start(*words, stdout=follower)
         os.close(follower)
         shown = b""
         while True:

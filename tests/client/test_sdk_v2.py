@@ -193,3 +193,21 @@ def test_channels_from_local_paths(session: Any, tmp_path: Path) -> None:
     each = tuner(session, tmp_path, base="data", max_jobs=1, max_parallel_jobs=1)
     each.fit({"train": sagemaker.inputs.TrainingInput(str(tmp_path / "data"))}, wait=True)
     assert each.describe()["TrainingJobStatusCounters"]["Completed"] == 1
+
+
+def test_an_estimator_by_itself(session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fitted = estimator(session, tmp_path)
+    fitted.fit(job_name="by-itself")  # waits, with logs
+    said = capsys.readouterr().out
+    assert "epoch 1 loss=" in said and "epoch 3 loss=" in said
+    assert "Training - Training image download completed." in said and "Billable seconds:" in said
+    assert fitted.model_data.endswith("/models/by-itself/output/model.tar.gz")
+    again = Estimator.attach("by-itself", sagemaker_session=session)
+    assert again.hyperparameters()["kind"] == "a"
+    fitted.fit(job_name="to-stop", wait=False)
+    session.stop_training_job("to-stop")
+    assert session.wait_for_job("to-stop")["TrainingJobStatus"] in ("Stopped", "Completed")
+    failing = estimator(session, tmp_path)
+    failing.set_hyperparameters(x="much")
+    with pytest.raises(sagemaker.exceptions.UnexpectedStatusException, match="exit code 2"):
+        failing.fit(job_name="to-fail", logs="None")

@@ -53,7 +53,7 @@ def test_the_configuration_files_hold_what_the_service_puts_there(workshop: Work
     assert config["hyperparameters.json"] == strings
     assert config["inputdataconfig.json"] == {
         "train": {
-            "TrainingInputMode": "FastFile",
+            "TrainingInputMode": "File",
             "S3DistributionType": "FullyReplicated",
             "RecordWrapperType": "None",
             "ContentType": "text/csv",
@@ -84,6 +84,7 @@ def test_the_environment_is_that_of_the_framework_images(workshop: Workshop) -> 
         "flag": "true",
         "_tuning_objective_metric": "auc",
         "sagemaker_region": '"eu-west-1"',
+        "sagemaker_mpi_enabled": "true",
     }
     result = shown(
         workshop,
@@ -109,7 +110,7 @@ def test_the_environment_is_that_of_the_framework_images(workshop: Workshop) -> 
         "SM_HP_LAYERS": "[64,32]",
         "SM_HP_TAG": "plain text",
         "SM_HP_FLAG": "true",
-        "SM_FRAMEWORK_PARAMS": '{"_tuning_objective_metric":"auc","sagemaker_region":"eu-west-1"}',
+        "SM_FRAMEWORK_PARAMS": '{"sagemaker_mpi_enabled":true}',
         "SM_HOSTS": '["algo-1"]',
         "SM_CURRENT_HOST": "algo-1",
         "SM_CURRENT_INSTANCE_TYPE": "local",

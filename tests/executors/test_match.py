@@ -13,6 +13,7 @@ from hpt.errors import ExecutorError
 from hpt.executors import match
 from hpt.executors.base import Submission
 from hpt.executors.local import LocalExecutor, specification
+from hpt.job.config import Channel
 from tests.executors.conftest import Workshop, definition, pids_in, supervisor_of, vanish
 
 
@@ -86,6 +87,24 @@ def test_an_attempt_of_an_earlier_version_is_compared_by_what_it_ran(workshop: W
     assert same.log == b"x is 1\n" and not _set_aside(workshop)
     other = workshop.start(script, hyperparameters={"x": "2"}, executor=LocalExecutor(workshop.root))
     assert workshop.finish(other).log == b"x is 2\n"
+
+
+def test_channels_of_the_forms_of_earlier_versions_are_recognised() -> None:
+    """Their specifications knew these members alone, and their digest is of them."""
+    plain = Channel("train", "/data", "text/csv")
+    [content] = specification(Submission("a", 1, {}, definition("/x", channels=(plain,))))["channels"]
+    assert content == {
+        "name": "train",
+        "uri": "/data",
+        "content_type": "text/csv",
+        "compression": "None",
+        "input_mode": "File",
+        "record_wrapper": "None",
+        "distribution": "FullyReplicated",
+    }
+    shuffled = replace(plain, input_mode="Pipe", shuffle_seed=0)
+    [content] = specification(Submission("a", 1, {}, definition("/x", channels=(shuffled,))))["channels"]
+    assert content["shuffle_seed"] == 0
 
 
 def test_an_attempt_of_another_configuration_that_runs_is_ended(workshop: Workshop) -> None:

@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from hpt.executors.base import Exit, Submission
-from hpt.executors.programs import FUNCTION_WORKER
 from hpt.executors.warm import WarmExecutor
 from hpt.functions import payload
 from hpt.job.config import Objective, TrainingJobDefinition
+from hpt.job.program_kind import FUNCTION_WORKER
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
 from hpt.testing.executors import ExecutorSuite, Make

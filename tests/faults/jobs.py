@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -61,12 +62,16 @@ class FaultJob:
         epochs: int = 3,
         hyperband: HyperbandConfig | None = None,
         early_stopping: EarlyStopping | None = None,
+        instances: int = 1,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
         """everything: early stopping, two criteria, tags and retries as well.
 
-        epochs: values of each trial.
+        epochs: values of each trial. instances: processes of each attempt. changes: of the definition's
+        fields.
         """
         self.root, self.name, self.runs = root, "faults", root / "runs"
+        self.instances = instances
         root.mkdir(parents=True, exist_ok=True)
         definition = TrainingJobDefinition(
             training_image=str(COUNTED),
@@ -77,7 +82,9 @@ class FaultJob:
             environment={"RUNS": str(self.runs)},
             grace_seconds=5.0,
             retry_attempts=2 if everything else 1,
+            instance_count=instances,
         )
+        definition = replace(definition, **(changes or {}))
         several = tuple(replace(definition, name=name) for name in algorithms)
         self.config = JobConfig(
             name=self.name,
@@ -134,12 +141,16 @@ class FaultJob:
                 found.append(process)
         return found
 
-    def kill_tree(self, tuner: subprocess.Popen[bytes]) -> None:
-        """SIGKILL for the tuner, the supervisors and whatever they run, as when a machine goes down."""
+    def kill_tree(self, tuner: subprocess.Popen[bytes], *, programs: bool = True) -> None:
+        """SIGKILL for the tuner, the supervisors and whatever they run, as when a machine goes down.
+
+        programs: False: the kernel is left to end what runs.
+        """
         victims = [tuner.pid]
         for supervisor in self.supervisors():
             try:
-                victims += [supervisor.pid, *(child.pid for child in supervisor.children(recursive=True))]
+                below = supervisor.children(recursive=True) if programs else ()
+                victims += [supervisor.pid, *(child.pid for child in below)]
             except psutil.NoSuchProcess:
                 continue
         for pid in victims:
@@ -162,7 +173,7 @@ class FaultJob:
         assert runs.keys() <= names.keys()
         assert {names[name] for name in names.keys() - runs.keys()} <= {TrialStatus.STOPPED}  # before it ran
         if ran_once:
-            assert set(runs.values()) == {1}, runs
+            assert set(runs.values()) == {self.instances}, runs
         self.assert_replays(events)
         return state
 

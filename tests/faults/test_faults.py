@@ -134,7 +134,7 @@ def undisturbed_courses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, l
     return found
 
 
-@pytest.mark.parametrize("moment", random_moments(5, 2))
+@pytest.mark.parametrize("moment", random_moments(5, 1))
 @pytest.mark.parametrize("rule", STOPPED_BY)
 def test_tuner_of_a_job_with_a_stopping_rule_killed(
     tmp_path: Path, undisturbed_courses: dict[str, list[object]], rule: str, moment: int

@@ -112,8 +112,8 @@ def by_hand(folder: Path, **changes: Any) -> JobConfig:
         ({"training_image": "/nowhere/train.py"}, "program", "definition.training_image"),
         ({"channels": (Channel("train", "/nowhere"),)}, "path", "definition.channels['train']"),
         (
-            {"channels": (Channel("train", "/", input_mode="Pipe"),)},
-            "unsupported",
+            {"channels": (Channel("train", "/", record_wrapper="RecordIO"),)},
+            "inputs",
             "definition.channels['train']",
         ),
         ({"output_path": sys.executable}, "path", "definition.output_path"),

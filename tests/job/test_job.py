@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,30 @@ class TestFriendly:
             *("name", "strategy", "objective", "max_jobs", "max_parallel_jobs")
         ]
 
+    def test_a_channel_of_another_form(self, folder: Path) -> None:
+        given = Channel(
+            "x",
+            "s3://bucket/list",
+            input_mode="Pipe",
+            data_type="AugmentedManifestFile",
+            attribute_names=["image-ref", "label"],  # type: ignore[arg-type]  # a list is fine too
+            shuffle_seed=7,
+        )
+        job = tuning_job(
+            "a",
+            program="train.py",
+            space=SPACE,
+            metric="auc",
+            regex="(.)",
+            max_jobs=1,
+            channels={"train": given},
+            base_dir=folder,
+        )
+        assert job.definition.channels == (replace(given, name="train"),)
+        assert hash(given) == hash(replace(given))
+        with pytest.raises(InputError, match="shuffle_seed 'a' of channel 'x' is not an integer"):
+            replace(given, shuffle_seed="a")
+
     @pytest.mark.parametrize(
         ("changes", "rule", "path"),
         [
@@ -198,11 +223,11 @@ class TestFriendly:
             ({"space": [IntegerParameter("a=b", 1, 99)]}, "names", "space['a=b']"),
             ({"static": {"a": "[" * 1200 + "]" * 1200}}, "passing", "static['a']"),
             ({"max_parallel_jobs": 1001}, "V31", "max_parallel_jobs"),
-            ({"program": "registry.example.com/team/trainer:1"}, "image", "program"),
+            ({"program": "registry.example.com/trainer:1", "containers": "never"}, "image", "program"),
             ({"program": "module:json.tool"}, "image", "program"),
             (
-                {"channels": {"train": Channel("train", "/data", input_mode="Pipe")}},
-                *("unsupported", "channels['train']"),
+                {"channels": {"train": Channel("train", "/data", input_mode="Stream")}},
+                *("inputs", "channels['train']"),
             ),
         ],
     )

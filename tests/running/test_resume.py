@@ -20,11 +20,14 @@ from tests.faults.jobs import FaultJob, results
 @pytest.mark.parametrize(
     ("parallel", "trials", "algorithms", "warm_start"),
     [
-        (1, 4, (), None),
-        (3, 5, (), None),
-        (1, 5, ("first", "second"), None),
-        (1, 5, (), "TransferLearning"),
+        (1, 3, (), None),
+        (3, 4, (), None),
+        (1, 3, ("first", "second"), None),
+        (1, 3, (), "TransferLearning"),
         (1, 3, (), "IdenticalDataAndAlgorithm"),
+        pytest.param(3, 5, (), None, marks=pytest.mark.slow),
+        pytest.param(1, 5, ("first", "second"), None, marks=pytest.mark.slow),
+        pytest.param(1, 5, (), "TransferLearning", marks=pytest.mark.slow),
     ],
 )
 def test_event_log_cut_at_every_index_resumes(

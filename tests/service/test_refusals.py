@@ -203,7 +203,7 @@ def test_stored_jobs_in_the_way(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> 
     walk.refused("DeleteHyperParameterTuningJob", HyperParameterTuningJobName="one")
     walk.refused("StopHyperParameterTuningJob", HyperParameterTuningJobName="ended")
     walk.refused("StopTrainingJob", TrainingJobName="ended-001-00000001")
-    monkeypatch.setattr("hpt.service.tuning.DELETE_SECONDS", 0.1)
+    monkeypatch.setattr("hpt.service.kept.DELETE_SECONDS", 0.1)
     lease = walk.session.storage.acquire("ended")
     said = walk.refused("DeleteHyperParameterTuningJob", HyperParameterTuningJobName="ended")
     assert walk.codes[-1] == "ResourceInUse" and "in use" in said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import random
 import resource
 import signal
@@ -167,21 +169,25 @@ def test_readers_see_one_point_in_time_beside_a_writer(tmp_path: Path) -> None:
     storage.create("job", {}, 1.0)
     writer = start(WRITER, tmp_path)
     assert writer.stdout is not None
+    fcntl.fcntl(writer.stdout, fcntl.F_SETPIPE_SZ, 4096)  # it waits where nobody reads what it says
     writer.stdout.readline()
     try:
-        seen = -1
-        for _ in range(100):
+        seen, grown = -1, 0
+        for _ in range(40):
+            os.read(writer.stdout.fileno(), 256)  # so that it writes some fifty times more, beside this read
             record, recorded = storage.read("job")
             assert recorded == events(0, len(recorded))
             assert record.summary.get("count", 0) == len(recorded)
             assert record.owner_pid == writer.pid
             assert len(recorded) >= seen
+            grown += len(recorded) > seen
             seen = len(recorded)
             [listed] = storage.jobs()
             assert listed.summary.get("count", 0) >= seen
     finally:
         kill(writer)
     assert seen > 0
+    assert grown > 5
 
 
 def test_a_stop_request_of_another_process_is_seen(tmp_path: Path) -> None:

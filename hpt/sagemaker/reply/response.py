@@ -18,6 +18,7 @@ from hpt.job.billing import billable_seconds, training_seconds
 from hpt.job.config import (
     DEFAULT_CHECKPOINT_PATH,
     DEFAULT_MAX_RUNTIME,
+    NO_OBJECTIVE,
     OBJECTIVE_METRIC_KEY,
     RESULT_METRIC,
     JobConfig,
@@ -33,6 +34,7 @@ from hpt.sagemaker.reply.document import completion_details, training_job_docume
 from hpt.sagemaker.request.convert import bodies, resource_limits, to_request
 from hpt.sagemaker.request.facts import CONFIG
 from hpt.sagemaker.request.relaxations import LOCAL_ROLE
+from hpt.sagemaker.request.training import training_body
 
 MAX_REASON = 1024
 MAX_METRICS = 40
@@ -232,14 +234,14 @@ def training_job_description(
     default_output: str = "",
     account: Account = LOCAL_ACCOUNT,
 ) -> dict[str, Any]:
-    """The answer of DescribeTrainingJob for one training job of a tuning job (behaviour 13.6).
+    """The answer of DescribeTrainingJob (behaviour 13.6).
 
     Metrics whose last value is NaN or infinite are left out.
 
     Parameters
     ----------
     config
-        The tuning job.
+        The tuning job, or the training job by itself.
     job
         The training job.
     request, default_output, account
@@ -251,12 +253,13 @@ def training_job_description(
         The reply, as JSON data.
     """
     definition = config.definition_of(job.definition)
-    body = bodies(_echo(config, request, default_output))[config.all_definitions.index(definition)]
+    body = _body(config, definition, request, default_output)
+    of = {} if config.alone else {"TuningJobArn": account.arn("hyper-parameter-tuning-job", config.name)}
     description: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": account.arn("training-job", job.name),
-        "TuningJobArn": account.arn("hyper-parameter-tuning-job", config.name),
-        "ModelArtifacts": {"S3ModelArtifacts": _model_uri(job, body["OutputDataConfig"]["S3OutputPath"])},
+        **of,
+        "ModelArtifacts": {"S3ModelArtifacts": _model_uri(job, body["OutputDataConfig"])},
         "TrainingJobStatus": str(job.status),
         "SecondaryStatus": job.secondary,
         "HyperParameters": {**body["StaticHyperParameters"], **definition.space.format(job.config)},
@@ -273,9 +276,9 @@ def training_job_description(
         if member in body:
             description[member] = body[member]
     if "CheckpointConfig" in body:
-        uri = (
-            f"{body['CheckpointConfig']['S3Uri'].rstrip('/')}/{job.name}"  # one folder for each training job
-        )
+        uri = body["CheckpointConfig"]["S3Uri"]
+        if not definition.own_checkpoints:
+            uri = f"{uri.rstrip('/')}/{job.name}"  # one folder for each training job
         description["CheckpointConfig"] = {**body["CheckpointConfig"], "S3Uri": uri}
     _add_times(description, job)
     if job.training_start is not None and job.training_end is not None:
@@ -299,8 +302,30 @@ _SHARED = (
     "EnableManagedSpotTraining",
     "Environment",
     "RetryStrategy",
+    *("DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig", "ExperimentConfig"),
+    *(
+        "ProfilerConfig",
+        "ProfilerRuleConfigurations",
+        "RemoteDebugConfig",
+        "InfraCheckConfig",
+        "MlflowConfig",
+    ),
 )
 """Members of a definition that the description of a training job repeats."""
+
+
+def _body(
+    config: JobConfig,
+    definition: TrainingJobDefinition,
+    given: Mapping[str, Any] | None,
+    default_output: str,
+) -> dict[str, Any]:
+    """The definition of a training job as Describe shows it."""
+    if config.alone and given:
+        body = training_body(given)
+        _echo_definition(definition, body, default_output)
+        return body
+    return bodies(_echo(config, given, default_output))[config.all_definitions.index(definition)]
 
 
 def _echo(config: JobConfig, given: Mapping[str, Any] | None, default_output: str) -> dict[str, Any]:
@@ -314,7 +339,8 @@ def _echo(config: JobConfig, given: Mapping[str, Any] | None, default_output: st
 
 
 def _echo_definition(definition: TrainingJobDefinition, body: dict[str, Any], default_output: str) -> None:
-    body["StaticHyperParameters"][OBJECTIVE_METRIC_KEY] = definition.objective.metric
+    if definition.objective != NO_OBJECTIVE:
+        body["StaticHyperParameters"][OBJECTIVE_METRIC_KEY] = definition.objective.metric
     body.setdefault("RoleArn", LOCAL_ROLE)
     body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
     output = body.setdefault("OutputDataConfig", {})
@@ -362,10 +388,13 @@ def _transitions(job: TrainingJob) -> list[dict[str, Any]]:
     return entries
 
 
-def _model_uri(job: TrainingJob, output: str) -> str:
+def _model_uri(job: TrainingJob, output: Mapping[str, Any]) -> str:
     """Where the model of a training job lies or would lie; clients expect a URI from the first reply on."""
-    model = job.model or f"{output.rstrip('/')}/{job.name}/output/model.tar.gz"
-    return PurePosixPath(model).as_uri() if model.startswith("/") else model
+    last = "model/" if output.get("CompressionType") == "NONE" else "model.tar.gz"
+    model = job.model or f"{output['S3OutputPath'].rstrip('/')}/{job.name}/output/{last}"
+    if not model.startswith("/"):
+        return model
+    return PurePosixPath(model).as_uri() + ("/" if model.endswith("/") else "")
 
 
 def _add_times(target: dict[str, Any], job: TrainingJob) -> None:

@@ -16,6 +16,7 @@ from hpt.job.autotune import (
     RETRY_ATTEMPTS,
     choose_ranges,
     has_epochs,
+    is_reserved,
     number_of_jobs,
     range_around,
     split_hints,
@@ -136,11 +137,19 @@ def _choose_ranges(definition: Definition, facts: Facts) -> None:
     if not (isinstance(body, dict) and isinstance(ranges, dict)):
         return  # a definition without ranges, which the rules refuse
     hints = ranges.pop("AutoParameters", [])
+    reserved = {
+        hint["Name"]: hint["ValueHint"]
+        for hint in hints
+        if is_reserved(hint["Name"]) and hint["Name"] not in definition.statics
+    }
+    if reserved:
+        hints = [hint for hint in hints if hint["Name"] not in reserved]
+        body["StaticHyperParameters"] = {**definition.statics, **reserved}
     chosen_ranges, statics = choose_ranges(
         [(hint["Name"], hint["ValueHint"]) for hint in hints],
         ranged=bool(definition.ranges),
         static=definition.statics,
-        algorithm=facts.algorithm(definition),
+        algorithm=facts.program(definition).algorithm,
         strategy=facts.strategy,
     )
     for choice in chosen_ranges:

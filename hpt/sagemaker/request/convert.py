@@ -25,9 +25,11 @@ from hpt.job.config import (
     read_grace,
 )
 from hpt.job.draft import KINDS, kind_of
+from hpt.job.isolation import CONTAINERS_VARIABLE, read_containers
+from hpt.job.resources import read_resources
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.facts import CONFIG, Facts, Range
-from hpt.sagemaker.request.members import stored_only
+from hpt.sagemaker.request.members import Row, stored_only
 from hpt.sagemaker.request.relaxations import LOCAL_ROLE
 from hpt.sagemaker.request.shapes import CODE
 from hpt.search.space import (
@@ -58,7 +60,7 @@ def fill_in(facts: Facts, config: JobConfig) -> dict[str, Any]:
         tuning["ResourceLimits"].setdefault("MaxNumberOfTrainingJobs", config.limits.max_jobs)
     for definition, body in zip(config.all_definitions, bodies(request), strict=True):
         _fill_ranges(body["HyperParameterRanges"] if facts.is_multi else tuning["ParameterRanges"])
-        _fill_definition(body, definition)
+        fill_definition(body, definition)
     return request
 
 
@@ -75,7 +77,8 @@ def _fill_ranges(ranges: dict[str, Any]) -> None:
                 declared.setdefault("ScalingType", "Auto")
 
 
-def _fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) -> None:
+def fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) -> None:
+    """Fill the defaults of a definition into its request."""
     body["StaticHyperParameters"] = dict(definition.hyperparameters)
     body.setdefault("RoleArn", LOCAL_ROLE)
     specification = body["AlgorithmSpecification"]
@@ -83,17 +86,18 @@ def _fill_definition(body: dict[str, Any], definition: TrainingJobDefinition) ->
     specification["MetricDefinitions"] = _metrics(definition)
     specification["TrainingImage"] = definition.training_image
     for channel, read in zip(body.get("InputDataConfig", ()), definition.channels, strict=True):
-        source = channel["DataSource"]["S3DataSource"]
-        source.setdefault("S3DataType", "S3Prefix")
-        source.setdefault("S3DataDistributionType", read.distribution)
-        source["S3Uri"] = read.uri
+        if "S3DataSource" in channel["DataSource"]:
+            source = channel["DataSource"]["S3DataSource"]
+            source.setdefault("S3DataType", read.data_type)
+            source.setdefault("S3DataDistributionType", read.distribution)
+            source["S3Uri"] = read.uri
         channel.setdefault("InputMode", read.input_mode)
         channel.setdefault("CompressionType", read.compression)
         channel.setdefault("RecordWrapperType", read.record_wrapper)
     output = body.get("OutputDataConfig", {})
     if definition.output_path is not None:
         output["S3OutputPath"] = definition.output_path
-        output.setdefault("CompressionType", "GZIP")
+        output.setdefault("CompressionType", definition.output_compression)
     body.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", definition.max_runtime_seconds)
     for flag in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"):
         body.setdefault(flag, False)
@@ -157,7 +161,17 @@ def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
         for path, body in zip(_paths(request), bodies(request), strict=True)
         if body["RoleArn"] == LOCAL_ROLE
     }
-    kept = [path for path in stored_only(request) if path not in own]
+    return _stored_note(path for path in stored_only(request) if path not in own)
+
+
+def stored_only_members(body: Mapping[str, Any], table: Mapping[str, Row]) -> tuple[str, ...]:
+    """The same about the filled-in request of one training job."""
+    own = {"RoleArn"} if body["RoleArn"] == LOCAL_ROLE else set()
+    return _stored_note(path for path in stored_only(body, table) if path not in own)
+
+
+def _stored_note(paths: Iterable[str]) -> tuple[str, ...]:
+    kept = list(paths)
     return (f"stored, but without effect on this machine: {', '.join(kept)}",) if kept else ()
 
 
@@ -268,6 +282,10 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
     environment = dict(definition.environment)
     if read_grace(environment) != definition.grace_seconds:
         environment[GRACE_VARIABLE] = repr(definition.grace_seconds)
+    if read_resources(environment) != definition.resources:
+        environment |= definition.resources.variables()
+    if read_containers(environment) != definition.containers:
+        environment[CONTAINERS_VARIABLE] = definition.containers
     body: dict[str, Any] = {
         "StaticHyperParameters": dict(definition.hyperparameters),
         "AlgorithmSpecification": {
@@ -282,7 +300,10 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
     if definition.channels:
         body["InputDataConfig"] = [channel_request(channel) for channel in definition.channels]
     if definition.output_path is not None:
-        body["OutputDataConfig"] = {"S3OutputPath": definition.output_path, "CompressionType": "GZIP"}
+        body["OutputDataConfig"] = {
+            "S3OutputPath": definition.output_path,
+            "CompressionType": definition.output_compression,
+        }
     if definition.checkpoint_uri is not None:
         local = definition.checkpoint_local_path
         body["CheckpointConfig"] = {"S3Uri": definition.checkpoint_uri, "LocalPath": local}
@@ -297,7 +318,17 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
         body["RetryStrategy"] = {"MaximumRetryAttempts": definition.retry_attempts}
     if environment:
         body["Environment"] = environment
-    if definition.instance_type != "local" or definition.instance_count != 1:
+    if definition.instance_groups:
+        groups = [
+            {
+                "InstanceGroupName": group.name,
+                "InstanceType": group.instance_type,
+                "InstanceCount": group.count,
+            }
+            for group in definition.instance_groups
+        ]
+        body["ResourceConfig"] = {"InstanceGroups": groups, "VolumeSizeInGB": 1}
+    elif definition.instance_type != "local" or definition.instance_count != 1:
         body["ResourceConfig"] = {
             "InstanceType": definition.instance_type,
             "InstanceCount": definition.instance_count,
@@ -308,7 +339,15 @@ def _body(definition: TrainingJobDefinition, config: JobConfig) -> dict[str, Any
 
 def channel_request(channel: Channel) -> dict[str, Any]:
     """A channel as a request writes it."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": channel.uri, "S3DataDistributionType": channel.distribution}
+    source: dict[str, Any] = {
+        "S3DataType": channel.data_type,
+        "S3Uri": channel.uri,
+        "S3DataDistributionType": channel.distribution,
+    }
+    if channel.attribute_names:
+        source["AttributeNames"] = list(channel.attribute_names)
+    if channel.instance_group_names:
+        source["InstanceGroupNames"] = list(channel.instance_group_names)
     request: dict[str, Any] = {
         "ChannelName": channel.name,
         "DataSource": {"S3DataSource": source},
@@ -318,4 +357,6 @@ def channel_request(channel: Channel) -> dict[str, Any]:
     }
     if channel.content_type is not None:
         request["ContentType"] = channel.content_type
+    if channel.shuffle_seed is not None:
+        request["ShuffleConfig"] = {"Seed": channel.shuffle_seed}
     return request

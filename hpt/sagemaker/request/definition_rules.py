@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hpt.job import definition_rules, search_rules
+from hpt.job import channel_rules, definition_rules, search_rules
 from hpt.job.draft import KINDS
 from hpt.sagemaker.request.facts import CONFIG, Facts
 from hpt.sagemaker.request.range_rules import Broken, shared
@@ -117,6 +117,15 @@ def one_resource_config(facts: Facts) -> Iterator[Broken]:
         mixed = [name for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if name in config]
         if "InstanceConfigs" in config and mixed:
             yield f"{path}.InstanceConfigs", f"is given beside {', '.join(mixed)}; keep one or the other"
+        if "AllocationStrategy" in config and "InstanceConfigs" not in config:
+            yield f"{path}.AllocationStrategy", "chooses among InstanceConfigs, and none are given; add them"
+        resources = definition.body.get("ResourceConfig", {})
+        mixed = [name for name in ("InstanceType", "InstanceCount") if name in resources]
+        if resources.get("InstanceGroups") and mixed:
+            yield (
+                f"{definition.path}.ResourceConfig.InstanceGroups",
+                f"is given beside {' and '.join(mixed)}, and each group has its own; keep one or the other",
+            )
 
 
 def warm_start(facts: Facts) -> Iterator[Broken]:
@@ -150,8 +159,7 @@ def metrics(facts: Facts) -> Iterator[Broken]:
     shows. Local jobs may give them, and get a note.
     """
     for definition in () if facts.paths else facts.definitions:
-        script_mode = "sagemaker_program" in definition.statics  # then the image is a framework's
-        algorithm = None if script_mode else facts.algorithm(definition)
+        algorithm = facts.program(definition).algorithm
         known = () if algorithm is None else [(each.name, each.regex) for each in algorithm.metrics]
         if algorithm is not None and any(
             (each["Name"], each.get("Regex")) not in known for each in definition.metrics
@@ -165,7 +173,7 @@ def metrics(facts: Facts) -> Iterator[Broken]:
 
 
 def channels(facts: Facts) -> Iterator[Broken]:
-    yield from shared(definition_rules.repeated_channels)(facts)
+    yield from shared(channel_rules.repeated)(facts)
     for definition in facts.definitions:
         for i, channel in enumerate(definition.body.get("InputDataConfig", ())):
             sources = list(channel["DataSource"])
@@ -174,6 +182,14 @@ def channels(facts: Facts) -> Iterator[Broken]:
                 yield (
                     f"{definition.path}.InputDataConfig[{i}].DataSource",
                     f"exactly one data source is needed, and {has}; give S3DataSource",
+                )
+            mode = channel.get(
+                "InputMode", definition.body["AlgorithmSpecification"].get("TrainingInputMode")
+            )
+            if "FileSystemDataSource" in sources and mode not in (None, "File"):
+                yield (
+                    f"{definition.path}.InputDataConfig[{i}].InputMode",
+                    f"{mode!r} is not for a file system, whose files are there already; use File",
                 )
 
 

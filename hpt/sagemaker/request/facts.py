@@ -12,6 +12,7 @@ from hpt.job.catalog import BuiltInAlgorithm
 from hpt.job.draft import KINDS, Draft
 from hpt.job.limits import Limits
 from hpt.job.naming import Naming
+from hpt.job.program_kind import TrainingProgram, program_of
 from hpt.sagemaker.request.drafts import draft_of_request
 from hpt.sagemaker.request.paths import RequestNaming
 from hpt.search.scaling import read_float, read_int
@@ -166,11 +167,9 @@ class Facts:
             )
         return definitions
 
-    def algorithm(self, definition: Definition) -> BuiltInAlgorithm | None:
-        """The built-in algorithm of a definition, None for a program of the user's own."""
-        if not self.paths and "/" not in definition.image:  # a service knows images by their URI only
-            return None
-        return self.find_algorithm(definition.image)
+    def program(self, definition: Definition) -> TrainingProgram:
+        """What the image of a definition is."""
+        return program_of(definition.image, definition.statics, paths=self.paths, find=self.find_algorithm)
 
     @cached_property
     def draft(self) -> Draft:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from pathlib import Path
+
+from hpt.errors import InputError
+from hpt.host.interpreter import syntax_error
 
 _HEAD = 512
 _MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 """How native programs begin."""
 
 
-def cannot_start(program: Path, shown: str) -> str | None:
+def cannot_start(program: Path, shown: str, python: str = "") -> str | None:
     """Why a file that may be read and executed cannot be started, with the fix; None if it may be.
 
     Parameters
@@ -21,6 +23,8 @@ def cannot_start(program: Path, shown: str) -> str | None:
         The file.
     shown
         Its path as its author spells it.
+    python
+        The interpreter of a Python program, this one by default.
 
     Raises
     ------
@@ -28,7 +32,10 @@ def cannot_start(program: Path, shown: str) -> str | None:
         The file cannot be read.
     """
     if program.suffix == ".py":
-        return _syntax_error(program, shown)
+        try:
+            return syntax_error(str(program), shown, python)
+        except InputError:
+            return None  # said of the interpreter
     with program.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(_MAGIC):
@@ -60,18 +67,4 @@ def _bad_interpreter(line: str, shown: str) -> str | None:
         command = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), None)
         if command is not None and shutil.which(command) is None:
             return f"{named} {command!r}, which is not on the PATH; install it, or correct the line"
-    return None
-
-
-def _syntax_error(program: Path, shown: str) -> str | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(program.read_bytes(), shown, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        at = f"{shown}:{line}" if line else shown
-        return f"{at} is not valid Python ({getattr(error, 'msg', error)}); fix it"
-    except (RecursionError, MemoryError):
-        return None  # its interpreter will say
     return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hpt.errors import Violation
+from hpt.job.channel_rules import DATA_TYPES
 from hpt.sagemaker.request.shapes import CODE, show
 
 RULE = "unsupported"
@@ -27,13 +28,14 @@ class Row:
     """status: the support of the member. only: the values that are honoured; `fix` is about all others.
 
     quiet: values of a stored member that have no effect anyway and cause no warning. fix: the fix for a
-    refusal.
+    refusal. whole: what is below it needs no rows.
     """
 
     status: Literal["honoured", "stored", "refused"]
     only: tuple[object, ...] = ()
     quiet: tuple[object, ...] = ()
     fix: str = ""
+    whole: bool = False
 
 
 HONOURED = Row("honoured")
@@ -50,7 +52,6 @@ def _refused(fix: str) -> Row:
 
 
 _LEAVE_OUT = "leave it out"
-_ONE_INSTANCE = "use one instance for each training job"
 _S3_PREFIX = "name a folder or file with S3DataType S3Prefix"
 _SINGLE = "it belongs to TrainingJobDefinitions; give it under HyperParameterTuningJobConfig"
 
@@ -100,30 +101,38 @@ _CHANNEL = {
     "[].ChannelName": HONOURED,
     "[].DataSource": HONOURED,
     "[].DataSource.S3DataSource": HONOURED,
-    "[].DataSource.S3DataSource.S3DataType": _only("S3Prefix", fix=_S3_PREFIX),
+    "[].DataSource.S3DataSource.S3DataType": _only(*DATA_TYPES, fix=_S3_PREFIX),
     "[].DataSource.S3DataSource.S3Uri": HONOURED,
-    "[].DataSource.S3DataSource.S3DataDistributionType": _only("FullyReplicated", fix="use FullyReplicated"),
-    "[].DataSource.S3DataSource.AttributeNames": _refused(_S3_PREFIX),
-    "[].DataSource.S3DataSource.InstanceGroupNames": _refused(_ONE_INSTANCE),
+    "[].DataSource.S3DataSource.S3DataDistributionType": HONOURED,
+    "[].DataSource.S3DataSource.AttributeNames": HONOURED,
+    "[].DataSource.S3DataSource.InstanceGroupNames": HONOURED,
     "[].DataSource.S3DataSource.ModelAccessConfig": _refused(_S3_PREFIX),
     "[].DataSource.S3DataSource.HubAccessConfig": _refused(_S3_PREFIX),
-    "[].DataSource.FileSystemDataSource": _refused("mount the file system and give its path as S3Uri"),
+    "[].DataSource.FileSystemDataSource": HONOURED,
+    "[].DataSource.FileSystemDataSource.FileSystemId": STORED,
+    "[].DataSource.FileSystemDataSource.FileSystemAccessMode": STORED,
+    "[].DataSource.FileSystemDataSource.FileSystemType": STORED,
+    "[].DataSource.FileSystemDataSource.DirectoryPath": HONOURED,
     "[].DataSource.DatasetSource": _refused("copy the data set and give its place as S3DataSource"),
     "[].ContentType": HONOURED,
-    "[].CompressionType": _only("None", fix="use None; programs read gzip files as they are"),
-    "[].RecordWrapperType": _only("None", fix="use None, with files that are in RecordIO form already"),
-    "[].InputMode": _only("File", fix="use File"),
-    "[].ShuffleConfig": _refused("shuffle in the training program"),
+    "[].CompressionType": HONOURED,
+    "[].RecordWrapperType": HONOURED,
+    "[].InputMode": HONOURED,
+    "[].ShuffleConfig": HONOURED,
+    "[].ShuffleConfig.Seed": HONOURED,
 }
 
 _RESOURCES = {
     "": HONOURED,
     "InstanceType": STORED,
-    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "InstanceCount": HONOURED,
     "VolumeSizeInGB": STORED,
     "VolumeKmsKeyId": Row("stored", quiet=("",)),
     "KeepAlivePeriodInSeconds": Row("stored", quiet=(0,)),
-    "InstanceGroups": _refused(_ONE_INSTANCE),
+    "InstanceGroups": HONOURED,
+    "InstanceGroups[].InstanceType": HONOURED,
+    "InstanceGroups[].InstanceCount": HONOURED,
+    "InstanceGroups[].InstanceGroupName": HONOURED,
     "TrainingPlanArn": STORED,
     "InstancePlacementConfig": _refused(_LEAVE_OUT),
     "InstancePreferences": _refused("give InstanceType and InstanceCount"),
@@ -136,7 +145,7 @@ _JOB = {
     "StaticHyperParameters": HONOURED,
     "AlgorithmSpecification": HONOURED,
     "AlgorithmSpecification.TrainingImage": HONOURED,
-    "AlgorithmSpecification.TrainingInputMode": _only("File", fix="use File"),
+    "AlgorithmSpecification.TrainingInputMode": HONOURED,
     "AlgorithmSpecification.AlgorithmName": _refused(
         "give TrainingImage: a built-in algorithm or a local program"
     ),
@@ -150,7 +159,7 @@ _JOB = {
     "OutputDataConfig": HONOURED,
     "OutputDataConfig.S3OutputPath": HONOURED,
     "OutputDataConfig.KmsKeyId": Row("stored", quiet=("",)),
-    "OutputDataConfig.CompressionType": _only("GZIP", fix="use GZIP or leave it out"),
+    "OutputDataConfig.CompressionType": HONOURED,
     "StoppingCondition": HONOURED,
     "StoppingCondition.MaxRuntimeInSeconds": HONOURED,
     "StoppingCondition.MaxWaitTimeInSeconds": HONOURED,
@@ -169,11 +178,14 @@ _JOB = {
 _TUNING_RESOURCES = {
     "": HONOURED,
     "InstanceType": STORED,
-    "InstanceCount": _only(1, fix=_ONE_INSTANCE),
+    "InstanceCount": HONOURED,
     "VolumeSizeInGB": STORED,
     "VolumeKmsKeyId": Row("stored", quiet=("",)),
-    "AllocationStrategy": _refused("give InstanceType and InstanceCount"),
-    "InstanceConfigs": _refused("give InstanceType and InstanceCount"),
+    "AllocationStrategy": HONOURED,
+    "InstanceConfigs": HONOURED,
+    "InstanceConfigs[].InstanceType": STORED,
+    "InstanceConfigs[].InstanceCount": HONOURED,
+    "InstanceConfigs[].VolumeSizeInGB": STORED,
 }
 
 
@@ -212,6 +224,37 @@ TABLE: Mapping[str, Row] = {
     "Autotune.Mode": HONOURED,
 }
 """Every member of the request, by path."""
+
+_KEPT_WHOLE = Row("stored", quiet=({}, []), whole=True)
+
+TRAINING_TABLE: Mapping[str, Row] = {
+    **{
+        path.removeprefix(f"{_DEFINITION}."): row
+        for path, row in _definition_rows(_DEFINITION).items()
+        if not path.startswith((f"{_DEFINITION}.HyperParameterTuning", f"{_DEFINITION}.Static"))
+        and path
+        not in (f"{_DEFINITION}.DefinitionName", f"{_DEFINITION}.AlgorithmSpecification.AlgorithmName")
+    },
+    "TrainingJobName": HONOURED,
+    "HyperParameters": HONOURED,
+    **dict.fromkeys(("Tags", "Tags[].Key", "Tags[].Value"), HONOURED),
+    "AlgorithmSpecification.AlgorithmName": TABLE[f"{_DEFINITION}.AlgorithmSpecification.AlgorithmName"],
+    "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": Row("stored", quiet=(True, False)),
+    "AlgorithmSpecification.ContainerEntrypoint": HONOURED,
+    "AlgorithmSpecification.ContainerArguments": HONOURED,
+    "AlgorithmSpecification.TrainingImageConfig": _KEPT_WHOLE,
+    "ServerlessJobConfig": _refused("give AlgorithmSpecification and ResourceConfig"),
+    "ModelPackageConfig": _refused(_LEAVE_OUT),
+    **dict.fromkeys(
+        (
+            *("DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig", "ExperimentConfig"),
+            *("ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig", "InfraCheckConfig"),
+            *("SessionChainingConfig", "MlflowConfig"),
+        ),
+        _KEPT_WHOLE,
+    ),
+}
+"""Every member of CreateTrainingJob, by path."""
 
 NEWER_THAN_OLDEST_BOTOCORE = frozenset(
     f"{prefix}.{member}"
@@ -267,7 +310,7 @@ def _present(value: Mapping[str, Any], table: Mapping[str, Row]) -> Iterator[tup
         for inner_path, inner_generic, inner in entries:
             yield inner_path, inner_generic, inner
             row = table.get(inner_generic)
-            if row is not None and row.status != "refused":
+            if row is not None and row.status != "refused" and not row.whole:
                 yield from below(inner, inner_path, inner_generic)
 
     yield from below(value, "", "")
@@ -277,7 +320,7 @@ _MAPS = frozenset(
     f"{prefix}.{member}"
     for prefix in (_DEFINITION, _DEFINITIONS)
     for member in ("StaticHyperParameters", "Environment")
-)
+) | {"HyperParameters", "Environment"}
 
 
 def _refusal(row: Row | None, value: object) -> str:

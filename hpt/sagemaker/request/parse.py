@@ -17,7 +17,9 @@ from hpt.errors import ValidationError
 from hpt.job.catalog import ALGORITHMS, find_algorithm
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
+from hpt.job.isolation import CONTAINERS_VARIABLE
 from hpt.job.limits import Limits, find_limits
+from hpt.job.resources import NOTHING, SlotResources
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.autotune import autotune, enable_autotune, fill_required
 from hpt.sagemaker.request.convert import (
@@ -32,7 +34,9 @@ from hpt.sagemaker.request.manifest import refuse_manifest
 from hpt.sagemaker.request.members import unsupported
 from hpt.sagemaker.request.model import CREATE_TUNING_JOB, load_shapes
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
+from hpt.sagemaker.request.resources import as_variables, with_resources
 from hpt.sagemaker.request.rules import EXTENDED_RULES, RULES, check_rules
+from hpt.sagemaker.request.scripts import name_local_programs
 from hpt.sagemaker.request.shapes import check_shape
 from hpt.sagemaker.request.surroundings import CheckS3, Surroundings, missing
 
@@ -55,12 +59,16 @@ class Overrides(NamedTuple):
     """Values that replace those of a request; None keeps the request's.
 
     autotune: enables Autotune; the names of static hyperparameters that stay static. All others become hints.
+    resources: those of every training job.
+    containers: which images run in containers, a word of `Containers`.
     """
 
     name: str | None = None
     strategy: str | None = None
     warm_start: WarmStart | None = None
     autotune: Sequence[str] | None = None
+    resources: SlotResources = NOTHING
+    containers: str | None = None
 
     def put_into(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of the request with these values.
@@ -75,7 +83,32 @@ class Overrides(NamedTuple):
             changed[CONFIG] = {**changed[CONFIG], "Strategy": self.strategy}
         if self.warm_start is not None:
             changed["WarmStartConfig"] = warm_start_request(self.warm_start)
+        if self.resources:
+            changed = with_resources(changed, self.resources)
+        if self.containers is not None:
+            changed = with_variable(changed, CONTAINERS_VARIABLE, self.containers)
         return changed if self.autotune is None else enable_autotune(changed, self.autotune)
+
+
+def with_variable(request: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
+    """A copy of a request, whatever is wrong with it, whose definitions have the variable in their
+    environments.
+    """
+
+    def changed(body: Any) -> Any:
+        environment = body.get("Environment", {}) if isinstance(body, Mapping) else None
+        return (
+            {**body, "Environment": {**environment, name: value}}
+            if isinstance(environment, Mapping)
+            else body
+        )
+
+    result = dict(request)
+    if "TrainingJobDefinition" in result:
+        result["TrainingJobDefinition"] = changed(result["TrainingJobDefinition"])
+    if isinstance(definitions := result.get("TrainingJobDefinitions"), list):
+        result["TrainingJobDefinitions"] = [changed(each) for each in definitions]
+    return result
 
 
 class ReadOptions(TypedDict, total=False):
@@ -147,13 +180,16 @@ def read_request(
     plain, shape_violations = check_shape(load_shapes(), CREATE_TUNING_JOB, request, mode.overlay)
     if shape_violations:
         raise ValidationError(shape_violations, shape_violations.more)
+    plain = as_variables(plain)
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
+    base = str(Path(base_dir if base_dir is not None else ".").absolute())
+    if mode.paths:
+        plain = name_local_programs(plain, base)
     names = tuple(algorithm.name for algorithm in ALGORITHMS)
     facts = Facts(plain, limits, mode.paths, find_algorithm, names)
     if facts.is_auto:
         plain = autotune(facts)
         facts = replace(facts, request=plain)
-    home = os.path.expanduser("~")  # noqa: PTH111 (Path fails for a user without a home, who need not name it)
-    base = str(Path(base_dir if base_dir is not None else ".").absolute())
     broken = check_rules(facts, EXTENDED_RULES if extended else RULES)
     violations = [broken] if broken is not None else []
     violations += unsupported(plain)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from hpt.job.naming import Place
 
@@ -38,8 +39,18 @@ _DEFINITION = {
     "channel_name": "InputDataConfig[{}].ChannelName",
     "content_type": "InputDataConfig[{}].ContentType",
     "compression": "InputDataConfig[{}].CompressionType",
+    "instance_group_names": "InputDataConfig[{}].DataSource.S3DataSource.InstanceGroupNames",
+    "instance_groups": "ResourceConfig.InstanceGroups",
+    "instance_group": "ResourceConfig.InstanceGroups[{}].InstanceCount",
+    "instance_group_name": "ResourceConfig.InstanceGroups[{}].InstanceGroupName",
+    "input_mode": "InputDataConfig[{}].InputMode",
+    "record_wrapper": "InputDataConfig[{}].RecordWrapperType",
+    "distribution": "InputDataConfig[{}].DataSource.S3DataSource.S3DataDistributionType",
+    "data_type": "InputDataConfig[{}].DataSource.S3DataSource.S3DataType",
+    "attribute_names": "InputDataConfig[{}].DataSource.S3DataSource.AttributeNames",
     "output_path": "OutputDataConfig.S3OutputPath",
     "checkpoint_uri": "CheckpointConfig.S3Uri",
+    "checkpoint_local_path": "CheckpointConfig.LocalPath",
     "max_runtime_seconds": "StoppingCondition.MaxRuntimeInSeconds",
     "max_wait_seconds": "StoppingCondition.MaxWaitTimeInSeconds",
 }
@@ -60,6 +71,16 @@ _NAMES = {
 }
 
 
+def _instance_count(body: Mapping[str, Any]) -> str:
+    """The member with the number of instances that counts."""
+    if "ResourceConfig" in body or "HyperParameterTuningResourceConfig" not in body:
+        grouped = body.get("ResourceConfig", {}).get("InstanceGroups")
+        return "ResourceConfig.InstanceGroups" if grouped else "ResourceConfig.InstanceCount"
+    several = "InstanceConfigs" in body["HyperParameterTuningResourceConfig"]
+    first = "InstanceConfigs[0]." if several else ""
+    return f"HyperParameterTuningResourceConfig.{first}InstanceCount"
+
+
 class RequestNaming:
     """The paths and members of one request."""
 
@@ -78,6 +99,13 @@ class RequestNaming:
                 return f"{definition.objective_path}.Type"
             case "space":
                 return definition.ranges_path
+            case "instance_count":
+                return f"{definition.path}.{_instance_count(definition.body)}"
+            case "channels" if place.at is not None:
+                channel = definition.body["InputDataConfig"][place.at]
+                if "S3DataSource" not in channel["DataSource"]:
+                    path = f"{definition.path}.InputDataConfig[{place.at}].DataSource"
+                    return f"{path}.FileSystemDataSource.DirectoryPath"
             case "range" | "range_name":
                 assert place.at is not None
                 path = definition.ranges[place.at].path

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hpt.errors import Violation
 from hpt.job.catalog import BuiltInAlgorithm
+from hpt.job.config import NO_OBJECTIVE
 from hpt.job.draft import DraftDefinition
 from hpt.job.naming import Naming, Place
 from hpt.job.rules import INVALID
@@ -31,7 +32,8 @@ def unreadable(
     if not set(algorithm.train_channels) & set(names):
         message = f"{algorithm.name} needs a channel {algorithm.train_channels[0]!r} {given}; add it"
         yield Violation(INVALID, inputs, "data", message)
-    needed, colon, _ = (definition.objective or "").partition(":")
+    objective = "" if definition.objective == NO_OBJECTIVE.metric else definition.objective or ""
+    needed, colon, _ = objective.partition(":")
     if colon and needed not in (*names, *algorithm.train_channels):
         message = f"the objective {definition.objective!r} needs a channel {needed!r} {given}; add it"
         yield Violation(INVALID, inputs, "data", message)
@@ -42,3 +44,7 @@ def unreadable(
             if reason is not None:
                 path = naming.path(Place("content_type", number, i, channel.name))
                 yield Violation(INVALID, path, "data", reason)
+            if channel.record_wrapper != "None":
+                path = naming.path(Place("record_wrapper", number, i, channel.name))
+                message = f"{channel.record_wrapper!r}: {algorithm.name} reads rows, not records; use None"
+                yield Violation(INVALID, path, "data", message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpt.job.limits import LOCAL_LIMITS, STRICT_LIMITS, Limits
+from hpt.job.resources import MEMBERS
 from hpt.sagemaker.request.shapes import STRICT, Overlay
 from hpt.search.scaling import find_scaling
 from hpt.search.space import MAX_PARAMETERS, MAX_VALUES
@@ -22,6 +23,9 @@ def _scaling(word: str) -> str | None:
     return None if found is None else found.value
 
 
+RESOURCES = dict.fromkeys(MEMBERS.values(), "ResourceOfJob")
+"""Members of a `ResourceConfig` that only job files have, see `hpt.job.resources`; strings or numbers."""
+
 LOCAL = Overlay(
     "local",
     optional=frozenset(
@@ -30,6 +34,9 @@ LOCAL = Overlay(
             "HyperParameterTrainingJobDefinition.OutputDataConfig",
             "HyperParameterTrainingJobDefinition.StoppingCondition",
             "HyperParameterAlgorithmSpecification.TrainingInputMode",
+            "CreateTrainingJobRequest.RoleArn",
+            "CreateTrainingJobRequest.OutputDataConfig",
+            "AlgorithmSpecification.TrainingInputMode",
             "MetricDefinition.Regex",
             "OutputDataConfig.S3OutputPath",
             "S3DataSource.S3DataType",
@@ -55,6 +62,8 @@ LOCAL = Overlay(
         "TrainingJobEarlyStoppingType": _early_stopping,
     },
     further={"TrainingJobEarlyStoppingType": ("AutoAll",)},
+    members=dict.fromkeys(("ResourceConfig", "HyperParameterTuningResourceConfig"), RESOURCES),
+    shapes={"ResourceOfJob": {"type": "string", "min": 1, "max": 64}},
 )
 """Paths for URIs, defaults for what only a cloud needs, higher limits, numbers in place of strings."""
 

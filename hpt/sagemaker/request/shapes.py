@@ -55,7 +55,8 @@ class Overlay:
     name, in place of the model's. free: shapes of which neither pattern nor enum is checked.
     scalars_as_strings: accept numbers and booleans where a string is required. words: by shape name, what a
     string stands for that is not a value of its enum; None if for nothing. further: more values of an enum,
-    by shape name.
+    by shape name. members: more members of a structure and their shapes, by its name. shapes: those that
+    the model does not have.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Overlay:
     scalars_as_strings: bool = False
     words: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
     further: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    shapes: Shapes = field(default_factory=dict)
 
 
 STRICT = Overlay("strict")
@@ -147,7 +150,7 @@ def closest(name: str, known: Sequence[str]) -> str:
 
 class _Walk:
     def __init__(self, shapes: Shapes, overlay: Overlay) -> None:
-        self.shapes = shapes
+        self.shapes = {**shapes, **overlay.shapes} if overlay.shapes else shapes
         self.overlay = overlay
         self.violations: list[Violation] = []
         self.more = 0
@@ -186,6 +189,9 @@ class _Walk:
             return None
         shape = self.shapes[name]
         known = shape["members"]
+        if name in self.overlay.members:
+            more = self.overlay.members[name]
+            known = {**known, **{member: {"shape": target} for member, target in more.items()}}
         for member in shape.get("required", ()):
             if member not in value and f"{name}.{member}" not in self.overlay.optional:
                 self.fail(_join(path, member), f"is missing and is required; add {member}")

@@ -156,6 +156,7 @@ def test_compiled_code_is_cached_and_found_again(cache: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in compiled_files(cache)} == files
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_done_without(cache: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(cache, damaged)
@@ -207,6 +208,7 @@ def test_a_read_only_installation_is_cached_in_the_users_home(installation: Path
     assert len(compiled_files(home / ".cache" / "hpt")) == 1
 
 
+@pytest.mark.slow
 def test_with_a_read_only_home_the_cache_is_private_among_temporary_files(
     installation: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +220,7 @@ def test_with_a_read_only_home_the_cache_is_private_among_temporary_files(
     assert len(compiled_files(temporary / f"hpt-cache-{os.getuid()}")) == 1
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_it_is_compiled_with_one_warning(
     installation: Path, tmp_path: Path
 ) -> None:
@@ -244,6 +247,7 @@ def test_without_compiling_all_is_read_and_nothing_said(way: str, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WITHOUT)
 def test_without_compiling_the_scanner_reads_all_the_same(way: str) -> None:
     """Over the worked examples and the property test."""

@@ -290,6 +290,15 @@ class TestTrainingJob:
         assert (reply["TrainingTimeInSeconds"], reply["BillableTimeInSeconds"]) == (12, 12)
         assert reply["TuningJobArn"].endswith(":hyper-parameter-tuning-job/xgb-1")
 
+    def test_a_model_that_is_stored_as_files(self, config: JobConfig, state: JobState) -> None:
+        plain = replace(config.definition, output_path="/out", output_compression="NONE")
+        job = replace(state.jobs[1], model="/out/job/output/model/")
+        kept = replace(config, definition=plain)
+        reply = training_job_description(kept, job)
+        assert reply["ModelArtifacts"] == {"S3ModelArtifacts": "file:///out/job/output/model/"}
+        reply = training_job_description(kept, replace(job, model=None))
+        assert reply["ModelArtifacts"] == {"S3ModelArtifacts": f"file:///out/{job.name}/output/model/"}
+
     def test_each_transition_ends_where_the_next_starts(self, config: JobConfig, state: JobState) -> None:
         transitions = training_job_description(config, state.jobs[1])["SecondaryStatusTransitions"]
         assert [entry["Status"] for entry in transitions] == [

@@ -12,7 +12,15 @@ from tests.sagemaker.request.broken_rules import (
     TIMES,
     Case,
 )
-from tests.sagemaker.request.samples import GONE, JOB, LIMITS, RANGES, multi
+from tests.sagemaker.request.samples import GONE, JOB, LIMITS, RANGES, group, multi
+
+STATIC = f"{JOB}.StaticHyperParameters"
+SCRIPT = {
+    f"{SPECIFICATION}.TrainingImage": "registry.example.com/pytorch-training:2.3",
+    f"{STATIC}.sagemaker_program": '"train.py"',
+    f"{STATIC}.sagemaker_submit_directory": '"s3://bucket/sourcedir.tar.gz"',
+}
+"""Script mode in a framework's image."""
 
 BROKEN_OTHERS = [
     Case(
@@ -42,10 +50,14 @@ BROKEN_OTHERS = [
     ),
     Case(
         "image",
-        {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"},
+        {
+            **OWN,
+            f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1",
+            f"{JOB}.Environment": {"HPT_CONTAINERS": "never"},
+        },
         f"{SPECIFICATION}.TrainingImage",
-        "'registry.example.com/team/trainer:1' is not an image that runs here; give the path of a program or "
-        f"a built-in algorithm: {NAMES}",
+        "'registry.example.com/team/trainer:1' is an image, and containers are never; let images run in "
+        f"containers (auto), or give the path of a program or a built-in algorithm: {NAMES}",
     ),
     Case(
         "image",
@@ -59,6 +71,20 @@ BROKEN_OTHERS = [
         OWN,
         f"{SPECIFICATION}.TrainingImage",
         f"'train.py' is not an image that runs here; give a built-in algorithm: {NAMES}",
+        strict=True,
+    ),
+    Case(
+        "script",
+        {**OWN, **{name: value for name, value in SCRIPT.items() if not name.endswith("_directory")}},
+        f"{STATIC}.sagemaker_submit_directory",
+        "is missing, and sagemaker_program 'train.py' needs it; give the folder or .tar.gz that holds the "
+        "script",
+    ),
+    Case(
+        "script",
+        {**OWN, **SCRIPT, f"{STATIC}.sagemaker_program": '""'},
+        f"{STATIC}.sagemaker_program",
+        "'' names no program; name the script within the source",
         strict=True,
     ),
     Case(
@@ -135,6 +161,71 @@ BROKEN_OTHERS = [
         "exactly one data source is needed, and none is given; give S3DataSource",
     ),
     Case(
+        "channels",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource": {
+                "FileSystemDataSource": {
+                    "FileSystemId": "fs-12345678",
+                    "FileSystemAccessMode": "ro",
+                    "FileSystemType": "EFS",
+                    "DirectoryPath": "/data",
+                }
+            },
+            f"{JOB}.InputDataConfig[1].InputMode": "FastFile",
+        },
+        f"{JOB}.InputDataConfig[1].InputMode",
+        "'FastFile' is not for a file system, whose files are there already; use File",
+    ),
+    Case(
+        "inputs",
+        {f"{JOB}.InputDataConfig[1].RecordWrapperType": "RecordIO"},
+        f"{JOB}.InputDataConfig[1].RecordWrapperType",
+        "'RecordIO' is for Pipe mode only; use None, or files that are in RecordIO form already",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "ManifestFile",
+            f"{JOB}.InputDataConfig[1].InputMode": "FastFile",
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType",
+        "'ManifestFile' is not for FastFile mode; use S3Prefix, or another input mode",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "AugmentedManifestFile",
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames": ["image-ref"],
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType",
+        "'AugmentedManifestFile' is for Pipe mode only; use input mode Pipe, or a ManifestFile",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "AugmentedManifestFile",
+            f"{JOB}.InputDataConfig[1].InputMode": "Pipe",
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames",
+        "[] is not 1 to 16 names of attributes, which AugmentedManifestFile needs; name what the program is "
+        "to receive",
+    ),
+    Case(
+        "inputs",
+        {f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames": ["a"]},
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.AttributeNames",
+        "['a'] is for AugmentedManifestFile only; leave it out",
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[0].InputMode": "Pipe",
+            f"{JOB}.InputDataConfig[1].ChannelName": "train_0",
+        },
+        f"{JOB}.InputDataConfig[1].ChannelName",
+        "'train_0' is also the name of a FIFO of channel 'train', which is in Pipe mode; rename one",
+    ),
+    Case(
         "uri",
         {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri": "gs://bucket/data"},
         f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri",
@@ -206,6 +297,33 @@ BROKEN_OTHERS = [
         "'-1' is not a number of seconds of at least 0; give one, or leave it out",
     ),
     Case(
+        "containers",
+        {f"{JOB}.Environment": {"HPT_CONTAINERS": "maybe"}},
+        f"{JOB}.Environment.HPT_CONTAINERS",
+        "'maybe' does not say which images run in containers; use one of auto, always, never",
+    ),
+    Case(
+        "checkpoints",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/x/../input/data"}},
+        f"{JOB}.CheckpointConfig.LocalPath",
+        "'/opt/ml/x/../input/data' is where the training job finds its input or program; use "
+        "/opt/ml/checkpoints, or a folder of its own",
+        strict=True,
+    ),
+    Case(
+        "checkpoints",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "checkpoints"}},
+        f"{JOB}.CheckpointConfig.LocalPath",
+        "'checkpoints' is not an absolute path; give one, such as /opt/ml/checkpoints",
+    ),
+    Case(
+        "checkpoints",
+        {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "//etc/"}},
+        f"{JOB}.CheckpointConfig.LocalPath",
+        "'//etc/' is a folder of the system, which checkpoints would hide; use /opt/ml/checkpoints, or a "
+        "folder of its own",
+    ),
+    Case(
         "time",
         {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400 + 1},
         f"{TIMES}.MaxRuntimeInSeconds",
@@ -217,5 +335,65 @@ BROKEN_OTHERS = [
         {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "team", "Value": "b"}]},
         "Tags",
         "the key 'team' is given 2 times; keep one",
+    ),
+    Case(
+        "instances",
+        {f"{JOB}.ResourceConfig.InstanceCount": 0},
+        f"{JOB}.ResourceConfig.InstanceCount",
+        "0 is no number of instances; give at least 1",
+    ),
+    Case(
+        "instances",
+        {f"{JOB}.ResourceConfig.InstanceCount": 1_000_000},
+        f"{JOB}.ResourceConfig.InstanceCount",
+        "1000000 is above 100: each is a process on this machine, and they share its cores; use fewer",
+    ),
+    Case(
+        "instances",
+        {
+            f"{JOB}.ResourceConfig": GONE,
+            f"{JOB}.HyperParameterTuningResourceConfig": {
+                "InstanceConfigs": [
+                    {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1}
+                    for count in (101, 1)
+                ],
+            },
+        },
+        f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs[0].InstanceCount",
+        "101 is above 100: each is a process on this machine, and they share its cores; use fewer",
+    ),
+    Case(
+        "instances",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a", 60), group("b", 60)], "VolumeSizeInGB": 1}},
+        f"{JOB}.ResourceConfig.InstanceGroups",
+        "the 120 instances of all groups are above 100: each is a process on this machine, and they share "
+        "its cores; use fewer",
+    ),
+    Case(
+        "groups",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("a")], "VolumeSizeInGB": 1}},
+        f"{JOB}.ResourceConfig.InstanceGroups[1].InstanceGroupName",
+        "'a' names two groups; rename one",
+    ),
+    Case(
+        "groups",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 0)], "VolumeSizeInGB": 1}},
+        f"{JOB}.ResourceConfig.InstanceGroups[1].InstanceCount",
+        "0 is no number of instances; give at least 1, or leave the group out",
+    ),
+    Case(
+        "group-channels",
+        {
+            f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b")], "VolumeSizeInGB": 1},
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames": ["b", "c"],
+        },
+        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames",
+        "'c' is no group of instances: the groups are 'a', 'b'; correct it, or leave it out",
+    ),
+    Case(
+        "group-channels",
+        {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames": ["a"]},
+        f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames",
+        "'a' is no group of instances: the training job has no groups; correct it, or leave it out",
     ),
 ]

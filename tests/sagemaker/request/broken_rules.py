@@ -6,7 +6,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpt.job.catalog import ALGORITHMS, BuiltInAlgorithm, find_algorithm
-from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, edit, grid, multi, single
+from tests.sagemaker.request.samples import (
+    CONFIG,
+    GONE,
+    JOB,
+    LIMITS,
+    RANGES,
+    edit,
+    grid,
+    group,
+    multi,
+    single,
+)
 
 CONTINUOUS = f"{RANGES}.ContinuousParameterRanges"
 INTEGER = f"{RANGES}.IntegerParameterRanges"
@@ -364,6 +375,26 @@ BROKEN_NUMBERS = [
         },
         f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs",
         "is given beside InstanceCount; keep one or the other",
+    ),
+    Case(
+        "V25",
+        {
+            f"{JOB}.ResourceConfig": GONE,
+            f"{JOB}.HyperParameterTuningResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+                "AllocationStrategy": "Prioritized",
+            },
+        },
+        f"{JOB}.HyperParameterTuningResourceConfig.AllocationStrategy",
+        "chooses among InstanceConfigs, and none are given; add them",
+    ),
+    Case(
+        "V25",
+        {f"{JOB}.ResourceConfig.InstanceGroups": [group("a")]},
+        f"{JOB}.ResourceConfig.InstanceGroups",
+        "is given beside InstanceType and InstanceCount, and each group has its own; keep one or the other",
     ),
     Case(
         "V26",

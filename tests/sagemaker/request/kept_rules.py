@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.sagemaker.request.broken_own_rules import SCRIPT, STATIC
 from tests.sagemaker.request.broken_rules import (
     AUC,
     CATEGORICAL,
@@ -18,7 +19,7 @@ from tests.sagemaker.request.broken_rules import (
     many,
     without_checkpoints,
 )
-from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, multi
+from tests.sagemaker.request.samples import CONFIG, GONE, JOB, LIMITS, RANGES, channel, grid, group, multi
 
 HINT = {"Name": "lambda", "ValueHint": "1"}
 
@@ -107,18 +108,66 @@ KEPT = [
         strict=True,
     ),
     Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "bin/train"}),
+    Case("image", {**OWN, **SCRIPT}, strict=True),
+    Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/team/trainer:1"}),
+    Case("image", {**OWN, f"{SPECIFICATION}.TrainingImage": "registry.example.com/trainer:1"}, strict=True),
+    Case("script", {**OWN, **SCRIPT}),
+    Case("script", {**OWN, f"{STATIC}.sagemaker_program": "train.py"}),  # of another image, once
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": "(a)(u)c"}),
     Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": [AUC]}),  # with a note
     Case("metrics", {f"{SPECIFICATION}.MetricDefinitions": []}, strict=True),
     Case("metrics", {**OWN, f"{SPECIFICATION}.MetricDefinitions[0].Regex": GONE}),  # reported, not printed
     Case("added", {f"{JOB}.StaticHyperParameters._tuning_objective_metric": "validation:auc"}),
     Case("channels", {f"{JOB}.InputDataConfig[1]": channel("Train")}),
+    Case(
+        "channels",
+        {
+            f"{JOB}.InputDataConfig[1].DataSource": {
+                "FileSystemDataSource": {
+                    "FileSystemId": "fs-12345678",
+                    "FileSystemAccessMode": "rw",
+                    "FileSystemType": "FSxLustre",
+                    "DirectoryPath": "/data",
+                }
+            }
+        },
+    ),
+    Case(
+        "inputs",
+        {
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataType": "AugmentedManifestFile",
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.AttributeNames": ["image-ref", "label"],
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataDistributionType": "ShardedByS3Key",
+            f"{JOB}.InputDataConfig[0].InputMode": "Pipe",
+            f"{JOB}.InputDataConfig[0].RecordWrapperType": "RecordIO",
+            f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 7},
+            f"{JOB}.InputDataConfig[1].InputMode": "FastFile",
+        },
+    ),
+    Case("inputs", {f"{SPECIFICATION}.TrainingInputMode": "Pipe"}, strict=True),
+    Case("inputs", {f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "ManifestFile"}),
+    Case("inputs", {f"{JOB}.InputDataConfig[1].ChannelName": "train_0"}),
     Case("directories", {f"{JOB}.InputDataConfig[1].ChannelName": "..."}),
     Case("names", {f"{JOB}.StaticHyperParameters": {"num_round": "5", "-a b": "x=y"}}),
     Case("passing", {f"{JOB}.StaticHyperParameters.sizes": "[" * 100 + "]" * 100}),
     Case("uri", {f"{JOB}.OutputDataConfig.S3OutputPath": "file:///srv/models"}),
     Case("required", {f"{JOB}.StaticHyperParameters.num_round": GONE, f"{INTEGER}[0].Name": "num_round"}),
     Case("grace", {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "0"}}),
+    Case("instances", {f"{JOB}.ResourceConfig.InstanceCount": 100}),
+    Case(
+        "groups",
+        {f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 2)], "VolumeSizeInGB": 1}},
+    ),
+    Case(
+        "group-channels",
+        {
+            f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 2)], "VolumeSizeInGB": 1},
+            f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames": ["b"],
+        },
+    ),
+    Case("containers", {f"{JOB}.Environment": {"HPT_CONTAINERS": "Always"}}),
+    Case("checkpoints", {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/ckpt/"}}),
+    Case("checkpoints", {f"{JOB}.CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/a"}}),
     Case("time", {f"{TIMES}.MaxRuntimeInSeconds": 28 * 86_400}, strict=True),
     Case("tags", {"Tags": [{"Key": "team", "Value": "a"}, {"Key": "Team", "Value": "a"}]}),
 ]

@@ -47,6 +47,11 @@ def local() -> dict[str, Any]:
     }
 
 
+def group(name: str, count: int = 1) -> dict[str, Any]:
+    """A group of instances."""
+    return {"InstanceGroupName": name, "InstanceType": "ml.m5.large", "InstanceCount": count}
+
+
 def definition() -> dict[str, Any]:
     return {
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},

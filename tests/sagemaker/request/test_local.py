@@ -87,6 +87,7 @@ def test_uris_and_paths(uri: str, resolved: str | None) -> None:
         ("registry.example.com:5000/team/trainer", True),
         ("localhost:5000/trainer", True),
         ("ubuntu:24.04", True),
+        ("team/trainer:1", True),
         ("team/trainer@sha256:0123", True),
         ("https://example.com/train.py3", True),
         ("train.py", False),
@@ -95,6 +96,7 @@ def test_uris_and_paths(uri: str, resolved: str | None) -> None:
         ("train", False),
         ("/opt/registry.example.com/train", False),
         ("./ubuntu:24.04", False),
+        ("./team/trainer:1", False),
         ("file:///srv/train", False),
     ],
 )

@@ -38,58 +38,16 @@ def test_every_refusal_says_what_to_do() -> None:
     ] == []
 
 
-FILE_SYSTEM = {
-    "FileSystemId": "fs-12345678",
-    "FileSystemAccessMode": "ro",
-    "FileSystemType": "EFS",
-    "DirectoryPath": "/",
-}
-
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    (
-        {f"{JOB}.AlgorithmSpecification.TrainingInputMode": "Pipe"},
-        f"{JOB}.AlgorithmSpecification.TrainingInputMode",
-        "'Pipe' is not supported yet; use File",
-    ),
     (
         {f"{JOB}.AlgorithmSpecification.AlgorithmName": "arn:aws:sagemaker:x:123456789012:algorithm/a"},
         f"{JOB}.AlgorithmSpecification.AlgorithmName",
         "is not supported yet; give TrainingImage: a built-in algorithm or a local program",
     ),
     (
-        {f"{JOB}.ResourceConfig.InstanceCount": 2},
-        f"{JOB}.ResourceConfig.InstanceCount",
-        "2 is not supported yet; use one instance for each training job",
-    ),
-    (
-        {f"{JOB}.HyperParameterTuningResourceConfig": {"InstanceConfigs": [{}]}},
-        f"{JOB}.HyperParameterTuningResourceConfig.InstanceConfigs",
-        "is not supported yet; give InstanceType and InstanceCount",
-    ),
-    (
-        {f"{JOB}.OutputDataConfig.CompressionType": "NONE"},
-        f"{JOB}.OutputDataConfig.CompressionType",
-        "'NONE' is not supported yet; use GZIP or leave it out",
-    ),
-    (
-        {f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType": "ManifestFile"},
-        f"{JOB}.InputDataConfig[1].DataSource.S3DataSource.S3DataType",
-        "'ManifestFile' is not supported yet; name a folder or file with S3DataType S3Prefix",
-    ),
-    (
-        {f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataDistributionType": "ShardedByS3Key"},
-        f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3DataDistributionType",
-        "'ShardedByS3Key' is not supported yet; use FullyReplicated",
-    ),
-    (
-        {f"{JOB}.InputDataConfig[0].DataSource": {"FileSystemDataSource": FILE_SYSTEM}},
-        f"{JOB}.InputDataConfig[0].DataSource.FileSystemDataSource",
-        "is not supported yet; mount the file system and give its path as S3Uri",
-    ),
-    (
-        {f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1}},
-        f"{JOB}.InputDataConfig[0].ShuffleConfig",
-        "is not supported yet; shuffle in the training program",
+        {f"{JOB}.InputDataConfig[0].DataSource": {"DatasetSource": {"DatasetArn": "arn:aws:x"}}},
+        f"{JOB}.InputDataConfig[0].DataSource.DatasetSource",
+        "is not supported yet; copy the data set and give its place as S3DataSource",
     ),
     (
         {f"{JOB}.TuningObjective": {"Type": "Maximize", "MetricName": "x"}},
@@ -109,8 +67,8 @@ def test_what_is_not_built_is_refused_by_name(changes: dict[str, Any], path: str
 
 def test_the_multi_form_is_taken_and_looked_into() -> None:
     assert unsupported(multi()) == ()
-    path = "TrainingJobDefinitions[1].InputDataConfig[0].InputMode"
-    request = edit(multi(), {path: "Pipe"})
+    path = "TrainingJobDefinitions[1].ResourceConfig.InstancePlacementConfig"
+    request = edit(multi(), {path: {"EnableMultipleJobs": True}})
     assert [violation.path for violation in unsupported(request)] == [path]
 
 
@@ -156,8 +114,8 @@ def test_all_refusals_come_together() -> None:
     request = edit(
         single(),
         {
-            f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1},
-            f"{JOB}.OutputDataConfig.CompressionType": "NONE",
+            f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.HubAccessConfig": {"HubContentArn": "x"},
+            f"{JOB}.ResourceConfig.InstancePlacementConfig": {"EnableMultipleJobs": True},
             "WarmStartConfig": {"Novelty": 1},
         },
     )

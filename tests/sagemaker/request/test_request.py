@@ -26,6 +26,7 @@ from tests.sagemaker.request.samples import (
     channel,
     edit,
     grid,
+    group,
     local,
     multi,
     single,
@@ -122,6 +123,15 @@ def test_the_callers_request_is_left_alone(folder: Path) -> None:
     assert request == local()
 
 
+PRIORITIZED = {
+    "AllocationStrategy": "Prioritized",
+    "InstanceConfigs": [
+        {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5},
+        {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5},
+    ],
+}
+"""Instances as a tuning job may choose among: the first for which there is room."""
+
 ROUND_TRIPS: list[dict[str, Any]] = [
     {},
     {f"{RANGES}.ContinuousParameterRanges[0].MinValue": "1.0e-1"},
@@ -159,6 +169,12 @@ ROUND_TRIPS: list[dict[str, Any]] = [
     {f"{JOB}.EnableNetworkIsolation": True},
     {f"{JOB}.ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}},
     {f"{JOB}.HyperParameterTuningResourceConfig": {"InstanceType": "local", "InstanceCount": 1}},
+    {f"{JOB}.ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 3, "VolumeSizeInGB": 5}},
+    {
+        f"{JOB}.ResourceConfig": {"InstanceGroups": [group("a"), group("b", 2)], "VolumeSizeInGB": 5},
+        f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames": ["b"],
+    },
+    {f"{JOB}.HyperParameterTuningResourceConfig": PRIORITIZED},
     {f"{JOB}.StaticHyperParameters": {"a": "1", "_tuning_objective_metric": "auc"}},
     {f"{JOB}.InputDataConfig[0].ContentType": "text/csv"},
 ]
@@ -279,7 +295,7 @@ class TestRefusals:
             {
                 f"{RANGES}.ContinuousParameterRanges[0].MaxValue": "0.1",
                 f"{JOB}.EnableNetworkIsolation": True,
-                f"{JOB}.InputDataConfig[0].ShuffleConfig": {"Seed": 1},
+                f"{JOB}.ResourceConfig": {"InstancePlacementConfig": {"EnableMultipleJobs": True}},
                 f"{JOB}.AlgorithmSpecification.TrainingImage": "trian.py",
                 f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri": "file://data/test.csv",
             },
@@ -287,7 +303,7 @@ class TestRefusals:
         found = refused(request, base_dir=folder)
         assert [(rule, path) for _, path, rule, _ in found] == [
             ("V10", f"{RANGES}.ContinuousParameterRanges[0].MinValue"),
-            ("unsupported", f"{JOB}.InputDataConfig[0].ShuffleConfig"),
+            ("unsupported", f"{JOB}.ResourceConfig.InstancePlacementConfig"),
             ("program", f"{JOB}.AlgorithmSpecification.TrainingImage"),
             ("path", f"{JOB}.InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
         ]
@@ -456,3 +472,28 @@ def test_a_metric_may_have_several_patterns_each_once() -> None:
         MetricDefinition(each["Name"], each["Regex"]) for each in metrics[:3]
     )
     assert from_document(to_document(config)) == config
+
+
+def test_of_prioritised_choices_the_first_counts_and_all_are_kept(folder: Path) -> None:
+    request = edit(local(), {f"{JOB}.HyperParameterTuningResourceConfig": PRIORITIZED})
+    config, echo, _ = read_request(request, base_dir=folder)
+    assert (config.definition.instance_type, config.definition.instance_count) == ("ml.m5.large", 2)
+    assert echo[JOB]["HyperParameterTuningResourceConfig"] == PRIORITIZED
+
+
+def test_the_instances_of_groups_add_up(folder: Path) -> None:
+    groups = [group("a"), group("b", 2)]
+    config = parse_request(
+        edit(local(), {f"{JOB}.ResourceConfig": {"InstanceGroups": groups, "VolumeSizeInGB": 5}}),
+        base_dir=folder,
+    )
+    assert config.definition.instance_count == 3
+    assert [(each.name, each.count) for each in config.definition.instance_groups] == [("a", 1), ("b", 2)]
+
+
+def test_instances_of_a_built_in_algorithm_get_a_note(folder: Path) -> None:
+    _, _, notes = read_request(edit(single(), {f"{JOB}.ResourceConfig.InstanceCount": 2}), strict=True)
+    [note] = [each for each in notes if "has no effect, since xgboost" in each]
+    assert note.startswith(
+        f"{JOB}.ResourceConfig.InstanceCount has no effect, since xgboost runs as one process"
+    )

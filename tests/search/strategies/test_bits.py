@@ -53,7 +53,13 @@ SPACES = {
     "auto": mixed("Auto"),
     "many": PLAIN,
 }
-CASES = [f"{kind}/{n}" for kind in SPACES if kind != "many" for n in ANCHORS] + ["parents/6", "many/1004"]
+SMALL = [f"{kind}/{ANCHORS[0]}" for kind in SPACES if kind != "many"] + ["parents/6", "mixed/63"]
+LARGE = [
+    *(case for kind in SPACES if kind != "many" for n in ANCHORS[1:] if (case := f"{kind}/{n}") not in SMALL),
+    "many/1004",
+]
+CASES = SMALL + LARGE
+GROUPS = {"small": SMALL, "large": LARGE}
 
 
 def objective(config: Config, best: float = 0.3) -> float:
@@ -125,19 +131,32 @@ def elsewhere(cases: list[str], environment: str, threads: int) -> dict[str, lis
     return {case: [from_json(kind, body) for kind, body in events] for case, events in lines}
 
 
+class Recorded:
+    """The searches with one thread, each group made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, list[Event]] = {}
+
+    def __getitem__(self, case: str) -> list[Event]:
+        if case not in self._made:
+            self._made |= elsewhere(next(group for group in GROUPS.values() if case in group), "1", 1)
+        return self._made[case]
+
+
 @pytest.fixture(scope="module")
-def recorded() -> dict[str, list[Event]]:
-    return elsewhere(CASES, "1", 1)
+def recorded() -> Recorded:
+    return Recorded()
 
 
-def test_threads_change_no_bit(recorded: dict[str, list[Event]]) -> None:
-    other = elsewhere(CASES, "4", 2)
-    for case in CASES:
+@pytest.mark.parametrize("group", ["small", pytest.param("large", marks=pytest.mark.slow)])
+def test_threads_change_no_bit(group: str, recorded: Recorded) -> None:
+    other = elsewhere(GROUPS[group], "4", 2)
+    for case in GROUPS[group]:
         assert list(map(to_json, other[case])) == list(map(to_json, recorded[case])), case
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_resuming_without_a_cache_changes_no_bit(case: str, recorded: dict[str, list[Event]]) -> None:
+@pytest.mark.parametrize("case", [*SMALL, *(pytest.param(case, marks=pytest.mark.slow) for case in LARGE)])
+def test_resuming_without_a_cache_changes_no_bit(case: str, recorded: Recorded) -> None:
     """A new tuner before each ask, and one at a time where several were asked for at once."""
     kind, events = case.split("/")[0], recorded[case]
     first = len(list(past(kind, int(case.split("/")[1]))))
