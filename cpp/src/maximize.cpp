@@ -6,54 +6,19 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 
 #include "hpt/design.hpp"
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
+#include "hpt/lockstep.hpp"
 #include "hpt/parallel.hpp"
 #include "hpt/random.hpp"
 #include "hpt/tried.hpp"
 
 namespace hpt {
 namespace {
-
-// Ascends from several points at once: each step evaluates all that are still under way in one call.
-class Lockstep {
- public:
-  explicit Lockstep(const Acquisition& acquisition) : acquisition_(acquisition) {}
-
-  // searches[k] moves the continuous coordinates of row rows[k] of `points`, (k, d).
-  void run(const Matrix& points, std::span<const Index> rows, std::span<BoundedSearch> searches) {
-    const auto& free = acquisition_.model().space().continuous();
-    Matrix X(static_cast<Index>(rows.size()), points.cols());
-    Vector slope(free.size());
-    std::vector<std::size_t> active;
-    active.reserve(rows.size());
-    for (;;) {
-      active.clear();
-      for (std::size_t k = 0; k < searches.size(); ++k) {
-        if (searches[k].done()) continue;
-        const MutableVectorView x = X.row(static_cast<Index>(active.size()));
-        std::copy(points.row(rows[k]).begin(), points.row(rows[k]).end(), x.begin());
-        for (std::size_t q = 0; q < free.size(); ++q)
-          x[static_cast<std::size_t>(free[q])] = searches[k].trial()[q];
-        active.push_back(k);
-      }
-      if (active.empty()) return;
-      acquisition_.evaluate(MatrixView(X).head(static_cast<Index>(active.size())), batch_);
-      for (std::size_t i = 0; i < active.size(); ++i) {
-        for (std::size_t q = 0; q < free.size(); ++q)
-          slope[q] = -batch_.gradients(static_cast<Index>(i), static_cast<Index>(q));
-        searches[active[i]].tell(-batch_.values[i], slope);
-      }
-    }
-  }
-
- private:
-  const Acquisition& acquisition_;
-  Acquisition::Batch batch_;
-};
 
 // Maximises the acquisition over one model; holds what its steps share.
 class Search {
@@ -65,7 +30,8 @@ class Search {
         tried_(tried),
         options_(options),
         team_(team),
-        many_(model_.points().rows() > options.many) {}
+        many_(model_.points().rows() > options.many),
+        bounded_(many_ && acquisition.pointwise()) {}
 
   std::optional<Vector> enumerate() const {
     Matrix points;
@@ -142,9 +108,49 @@ class Search {
     Matrix points = candidates(seed, trial);
     if (!many_) return best_of(std::move(points), options_.starts);
     keep_lowest_means(points, options_.variances);
+    if (!bounded_) {
+      Front front{points, acquisition_(points, team_), {}};
+      keep_best(front, options_.many_starts);
+      return front;
+    }
+    std::vector<Index> order = order_of(bounds(points, landmarks()));
+    order.resize(std::min(order.size(), static_cast<std::size_t>(options_.exact)));
+    points = rows_of(points, order);
     Front front{points, acquisition_(points, team_), {}};
     keep_best(front, options_.many_starts);
     return front;
+  }
+
+  // Of the acquisition, from the variances that these of the observations leave.
+  Vector bounds(const Matrix& points, const std::vector<Index>& rows) const {
+    Vector variance(static_cast<std::size_t>(points.rows()));
+    model_.bound_variances(points, model_.landmarks(rows), variance, team_);
+    Matrix mean(points.rows(), 1);
+    const double error = model_.sets() > 1
+                             ? std::numeric_limits<double>::infinity()
+                             : model_.predict_rough_mean(points, {mean.data(), variance.size()}, team_);
+    if (4.0 * error > std::sqrt(*std::min_element(variance.begin(), variance.end())))
+      model_.predict_means(points, mean, team_);
+    return acquisition_.of_predictions(points, mean, variance, team_);
+  }
+
+  // Half of them the observations of lowest mean, where most points are that have a low one themselves, and
+  // half evenly over the history.
+  std::vector<Index> landmarks() const {
+    const Matrix fitted = model_.fitted_means();
+    const Index n = fitted.rows(), count = std::min(n, options_.landmarks), rest = count - count / 2;
+    Vector lowness;
+    for (Index i = 0; i < n; ++i) lowness.push_back(-fitted(i, 0));
+    const std::vector<Index> order = order_of(lowness);
+    std::vector<char> taken(order.size(), 0);
+    for (Index i = 0; i < count / 2; ++i)
+      taken[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = 1;
+    for (Index i = 0; i < rest; ++i) taken[static_cast<std::size_t>(i * n / rest)] = 1;
+    std::vector<Index> out;
+    for (Index i = 0; i < n; ++i) {
+      if (taken[static_cast<std::size_t>(i)]) out.push_back(i);
+    }
+    return out;
   }
 
   // The best of the points by the acquisition, which is asked in the order of their bounds until none of the
@@ -172,12 +178,24 @@ class Search {
     return front;
   }
 
+  static std::vector<Index> lowest_of(Vector values) {
+    for (double& value : values) value = -value;
+    return order_of(values);
+  }
+
+  // By means in single precision, unless they differ by too little.
   void keep_lowest_means(Matrix& points, Index count) const {
     if (points.rows() <= count) return;
     Vector means(static_cast<std::size_t>(points.rows()));
-    model_.predict_mean(points, means, team_);
-    for (double& mean : means) mean = -mean;
-    std::vector<Index> order = order_of(means);
+    const double error = model_.predict_rough_mean(points, means, team_);
+    std::vector<Index> order = lowest_of(means);
+    const auto mean_of = [&](Index rank) {
+      return means[static_cast<std::size_t>(order[static_cast<std::size_t>(rank)])];
+    };
+    if (mean_of(count) - mean_of(0) < 20.0 * error) {
+      model_.predict_mean(points, means, team_);
+      order = lowest_of(means);
+    }
     order.resize(static_cast<std::size_t>(count));
     points = rows_of(points, order);
   }
@@ -259,24 +277,31 @@ class Search {
       for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(row, free[q]);
       searches.emplace_back(at, lower, upper, options);
     }
+    std::optional<Landmarks> around;
+    if (bounded_) around = model_.landmarks(model_.nearest(rows_of(front.points, rows), options_.nearest));
     // No search sees the others, so that threads may share them in any way.
     const std::size_t threads = static_cast<std::size_t>(team_.threads());
     const std::size_t share = (rows.size() + threads - 1) / threads;
     for_chunks(static_cast<Index>((rows.size() + share - 1) / share), team_, [&](Index group) {
       const std::size_t first = static_cast<std::size_t>(group) * share;
       const std::size_t count = std::min(share, rows.size() - first);
-      Lockstep(acquisition_)
+      Lockstep(acquisition_, around ? &*around : nullptr)
           .run(front.points, std::span(rows).subspan(first, count),
                std::span(searches).subspan(first, count));
     });
+    Matrix ends = rows_of(front.points, rows);
+    Vector reached;
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      for (std::size_t q = 0; q < free.size(); ++q)
+        ends(static_cast<Index>(k), free[q]) = searches[k].best()[q];
+      reached.push_back(-searches[k].result().value);
+    }
+    if (around) reached = acquisition_(ends, team_);
     for (std::size_t k = 0; k < rows.size(); ++k) {
       auto& score = front.scores[static_cast<std::size_t>(rows[k])];
-      const double reached = -searches[k].result().value;
-      Vector x = row_of(front.points, rows[k]);
-      for (std::size_t q = 0; q < free.size(); ++q)
-        x[static_cast<std::size_t>(free[q])] = searches[k].best()[q];
-      if (!(reached > score) || tried_.contains(x)) continue;
-      score = reached;
+      const VectorView x = ends.row(static_cast<Index>(k));
+      if (!(reached[k] > score) || tried_.contains(x)) continue;
+      score = reached[k];
       std::copy(x.begin(), x.end(), front.points.row(rows[k]).begin());
     }
   }
@@ -292,6 +317,7 @@ class Search {
     }
     std::fill(front.live.begin(), front.live.end(), 0);
     if (points.rows() == 0) return false;
+    if (bounded_) keep_best_bounds(front, points, owners);
     const Vector scores = acquisition_(points, team_);
     for (std::size_t i = 0; i < owners.size(); ++i) {
       const std::size_t k = owners[i];
@@ -302,6 +328,23 @@ class Search {
       std::copy(better.begin(), better.end(), front.points.row(static_cast<Index>(k)).begin());
     }
     return std::find(front.live.begin(), front.live.end(), 1) != front.live.end();
+  }
+
+  // Of each owner's points the one that bounds promise most.
+  void keep_best_bounds(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
+    const Vector promised = bounds(points, model_.nearest(front.points, options_.nearest));
+    std::vector<Index> best(front.scores.size(), -1), chosen;
+    for (std::size_t i = 0; i < owners.size(); ++i) {
+      Index& at = best[owners[i]];
+      if (at < 0 || promised[i] > promised[static_cast<std::size_t>(at)]) at = static_cast<Index>(i);
+    }
+    owners.clear();
+    for (std::size_t k = 0; k < best.size(); ++k) {
+      if (best[k] < 0) continue;
+      chosen.push_back(best[k]);
+      owners.push_back(k);
+    }
+    points = rows_of(points, chosen);
   }
 
   void append_neighbours(VectorView x, Stream& stream, Matrix& points) const {
@@ -356,6 +399,7 @@ class Search {
   const SearchOptions& options_;
   const Team& team_;
   bool many_;
+  bool bounded_;  // variances are bounded before they are computed
 };
 
 // What an acquisition of one ask is made of: the model, or draws of its hyperparameters, with imagined
@@ -368,7 +412,7 @@ class Stage {
         options_(options),
         seed_(seed),
         trial_(trial),
-        width_(width_at(model.points().rows(), options.doubling)) {
+        width_(width_at(model.observed(), options.doubling)) {
     const auto imagine = [&](const GaussianProcess& each) {
       return each.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
     };
@@ -418,7 +462,7 @@ double width_at(Index n, double doubling) {
 
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried_points,
                               std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
-                              const GaussianProcess* labels) {
+                              const GaussianProcess* labels, const Tried* known) {
   const Coordinates& space = model.space();
   require(options.incumbent > -std::numeric_limits<double>::infinity(),
           "incumbent must be a number, or infinite where there is none");
@@ -426,7 +470,7 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
           "candidates, starts and fantasies must be at least 1");
   space.check(pending);
   space.check(tried_points);
-  Tried tried(space);
+  Tried tried(space, known);
   tried.add(model.points());
   tried.add(pending);
   tried.add(tried_points);
