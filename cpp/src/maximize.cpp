@@ -15,6 +15,7 @@
 #include "hpt/lockstep.hpp"
 #include "hpt/parallel.hpp"
 #include "hpt/random.hpp"
+#include "hpt/stage.hpp"
 #include "hpt/tried.hpp"
 
 namespace hpt {
@@ -68,6 +69,18 @@ class Search {
   }
 
  private:
+  // Averaged over the sets, and the size of their errors.
+  struct Means {
+    Vector of_points;
+    double error;
+  };
+
+  Means rough_means(const Matrix& points) const {
+    Means out{Vector(static_cast<std::size_t>(points.rows())), 0.0};
+    out.error = model_.predict_rough_mean(points, out.of_points, team_);
+    return out;
+  }
+
   // Points under improvement.
   struct Front {
     Matrix points;           // (k, d)
@@ -107,13 +120,13 @@ class Search {
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
     Matrix points = candidates(seed, trial);
     if (!many_) return best_of(std::move(points), options_.starts);
-    keep_lowest_means(points, options_.variances);
+    const Means means = keep_lowest_means(points, options_.variances);
     if (!bounded_) {
       Front front{points, acquisition_(points, team_), {}};
       keep_best(front, options_.many_starts);
       return front;
     }
-    std::vector<Index> order = order_of(bounds(points, landmarks()));
+    std::vector<Index> order = order_of(bounds(points, landmarks(), means));
     order.resize(std::min(order.size(), static_cast<std::size_t>(options_.exact)));
     points = rows_of(points, order);
     Front front{points, acquisition_(points, team_), {}};
@@ -121,16 +134,23 @@ class Search {
     return front;
   }
 
-  // Of the acquisition, from the variances that these of the observations leave.
-  Vector bounds(const Matrix& points, const std::vector<Index>& rows) const {
+  // Of the acquisition, from the variances that these of the observations leave; from rough means unless
+  // their errors count among the deviations of the most promising points.
+  Vector bounds(const Matrix& points, const std::vector<Index>& rows, const Means& means) const {
     Vector variance(static_cast<std::size_t>(points.rows()));
     model_.bound_variances(points, model_.landmarks(rows), variance, team_);
     Matrix mean(points.rows(), 1);
-    const double error = model_.sets() > 1
-                             ? std::numeric_limits<double>::infinity()
-                             : model_.predict_rough_mean(points, {mean.data(), variance.size()}, team_);
-    if (4.0 * error > std::sqrt(*std::min_element(variance.begin(), variance.end())))
-      model_.predict_means(points, mean, team_);
+    if (model_.sets() == 1) {
+      std::copy(means.of_points.begin(), means.of_points.end(), mean.data());
+      const Vector scores = acquisition_.of_predictions(points, mean, variance, team_);
+      std::vector<Index> best = order_of(scores);
+      best.resize(std::min(best.size(), static_cast<std::size_t>(options_.exact)));
+      const bool close = std::all_of(best.begin(), best.end(), [&](Index i) {
+        return 4.0 * means.error <= std::sqrt(variance[static_cast<std::size_t>(i)]);
+      });
+      if (close) return scores;
+    }
+    model_.predict_means(points, mean, team_);
     return acquisition_.of_predictions(points, mean, variance, team_);
   }
 
@@ -184,20 +204,24 @@ class Search {
   }
 
   // By means in single precision, unless they differ by too little.
-  void keep_lowest_means(Matrix& points, Index count) const {
-    if (points.rows() <= count) return;
-    Vector means(static_cast<std::size_t>(points.rows()));
-    const double error = model_.predict_rough_mean(points, means, team_);
-    std::vector<Index> order = lowest_of(means);
+  Means keep_lowest_means(Matrix& points, Index count) const {
+    Means means = rough_means(points);
+    if (points.rows() <= count) return means;
+    Vector& values = means.of_points;
+    std::vector<Index> order = lowest_of(values);
     const auto mean_of = [&](Index rank) {
-      return means[static_cast<std::size_t>(order[static_cast<std::size_t>(rank)])];
+      return values[static_cast<std::size_t>(order[static_cast<std::size_t>(rank)])];
     };
-    if (mean_of(count) - mean_of(0) < 20.0 * error) {
-      model_.predict_mean(points, means, team_);
-      order = lowest_of(means);
+    if (mean_of(count) - mean_of(0) < 20.0 * means.error) {
+      model_.predict_mean(points, values, team_);
+      means.error = 0.0;
+      order = lowest_of(values);
     }
     order.resize(static_cast<std::size_t>(count));
     points = rows_of(points, order);
+    Means kept{{}, means.error};
+    for (const Index i : order) kept.of_points.push_back(values[static_cast<std::size_t>(i)]);
+    return kept;
   }
 
   Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
@@ -332,7 +356,8 @@ class Search {
 
   // Of each owner's points the one that bounds promise most.
   void keep_best_bounds(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
-    const Vector promised = bounds(points, model_.nearest(front.points, options_.nearest));
+    const Vector promised =
+        bounds(points, model_.nearest(front.points, options_.nearest), rough_means(points));
     std::vector<Index> best(front.scores.size(), -1), chosen;
     for (std::size_t i = 0; i < owners.size(); ++i) {
       Index& at = best[owners[i]];
@@ -400,57 +425,6 @@ class Search {
   const Team& team_;
   bool many_;
   bool bounded_;  // variances are bounded before they are computed
-};
-
-// What an acquisition of one ask is made of: the model, or draws of its hyperparameters, with imagined
-// outcomes of the pending trials.
-class Stage {
- public:
-  Stage(const GaussianProcess& model, MatrixView pending, std::uint64_t seed, std::uint64_t trial,
-        const SearchOptions& options)
-      : model_(model),
-        options_(options),
-        seed_(seed),
-        trial_(trial),
-        width_(width_at(model.observed(), options.doubling)) {
-    const auto imagine = [&](const GaussianProcess& each) {
-      return each.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
-    };
-    if (options.samples > 0)
-      models_ = model.resample(options.samples, Stream(seed, trial, Use::hyperparameters));
-    if (pending.rows() == 0) return;
-    for (GaussianProcess& each : models_) each = imagine(each);
-    if (models_.empty()) models_.push_back(imagine(model));
-  }
-
-  std::unique_ptr<const Acquisition> acquisition(const GaussianProcess* labels) const {
-    if (models_.empty()) return of(model_, labels);
-    if (models_.size() == 1) return of(models_[0], labels);
-    std::vector<std::unique_ptr<const Acquisition>> parts;
-    for (const GaussianProcess& each : models_) parts.push_back(of(each, nullptr));
-    const bool logarithms = options_.criterion != Criterion::confidence_bound;
-    return std::make_unique<AveragedAcquisition>(std::move(parts), logarithms, labels);
-  }
-
- private:
-  std::unique_ptr<const Acquisition> of(const GaussianProcess& model, const GaussianProcess* labels) const {
-    const double incumbent = std::isfinite(options_.incumbent) ? model.transform().forward(options_.incumbent)
-                                                               : options_.incumbent;
-    if (options_.criterion == Criterion::confidence_bound)
-      return std::make_unique<ConfidenceBound>(model, width_ * options_.beta, labels);
-    if (options_.criterion == Criterion::noisy_improvement)
-      return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
-                                                      options_.incumbent_points, options_.incumbent_draws,
-                                                      Stream(seed_, trial_, Use::incumbents));
-    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
-                                                    options_.criterion == Criterion::augmented_improvement);
-  }
-
-  const GaussianProcess& model_;
-  const SearchOptions& options_;
-  std::uint64_t seed_, trial_;
-  double width_;
-  std::vector<GaussianProcess> models_;  // in place of the model, if any
 };
 
 }  // namespace

@@ -160,6 +160,7 @@ class Model:
         """
         self._imagined = None  # so that the factor grows in place
         points = _array(X, "X")
+        assert (self._rows is None) == (self._count + len(points) <= MODEL_LIMIT), "a model of others"
         return self._grown(self._gp.extend(points, self._kept(_array(y, "y"))), len(points))
 
     def _grown(self, gp: _core.GaussianProcess, more: int) -> Model:

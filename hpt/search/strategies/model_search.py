@@ -173,6 +173,7 @@ class ModelSearch:
             or kept.fit is not fit
             or kept.base != first
             or kept.count > n
+            or kept.count <= core.MODEL_LIMIT < n  # observations are chosen from there on
         ):
             kept = None
         if kept is not None and kept.count == n and np.array_equal(kept.targets, targets):

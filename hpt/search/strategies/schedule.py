@@ -23,13 +23,13 @@ def anchor(n: int) -> int:
 def base(n: int) -> int:
     """How many of n observations a model factors together and chooses from; later ones are appended to it.
 
-    Those of the last refit, and beyond `MODEL_LIMIT` no fewer than the last multiple of `SPARE` after it.
+    Those of the last refit, and beyond `MODEL_LIMIT` as many more as are ever `SPARE` apart.
 
-    >>> base(34), base(1000), base(1063), base(1064), base(10_000)
-    (34, 967, 1000, 1064, 9960)
+    >>> base(34), base(1000), base(1001), base(1090), base(1160), base(10_000)
+    (34, 967, 967, 1027, 1159, 9998)
     """
     a = anchor(n)
-    return a if n <= MODEL_LIMIT else max(a, n - (n - MODEL_LIMIT) % SPARE)
+    return a if n <= MODEL_LIMIT else n - (n - a) % SPARE
 
 
 @lru_cache(maxsize=8)

@@ -23,6 +23,7 @@ import hpt
 from hpt.search import core
 from hpt.search.events import Event, ObservationAdded, TrialCreated, TrialEnded, from_json, to_json
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.strategies import schedule
 from hpt.search.strategies.bayesian import BayesianStrategy
 from hpt.search.trial import Config, TrialStatus
 
@@ -184,9 +185,12 @@ def test_more_running_trials_than_a_model_holds_change_no_bit() -> None:
     assert len({SPACES["mixed"].key(event.config) for event in asked}) == len(asked)
 
 
-def test_a_search_goes_on_where_a_model_is_chosen_anew() -> None:
+@pytest.mark.parametrize("n", [core.MODEL_LIMIT - 2, 1153])
+def test_a_search_goes_on_where_a_model_is_chosen_anew(n: int) -> None:
     """Past the limit of a model the observations are chosen every `SPARE`; those after are appended."""
-    events = list(past("many", core.MODEL_LIMIT + core.SPARE - 2))
+    assert schedule.anchor(n) == schedule.anchor(n + 3), "chosen anew without a refit"
+    assert n < core.MODEL_LIMIT or schedule.base(n + 1) < schedule.base(n + 2)
+    events = list(past("many", n))
     tuner = tuner_of("many", events)
     for _ in range(4):
         [event] = tuner.propose(1)
