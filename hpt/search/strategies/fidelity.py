@@ -124,7 +124,7 @@ def drawn_in(
     steps: list[Float64Array] = []  # what was tried for the noisy ones, (q,) each,
     gaps: list[Float64Array] = []  # and by how much it misses the fixed point
     for _ in range(rounds):
-        mean = model(targets).predict(X[noisy])[0]
+        mean = model(targets.copy()).predict(X[noisy])[0]  # models remember their targets
         steps.append(targets[noisy])
         gaps.append(pull * own + (1 - pull) * mean - targets[noisy])
         step = steps[-1] + gaps[-1]
