@@ -134,19 +134,25 @@ class Cluster:
 
     # -- while the program runs -----------------------------------------------------------------------------
 
+    def find_programs(self) -> None:
+        """Fill every host's working directory and find out what runs there.
+
+        Raises:
+            ContractError: its code cannot be put there, or what that needs cannot be installed.
+        """
+        for host in self.hosts:
+            host.program = self._supervisor.launcher.program_of(host.base, host.spec, host.variables)
+
     def begin(self) -> int:
         """Start the program on every host; returns the process id of the first.
 
         Raises:
             LaunchError: it cannot be run; then it runs nowhere.
-            ContractError: its code cannot be put there.
         """
         supervisor = self._supervisor
         assert self._names is not None
         log = SharedLog(supervisor.log)
         try:
-            for host in self.hosts:
-                host.program = supervisor.launcher.program_of(host.base, host.spec, host.variables)
             for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
@@ -199,9 +205,11 @@ class Cluster:
 
     def end_containers(self) -> None:
         """Remove the containers in which hosts run, if they do."""
-        for host in self.hosts:
-            if host.program.container is not None:
-                host.program.container.end()
+        found = [host.program.container for host in self.hosts if host.program.container is not None]
+        for container in found:
+            container.let_go()
+        for container in found:
+            container.end()
 
     def carry_metrics(self, *, last: bool = False) -> None:
         """Carry every host's metrics file over into the log."""
