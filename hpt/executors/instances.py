@@ -44,6 +44,7 @@ class Host:
         self.status: int | None = None
         self.log = ""
         self.drain: LineDrain | None = None
+        self.index: record.LogIndex | None = None
         self.metrics: Any = None  # what carries its metrics file into the log, once there is one
 
 
@@ -156,6 +157,7 @@ class Cluster:
             for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
+                host.index = self._index(host)
                 try:
                     output, binds = host.drain.input, self._names.binds
                     host.pid = supervisor.launcher.start(
@@ -168,6 +170,12 @@ class Cluster:
             self.finish()
             raise
         return self.hosts[0].pid
+
+    def _index(self, host: Host) -> record.LogIndex:
+        """That of a host's own log, which the streams of CloudWatch Logs are dated by."""
+        log = os.open(host.log, os.O_RDONLY | os.O_CLOEXEC)
+        name = hosts.own_file(record.INDEX, host.number)
+        return record.LogIndex(log, self._supervisor.directory, self._supervisor.clock, name)
 
     def take(self, ended: dict[int, int], ending: outcome.Ending) -> int | None:
         """Take note of processes that ended; the attempt's wait status once every host has ended.
@@ -212,8 +220,10 @@ class Cluster:
             container.end()
 
     def carry_metrics(self, *, last: bool = False) -> None:
-        """Carry every host's metrics file over into the log."""
+        """Carry every host's metrics file over into the log, and date what each has printed."""
         for host in self.hosts:
+            if host.index is not None:
+                host.index.note()
             if host.metrics is None and os.path.isfile(path := self._metrics_file(host)):
                 from hpt.executors.metrics_file import MetricsFile  # as in the supervisor
 

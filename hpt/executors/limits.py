@@ -117,8 +117,9 @@ class Limits:
 
 
 def over(memory: int, more: str = "", *, sure: bool = True) -> str:
-    """Why the kernel killed a program with a limit of so many bytes. more: follows the limit. sure: whether it
-    is known that it was for memory.
+    """Why the kernel killed a program with a limit of so many bytes.
+
+    more: follows the limit. sure: whether it is known that it was for memory.
     """
     if sure:
         return f"it went over its memory limit of {_size(memory)}{more}, and the kernel killed it; {_FIX}"

@@ -340,3 +340,8 @@ def test_a_conda_file_is_installed_by_the_users_command(workshop: Workshop, sour
     prefix, also = done.log.decode().split()
     assert prefix == also
     assert Path(prefix).parent == store(workshop)
+
+
+def test_training_jobs_by_themselves_share_the_environments_of_tuning_jobs(tmp_path: Path) -> None:
+    assert environments.store(tmp_path / ".training") == tmp_path / environments.PLACE
+    assert environments.store(tmp_path) == tmp_path / environments.PLACE
