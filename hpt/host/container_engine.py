@@ -216,5 +216,7 @@ _PATIENCE = 30.0
 
 
 def _last(said: str) -> str:
+    """The last line, or the last with an error: after that of an option comes one about its help."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line for line in lines if line.startswith("Error: ")] or lines
     return lines[-1].removeprefix("Error: ")[:300] if lines else "it says nothing"

@@ -134,8 +134,14 @@ def test_facts_become_words_to_type(error: HptError, words: str) -> None:
 def test_a_program_that_may_not_run_comes_with_what_allows_it(tmp_path: Path) -> None:
     program = tmp_path / "my train"
     program.write_text("#!/bin/sh")
-    said = explain(errors.ValidationError([Violation("c", "p", "program", "m", {"tried": str(program)})]))
-    assert said.endswith(f"m; looked at {program}; run: chmod +x '{program}'")
+    said = explain(
+        errors.ValidationError([Violation("c", "p", "program", "not executable", {"tried": str(program)})])
+    )
+    assert said.endswith(f"not executable; looked at {program}; run: chmod +x '{program}'")
+    said = explain(
+        errors.ValidationError([Violation("c", "p", "program", "no archive", {"tried": str(program)})])
+    )
+    assert said.endswith(f"no archive; looked at {program}")
 
 
 PACKAGE = Path(hpt_package.__file__).parent

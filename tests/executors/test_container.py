@@ -331,6 +331,11 @@ def test_a_check_says_whether_an_image_can_run(engine: Podman, monkeypatch: pyte
     found = container_engine.cannot_run(IMAGE, os.environ)
     assert found is not None
     assert "cannot start a container here: " in found[0]
+    monkeypatch.setenv("HPT_CONTAINER_ENGINE", engine.engine)
+    monkeypatch.setenv("HPT_CONTAINER_OPTIONS", f"{engine.options} --no-such-option")
+    found = container_engine.cannot_run(IMAGE, os.environ)
+    assert found is not None
+    assert "cannot start a container here: unknown flag: --no-such-option; correct" in found[0]
 
 
 def _processes_naming(string: str) -> list[str]:
