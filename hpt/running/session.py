@@ -21,8 +21,11 @@ from hpt.errors import (
     StorageError,
     ValidationError,
 )
-from hpt.executors.factory import LOCAL, make_executor
+from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
+from hpt.fleet import portable
+from hpt.fleet.registry import make_executor
+from hpt.fleet.setting import Setting
 from hpt.host import state_parts
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
@@ -35,6 +38,7 @@ from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
+from hpt.running.chosen_executor import check_kind, check_options, chosen, is_remote, keep, kept
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
@@ -73,7 +77,7 @@ class Session:
 
     ephemeral: nobody will resume its jobs, so training programs are stopped when this process dies, and
     commits do not wait for the disk. executor: what runs their training jobs, by its name in
-    `hpt.executors.factory`.
+    `hpt.fleet.registry`. options: of the executor.
     """
 
     def __init__(
@@ -82,9 +86,11 @@ class Session:
         *,
         ephemeral: bool = False,
         executor: str = LOCAL,
+        options: Mapping[str, str] | None = None,
     ) -> None:
+        check_kind(executor)
         self.root = state_directory(state)
-        self._ephemeral, self._executor = ephemeral, executor
+        self._ephemeral, self._executor, self._options = ephemeral, executor, options or {}
         check_directory(self.root)
         self.storage = SQLiteStorage(self.root, durable=not ephemeral)
         self.notes = close_state(self.root)
@@ -249,13 +255,28 @@ class Session:
             events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
-            short = resource_notes(config)
+            short = self.place_notes(config)
             config, notes = take_all(config, self.top, self.job_directory(config.name))
             notes = (*short, *notes)
+            keep(self.job_directory(config.name), self._executor, self._options)
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
         return config, (*inherited, *notes)
+
+    def place_notes(self, config: JobConfig, *, stored: bool = False) -> list[str]:
+        """Messages about where a job runs: what it needs there, and does not get. stored: it is stored.
+
+        Raises:
+            ValidationError: this host cannot run it. InputError: other machines cannot.
+        """
+        found = kept(self.job_directory(config.name)) if stored else None
+        kind, options = (self._executor, self._options) if found is None else found
+        if not is_remote(kind):
+            return resource_notes(config)
+        check_options(kind, {**options, **self._options})
+        portable.check(config)
+        return portable.notes(config)
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""
@@ -419,13 +440,15 @@ class Session:
             read_state(config, record.created, events)  # before anything is started for a damaged job
             directory = self.job_directory(name)
             clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
-            executor = make_executor(
-                self._executor,
+            kind, options = chosen(directory, self._executor, self._options)
+            setting = Setting(
                 directory / "trials",
-                outlive=not self._ephemeral,
-                clock=clock,
-                say=lambda message: runner.say(message),
+                not self._ephemeral,
+                clock,
+                lambda message: runner.say(message),
+                options,
             )
+            executor = make_executor(kind, setting)
             try:
                 runner = TuningJobRunner(
                     config,
@@ -441,7 +464,7 @@ class Session:
                 )
                 if not runner.state.status.ended and not stop_requested(self.storage.notes(name)):
                     require(config, self.job_directory(name))
-                    runner.places = places(runner.config)
+                    runner.places = None if is_remote(kind) else places(runner.config)
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say

@@ -1,0 +1,1 @@
+"""Training jobs on other machines, each of which runs parts of `hpt.executors`: clusters and services."""

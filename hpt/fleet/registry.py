@@ -1,0 +1,57 @@
+"""Every executor there is, by name: those of this host and those of other machines.
+
+A new one for other machines is a file beside this one, a function below and a line in `REMOTE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hpt.errors import InputError
+from hpt.executors import factory
+from hpt.executors.base import Executor
+from hpt.fleet.setting import Setting
+
+
+def _ray(setting: Setting) -> Executor:
+    from hpt.fleet.ray_executor import RayExecutor
+
+    return RayExecutor(setting)
+
+
+def _check_ray(options: Mapping[str, str]) -> None:
+    from hpt.fleet import ray_options
+
+    ray_options.check(options)
+
+
+REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray}
+"""What makes an executor of each kind."""
+
+
+CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray}
+"""What raises where an executor of other machines cannot be made with these options: called before a job is
+stored that is to run with it.
+"""
+
+
+def kinds() -> list[str]:
+    """The names of all executors."""
+    return [*factory.EXECUTORS, *REMOTE]
+
+
+def make_executor(kind: str, setting: Setting) -> Executor:
+    """The executor of a tuning job; nothing is submitted yet.
+
+    Raises:
+        InputError: there is no such kind, or it has no such option.
+        MissingDependencyError: what it needs is not installed.
+    """
+    if kind in factory.EXECUTORS:
+        setting.known(kind)
+        return factory.make_executor(
+            kind, setting.root, outlive=setting.outlive, clock=setting.clock, say=setting.say
+        )
+    if kind not in REMOTE:
+        raise InputError(f"executor {kind!r} is not known; use one of {', '.join(kinds())}")
+    return REMOTE[kind](setting)
