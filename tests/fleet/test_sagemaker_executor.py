@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from hpt.executors.base import Submission
+from hpt.executors.base import Executor, Submission
 from hpt.fleet.sagemaker_executor import SageMakerExecutor
+from hpt.fleet.training_jobs.calls import Calls
 from hpt.fleet.training_jobs.request import Options
 from hpt.job.config import Objective, TrainingJobDefinition
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
-from hpt.testing.executors import ExecutorSuite, Make
+from hpt.testing.executors import Attempt, ExecutorSuite, Make
 from tests.fleet.double.sagemaker import IMAGE, REGION, ROLE, SageMakerDouble
 
 pytest.importorskip("moto")
@@ -47,10 +50,11 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMake
 
 @pytest.fixture
 def make_executor(double: SageMakerDouble, tmp_path: Path) -> Iterator[Callable[..., SageMakerExecutor]]:
-    made = []
+    made: list[SageMakerExecutor] = []
+    calls = Calls(log_pause=0.0)
 
     def make(**options: Any) -> SageMakerExecutor:
-        options = {"interval": 0.03, "settle": 0.15, **options}
+        options = {"interval": 0.03, "settle": 0.15, "calls": calls, **options}
         executor = SageMakerExecutor(tmp_path / f"host-{len(made)}" / "trials", BODY, Options(), **options)
         made.append(executor)
         return executor
@@ -93,3 +97,94 @@ class TestSageMakerExecutor(ExecutorSuite):
             **changes,
         )
         return Submission(name, 1, {**static, "x": "0.25"}, definition)
+
+    def test_every_offset_is_served_and_every_attempt_found(self, make: Make, tmp_path: Path) -> None:
+        submissions = [
+            self.submission(tmp_path, f"echo a; echo {number}", f"job-{number:03}") for number in range(3)
+        ]
+        executor = make()
+        started = [self.start(executor, submission) for submission in submissions]
+        for other, offsets in ((executor, (0, 0, 0)), (make(), (0, 1, 3)), (make(), (4, 2, 0))):
+            attempts = started if other is executor else [
+                self.start(other, replace(submission, log_offset=offset))
+                for submission, offset in zip(submissions, offsets, strict=True)
+            ]
+            self.finish_all(other, attempts)
+            logs = [f"a\n{number}\n".encode()[offset:] for number, offset in enumerate(offsets)]
+            assert [attempt.log for attempt in attempts] == logs
+
+    def finish_all(self, executor: Executor, attempts: list[Attempt]) -> None:
+        deadline = time.monotonic() + self.patience
+        while any(attempt.exit is None for attempt in attempts):
+            for update in executor.poll():
+                self.check(update)
+                next(attempt for attempt in attempts if attempt.key == update.key).take(update)
+            assert time.monotonic() < deadline
+            executor.wait(0.1)  # type: ignore[attr-defined]
+
+    def test_a_flood_arrives_whole_and_in_parts(self, make: Make, tmp_path: Path) -> None:
+        executor = make()
+        attempt = self.start(executor, self.submission(tmp_path, "seq 100000 160000"))
+        while attempt.exit is None:
+            for update in executor.poll():
+                assert len(update.log.data) <= 1 << 18
+                self.check(update)
+                attempt.take(update)
+        assert attempt.log == b"".join(b"%d\n" % number for number in range(100000, 160001))
+
+    test_no_poll_hands_out_all_of_a_flood = None  # a line of 20 MB: the service cuts it
+    test_the_exit_waits_for_the_last_byte = None
+
+    def test_a_stop_gives_grace(self, make: Make, tmp_path: Path) -> None:
+        executor = make()
+        script = "trap 'echo saved; exit 5' TERM; echo ready; while :; do sleep 0.02; done"
+        attempt = self.start(executor, self.submission(tmp_path, script))
+        self.until_it_says(executor, attempt, b"ready")
+        executor.stop(attempt.key)
+        executor.stop(attempt.key)
+        ended = self.finish(executor, attempt)
+        assert (ended.stopped, ended.exit_code, attempt.log) == (True, None, b"ready\nsaved\n")
+        executor.stop(attempt.key)
+
+    def test_attempts_of_one_job_are_apart(self, make: Make, tmp_path: Path) -> None:
+        executor = make()
+        first = self.submission(tmp_path, "echo $TRAINING_JOB_NAME; exit 3")
+        attempts = [self.start(executor, replace(first, attempt=number)) for number in (1, 2)]
+        self.finish_all(executor, attempts)
+        assert [attempt.log for attempt in attempts] == [b"job-001\n", b"job-001-2\n"]
+
+    def test_a_stopped_attempt_says_what_its_checkpoint_holds(self, make: Make, tmp_path: Path) -> None:
+        executor = make()
+        wait = "trap 'exit 0' TERM; while :; do sleep 0.02; done"
+        place = "$SAGEMAKER_BASE_DIR/checkpoints"
+        script = f"echo one; sleep 1; [ -e {place}/c ] || echo 1 > {place}/c; sleep 2.5; echo two; {wait}"
+        offsets = []
+        for number in (1, 2):
+            submission = self.submission(tmp_path, script, checkpoint_uri="s3://bucket/checkpoints")
+            attempt = self.start(executor, replace(submission, attempt=number))
+            self.until_it_says(executor, attempt, b"two\n")
+            executor.stop(attempt.key)
+            offsets.append(self.finish(executor, attempt).checkpoint)
+        without = self.start(executor, self.submission(tmp_path, f"echo one; {wait}", "job-002"))
+        self.until_it_says(executor, without, b"one\n")
+        executor.stop(without.key)
+        assert [*offsets, self.finish(executor, without).checkpoint] == [len(b"one\n"), 0, None]
+
+    def test_a_program_that_cannot_run_ends_with_a_reason(self, make: Make, tmp_path: Path) -> None:
+        executor = make()
+        given = self.submission(tmp_path, "")
+        submission = replace(
+            given, hyperparameters={**given.hyperparameters, "sagemaker_program": "missing.sh"}
+        )
+        ended = self.finish(executor, self.start(executor, submission))
+        assert (ended.outcome, ended.exit_code != 0) == ("Exited", True)
+        assert "AlgorithmError" in ended.reason
+
+    def test_hyperparameters_arrive_as_strings(self, make: Make, tmp_path: Path) -> None:
+        executor = make()
+        script = 'cat $SAGEMAKER_BASE_DIR/input/config/hyperparameters.json; echo; echo "$SM_HP_X $*"'
+        attempt = self.start(executor, self.submission(tmp_path, script))
+        self.finish(executor, attempt)
+        given, environment = attempt.log.splitlines()
+        assert json.loads(given)["x"] == "0.25"
+        assert environment.split() == [b"0.25", b"-x", b"0.25"]

@@ -14,7 +14,7 @@ from hpt.errors import BusyError, ExecutorError, RetryableError
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 CONNECT_SECONDS, READ_SECONDS = 5, 20
 _SKEW = 5.0  # seconds from which clocks differ, and not the answers' ages
-_LOG_CALLS = 0.1  # seconds between reads of logs: accounts have 10 to 25 a second
+_LOG_PAUSE = 0.1  # seconds between reads of logs: accounts have 10 to 25 a second
 _THROTTLED = frozenset(
     {
         *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
@@ -51,8 +51,9 @@ class Calls:
         is used up. RefusedError, NameTakenError, NoSuchJobError: as they say.
     """
 
-    def __init__(self) -> None:
-        """Nothing is called yet."""
+    def __init__(self, log_pause: float = _LOG_PAUSE) -> None:
+        """Nothing is called yet. log_pause: seconds between two reads of logs."""
+        self._log_pause = log_pause
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._next_log = 0.0
@@ -160,7 +161,7 @@ class Calls:
         with self._lock:
             now = time.monotonic()
             pause = self._next_log - now
-            self._next_log = max(now, self._next_log) + _LOG_CALLS
+            self._next_log = max(now, self._next_log) + self._log_pause
         if pause > 0:
             time.sleep(pause)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from hpt.executors.base import LogChunk
 from hpt.executors.record import INDEX, INDEX_LINE, LOG
-from hpt.host.private import make_directory, open_private
+from hpt.host.private import make_directories, open_private
 
 CURSOR = "cursor.json"
 _APART = 0.5  # seconds between dates of the log
@@ -62,7 +62,7 @@ class KeptLog:
                 began = latest
                 offsets.append(self.size + len(data))
                 times.append(latest)
-        self._make()
+        make_directories(self.place)
         self._put(LOG, self.size, bytes(data))
         lines = b"".join(_line(*date) for date in zip(offsets, times, strict=True))
         self._put(INDEX, len(self._offsets) * INDEX_LINE, lines)
@@ -105,10 +105,6 @@ class KeptLog:
             self._offsets, self._times = offsets, times
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             return
-
-    def _make(self) -> None:
-        for level in (*reversed(self.place.parents[:3]), self.place):
-            make_directory(level)
 
     def _put(self, name: str, offset: int, data: bytes) -> None:
         fd = open_private(str(self.place / name), os.O_WRONLY | os.O_CREAT)

@@ -438,7 +438,9 @@ class SageMakerDouble:
         mean = self.behaviour.spot
         until = time.time() + self._random.expovariate(1 / mean) if spot and mean else None
         asked, copied = "", 0.0
-        copies: dict[str, tuple[int, int]] = {}
+        copies = {} if checkpoints is None else {
+            str(path): _state(path) for path in checkpoints.rglob("*") if path.is_file()
+        }  # what came from S3 is there
         while True:
             for update in executor.poll():
                 printer.add(update.log.data)
@@ -469,8 +471,7 @@ class SageMakerDouble:
         bucket, prefix = split_uri(job.request["CheckpointConfig"]["S3Uri"])
         for path in sorted(checkpoints.rglob("*")):
             with suppress(FileNotFoundError):
-                found = path.stat()
-                state = found.st_mtime_ns, found.st_size
+                state = _state(path)
                 if not path.is_file() or copies.get(str(path)) == state:
                     continue
                 key = f"{prefix.rstrip('/')}/{path.relative_to(checkpoints)}"
@@ -510,6 +511,11 @@ class _Printer:
         with self._double._lock:
             stream = self._double.streams.setdefault(self._name, Stream(now))
             stream.events += [(now, line.decode(errors="replace") or " ") for line in lines]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def _response(content: dict[str, Any], status: int) -> Response:
