@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, show, simulate, train, trials
+from hpt.cli import check_metric, executors, show, simulate, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -27,7 +27,6 @@ from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
-from hpt.running.resources import resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Session
@@ -39,13 +38,13 @@ if TYPE_CHECKING:
 
 def tune(options: Namespace) -> int:
     read = _read_job(options)
-    session = Session(options.state)
+    session = executors.session(options)
     most = STRICT_LIMITS.warm_start_jobs if options.strict else None
     if options.check:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
-            notes = (*notes, *resource_notes(read.config))
+            notes = (*notes, *session.place_notes(read.config))
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
@@ -63,14 +62,14 @@ def tune(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
-    session = Session(options.state)
+    session = executors.session(options)
     if (training := find(session, options.name)) is not None:
         return train.resume(training, options)
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in (*session.program_notes(config.name), *resource_notes(config)):
+        for note in (*session.program_notes(config.name), *session.place_notes(config, stored=True)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
