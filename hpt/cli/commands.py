@@ -18,6 +18,7 @@ from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
+from hpt.fleet.registry import runs_images
 from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
@@ -44,7 +45,7 @@ def tune(options: Namespace) -> int:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
-            notes = (*notes, *session.place_notes(read.config))
+            notes = (*notes, *session.place_notes(read.config, read.request))
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
@@ -69,7 +70,7 @@ def resume(options: Namespace) -> int:
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in (*session.program_notes(config.name), *session.place_notes(config, stored=True)):
+        for note in (*session.program_notes(config.name), *session.stored_place_notes(config)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
@@ -248,6 +249,7 @@ def _read_job(options: Namespace) -> JobRequest:
         strict=options.strict,
         limits=options.limits,
         check_s3=check_s3,
+        check_paths=not runs_images(options.executor),
         extended=options.extended,
         overrides=overrides,
     )

@@ -5,12 +5,15 @@ A new one for other machines is a file beside this one, a function below and a l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from hpt.errors import InputError
 from hpt.executors import factory
 from hpt.executors.base import Executor
+from hpt.fleet import portable
 from hpt.fleet.setting import Setting
+from hpt.job.config import JobConfig
 
 
 def _ray(setting: Setting) -> Executor:
@@ -19,8 +22,53 @@ def _ray(setting: Setting) -> Executor:
     return RayExecutor(setting)
 
 
-REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray}
+def _sagemaker(setting: Setting) -> Executor:
+    from hpt.fleet.sagemaker_executor import SageMakerExecutor
+
+    return SageMakerExecutor.of(setting)
+
+
+SAGEMAKER = "sagemaker"
+
+REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray, SAGEMAKER: _sagemaker}
 """What makes an executor of each kind."""
+
+
+def runs_images(kind: str) -> bool:
+    """Whether all that it runs are images, so that no program is looked for on this host."""
+    return kind == SAGEMAKER
+
+
+def place_notes(
+    kind: str, config: JobConfig, request: Mapping[str, Any], options: Mapping[str, str]
+) -> list[str]:
+    """Messages about what a job needs of the machines of an executor.
+
+    Parameters
+    ----------
+    kind
+        Of an executor of other machines.
+    config, request
+        The job, and the request that it was read from.
+    options
+        Of the executor.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+
+    Raises
+    ------
+    InputError
+        It cannot run there.
+    """
+    if kind == SAGEMAKER:
+        from hpt.fleet.training_jobs.check import check
+
+        return check(config, request, options)
+    portable.check(config)
+    return portable.notes(config)
 
 
 def kinds() -> list[str]:

@@ -18,9 +18,11 @@ from typing import Any
 
 from hpt.errors import BusyError, ExecutorError, HptError, RetryableError
 from hpt.executors.base import AttemptKey, Exit, Submission, Update
+from hpt.fleet.setting import Setting
 from hpt.fleet.training_jobs import request as requests
 from hpt.fleet.training_jobs import status
 from hpt.fleet.training_jobs.calls import Calls, NameTakenError, NoSuchJobError, RefusedError
+from hpt.fleet.training_jobs.check import NAMES, options_of
 from hpt.fleet.training_jobs.checkpoints import newest_checkpoint
 from hpt.fleet.training_jobs.log import KeptLog
 from hpt.fleet.training_jobs.source import Sources
@@ -31,6 +33,7 @@ _LOOK_AGAIN = 120.0  # seconds after which a training job is described though no
 _OVERLAP = 60.0  # seconds of changes that are listed again
 _UNFOLLOWED = 300.0  # seconds after which a training job that nobody follows is stopped
 _LONGEST_PAUSE = 30.0
+_SETTLE = 10.0
 _NO_CAPACITY = 60.0  # seconds before a type of instance that was not to be had is asked for again
 
 
@@ -78,7 +81,7 @@ class SageMakerExecutor:
         say: Callable[[str], None] = lambda message: None,
         calls: Calls | None = None,
         interval: float = 5.0,
-        settle: float = 10.0,
+        settle: float = _SETTLE,
     ) -> None:
         """Nothing is asked of the service yet.
 
@@ -105,6 +108,15 @@ class SageMakerExecutor:
         self._watcher: threading.Thread | None = None
         self._listed: float | None = None
         self._strays: dict[str, float] = {}
+
+    @classmethod
+    def of(cls, setting: Setting) -> SageMakerExecutor:
+        """The executor of a tuning job. Raises InputError where an option is invalid."""
+        options, interval = options_of(setting.known("sagemaker", *NAMES))
+        settle = min(_SETTLE, 2 * interval)
+        return cls(
+            setting.root, setting.request, options, say=setting.say, interval=interval, settle=settle
+        )
 
     # -- the executor's methods
 
@@ -238,7 +250,7 @@ class SageMakerExecutor:
         own = requests.remote_name(key)
         begun = {
             number: summary["TrainingJobName"]
-            for summary in self._calls.list(key.name[:50])
+            for summary in self._calls.summaries(key.name[:50])
             if (number := requests.first_attempt(key.name, summary["TrainingJobName"])) is not None
         }
         if key.attempt in begun:
@@ -335,7 +347,7 @@ class SageMakerExecutor:
         prefix = os.path.commonprefix([attempt.remote for attempt in attempts])
         after = None if self._listed is None else self._listed - _OVERLAP
         latest = self._listed or 0.0
-        for summary in self._calls.list(prefix, after=after):
+        for summary in self._calls.summaries(prefix, after=after):
             modified = summary["LastModifiedTime"].timestamp()
             self._modified[summary["TrainingJobName"]] = modified
             latest = max(latest, modified)

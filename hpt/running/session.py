@@ -23,8 +23,7 @@ from hpt.errors import (
 )
 from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
-from hpt.fleet import portable
-from hpt.fleet.registry import make_executor
+from hpt.fleet.registry import make_executor, place_notes, runs_images
 from hpt.fleet.setting import Setting
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
@@ -47,6 +46,7 @@ from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
+from hpt.sagemaker.request.convert import to_request
 from hpt.search.events import Event, ParentResult, TrialCreated
 from hpt.storage.base import JobRecord
 from hpt.storage.place import (
@@ -165,7 +165,8 @@ class Session:
         check_writable(self.root)
         if request is None:
             check_config(config)
-            check_places(config)
+            if not runs_images(self._executor):
+                check_places(config)
         try:
             config, inherited = self._create(config, request, warm_start_jobs)
         except JobExistsError as error:
@@ -255,7 +256,7 @@ class Session:
             events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
-            short = self.place_notes(config)
+            short = self.place_notes(config, request)
             config, notes = take_all(config, self.top, self.job_directory(config.name))
             notes = (*short, *notes)
             keep(self.job_directory(config.name), self._executor, self._options)
@@ -264,17 +265,23 @@ class Session:
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
         return config, (*inherited, *notes)
 
-    def place_notes(self, config: JobConfig, *, stored: bool = False) -> list[str]:
-        """Messages about where a job runs: what it needs there, and does not get. stored: it is stored.
+    def place_notes(self, config: JobConfig, request: Mapping[str, Any] | None = None) -> list[str]:
+        """Messages about where a new job runs: what it needs there, and does not get. request: as `start`.
 
         Raises:
             ValidationError: this host cannot run it. InputError: other machines cannot.
         """
-        found = kept(self.job_directory(config.name)) if stored else None
-        if not is_remote(self._executor if found is None else found[0]):
+        if not is_remote(self._executor):
             return resource_notes(config)
-        portable.check(config)
-        return portable.notes(config)
+        return place_notes(self._executor, config, request or to_request(config), self._options)
+
+    def stored_place_notes(self, config: JobConfig) -> list[str]:
+        """The same about a stored job."""
+        found = kept(self.job_directory(config.name))
+        if found is None:
+            return resource_notes(config)
+        request = self.storage.record(config.name).document.get("request")
+        return place_notes(found[0], config, request or to_request(config), {**found[1], **self._options})
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""
@@ -445,6 +452,7 @@ class Session:
                 clock,
                 lambda message: runner.say(message),
                 options,
+                record.document.get("request") or to_request(config),
             )
             executor = make_executor(kind, setting)
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -64,13 +64,14 @@ class Calls:
         self._call("sagemaker", "create_training_job", **request)
 
     def describe(self, name: str) -> dict[str, Any]:
-        return self._call("sagemaker", "describe_training_job", TrainingJobName=name)
+        found: dict[str, Any] = self._call("sagemaker", "describe_training_job", TrainingJobName=name)
+        return found
 
     def tags(self, arn: str) -> dict[str, str]:
         found = self._call("sagemaker", "list_tags", ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
 
-    def list(
+    def summaries(
         self, name: str, *, after: float | None = None, status: str | None = None
     ) -> Iterator[dict[str, Any]]:
         """Training jobs whose name contains `name`, those first that changed last.
@@ -93,7 +94,7 @@ class Calls:
         if name:
             filters["NameContains"] = name
         if after is not None:
-            filters["LastModifiedTimeAfter"] = datetime.fromtimestamp(after, timezone.utc)
+            filters["LastModifiedTimeAfter"] = datetime.fromtimestamp(after, UTC)
         if status is not None:
             filters["StatusEquals"] = status
         while True:
@@ -231,5 +232,6 @@ class Calls:
                     retries={"total_max_attempts": 2, "mode": "standard"},
                     max_pool_connections=4,
                 )
-                self._clients[service] = boto3.session.Session().client(service, config=config)
+                session: Any = boto3.session.Session()  # its stubs know services by literal names
+                self._clients[service] = session.client(service, config=config)
             return self._clients[service]
