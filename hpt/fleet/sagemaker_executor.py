@@ -386,8 +386,7 @@ class SageMakerExecutor:
         silent = time.monotonic() - attempt.ended_at >= self._settle or "Training" not in run.times
         if not silent:
             return
-        ended = run.ended
-        checkpoint = newest_checkpoint(self._calls, attempt.submission, run.start, attempt.log, ended)
+        checkpoint = newest_checkpoint(self._calls, attempt.submission, run.start, attempt.log)
         with self._changed:
             attempt.checkpoint, attempt.drained, attempt.news = checkpoint, True, True
             self._changed.notify_all()

@@ -119,4 +119,4 @@ def trials(url: str, state: Path) -> list[dict[str, Any]]:
     """The training jobs as the command shows them."""
     shown = run(url, "trials", "spot", "--state", state, "--json")
     assert shown.returncode == 0, shown.stderr
-    return list(json.loads(shown.stdout)["TrainingJobSummaries"])
+    return list(json.loads(shown.stdout))

@@ -7,13 +7,15 @@ import json
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hpt.executors.base import Executor, Submission
+from hpt.errors import BusyError, ExecutorError, RetryableError
+from hpt.executors.base import Executor, Exit, Submission
 from hpt.fleet.sagemaker_executor import SageMakerExecutor
 from hpt.fleet.training_jobs.calls import Calls
 from hpt.fleet.training_jobs.request import Options
@@ -24,6 +26,8 @@ from hpt.testing.executors import Attempt, ExecutorSuite, Make
 from tests.fleet.double.sagemaker import IMAGE, REGION, ROLE, SageMakerDouble
 
 pytest.importorskip("moto")
+
+pytestmark = pytest.mark.slow
 
 BODY: dict[str, Any] = {
     "TrainingJobDefinition": {
@@ -188,3 +192,158 @@ class TestSageMakerExecutor(ExecutorSuite):
         given, environment = attempt.log.splitlines()
         assert json.loads(given)["x"] == "0.25"
         assert environment.split() == [b"0.25", b"-x", b"0.25"]
+
+
+class TestRefusalsOfTheService:
+    """No answer, no room or no permission loses no training job."""
+
+    @pytest.fixture
+    def submit(self, double: SageMakerDouble, tmp_path: Path) -> Callable[..., Submission]:
+        suite = TestSageMakerExecutor()
+        suite.double = double
+        return lambda script="exit 0", name="job-001", **changes: suite.submission(
+            tmp_path, script, name, **changes
+        )
+
+    def finish(self, executor: SageMakerExecutor) -> Exit:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(RetryableError):
+                for update in executor.poll():
+                    if update.exit is not None:
+                        return update.exit
+            executor.wait(0.1)
+        raise AssertionError("it did not end")
+
+    @pytest.mark.parametrize(
+        ("code", "status", "error", "says"),
+        [
+            ("ThrottlingException", 400, RetryableError, "asked too often"),
+            ("ServiceUnavailable", 503, RetryableError, "ServiceUnavailable"),
+            ("ExpiredTokenException", 400, RetryableError, "renew them"),
+            ("AccessDeniedException", 400, RetryableError, "give them the permission"),
+            ("ResourceLimitExceeded", 400, BusyError, "Service Quotas"),
+            ("ValidationException", 400, ExecutorError, "refuses training job job-001"),
+        ],
+    )
+    def test_a_refused_start_says_why(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+        code: str,
+        status: int,
+        error: type[Exception],
+        says: str,
+    ) -> None:
+        executor, submission = make_executor(), submit()
+        double.refuse("create", code, 2, status)  # boto3 itself asks twice
+        with pytest.raises(error, match=says) as caught:
+            executor.submit(submission)
+        assert isinstance(caught.value, ExecutorError) == (error is ExecutorError)
+        double.refusals.clear()
+        executor.submit(submission)
+        assert self.finish(executor).exit_code == 0
+        assert list(double.jobs) == ["job-001"]
+
+    def test_a_service_that_does_not_answer_loses_no_attempt(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        executor = make_executor()
+        for operation in ("list_jobs", "describe", "get_events", "describe_streams"):
+            double.refuse(operation, "ThrottlingException", 3)
+        executor.submit(submit("echo one; sleep 0.2; exit 3"))
+        assert self.finish(executor).exit_code == 3
+
+    def test_a_quota_is_waited_for(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        executor = make_executor()
+        double.behaviour.quota = 1
+        executor.submit(submit("sleep 0.3"))
+        with pytest.raises(BusyError):
+            executor.submit(submit(name="job-002"))
+        assert self.finish(executor).exit_code == 0
+        executor.submit(submit(name="job-002"))
+        assert self.finish(executor).exit_code == 0
+
+    def test_a_type_without_capacity_is_left_for_the_next(
+        self, double: SageMakerDouble, tmp_path: Path, submit: Callable[..., Submission]
+    ) -> None:
+        definition = {key: value for key, value in BODY["TrainingJobDefinition"].items() if key != "ResourceConfig"}
+        types = [{"InstanceType": f"ml.m5.{size}", "InstanceCount": 1} for size in ("large", "xlarge")]
+        definition["HyperParameterTuningResourceConfig"] = {"VolumeSizeInGB": 5, "InstanceConfigs": types}
+        said: list[str] = []
+        executor = SageMakerExecutor(
+            tmp_path / "trials",
+            {"TrainingJobDefinition": definition},
+            Options(),
+            say=said.append,
+            interval=0.03,
+            settle=0.1,
+        )
+        double.behaviour.no_capacity.add("ml.m5.large")
+        submission = submit()
+        executor.submit(submission)
+        assert self.finish(executor).outcome == "Preempted"
+        assert "no capacity of ml.m5.large" in said[-1]
+        executor.submit(replace(submission, attempt=2))
+        assert self.finish(executor).exit_code == 0
+        assert double.jobs["job-001-2"].request["ResourceConfig"]["InstanceType"] == "ml.m5.xlarge"
+        executor.close()
+
+    def test_a_name_of_another_job_is_refused(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        make_executor().submit(submit("sleep 0.1"))
+        other = replace(submit("sleep 0.1"), job="another")
+        with pytest.raises(ExecutorError, match="job-001 of another configuration"):
+            make_executor().submit(other)
+
+    def test_a_stop_from_outside_ends_the_training_job(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        executor = make_executor()
+        executor.submit(submit("sleep 30"))
+        double.stop({"TrainingJobName": "job-001"})
+        ended = self.finish(executor)
+        assert (ended.stopped, ended.by_user, ended.outcome) == (True, True, "Exited")
+
+    def test_the_request_has_what_the_service_needs(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        submission = submit(
+            spot=True,
+            max_runtime_seconds=100.0,
+            max_wait_seconds=200.0,
+            checkpoint_uri="s3://bucket/checkpoints",
+            environment={"MODE": "fast", "HPT_CONTAINERS": "auto"},
+        )
+        executor = make_executor()
+        body = {**BODY["TrainingJobDefinition"], "EnableManagedSpotTraining": True}
+        vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+        executor._bodies = {None: {**body, "VpcConfig": vpc}}
+        executor.submit(replace(submission, spent=30.5))
+        request = double.jobs["job-001"].request
+        assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 70, "MaxWaitTimeInSeconds": 200}
+        assert request["CheckpointConfig"]["S3Uri"] == "s3://bucket/checkpoints/job-001"
+        assert request["VpcConfig"] == vpc
+        assert request["RoleArn"] == ROLE
+        assert request["Environment"] == {"MODE": "fast"}
+        tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+        assert (tags["hpt:training-job"], tags["hpt:attempt"]) == ("job-001", "1")

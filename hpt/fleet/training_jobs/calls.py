@@ -149,9 +149,15 @@ class Calls:
             return [], token or ""
         return page["events"], page["nextForwardToken"]
 
-    def s3(self) -> Any:
-        """A client of S3, whose errors are boto3's."""
-        return self._client("s3")
+    def objects(self, bucket: str, prefix: str) -> list[dict[str, Any]]:
+        """What S3 has under a prefix."""
+
+        def listed(client: Any) -> list[dict[str, Any]]:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [entry for page in pages for entry in page.get("Contents", ())]
+
+        found: list[dict[str, Any]] = self.s3_call(listed)
+        return found
 
     def s3_call(self, make: Callable[[Any], Any]) -> Any:
         """What a call with a client of S3 gives, with errors as those of the other services."""

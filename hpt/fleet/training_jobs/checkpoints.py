@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hpt.executors.base import Submission
 from hpt.executors.s3_source import split_uri
 from hpt.fleet.training_jobs.calls import Calls
@@ -12,12 +10,12 @@ from hpt.fleet.training_jobs.request import checkpoints_of
 
 
 def newest_checkpoint(
-    calls: Calls, submission: Submission, began: float, log: KeptLog, ended: float | None = None
+    calls: Calls, submission: Submission, began: float, log: KeptLog
 ) -> int | None:
     """Where another attempt would continue, as `Exit.checkpoint`.
 
-    The service copies checkpoints to S3 while the program runs, and dates them when it does: a checkpoint
-    covers what was printed until then.
+    The service copies checkpoints to S3 while the program runs, which dates them by whole seconds: a
+    checkpoint covers what was printed until then, and is taken for up to a second older than it is.
 
     Parameters
     ----------
@@ -29,8 +27,6 @@ def newest_checkpoint(
         When it began, by the service's clock.
     log
         What it printed, all of it.
-    ended
-        When it ended, by the service's clock; None: what was copied later counts as well.
 
     Returns
     -------
@@ -47,18 +43,12 @@ def newest_checkpoint(
         return None
     bucket, prefix = split_uri(place.rstrip("/") + "/")
     newest: float | None = None
-    more: dict[str, Any] = {}
-    while True:
-        page = calls.s3_call(lambda client: client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more))
-        for entry in page.get("Contents", ()):
+    for entry in calls.objects(bucket, prefix):
+        if not entry["Key"].endswith(("/", ".sagemaker-uploading", ".sagemaker-uploaded")):
             made = entry["LastModified"].timestamp()
-            if not entry["Key"].endswith(("/", ".sagemaker-uploading", ".sagemaker-uploaded")):
-                newest = made if newest is None else max(newest, made)
-        if not page.get("IsTruncated"):
-            break
-        more = {"ContinuationToken": page["NextContinuationToken"]}
+            newest = made if newest is None else max(newest, made)
     if newest is None:
         return None
     if newest < int(began):
         return 0
-    return log.length_at(min(newest + 1.0, ended or newest + 1.0) + calls.lead)
+    return log.length_at(newest + calls.lead)

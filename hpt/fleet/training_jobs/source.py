@@ -50,10 +50,7 @@ class Sources:
 
     def _upload(self, digest: str, uri: str) -> None:
         bucket, key = split_uri(uri)
-        found = self._calls.s3_call(
-            lambda client: client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-        )
-        if found.get("KeyCount"):
+        if self._calls.objects(bucket, key):
             return  # by its digest it is the same
         with tempfile.TemporaryDirectory(prefix="hpt-") as folder:
             target = Path(folder, "sourcedir.tar.gz")
