@@ -155,7 +155,7 @@ def delete(options: Namespace) -> int:
     session = Session(options.state)
     jobs: dict[str, tuple[Session, str]] = {}
     for name in options.names:
-        training = find(session, name)
+        training = _found(session, name)
         kind, own = ("tuning job", session) if training is None else ("training job", training)
         jobs[_deletable(own, name)] = own, kind
     if not options.yes:
@@ -166,6 +166,16 @@ def delete(options: Namespace) -> int:
     if options.json:
         print_json({"Deleted": list(jobs)})
     return codes.COMPLETED
+
+
+def _found(session: Session, name: str) -> Session | None:
+    """As `find`; also of a job that cannot be read, which can be deleted all the same."""
+    try:
+        return find(session, name)
+    except StorageError as error:
+        if error.problem not in (StorageProblem.DAMAGED, StorageProblem.NEWER):
+            raise
+        return None if session.job_directory(name).exists() else training_session(session)
 
 
 def _deletable(session: Session, name: str) -> str:

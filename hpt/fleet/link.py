@@ -192,8 +192,8 @@ def refusal(address: str, kind: str, why: str) -> str:
         return f"no cluster at {address!r} that can be used: {why}; use the same Ray and Python everywhere"
     if kind in ("ConnectionError", "ValueError", "RuntimeError"):
         return (
-            f"no cluster is found at {address!r} ({why}); start one with `ray start --head`, or give the "
-            "address of its head as HOST:PORT"
+            f"no cluster is found at {address!r} ({why}); start one, or give the address of its head as "
+            "HOST:PORT"
         )
     return f"the cluster at {address!r} cannot be used: {kind}: {why}"
 

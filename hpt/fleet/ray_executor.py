@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ from hpt.executors import snapshot
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote
 from hpt.executors.order import Order
+from hpt.fleet.followed import Followed, packed
 from hpt.fleet.link import Link
+from hpt.fleet.lost_checkpoints import take_over
 from hpt.fleet.nodes import Node, choose, why_none
 from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.setting import Setting
@@ -38,26 +39,10 @@ TAKEN_AWAY_OFTEN = 3
 _NAMESPACE = "hpt"
 _LONG_POLL = 1.0
 _GREETS_WITHIN = 60.0  # seconds for an agent to begin
+_IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
+_JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
 _AGAIN = 0.5  # seconds until a call that may not have arrived is made again
 _SAY_EVERY = 60.0
-
-
-@dataclass
-class Followed:
-    """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
-    started was said to the agent; started: the agent has it. stop: None, or whether at once.
-    """
-
-    submission: Submission
-    order: Order
-    offset: int
-    node: str = ""
-    sent: bool = False
-    started: bool = False
-    again: float = 0.0
-    stop: bool | None = None
-    stop_sent: bool = False
-    ended: bool = False
 
 
 class RayExecutor:
@@ -144,6 +129,11 @@ class RayExecutor:
         if not self._updates:
             self._link.wait(seconds)
 
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the cluster as they are known here."""
+        return list(self._nodes.values())
+
     # -- nodes ----------------------------------------------------------------------------------------------
 
     def _look_at_nodes(self) -> None:
@@ -170,16 +160,25 @@ class RayExecutor:
         for node in self._nodes.values():
             lease = self._lease if node.greeted else max(self._lease, _GREETS_WITHIN)
             if node.used and node.silent_for() > lease:
-                node.ended_there.update(key for key in node.used if self._followed[key].sent)
+                node.ended_there.update(key for key in node.used if self._followed[key].may_have_run)
                 self._lose(node, f"node {node.address} has not answered for {lease:g} s")
 
     def _lose(self, node: Node, why: str) -> None:
         """What ran on a node is lost; on one that its provider may take away, it was preempted."""
         for key in list(node.used):
-            followed = self._followed.get(key)
-            if followed is not None and followed.node == node.id:
+            if not self._withdraw(node, key):
                 self._end(key, Exit("Preempted" if node.spot else "Lost", None, why, ended=self._clock()))
         node.used.clear()
+
+    def _withdraw(self, node: Node, key: AttemptKey) -> bool:
+        """Take an attempt from a node, if it is certain that nothing of it was started there."""
+        followed = self._followed[key]
+        if followed.may_have_run:
+            return False
+        self._placements.withdraw(key)
+        followed.node = ""
+        node.used.pop(key, None)
+        return True
 
     def _ask(self, node: Node) -> None:
         """Have a node greet this tuner, or tell what is new."""
@@ -197,7 +196,7 @@ class RayExecutor:
         if how == "done":
             node.greeted, node.acknowledged = True, 0
             self._heard(node)
-        elif how == "away":
+        elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
@@ -209,7 +208,7 @@ class RayExecutor:
             why = "hpt is not installed there; install the same version on every node"
         self._say(f"node {node.address} cannot be used: {why}")
         for key in list(node.used):
-            if not self._followed[key].sent:
+            if not self._withdraw(node, key):
                 self._end(key, Exit("Lost", None, f"node {node.address}: {why}", ended=self._clock()))
 
     def _heard(self, node: Node) -> None:
@@ -273,6 +272,7 @@ class RayExecutor:
         resources = definition.resources
 
         def chosen() -> Placement | None:
+            followed.fresh = True
             if followed.stop is not None:
                 return None
             before = self._placements.of(AttemptKey(key.name, key.attempt - 1))
@@ -285,10 +285,12 @@ class RayExecutor:
             )
             return None if node is None else Placement(node.id, node.spot, node.address)
 
+        followed.fresh = False
         placement = self._placements.place(key, chosen)
         if placement is None:
+            followed.waits = followed.waits or time.monotonic()
             why = why_none(self._nodes.values(), resources) if self._link.answers else ""
-            if why:
+            if why and time.monotonic() - followed.waits > _JOINS_WITHIN:
                 self._say(f"training jobs wait: {why}")
             return
         followed.node = placement.node
@@ -305,7 +307,7 @@ class RayExecutor:
 
     def _send(self, node: Node, key: AttemptKey, followed: Followed) -> None:
         """Have the attempt started, once its program is there."""
-        followed.sent = True
+        followed.sent = followed.ever_sent = True
         digest = followed.order.program
         if digest is None or digest in node.programs:
             order = replace(followed.order, log_offset=followed.offset)
@@ -321,7 +323,7 @@ class RayExecutor:
                 self._advance(key)
             elif how == "done":
                 followed.sent = True
-                self._call(node.id, came, "put", digest, *self._packed(digest))
+                self._call(node.id, came, "put", digest, *packed(self._root.parent / snapshot.PLACE, digest))
             else:
                 followed.again = time.monotonic() + _AGAIN
 
@@ -337,18 +339,6 @@ class RayExecutor:
                 self._advance(key)
 
         self._call(node.id, there, "has", digest)
-
-    def _packed(self, digest: str) -> tuple[bytes, bytes, str]:
-        """The manifest and the archive of a snapshot of this job, and the archive's digest."""
-        stored = snapshot.read(self._root.parent / snapshot.PLACE / digest)
-        if stored is None:
-            raise ExecutorError(f"the snapshot {digest[:12]} of the program is missing")
-        with tempfile.TemporaryDirectory(prefix="hpt-") as place:
-            target = Path(place, "program.tar.gz")
-            snapshot.archive(stored, target)
-            packed = target.read_bytes()
-        manifest = (stored.directory / snapshot.MANIFEST).read_bytes()
-        return manifest, packed, hashlib.sha256(packed).hexdigest()
 
     def _started(self, node: Node, key: AttemptKey, followed: Followed, how: str, result: Any) -> None:
         if followed.ended:
@@ -376,10 +366,23 @@ class RayExecutor:
     def _end(self, key: AttemptKey, end: Exit) -> None:
         """The attempt has ended as far as this tuner is concerned."""
         followed = self._followed[key]
+        if end.outcome != "Exited" and followed.may_have_run:
+            end = replace(end, checkpoint=self._left_on_store(key, followed))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
         log = LogChunk(followed.offset, b"") if pending is None else pending.log
         self._updates[key] = Update(key, "Ended", log, end, {} if pending is None else pending.times)
+
+    def _left_on_store(self, key: AttemptKey, followed: Followed) -> int | None:
+        """What the next attempt goes on from; nothing is known of what lay on a node that is gone."""
+        content = followed.order.content
+        if not is_remote(content["checkpoint_uri"] or ""):
+            return None
+        try:
+            return take_over(content)
+        except Exception as error:
+            self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
+            return None
 
     def _forget(self, key: AttemptKey, end: Exit) -> None:
         followed = self._followed.pop(key)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -27,7 +28,8 @@ QUICK = {
 class RayCluster:
     """Nodes are known by their numbers, from 1; the head runs nothing."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = dict(variables or {})
         self.place = Path(tempfile.mkdtemp(prefix="hr", dir="/tmp"))  # Ray's sockets need short paths
         self.address = f"{HEAD}:{port}"
         self._port = port
@@ -45,6 +47,7 @@ class RayCluster:
             "HPT_NODE_ROOT": str(self.place / "nodes"),
             "OF_THE_NODE": "yes",
             "OMP_NUM_THREADS": "1",
+            **self._variables,
         }
 
     def start_head(self) -> None:
@@ -90,13 +93,30 @@ class RayCluster:
         except psutil.NoSuchProcess:
             return []
 
-    def signal(self, number: int, what: signal.Signals) -> None:
-        """Send a signal to the whole node, its training programs included, as when a machine goes away."""
-        for pid in self.pids(number):
+    @property
+    def numbers(self) -> list[int]:
+        """Of the nodes that were started and not killed, without the head."""
+        return [number for number in self._processes if number]
+
+    def signal(self, number: int, what: signal.Signals) -> list[int]:
+        """Send a signal to the whole node, its training programs included, as when a machine goes away;
+        returns whom.
+        """
+        pids = self.pids(number)
+        self.signal_all(pids, what)
+        return pids
+
+    def signal_all(self, pids: Sequence[int], what: signal.Signals) -> None:
+        for pid in pids:
             try:
                 os.kill(pid, what)
             except ProcessLookupError:
                 continue
+
+    def renew(self, number: int, labels: str = "") -> None:
+        """Kill a node, and start another in its place."""
+        self.kill(number)
+        self.add(number, labels)
 
     def kill(self, number: int) -> None:
         self.signal(number, signal.SIGKILL)
