@@ -25,6 +25,7 @@ from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.fleet.registry import make_executor, place_notes, runs_images
 from hpt.fleet.setting import Setting
+from hpt.host import state_parts
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
@@ -53,7 +54,6 @@ from hpt.storage.place import (
     check_directory,
     check_writable,
     close_state,
-    is_of_training_jobs,
     state_directory,
 )
 from hpt.storage.sqlite import SQLiteStorage
@@ -102,7 +102,7 @@ class Session:
     @property
     def top(self) -> Path:
         """The whole state directory, of which that of training jobs by themselves is a part."""
-        return self.root.parent if is_of_training_jobs(self.root) else self.root
+        return state_parts.whole(self.root)
 
     def check_writable(self) -> None:
         """Raises StateDirectoryError where no job can be kept."""
