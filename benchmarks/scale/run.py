@@ -2,12 +2,13 @@
 
     python benchmarks/scale/run.py [--trials 10000] [--parallel 1000] [--seconds 60] [--strategies Random ...]
 
-Real decisions, on a virtual clock that also runs while the tuner thinks, by the CPU time that it takes. `busy` is
-the share of the slots' time in which programs train, from the first launch to the last end, and `steady` the
-same from the moment all slots have begun to train to the last launch: the rest is the tail, in which slots have
-nothing left to run. The CPU time is split into choosing configurations (ask), recording (store), the simulated
-machines (fleet), and the rest: reading reports and judging them. Memory is the resident set at each quarter of the
-trials. With `--spot`, machines boot for two minutes, launch at the rate that EC2 gives, and are taken away.
+Real decisions, on a virtual clock that also runs while the tuner thinks, by the CPU time that it takes.
+`busy` is the share of the slots' time in which programs train, from the first launch to the last end, and
+`steady` the same from the moment all slots have begun to train to the last launch: the rest is the tail, in
+which slots have nothing left to run. The CPU time is split into choosing configurations (ask), recording (store),
+the simulated machines (fleet), and the rest: reading reports and judging them. Memory is the resident set at each
+quarter of the trials. With `--spot`, machines boot for two minutes, launch at the rate that EC2 gives, and are
+taken away.
 
 The exit code is 1 if fewer than 90 % of the slots are busy in the steady part.
 """
@@ -89,7 +90,10 @@ def steady(simulation: Simulation, parallel: int) -> float:
     """How busy the slots are between the moment all have begun to train and the last launch."""
     launches = [event.time for event in simulation.events if isinstance(event, ev.AttemptCreated)]
     starts = sorted(
-        step.start for trial in simulation.view.trials for step in trial.transitions if step.secondary == "Training"
+        step.start
+        for trial in simulation.view.trials
+        for step in trial.transitions
+        if step.secondary == "Training"
     )
     if len(starts) <= parallel or launches[-1] <= starts[parallel - 1]:
         return 0.0
@@ -140,17 +144,20 @@ def run(strategy: str, options: argparse.Namespace) -> float:
     share = steady(simulation, options.parallel)
     split = ", ".join(f"{name} {parts.seconds[name]:.1f}" for name, _, _ in PARTS)
     rest = simulation.thinking - sum(parts.seconds.values())
+    thinking, state = simulation.thinking, simulation.state
+    quarters = " ".join(f"{each:.0f}" for each in memory)
+    print(f"{strategy}: {state.launched} trials, {options.parallel} at a time, {options.seconds:g} s each")
     print(
-        f"{strategy}: {simulation.state.launched} trials, {options.parallel} at a time, {options.seconds:g} s each\n"
-        f"  busy {simulation.busy:.1%} of all, {share:.1%} in the steady part; virtual time {virtual:.0f} s\n"
-        f"  CPU {simulation.thinking:.1f} s, {1e3 * simulation.thinking / options.trials:.2f} ms a trial: {split}, "
-        f"rest {rest:.1f}\n"
-        f"  {len(simulation.events)} events; memory {' '.join(f'{each:.0f}' for each in memory)} MB at each quarter"
+        f"  busy {simulation.busy:.1%} of all, {share:.1%} in the steady part; virtual time {virtual:.0f} s"
     )
+    print(
+        f"  CPU {thinking:.1f} s, {1e3 * thinking / options.trials:.2f} ms a trial: {split}, rest {rest:.1f}"
+    )
+    print(f"  {len(simulation.events)} events; memory {quarters} MB at each quarter")
     if (machines := simulation.machines) is not None:
         print(
-            f"  {machines.launched} machines launched, {machines.lost} taken away, {machines.seconds / 3600:.0f} "
-            f"machine-hours, {machines.cost:.2f} dollars"
+            f"  {machines.launched} machines launched, {machines.lost} taken away, "
+            f"{machines.seconds / 3600:.0f} machine-hours, {machines.cost:.2f} dollars"
         )
     return share
 

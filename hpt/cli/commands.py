@@ -45,7 +45,12 @@ def tune(options: Namespace) -> int:
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
             notes = (*notes, *session.place_notes(read.config, read.request))
-        checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
+        checked(
+            read._replace(warnings=(*read.warnings, *notes)),
+            session.root,
+            as_json=options.json,
+            here=not runs_images(options.executor),
+        )
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
         run = session.start(
@@ -233,6 +238,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 
 def _read_job(options: Namespace) -> JobRequest:
     from hpt.running.s3_places import check_s3
+    from hpt.sagemaker.request.convert import is_stored_only
     from hpt.sagemaker.request.job_file import load_job_file
     from hpt.sagemaker.request.parse import Overrides, read_request
 
@@ -252,7 +258,7 @@ def _read_job(options: Namespace) -> JobRequest:
         resources=slots.resources(options),
         containers=options.containers,
     )
-    return read_request(
+    read = read_request(
         request,
         base_dir=base_dir,
         strict=options.strict,
@@ -262,6 +268,9 @@ def _read_job(options: Namespace) -> JobRequest:
         extended=options.extended,
         overrides=overrides,
     )
+    if runs_images(options.executor):  # what has no effect on this host has one there
+        read = read._replace(warnings=tuple(each for each in read.warnings if not is_stored_only(each)))
+    return read
 
 
 @contextmanager

@@ -19,8 +19,8 @@ def add_arguments(parser: ArgumentParser, *, resume: bool = False) -> None:
             "--executor",
             default=LOCAL,
             metavar="KIND",
-            help="where training jobs run: local (default), on this host; ray, on the nodes of a Ray cluster; "
-            "sagemaker, as training jobs of SageMaker; `hpt resume` goes on with the same",
+            help="where training jobs run: local (default), on this host; ray, on the nodes of a Ray "
+            "cluster; sagemaker, as training jobs of SageMaker; `hpt resume` goes on with the same",
         )
     parser.add_argument(
         "--address",

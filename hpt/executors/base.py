@@ -73,7 +73,8 @@ class Exit:
     covers what was printed up to there. 0 where the checkpoint is still the one that this attempt began with,
     None if there is no checkpoint. Given for attempts that another may follow: stopped, lost, preempted.
 
-    by_user: it was stopped by name, not as the host or the service went down, so that no attempt is to follow.
+    by_user: it was stopped by name, not as the host or the service went down, so that no attempt is to
+    follow.
     """
 
     outcome: str

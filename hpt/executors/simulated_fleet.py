@@ -1,4 +1,4 @@
-"""Machines of a simulated fleet: pools with a capacity and a price, launches that take time, interruptions."""
+"""Machines of a simulated fleet: pools with a capacity and a price, launches, interruptions."""
 
 from __future__ import annotations
 
@@ -35,11 +35,14 @@ class Pool:
         for what, least in (("machines", 0), ("slots", 1)):
             value = getattr(self, what)
             if type(value) is not int or value < least:
-                raise InputError(f"{what} {value!r} of pool {self.name!r} is not an integer of {least} or more")
+                raise InputError(
+                    f"{what} {value!r} of pool {self.name!r} is not an integer of {least} or more"
+                )
         for what in ("price", "interruptions"):
             if not 0 <= getattr(self, what) < inf:
                 raise InputError(
-                    f"{what} {getattr(self, what)!r} of pool {self.name!r} is not a number of 0 or more; give one"
+                    f"{what} {getattr(self, what)!r} of pool {self.name!r} is not "
+                    "a number of 0 or more; give one"
                 )
 
 

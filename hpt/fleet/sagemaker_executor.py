@@ -7,10 +7,9 @@ an interrupted training job again, its next run is the next attempt (`training_j
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -114,9 +113,7 @@ class SageMakerExecutor:
         """The executor of a tuning job. Raises InputError where an option is invalid."""
         options, interval = options_of(setting.known("sagemaker", *NAMES))
         settle = min(_SETTLE, 2 * interval)
-        return cls(
-            setting.root, setting.request, options, say=setting.say, interval=interval, settle=settle
-        )
+        return cls(setting.root, setting.request, options, say=setting.say, interval=interval, settle=settle)
 
     # -- the executor's methods
 
@@ -241,8 +238,8 @@ class SageMakerExecutor:
         found = self._calls.tags(self._calls.describe(name)["TrainingJobArn"])
         if found.get(requests.IDENTITY) != identity:
             raise ExecutorError(
-                f"SageMaker has a training job {name} of another configuration; its names are never free again, so "
-                "give the tuning job another name"
+                f"SageMaker has a training job {name} of another configuration; its names are never free "
+                "again, so give the tuning job another name"
             )
 
     def _find(self, key: AttemptKey) -> tuple[str, int] | None:
@@ -298,7 +295,7 @@ class SageMakerExecutor:
             ended,
             started=None if ended.started is None else ended.started + lead,
             ended=None if ended.ended is None else ended.ended + lead,
-            log=attempt.log.path if os.path.exists(attempt.log.path) else None,
+            log=attempt.log.path if Path(attempt.log.path).exists() else None,
             checkpoint=attempt.checkpoint,
         )
 
@@ -344,7 +341,7 @@ class SageMakerExecutor:
 
     def _list(self, attempts: list[_Attempt]) -> set[str]:
         """The training jobs that changed since they were described, or never were. One call for all."""
-        prefix = os.path.commonprefix([attempt.remote for attempt in attempts])
+        prefix = _shared([attempt.remote for attempt in attempts])
         after = None if self._listed is None else self._listed - _OVERLAP
         latest = self._listed or 0.0
         for summary in self._calls.summaries(prefix, after=after):
@@ -425,3 +422,10 @@ class SageMakerExecutor:
         for name in late:
             self._calls.stop(name)
             self._strays.pop(name, None)
+
+
+def _shared(names: Sequence[str]) -> str:
+    """What all names begin with."""
+    first, last = min(names), max(names)
+    length = next((i for i, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
+    return first if length is None else first[:length]

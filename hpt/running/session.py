@@ -23,7 +23,7 @@ from hpt.errors import (
 )
 from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
-from hpt.fleet.registry import make_executor, place_notes, runs_images
+from hpt.fleet.registry import make_executor, runs_images
 from hpt.fleet.setting import Setting
 from hpt.host import state_parts
 from hpt.job.complete import check_config, completed
@@ -38,11 +38,12 @@ from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
+from hpt.running.chosen_executor import notes as chosen_notes
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
 from hpt.running.place import Place
-from hpt.running.resources import places, resource_notes
+from hpt.running.resources import places
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
@@ -266,22 +267,14 @@ class Session:
         return config, (*inherited, *notes)
 
     def place_notes(self, config: JobConfig, request: Mapping[str, Any] | None = None) -> list[str]:
-        """Messages about where a new job runs: what it needs there, and does not get. request: as `start`.
-
-        Raises:
-            ValidationError: this host cannot run it. InputError: other machines cannot.
-        """
-        if not is_remote(self._executor):
-            return resource_notes(config)
-        return place_notes(self._executor, config, request or to_request(config), self._options)
+        """Messages about where a new job runs, see `chosen_executor.notes`. request: as `start`."""
+        return chosen_notes((self._executor, self._options), config, request)
 
     def stored_place_notes(self, config: JobConfig) -> list[str]:
         """The same about a stored job."""
-        found = kept(self.job_directory(config.name))
-        if found is None:
-            return resource_notes(config)
+        kind, options = kept(self.job_directory(config.name)) or (LOCAL, {})
         request = self.storage.record(config.name).document.get("request")
-        return place_notes(found[0], config, request or to_request(config), {**found[1], **self._options})
+        return chosen_notes((kind, {**options, **self._options}), config, request)
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""

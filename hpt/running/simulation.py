@@ -36,8 +36,8 @@ from hpt.storage.memory import MemoryStorage
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """A simulated job that has ended. thinking: seconds of CPU time that the tuner took for it, which are
-    part of its virtual time only where they were charged. events: what was recorded, in order. machines: those
-    of the fleet, if it ran on one, with what they cost.
+    part of its virtual time only where they were charged. events: what was recorded, in order. machines:
+    those of the fleet, if it ran on one, with what they cost.
     """
 
     runner: TuningJobRunner

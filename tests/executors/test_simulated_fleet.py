@@ -83,7 +83,9 @@ def test_the_same_seed_loses_the_same_machines() -> None:
 
 
 def test_what_may_not_be_interrupted_runs_on_demand() -> None:
-    fleet = Fleet([Pool("spot", 50, price=0.1, interruptions=60.0), Pool("on-demand", 2, price=1.0)], boot=0.0)
+    fleet = Fleet(
+        [Pool("spot", 50, price=0.1, interruptions=60.0), Pool("on-demand", 2, price=1.0)], boot=0.0
+    )
     simulation = run(fleet)
     assert machines(simulation).lost == 0
     assert machines(simulation).launched == 2

@@ -1,4 +1,5 @@
-"""A tuning job for the double of SageMaker: its file, its program, and runs of it in processes of their own."""
+"""A tuning job for the double of SageMaker: its file, "
+"its program, and runs of it in processes of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from tests.fleet.double.sagemaker import IMAGE, REGION, ROLE
 
 _HPT = (sys.executable, "-c", "import sys; from hpt.cli.main import main; sys.exit(main())")
 
-PROGRAM = '''
+PROGRAM = """
 import argparse, json, os, time
 from pathlib import Path
 
@@ -37,7 +38,7 @@ for epoch in range(first, options.epochs + 1):
     temporary.write_text(json.dumps({"weight": weight, "epoch": epoch}))
     temporary.rename(place / f"epoch-{epoch:03}.json")
 Path(os.environ["SM_MODEL_DIR"], "weight").write_text(repr(weight))
-'''
+"""
 
 
 def job_file(tmp_path: Path, **changes: Any) -> Path:

@@ -38,6 +38,7 @@ BODY: dict[str, Any] = {
     }
 }
 
+
 @pytest.fixture
 def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerDouble]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -109,10 +110,14 @@ class TestSageMakerExecutor(ExecutorSuite):
         executor = make()
         started = [self.start(executor, submission) for submission in submissions]
         for other, offsets in ((executor, (0, 0, 0)), (make(), (0, 1, 3)), (make(), (4, 2, 0))):
-            attempts = started if other is executor else [
-                self.start(other, replace(submission, log_offset=offset))
-                for submission, offset in zip(submissions, offsets, strict=True)
-            ]
+            attempts = (
+                started
+                if other is executor
+                else [
+                    self.start(other, replace(submission, log_offset=offset))
+                    for submission, offset in zip(submissions, offsets, strict=True)
+                ]
+            )
             self.finish_all(other, attempts)
             logs = [f"a\n{number}\n".encode()[offset:] for number, offset in enumerate(offsets)]
             assert [attempt.log for attempt in attempts] == logs
@@ -276,7 +281,9 @@ class TestRefusalsOfTheService:
     def test_a_type_without_capacity_is_left_for_the_next(
         self, double: SageMakerDouble, tmp_path: Path, submit: Callable[..., Submission]
     ) -> None:
-        definition = {key: value for key, value in BODY["TrainingJobDefinition"].items() if key != "ResourceConfig"}
+        definition = {
+            key: value for key, value in BODY["TrainingJobDefinition"].items() if key != "ResourceConfig"
+        }
         types = [{"InstanceType": f"ml.m5.{size}", "InstanceCount": 1} for size in ("large", "xlarge")]
         definition["HyperParameterTuningResourceConfig"] = {"VolumeSizeInGB": 5, "InstanceConfigs": types}
         said: list[str] = []

@@ -63,7 +63,8 @@ def test_each_run_after_an_interruption_is_the_next_attempt() -> None:
 
 def test_one_that_waits_too_long_ends_its_last_attempt() -> None:
     description = described(
-        *("Starting", "Training", "Interrupted", "Starting", "Stopping", "MaxWaitTimeExceeded"), status="Stopped"
+        *("Starting", "Training", "Interrupted", "Starting", "Stopping", "MaxWaitTimeExceeded"),
+        status="Stopped",
     )
     ended = exit_of(description, 1)
     assert (ended.stopped, ended.by_user, ended.started, ended.ended) == (True, False, None, 1050.0)
@@ -133,7 +134,9 @@ def test_what_was_written_without_its_cursor_is_written_again(tmp_path: Path) ->
     assert again.read(0, 100).data == b"one\nTWO\n"
 
 
-@pytest.mark.parametrize("damage", ["", "{", json.dumps({"size": 99, "dates": 1, "stream": "s", "token": "t"})])
+@pytest.mark.parametrize(
+    "damage", ["", "{", json.dumps({"size": 99, "dates": 1, "stream": "s", "token": "t"})]
+)
 def test_a_damaged_cursor_begins_afresh(tmp_path: Path, damage: str) -> None:
     log = KeptLog(tmp_path / "a")
     log.add(events("one"), "stream", "f/1")
@@ -161,8 +164,12 @@ def problems(tmp_path: Path, environment: dict[str, str] | None = None, **change
 def test_a_job_for_the_service_passes(tmp_path: Path) -> None:
     request = json.loads(job_file(tmp_path).read_text())
     read = read_request(request, base_dir=tmp_path, check_paths=False)
-    assert check(read.config, read.request, {}) == ["training jobs run in SageMaker, which bills their instances"]
-    without = replace(read.config, definition=replace(read.config.definition, checkpoint_uri=None, max_runtime_seconds=None))
+    assert check(read.config, read.request, {}) == [
+        "training jobs run in SageMaker, which bills their instances"
+    ]
+    without = replace(
+        read.config, definition=replace(read.config.definition, checkpoint_uri=None, max_runtime_seconds=None)
+    )
     assert "begin anew" in check(without, read.request, {})[1]
 
 

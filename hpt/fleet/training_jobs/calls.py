@@ -196,8 +196,8 @@ class Calls:
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code == "ResourceLimitExceeded":
             return BusyError(
-                f"a quota of SageMaker is used up ({message}); it starts once others have ended: have the quota "
-                "raised in Service Quotas, or run fewer at a time"
+                f"a quota of SageMaker is used up ({message}); it starts once others have ended: have the "
+                "quota raised in Service Quotas, or run fewer at a time"
             )
         if code in _THROTTLED:
             return RetryableError(f"SageMaker is asked too often ({code})")

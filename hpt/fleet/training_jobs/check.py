@@ -27,8 +27,8 @@ def options_of(given: Mapping[str, str]) -> tuple[Options, float]:
     keep_alive = given.get("keep_alive")
     if keep_alive is not None and not (keep_alive.isdecimal() and 1 <= int(keep_alive) <= _LONGEST_KEPT):
         raise InputError(
-            f"keep_alive {keep_alive!r} is not an integer from 1 to {_LONGEST_KEPT}; give seconds for which an "
-            "instance is kept"
+            f"keep_alive {keep_alive!r} is not an integer from 1 to {_LONGEST_KEPT}; give seconds for which "
+            "an instance is kept"
         )
     role = given.get("role")
     if role is not None and not role.startswith("arn:"):
@@ -38,7 +38,9 @@ def options_of(given: Mapping[str, str]) -> tuple[Options, float]:
     except ValueError:
         interval = 0.0
     if not 0 < interval <= 300:
-        raise InputError(f"interval {given['interval']!r} is not a number above 0 and up to 300; give seconds")
+        raise InputError(
+            f"interval {given['interval']!r} is not a number above 0 and up to 300; give seconds"
+        )
     return Options(role, None if keep_alive is None else int(keep_alive)), interval
 
 
@@ -57,9 +59,11 @@ def check(config: JobConfig, request: Mapping[str, Any], given: Mapping[str, str
         limit = definition.max_runtime_seconds
         if definition.spot and definition.checkpoint_uri is None and (limit is None or limit > LONG):
             notes.append(
-                "training jobs without CheckpointConfig begin anew each time their instance is taken away, and "
-                "long ones may never end; give an s3:// URI and have the program go on from there"
+                "training jobs without CheckpointConfig begin anew each time their instance is taken away, "
+                "and long ones may never end; give an s3:// URI and have the program go on from there"
             )
         if definition.spot and options.keep_alive is not None:
-            notes.append("SageMaker keeps no instances of managed Spot training; keep_alive has no effect there")
+            notes.append(
+                "SageMaker keeps no instances of managed Spot training; keep_alive has no effect there"
+            )
     return list(dict.fromkeys(notes))

@@ -9,9 +9,7 @@ from hpt.fleet.training_jobs.log import KeptLog
 from hpt.fleet.training_jobs.request import checkpoints_of
 
 
-def newest_checkpoint(
-    calls: Calls, submission: Submission, began: float, log: KeptLog
-) -> int | None:
+def newest_checkpoint(calls: Calls, submission: Submission, began: float, log: KeptLog) -> int | None:
     """Where another attempt would continue, as `Exit.checkpoint`.
 
     The service copies checkpoints to S3 while the program runs, which dates them by whole seconds: a

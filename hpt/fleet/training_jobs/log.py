@@ -79,7 +79,7 @@ class KeptLog:
         """Bytes from an offset on, with their dates. Raises OSError."""
         if offset >= self.size:
             return LogChunk(offset, b"")
-        with open(self.place / LOG, "rb") as file:
+        with (self.place / LOG).open("rb") as file:
             file.seek(offset)
             data = file.read(min(most, self.size - offset))
         first = bisect_right(self._offsets, offset)
@@ -108,7 +108,7 @@ class KeptLog:
 
     def _put(self, name: str, offset: int, data: bytes) -> None:
         fd = open_private(str(self.place / name), os.O_WRONLY | os.O_CREAT)
-        with open(fd, "wb") as file:
+        with os.fdopen(fd, "wb") as file:
             file.truncate(offset)
             file.seek(offset)
             file.write(data)

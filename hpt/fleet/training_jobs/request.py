@@ -64,7 +64,7 @@ def remote_name(key: AttemptKey) -> str:
 
 
 def first_attempt(name: str, remote: str) -> int | None:
-    """The attempt with which a training job of the service begins; None if it is not of training job `name`."""
+    """The attempt that a training job of the service begins; None if it is not of training job `name`."""
     if remote == name:
         return 1
     number = remote.rpartition("-")[2]
@@ -243,8 +243,8 @@ def refusals(config: JobConfig, request: Mapping[str, Any], options: Options) ->
             if len(value) > _LONGEST_VALUE:
                 yield broken(
                     f"StaticHyperParameters.{name}",
-                    f"has {len(value)} characters, and SageMaker takes {_LONGEST_VALUE}; put it into a file of a "
-                    "channel",
+                    f"has {len(value)} characters, and SageMaker takes {_LONGEST_VALUE}; put it into a file "
+                    "of a channel",
                 )
 
 
@@ -252,13 +252,13 @@ def _no_image(definition: TrainingJobDefinition) -> str | None:
     kind, image = definition.program.kind, definition.training_image
     if kind is ProgramKind.FUNCTION:
         return (
-            "is a Python function, whose workers stay warm on this host; write it as a script for script mode, or "
-            "run it on this host"
+            "is a Python function, whose workers stay warm on this host; write it as a script for script "
+            "mode, or run it on this host"
         )
     if kind is ProgramKind.MODULE or (kind is ProgramKind.FILE and not is_image(image)):
         return (
-            "is a program of this host; name an image of a registry here, and the program as sagemaker_program in "
-            "the folder sagemaker_submit_directory"
+            "is a program of this host; name an image of a registry here, and the program as "
+            "sagemaker_program in the folder sagemaker_submit_directory"
         )
     if not is_image(image) or "://" in image:
         return (
@@ -272,7 +272,8 @@ def _not_on_s3(definition: TrainingJobDefinition, broken: Broken) -> Iterator[Vi
         if not is_s3(channel.uri):
             yield broken(
                 f"InputDataConfig[{at}].DataSource",
-                f"{channel.uri!r} is on this host; copy it to S3 (aws s3 cp --recursive) and give the s3:// URI",
+                f"{channel.uri!r} is on this host; copy it to S3 "
+                "(aws s3 cp --recursive) and give the s3:// URI",
             )
     if definition.output_path is None or not is_s3(definition.output_path):
         given = (
@@ -322,8 +323,8 @@ def _of_this_host(definition: TrainingJobDefinition, broken: Broken) -> Iterator
     if definition.grace_seconds != DEFAULT_GRACE_SECONDS:
         yield broken(
             f"Environment.{GRACE_VARIABLE}",
-            f"SageMaker gives a stopped program {DEFAULT_GRACE_SECONDS:g} s, not {definition.grace_seconds:g}; "
-            "leave it out",
+            f"SageMaker gives a stopped program {DEFAULT_GRACE_SECONDS:g} s, not "
+            f"{definition.grace_seconds:g}; leave it out",
         )
     if PYTHON in definition.environment:
         yield broken(f"Environment.{PYTHON}", "the interpreter is that of the image; leave it out")

@@ -1,9 +1,9 @@
 """A double of SageMaker's training jobs and of CloudWatch Logs, which really runs the training programs.
 
-It answers the calls that boto3 sends over HTTP, in front of moto, which is S3. A training job goes through the
-statuses of the service, with delays; its program runs as a process of this machine, on a "machine" whose disk
-is gone after each interruption, with checkpoints copied to S3 as it goes. It can be told to refuse calls, to
-have a quota, or no capacity, and to take Spot capacity away.
+It answers the calls that boto3 sends over HTTP, in front of moto, which is S3. A training job goes through
+the statuses of the service, with delays; its program runs as a process of this machine, on a "machine" whose
+disk is gone after each interruption, with checkpoints copied to S3 as it goes. It can be told to refuse
+calls, to have a quota, or no capacity, and to take Spot capacity away.
 """
 
 from __future__ import annotations
@@ -195,13 +195,15 @@ class SageMakerDouble:
             if stopping.get("MaxWaitTimeInSeconds", 0) < stopping["MaxRuntimeInSeconds"]:
                 raise Refusal("ValidationException", "MaxWaitTimeInSeconds is below MaxRuntimeInSeconds")
         if name in self.jobs:
-            raise Refusal("ResourceInUse", "Training job names must be unique within an AWS account and region")
+            raise Refusal(
+                "ResourceInUse", "Training job names must be unique within an AWS account and region"
+            )
         running = sum(job.status not in _ENDED for job in self.jobs.values())
         if self.behaviour.quota is not None and running >= self.behaviour.quota:
             raise Refusal(
                 "ResourceLimitExceeded",
-                f"The account-level service limit '{resources.get('InstanceType')} for training job usage' is "
-                f"{self.behaviour.quota} Instances",
+                f"The account-level service limit '{resources.get('InstanceType')} for training job usage' "
+                f"is {self.behaviour.quota} Instances",
             )
         job = self.jobs[name] = Job(body, time.time())
         self._enter(job, "Starting")
@@ -261,7 +263,9 @@ class SageMakerDouble:
     def stop(self, body: dict[str, Any]) -> dict[str, Any]:
         job = self._job(body["TrainingJobName"])
         if job.status in _ENDED:
-            raise Refusal("ValidationException", f"The request was rejected because it is in status {job.status}.")
+            raise Refusal(
+                "ValidationException", f"The request was rejected because it is in status {job.status}."
+            )
         job.wanted = "stop"
         return {}
 
@@ -289,7 +293,9 @@ class SageMakerDouble:
             size += len(message) + 26
             if seconds > now - self.behaviour.lag or len(events) == 10_000 or size > 1 << 20:
                 break
-            events.append({"timestamp": int(seconds * 1000), "message": message, "ingestionTime": int(now * 1000)})
+            events.append(
+                {"timestamp": int(seconds * 1000), "message": message, "ingestionTime": int(now * 1000)}
+            )
         token = f"f/{start + len(events)}"
         return {"events": events, "nextForwardToken": token, "nextBackwardToken": f"b/{start}"}
 
@@ -309,7 +315,9 @@ class SageMakerDouble:
             now = time.time()
             if job.transitions:
                 job.transitions[-1]["EndTime"] = now
-            job.transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message or secondary})
+            job.transitions.append(
+                {"Status": secondary, "StartTime": now, "StatusMessage": message or secondary}
+            )
             job.secondary, job.modified = secondary, now
 
     def _end(self, job: Job, status: str, secondary: str = "", reason: str = "") -> None:
@@ -330,7 +338,7 @@ class SageMakerDouble:
             for number in range(1, 1000):
                 if self._segment(job, number):
                     return
-        except Exception as error:  # noqa: BLE001 (a test sees it in the failure reason)
+        except Exception as error:
             self._end(job, "Failed", reason=f"InternalServerError: the double failed: {error!r}")
 
     def _segment(self, job: Job, number: int) -> bool:
@@ -347,7 +355,9 @@ class SageMakerDouble:
                 return True
         if kind in self.behaviour.no_capacity and not spot:
             self._pause(job, self.behaviour.starting)
-            self._end(job, "Failed", reason="CapacityError: Unable to provision requested ML compute capacity.")
+            self._end(
+                job, "Failed", reason="CapacityError: Unable to provision requested ML compute capacity."
+            )
             return True
         if not self._pause(job, self.behaviour.starting - (time.time() - started)):
             self._enter(job, "Stopping")
@@ -381,7 +391,8 @@ class SageMakerDouble:
             self._enter(job, "Stopping")
         self._enter(job, "Uploading")
         if ended.model and Path(ended.model).is_file():
-            place = f"{job.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output/model.tar.gz"
+            output = job.request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+            place = f"{output}/{job.name}/output/model.tar.gz"
             bucket, key = split_uri(place)
             self.s3().upload_file(ended.model, bucket, key)
             job.model = place
@@ -414,7 +425,10 @@ class SageMakerDouble:
             request["AlgorithmSpecification"]["TrainingImage"],
             SearchSpace.nothing(),
             Objective("none", ObjectiveType.MINIMIZE),
-            hyperparameters={PROGRAM_KEY: hyperparameters.get(PROGRAM_KEY, ""), SOURCE_KEY: hyperparameters[SOURCE_KEY]},
+            hyperparameters={
+                PROGRAM_KEY: hyperparameters.get(PROGRAM_KEY, ""),
+                SOURCE_KEY: hyperparameters[SOURCE_KEY],
+            },
             channels=tuple(channels),
             environment=request.get("Environment", {}),
             output_path=str(machine / "output"),
@@ -438,9 +452,11 @@ class SageMakerDouble:
         mean = self.behaviour.spot
         until = time.time() + self._random.expovariate(1 / mean) if spot and mean else None
         asked, copied = "", 0.0
-        copies = {} if checkpoints is None else {
-            str(path): _state(path) for path in checkpoints.rglob("*") if path.is_file()
-        }  # what came from S3 is there
+        copies = (
+            {}
+            if checkpoints is None
+            else {str(path): _state(path) for path in checkpoints.rglob("*") if path.is_file()}
+        )  # what came from S3 is there
         while True:
             for update in executor.poll():
                 printer.add(update.log.data)
