@@ -21,8 +21,9 @@ from hpt.errors import (
     StorageError,
     ValidationError,
 )
-from hpt.executors.factory import LOCAL, make_executor
+from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
+from hpt.fleet.registry import Setting, make_executor
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
@@ -73,7 +74,7 @@ class Session:
 
     ephemeral: nobody will resume its jobs, so training programs are stopped when this process dies, and
     commits do not wait for the disk. executor: what runs their training jobs, by its name in
-    `hpt.executors.factory`.
+    `hpt.fleet.registry`. options: of the executor.
     """
 
     def __init__(
@@ -82,9 +83,10 @@ class Session:
         *,
         ephemeral: bool = False,
         executor: str = LOCAL,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.root = state_directory(state)
-        self._ephemeral, self._executor = ephemeral, executor
+        self._ephemeral, self._executor, self._options = ephemeral, executor, options or {}
         check_directory(self.root)
         self.storage = SQLiteStorage(self.root, durable=not ephemeral)
         self.notes = close_state(self.root)
@@ -419,13 +421,14 @@ class Session:
             read_state(config, record.created, events)  # before anything is started for a damaged job
             directory = self.job_directory(name)
             clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
-            executor = make_executor(
-                self._executor,
+            setting = Setting(
                 directory / "trials",
-                outlive=not self._ephemeral,
-                clock=clock,
-                say=lambda message: runner.say(message),
+                not self._ephemeral,
+                clock,
+                lambda message: runner.say(message),
+                self._options,
             )
+            executor = make_executor(self._executor, setting)
             try:
                 runner = TuningJobRunner(
                     config,

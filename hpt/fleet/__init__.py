@@ -1,0 +1,3 @@
+"""Training jobs on other machines: clusters, fleets of instances, services. Above `hpt.executors`, whose parts
+run on every machine of them.
+"""
