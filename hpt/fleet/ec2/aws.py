@@ -72,7 +72,9 @@ class Aws:
 
     @cached_property
     def pricing(self) -> Any:
-        return self._client("pricing", "us-east-1")  # the service stands in few regions; its prices are of all
+        return self._client(
+            "pricing", "us-east-1"
+        )  # the service stands in few regions; its prices are of all
 
     @contextmanager
     def explained(self, doing: str) -> Iterator[None]:
@@ -106,7 +108,8 @@ def explain(error: Any, doing: str) -> InputError | RetryableError:
     what = f"{doing}: {action} was refused: {code}: {message}"
     if code in FORBIDDEN or (action.startswith("Head") and code == "403"):
         return PermissionDeniedError(
-            f"{what}; allow these credentials {action} (the fleet's policy has all that is needed)", action=action
+            f"{what}; allow these credentials {action} (the fleet's policy has all that is needed)",
+            action=action,
         )
     if code in CLOCK or "not yet valid" in message or "Signature expired" in message:
         return InputError(f"{what}; set the clock of this host, which is minutes off, or correct the keys")
@@ -117,7 +120,9 @@ def explain(error: Any, doing: str) -> InputError | RetryableError:
     if code in THROTTLED or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         return ExecutorError(f"{what}; wait a minute and try again")
     if "LimitExceeded" in code or "InsufficientInstanceCapacity" in code:
-        return ExecutorError(f"{what}; request a higher quota, or try again later, elsewhere or with other types")
+        return ExecutorError(
+            f"{what}; request a higher quota, or try again later, elsewhere or with other types"
+        )
     return InputError(f"{what}; correct that and try again")
 
 
@@ -125,7 +130,9 @@ def unreachable(error: Any, doing: str) -> InputError | RetryableError:
     """The error of `hpt` for a `BotoCoreError`."""
     from botocore import exceptions as known
 
-    if isinstance(error, known.NoCredentialsError | known.PartialCredentialsError | known.TokenRetrievalError):
+    if isinstance(
+        error, known.NoCredentialsError | known.PartialCredentialsError | known.TokenRetrievalError
+    ):
         return InputError(f"{doing}: {error}; log in to AWS, or set AWS_PROFILE")
     if isinstance(error, known.NoRegionError):
         return InputError(f"{doing}: {error}; name the region, or set AWS_DEFAULT_REGION")

@@ -293,7 +293,9 @@ def _dollars(value: Any) -> float:
 def _span(value: Any) -> float:
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None or not 1 <= float(found[1]) * _SECONDS[found[2]] <= 366 * 86400:
-        raise InputError(f"{value!r} is no time from 1s to 366d; write one such as '90s', '15m', '12h' or '2d'")
+        raise InputError(
+            f"{value!r} is no time from 1s to 366d; write one such as '90s', '15m', '12h' or '2d'"
+        )
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -313,7 +315,9 @@ def _instance_type(value: Any) -> str:
     if not isinstance(value, str) or not _TYPE.fullmatch(value):
         raise InputError(f"{value!r} is no EC2 instance type; write one such as 'c5.xlarge', without 'ml.'")
     if value.startswith("ml."):
-        raise InputError(f"{value!r} is a name of SageMaker's; write the EC2 type, {value.removeprefix('ml.')!r}")
+        raise InputError(
+            f"{value!r} is a name of SageMaker's; write the EC2 type, {value.removeprefix('ml.')!r}"
+        )
     return value
 
 

@@ -135,7 +135,8 @@ class Book:
         document: Any = json.loads(text)
         pools = [Pool(*each) for each in document["pools"]]
         machines = {
-            id: Machine(id, pools[pool], launched, ended) for id, pool, launched, ended in document["machines"]
+            id: Machine(id, pools[pool], launched, ended)
+            for id, pool, launched, ended in document["machines"]
         }
         samples = {pools[pool]: tuple((t, p) for t, p in found) for pool, found in document["prices"]}
         return Book(machines, Prices(samples))

@@ -24,7 +24,11 @@ def instances(aws: Aws, fleet: str | None, *, states: Sequence[str] = LIVING) ->
     By their own tags: a fleet of type `instant` is not listed by DescribeFleets, which has no filter for tags
     anyway.
     """
-    chosen = {"Name": f"tag:{FLEET_TAG}", "Values": [fleet]} if fleet else {"Name": "tag-key", "Values": [FLEET_TAG]}
+    chosen = (
+        {"Name": f"tag:{FLEET_TAG}", "Values": [fleet]}
+        if fleet
+        else {"Name": "tag-key", "Values": [FLEET_TAG]}
+    )
     filters = [chosen, {"Name": "instance-state-name", "Values": list(states)}]
     with aws.explained("the machines cannot be listed"):
         found = pages(aws.ec2.describe_instances, "Reservations", Filters=filters)
@@ -66,14 +70,17 @@ class Fleet:
         except BotoCoreError as error:
             return Outcome(0, failed=type(error).__name__)
         launched = sum(
-            len(each["InstanceIds"]) * self._slots.get(each["InstanceType"], 1) for each in reply.get("Instances", ())
+            len(each["InstanceIds"]) * self._slots.get(each["InstanceType"], 1)
+            for each in reply.get("Instances", ())
         )
         zones = {subnet: zone for zone, subnet in self._subnets.items()}
         refused = {}
         for each in reply.get("Errors", ()):
             override = each.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
             zone = override.get("AvailabilityZone") or zones.get(override.get("SubnetId", ""), "")
-            refused[Pool(override.get("InstanceType", ""), zone, launch.market)] = each.get("ErrorCode", "Unknown")
+            refused[Pool(override.get("InstanceType", ""), zone, launch.market)] = each.get(
+                "ErrorCode", "Unknown"
+            )
         return Outcome(launched, refused)
 
     def _request(self, launch: Launch) -> dict[str, Any]:

@@ -79,7 +79,10 @@ def _launching(config: FleetConfig, account: str) -> list[Document]:
             StringEquals={"ec2:CreateAction": [*_LAUNCHES, "CreateLaunchTemplate", "CreateSecurityGroup"]},
         ),
         _allow(
-            "TerminateOwn", ["ec2:TerminateInstances"], _arn(config, account, "instance/*"), StringEquals=_tagged(config)
+            "TerminateOwn",
+            ["ec2:TerminateInstances"],
+            _arn(config, account, "instance/*"),
+            StringEquals=_tagged(config),
         ),
     ]
 
@@ -99,7 +102,11 @@ def _user(config: FleetConfig, account: str) -> list[Document]:
         _allow(
             "Look",
             [
-                *("ec2:DescribeInstances", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
+                *(
+                    "ec2:DescribeInstances",
+                    "ec2:DescribeLaunchTemplates",
+                    "ec2:DescribeLaunchTemplateVersions",
+                ),
                 *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeInstanceTypes"),
                 *("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSpotPriceHistory", "ec2:DescribeImages"),
                 *("servicequotas:GetServiceQuota", "pricing:GetProducts", "sts:GetCallerIdentity"),
@@ -128,7 +135,13 @@ def _user(config: FleetConfig, account: str) -> list[Document]:
         _allow(
             "OwnRoles",
             [
-                *("iam:CreateRole", "iam:DeleteRole", "iam:TagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy"),
+                *(
+                    "iam:CreateRole",
+                    "iam:DeleteRole",
+                    "iam:TagRole",
+                    "iam:PutRolePolicy",
+                    "iam:DeleteRolePolicy",
+                ),
                 *("iam:ListRolePolicies"),
                 *("iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:TagInstanceProfile"),
                 *("iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),

@@ -18,6 +18,8 @@ _LONGEST_WAIT = 600.0
 _MOST_SLOTS_A_CALL = 500
 _STUCK_SECONDS = 600.0
 """A machine that has said nothing for so long after its launch will not."""
+_SILENT_SECONDS = 300.0
+"""A node that has said nothing for so long is given up, unless most have: then it is not the node."""
 _STOP_LAUNCHING = 0.95
 """Share of the budget at which nothing more is launched, as what runs costs until it is stopped."""
 
@@ -161,10 +163,18 @@ def decide(plan: Plan, situation: Situation, record: Record, *, seed: str = "") 
     useful = [each for each in situation.instances if not each.leaving]
     stuck = [each for each in useful if each.heard is None and now - each.launched > _STUCK_SECONDS]
     useful = [each for each in useful if each not in stuck]
+    silent = [each for each in useful if each.heard is not None and now - each.heard > _SILENT_SECONDS]
+    silent = silent if 2 * len(silent) <= len(useful) else []
+    useful = [each for each in useful if each not in silent]
     calls = []
+    if silent:
+        ids = tuple(sorted(each.id for each in silent))
+        calls.append(Terminate(ids, f"they have said nothing for {_SILENT_SECONDS / 60:g} minutes"))
     if stuck:
         ids = tuple(sorted(each.id for each in stuck))
-        calls.append(Terminate(ids, f"{_STUCK_SECONDS / 60:g} minutes after their launch they have not joined"))
+        calls.append(
+            Terminate(ids, f"{_STUCK_SECONDS / 60:g} minutes after their launch they have not joined")
+        )
     surplus = _surplus(plan, useful, wanted, now)
     if surplus:
         calls.append(Terminate(tuple(each.id for each in surplus), "they are idle and not wanted"))
@@ -207,7 +217,9 @@ def _launches(
     if base + rest == 0:
         return [], (), replace(record, starved_since=None)
     if plan.budget is not None and situation.spent >= _STOP_LAUNCHING * plan.budget:
-        note = f"{situation.spent:.2f} of {plan.budget:.2f} US dollars are spent; no more machines are launched"
+        note = (
+            f"{situation.spent:.2f} of {plan.budget:.2f} US dollars are spent; no more machines are launched"
+        )
         return [], (note,), record
     asked = {ON_DEMAND: base, SPOT: rest}
     starved = record.starved_since

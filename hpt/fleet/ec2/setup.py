@@ -54,7 +54,9 @@ def look(aws: Aws, config: FleetConfig, *, now: float) -> Surroundings:
     vpc, subnets = _subnets(aws, config)
     subnets, notes = _offered(aws, config, subnets)
     image, device = _image(aws, config, types)
-    notes += _quota_notes(aws, config, {name: each["VCpuInfo"]["DefaultVCpus"] for name, each in types.items()})
+    notes += _quota_notes(
+        aws, config, {name: each["VCpuInfo"]["DefaultVCpus"] for name, each in types.items()}
+    )
     store.Store(aws, config.bucket, config.prefix).get(store.FLEET)  # the bucket is there and lets us read
     pools = len(config.nodes.instance_types) * len(subnets)
     if config.nodes.on_demand < config.slots and pools < _FEW_POOLS:
@@ -63,7 +65,9 @@ def look(aws: Aws, config: FleetConfig, *, now: float) -> Surroundings:
             "and more are found"
         )
     if config.budget is None:
-        notes.append("no budget is set: nothing stops the fleet by its cost; write budget = 50.0 (US dollars)")
+        notes.append(
+            "no budget is set: nothing stops the fleet by its cost; write budget = 50.0 (US dollars)"
+        )
     return Surroundings(account, image, device, vpc, subnets, tuple(notes))
 
 
@@ -77,7 +81,9 @@ def _types(aws: Aws, config: FleetConfig) -> dict[str, Any]:
                 each
                 for start in range(0, len(wanted), 100)
                 for each in pages(
-                    aws.ec2.describe_instance_types, "InstanceTypes", InstanceTypes=wanted[start : start + 100]
+                    aws.ec2.describe_instance_types,
+                    "InstanceTypes",
+                    InstanceTypes=wanted[start : start + 100],
                 )
             ]
         except ClientError as error:
@@ -95,7 +101,9 @@ def _types(aws: Aws, config: FleetConfig) -> dict[str, Any]:
     if config.nodes.on_demand < config.slots:
         for name in config.nodes.instance_types:
             if SPOT not in types[name].get("SupportedUsageClasses", [SPOT]):
-                raise InputError(f"{name} is not offered on Spot; leave it out, or raise nodes.on_demand to slots")
+                raise InputError(
+                    f"{name} is not offered on Spot; leave it out, or raise nodes.on_demand to slots"
+                )
     return types
 
 
@@ -125,13 +133,17 @@ def _offered(aws: Aws, config: FleetConfig, subnets: dict[str, str]) -> tuple[di
             Filters=filters,
         )
         offered = {(each["InstanceType"], each["Location"]) for each in listed}
-    nowhere = [name for name in config.nodes.instance_types if not any((name, zone) in offered for zone in subnets)]
+    nowhere = [
+        name for name in config.nodes.instance_types if not any((name, zone) in offered for zone in subnets)
+    ]
     if nowhere:
         raise InputError(
             f"no zone of the fleet ({', '.join(sorted(subnets))}) offers {', '.join(nowhere)}; leave it out, or name "
             "other subnets"
         )
-    return {zone: subnet for zone, subnet in subnets.items() if any(zone == place for _, place in offered)}, []
+    return {
+        zone: subnet for zone, subnet in subnets.items() if any(zone == place for _, place in offered)
+    }, []
 
 
 def _image(aws: Aws, config: FleetConfig, types: Mapping[str, Any]) -> tuple[str, str]:
@@ -172,7 +184,7 @@ def _quota_notes(aws: Aws, config: FleetConfig, vcpus: Mapping[str, int]) -> lis
     return notes
 
 
-def up(aws: Aws, config: FleetConfig, say: Say, *, now: float) -> str:
+def up(aws: Aws, config: FleetConfig, say: Say, *, now: float, packed: Path | None = None) -> str:
     """Make the fleet, or what of it is missing; returns the ID of its head.
 
     Parameters
@@ -185,6 +197,8 @@ def up(aws: Aws, config: FleetConfig, say: Say, *, now: float) -> str:
         Takes each message to the user.
     now
         Seconds since the epoch.
+    packed
+        The wheel of `hpt` that its machines install; None: this very `hpt`, for machines like this one.
 
     Returns
     -------
@@ -206,7 +220,7 @@ def up(aws: Aws, config: FleetConfig, say: Say, *, now: float) -> str:
     _check_owner(files, config)
     files.put(store.FLEET, config.to_json())
     files.delete(store.CLOSED)
-    key = _upload_wheel(files)
+    key = _upload_wheel(files, packed)
     say(f"files: {files.uri}")
     names = Names(config.name, config.region)
     group = _group(aws, names, config, found.vpc, expires)
@@ -238,9 +252,10 @@ def _check_owner(files: store.Store, config: FleetConfig) -> None:
         )
 
 
-def _upload_wheel(files: store.Store) -> str:
+def _upload_wheel(files: store.Store, packed: Path | None) -> str:
+    """The key of the wheel that the machines install."""
     with tempfile.TemporaryDirectory(prefix="hpt-") as folder:
-        packed = wheel.pack(Path(folder))
+        packed = wheel.pack(Path(folder)) if packed is None else packed
         key = f"hpt/{wheel.sha256(packed)}/{packed.name}"
         if not files.has(key):
             files.upload(key, packed)
@@ -336,7 +351,9 @@ def _template(aws: Aws, name: str, data: Mapping[str, Any], own: list[dict[str, 
         except ClientError as error:
             if code_of(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
                 raise
-            version = aws.ec2.create_launch_template_version(LaunchTemplateName=name, LaunchTemplateData=dict(data))
+            version = aws.ec2.create_launch_template_version(
+                LaunchTemplateName=name, LaunchTemplateData=dict(data)
+            )
             number = str(version["LaunchTemplateVersion"]["VersionNumber"])
             aws.ec2.modify_launch_template(LaunchTemplateName=name, DefaultVersion=number)
 

@@ -1,14 +1,14 @@
 """The files of a fleet on S3: what must outlive any machine.
 
-    PREFIX/
-        fleet.json                the configuration
-        hpt/<sha256>/*.whl        `hpt`, as the machines install it
-        code/<sha256>.tar.gz      programs and data of jobs
-        jobs/NAME/                request.json; what the head copies: job.sqlite, runner.log, status.json; stop
-        nodes/ID.json             what each node last said
-        head.json                 what the head last said: its address, the cost so far, what was refused
-        machines.json             every machine that there was, with its times and prices
-        closed                    the fleet is taken down: nothing is to be launched
+PREFIX/
+    fleet.json                the configuration
+    hpt/<sha256>/*.whl        `hpt`, as the machines install it
+    code/<sha256>.tar.gz      programs and data of jobs
+    jobs/NAME/                request.json; what the head copies: job.sqlite, runner.log, status.json; stop
+    nodes/ID.json             what each node last said
+    head.json                 what the head last said: its address, the cost so far, what was refused
+    machines.json             every machine that there was, with its times and prices
+    closed                    the fleet is taken down: nothing is to be launched
 """
 
 from __future__ import annotations
@@ -125,6 +125,25 @@ class Store:
             where = {"Bucket": self.bucket, "Prefix": self.prefix + below}
             for item in pages(self._aws.s3.list_objects_v2, "Contents", **where):
                 yield item["Key"][len(self.prefix) :]
+
+    def dated(self, below: str) -> list[tuple[str, str, float]]:
+        """Key, version of the content and age in seconds, by the clock of S3, of the objects below."""
+        from email.utils import parsedate_to_datetime
+
+        found: list[tuple[str, str, float]] = []
+        where = {"Bucket": self.bucket, "Prefix": self.prefix + below}
+        with self._aws.explained(self._doing("listed", below)):
+            while True:
+                reply = self._aws.s3.list_objects_v2(**where)
+                date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
+                for item in reply.get("Contents", ()):
+                    changed = item["LastModified"]
+                    now = parsedate_to_datetime(date) if date else changed
+                    age = max(0.0, (now - changed).total_seconds())
+                    found.append((item["Key"][len(self.prefix) :], item["ETag"], age))
+                if not reply.get("NextContinuationToken"):
+                    return found
+                where["ContinuationToken"] = reply["NextContinuationToken"]
 
     def folders(self, below: str) -> list[str]:
         """The names of the folders right below one, whose name ends with `/`."""

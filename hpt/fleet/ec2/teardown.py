@@ -58,8 +58,13 @@ def look(aws: Aws, name: str) -> Left:
     with aws.explained("the parts of the fleet cannot be listed"):
         listed: Any = aws.ec2, aws.iam
         ec2, iam = listed
-        templates = [each["LaunchTemplateName"] for each in pages(ec2.describe_launch_templates, "LaunchTemplates", Filters=filters)]
-        groups = [each["GroupId"] for each in pages(ec2.describe_security_groups, "SecurityGroups", Filters=filters)]
+        templates = [
+            each["LaunchTemplateName"]
+            for each in pages(ec2.describe_launch_templates, "LaunchTemplates", Filters=filters)
+        ]
+        groups = [
+            each["GroupId"] for each in pages(ec2.describe_security_groups, "SecurityGroups", Filters=filters)
+        ]
         roles = [each["RoleName"] for each in pages(iam.list_roles, "Roles", PathPrefix=names.path)]
         profiles = [
             each["InstanceProfileName"]
@@ -187,7 +192,10 @@ def _delete_group(aws: Aws, group: str, pause: float, deadline: float) -> None:
         try:
             return _gone(aws.ec2.delete_security_group, GroupId=group)
         except ClientError as error:
-            if code_of(error) not in ("DependencyViolation", "InvalidGroup.InUse") or time.monotonic() > deadline:
+            if (
+                code_of(error) not in ("DependencyViolation", "InvalidGroup.InUse")
+                or time.monotonic() > deadline
+            ):
                 raise
         time.sleep(pause)
 

@@ -35,7 +35,9 @@ def user_data(role: str, config: FleetConfig, wheel: str) -> str:
     }
     if "HPT_END_OF_SETUP" in values["SETUP"]:
         raise InputError("nodes.setup has the line HPT_END_OF_SETUP, which ends it; remove it")
-    text = "".join(files("hpt.fleet.ec2").joinpath("scripts", f"{name}.sh").read_text() for name in ("common", role))
+    text = "".join(
+        files("hpt.fleet.ec2").joinpath("scripts", f"{name}.sh").read_text() for name in ("common", role)
+    )
     script = _MARK.sub(lambda mark: values[mark[1]], text)
     if len(script.encode()) > _MOST_USER_DATA:
         raise InputError(
@@ -99,7 +101,11 @@ def launch_template(
         "SecurityGroupIds": [group],
         "UserData": base64.b64encode(user_data(role, config, wheel).encode()).decode(),
         "InstanceInitiatedShutdownBehavior": "terminate",
-        "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1},
+        "MetadataOptions": {
+            "HttpTokens": "required",
+            "HttpEndpoint": "enabled",
+            "HttpPutResponseHopLimit": 1,
+        },
         "BlockDeviceMappings": [{"DeviceName": root_device, "Ebs": disk}],
         # The machines of an instant fleet do not get the tags of its request, only those of the template.
         "TagSpecifications": [{"ResourceType": kind, "Tags": own} for kind in ("instance", "volume")],

@@ -59,7 +59,7 @@ class State:
 Answer = tuple[int, str, bytes]
 """Status, content type, body."""
 
-EXTENSIONS: list[Callable[["Double", Call], Answer | None]] = []
+EXTENSIONS: list[Callable[[Double, Call], Answer | None]] = []
 """What answers a call before the shim does; None passes it on."""
 
 
@@ -76,7 +76,9 @@ class Double:
             return self._respond(start, (200, "application/json", self._control(path[8:], environ)))
         if path.startswith("/imds/"):
             return self._respond(start, metadata.answer(self, environ))
-        if path.startswith("/moto-api") or not (scope := _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))):
+        if path.startswith("/moto-api") or not (
+            scope := _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        ):
             return self._moto(environ, start)  # type: ignore[no-any-return]
         call = _call(environ, region=scope[1], service=scope[2])
         if call.action != "S3":
@@ -95,7 +97,10 @@ class Double:
 
     def _respond(self, start: Start, answer: Answer) -> list[bytes]:
         status, kind, body = answer
-        start(f"{status} {'OK' if status < 300 else 'Error'}", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        start(
+            f"{status} {'OK' if status < 300 else 'Error'}",
+            [("Content-Type", kind), ("Content-Length", str(len(body)))],
+        )
         return [body]
 
     def _refusal(self, call: Call) -> Answer | None:

@@ -27,7 +27,11 @@ def answer(double: Double, call: Call) -> Answer | None:
         known = double.state.tokens.get((call.action, token))
         if known is not None:
             same = known[0] == _same(call)
-            return (200, "text/xml", known[1]) if same else error(call, "IdempotentParameterMismatch", "other parameters")
+            return (
+                (200, "text/xml", known[1])
+                if same
+                else error(call, "IdempotentParameterMismatch", "other parameters")
+            )
     found = _answer(double, call)
     if found is not None and found[0] == 200 and token:
         double.state.tokens[call.action, token] = _same(call), found[2]
@@ -47,7 +51,9 @@ def _answer(double: Double, call: Call) -> Answer | None:
         case "RunInstances":
             status, body = double.ask_moto(call, call.parameters)
             return status, "text/xml", body
-        case "DescribeFleets" if any(key.endswith(".Name") and value.startswith("tag") for key, value in call.parameters.items()):
+        case "DescribeFleets" if any(
+            key.endswith(".Name") and value.startswith("tag") for key, value in call.parameters.items()
+        ):
             return error(call, "InvalidParameterValue", "DescribeFleets has no filter for tags")
         case "ModifyFleet" | "DescribeFleetHistory" | "GetSpotPlacementScores":
             return error(call, "InvalidAction", "not known to the double")
@@ -100,7 +106,9 @@ def _create_fleet(double: Double, call: Call) -> Answer:
     backend = get_backend("ec2")[ACCOUNT][call.region]
     zones = {subnet.id: subnet.availability_zone for subnet in backend.describe_subnets()}
     if not any(each.name == template.get("LaunchTemplateName") for each in backend.launch_templates.values()):
-        return error(call, "InvalidLaunchTemplateName.NotFoundException", "the launch template does not exist")
+        return error(
+            call, "InvalidLaunchTemplateName.NotFoundException", "the launch template does not exist"
+        )
     pools = []
     for override in listed(asked, "LaunchTemplateConfigs.1.Overrides"):
         pool = override["InstanceType"], zones[override["SubnetId"]], market
@@ -120,7 +128,12 @@ def _create_fleet(double: Double, call: Call) -> Answer:
 
 
 def _launch(
-    double: Double, call: Call, pool: tuple[str, str, str], override: dict[str, str], template: dict[str, str], count: int
+    double: Double,
+    call: Call,
+    pool: tuple[str, str, str],
+    override: dict[str, str],
+    template: dict[str, str],
+    count: int,
 ) -> tuple[list[str], str]:
     """The IDs of the machines of a pool, and why there are fewer than asked for."""
     from moto.ec2.models.instance_types import INSTANCE_TYPES
@@ -172,7 +185,9 @@ def _running_vcpus(call: Call, market: str) -> int:
 
 def _reply(market: str, template: dict[str, str], made: list[Any], errors: list[Any]) -> str:
     def override(pool: tuple[str, str, str], asked: dict[str, str]) -> str:
-        specification = "".join(f"<{k[0].lower()}{k[1:]}>{v}</{k[0].lower()}{k[1:]}>" for k, v in template.items())
+        specification = "".join(
+            f"<{k[0].lower()}{k[1:]}>{v}</{k[0].lower()}{k[1:]}>" for k, v in template.items()
+        )
         inner = f"<instanceType>{pool[0]}</instanceType><subnetId>{asked['SubnetId']}</subnetId><availabilityZone>{pool[1]}</availabilityZone>"
         return (
             f"<launchTemplateAndOverrides><launchTemplateSpecification>{specification}</launchTemplateSpecification>"
@@ -237,5 +252,6 @@ def end(instance: str) -> None:
             if each.id == instance and each.state_code in (0, 16):
                 backend.terminate_instances([instance])
                 each._state_reason = type(each._state_reason)(
-                    "Server.SpotInstanceTermination: Spot instance termination", "Server.SpotInstanceTermination"
+                    "Server.SpotInstanceTermination: Spot instance termination",
+                    "Server.SpotInstanceTermination",
                 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpt.errors import ExecutorError, InputError
-from hpt.fleet.ec2 import machines, setup, teardown
+from hpt.fleet.ec2 import machines, setup, teardown, wheel
 from hpt.fleet.ec2.aws import Aws, PermissionDeniedError
 from hpt.fleet.ec2.config import FleetConfig, read_fleet
 from hpt.fleet.ec2.costs import Pool
@@ -27,6 +28,7 @@ CONTENT: dict[str, Any] = {
     "nodes": {"instance_types": {"c5.xlarge": 2, "m5.large": 1, "m5.xlarge": 2}, "on_demand": 2},
 }
 NOW = 1_800_000_000.0
+WHEEL: Path | None = None
 
 
 @pytest.fixture
@@ -44,8 +46,14 @@ def said() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _packed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    global WHEEL
+    WHEEL = wheel.pack(tmp_path_factory.mktemp("wheel"))
+
+
 def up(aws: Aws, config: FleetConfig, said: list[str]) -> str:
-    return setup.up(aws, config, said.append, now=NOW)
+    return setup.up(aws, config, said.append, now=NOW, packed=WHEEL)
 
 
 def fleet(aws: Aws, config: FleetConfig) -> machines.Fleet:
@@ -143,7 +151,9 @@ def test_quotas_are_looked_at_before_anything_is_made(
     double: Control, aws: Aws, config: FleetConfig, said: list[str]
 ) -> None:
     double.quota("L-34B43A08", 1)
-    with pytest.raises(InputError, match=r"quota of spot vCPUs for standard instance types is 1 \(L-34B43A08\)"):
+    with pytest.raises(
+        InputError, match=r"quota of spot vCPUs for standard instance types is 1 \(L-34B43A08\)"
+    ):
         up(aws, config, said)
     assert not teardown.look(aws, "search")
     double.quota("L-34B43A08", 5)
@@ -161,7 +171,10 @@ Change = Callable[[dict[str, Any]], None]
         ({"head": {"instance_type": "q1.small"}}, "us-east-1 has no instance type q1.small"),
         ({"bucket": "s3://missing"}, "NoSuchBucket.*create the bucket"),
         ({"nodes": {"instance_types": ["m6g.large"]}}, "m6g.large has another processor"),
-        ({"nodes": {"instance_types": ["m5.large"], "subnets": ["subnet-0123456789abcdef0"]}}, "correct nodes.subnets"),
+        (
+            {"nodes": {"instance_types": ["m5.large"], "subnets": ["subnet-0123456789abcdef0"]}},
+            "correct nodes.subnets",
+        ),
         ({"nodes": {"instance_types": ["m5.large"], "image": "ssm:/no/such"}}, "correct nodes.image"),
     ],
 )
@@ -183,7 +196,13 @@ def test_what_is_not_there_is_named_and_nothing_is_made(
     ],
 )
 def test_refusals_say_what_to_do(
-    double: Control, aws: Aws, config: FleetConfig, said: list[str], code: str, kind: type[Exception], message: str
+    double: Control,
+    aws: Aws,
+    config: FleetConfig,
+    said: list[str],
+    code: str,
+    kind: type[Exception],
+    message: str,
 ) -> None:
     double.refuse("DescribeInstanceTypes", code)
     with pytest.raises(kind, match=message):

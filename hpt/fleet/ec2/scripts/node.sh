@@ -1,3 +1,6 @@
+echo HPT_NOTICE=imds >> /opt/hpt/environment
+echo HPT_NODE_ROOT=/var/lib/hpt/node >> /opt/hpt/environment
+
 # The fleet's own setup.
 cat > /opt/hpt/setup.sh << 'HPT_END_OF_SETUP'
 @SETUP@

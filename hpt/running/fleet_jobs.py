@@ -1,0 +1,226 @@
+"""Hands tuning jobs to a fleet, and reads what its head copies of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpt.errors import InputError, JobExistsError, JobNotFoundError
+from hpt.executors import snapshot
+from hpt.executors.contract import is_remote, local_path
+from hpt.executors.snapshot import Source
+from hpt.fleet.ec2 import store
+from hpt.fleet.ec2.store import Store
+from hpt.fleet.ec2.wheel import sha256
+from hpt.host.private import make_directories
+from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.program_kind import ProgramKind, program_of
+from hpt.running.snapshots import source_of
+from hpt.storage.database import DATABASE
+
+_CHANNEL_MOST = 2 << 30
+_SOURCE = "sagemaker_submit_directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """name: of the job there. archives: how many were uploaded; present: how many were there already."""
+
+    name: str
+    archives: int
+    present: int
+
+
+def hand_over(
+    files: Store, config: JobConfig, request: Mapping[str, Any], state: Path, *, version: str
+) -> Handed:
+    """Pack a job with its programs and local data, and put it where the fleet's head finds it.
+
+    Parameters
+    ----------
+    files
+        Of the fleet.
+    config
+        The job.
+    request
+        The request that it was read from, with its defaults.
+    state
+        The state directory, which is never packed.
+    version
+        Of this `hpt`.
+
+    Returns
+    -------
+    Handed
+        What was done.
+
+    Raises
+    ------
+    InputError
+        Something of it exists on this machine alone and cannot be packed.
+    JobExistsError
+        The fleet has a job of that name.
+    """
+    there = next((name for name in files.folders("jobs/") if name.lower() == config.name.lower()), None)
+    if there is not None:
+        raise JobExistsError(f"the fleet has a tuning job {there!r}; choose another name", name=there)
+    if config.warm_start is not None:
+        raise InputError(
+            "WarmStartConfig: the parents lie in the state directory of this host, and the fleet's head has none "
+            "of them; leave the warm start out, or run the job here"
+        )
+    packed = dict(deepcopy(dict(request)))
+    packed["HyperParameterTuningJobName"] = config.name
+    archives: list[dict[str, str]] = []
+    uploaded = 0
+    with tempfile.TemporaryDirectory(prefix="hpt-") as folder:
+        bodies = packed.get("TrainingJobDefinitions") or [packed["TrainingJobDefinition"]]
+        for body, definition in zip(bodies, config.all_definitions, strict=True):
+            found = [*_program(body, definition, state), *_channels(body, definition)]
+            for source, folder_there in found:
+                archive = _pack(source, Path(folder))
+                sha = sha256(archive)
+                key = f"code/{sha}.tar.gz"
+                if not files.has(key):
+                    files.upload(key, archive)
+                    uploaded += 1
+                if not any(each["folder"] == folder_there for each in archives):
+                    archives.append({"sha256": sha, "folder": folder_there})
+            _places(body, definition, files, config.name)
+    document = {"version": 1, "hpt": version, "request": packed, "archives": archives}
+    import json
+
+    if not files.put(f"jobs/{config.name}/request.json", json.dumps(document), new=True):
+        raise JobExistsError(
+            f"the fleet has a tuning job {config.name!r}; choose another name", name=config.name
+        )
+    return Handed(config.name, uploaded, len(archives) - uploaded)
+
+
+def _pack(source: Source, folder: Path) -> Path:
+    taken = snapshot.take(source, folder / "job" / snapshot.PLACE)
+    if shared := taken.manifest.get("shared"):
+        raise InputError(
+            f"{shared[0][0]} is too large to be packed with the program; put it on S3 and make it a channel"
+        )
+    target = folder / f"{taken.digest}.tar.gz"
+    if not target.exists():
+        snapshot.archive(taken, target)
+    return target
+
+
+def _program(
+    body: dict[str, Any], definition: TrainingJobDefinition, state: Path
+) -> list[tuple[Source, str]]:
+    """What to pack of the program, and where it is to lie; the request then names that place."""
+    program = program_of(definition.training_image, definition.hyperparameters)
+    if program.kind in (ProgramKind.FUNCTION, ProgramKind.MODULE):
+        raise InputError(
+            f"TrainingImage {definition.training_image!r}: a {program.kind} of this host's Python is not on the "
+            "fleet; name a script or a program"
+        )
+    source = source_of(definition, state)
+    if source is None:
+        if program.kind is ProgramKind.FILE and not is_remote(definition.training_image):
+            raise InputError(
+                f"TrainingImage {definition.training_image!r} is part of this host's system and is not packed; name "
+                "a script beside the job file that calls it"
+            )
+        return []
+    number = _folder("code", source.folder)
+    if program.kind is ProgramKind.SCRIPT:
+        members = body.setdefault("StaticHyperParameters", {})
+        members[_SOURCE] = f"{number}/"
+    else:
+        body["AlgorithmSpecification"]["TrainingImage"] = f"{number}/{source.entry}"
+    return [(source, number)]
+
+
+def _channels(body: dict[str, Any], definition: TrainingJobDefinition) -> list[tuple[Source, str]]:
+    """The local data to pack: refused above a size, since every machine fetches it."""
+    found = []
+    for member, channel in zip(body.get("InputDataConfig", ()), definition.channels, strict=True):
+        if is_remote(channel.uri):
+            continue
+        path = Path(local_path(channel.uri))
+        size = sum(
+            each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file()
+        )
+        if size > _CHANNEL_MOST:
+            raise InputError(
+                f"channel {channel.name}: {path} has {size >> 20} MiB, above {_CHANNEL_MOST >> 20}; put it on S3 and "
+                "name it s3://..."
+            )
+        if "S3DataSource" not in member["DataSource"]:
+            raise InputError(
+                f"channel {channel.name}: a file system of this host is not on the fleet; use S3"
+            )
+        folder = _folder("data", str(path))
+        inside = path.name if path.is_file() else ""
+        above = path.parent if path.is_file() else path
+        member["DataSource"]["S3DataSource"]["S3Uri"] = f"{folder}/{inside}"
+        found.append((Source(str(above), inside or ".", True), folder))
+    return found
+
+
+def _folder(kind: str, path: str) -> str:
+    import hashlib
+
+    return f"{kind}/{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+
+
+def _places(body: dict[str, Any], definition: TrainingJobDefinition, files: Store, name: str) -> None:
+    """Results and checkpoints go to S3, where they outlive the machines."""
+    if not is_remote(definition.output_path or ""):
+        body.setdefault("OutputDataConfig", {})["S3OutputPath"] = f"{files.uri}output/{name}"
+    if definition.checkpoint_uri is not None and not is_remote(definition.checkpoint_uri):
+        body["CheckpointConfig"]["S3Uri"] = f"{files.uri}checkpoints/{name}"
+
+
+def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
+    """Fetch the copy of a job; returns the state directory it was put into, and how it ended, None if it did
+    not.
+
+    place: a private directory of this host for the copies of this fleet.
+
+    Raises:
+        JobNotFoundError: the fleet has no such job. InputError: it has not begun, or ended before it did.
+    """
+    found = next((each for each in files.folders("jobs/") if each.lower() == name.lower()), None)
+    if found is None:
+        raise JobNotFoundError(f"the fleet has no tuning job {name!r}", name=name)
+    status = files.get_json(f"jobs/{found}/status.json")
+    database = files.get(f"jobs/{found}/{DATABASE}")
+    if database is None:
+        if status is not None:
+            raise InputError(
+                f"tuning job {found} is {status['status']} and never began: {status['reason'] or 'it was stopped'}"
+            )
+        raise InputError(
+            f"tuning job {found} waits for the fleet's head, which has not begun it yet; look again"
+        )
+    directory = place / found.lower()
+    make_directories(directory)
+    for old in directory.glob(f"{DATABASE}-*"):
+        old.unlink()
+    new = directory / "fetched"
+    new.write_bytes(database)
+    new.chmod(0o600)
+    new.replace(directory / DATABASE)
+    return place, None if status is None else str(status["status"])
+
+
+def leave_stop(files: Store, name: str) -> str:
+    """Leave the word that a job is to stop; returns its name. Raises JobNotFoundError, or InputError."""
+    found = next((each for each in files.folders("jobs/") if each.lower() == name.lower()), None)
+    if found is None:
+        raise JobNotFoundError(f"the fleet has no tuning job {name!r}", name=name)
+    status = files.get_json(f"jobs/{found}/status.json")
+    if status is not None:
+        raise InputError(f"tuning job {found} has ended ({status['status']}); there is nothing to stop")
+    files.put(f"jobs/{found}/{store.STOP}", "")
+    return found
