@@ -263,7 +263,7 @@ class _Table:
             raise InputError(f"{self._key(key)} is not known; {hint}")
 
 
-_KINDS = {str: "a string", dict: "a table"}
+_KINDS: dict[type, str] = {str: "a string", dict: "a table"}
 
 
 def _checked(kind: type, check: Callable[[Any], T]) -> Callable[[Any], T]:

@@ -224,7 +224,9 @@ class HeadJobs:
             loaded = self._load(job.name)
             if loaded is not None:
                 config, state = loaded
-                left = config.limits.max_jobs - (state.launched - len(state.running))
+                ended = state.launched - len(state.running)
+                most = config.limits.max_jobs
+                left = config.limits.max_parallel_jobs if most is None else most - ended
                 total += max(0, min(config.limits.max_parallel_jobs, left))
         return total
 

@@ -157,16 +157,16 @@ def decide(plan: Plan, situation: Situation, record: Record, *, seed: str = "") 
     wanted = min(situation.wanted, plan.most)
     if plan.budget is not None and situation.spent >= plan.budget:
         ids = tuple(sorted(each.id for each in situation.instances))
-        calls = (Terminate(ids, "the budget is spent"),) if ids else ()
+        stops = (Terminate(ids, "the budget is spent"),) if ids else ()
         note = f"{situation.spent:.2f} of {plan.budget:.2f} US dollars are spent; everything is stopped"
-        return Decision(calls, (note,), record, over_budget=True)
+        return Decision(stops, (note,), record, over_budget=True)
     useful = [each for each in situation.instances if not each.leaving]
     stuck = [each for each in useful if each.heard is None and now - each.launched > _STUCK_SECONDS]
     useful = [each for each in useful if each not in stuck]
     silent = [each for each in useful if each.heard is not None and now - each.heard > _SILENT_SECONDS]
     silent = silent if 2 * len(silent) <= len(useful) else []
     useful = [each for each in useful if each not in silent]
-    calls = []
+    calls: list[Launch | Terminate] = []
     if silent:
         ids = tuple(sorted(each.id for each in silent))
         calls.append(Terminate(ids, f"they have said nothing for {_SILENT_SECONDS / 60:g} minutes"))
