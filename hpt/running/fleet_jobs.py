@@ -70,7 +70,8 @@ def hand_over(
         raise JobExistsError(f"the fleet has a tuning job {there!r}; choose another name", name=there)
     if config.warm_start is not None:
         raise InputError(
-            "WarmStartConfig: the parents lie in the state directory of this host, and the fleet's head has none "
+            "WarmStartConfig: the parents lie in the state directory of this host, and the "
+            "fleet's head has none "
             "of them; leave the warm start out, or run the job here"
         )
     packed = dict(deepcopy(dict(request)))
@@ -120,14 +121,16 @@ def _program(
     program = program_of(definition.training_image, definition.hyperparameters)
     if program.kind in (ProgramKind.FUNCTION, ProgramKind.MODULE):
         raise InputError(
-            f"TrainingImage {definition.training_image!r}: a {program.kind} of this host's Python is not on the "
+            f"TrainingImage {definition.training_image!r}: a {program.kind} of this host's Python "
+            "is not on the "
             "fleet; name a script or a program"
         )
     source = source_of(definition, state)
     if source is None:
         if program.kind is ProgramKind.FILE and not is_remote(definition.training_image):
             raise InputError(
-                f"TrainingImage {definition.training_image!r} is part of this host's system and is not packed; name "
+                f"TrainingImage {definition.training_image!r} is part of this host's system and "
+                "is not packed; name "
                 "a script beside the job file that calls it"
             )
         return []
@@ -152,7 +155,8 @@ def _channels(body: dict[str, Any], definition: TrainingJobDefinition) -> list[t
         )
         if size > _CHANNEL_MOST:
             raise InputError(
-                f"channel {channel.name}: {path} has {size >> 20} MiB, above {_CHANNEL_MOST >> 20}; put it on S3 and "
+                f"channel {channel.name}: {path} has {size >> 20} MiB, above "
+                f"{_CHANNEL_MOST >> 20}; put it on S3 and "
                 "name it s3://..."
             )
         if "S3DataSource" not in member["DataSource"]:
@@ -198,7 +202,8 @@ def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
     if database is None:
         if status is not None:
             raise InputError(
-                f"tuning job {found} is {status['status']} and never began: {status['reason'] or 'it was stopped'}"
+                f"tuning job {found} is {status['status']} and never began: "
+                f"{status['reason'] or 'it was stopped'}"
             )
         raise InputError(
             f"tuning job {found} waits for the fleet's head, which has not begun it yet; look again"

@@ -98,7 +98,7 @@ class FleetConfig:
 
     @staticmethod
     def from_json(text: str) -> FleetConfig:
-        """What `to_json` wrote; members of a later version are ignored, those it lacks have their defaults."""
+        """What `to_json` wrote; members of a later version are ignored, others have defaults."""
         content = json.loads(text)
         nodes, head = _known(NodeConfig, content["nodes"]), _known(HeadConfig, content["head"])
         nodes["subnets"] = tuple(nodes.get("subnets", ()))
@@ -116,7 +116,8 @@ def check_name(name: str) -> str:
     """The name of a fleet, if it is one. Raises InputError."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise InputError(
-            f"{name!r} is no name of a fleet; use at most {_LONGEST_NAME} lower-case letters, digits and single "
+            f"{name!r} is no name of a fleet; use at most {_LONGEST_NAME} lower-case letters, "
+            "digits and single "
             "hyphens, the first a letter"
         )
     return name
@@ -192,7 +193,8 @@ def read_fleet(content: Mapping[str, Any], *, region: str | None = None) -> Flee
     top.end()
     if config.nodes.on_demand > config.slots:
         raise InputError(
-            f"nodes.on_demand is {config.nodes.on_demand}, above slots, {config.slots}; lower it or raise slots"
+            f"nodes.on_demand is {config.nodes.on_demand}, above slots, {config.slots}; lower it "
+            "or raise slots"
         )
     return config
 
@@ -312,18 +314,17 @@ def _strings(pattern: re.Pattern[str], form: str) -> Callable[[Any], tuple[str, 
 
 
 def _instance_type(value: Any) -> str:
+    if isinstance(value, str) and value.startswith("ml."):
+        plain = value.removeprefix("ml.")
+        raise InputError(f"{value!r} is a name of SageMaker's; write the EC2 type, {plain!r}")
     if not isinstance(value, str) or not _TYPE.fullmatch(value):
-        raise InputError(f"{value!r} is no EC2 instance type; write one such as 'c5.xlarge', without 'ml.'")
-    if value.startswith("ml."):
-        raise InputError(
-            f"{value!r} is a name of SageMaker's; write the EC2 type, {value.removeprefix('ml.')!r}"
-        )
+        raise InputError(f"{value!r} is no EC2 instance type; write one such as 'c5.xlarge'")
     return value
 
 
 def _instance_types(value: Any) -> dict[str, int]:
-    if isinstance(value, list):
-        value = {each: 1 for each in value if isinstance(each, str)} if all(value) else value
+    if isinstance(value, list) and value:
+        value = {_instance_type(each): 1 for each in value}
     if not isinstance(value, dict) or not value:
         raise InputError(
             f"{value!r} names no instance types; write how many training jobs each takes at a time, such as "

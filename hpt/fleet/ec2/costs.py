@@ -29,7 +29,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine that there is or was. launched, ended: seconds since the epoch; ended is None while it runs."""
+    """A machine that there is or was. launched, ended: seconds since the epoch; None while it runs."""
 
     id: str
     pool: Pool
@@ -75,7 +75,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """total: US dollars. per_hour: of what runs now. unpriced: the pools of machines without a known price."""
+    """total: US dollars. per_hour: of what runs now. unpriced: pools without a known price."""
 
     total: float
     per_hour: float
@@ -135,8 +135,8 @@ class Book:
         document: Any = json.loads(text)
         pools = [Pool(*each) for each in document["pools"]]
         machines = {
-            id: Machine(id, pools[pool], launched, ended)
-            for id, pool, launched, ended in document["machines"]
+            number: Machine(number, pools[pool], launched, ended)
+            for number, pool, launched, ended in document["machines"]
         }
         samples = {pools[pool]: tuple((t, p) for t, p in found) for pool, found in document["prices"]}
         return Book(machines, Prices(samples))

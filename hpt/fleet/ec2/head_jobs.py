@@ -305,10 +305,12 @@ class HeadJobs:
         copy = self._work / "jobs" / job.name / "copy.sqlite"
         copy.unlink(missing_ok=True)
         try:
-            with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=5)) as living:
-                with closing(sqlite3.connect(copy)) as target:
-                    living.backup(target)
-                    target.execute("PRAGMA journal_mode = DELETE")
+            with (
+                closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=5)) as living,
+                closing(sqlite3.connect(copy)) as target,
+            ):
+                living.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as error:
             self._say(f"tuning job {job.name}: it cannot be copied now: {error}")
             return

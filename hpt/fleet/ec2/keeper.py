@@ -127,13 +127,13 @@ class Keeper:
         """Read what nodes said since the last time. A bucket that refuses leaves what is known."""
         try:
             for key, version, age in self._files.dated("nodes/"):
-                id = key.removeprefix("nodes/").removesuffix(".json")
-                self._heard[id] = now - age
-                if self._said.get(id, ("", 0.0))[0] != version:
+                node = key.removeprefix("nodes/").removesuffix(".json")
+                self._heard[node] = now - age
+                if self._said.get(node, ("", 0.0))[0] != version:
                     said = json.loads(self._files.get(key) or b"{}")
-                    before = self._node.get(id, {}).get("busy")
-                    since = self._said[id][1] if before == 0 == said.get("busy") else now
-                    self._node[id], self._said[id] = said, (version, since)
+                    before = self._node.get(node, {}).get("busy")
+                    since = self._said[node][1] if before == 0 == said.get("busy") else now
+                    self._node[node], self._said[node] = said, (version, since)
         except (HptError, ValueError) as error:
             self._say(f"what the nodes say cannot be read: {error}")
             self._heard = dict.fromkeys(self._heard, now)  # it is not they who are silent

@@ -126,8 +126,8 @@ def terminate(aws: Aws, ids: Iterable[str]) -> None:
             except ClientError as error:
                 if code_of(error) != "InvalidInstanceID.NotFound":
                     raise
-                for id in some if len(some) > 1 else ():  # one that is unknown makes the call fail for all
-                    terminate(aws, [id])
+                for each in some if len(some) > 1 else ():  # one that is unknown makes the call fail for all
+                    terminate(aws, [each])
 
 
 def spot_prices(aws: Aws, types: Iterable[str], zones: Iterable[str], now: float) -> dict[Pool, float]:

@@ -1,7 +1,7 @@
 """The permissions that each part of a fleet needs, as IAM policy documents: no more than it calls.
 
-`user`: who makes the fleet, looks at it, hands jobs to it and takes it down. `head`: the machine that asks for
-nodes. `node`: the machines that run training jobs.
+`user`: who makes the fleet, looks at it, hands jobs to it and takes it down. `head`: the machine that asks
+for nodes. `node`: the machines that run training jobs.
 """
 
 from __future__ import annotations

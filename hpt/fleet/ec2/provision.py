@@ -225,7 +225,8 @@ def _launches(
     starved = record.starved_since
     if plan.on_demand_after is not None and starved is not None and now - starved >= plan.on_demand_after:
         notes.append(
-            f"no Spot capacity for {round((now - starved) / 60)} minutes; {rest} slots are asked for on demand"
+            f"no Spot capacity for {round((now - starved) / 60)} minutes; {rest} slots are asked "
+            "for on demand"
         )
         asked = {ON_DEMAND: base + rest, SPOT: 0}
     launches, calls = [], record.calls
@@ -254,7 +255,8 @@ def _nothing(plan: Plan, record: Record, market: str, slots: int, now: float) ->
         ends += [max(each.at + wait(each.count) for each in found)] if found else []
     why = ", ".join(f"{code} ({count} pools)" for code, count in sorted(codes.items()))
     return (
-        f"{slots} {market} slots wait: all {len(plan.pools(market))} pools refused lately: {why}; asked again in "
+        f"{slots} {market} slots wait: all {len(plan.pools(market))} pools refused lately: {why}; "
+        "asked again in "
         f"{max(1, round(min(ends) - now))} s; more instance types or zones would help"
     )
 
@@ -275,12 +277,12 @@ def learned(record: Record, launch: Launch, outcome: Outcome, now: float) -> Rec
     A call that failed as a whole counts for all pools of its market: asking for the next pool at once would
     only repeat it.
     """
-    pools, all = dict(record.pools), dict(record.all)
+    pools, whole = dict(record.pools), dict(record.all)
     if outcome.failed:
-        before = all.get(launch.market)
-        all[launch.market] = Refusal(now, before.count + 1 if before else 1, outcome.failed)
+        before = whole.get(launch.market)
+        whole[launch.market] = Refusal(now, before.count + 1 if before else 1, outcome.failed)
     else:
-        all.pop(launch.market, None)
+        whole.pop(launch.market, None)
         for pool in launch.pools:
             refused = outcome.refused.get(pool)
             before = pools.get(pool)
@@ -291,4 +293,4 @@ def learned(record: Record, launch: Launch, outcome: Outcome, now: float) -> Rec
     starved = record.starved_since
     if launch.market == SPOT:
         starved = None if outcome.launched else now if starved is None else starved
-    return replace(record, pools=pools, all=all, starved_since=starved)
+    return replace(record, pools=pools, all=whole, starved_since=starved)

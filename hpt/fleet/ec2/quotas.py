@@ -48,7 +48,7 @@ def group_of(instance_type: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """vcpus: that the account may have. needed: by the fleet, at most, should it get only types of this group.
+    """vcpus: that the account may have. needed: by the fleet, at most, should it get this group alone.
     least: the vCPUs of the smallest type of the group, without which nothing of it starts."""
 
     market: str

@@ -61,7 +61,8 @@ def look(aws: Aws, config: FleetConfig, *, now: float) -> Surroundings:
     pools = len(config.nodes.instance_types) * len(subnets)
     if config.nodes.on_demand < config.slots and pools < _FEW_POOLS:
         notes.append(
-            f"{pools} Spot pools (types × zones) are few: name more instance types, so that fewer nodes are lost "
+            f"{pools} Spot pools (types × zones) are few: name more instance types, so that fewer "
+            "nodes are lost "
             "and more are found"
         )
     if config.budget is None:
@@ -91,7 +92,8 @@ def _types(aws: Aws, config: FleetConfig) -> dict[str, Any]:
                 raise
             unknown = [name for name in wanted if name in str(error)] or wanted
             raise InputError(
-                f"region {config.region} has no instance type {', '.join(unknown)}; correct nodes.instance_types "
+                f"region {config.region} has no instance type {', '.join(unknown)}; correct "
+                "nodes.instance_types "
                 "or head.instance_type"
             ) from None
     types = {each["InstanceType"]: each for each in found}
@@ -138,7 +140,8 @@ def _offered(aws: Aws, config: FleetConfig, subnets: dict[str, str]) -> tuple[di
     ]
     if nowhere:
         raise InputError(
-            f"no zone of the fleet ({', '.join(sorted(subnets))}) offers {', '.join(nowhere)}; leave it out, or name "
+            f"no zone of the fleet ({', '.join(sorted(subnets))}) offers {', '.join(nowhere)}; "
+            "leave it out, or name "
             "other subnets"
         )
     return {
@@ -159,7 +162,8 @@ def _image(aws: Aws, config: FleetConfig, types: Mapping[str, Any]) -> tuple[str
     ]
     if others and "arm64" not in config.nodes.image:
         raise InputError(
-            f"{', '.join(others)} has another processor than the image, x86_64; leave it out, since hpt and all "
+            f"{', '.join(others)} has another processor than the image, x86_64; leave it out, "
+            "since hpt and all "
             "machines of a fleet are of one architecture"
         )
     with aws.explained(f"the image {image} cannot be looked up; correct nodes.image"):
@@ -248,7 +252,8 @@ def _check_owner(files: store.Store, config: FleetConfig) -> None:
     there = files.get_json(store.FLEET)
     if there is not None and there.get("region") != config.region:
         raise InputError(
-            f"{files.uri} belongs to a fleet {config.name} in {there.get('region')}; choose another name or bucket"
+            f"{files.uri} belongs to a fleet {config.name} in {there.get('region')}; choose "
+            "another name or bucket"
         )
 
 

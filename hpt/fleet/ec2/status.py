@@ -17,8 +17,8 @@ from hpt.fleet.ec2.teardown import Left
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """head: what it last said, None if nothing; age: seconds since then. nodes: their machines, with what each
-    last said. problems: what could not be read."""
+    """head: what it last said, None if nothing; age: seconds since then. nodes: their machines, with what
+    each last said. problems: what could not be read."""
 
     name: str
     uri: str
@@ -90,7 +90,8 @@ def look(
     book = book.seen([*heads, *nodes], now)
     if heads and head is not None and age > 120:
         problems.append(
-            f"nothing of the head for {age:.0f} s; look at it with: aws ssm start-session --target {heads[0].id}"
+            f"nothing of the head for {age:.0f} s; look at it with: aws ssm start-session "
+            f"--target {heads[0].id}"
         )
     expires = tagged.get(EXPIRES_TAG, "")
     return FleetStatus(

@@ -41,7 +41,8 @@ def user_data(role: str, config: FleetConfig, wheel: str) -> str:
     script = _MARK.sub(lambda mark: values[mark[1]], text)
     if len(script.encode()) > _MOST_USER_DATA:
         raise InputError(
-            f"the script of a {role} has {len(script.encode())} bytes, above {_MOST_USER_DATA}; shorten nodes.setup"
+            f"the script of a {role} has {len(script.encode())} bytes, above {_MOST_USER_DATA}; "
+            "shorten nodes.setup"
         )
     return script
 

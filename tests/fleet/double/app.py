@@ -1,7 +1,7 @@
 """The WSGI application of the double.
 
-What moto lacks, and this adds: refusals of calls and of capacity, allocation over pools by price and capacity,
-idempotent client tokens, Spot prices and on-demand prices, quotas of the account, interruptions with their
+What moto lacks, and this adds: refusals of calls and of capacity, allocation over pools by price and
+capacity, idempotent client tokens, Spot prices and on-demand prices, quotas of the account, interruptions with their
 metadata. What moto cannot do answers with a client error here, not with an error of the server, which boto3
 would retry.
 """
@@ -185,10 +185,11 @@ def error(call: Call, code: str, message: str, status: int = 400) -> Answer:
     if "HTTP_X_AMZ_TARGET" in call.environ:
         body = json.dumps({"__type": code, "message": message}).encode()
         return status, "application/x-amz-json-1.1", body
+    one = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     if call.service == "ec2":
-        xml = f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors><RequestID>{uuid.uuid4()}</RequestID></Response>"
+        xml = f"<Response><Errors>{one}</Errors><RequestID>{uuid.uuid4()}</RequestID></Response>"
     elif call.service == "s3":
-        xml = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        xml = one
     else:
-        xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
+        xml = f"<ErrorResponse>{one}</ErrorResponse>"
     return status, "text/xml", f'<?xml version="1.0"?>{xml}'.encode()

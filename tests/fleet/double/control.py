@@ -68,7 +68,7 @@ class Control:
         self._post("price", dollars=dollars, pool=[type, zone, market])
 
     def refuse(self, action: str, code: str, *, times: int = -1, status: int = 400) -> None:
-        """Answer an action (`CreateFleet`; `S3` for all of S3; `*`) with an error, so many times; -1: always."""
+        """Answer an action (`CreateFleet`; `S3` for S3; `*`) with an error, so many times; -1: always."""
         self._post("refuse", action=action, code=code, times=times, status=status)
 
     def allow(self, action: str) -> None:

@@ -188,14 +188,16 @@ def _reply(market: str, template: dict[str, str], made: list[Any], errors: list[
         specification = "".join(
             f"<{k[0].lower()}{k[1:]}>{v}</{k[0].lower()}{k[1:]}>" for k, v in template.items()
         )
-        inner = f"<instanceType>{pool[0]}</instanceType><subnetId>{asked['SubnetId']}</subnetId><availabilityZone>{pool[1]}</availabilityZone>"
+        inner = f"<instanceType>{pool[0]}</instanceType><subnetId>{asked['SubnetId']}</subnetId>"
+        inner += f"<availabilityZone>{pool[1]}</availabilityZone>"
         return (
             f"<launchTemplateAndOverrides><launchTemplateSpecification>{specification}</launchTemplateSpecification>"
             f"<overrides>{inner}</overrides></launchTemplateAndOverrides><lifecycle>{market}</lifecycle>"
         )
 
     instances = "".join(
-        f"<item>{override(pool, asked)}<instanceIds>{''.join(f'<item>{id}</item>' for id in ids)}</instanceIds>"
+        f"<item>{override(pool, asked)}<instanceIds>"
+        f"{''.join(f'<item>{each}</item>' for each in ids)}</instanceIds>"
         f"<instanceType>{pool[0]}</instanceType></item>"
         for pool, asked, ids in made
     )
