@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, fleet, show, simulate, train, trials
+from hpt.cli import check_metric, executors, fleet, show, simulate, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -27,7 +27,6 @@ from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
-from hpt.running.resources import resource_notes
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Session
@@ -41,13 +40,13 @@ def tune(options: Namespace) -> int:
     read = _read_job(options)
     if options.fleet is not None and not options.check:
         return fleet.tune(options, read)
-    session = Session(options.state)
+    session = executors.session(options)
     most = STRICT_LIMITS.warm_start_jobs if options.strict else None
     if options.check:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
-            notes = (*notes, *resource_notes(read.config))
+            notes = (*notes, *session.place_notes(read.config))
         checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
@@ -65,14 +64,14 @@ def tune(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
-    session = Session(options.state)
+    session = executors.session(options)
     if (training := find(session, options.name)) is not None:
         return train.resume(training, options)
     config, _, state = session.load(options.name)
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in (*session.program_notes(config.name), *resource_notes(config)):
+        for note in (*session.program_notes(config.name), *session.place_notes(config, stored=True)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
@@ -161,7 +160,7 @@ def delete(options: Namespace) -> int:
     session = Session(options.state)
     jobs: dict[str, tuple[Session, str]] = {}
     for name in options.names:
-        training = find(session, name)
+        training = _found(session, name)
         kind, own = ("tuning job", session) if training is None else ("training job", training)
         jobs[_deletable(own, name)] = own, kind
     if not options.yes:
@@ -172,6 +171,16 @@ def delete(options: Namespace) -> int:
     if options.json:
         print_json({"Deleted": list(jobs)})
     return codes.COMPLETED
+
+
+def _found(session: Session, name: str) -> Session | None:
+    """As `find`; also of a job that cannot be read, which can be deleted all the same."""
+    try:
+        return find(session, name)
+    except StorageError as error:
+        if error.problem not in (StorageProblem.DAMAGED, StorageProblem.NEWER):
+            raise
+        return None if session.job_directory(name).exists() else training_session(session)
 
 
 def _deletable(session: Session, name: str) -> str:

@@ -146,7 +146,7 @@ def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    from hpt.cli import check_metric, fleet, simulate, train, trials
+    from hpt.cli import check_metric, executors, fleet, simulate, train, trials
 
     common = _Parser(add_help=False)
     common.add_argument(
@@ -176,6 +176,7 @@ def parser() -> argparse.ArgumentParser:
     tune = command("tune", "run a tuning job from a job file to its end", running)
     _add_tune_arguments(tune)
     fleet.add_option(tune, "hand the job to this fleet, whose head runs it, and return")
+    executors.add_arguments(tune)
     train.add_arguments(
         command("train", "run one training job of a job file in the foreground, and show its log", running)
     )
@@ -184,7 +185,8 @@ def parser() -> argparse.ArgumentParser:
     simulate.add_arguments(
         command("simulate", "run a job file on learning curves instead of programs", running)
     )
-    command("resume", "go on with an unfinished tuning job or training job", either, running)
+    resume = command("resume", "go on with an unfinished tuning job or training job", either, running)
+    executors.add_arguments(resume, resume=True)
     _add_extend_arguments(
         command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
     )

@@ -17,6 +17,7 @@ from hpt.executors import checked, checkpoint, hosts, process, record
 from hpt.executors.attempt_log import AttemptLog
 from hpt.executors.base import AttemptKey, Exit, Update
 from hpt.executors.container_removal import ContainerRemoval
+from hpt.executors.node import Node
 from hpt.executors.slots import Assignment
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ENDED, ProcessIdentity, boot_id
@@ -35,7 +36,14 @@ _KEPT_PHASES = 64
 class Attempt:
     """One attempt and, where this process started it, its supervisor."""
 
-    def __init__(self, key: AttemptKey, directory: Path, clock: SteadyClock, offset: int = 0) -> None:
+    def __init__(
+        self,
+        key: AttemptKey,
+        directory: Path,
+        clock: SteadyClock,
+        offset: int = 0,
+        node: Node | None = None,
+    ) -> None:
         """Nothing is started or read yet.
 
         Parameters
@@ -48,8 +56,11 @@ class Attempt:
             The clock of its tuning job.
         offset
             How many bytes of its log were handed out before.
+        node
+            The environment of its supervisor and program begins with that of the node.
         """
         self.key = key
+        self._node = node or Node()
         self._path = str(directory)
         self._clock = clock
         self._log = AttemptLog(self._path, clock, offset)
@@ -103,7 +114,7 @@ class Attempt:
             self._child = os.posix_spawn(
                 command[0],
                 command,
-                os.environ,
+                self._node.environment,
                 file_actions=actions,
                 setsid=True,
                 setsigmask=_BLOCKED,

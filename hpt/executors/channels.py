@@ -32,7 +32,7 @@ def provide(base: str, spec: Mapping[str, Any], host: int = 0, hosts: int = 1) -
     base
         The host's training directory; its `input/data` exists and is empty.
     spec
-        What to run (`hpt.executors.local.specification`).
+        What to run (`hpt.executors.order.Order.on`).
     host
         The host's index, from 0.
     hosts

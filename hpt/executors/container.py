@@ -53,7 +53,7 @@ class Container:
         base
             Its training directory.
         spec
-            What to run (`hpt.executors.local.specification`).
+            What to run (`hpt.executors.order.Order.on`).
         token
             Marks the processes of the attempt.
 

@@ -202,7 +202,7 @@ def build(base: str, spec: Mapping[str, Any], token: str, inherited: Mapping[str
     base
         The training directory.
     spec
-        What to run (`hpt.executors.local.specification`).
+        What to run (`hpt.executors.order.Order.on`).
     token
         Marks the processes of this attempt.
     inherited

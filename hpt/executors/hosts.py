@@ -122,7 +122,7 @@ def as_host(
     Parameters
     ----------
     spec
-        What to run (`hpt.executors.local.specification`).
+        What to run (`hpt.executors.order.Order.on`).
     number
         The host's, from 1.
     names

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +13,17 @@ from hpt.errors import BusyError, ExecutorError, InputError, StorageError, Stora
 from hpt.executors import checked, environments, match, process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
+from hpt.executors.node import Node
+from hpt.executors.order import Order
 from hpt.executors.own_paths import names_opt_ml
-from hpt.executors.programs import Program, resolve
-from hpt.executors.slots import Slots
+from hpt.executors.slots import Machine, Slots
 from hpt.executors.snapshot import FILES, PLACE
 from hpt.host.clock import SteadyClock
 from hpt.host.identity import ProcessIdentity
-from hpt.host.interpreter import is_named
 from hpt.host.private import make_directory
-from hpt.job.config import Channel, TrainingJobDefinition
-from hpt.job.instances import processes
-from hpt.job.isolation import elsewhere, finds_paths, runs_as_image
-from hpt.job.program_kind import program_of
 
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
-_PACKAGES = str(Path(__file__).resolve().parents[2])  # the directory that holds the package `hpt`
 
 
 class LocalExecutor:
@@ -40,7 +33,8 @@ class LocalExecutor:
     attempt's state lies there, so any process with the same root sees and controls the same attempts.
 
     clock: of the tuning job. outlive: False stops attempts with grace once the process that submitted them is
-    gone. say: called with messages for the user.
+    gone. say: called with messages for the user. node: what this host gives to programs; this process's own
+    interpreter and environment if it is left out.
     """
 
     def __init__(
@@ -50,13 +44,15 @@ class LocalExecutor:
         clock: SteadyClock | None = None,
         outlive: bool = True,
         say: Callable[[str], None] = lambda message: None,
+        node: Node | None = None,
     ) -> None:
         self._root = Path(root).absolute()
         self._snapshots = self._root.parent / PLACE
         self._clock = clock or SteadyClock.beginning_at(time.time())
         self._owner = None if outlive else ProcessIdentity.current().to_json()
         self._say = say
-        self._slots = Slots()
+        self._node = node or Node()
+        self._slots = Slots(None if node is None else Machine(node.environment))
         self._followed: dict[AttemptKey, Attempt] = {}
         self._naming: dict[str, bool] = {}  # by the digest of a snapshot
         self._ending: list[Attempt] = []  # handed out as ended, while their supervisor was on its way out
@@ -73,50 +69,58 @@ class LocalExecutor:
             ExecutorError: nothing could be started; submitting again is safe.
             RetryableError: what is to be set aside still runs. BusyError: others have what it is to get.
         """
-        if submission.key in self._followed:
+        self.start(Order.of(submission))
+
+    def start(self, order: Order) -> None:
+        """`submit`, given the submission as it came from another host. Raises as `submit`."""
+        if order.key in self._followed:
             return
-        attempt = self._attempt_of(submission)
-        content = specification(submission) | {
+        attempt = self._attempt_of(order)
+        content = order.on(self._node) | {
             "owner": self._owner,
             "clock": self._clock.to_json(),
-            "snapshot": self._snapshot(submission.definition.snapshot),
+            "snapshot": None if order.program is None else str(self._snapshots / order.program),
             "environments": str(self._root.parent.parent / environments.PLACE),
         }
         content["names_opt_ml"] = self._names_opt_ml(content)
         if attempt.was_started:
-            content["fresh"] = not self._recognise(attempt, submission, content)
-        elif submission.log_offset:
+            content["fresh"] = not self._recognise(attempt, order, content)
+        elif order.log_offset:
             raise ExecutorError(
                 f"nothing is found in {attempt.file('')} of an attempt whose log was read before"
             )
         if not attempt.was_started:
             try:
-                content |= self._assign(attempt, submission)
-                self._set_up(attempt, submission, content)
+                content |= self._assign(attempt, order)
+                self._set_up(attempt, content)
                 attempt.spawn()
             except BaseException:
                 self._freed(attempt)
                 raise
-        self._followed[submission.key] = attempt
+        self._followed[order.key] = attempt
 
-    def _assign(self, attempt: Attempt, submission: Submission) -> dict[str, Any]:
+    @property
+    def followed(self) -> list[AttemptKey]:
+        """The attempts whose end was not handed out yet."""
+        return list(self._followed)
+
+    def _assign(self, attempt: Attempt, order: Order) -> dict[str, Any]:
         """What the attempt gets of this machine, for its specification. Raises as `Slots.assign`."""
-        definition = submission.definition
-        if not definition.resources:
+        if not order.resources:
             return {}
         if os.path.lexists(attempt.file(record.SPEC)):
             # A tuner died here, and its supervisor, which may be starting just now, holds other devices.
             process.kill_supervisors(attempt.file("").rstrip("/"))
             if attempt.was_started:
                 raise BusyError("it was just started by another process")
-        attempt.assignment = self._slots.assign(definition.resources, definition.environment)
+        attempt.assignment = self._slots.assign(order.resources, order.content["environment"])
         return attempt.assignment.specification()
 
     def _freed(self, attempt: Attempt) -> None:
         """Take back what the attempt was given: it has ended, or could not be started."""
         self._slots.release(attempt.assignment)
 
-    def _recognise(self, attempt: Attempt, submission: Submission, content: Mapping[str, Any]) -> bool:
+    def _recognise(self, attempt: Attempt, order: Order, content: Mapping[str, Any]) -> bool:
         """Whether what was found is the attempt, which may be damaged; if not, it is set aside.
 
         Raises:
@@ -135,18 +139,18 @@ class LocalExecutor:
         if not reason:
             return True
         match.end_attempt(directory)
-        shared = submission.definition.own_checkpoints  # by all training jobs that name the same place
-        kept = None if shared else submission.definition.checkpoint_uri
-        place = match.set_aside(self._root, submission.name, reason, kept)
+        shared = content["own_checkpoints"]  # by all training jobs that name the same place
+        kept = None if shared else content["checkpoint_uri"]
+        place = match.set_aside(self._root, order.key.name, reason, kept)
         self._say(
-            f"{submission.name}: what was found of it ran with another configuration ({reason}); it is set"
+            f"{order.key.name}: what was found of it ran with another configuration ({reason}); it is set"
             f" aside in {place}, and nothing of it counts"
         )
-        if submission.log_offset:
+        if order.log_offset:
             raise ExecutorError(f"what was found ran with another configuration ({reason}); it is in {place}")
         return False
 
-    def _set_up(self, attempt: Attempt, submission: Submission, content: Mapping[str, Any]) -> None:
+    def _set_up(self, attempt: Attempt, content: Mapping[str, Any]) -> None:
         """Write what to run. Raises as `submit`."""
         try:
             directory = Path(attempt.file(""))
@@ -156,7 +160,7 @@ class LocalExecutor:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             record.write_json(attempt.file(record.SPEC), content, durable=False)
         except OSError as error:
-            what, path = f"training job {submission.name} cannot be set up", attempt.file("")
+            what, path = f"training job {content['name']} cannot be set up", attempt.file("")
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 facts = {"path": path, "reason": str(error.strerror), "fix": "make room there"}
                 raise StorageError(what, problem=StorageProblem.FULL, **facts) from None
@@ -216,9 +220,6 @@ class LocalExecutor:
         self._followed.clear()
         self._ending.clear()
 
-    def _snapshot(self, digest: str | None) -> str | None:
-        return None if digest is None else str(self._snapshots / digest)
-
     def _names_opt_ml(self, content: Mapping[str, Any]) -> bool | None:
         """Whether a file of the program's snapshot names `/opt/ml`; None where there is none."""
         digest, snapshot = content["program"], content["snapshot"]
@@ -228,12 +229,12 @@ class LocalExecutor:
             self._naming[digest] = names_opt_ml(sorted(map(str, Path(snapshot, FILES).glob("*"))))
         return self._naming[digest]
 
-    def _attempt_of(self, submission: Submission) -> Attempt:
-        """What is to be followed of a submission."""
-        return self._attempt(submission.key, submission.log_offset)
+    def _attempt_of(self, order: Order) -> Attempt:
+        """What is to be followed of an order."""
+        return self._attempt(order.key, order.log_offset)
 
     def _attempt(self, key: AttemptKey, offset: int = 0) -> Attempt:
-        return Attempt(key, self._directory(key), self._clock, offset)
+        return Attempt(key, self._directory(key), self._clock, offset, self._node)
 
     def _directory(self, key: AttemptKey) -> Path:
         name, number = key
@@ -246,92 +247,6 @@ class LocalExecutor:
         return self._root / name / "attempts" / str(number)
 
 
-def specification(submission: Submission) -> dict[str, Any]:
-    """What a supervisor needs to know wherever it runs, as JSON data; the same for the same submission."""
-    definition = submission.definition
-    refusal = ""
-    image = definition.training_image
-    kind = program_of(image, submission.hyperparameters).kind
-    as_image = runs_as_image(kind, image, definition.containers)
-    try:
-        program = (
-            Program(()) if as_image else resolve(image, submission.hyperparameters, definition.environment)
-        )
-    except InputError as error:
-        program, refusal = Program(()), str(error)
-    library = _PACKAGES if Path(_PACKAGES).name not in ("site-packages", "dist-packages") else ""
-    content = {
-        "version": record.VERSION,
-        "job": submission.job,
-        "program": definition.snapshot,
-        "name": submission.name,
-        "attempt": submission.attempt,
-        "parallel": submission.parallel,
-        "refusal": refusal,
-        "command": program.command,
-        "entry": program.entry,
-        "source": program.source,
-        "in_code": program.in_code,
-        "declared": program.declared,
-        "script": program.script,
-        "program_python": program.interpreter,
-        "named_python": is_named(definition.environment),
-        "takes_arguments": program.takes_arguments,
-        "python": program.python,
-        "function": program.function,
-        "python_path": library if program.needs_library else "",
-        "interpreter": sys.executable,
-        "transfer_path": library,
-        "requested_image": image,
-        "image": None if as_image is False else image,
-        "image_if_present": as_image is None,
-        "finds_paths": finds_paths(kind),
-        "checkpoints_at": _checkpoints_at(definition),
-        "hyperparameters": dict(submission.hyperparameters),
-        "environment": dict(definition.environment),
-        "channels": [_channel(channel) for channel in definition.channels],
-        "output_path": definition.output_path,
-        "output_compression": definition.output_compression,
-        "checkpoint_uri": definition.checkpoint_uri,
-        "checkpoint_local_path": definition.checkpoint_local_path,
-        "max_runtime_seconds": definition.max_runtime_seconds,
-        "spent_seconds": submission.spent,
-        "grace_seconds": definition.grace_seconds,
-        "instance_type": definition.instance_type,
-        **_instances(definition),
-        "entrypoint": list(definition.entrypoint),
-        "arguments": list(definition.arguments),
-        "own_checkpoints": definition.own_checkpoints,
-    }
-    return content | {"digest": match.digest(content)}
-
-
-def _instances(definition: TrainingJobDefinition) -> dict[str, Any]:
-    """How many processes of the program run, where that is not one."""
-    if processes(definition) == 1:
-        return {}
-    return {
-        "instance_count": definition.instance_count,
-        "instance_groups": [asdict(group) for group in definition.instance_groups],
-    }
-
-
-_NEWER = ("data_type", "attribute_names", "shuffle_seed", "instance_group_names")
-
-
-def _channel(channel: Channel) -> dict[str, Any]:
-    """A channel as JSON data. What earlier versions did not have is left out where it says nothing, so that
-    their attempts are recognised.
-    """
-    content = asdict(channel)
-    for each in fields(channel):
-        if each.name in _NEWER and content[each.name] == each.default:
-            del content[each.name]
-    return content
-
-
-def _checkpoints_at(definition: TrainingJobDefinition) -> str | None:
-    """Where a program is to find its checkpoints, if that is not below `/opt/ml`."""
-    if definition.checkpoint_uri is None or not finds_paths(definition.program.kind):
-        return None
-    return elsewhere(definition.checkpoint_local_path)
+def specification(submission: Submission, node: Node | None = None) -> dict[str, Any]:
+    """What a supervisor needs to know, as JSON data; the same for the same submission on the same node."""
+    return Order.of(submission).on(node or Node())

@@ -99,7 +99,7 @@ def of_program(
     ending
         Whether and why it was being ended.
     spec
-        What was run (`hpt.executors.local.specification`).
+        What was run (`hpt.executors.order.Order.on`).
     limits
         What it ran under.
 

@@ -32,7 +32,7 @@ def binds(base: str, spec: Mapping[str, Any], command: list[str], choice: str) -
     base
         The training directory, with the program in it.
     spec
-        What to run (`hpt.executors.local.specification`).
+        What to run (`hpt.executors.order.Order.on`).
     command
         The program's command.
     choice

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpt.errors import InputError
+from hpt.executors.node import Node
 from hpt.executors.places import is_installed
-from hpt.host.interpreter import choose
+from hpt.host.interpreter import choose, is_named
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.program_kind import FUNCTION_WORKER, ProgramKind, TrainingProgram, program_of
 from hpt.job.uris import MODULE_PREFIX
-
-_START = Path(__file__).resolve().parents[1] / "functions" / "start.py"
-FUNCTION_COMMAND = (sys.executable, "-u", "-P", str(_START))
-"""What runs it. It finds `hpt` by itself, and leaves the environment as the user gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +24,9 @@ class Program:
     declared: the user named the source; otherwise it is the directory in which the program lies. script: it
     is the entry point of script mode, whose command is chosen once the source is there (`script_mode.py`).
     takes_arguments: hyperparameters are passed as `--name value` too. python: it runs in an interpreter of
-    Python, `interpreter`. needs_library: it must be able to import `hpt`. function: it calls a function of
-    the user's, whose values come by a file of their own and not by the log.
+    Python. interpreter: that of a program of the user's; "" for what runs in hpt's own. needs_library: it
+    must be able to import `hpt`. function: it calls a function of the user's, whose values come by a file of
+    their own and not by the log.
     """
 
     command: tuple[str, ...]
@@ -42,15 +39,18 @@ class Program:
     python: bool = False
     needs_library: bool = False
     function: bool = False
-    interpreter: str = sys.executable
+    interpreter: str = ""
 
 
 def resolve(
-    image: str, hyperparameters: Mapping[str, str], environment: Mapping[str, str] | None = None
+    image: str,
+    hyperparameters: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+    node: Node | None = None,
+    *,
+    installed: bool | None = None,
 ) -> Program:
     """The program behind a `TrainingImage` and the static hyperparameters of script mode.
-
-    environment: the definition's, which may name the interpreter of a program of the user's.
 
     What each kind is, `hpt.job.program_kind` says:
 
@@ -60,25 +60,44 @@ def resolve(
     - MODULE, `module:NAME` or `module:NAME?ARGUMENT`: `python -m NAME [ARGUMENT]`;
     - BUILT_IN: its module.
 
-    Raises:
-        InputError: it has none of these forms, or the interpreter is not there.
+    Parameters
+    ----------
+    image, hyperparameters
+        As the job has them.
+    environment
+        The definition's, which may name the interpreter of a program of the user's.
+    node
+        Where it runs; this host if it is left out.
+    installed
+        Whether a FILE is part of the system or of an environment; None: look at it.
+
+    Returns
+    -------
+    Program
+        The command and what it expects.
+
+    Raises
+    ------
+    InputError
+        It has none of these forms, or the interpreter is not there.
     """
+    node = node or Node()
     program = program_of(image, hyperparameters)
     match program.kind:
         case ProgramKind.FUNCTION:
-            return Program(FUNCTION_COMMAND, entry=FUNCTION_WORKER, python=True, function=True)
+            return Program(node.function_worker, entry=FUNCTION_WORKER, python=True, function=True)
         case ProgramKind.MODULE:
             module, _, argument = image.removeprefix(MODULE_PREFIX).partition("?")
-            command = (sys.executable, "-m", module, *([argument] if argument else []))
+            command = (node.interpreter, "-m", module, *([argument] if argument else []))
             return Program(command, entry=module, python=True, needs_library=True)
         case ProgramKind.SCRIPT:
-            return _script_mode(program, choose(environment or {}))
+            return _script_mode(program, _interpreter(environment, node))
         case ProgramKind.BUILT_IN if program.algorithm is not None:
             name = program.algorithm.module
-            return Program((sys.executable, "-m", name), entry=name, python=True, needs_library=True)
+            return Program((node.interpreter, "-m", name), entry=name, python=True, needs_library=True)
     path = Path(image.removeprefix("file://"))
     if program.kind is ProgramKind.FILE and path.is_absolute():
-        return _program_at(path, choose(environment or {}))
+        return _program_at(path, _interpreter(environment, node), installed)
     known = ", ".join(algorithm.name for algorithm in ALGORITHMS)
     raise InputError(
         f"TrainingImage {image!r} is neither a local program nor a built-in algorithm; give the absolute"
@@ -86,8 +105,16 @@ def resolve(
     )
 
 
-def _program_at(path: Path, interpreter: str) -> Program:
-    python, installed = path.suffix == ".py", is_installed(str(path))
+def _interpreter(environment: Mapping[str, str] | None, node: Node) -> str:
+    """That of the user's programs on a node: the one that is named, else hpt's own."""
+    given = environment or {}
+    return choose(given, node.environment) if is_named(given, node.environment) else node.interpreter
+
+
+def _program_at(path: Path, interpreter: str, installed: bool | None) -> Program:
+    python = path.suffix == ".py"
+    if installed is None:
+        installed = is_installed(str(path))
     name = str(path) if installed else path.name
     return Program(
         (interpreter, name) if python else (name,),

@@ -12,41 +12,35 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt.executors import artifacts, channels, checked, contract, sources
 from hpt.executors import hosts as cluster
-from hpt.executors.s3_source import S3Client, S3Source, objects, split_uri
+from hpt.executors.checkpoint_sets import CheckpointCopies, CheckpointStore, FencedError
+from hpt.executors.s3_source import S3Client, S3Source, split_uri
 
 if TYPE_CHECKING:
     from hpt.executors.sources import Item
 
+SECONDS_VARIABLE = "HPT_CHECKPOINT_SECONDS"
+"""The variable in a definition's environment with the seconds between copies of its checkpoints."""
+
 _MIRROR_SECONDS = 15.0
+_LONGEST_PAUSE = 60.0  # seconds, after refusals of the store
+_LAST_PAUSES = (1.0, 4.0, 10.0)
 _INFRASTRUCTURE = 3
-_MARKS = (
-    ".sagemaker-uploading",
-    ".sagemaker-uploaded",
-)  # left by the service's own uploader (behaviour 11.3)
 
 
 class TransferError(contract.ContractError):
     """The user named something that is not there."""
 
 
-def _fetch(client: S3Client, uri: str, directory: Path, *, what: str, keep: bool = False) -> None:
-    """Download everything under a prefix. `keep`: spare existing files."""
-    for item in S3Source(client).under(uri):
-        _fetch_one(client, item, directory, what=what, keep=keep)
-
-
-def _fetch_one(client: S3Client, item: Item, directory: Path, *, what: str, keep: bool = False) -> None:
+def _fetch_one(client: S3Client, item: Item, directory: Path, *, what: str) -> None:
     uri, name = item
     bucket, key = split_uri(uri)
     target = directory / name
-    if keep and target.exists():
-        return
     target.parent.mkdir(parents=True, exist_ok=True)
     print(f"{what}: {key}", flush=True)
     try:
@@ -59,8 +53,6 @@ def _fetch_one(client: S3Client, item: Item, directory: Path, *, what: str, keep
 
 def download(client: S3Client, spec: dict[str, Any], base: Path, host: int = 0, hosts: int = 1) -> None:
     """Fill remote channels, fetch the program's source and the checkpoints of earlier attempts.
-
-    Checkpoints that lie here already were written here, and are at least as new.
 
     Parameters
     ----------
@@ -85,7 +77,7 @@ def download(client: S3Client, spec: dict[str, Any], base: Path, host: int = 0, 
         client.download_file(bucket, key, str(base / contract.DOWNLOADED_SOURCE))
     if contract.is_remote(spec["checkpoint_uri"] or "") and not spec.get("fresh"):
         place = Path(contract.checkpoint_directory(str(base), spec))
-        _fetch(client, checkpoint_uri(spec), place, what="checkpoint", keep=True)
+        CheckpointStore(client, spec).fetch(place, base.parent / "attempts")
 
 
 def download_all(client: S3Client, spec: dict[str, Any], base: Path, host: int) -> None:
@@ -142,49 +134,52 @@ def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -
         raise
 
 
-def checkpoint_uri(spec: dict[str, Any]) -> str:
-    """The training job's own place below the configured URI, so that no training job resumes another
-    (behaviour 11.3); of a training job by itself, the URI.
+def keep_copying(copies: CheckpointCopies, every: float) -> None:
+    """Copy checkpoints every so many seconds, until killed or until a later attempt has begun.
+
+    What the store refuses is tried again, with growing pauses, and said in the log.
     """
-    if spec.get("own_checkpoints"):
-        return f"{spec['checkpoint_uri'].rstrip('/')}/"
-    return f"{spec['checkpoint_uri'].rstrip('/')}/{spec['name']}/"
+    pause = every
+    while True:
+        time.sleep(pause)
+        try:
+            copies.copy()
+        except FencedError as fenced:
+            print(f"checkpoints are not copied any more: {fenced}", flush=True)
+            return
+        except Exception as error:
+            found = explanation(error)
+            if found is None:
+                raise
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+            print(f"checkpoints cannot be copied: {found[1]}; trying again in {pause:g} s", flush=True)
+        else:
+            pause = every
 
 
-class CheckpointMirror:
-    """Copies what changed in the checkpoint directory; deletions too, of what was copied or found there."""
+def finish_copying(copies: CheckpointCopies) -> None:
+    """The last copy. A store that fails is given some time."""
+    for pause in (*_LAST_PAUSES, None):
+        try:
+            copies.finish()
+        except FencedError as fenced:
+            print(f"checkpoints are not copied any more: {fenced}", flush=True)
+        except Exception as error:
+            found = explanation(error)
+            if found is None or pause is None:
+                raise
+            print(f"checkpoints cannot be copied: {found[1]}; trying again in {pause:g} s", flush=True)
+            time.sleep(pause)
+            continue
+        return
 
-    def __init__(self, client: S3Client, spec: dict[str, Any], base: Path) -> None:
-        self._client = client
-        self._bucket, self._prefix = split_uri(checkpoint_uri(spec))
-        self._directory = Path(contract.checkpoint_directory(str(base), spec))
-        self._stored = {
-            key[len(self._prefix) :]: size for _, key, size in objects(client, checkpoint_uri(spec))
-        }
-        self._copied: dict[str, tuple[int, int]] = {}
 
-    def copy(self) -> None:
-        present = {}
-        for path in sorted(self._directory.rglob("*")):
-            if path.is_file() and not path.name.endswith(_MARKS):
-                state = path.stat()
-                present[str(path.relative_to(self._directory))] = (state.st_size, state.st_mtime_ns)
-        for name, version in present.items():
-            if self._copied.get(name) != version:
-                self._client.upload_file(str(self._directory / name), self._bucket, self._prefix + name)
-        for name in self._stored.keys() | self._copied.keys():
-            if name not in present:
-                self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
-        self._copied, self._stored = present, {}
-
-    def keep_copying(self) -> None:
-        """Until killed; a file that is removed while it is read is retried in the next round."""
-        while True:
-            time.sleep(_MIRROR_SECONDS)
-            try:
-                self.copy()
-            except FileNotFoundError:
-                continue
+def seconds_between_copies(spec: Mapping[str, Any]) -> float:
+    """As the definition's environment says, at least one."""
+    try:
+        return max(1.0, float(spec["environment"].get(SECONDS_VARIABLE, "")))
+    except ValueError:
+        return _MIRROR_SECONDS
 
 
 def explanation(error: BaseException) -> tuple[int, str] | None:
@@ -238,9 +233,9 @@ def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) ->
         elif what == "upload":
             upload(client, spec, attempt)
         elif what == "checkpoints":
-            CheckpointMirror(client, spec, base).copy()
+            finish_copying(CheckpointCopies(client, spec, attempt, base))
         else:
-            CheckpointMirror(client, spec, base).keep_copying()
+            keep_copying(CheckpointCopies(client, spec, attempt, base), seconds_between_copies(spec))
 
     return explained(run)
 

@@ -105,7 +105,7 @@ def with_environment(spec: Mapping[str, Any], code: str, install: Callable[[list
     Parameters
     ----------
     spec
-        What to run (`hpt.executors.local.specification`).
+        What to run (`hpt.executors.order.Order.on`).
     code
         The source.
     install

@@ -22,7 +22,8 @@ from typing import Any
 from hpt.errors import BusyError, ExecutorError
 from hpt.executors.attempt import _BLOCKED, _DEFAULT, _START, Attempt
 from hpt.executors.base import AttemptKey, Submission
-from hpt.executors.local import LocalExecutor, specification
+from hpt.executors.local import LocalExecutor
+from hpt.executors.order import Order
 from hpt.executors.slots import Assignment
 from hpt.executors.warm_supervisor import ENDED, FAREWELL
 from hpt.host.clock import SteadyClock
@@ -59,7 +60,7 @@ class WarmExecutor(LocalExecutor):
         """
         if definition.training_image != FUNCTION_WORKER or definition.resources:
             return
-        spec = specification(Submission("worker", 1, {}, definition, parallel))
+        spec = Order.of(Submission("worker", 1, {}, definition, parallel)).on(self._node)
         with contextlib.suppress(OSError, ExecutorError):
             make_directories(self._root.parent)
             for _ in range(count - len(self._hosts)):
@@ -88,11 +89,11 @@ class WarmExecutor(LocalExecutor):
         self._hosts.clear()
         super().close()
 
-    def _attempt_of(self, submission: Submission) -> Attempt:
-        if submission.definition.training_image != FUNCTION_WORKER:
-            return super()._attempt_of(submission)
-        directory = self._directory(submission.key)
-        return WarmAttempt(submission.key, directory, self._clock, submission.log_offset, self._idle_host)
+    def _attempt_of(self, order: Order) -> Attempt:
+        if order.content["requested_image"] != FUNCTION_WORKER:
+            return super()._attempt_of(order)
+        directory = self._directory(order.key)
+        return WarmAttempt(order.key, directory, self._clock, order.log_offset, self._idle_host)
 
     @property
     def _log(self) -> str:
@@ -115,11 +116,11 @@ class WarmExecutor(LocalExecutor):
             self._slots.release(host.assignment)
         return True
 
-    def _assign(self, attempt: Attempt, submission: Submission) -> dict[str, Any]:
+    def _assign(self, attempt: Attempt, order: Order) -> dict[str, Any]:
         """As for a program; but an idle worker keeps what it has, until others need that."""
-        wanted = submission.definition.resources
+        wanted = order.resources
         if not wanted or not isinstance(attempt, WarmAttempt):
-            return super()._assign(attempt, submission)
+            return super()._assign(attempt, order)
         self._hosts = [host for host in self._hosts if not self._has_ended(host)]
         idle = [host for host in self._hosts if host.idle and not host.gone and host.assignment is not None]
         for host in idle:
@@ -127,14 +128,14 @@ class WarmExecutor(LocalExecutor):
                 attempt.assignment = host.assignment
                 return host.assignment.specification()
         try:
-            return super()._assign(attempt, submission)
+            return super()._assign(attempt, order)
         except BusyError:
             for host in idle:
                 host.dismiss()
                 self._slots.release(host.assignment)
             if not idle:
                 raise
-        return super()._assign(attempt, submission)
+        return super()._assign(attempt, order)
 
     def _freed(self, attempt: Attempt) -> None:
         """A worker that goes on keeps what it has."""

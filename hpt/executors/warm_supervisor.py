@@ -324,6 +324,8 @@ class WarmSupervisor(Supervisor):
         if code is None:
             return None
         self._kept = not self._signalled
+        if code == 128 + signal.SIGTERM:
+            self._look(self.ending)  # the function may have found the request before this process did
         return code << 8
 
     def _end_descendants(self) -> int:

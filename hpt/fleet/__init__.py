@@ -1,3 +1,1 @@
-"""Training jobs on other machines: clusters, fleets of instances, services. Above `hpt.executors`, whose parts
-run on every machine of them.
-"""
+"""Training jobs on other machines, each of which runs parts of `hpt.executors`: clusters and services."""

@@ -5,40 +5,21 @@ A new one for other machines is a file beside this one, a function below and a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 
 from hpt.errors import InputError
 from hpt.executors import factory
 from hpt.executors.base import Executor
-from hpt.executors.factory import Say
-from hpt.host.clock import SteadyClock
+from hpt.fleet.setting import Setting
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What an executor of other machines is made for.
+def _ray(setting: Setting) -> Executor:
+    from hpt.fleet.ray_executor import RayExecutor
 
-    root: the directory of this host below which it may keep what it needs to find its attempts again. outlive,
-    clock, say: as `hpt.executors.factory.make_executor` takes them. options: what the user chose of it, by
-    name; kept with the job, so that it goes on with the same.
-    """
-
-    root: Path
-    outlive: bool
-    clock: SteadyClock | None
-    say: Say
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def known(self, kind: str, *names: str) -> Mapping[str, str]:
-        """The options, if these are the only ones. Raises InputError."""
-        for name in self.options.keys() - set(names):
-            raise InputError(f"executor {kind!r} has no option {name!r}; it has {', '.join(names) or 'none'}")
-        return self.options
+    return RayExecutor(setting)
 
 
-REMOTE: dict[str, Callable[[Setting], Executor]] = {}
+REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray}
 """What makes an executor of each kind."""
 
 

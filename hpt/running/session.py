@@ -23,7 +23,9 @@ from hpt.errors import (
 )
 from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
-from hpt.fleet.registry import Setting, make_executor
+from hpt.fleet import portable
+from hpt.fleet.registry import make_executor
+from hpt.fleet.setting import Setting
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
@@ -35,6 +37,7 @@ from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
+from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
@@ -85,6 +88,7 @@ class Session:
         executor: str = LOCAL,
         options: Mapping[str, str] | None = None,
     ) -> None:
+        check_kind(executor)
         self.root = state_directory(state)
         self._ephemeral, self._executor, self._options = ephemeral, executor, options or {}
         check_directory(self.root)
@@ -251,13 +255,26 @@ class Session:
             events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
-            short = resource_notes(config)
+            short = self.place_notes(config)
             config, notes = take_all(config, self.top, self.job_directory(config.name))
             notes = (*short, *notes)
+            keep(self.job_directory(config.name), self._executor, self._options)
         document = to_document(config, request, of_service=of_service)
         self.storage.create(config.name, document, created, events)
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
         return config, (*inherited, *notes)
+
+    def place_notes(self, config: JobConfig, *, stored: bool = False) -> list[str]:
+        """Messages about where a job runs: what it needs there, and does not get. stored: it is stored.
+
+        Raises:
+            ValidationError: this host cannot run it. InputError: other machines cannot.
+        """
+        found = kept(self.job_directory(config.name)) if stored else None
+        if not is_remote(self._executor if found is None else found[0]):
+            return resource_notes(config)
+        portable.check(config)
+        return portable.notes(config)
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""
@@ -421,14 +438,15 @@ class Session:
             read_state(config, record.created, events)  # before anything is started for a damaged job
             directory = self.job_directory(name)
             clock = JobClock(directory, max([record.created, *(event.time for event in events[-1:])]))
+            kind, options = chosen(directory, self._executor, self._options)
             setting = Setting(
                 directory / "trials",
                 not self._ephemeral,
                 clock,
                 lambda message: runner.say(message),
-                self._options,
+                options,
             )
-            executor = make_executor(self._executor, setting)
+            executor = make_executor(kind, setting)
             try:
                 runner = TuningJobRunner(
                     config,
@@ -444,7 +462,7 @@ class Session:
                 )
                 if not runner.state.status.ended and not stop_requested(self.storage.notes(name)):
                     require(config, self.job_directory(name))
-                    runner.places = places(runner.config)
+                    runner.places = None if is_remote(kind) else places(runner.config)
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say

@@ -1,13 +1,32 @@
-"""A double of AWS for the tests of fleets."""
+"""A cluster for the tests of a module, and a double of AWS."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fleet.double.control import Control
+from tests.fleet.ray_cluster import HEAD, RayCluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    """A head and three nodes of two CPUs each."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'hpt[ray]'")
+    with socket.socket() as probe:
+        probe.bind((HEAD, 0))
+        port = probe.getsockname()[1]
+    made = RayCluster(port)
+    try:
+        made.add(1, "market=on-demand,instance-type=c5.large")
+        made.add(2, "market=spot,instance-type=c5.xlarge")
+        made.add(3, "market=spot,instance-type=c5.large")
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ import pytest
 from hpt.errors import InputError
 from hpt.executors.local import LocalExecutor
 from hpt.fleet import registry
+from hpt.fleet.setting import Setting
 
 
-def setting(tmp_path: Path, **options: str) -> registry.Setting:
-    return registry.Setting(tmp_path / "trials", True, None, lambda message: None, options)
+def setting(tmp_path: Path, **options: str) -> Setting:
+    return Setting(tmp_path / "trials", True, None, lambda message: None, options)
 
 
 def test_those_of_this_host_are_among_them(tmp_path: Path) -> None:

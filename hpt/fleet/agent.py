@@ -1,0 +1,211 @@
+"""The agent of a machine: it runs attempts there with the local executor, for tuners elsewhere.
+
+One process a machine and tuning job, whatever carries the calls. Every call may be made again: what was
+started is found again, and news that a tuner has not acknowledged is handed out once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hpt.errors import ExecutorError
+from hpt.executors import snapshot
+from hpt.executors.base import AttemptKey, Update
+from hpt.executors.contract import unpack
+from hpt.executors.local import LocalExecutor
+from hpt.executors.node import Node
+from hpt.executors.order import Order
+from hpt.fleet.notice import Notice
+from hpt.host.clock import SteadyClock
+from hpt.host.private import make_directories, make_directory
+
+ROOT_VARIABLE = "HPT_NODE_ROOT"
+"""Of the machine's environment: the directory below which attempts have their files there."""
+
+NAP = 0.02
+_FORGOTTEN = 900.0  # seconds without a call after which a tuner is given up, and an idle agent ends
+
+
+@dataclass
+class Batch:
+    """News with a number, kept until the tuner says that it has it."""
+
+    number: int = 0
+    updates: list[Update] = field(default_factory=list)
+
+
+@dataclass
+class Tuner:
+    """What one tuner follows here."""
+
+    local: LocalExecutor
+    batch: Batch = field(default_factory=Batch)
+    seen: float = field(default_factory=time.monotonic)
+
+
+class Agent:
+    """See the module.
+
+    root: the directory of this machine for the tuning job. environment: what programs are given here; None:
+    this process's own.
+    """
+
+    def __init__(self, root: str, environment: Mapping[str, str] | None = None) -> None:
+        self._root = Path(root)
+        self._node = Node() if environment is None else Node(environment=dict(environment))
+        make_directories(self._root)
+        self._tuners: dict[str, Tuner] = {}
+        self._lock = threading.RLock()  # calls come on several threads, and an executor is for one
+        self._notice = Notice(self._node.environment)
+        self._withdrawn: set[AttemptKey] = set()  # asked to stop since the machine is taken away
+        self._seen = time.monotonic()
+        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
+
+    def hello(self, tuner: str, now: float) -> dict[str, Any]:
+        """Begin, or go on, to serve a tuner. now: by its clock. Returns facts about this machine."""
+        with self._lock:
+            if tuner not in self._tuners:
+                clock = SteadyClock.beginning_at(now)
+                local = LocalExecutor(self._root / "trials", clock=clock, outlive=False, node=self._node)
+                self._tuners[tuner] = Tuner(local)
+            self._touch(tuner)
+        return {"pid": os.getpid(), "version": _version(), "root": str(self._root)}
+
+    def has(self, digest: str) -> bool:
+        """Whether the snapshot of a program is here."""
+        return snapshot.is_whole(self._root / snapshot.PLACE / digest)
+
+    def put(self, digest: str, manifest: bytes, archive: bytes, sha256: str) -> None:
+        """Keep the snapshot of a program. Raises ExecutorError where it arrived damaged."""
+        if hashlib.sha256(archive).hexdigest() != sha256:
+            raise ExecutorError(f"the program {digest[:12]} arrived damaged; it is sent again")
+        place = self._root / snapshot.PLACE
+        make_directories(place)
+        new = Path(tempfile.mkdtemp(prefix=".", dir=place))
+        try:
+            make_directory(new / snapshot.FILES)
+            (new / "archive").write_bytes(archive)
+            unpack(str(new / "archive"), str(new / snapshot.FILES))
+            (new / "archive").unlink()
+            (new / snapshot.MANIFEST).write_bytes(manifest)
+            if snapshot.digest_of(json.loads(manifest)) != digest or not snapshot.is_whole(new):
+                raise ExecutorError(f"the program {digest[:12]} is not what its digest says; send it again")
+            if not self.has(digest):
+                new.rename(place / digest)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def start(self, tuner: str, order: Order) -> None:
+        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`."""
+        with self._lock:
+            if self._notice.leaves and not self._known(order.key):
+                raise ExecutorError("the machine is about to be taken away, and takes no new training job")
+            self._touch(tuner).local.start(order)
+
+    def stop(self, key: tuple[str, int], now: bool) -> None:
+        """Ask an attempt to end, whoever follows it. Raises as `Executor.stop`."""
+        with self._lock:
+            LocalExecutor(self._root / "trials", node=self._node).stop(AttemptKey(*key), now=now)
+
+    def news(self, tuner: str, acknowledged: int, seconds: float) -> tuple[int, list[Update], str]:
+        """What changed of what the tuner follows, as soon as anything does, or nothing after some seconds.
+
+        Parameters
+        ----------
+        tuner
+            Who asks.
+        acknowledged
+            The number of the last news that it has.
+        seconds
+            The longest to wait.
+
+        Returns
+        -------
+        tuple
+            The number of the news, the updates, and what is known of the machine's end: "", "rebalance" or
+            "leaves".
+
+        Raises
+        ------
+        ExecutorError
+            The tuner has to say hello first.
+        """
+        give_up = time.monotonic() + seconds
+        while True:
+            with self._lock:
+                known = self._touch(tuner)
+                self._heed_notice()
+                batch = known.batch
+                if batch.number == acknowledged:
+                    updates = [self._told(update) for update in known.local.poll()]
+                    if updates:
+                        known.batch = batch = Batch(acknowledged + 1, updates)
+                if batch.number != acknowledged or time.monotonic() >= give_up:
+                    return batch.number, batch.updates if batch.number != acknowledged else [], self._state
+            time.sleep(NAP)
+
+    @property
+    def _state(self) -> str:
+        return "leaves" if self._notice.leaves else "rebalance" if self._notice.rebalance else ""
+
+    def _heed_notice(self) -> None:
+        """Once the machine is to be taken away, end everything with grace, so that it saves what it has."""
+        self._notice.look()
+        if not self._notice.leaves:
+            return
+        for tuner in self._tuners.values():
+            for key in tuner.local.followed:
+                if key not in self._withdrawn:
+                    self._withdrawn.add(key)
+                    tuner.local.stop(key)
+
+    def _told(self, update: Update) -> Update:
+        """The update for the tuner: what was stopped since the machine is taken away was preempted."""
+        end = update.exit
+        if end is None or update.key not in self._withdrawn or not end.stopped:
+            return update
+        end = replace(end, outcome="Preempted", exit_code=None, reason=self._notice.reason, stopped=False)
+        return replace(update, exit=end)
+
+    def _known(self, key: AttemptKey) -> bool:
+        return (self._root / "trials" / key.name / "attempts" / str(key.attempt)).exists()
+
+    def _touch(self, tuner: str) -> Tuner:
+        if tuner not in self._tuners:
+            raise ExecutorError("the agent was started anew; say hello first")
+        self._seen = self._tuners[tuner].seen = time.monotonic()
+        return self._tuners[tuner]
+
+    def _end_when_forgotten(self) -> None:
+        """Let go of tuners that are silent for long; with none left and nothing running, end this process."""
+        while True:
+            time.sleep(5.0)
+            with self._lock:
+                now = time.monotonic()
+                for name, tuner in list(self._tuners.items()):
+                    if now - tuner.seen > _FORGOTTEN and not tuner.local.followed:
+                        tuner.local.close()
+                        del self._tuners[name]
+                    elif now - tuner.seen > _FORGOTTEN:
+                        tuner.local.poll()  # what nobody reads any more still ends
+                if not self._tuners and now - self._seen > _FORGOTTEN:
+                    os._exit(0)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("hpt")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,96 @@
+"""Which node each attempt was given to: written before it is started there, so that no attempt is ever
+started on two.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt.errors import StorageError, StorageProblem
+from hpt.executors.base import AttemptKey
+from hpt.host.private import make_directories, open_private
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """node: the identity of the node. spot: it could be taken away. address: its name for people."""
+
+    node: str
+    spot: bool = False
+    address: str = ""
+
+
+class Placements:
+    """A file of lines that only grows, shared by every process that runs the job."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / "nodes.log"
+        self._known: dict[AttemptKey, Placement] = {}
+        self._read = 0
+
+    def of(self, key: AttemptKey) -> Placement | None:
+        """Where the attempt is; None if it was given to no node yet."""
+        try:
+            with self._path.open("rb") as file:
+                self._take(file.fileno())
+        except FileNotFoundError:
+            return None
+        return self._known.get(key)
+
+    def place(self, key: AttemptKey, choose: Callable[[], Placement | None]) -> Placement | None:
+        """Where the attempt is, which `choose` says if nobody chose before; None if it chooses none.
+
+        Raises:
+            StorageError: it cannot be recorded, and nothing may be started.
+        """
+        try:
+            make_directories(self._path.parent)
+            with self._locked() as fd:
+                self._take(fd)
+                found = self._known.get(key)
+                if found is not None or (found := choose()) is None:
+                    return found
+                line = json.dumps([*key, found.node, found.spot, found.address]).encode() + b"\n"
+                if os.fstat(fd).st_size > self._read:
+                    line = b"\n" + line  # after a line that was cut short
+                os.write(fd, line)
+                self._take(fd)
+                return found
+        except OSError as error:
+            raise StorageError(
+                "where a training job runs cannot be recorded",
+                path=str(self._path),
+                reason=error.strerror or str(error),
+                fix="make room there",
+                problem=StorageProblem.WRITING,
+            ) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        fd = open_private(str(self._path), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _take(self, fd: int) -> None:
+        """Read what was added."""
+        size = os.fstat(fd).st_size
+        if size <= self._read:
+            return
+        data = os.pread(fd, size - self._read, self._read)
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            try:
+                name, attempt, node, spot, address = json.loads(line)
+            except ValueError:
+                continue
+            self._known.setdefault(AttemptKey(name, attempt), Placement(node, spot, address))

@@ -1,0 +1,484 @@
+"""Runs training jobs on the nodes of a Ray cluster, with one agent a node (`agent.py`).
+
+The tuner places each attempt on a node with room and records that before anything is started. What a node's
+agent reports is asked for again until it came. A node that Ray calls dead, or that is silent for `lease`
+seconds while the rest of the cluster answers, has lost its attempts; should it come back, they are ended
+before it gets others. While the cluster itself does not answer nothing is known, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hpt.errors import BusyError, ExecutorError, InputError, MissingDependencyError
+from hpt.executors import snapshot
+from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
+from hpt.executors.contract import is_remote
+from hpt.executors.order import Order
+from hpt.fleet.link import Link
+from hpt.fleet.lost_checkpoints import take_over
+from hpt.fleet.nodes import Node, choose, why_none
+from hpt.fleet.placements import Placement, Placements
+from hpt.fleet.setting import Setting
+from hpt.host.clock import SteadyClock
+from hpt.host.private import make_directories
+
+LEASE = 10.0
+"""Seconds without an answer after which a node has lost its attempts."""
+
+TAKEN_AWAY_OFTEN = 3
+"""Interruptions of a training job after which it is to run where it is not taken away."""
+
+_NAMESPACE = "hpt"
+_LONG_POLL = 1.0
+_GREETS_WITHIN = 60.0  # seconds for an agent to begin
+_IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
+_JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
+_AGAIN = 0.5  # seconds until a call that may not have arrived is made again
+_SAY_EVERY = 60.0
+
+
+@dataclass
+class Followed:
+    """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
+    started was said to the agent; started: the agent has it. stop: None, or whether at once.
+    waits: since when no node had room.
+    """
+
+    submission: Submission
+    order: Order
+    offset: int
+    node: str = ""
+    sent: bool = False
+    started: bool = False
+    again: float = 0.0
+    stop: bool | None = None
+    stop_sent: bool = False
+    ended: bool = False
+    waits: float = 0.0
+
+
+class RayExecutor:
+    """See the module, and `Setting` for what it is made for. Options: `address` of the head (`auto`: the
+    cluster that runs on this host), `lease` in seconds.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        """Connects to the cluster.
+
+        Raises:
+            MissingDependencyError: Ray is not installed. InputError: no such cluster, or an option is wrong.
+            ExecutorError: the cluster does not answer.
+        """
+        options = setting.known("ray", "address", "lease")
+        self._lease = _seconds("lease", options.get("lease", str(LEASE)))
+        _require_ray()
+        self._setting, self._root = setting, Path(setting.root).absolute()
+        self._clock = setting.clock or SteadyClock.beginning_at(time.time())
+        self._agent = "agent-" + hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
+        self._tuner = uuid.uuid4().hex
+        self._placements = Placements(self._root)
+        self._nodes: dict[str, Node] = {}
+        self._followed: dict[AttemptKey, Followed] = {}
+        self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
+        self._updates: dict[AttemptKey, Update] = {}  # to be handed out
+        self._said: dict[str, float] = {}
+        make_directories(self._root.parent)
+        opening = ("open", options.get("address", "auto"), _NAMESPACE)
+        self._link = Link("hpt.fleet.ray_bridge", opening, self._root.parent / "ray.log")
+        self._link.open()
+        self._look_at_nodes()
+
+    # -- the four methods -----------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> None:
+        """As `Executor.submit`. While no node has room, the attempt waits here."""
+        if submission.key in self._followed:
+            return
+        _check_name(submission)
+        order = Order.of(submission)
+        self._followed[submission.key] = Followed(submission, order, submission.log_offset)
+        try:
+            self._advance(submission.key)
+        except BaseException:
+            del self._followed[submission.key]
+            raise
+
+    def poll(self) -> list[Update]:
+        """As `Executor.poll`."""
+        self._link.pump()
+        self._look_at_nodes()
+        self._give_up_silent_nodes()
+        for key in list(self._followed):
+            self._advance(key)
+        for node in list(self._nodes.values()):
+            self._ask(node)
+        updates, self._updates = self._updates, {}
+        if not updates and self._followed:
+            self._link.check()
+        return list(updates.values())
+
+    def stop(self, key: AttemptKey, *, now: bool = False) -> None:
+        """As `Executor.stop`: asked for again until the node has heard it."""
+        key = AttemptKey(*key)
+        followed = self._followed.get(key)
+        if followed is None:
+            placement = self._placements.of(key)
+            if placement is not None:
+                self._link.check()
+                self._call(placement.node, lambda how, result: None, "stop", tuple(key), now)
+            return
+        followed.stop = now or bool(followed.stop)
+        followed.stop_sent = False
+        self._advance(key)
+
+    def close(self) -> None:
+        """Let go of the cluster; running attempts go on."""
+        self._link.close()
+        self._followed.clear()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until there is news, or so many seconds."""
+        if not self._updates:
+            self._link.wait(seconds)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the cluster as they are known here."""
+        return list(self._nodes.values())
+
+    # -- nodes ----------------------------------------------------------------------------------------------
+
+    def _look_at_nodes(self) -> None:
+        """Take over what is known of the nodes; give up what ran on dead ones."""
+        if self._link.nodes is None:
+            return
+        rows = {row["id"]: row for row in self._link.nodes}
+        for name, row in rows.items():
+            if name not in self._nodes and row["alive"]:
+                self._nodes[name] = Node(name)
+            if name in self._nodes:
+                self._nodes[name].take(row)
+        for name, node in list(self._nodes.items()):
+            if name not in rows and self._link.answers:
+                node.alive = False
+            if not node.alive:
+                self._lose(node, f"node {node.address} is gone" + (f": {node.why}" if node.why else ""))
+                del self._nodes[name]
+
+    def _give_up_silent_nodes(self) -> None:
+        """Fence nodes that do not answer, while the cluster does."""
+        if not self._link.answers:
+            return
+        for node in self._nodes.values():
+            lease = self._lease if node.greeted else max(self._lease, _GREETS_WITHIN)
+            if node.used and node.silent_for() > lease:
+                node.ended_there.update(key for key in node.used if self._followed[key].sent)
+                self._lose(node, f"node {node.address} has not answered for {lease:g} s")
+
+    def _lose(self, node: Node, why: str) -> None:
+        """What ran on a node is lost; on one that its provider may take away, it was preempted."""
+        for key in list(node.used):
+            followed = self._followed.get(key)
+            if followed is not None and followed.node == node.id:
+                self._end(key, Exit("Preempted" if node.spot else "Lost", None, why, ended=self._clock()))
+        node.used.clear()
+
+    def _ask(self, node: Node) -> None:
+        """Have a node greet this tuner, or tell what is new."""
+        if node.asking or time.monotonic() < node.again or not (node.used or node.ended_there):
+            return
+        node.begin_asking()
+        if not node.greeted:
+            self._call(node.id, lambda *came: self._greeted(node, *came), "hello", self._tuner, self._clock())
+        else:
+            given = (self._tuner, node.acknowledged, _LONG_POLL)
+            self._call(node.id, lambda *came: self._news(node, *came), "news", *given)
+
+    def _greeted(self, node: Node, how: str, result: Any) -> None:
+        node.asking = False
+        if how == "done":
+            node.greeted, node.acknowledged = True, 0
+            self._heard(node)
+        elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
+            node.again = time.monotonic() + _AGAIN
+        else:
+            self._unusable(node, str(result))
+
+    def _unusable(self, node: Node, why: str) -> None:
+        """No agent can run there: its training jobs go elsewhere, and nothing of them was started."""
+        node.refuse()
+        if "No module named" in why:
+            why = "hpt is not installed there; install the same version on every node"
+        self._say(f"node {node.address} cannot be used: {why}")
+        for key in list(node.used):
+            if not self._followed[key].sent:
+                self._end(key, Exit("Lost", None, f"node {node.address}: {why}", ended=self._clock()))
+
+    def _heard(self, node: Node) -> None:
+        """It answers. What was given up there, and may run on, is ended before it gets anything else."""
+        node.since = None
+        for key in node.ended_there - node.ending:
+            node.ending.add(key)
+            self._call(node.id, lambda how, _, key=key: node.end_came(key, how), "stop", tuple(key), True)
+
+    def _news(self, node: Node, how: str, result: Any) -> None:
+        node.asking = False
+        if how == "done":
+            number, updates, node.state = result
+            self._heard(node)
+            if number != node.acknowledged:
+                node.acknowledged = number
+                for update in updates:
+                    self._take(node, update)
+        elif how == "away":  # it may have been carried out: asked for again, while the lease goes on
+            node.again = time.monotonic() + _AGAIN
+        else:
+            self._begin_again(node)
+
+    def _begin_again(self, node: Node) -> None:
+        """Its agent is another one: greet it, and have every attempt found again."""
+        node.greeted, node.acknowledged, node.again = False, 0, time.monotonic() + _AGAIN
+        for key in node.used:
+            followed = self._followed[key]
+            followed.sent = followed.started = followed.stop_sent = False
+
+    def _call(self, node: str, answer: Any, method: str, *given: Any) -> None:
+        self._link.call(answer, node, self._agent, self._agent, method, given)
+
+    # -- attempts -------------------------------------------------------------------------------------------
+
+    def _advance(self, key: AttemptKey) -> None:
+        """Bring an attempt as far as it can be brought now: to a node, to its start, to its stop."""
+        followed = self._followed.get(key)
+        if followed is None:
+            return
+        if not followed.node:
+            self._place(key, followed)
+        if not followed.node:
+            if followed.stop is not None:
+                reason = "stopped before the program started"
+                self._end(key, Exit("Exited", None, reason, stopped=True, ended=self._clock()))
+            return
+        node = self._nodes.get(followed.node)
+        if node is None or not node.greeted or time.monotonic() < followed.again:
+            return
+        if not followed.sent:
+            self._send(node, key, followed)
+        elif followed.started and followed.stop is not None and not followed.stop_sent:
+            followed.stop_sent = True
+            self._call(
+                node.id, lambda *came: self._stopped(followed, *came), "stop", tuple(key), followed.stop
+            )
+
+    def _place(self, key: AttemptKey, followed: Followed) -> None:
+        definition = followed.submission.definition
+        resources = definition.resources
+
+        def chosen() -> Placement | None:
+            if followed.stop is not None:
+                return None
+            before = self._placements.of(AttemptKey(key.name, key.attempt - 1))
+            node = choose(
+                self._nodes.values(),
+                resources,
+                [] if definition.instance_type == "local" else [definition.instance_type],
+                before="" if before is None else before.node,
+                avoid_spot=self._interrupted.get(key.name, 0) >= TAKEN_AWAY_OFTEN,
+            )
+            return None if node is None else Placement(node.id, node.spot, node.address)
+
+        placement = self._placements.place(key, chosen)
+        if placement is None:
+            followed.waits = followed.waits or time.monotonic()
+            why = why_none(self._nodes.values(), resources) if self._link.answers else ""
+            if why and time.monotonic() - followed.waits > _JOINS_WITHIN:
+                self._say(f"training jobs wait: {why}")
+            return
+        followed.node = placement.node
+        node = self._nodes.get(placement.node)
+        if node is None:
+            outcome = "Preempted" if placement.spot else "Lost"
+            why = f"node {placement.address} is no longer part of the cluster"
+            self._end(key, Exit(outcome, None, why, ended=self._clock()))
+            return
+        node.used[key] = resources
+        content = {**followed.order.content, "parallel": max(1, node.most(resources))}
+        followed.order = replace(followed.order, content=content)
+        self._ask(node)
+
+    def _send(self, node: Node, key: AttemptKey, followed: Followed) -> None:
+        """Have the attempt started, once its program is there."""
+        followed.sent = True
+        digest = followed.order.program
+        if digest is None or digest in node.programs:
+            order = replace(followed.order, log_offset=followed.offset)
+            self._call(
+                node.id, lambda *came: self._started(node, key, followed, *came), "start", self._tuner, order
+            )
+            return
+
+        def there(how: str, result: Any) -> None:
+            followed.sent = False
+            if how == "done" and result:
+                node.programs.add(digest)
+                self._advance(key)
+            elif how == "done":
+                followed.sent = True
+                self._call(node.id, came, "put", digest, *self._packed(digest))
+            else:
+                followed.again = time.monotonic() + _AGAIN
+
+        def came(how: str, result: Any) -> None:
+            followed.sent = False
+            if how == "failed":
+                followed.again = time.monotonic() + 10 * _AGAIN
+                self._say(f"the program cannot be sent to node {node.address}: {result}")
+            elif how != "done":
+                followed.again = time.monotonic() + _AGAIN
+            else:
+                node.programs.add(digest)
+                self._advance(key)
+
+        self._call(node.id, there, "has", digest)
+
+    def _packed(self, digest: str) -> tuple[bytes, bytes, str]:
+        """The manifest and the archive of a snapshot of this job, and the archive's digest."""
+        stored = snapshot.read(self._root.parent / snapshot.PLACE / digest)
+        if stored is None:
+            raise ExecutorError(f"the snapshot {digest[:12]} of the program is missing")
+        with tempfile.TemporaryDirectory(prefix="hpt-") as place:
+            target = Path(place, "program.tar.gz")
+            snapshot.archive(stored, target)
+            packed = target.read_bytes()
+        manifest = (stored.directory / snapshot.MANIFEST).read_bytes()
+        return manifest, packed, hashlib.sha256(packed).hexdigest()
+
+    def _started(self, node: Node, key: AttemptKey, followed: Followed, how: str, result: Any) -> None:
+        if followed.ended:
+            return
+        if how == "done":
+            followed.started = True
+            self._heard(node)
+        elif how == "failed" and (isinstance(result, BusyError) or not isinstance(result, ExecutorError)):
+            followed.sent, followed.again = False, time.monotonic() + _AGAIN
+            if not isinstance(result, BusyError):
+                self._say(f"{key.name} cannot be started on node {node.address} now: {result}")
+        elif how == "failed" and "say hello first" in str(result):
+            self._begin_again(node)
+        elif how == "failed":
+            self._end(key, Exit("Lost", None, f"node {node.address}: {result}", ended=self._clock()))
+        else:
+            followed.sent, followed.again = False, time.monotonic() + _AGAIN
+            if how == "dead":
+                self._begin_again(node)
+
+    def _stopped(self, followed: Followed, how: str, result: Any) -> None:
+        if how != "done":
+            followed.stop_sent, followed.again = False, time.monotonic() + _AGAIN
+
+    def _end(self, key: AttemptKey, end: Exit) -> None:
+        """The attempt has ended as far as this tuner is concerned."""
+        followed = self._followed[key]
+        if end.outcome != "Exited" and followed.sent:
+            end = replace(end, checkpoint=self._left_on_store(key, followed))
+        self._forget(key, end)
+        pending = self._updates.pop(key, None)
+        log = LogChunk(followed.offset, b"") if pending is None else pending.log
+        self._updates[key] = Update(key, "Ended", log, end, {} if pending is None else pending.times)
+
+    def _left_on_store(self, key: AttemptKey, followed: Followed) -> int | None:
+        """What the next attempt goes on from; nothing is known of what lay on a node that is gone."""
+        content = followed.order.content
+        if not is_remote(content["checkpoint_uri"] or ""):
+            return None
+        try:
+            return take_over(content)
+        except Exception as error:
+            self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
+            return None
+
+    def _forget(self, key: AttemptKey, end: Exit) -> None:
+        followed = self._followed.pop(key)
+        followed.ended = True
+        if followed.node in self._nodes:
+            self._nodes[followed.node].used.pop(key, None)
+        if end.outcome == "Preempted":
+            self._interrupted[key.name] = self._interrupted.get(key.name, 0) + 1
+
+    def _take(self, node: Node, update: Update) -> None:
+        """News of an attempt, unless that was given up there. Its log is kept here too."""
+        followed = self._followed.get(update.key)
+        if followed is None or followed.node != node.id or update.log.start > followed.offset:
+            return
+        known = followed.offset - update.log.start  # handed out by a call whose answer was repeated
+        times = [each for each in update.log.times if each[0] > followed.offset]
+        chunk = LogChunk(followed.offset, update.log.data[known:], times)
+        followed.offset += len(chunk.data)
+        end = update.exit
+        log = self._keep(update.key, chunk)
+        if end is not None:
+            model = end.model
+            if model is not None and not is_remote(model):
+                model = f"{node.address}:{model}"  # as scp and rsync write it
+            end = replace(end, log=log, model=model)
+            self._forget(update.key, end)
+        self._updates[update.key] = replace(update, log=chunk, exit=end)
+
+    def _keep(self, key: AttemptKey, chunk: LogChunk) -> str:
+        """Keep what was printed where the log of a local attempt would be; returns where."""
+        place = self._root / key.name / "attempts" / str(key.attempt)
+        if chunk.data:
+            try:
+                make_directories(place)
+                fd = os.open(place / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+                try:
+                    os.pwrite(fd, chunk.data, chunk.start)
+                finally:
+                    os.close(fd)
+            except OSError as error:
+                self._say(f"the log of {key.name} cannot be kept here: {error.strerror}")
+        return str(place / "log")
+
+    def _say(self, message: str) -> None:
+        """Tell the user, not more often than once a minute."""
+        now = time.monotonic()
+        if now - self._said.get(message, -_SAY_EVERY) >= _SAY_EVERY:
+            self._said[message] = now
+            self._setting.say(message)
+
+
+def _check_name(submission: Submission) -> None:
+    name, number = submission.key
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
+        raise InputError(
+            f"training job name {name!r} cannot be a directory's; use letters, digits and hyphens"
+        )
+    if number < 1:
+        raise InputError(f"attempt {number} of {name}: attempts count from 1")
+
+
+def _seconds(name: str, given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= 3600.0:
+        raise InputError(
+            f"option {name} is {given!r}, which is no number of seconds from 1 to 3600; give one"
+        )
+    return seconds
+
+
+def _require_ray() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("ray") is None:
+        raise MissingDependencyError("executor 'ray'", "ray", ["ray"])

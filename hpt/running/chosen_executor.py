@@ -1,0 +1,79 @@
+"""Which executor runs a stored job: it is chosen once, and the job goes on with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from hpt.errors import InputError, StorageError
+from hpt.fleet.registry import REMOTE, kinds
+from hpt.host.private import make_directories, open_private
+
+FILE = "executor.json"
+"""In the job's directory; jobs that run on this host have none."""
+
+Choice = tuple[str, Mapping[str, str]]
+"""The name of an executor, and its options."""
+
+
+def check_kind(kind: str) -> None:
+    """Raises InputError where there is no such executor."""
+    if kind not in kinds():
+        raise InputError(f"executor {kind!r} is not known; use one of {', '.join(kinds())}")
+
+
+def is_remote(kind: str) -> bool:
+    """Whether it runs training jobs on other machines."""
+    return kind in REMOTE
+
+
+def keep(directory: Path, kind: str, options: Mapping[str, str]) -> None:
+    """Record the choice for a job that is new, or whose options change. One of this host is not recorded."""
+    if not is_remote(kind):
+        return
+    make_directories(directory)
+    temporary = directory / f"{FILE}.tmp"
+    with open(temporary, "w", encoding="utf-8", opener=open_private) as file:
+        file.write(json.dumps({"version": 1, "executor": kind, "options": dict(options)}))
+    temporary.rename(directory / FILE)
+
+
+def kept(directory: Path) -> Choice | None:
+    """What was recorded for a job; None if it runs on this host.
+
+    Raises:
+        StorageError: the record is damaged, or a newer hpt wrote it.
+    """
+    path = directory / FILE
+    try:
+        content = json.loads(path.read_bytes())
+        if content["version"] == 1:
+            return str(content["executor"]), {
+                str(name): str(value) for name, value in content["options"].items()
+            }
+        reason, fix = "it was written by a newer hpt", "upgrade"
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        reason, fix = "it is damaged", "restore it from a backup, or start a new job"
+    raise StorageError("which executor runs the job cannot be read", path=str(path), reason=reason, fix=fix)
+
+
+def chosen(directory: Path, kind: str, options: Mapping[str, str]) -> Choice:
+    """What runs a stored job, given what this session is to use; new options of the same executor are kept.
+
+    Raises:
+        InputError: another executor began it.
+    """
+    found = kept(directory)
+    if found is None:
+        if is_remote(kind):
+            raise InputError(f"the job runs on this host; it cannot go on with executor {kind!r}")
+        return kind, options
+    if is_remote(kind) and kind != found[0]:
+        raise InputError(f"the job runs with executor {found[0]!r}; it cannot go on with {kind!r}")
+    merged = {**found[1], **options}
+    if merged != found[1]:
+        keep(directory, found[0], merged)
+    return found[0], merged

@@ -1,0 +1,207 @@
+"""Checkpoints on S3 survive their machine, and no attempt spoils those of another."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpt.executors.base import Submission
+from hpt.executors.checkpoint_sets import CheckpointCopies, CheckpointStore, FencedError
+from hpt.executors.local import specification
+from tests.executors.conftest import definition
+
+LONG_AGO = time.time() - 60
+
+
+class Machine:
+    """One machine that runs an attempt of a training job, as the processes beside its supervisor see it."""
+
+    def __init__(
+        self, root: Path, s3: Any, attempt: int, job: str = "a", uri: str = "s3://bucket/ck"
+    ) -> None:
+        submission = Submission("job-001", attempt, {}, definition("/x", checkpoint_uri=uri), job=job)
+        self.spec = specification(submission)
+        self.attempt = root / "attempts" / str(attempt)
+        self.attempt.mkdir(parents=True)
+        self.base = root / "ml"
+        self.place = self.base / "checkpoints"
+        self.place.mkdir(parents=True, exist_ok=True)
+        self.store = CheckpointStore(s3, self.spec)
+        self.copies = CheckpointCopies(s3, self.spec, self.attempt, self.base)
+
+    def write(self, **files: str) -> None:
+        for name, content in files.items():
+            (self.place / name).write_text(content)
+            os.utime(self.place / name, (LONG_AGO, LONG_AGO + len(content)))
+
+    def printed(self, length: int, seconds: float) -> None:
+        with (self.attempt / "log.index").open("a") as file:
+            file.write(f"{length:<15d} {seconds:.3f}".ljust(31) + "\n")
+
+    def fetch(self) -> dict[str, str]:
+        self.store.fetch(self.place, self.attempt.parent)
+        return self.holds()
+
+    def holds(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.place.iterdir()}
+
+
+def keys(s3: Any) -> set[str]:
+    return {entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket").get("Contents", ())}
+
+
+def test_a_new_machine_goes_on_from_the_last_complete_set(tmp_path: Path, s3: Any) -> None:
+    first = Machine(tmp_path / "1", s3, 1)
+    assert first.fetch() == {}
+    first.write(epoch="1", best="a")
+    first.printed(10, LONG_AGO - 5)
+    assert first.copies.copy() is not None
+    first.write(epoch="22")
+    (first.place / "best").unlink()
+    first.copies.copy()
+    second = Machine(tmp_path / "2", s3, 2)
+    assert second.fetch() == {"epoch": "22"}
+    assert (first.store.covered(), second.store.covered()) == (10, 0)
+    assert {key for key in keys(s3) if ".hpt/" not in key} == set()  # the user's place is filled at the end
+
+
+def test_one_that_was_given_up_neither_overwrites_nor_deletes(tmp_path: Path, s3: Any) -> None:
+    stale = Machine(tmp_path / "1", s3, 1)
+    stale.write(epoch="1")
+    stale.copies.copy()
+    second = Machine(tmp_path / "2", s3, 2)
+    second.fetch()
+    second.write(epoch="22")
+    second.copies.copy()
+    before = keys(s3)
+    stale.write(epoch="333")
+    for late in (stale.copies.copy, stale.copies.finish):
+        with pytest.raises(FencedError, match="a later attempt has begun"):
+            late()
+    assert Machine(tmp_path / "3", s3, 3).fetch() == {"epoch": "22"}
+    assert before <= keys(s3)
+    second_again = CheckpointCopies(s3, second.spec, second.attempt, second.base)
+    with pytest.raises(FencedError):
+        second_again.finish()
+
+
+def test_at_the_end_the_users_place_is_filled_and_nothing_else_stays(tmp_path: Path, s3: Any) -> None:
+    s3.put_object(Bucket="bucket", Key="ck/job-001/old", Body=b"mine")
+    s3.put_object(Bucket="bucket", Key="ck/job-002/epoch", Body=b"another's")
+    first = Machine(tmp_path / "1", s3, 1)
+    assert first.fetch() == {"old": "mine"}
+    (first.place / "old").unlink()
+    first.write(epoch="1")
+    first.copies.copy()
+    first.write(epoch="22")
+    first.copies.finish()
+    assert keys(s3) == {"ck/job-001/epoch", "ck/job-002/epoch"}
+    assert s3.get_object(Bucket="bucket", Key="ck/job-001/epoch")["Body"].read() == b"22"
+
+
+def test_after_a_filled_place_a_stale_set_is_not_gone_on_from(tmp_path: Path, s3: Any) -> None:
+    first = Machine(tmp_path / "1", s3, 1)
+    first.write(epoch="1")
+    first.copies.copy()
+    second = Machine(tmp_path / "2", s3, 2)
+    second.fetch()
+    second.write(epoch="22")
+    second.copies.finish()
+    first.write(epoch="333")
+    with pytest.raises(FencedError):
+        first.copies.copy()
+    assert Machine(tmp_path / "3", s3, 3).fetch() == {"epoch": "22"}
+
+
+def test_what_lies_here_of_an_earlier_attempt_gives_way_to_what_went_on_elsewhere(
+    tmp_path: Path, s3: Any
+) -> None:
+    here = Machine(tmp_path / "1", s3, 1)
+    here.write(epoch="1", leftover="of the first")
+    here.copies.copy()
+    elsewhere = Machine(tmp_path / "2", s3, 2)
+    elsewhere.fetch()
+    (elsewhere.place / "leftover").unlink()
+    elsewhere.write(epoch="22")
+    elsewhere.copies.copy()
+    assert Machine(tmp_path / "1", s3, 3).fetch() == {"epoch": "22"}
+
+
+def test_what_lies_here_is_newer_than_its_own_copy(tmp_path: Path, s3: Any) -> None:
+    first = Machine(tmp_path / "1", s3, 1)
+    first.write(epoch="1")
+    first.copies.copy()
+    first.write(epoch="22")
+    assert Machine(tmp_path / "1", s3, 2).fetch() == {"epoch": "22"}
+
+
+def test_sets_of_another_tuning_job_of_that_name_are_not_gone_on_from(tmp_path: Path, s3: Any) -> None:
+    other = Machine(tmp_path / "1", s3, 1, job="before")
+    other.write(epoch="1")
+    other.copies.copy()
+    assert Machine(tmp_path / "2", s3, 2, job="after").fetch() == {}
+
+
+class Writing:
+    """A client of S3 under whose uploads a program writes the second file of a pair."""
+
+    def __init__(self, s3: Any, machine_place: Path, times: int) -> None:
+        self._s3, self._place, self._left = s3, machine_place, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def upload_file(self, path: str, *rest: Any) -> None:
+        self._s3.upload_file(path, *rest)
+        if self._left:
+            self._left -= 1
+            (self._place / "b").write_text(f"{self._left}" * 3)
+
+
+def test_a_set_that_is_being_written_is_not_kept(tmp_path: Path, s3: Any) -> None:
+    first = Machine(tmp_path / "1", s3, 1)
+    first.write(a="22", b="22")
+    busy = CheckpointCopies(Writing(s3, first.place, 100), first.spec, first.attempt, first.base)
+    assert busy.copy() is None
+    assert first.store.manifest(1) is None
+    first.write(a="333", b="333")
+    first.copies.copy()
+    assert Machine(tmp_path / "2", s3, 2).fetch() == {"a": "333", "b": "333"}
+
+
+@pytest.mark.slow
+def test_a_store_that_refuses_is_tried_again_and_said(tmp_path: Path, s3: Any) -> None:
+    machine = Machine(tmp_path / "1", s3, 1, uri="s3://later/ck")
+    environment = {"HPT_CHECKPOINT_SECONDS": "1"}
+    spec = machine.spec | {"environment": environment}
+    (machine.attempt / "spec.json").write_text(json.dumps(spec))
+    machine.write(epoch="1")
+    command = [sys.executable, "-m", "hpt.executors.s3_transfer", "mirror", machine.attempt, machine.base]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mirror:
+        assert mirror.stdout is not None
+        try:
+            said = mirror.stdout.readline()
+            assert "checkpoints cannot be copied: " in said
+            assert "NoSuchBucket" in said
+            assert said.endswith("; trying again in 2 s\n")
+            s3.create_bucket(Bucket="later")
+            give_up = time.monotonic() + 60
+            while machine.store.manifest(1) is None:
+                assert time.monotonic() < give_up
+                time.sleep(0.1)
+        finally:
+            mirror.kill()
+
+
+def test_the_digest_of_what_runs_does_not_depend_on_where_checkpoints_go(tmp_path: Path, s3: Any) -> None:
+    machine = Machine(tmp_path / "1", s3, 1)
+    submission = Submission("job-001", 1, {}, definition("/x"), job="a")
+    assert specification(replace(submission))["digest"] == machine.spec["digest"]
