@@ -82,9 +82,8 @@ def add_option(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def run(options: Namespace) -> int:
-    return {"check": _check, "up": _up, "policy": _policy, "status": _status, "down": _down}[options.action](
-        options
-    )
+    actions = {"check": _check, "up": _up, "policy": _policy, "status": _status, "down": _down}
+    return actions[options.action](options)
 
 
 def _region(given: str | None = None) -> str | None:
@@ -94,13 +93,8 @@ def _region(given: str | None = None) -> str | None:
         return check_region(given)
     import boto3
 
-    found: str | None = boto3.Session().region_name if "AWS_PROFILE" in os.environ else None
-    return (
-        os.environ.get("AWS_REGION")
-        or os.environ.get("AWS_DEFAULT_REGION")
-        or found
-        or boto3.Session().region_name
-    )
+    found: str | None = boto3.Session().region_name
+    return found or os.environ.get("AWS_REGION")  # which other SDKs read
 
 
 def _aws(given: str | None) -> Aws:
@@ -283,6 +277,8 @@ def tune(options: Namespace, read: JobRequest) -> int:
 
     for word in read.warnings:
         _say(f"note: {word}")
+    if options.executor != "local" or options.address or options.lease:
+        raise InputError("--executor is chosen by the fleet (head.executor); leave it out with --fleet")
     files = files_of(options.fleet)
     handed = hand_over(
         files, read.config, read.request, state_directory(options.state), version=version("hpt")

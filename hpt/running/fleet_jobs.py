@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
@@ -28,11 +30,10 @@ _SOURCE = "sagemaker_submit_directory"
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """name: of the job there. archives: how many were uploaded; present: how many were there already."""
+    """name: of the job there. uploaded: how many archives and channels were not there yet."""
 
     name: str
-    archives: int
-    present: int
+    uploaded: int
 
 
 def hand_over(
@@ -81,8 +82,7 @@ def hand_over(
     with tempfile.TemporaryDirectory(prefix="hpt-") as folder:
         bodies = packed.get("TrainingJobDefinitions") or [packed["TrainingJobDefinition"]]
         for body, definition in zip(bodies, config.all_definitions, strict=True):
-            found = [*_program(body, definition, state), *_channels(body, definition)]
-            for source, folder_there in found:
+            for source, folder_there in _program(body, definition, state):
                 archive = _pack(source, Path(folder))
                 sha = sha256(archive)
                 key = f"code/{sha}.tar.gz"
@@ -91,15 +91,14 @@ def hand_over(
                     uploaded += 1
                 if not any(each["folder"] == folder_there for each in archives):
                     archives.append({"sha256": sha, "folder": folder_there})
+            uploaded += _upload_channels(body, definition, files)
             _places(body, definition, files, config.name)
     document = {"version": 1, "hpt": version, "request": packed, "archives": archives}
-    import json
-
     if not files.put(f"jobs/{config.name}/request.json", json.dumps(document), new=True):
         raise JobExistsError(
             f"the fleet has a tuning job {config.name!r}; choose another name", name=config.name
         )
-    return Handed(config.name, uploaded, len(archives) - uploaded)
+    return Handed(config.name, uploaded)
 
 
 def _pack(source: Source, folder: Path) -> Path:
@@ -134,7 +133,7 @@ def _program(
                 "a script beside the job file that calls it"
             )
         return []
-    number = _folder("code", source.folder)
+    number = f"code/{hashlib.sha256(source.folder.encode()).hexdigest()[:16]}"
     if program.kind is ProgramKind.SCRIPT:
         members = body.setdefault("StaticHyperParameters", {})
         members[_SOURCE] = f"{number}/"
@@ -143,38 +142,38 @@ def _program(
     return [(source, number)]
 
 
-def _channels(body: dict[str, Any], definition: TrainingJobDefinition) -> list[tuple[Source, str]]:
-    """The local data to pack: refused above a size, since every machine fetches it."""
-    found = []
+def _upload_channels(body: dict[str, Any], definition: TrainingJobDefinition, files: Store) -> int:
+    """Upload local data once, by its content; the request then names the place. Returns how many there were.
+
+    Refused above a size, since every machine fetches it from there.
+    """
+    uploaded = 0
     for member, channel in zip(body.get("InputDataConfig", ()), definition.channels, strict=True):
         if is_remote(channel.uri):
             continue
         path = Path(local_path(channel.uri))
-        size = sum(
-            each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file()
-        )
-        if size > _CHANNEL_MOST:
-            raise InputError(
-                f"channel {channel.name}: {path} has {size >> 20} MiB, above "
-                f"{_CHANNEL_MOST >> 20}; put it on S3 and "
-                "name it s3://..."
-            )
         if "S3DataSource" not in member["DataSource"]:
             raise InputError(
                 f"channel {channel.name}: a file system of this host is not on the fleet; use S3"
             )
-        folder = _folder("data", str(path))
-        inside = path.name if path.is_file() else ""
+        found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        size = sum(each.stat().st_size for each in found)
+        if size > _CHANNEL_MOST:
+            raise InputError(
+                f"channel {channel.name}: {path} has {size >> 20} MiB, above {_CHANNEL_MOST >> 20}; "
+                "put it on S3 and name it s3://..."
+            )
         above = path.parent if path.is_file() else path
-        member["DataSource"]["S3DataSource"]["S3Uri"] = f"{folder}/{inside}"
-        found.append((Source(str(above), inside or ".", True), folder))
-    return found
-
-
-def _folder(kind: str, path: str) -> str:
-    import hashlib
-
-    return f"{kind}/{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+        names = {str(each.relative_to(above)): sha256(each) for each in found}
+        digest = hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
+        if not files.has(f"data/{digest}.complete"):
+            for name in names:
+                files.upload(f"data/{digest}/{name}", above / name)
+            files.put(f"data/{digest}.complete", "")
+            uploaded += 1
+        inside = path.name if path.is_file() else ""
+        member["DataSource"]["S3DataSource"]["S3Uri"] = f"{files.uri}data/{digest}/{inside}"
+    return uploaded
 
 
 def _places(body: dict[str, Any], definition: TrainingJobDefinition, files: Store, name: str) -> None:

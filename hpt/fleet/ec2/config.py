@@ -25,6 +25,9 @@ _LONGEST_NAME = 24  # names of roles have 64 characters, of which the region and
 _MOST_BYTES = 1 << 20
 _MOST_SETUP = 8192  # user data has 16 KiB
 
+EXECUTORS = "ray", "local"
+"""By which a head runs training jobs: on its nodes, or on itself."""
+
 AL2023 = "ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 """The image of Amazon Linux 2023 of the day that the fleet is made."""
 
@@ -203,11 +206,17 @@ def _head(table: _Table) -> HeadConfig:
     usual = HeadConfig()
     head = HeadConfig(
         table.take("instance_type", _instance_type, usual.instance_type),
-        table.take("executor", _checked(str, str), usual.executor),
+        table.take("executor", _executor, usual.executor),
         table.take("idle", _span, usual.idle_seconds),
     )
     table.end()
     return head
+
+
+def _executor(value: Any) -> str:
+    if value not in EXECUTORS:
+        raise InputError(f"{value!r} does not run training jobs of fleets; use one of {', '.join(EXECUTORS)}")
+    return str(value)
 
 
 def _nodes(table: _Table) -> NodeConfig:

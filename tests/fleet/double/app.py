@@ -2,8 +2,8 @@
 
 What moto lacks, and this adds: refusals of calls and of capacity, allocation over pools by price and
 capacity, idempotent client tokens, Spot prices and on-demand prices, quotas of the account,
-interruptions with their metadata. What moto cannot do answers with a client error here, not with an error of the server, which boto3
-would retry.
+interruptions with their metadata. What moto cannot do answers with a client error here, not with one of the
+server, which boto3 would retry.
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(nodes={**LEAST["nodes"], "python": "python3; rm"}), "nodes.python"),
         (changed(nodes={**LEAST["nodes"], "subnets": ["subnet-x"]}), "nodes.subnets: 'subnet-x'"),
         (changed(nodes={**LEAST["nodes"], "idel": "5m"}), "nodes.idel is not known; did you mean 'idle'?"),
+        (changed(head={"executor": "slurm"}), "head.executor: 'slurm' does not run training jobs of fleets"),
         (changed(budgett=3), "budgett is not known; did you mean 'budget'?"),
         (changed(data=["bucket/x"]), "data: 'bucket/x' does not have the form"),
     ],

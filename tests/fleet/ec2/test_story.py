@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.cli.test_cli import Command, wait_until
@@ -69,6 +73,28 @@ class Fleet:
     def status(self) -> Any:
         return json.loads(self.hpt("fleet", "status", "search", "--json")[0])
 
+    def runner(self) -> int:
+        """The process of the head that runs the job; 0 while there is none."""
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if {"tune", "resume"} & set(words) and f"{self.hpt.root}/head/state" in words:
+                return process.pid
+        return 0
+
+    def kill_tree(self, process: subprocess.Popen[bytes]) -> None:
+        for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.wait()
+
+    def copied_trials(self, name: str) -> int:
+        """How many training jobs of the copy have completed."""
+        process = self.hpt.start("describe", name, "--fleet", "search", "--json")
+        out, _ = process.communicate(timeout=90)
+        if process.returncode != 0:
+            return 0
+        return int(json.loads(out)["TrainingJobStatusCounters"]["Completed"])
+
     def close(self) -> None:
         for process in self.processes:
             process.kill()
@@ -104,3 +130,60 @@ def test_a_job_is_handed_over_run_read_and_everything_goes(fleet: Fleet) -> None
     assert status["CostUSD"] > 0 and status["BudgetUSD"] == 5.0
     assert "its files stay: s3://bucket/tuning/search/" in hpt("fleet", "down", "search")[0]
     assert "has no fleet search" in hpt("fleet", "status", "search", code=2)[1]
+
+
+def trials_started(fleet: Fleet) -> int:
+    return len(fleet.hpt.runs.read_text().splitlines()) if fleet.hpt.runs.exists() else 0
+
+
+@pytest.mark.slow
+def test_a_head_that_is_killed_goes_on_elsewhere_with_what_was_copied(fleet: Fleet) -> None:
+    """The second head has nothing of the first but the bucket."""
+    hpt = fleet.hpt
+    fleet.up()
+    job = hpt.slow(hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 6, "MaxParallelTrainingJobs": 2}), 0.5)
+    hpt("tune", str(job), "--fleet", "search")
+    first = fleet.start_head("first")
+    eventually(lambda: trials_started(fleet) >= 3)
+    eventually(lambda: fleet.copied_trials("job") >= 2)
+    first.send_signal(signal.SIGSTOP)  # its runner goes too, as with the machine
+    fleet.kill_tree(first)
+    fleet.start_head("second")
+    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Completed"})
+    assert "restored as the last head left it" in (hpt.root / "second.log").read_text()
+    trials = json.loads(hpt("trials", "job", "--fleet", "search", "--json")[0])
+    assert len(trials) == 6 and {each["TrainingJobStatus"] for each in trials} == {"Completed"}
+
+
+@pytest.mark.slow
+def test_a_runner_that_is_killed_is_started_again_and_a_stop_object_stops(fleet: Fleet) -> None:
+    hpt = fleet.hpt
+    fleet.up()
+    job = hpt.slow(hpt.job(ResourceLimits={"MaxNumberOfTrainingJobs": 50, "MaxParallelTrainingJobs": 2}), 0.3)
+    hpt("tune", str(job), "--fleet", "search")
+    fleet.start_head()
+    eventually(lambda: fleet.copied_trials("job") >= 1)
+    runner = fleet.runner()
+    os.kill(runner, signal.SIGKILL)
+    eventually(lambda: fleet.runner() not in (0, runner))
+    assert "is told to stop" in hpt("stop", "job", "--fleet", "search")[1]
+    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Stopped"})
+    assert "has ended (Stopped)" in hpt("stop", "job", "--fleet", "search", code=2)[1]
+    described = json.loads(hpt("describe", "job", "--fleet", "search", "--json")[0])
+    assert described["HyperParameterTuningJobStatus"] == "Stopped"
+
+
+@pytest.mark.slow
+def test_a_bucket_that_refuses_for_a_while_loses_nothing(fleet: Fleet) -> None:
+    hpt = fleet.hpt
+    fleet.up()
+    job = hpt.slow(hpt.job(), 0.5)
+    hpt("tune", str(job), "--fleet", "search")
+    fleet.start_head()
+    eventually(lambda: fleet.copied_trials("job") >= 1)
+    fleet.double.refuse("S3", "AccessDenied", status=403)
+    assert "AccessDenied" in hpt("describe", "job", "--fleet", "search", code=2)[1]
+    assert "AccessDenied" in " ".join(fleet.status()["Notes"])
+    time.sleep(3)
+    fleet.double.allow("S3")
+    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Completed"})
