@@ -3,7 +3,8 @@
 PREFIX/
     fleet.json                the configuration
     hpt/<sha256>/*.whl        `hpt`, as the machines install it
-    code/<sha256>.tar.gz      programs and data of jobs
+    code/<sha256>.tar.gz      programs of jobs
+    data/<digest>/            local data of jobs, then <digest>.complete
     jobs/NAME/                request.json; what the head copies: job.sqlite, runner.log, status.json; stop
     nodes/ID.json             what each node last said
     head.json                 what the head last said: its address, the cost so far, what was refused
