@@ -1,9 +1,9 @@
-"""Makes a fleet, runs a job on it and takes it down, all on this machine: AWS is a double, and so is the head.
+"""Makes a fleet, runs a job on it and takes it down, all on this machine: AWS is a double.
 
     python examples/fleet/story.py
 
-The commands are those that one would type; they talk to moto's server behind a shim (`tests/fleet/double`), which
-plays EC2, S3, IAM, prices and quotas. The head's unit is a process of this machine. Nothing reaches AWS.
+The commands are those that one would type; they talk to moto's server behind a shim (`tests/fleet/double`),
+which plays EC2, S3, IAM, prices and quotas. The head's unit is a process of this machine. AWS is not reached.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
@@ -103,10 +104,13 @@ def hand_over(
 
 def _pack(source: Source, folder: Path) -> Path:
     taken = snapshot.take(source, folder / "job" / snapshot.PLACE)
-    if shared := taken.manifest.get("shared"):
-        raise InputError(
-            f"{shared[0][0]} is too large to be packed with the program; put it on S3 and make it a channel"
-        )
+    channels = {os.path.realpath(path) for path in source.shared}  # which are uploaded by themselves
+    for path, target, *_ in taken.manifest.get("shared", ()):
+        if os.path.realpath(target) not in channels:
+            raise InputError(
+                f"{path} is large, or leads out of the program's folder, and is not packed; put it on S3 and make it "
+                "a channel, or name it in .hptignore"
+            )
     target = folder / f"{taken.digest}.tar.gz"
     if not target.exists():
         snapshot.archive(taken, target)

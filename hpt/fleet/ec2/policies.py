@@ -142,7 +142,7 @@ def _user(config: FleetConfig, account: str) -> list[Document]:
                     "iam:PutRolePolicy",
                     "iam:DeleteRolePolicy",
                 ),
-                *("iam:ListRolePolicies"),
+                "iam:ListRolePolicies",
                 *("iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:TagInstanceProfile"),
                 *("iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),
             ],

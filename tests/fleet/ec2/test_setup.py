@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from hpt.errors import ExecutorError, InputError
-from hpt.fleet.ec2 import machines, setup, teardown, wheel
+from hpt.fleet.ec2 import machines, setup, status, teardown, wheel
 from hpt.fleet.ec2.aws import Aws, PermissionDeniedError
 from hpt.fleet.ec2.config import FleetConfig, read_fleet
 from hpt.fleet.ec2.costs import Pool
+from hpt.fleet.ec2.policies import policy
 from hpt.fleet.ec2.provision import Launch
 from hpt.fleet.ec2.store import Store
 from tests.fleet.double.control import Control
+from tests.fleet.ec2.evaluator import actions
 
 CONTENT: dict[str, Any] = {
     "name": "search",
@@ -226,3 +228,34 @@ def test_no_permission_for_quotas_is_a_note(
     double.refuse("GetServiceQuota", "AccessDeniedException")
     up(aws, config, said)
     assert any("quotas were not checked" in each for each in said)
+
+
+SERVICES = {"service-quotas": "servicequotas"}
+
+
+def test_the_user_s_policy_allows_each_call_that_is_made_and_little_more(
+    double: Control, aws: Aws, config: FleetConfig, said: list[str]
+) -> None:
+    up(aws, config, said)
+    changed = read_fleet({**CONTENT, "nodes": {**CONTENT["nodes"], "setup": "echo"}})
+    up(aws, changed, said)
+    tagged = setup.read_tags(aws, "search")
+    status.look(aws, "search", teardown.files_of(aws, "search", tagged), tagged, now=NOW)
+    teardown.down(aws, "search", said.append, pause=0.0)
+    allowed = actions(policy("user", config))
+    called = {
+        f"{SERVICES.get(call['service'], call['service'])}:{call['action']}"
+        for call in double.calls()
+        if call["service"] != "s3"
+    }
+    assert called <= allowed
+    never_called = {action for action in allowed - called if not action.startswith("s3:")}
+    implied = {
+        "ec2:CreateTags",
+        "iam:PassRole",
+        "iam:TagRole",
+        "iam:TagInstanceProfile",
+        "ssm:AddTagsToResource",
+    }
+    others = {"ec2:CreateFleet", "ec2:DescribeSpotPriceHistory", "pricing:GetProducts"}
+    assert never_called <= implied | others | {"ec2:DescribeLaunchTemplateVersions"}

@@ -16,6 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
+from hpt.errors import InputError
+from hpt.fleet.ec2.aws import Aws
+from hpt.fleet.ec2.store import Store
+from hpt.running.fleet_jobs import read_copy
+from hpt.running.session import Session
+from hpt.search.trial import TrialStatus
 from tests.cli.test_cli import Command, wait_until
 from tests.fleet.double.control import Control
 
@@ -41,6 +47,7 @@ class Fleet:
         self.file = hpt.root / "fleet.toml"
         self.file.write_text(FILE)
         self.head = ""
+        self.files = Store(Aws("us-east-1", attempts=1), "bucket", "tuning/search/")
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def up(self) -> None:
@@ -89,11 +96,18 @@ class Fleet:
 
     def copied_trials(self, name: str) -> int:
         """How many training jobs of the copy have completed."""
-        process = self.hpt.start("describe", name, "--fleet", "search", "--json")
-        out, _ = process.communicate(timeout=90)
-        if process.returncode != 0:
-            return 0
-        return int(json.loads(out)["TrainingJobStatusCounters"]["Completed"])
+        with suppress(InputError):
+            place, _ = read_copy(self.files, name, self.hpt.root / "looked")
+            state = Session(place).load(name)[2]
+            return sum(job.status is TrialStatus.COMPLETED for job in state.jobs.values())
+        return 0
+
+    def jobs(self) -> dict[str, str]:
+        """How each job has ended."""
+        found = {
+            name: self.files.get_json(f"jobs/{name}/status.json") for name in self.files.folders("jobs/")
+        }
+        return {name: said["status"] if said else "Unfinished" for name, said in found.items()}
 
     def close(self) -> None:
         for process in self.processes:
@@ -121,7 +135,7 @@ def test_a_job_is_handed_over_run_read_and_everything_goes(fleet: Fleet) -> None
     assert "has a tuning job 'job'" in hpt("tune", str(hpt.job()), "--fleet", "search", code=2)[1]
     assert "waits for the fleet's head" in hpt("describe", "job", "--fleet", "search", code=2)[1]
     fleet.start_head()
-    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Completed"})
+    eventually(lambda: fleet.jobs() == {"job": "Completed"})
     described = json.loads(hpt("describe", "job", "--fleet", "search", "--json")[0])
     assert described["HyperParameterTuningJobStatus"] == "Completed"
     assert described["TrainingJobStatusCounters"]["Completed"] == 4
@@ -149,7 +163,7 @@ def test_a_head_that_is_killed_goes_on_elsewhere_with_what_was_copied(fleet: Fle
     first.send_signal(signal.SIGSTOP)  # its runner goes too, as with the machine
     fleet.kill_tree(first)
     fleet.start_head("second")
-    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Completed"})
+    eventually(lambda: fleet.jobs() == {"job": "Completed"})
     assert "restored as the last head left it" in (hpt.root / "second.log").read_text()
     trials = json.loads(hpt("trials", "job", "--fleet", "search", "--json")[0])
     assert len(trials) == 6 and {each["TrainingJobStatus"] for each in trials} == {"Completed"}
@@ -167,7 +181,7 @@ def test_a_runner_that_is_killed_is_started_again_and_a_stop_object_stops(fleet:
     os.kill(runner, signal.SIGKILL)
     eventually(lambda: fleet.runner() not in (0, runner))
     assert "is told to stop" in hpt("stop", "job", "--fleet", "search")[1]
-    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Stopped"})
+    eventually(lambda: fleet.jobs() == {"job": "Stopped"})
     assert "has ended (Stopped)" in hpt("stop", "job", "--fleet", "search", code=2)[1]
     described = json.loads(hpt("describe", "job", "--fleet", "search", "--json")[0])
     assert described["HyperParameterTuningJobStatus"] == "Stopped"
@@ -186,4 +200,4 @@ def test_a_bucket_that_refuses_for_a_while_loses_nothing(fleet: Fleet) -> None:
     assert "AccessDenied" in " ".join(fleet.status()["Notes"])
     time.sleep(3)
     fleet.double.allow("S3")
-    eventually(lambda: fleet.status()["TuningJobs"] == {"job": "Completed"})
+    eventually(lambda: fleet.jobs() == {"job": "Completed"})
