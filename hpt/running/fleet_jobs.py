@@ -108,8 +108,8 @@ def _pack(source: Source, folder: Path) -> Path:
     for path, target, *_ in taken.manifest.get("shared", ()):
         if os.path.realpath(target) not in channels:
             raise InputError(
-                f"{path} is large, or leads out of the program's folder, and is not packed; put it on S3 and make it "
-                "a channel, or name it in .hptignore"
+                f"{path} is large, or leads out of the program's folder, and is not packed; put it on S3 "
+                "and make it a channel, or name it in .hptignore"
             )
     target = folder / f"{taken.digest}.tar.gz"
     if not target.exists():
