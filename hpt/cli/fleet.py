@@ -309,6 +309,7 @@ def copied(options: Namespace) -> Namespace:
     files = files_of(options.fleet)
     place = state_directory(options.state) / "fleets" / options.fleet
     root, ended = read_copy(files, options.name, place)
+    _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
     if ended is None:
         _say(f"note: as the head of fleet {options.fleet} copied it last; it goes on there")
     return Namespace(**{**vars(options), "state": str(root)})

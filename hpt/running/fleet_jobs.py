@@ -215,6 +215,10 @@ def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
     make_directories(directory)
     for old in directory.glob(f"{DATABASE}-*"):
         old.unlink()
+    for key in files.keys(f"jobs/{found}/{snapshot.PLACE}/"):  # what the snapshots hold, without their files
+        manifest = directory / key.removeprefix(f"jobs/{found}/")
+        make_directories(manifest.parent)
+        manifest.write_bytes(files.get(key) or b"")
     new = directory / "fetched"
     new.write_bytes(database)
     new.chmod(0o600)

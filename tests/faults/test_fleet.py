@@ -16,8 +16,11 @@ from hpt.fleet.ec2.names import HEAD as HEAD_ROLE
 from tests.cli.test_cli import Command
 from tests.faults.test_ray import TRAINER
 from tests.fleet.double.control import Control
+from tests.fleet.double.fixtures import _double, double
 from tests.fleet.ec2.test_story import Fleet, eventually
 from tests.fleet.ray_cluster import HEAD, RayCluster
+
+__all__ = ["_double", "double"]
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 

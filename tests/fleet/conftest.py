@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.fleet.double.control import Control
+from tests.fleet.double.fixtures import _double, double
 from tests.fleet.ray_cluster import HEAD, RayCluster
+
+__all__ = ["_double", "double"]
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +28,3 @@ def cluster() -> Iterator[RayCluster]:
         yield made
     finally:
         made.close()
-
-
-@pytest.fixture(scope="session")
-def _double() -> Iterator[Control]:
-    pytest.importorskip("moto")
-    pytest.importorskip("flask_cors")
-    with Control() as control:
-        yield control
-
-
-@pytest.fixture
-def double(_double: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Control:
-    """Fresh, with a bucket named `bucket`; boto3 of this process and of its children uses it."""
-    import boto3
-
-    _double.reset()
-    for name, value in _double.variables(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="bucket")
-    return _double

@@ -292,6 +292,8 @@ class HeadJobs:
                 archive.add(directory / snapshot.PLACE, snapshot.PLACE)
         self._files.upload(key, packed)
         packed.unlink()
+        for manifest in sorted(directory.glob(f"{snapshot.PLACE}/*/{snapshot.MANIFEST}")):
+            self._copy_file(job, manifest, f"{place}/{manifest.relative_to(directory)}")
         job.copied[key] = 0, 0
 
     def _copy_database(self, job: HeadJob, directory: Path, place: str) -> None:

@@ -12,6 +12,7 @@ from hpt.fleet.ec2 import machines, store
 from hpt.fleet.ec2.aws import Aws, absent, code_of, pages
 from hpt.fleet.ec2.config import split_bucket
 from hpt.fleet.ec2.names import BUCKET_TAG, EXPIRES_TAG, FLEET_TAG, HEAD, Names, tags_of
+from hpt.job.plural import quantity
 
 Say = Callable[[str], None]
 
@@ -164,7 +165,7 @@ def _terminate_all(aws: Aws, name: str, say: Say, pause: float, deadline: float)
         living = [each["InstanceId"] for each in there if each["State"]["Name"] != "shutting-down"]
         machines.terminate(aws, living)
         if set(living) - told:
-            say(f"{len(living)} machines are being terminated")
+            say(f"terminating {quantity(len(living), 'machine')}")
             told |= set(living)
         quiet = 0 if there else quiet + 1
         if time.monotonic() > deadline:

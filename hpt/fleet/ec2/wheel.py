@@ -11,7 +11,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
-import hpt
 from hpt.errors import InputError
 
 _TIME = 1980, 1, 1, 0, 0, 0
@@ -24,7 +23,7 @@ def pack(folder: Path) -> Path:
     Raises:
         InputError: `hpt` is not installed, or has no extension modules.
     """
-    package = Path(next(iter(hpt.__path__)))
+    package = Path(__file__).resolve().parents[2]
     try:
         distribution = importlib.metadata.distribution("hpt")
     except importlib.metadata.PackageNotFoundError:
