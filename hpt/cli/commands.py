@@ -12,7 +12,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD
 from hpt.cli import check_metric, executors, fleet, show, simulate, train, trials
+=======
+from hpt.cli import check_metric, executors, show, simulate, slots, train, trials
+>>>>>>> remote
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -21,7 +25,6 @@ from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
 from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
-from hpt.job.resources import VARIABLES, SlotResources, VariableError, read_resources
 from hpt.job.state import JobState, JobStatus
 from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.alone import find, training_session
@@ -256,7 +259,7 @@ def _read_job(options: Namespace) -> JobRequest:
         strategy=None if options.strategy is None else canonical_name(options.strategy),
         warm_start=warm_start,
         autotune=options.keep_static if options.autotune else None,
-        resources=_resources(options),
+        resources=slots.resources(options),
         containers=options.containers,
     )
     return read_request(
@@ -268,24 +271,6 @@ def _read_job(options: Namespace) -> JobRequest:
         extended=options.extended,
         overrides=overrides,
     )
-
-
-def _resources(options: Namespace) -> SlotResources:
-    """What is asked for each training job on the command line.
-
-    Raises:
-        InputError: the value of an option is invalid.
-    """
-    variables = {}
-    for option, field in (("gpus", "gpus"), ("cpus", "cpus"), ("memory", "memory_bytes")):
-        string = getattr(options, f"{option}_per_job")
-        if string is not None:
-            variables[VARIABLES[field]] = string
-    try:
-        return read_resources(variables)
-    except VariableError as error:
-        field = next(name for name, variable in VARIABLES.items() if variable == error.variable)
-        raise InputError(f"--{field.removesuffix('_bytes')}-per-job: {error}") from None
 
 
 @contextmanager

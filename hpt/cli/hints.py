@@ -23,12 +23,13 @@ from hpt.errors import (
     Violation,
 )
 from hpt.executors.record import LOG
+from hpt.host.state_parts import is_of_training_jobs
 from hpt.job.config import RESULT_METRIC, JobConfig
 from hpt.job.state import JobState
 from hpt.job.view import JobView, TrialView
 from hpt.running.jobs import near_names
 from hpt.search.trial import TrialStatus
-from hpt.storage.place import is_of_training_jobs, state_directory
+from hpt.storage.place import state_directory
 from hpt.storage.sqlite import SQLiteStorage
 
 

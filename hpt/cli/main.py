@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from hpt.cli import exit_codes
+from hpt.cli import exit_codes, slots
 from hpt.errors import HptError, InputError, JobOwnedError
 from hpt.running.dependencies import require_jobs
 from hpt.running.output import for_progress, for_results
@@ -89,24 +89,7 @@ def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --autotune: leave this static hyperparameter as it is; may be given several times",
     )
-    parser.add_argument(
-        "--gpus-per-job", metavar="N", help="GPUs that each training job has for itself; 0: it sees none"
-    )
-    parser.add_argument(
-        "--cpus-per-job", metavar="N", help="cores that each training job has for itself, such as 2 or 0.5"
-    )
-    parser.add_argument(
-        "--memory-per-job",
-        metavar="SIZE",
-        help="the most memory of each training job, such as 512M or 8G; one that takes more fails",
-    )
-    parser.add_argument(
-        "--containers",
-        choices=("auto", "always", "never"),
-        help="which training images run in containers of Podman or Docker: auto (those that are nothing "
-        "else), always (also those of script mode and built-in algorithms, where this host has the image) "
-        "or never; in place of HPT_CONTAINERS in the Environment of a definition",
-    )
+    slots.add_arguments(parser)
     parser.add_argument(
         "--again",
         action="store_true",

@@ -120,7 +120,7 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     print(f"trained     {quantity(view.launched, 'training job')}: {counters(view, record) or 'none'}")
     for change in view.extensions:
         print(f"extended    {_extension(change)}")
-    for label, line in _programs(view, record, directory):
+    for label, line in programs(view, record, directory):
         print(f"{label:<11} {printable(line)}")
     if config.warm_start is not None:
         given = ", ".join(
@@ -158,16 +158,18 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     print(f"  directory {directory / 'trials' / view.best.name}")
 
 
-def _programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
-    """What ran, and what of the request had no effect."""
+def programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
+    """What ran, and what of the request of a tuning job had no effect."""
     if not is_simulated(record.document):
         for definition, manifest, python in _chosen(view, directory):
             if view.config.definitions:
                 yield "definition", str(definition.name)
             yield from choices(definition, directory.parent, manifest, python)
             if gets := described(definition):
-                yield "each job", f"has {gets}"
+                yield ("gets", gets) if view.config.alone else ("each job", f"has {gets}")
     yield from snapshots.labelled("snapshot", snapshots.taken(view.config, directory))
+    if view.config.alone:
+        return
     yield from snapshots.labelled("note", iter(stored_only_note(request_of(record.document))))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.cli import exit_codes as codes
+from hpt.cli import slots
 from hpt.cli.hints import command
 from hpt.cli.json_output import print_json
 from hpt.cli.live_log import LiveLog
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", help="name of the training job; by default that of the job file with -train, -train-2, ..."
     )
+    slots.add_arguments(parser)
 
 
 def run(options: Namespace) -> int:
@@ -74,8 +76,13 @@ def run(options: Namespace) -> int:
             _banner(session, config, definition, chosen)
         for note in (*read.warnings, *outside, *run.notes):
             print(f"hpt: note: {note}", file=sys.stderr)
-        tune = "" if read.config.alone else command(f"tune {shlex.quote(options.job)}", session.root)
+        tune = "" if read.config.alone else command(_tune(options), session.root)
         return _follow(session, run, options, chosen, tune=tune)
+
+
+def _tune(options: Namespace) -> str:
+    """The command that tunes what was trained, under the same conditions."""
+    return shlex.join(["tune", options.job, *slots.given(options)])
 
 
 @contextmanager
@@ -93,14 +100,16 @@ def _interruptible(session: Session, name: str) -> Iterator[None]:
 
 def _read(options: Namespace) -> JobRequest:
     from hpt.running.s3_places import check_s3
+    from hpt.sagemaker.request.bodies import is_training_request
     from hpt.sagemaker.request.job_file import load_job_file
-    from hpt.sagemaker.request.parse import read_request
-    from hpt.sagemaker.request.training import is_training_request, read_training_request
+    from hpt.sagemaker.request.parse import Overrides, read_request
+    from hpt.sagemaker.request.training import read_training_request
 
     request, base_dir = load_job_file(Path(options.job))
+    overrides = Overrides(resources=slots.resources(options), containers=options.containers)
     if is_training_request(request):
-        return read_training_request(request, base_dir=base_dir, check_s3=check_s3)
-    return read_request(request, base_dir=base_dir, check_s3=check_s3, extended=True)
+        return read_training_request(request, base_dir=base_dir, check_s3=check_s3, overrides=overrides)
+    return read_request(request, base_dir=base_dir, check_s3=check_s3, extended=True, overrides=overrides)
 
 
 def _definition(config: JobConfig, name: str | None) -> TrainingJobDefinition:

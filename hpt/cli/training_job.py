@@ -16,8 +16,9 @@ from hpt.cli.check_metric import NOTES_SECONDS, last_lines, nearest, report_on
 from hpt.cli.hints import command
 from hpt.cli.json_output import print_json
 from hpt.cli.sample_log import read_sample
-from hpt.cli.show import moment, print_table
+from hpt.cli.show import moment, print_table, programs
 from hpt.errors import InputError
+from hpt.executors import hosts
 from hpt.executors.record import LOG
 from hpt.host.terminal import printable
 from hpt.job.config import NO_OBJECTIVE, MetricDefinition
@@ -66,6 +67,11 @@ class TrainingJobReport:
     def log(self) -> Path:
         """The log of its last attempt."""
         return self.place / "attempts" / str(max(1, len(self.trial.attempts))) / LOG
+
+    @property
+    def instance_logs(self) -> dict[str, str]:
+        """The logs of its instances by their names; none where it has one instance."""
+        return hosts.logs(str(self.log.parent))
 
     @property
     def objective(self) -> str | None:
@@ -199,6 +205,7 @@ def _lines(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
     yield "took", f"{_seconds(total)}{f': {took}' if took else ''}"
     for attempt in trial.attempts if len(trial.attempts) > 1 else ():
         yield "", f"attempt {attempt.number}: {attempt.outcome or 'goes on'}"
+    yield from programs(report.view, report.record, report.directory)
     yield from _hyperparameters(report)
     yield from _metrics(report)
     label_shown = set()
@@ -209,6 +216,9 @@ def _lines(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
         yield "model", "none: nothing was written to $SM_MODEL_DIR"
     if report.log.exists():
         yield "log", str(report.log)
+        if own := report.instance_logs:
+            names = ", ".join(Path(path).name for path in own.values())
+            yield "", f"beside it, of each instance: {cut(names, 100)}"
 
 
 def _traceback(report: TrainingJobReport) -> Iterator[tuple[str, str]]:
@@ -355,6 +365,7 @@ def report_document(report: TrainingJobReport) -> dict[str, Any]:
             for label, place, files in report.results
         ],
         "Log": str(report.log) if report.log.exists() else None,
+        "InstanceLogs": report.instance_logs or None,
         "Traceback": last_traceback(report.place, max(1, len(report.trial.attempts))) or None,
         "Directory": str(report.directory),
         "OwnerPid": report.record.owner_pid,

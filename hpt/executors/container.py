@@ -19,7 +19,7 @@ import signal
 import stat
 import time
 
-from hpt.executors import child, contract, environment, hosts, outcome, process, record
+from hpt.executors import child, contract, environment, hosts, limits, outcome, process, record
 from hpt.host import container_engine
 from hpt.host.container_engine import LABEL, EngineError, is_podman
 
@@ -67,6 +67,7 @@ class Container:
         number = self._who["number"]
         self.name = f"hpt-{token}" if number == 1 else f"hpt-{token}-{number}"
         self._note = container_engine.note(number)
+        self.place = self._path(os.path.splitext(self._note)[0])  # where the engine is started
         self._token = token
         try:
             self._engine = container_engine.find(os.environ)
@@ -74,7 +75,8 @@ class Container:
         except EngineError as error:
             raise contract.ContractError(str(error)) from None
         self._host = dict(os.environ) | {process.ATTEMPT_VARIABLE: token}
-        self._limited = spec.get("memory_bytes") is not None
+        memory = spec.get("memory_bytes")
+        self._memory = None if memory is None else memory // hosts.count(spec)
         self._started = False
         self._watcher, self._watched = -1, -1
         self._out_of_memory = False
@@ -91,6 +93,7 @@ class Container:
         """
         spec, engine = self._spec, self._engine
         self._write_configuration()
+        os.makedirs(self.place, exist_ok=True)
         _open_to_all(self._base)
         mounts = [(self._base, contract.CONTAINER_BASE, True), *mounts_of_links(self._base)]
         mounts += self._checkpoints()
@@ -100,13 +103,14 @@ class Container:
         words += ["--security-opt=label=disable"]  # or a system with SELinux denies the mounts
         if is_podman(engine):
             words.append("--http-proxy=false")
-        if not self._limited:
+        if self._memory is None:
             words.append("--rm")  # otherwise the engine is asked first whether the limit was reached
         if spec.get("instance_count", 1) > 1:
             if not any(word.startswith(("--network", "--net=")) for word in self._options):
                 words.append("--network=host")  # the hosts are addresses of the loopback interface
             words += [f"--add-host={name}:{place}" for name, place in self._who["addresses"].items()]
-        words += [*container_engine.resource_options(engine, spec), *self._options]
+        slot = {**spec, "memory_bytes": self._memory}
+        words += [*container_engine.resource_options(engine, slot), *self._options]
         words += [
             f"--mount={container_engine.mount(source, at, writable=writable)}"
             for source, at, writable in mounts
@@ -149,13 +153,17 @@ class Container:
         )
         os.close(reading)
 
-    def _end_watch(self) -> None:
+    def let_go(self) -> None:
+        """End what would remove it: `end` does, or has to wait for others first that end with theirs."""
+        if self._watched == -1:
+            return
         try:
             os.write(self._watched, b"\n")
             os.waitpid(self._watcher, 0)
         except OSError:
             pass  # somebody killed it
         os.close(self._watched)
+        self._watched = -1
 
     def _write_configuration(self) -> None:
         """Name the places of files as the program finds them."""
@@ -189,18 +197,20 @@ class Container:
         asked: the end was asked for, which the engine may have taken for its own.
         """
         code = os.waitstatus_to_exitcode(status)
-        self._ended_well = not asked and not self._limited and 0 <= code < _REFUSALS[0]
-        if self._limited and code == _KILLED:
+        self._ended_well = not asked and self._memory is None and 0 <= code < _REFUSALS[0]
+        if self._memory is not None and code != 0:  # whatever the program made of the end of a child
             form = "--format={{.State.OOMKilled}}"
             answer, said = self._ask(["inspect", "--type=container", form, self.name])
-            self._out_of_memory = answer == 0 and said.strip() == "true"
+            told = os.path.join(self.place, _OUT_OF_MEMORY)
+            self._out_of_memory = (answer == 0 and said.strip() == "true") or os.path.exists(told)
 
     def outcome(self, status: int) -> dict[str, Any]:
         """How the attempt ended where that was not the program's own doing; empty where it was."""
         code = os.waitstatus_to_exitcode(status)
-        if self._limited and code == _KILLED:
-            sure = "killed for memory" if self._out_of_memory else "killed (SIGKILL), most likely for memory"
-            return {"reason": f"{sure}: its limit is {self._spec['memory_bytes']} bytes"}
+        if self._memory is not None and (self._out_of_memory or code == _KILLED):
+            count = hosts.count(self._spec)
+            share = "" if count == 1 else f", its share of that of {count} instances"
+            return {"reason": limits.over(self._memory, share, sure=self._out_of_memory)}
         refusal = _refusal(self._path(record.LOG), code)
         if refusal is None:
             return {}
@@ -213,7 +223,7 @@ class Container:
         if not self._started:
             return
         self._started = False
-        self._end_watch()
+        self.let_go()
         for number in range(_MOST_REMOVALS):  # one may meet the engine's own removal, which then is cut short
             if number or not self._ended_well:
                 self._run(container_engine.removal(self._engine, self.name))
@@ -221,6 +231,7 @@ class Container:
             if container_engine.is_gone(*self._run(container_engine.look(self._engine, self.name))):
                 os.unlink(self._path(self._note))
                 break
+        contract.remove(self.place)
         self._reclaim()
 
     def _settle(self) -> None:
@@ -368,6 +379,9 @@ _THEIRS = (
     "is a directory",
 )
 """What an engine says when trying again is of no use."""
+
+_OUT_OF_MEMORY = "oom"
+"""What conmon, which Podman runs, leaves where it was started when the kernel has killed a process."""
 
 _KILLED = 128 + signal.SIGKILL
 """Exit code of `run` for a program that was killed."""

@@ -30,6 +30,7 @@ from hpt.host.private import make_directories, open_private
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
     from typing import Any
 
     from hpt.host.interpreter import Interpreter
@@ -47,6 +48,15 @@ _NEW = "import sys, venv; venv.EnvBuilder(symlinks=True).create(sys.argv[1])"
 _FORMAT = 1
 _MOST_FILES = 20_000  # of a project, looked at for its digest
 _PIECE = 1 << 20
+
+
+def store(root: Path) -> Path:
+    """The folder of environments of a state directory, or of a part of one: tuning jobs and training jobs by
+    themselves share it.
+    """
+    from hpt.host import state_parts  # supervisors do without
+
+    return state_parts.whole(root) / PLACE
 
 
 class InstallError(Exception):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import threading
 import zlib
@@ -66,7 +67,7 @@ class Feed:
             except FileNotFoundError:
                 return
             try:
-                self._make(channels.fifo(self._base, self._channel, epoch + 1))
+                self._make(channels.fifo(self._base, self._channel, epoch + 1), os.fstat(descriptor).st_mode)
                 _widen(descriptor)
                 for entry in self.order(every, epoch):
                     self._write(descriptor, entry)
@@ -86,9 +87,11 @@ class Feed:
             random.Random(f"{seed}/{epoch}").shuffle(every)
         return sources.share(every, self._host, self._hosts, self._channel)
 
-    def _make(self, fifo: str) -> None:
+    def _make(self, fifo: str, mode: int) -> None:
+        """mode: of the last one; the program of a container may belong to another user, who is to read it."""
         with suppress(FileExistsError, FileNotFoundError):  # the program may make or remove what it likes
             os.mkfifo(fifo, 0o600)
+            os.chmod(fifo, stat.S_IMODE(mode))
 
     def _write(self, descriptor: int, entry: Entry) -> None:
         wrapped = self._channel["record_wrapper"] == "RecordIO"

@@ -44,6 +44,7 @@ class Host:
         self.status: int | None = None
         self.log = ""
         self.drain: LineDrain | None = None
+        self.index: record.LogIndex | None = None
         self.metrics: Any = None  # what carries its metrics file into the log, once there is one
 
 
@@ -134,22 +135,29 @@ class Cluster:
 
     # -- while the program runs -----------------------------------------------------------------------------
 
+    def find_programs(self) -> None:
+        """Fill every host's working directory and find out what runs there.
+
+        Raises:
+            ContractError: its code cannot be put there, or what that needs cannot be installed.
+        """
+        for host in self.hosts:
+            host.program = self._supervisor.launcher.program_of(host.base, host.spec, host.variables)
+
     def begin(self) -> int:
         """Start the program on every host; returns the process id of the first.
 
         Raises:
             LaunchError: it cannot be run; then it runs nowhere.
-            ContractError: its code cannot be put there.
         """
         supervisor = self._supervisor
         assert self._names is not None
         log = SharedLog(supervisor.log)
         try:
             for host in self.hosts:
-                host.program = supervisor.launcher.program_of(host.base, host.spec, host.variables)
-            for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
                 host.drain = LineDrain(log, host.log)
+                host.index = self._index(host)
                 try:
                     output, binds = host.drain.input, self._names.binds
                     host.pid = supervisor.launcher.start(
@@ -162,6 +170,12 @@ class Cluster:
             self.finish()
             raise
         return self.hosts[0].pid
+
+    def _index(self, host: Host) -> record.LogIndex:
+        """That of a host's own log, which the streams of CloudWatch Logs are dated by."""
+        log = os.open(host.log, os.O_RDONLY | os.O_CLOEXEC)
+        name = hosts.own_file(record.INDEX, host.number)
+        return record.LogIndex(log, self._supervisor.directory, self._supervisor.clock, name)
 
     def take(self, ended: dict[int, int], ending: outcome.Ending) -> int | None:
         """Take note of processes that ended; the attempt's wait status once every host has ended.
@@ -199,13 +213,17 @@ class Cluster:
 
     def end_containers(self) -> None:
         """Remove the containers in which hosts run, if they do."""
-        for host in self.hosts:
-            if host.program.container is not None:
-                host.program.container.end()
+        found = [host.program.container for host in self.hosts if host.program.container is not None]
+        for container in found:
+            container.let_go()
+        for container in found:
+            container.end()
 
     def carry_metrics(self, *, last: bool = False) -> None:
-        """Carry every host's metrics file over into the log."""
+        """Carry every host's metrics file over into the log, and date what each has printed."""
         for host in self.hosts:
+            if host.index is not None:
+                host.index.note()
             if host.metrics is None and os.path.isfile(path := self._metrics_file(host)):
                 from hpt.executors.metrics_file import MetricsFile  # as in the supervisor
 

@@ -24,7 +24,8 @@ class Launcher:
     """Starts the program of an attempt, once or once for each of its hosts.
 
     refused: why the program does not find its training directory at /opt/ml, "" if it does or need not.
-    limits: what a program runs under that is not in a container, whose engine keeps its limits.
+    in_container: whether a program runs in a container. limits: what a program runs under that does not: the
+    engine keeps those of a container.
     """
 
     def __init__(self, directory: str, token: str, install: Callable[[list[str]], str]) -> None:
@@ -36,6 +37,7 @@ class Launcher:
         self._directory, self._token, self._install = directory, token, install
         self._filled: list[tuple[str, dict[str, Any], os.stat_result]] = []  # folders and what by
         self.refused = ""
+        self.in_container = False
         self.limits: Limits | None = None
 
     def program_of(self, base: str, spec: dict[str, Any], variables: dict[str, str]) -> launch.Program:
@@ -55,7 +57,7 @@ class Launcher:
         )
         if manifest is not None:
             self._filled.append((directory, manifest, os.stat(directory)))
-        if spec.get("image") is not None and (found := self._in_container(directory, base, spec)):
+        if spec.get("image") is not None and (found := self._in_container(base, spec)):
             return found
         if spec.get("script"):
             command = self._script(directory, spec, variables)
@@ -80,7 +82,7 @@ class Launcher:
         variables |= script_mode.with_path(variables, python, code)
         return script_mode.command(code, spec["entry"], python)
 
-    def _in_container(self, directory: str, base: str, spec: dict[str, Any]) -> launch.Program | None:
+    def _in_container(self, base: str, spec: dict[str, Any]) -> launch.Program | None:
         """What runs the image; None where this host has no such image and needs none."""
         from hpt.executors.container import Container  # programs of this host do without
 
@@ -88,7 +90,8 @@ class Launcher:
         if spec.get("image_if_present") and not container.has_image():
             return None
         command, variables = container.command()
-        return launch.Program(list(command), directory, container, variables)
+        self.in_container = True
+        return launch.Program(list(command), container.place, container, variables)
 
     def start(
         self,

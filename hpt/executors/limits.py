@@ -97,14 +97,13 @@ class Limits:
         """Why the program was killed for memory; "" if it was not."""
         if self._memory is None:
             return ""
-        fix = "raise the limit, or let the program use less"
         if self.held is not None:
             return (
                 f"it went over its memory limit of {_size(self._memory)}: its processes held"
-                f" {_size(self.held)} together; {fix}"
+                f" {_size(self.held)} together; {_FIX}"
             )
         if self._group is not None and self._group.kills() > self._kills:
-            return f"it went over its memory limit of {_size(self._memory)}, and the kernel killed it; {fix}"
+            return over(self._memory)
         return ""
 
     def machine_ran_out(self) -> bool:
@@ -115,6 +114,19 @@ class Limits:
         if self._group is not None:
             self._group.remove()
             self._group = None
+
+
+def over(memory: int, more: str = "", *, sure: bool = True) -> str:
+    """Why the kernel killed a program with a limit of so many bytes.
+
+    more: follows the limit. sure: whether it is known that it was for memory.
+    """
+    if sure:
+        return f"it went over its memory limit of {_size(memory)}{more}, and the kernel killed it; {_FIX}"
+    return f"killed (SIGKILL), most likely for its memory limit of {_size(memory)}{more}; {_FIX}"
+
+
+_FIX = "raise the limit, or let the program use less"
 
 
 def _size(number: int) -> str:

@@ -80,7 +80,7 @@ class LocalExecutor:
             "owner": self._owner,
             "clock": self._clock.to_json(),
             "snapshot": None if order.program is None else str(self._snapshots / order.program),
-            "environments": str(self._root.parent.parent / environments.PLACE),
+            "environments": str(environments.store(self._root.parent.parent)),
         }
         content["names_opt_ml"] = self._names_opt_ml(content)
         if attempt.was_started:

@@ -121,11 +121,12 @@ class LogIndex:
     the dates of files and of the log can be compared.
     """
 
-    def __init__(self, log: int, directory: str, clock: SteadyClock) -> None:
+    def __init__(self, log: int, directory: str, clock: SteadyClock, name: str = INDEX) -> None:
+        """name: of the index; that of the attempt's log also has the leads noted."""
         self._log = log
         self._clock = clock
-        self._leads = os.path.join(directory, LEADS)
-        self._fd = open_private(os.path.join(directory, INDEX), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._leads = os.path.join(directory, LEADS) if name == INDEX else None
+        self._fd = open_private(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         self._size = 0
         self._lines = 0
         self._lead = 0.0
@@ -139,7 +140,7 @@ class LogIndex:
             return
         self._size = size
         lead = self._clock.lead()
-        if abs(lead - self._lead) > LEAD_STEP:
+        if self._leads is not None and abs(lead - self._lead) > LEAD_STEP:
             self._lead = lead
             append_line(self._leads, f"{size} {lead:.3f}\n")
         line = f"{size:>15d} {self._clock():>15.3f}\n".encode()

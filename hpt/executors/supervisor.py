@@ -190,7 +190,9 @@ class Supervisor:
 
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
-        if self.cluster is None:
+        if self.cluster is not None:
+            self.cluster.find_programs()  # before it is what is waited for: an installation may come first
+        else:
             self.program = self.launcher.program_of(self.base, spec, self.variables)
             self.container = self.program.container
         self.began = self.clock()
@@ -260,7 +262,7 @@ class Supervisor:
 
     def _begin(self) -> int:
         """Start the program; returns its process id."""
-        if self.container is None:  # the engine sets those of a container
+        if not self.launcher.in_container:  # the engine sets those of a container
             self.limits = limits.Limits(self.spec)
             self.limits.begin()
             self.launcher.limits = self.limits

@@ -135,7 +135,7 @@ def choose(
         The first by these wishes, then the one with the most room.
     """
     known = list(nodes)
-    fixed = avoid_spot and any(node.alive and not node.spot for node in known)
+    fixed = avoid_spot and any(node.alive and not node.spot and node.most(resources) for node in known)
     able = [node for node in known if node.free(resources) > 0 and not (fixed and node.spot)]
     wanted = [kind.removeprefix("ml.") for kind in types]
 
@@ -151,7 +151,7 @@ def why_none(nodes: Iterable[Node], resources: SlotResources) -> str:
     """Why no node will ever take a training job, as a message with the fix; "" if one will."""
     alive = [node for node in nodes if node.alive]
     if not alive:
-        return "the cluster has no node; add one with `ray start --address HEAD`"
+        return "the cluster has no node yet; add one"
     if any(node.most(resources) for node in alive):
         return ""
     asked = [f"{_cpus(resources):g} CPUs"] + ([f"{resources.gpus} GPUs"] if resources.gpus else [])

@@ -19,7 +19,9 @@ from hpt.host.private import make_directories, open_private
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """node: the identity of the node. spot: it could be taken away. address: its name for people."""
+    """node: the identity of the node; "" where it was withdrawn. spot: it could be taken away. address: its
+    name for people.
+    """
 
     node: str
     spot: bool = False
@@ -41,7 +43,19 @@ class Placements:
                 self._take(file.fileno())
         except FileNotFoundError:
             return None
-        return self._known.get(key)
+        return self._found(key)
+
+    def _found(self, key: AttemptKey) -> Placement | None:
+        found = self._known.get(key)
+        return None if found is None or not found.node else found
+
+    def withdraw(self, key: AttemptKey) -> None:
+        """Nothing of the attempt was started where it was to be: it may be given to another node.
+
+        Raises:
+            StorageError: as `place`.
+        """
+        self._append(key, lambda found: Placement(""))
 
     def place(self, key: AttemptKey, choose: Callable[[], Placement | None]) -> Placement | None:
         """Where the attempt is, which `choose` says if nobody chose before; None if it chooses none.
@@ -49,19 +63,24 @@ class Placements:
         Raises:
             StorageError: it cannot be recorded, and nothing may be started.
         """
+        return self._append(key, lambda found: choose() if found is None else None)
+
+    def _append(
+        self, key: AttemptKey, choose: Callable[[Placement | None], Placement | None]
+    ) -> Placement | None:
+        """Record what is chosen, given what is recorded, unless that is nothing; returns what holds then."""
         try:
             make_directories(self._path.parent)
             with self._locked() as fd:
                 self._take(fd)
-                found = self._known.get(key)
-                if found is not None or (found := choose()) is None:
-                    return found
-                line = json.dumps([*key, found.node, found.spot, found.address]).encode() + b"\n"
-                if os.fstat(fd).st_size > self._read:
-                    line = b"\n" + line  # after a line that was cut short
-                os.write(fd, line)
-                self._take(fd)
-                return found
+                new = choose(self._found(key))
+                if new is not None:
+                    line = json.dumps([*key, new.node, new.spot, new.address]).encode() + b"\n"
+                    if os.fstat(fd).st_size > self._read:
+                        line = b"\n" + line  # after a line that was cut short
+                    os.write(fd, line)
+                    self._take(fd)
+                return self._found(key)
         except OSError as error:
             raise StorageError(
                 "where a training job runs cannot be recorded",
@@ -93,4 +112,4 @@ class Placements:
                 name, attempt, node, spot, address = json.loads(line)
             except ValueError:
                 continue
-            self._known.setdefault(AttemptKey(name, attempt), Placement(node, spot, address))
+            self._known[AttemptKey(name, attempt)] = Placement(node, spot, address)

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import BusyError, ExecutorError, InputError, MissingDependencyError
+from hpt.errors import BusyError, ExecutorError, InputError
 from hpt.executors import snapshot
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote
 from hpt.executors.order import Order
+from hpt.fleet import ray_options
+from hpt.fleet.followed import Followed, packed
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import take_over
 from hpt.fleet.nodes import Node, choose, why_none
@@ -29,9 +30,6 @@ from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.setting import Setting
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories
-
-LEASE = 10.0
-"""Seconds without an answer after which a node has lost its attempts."""
 
 TAKEN_AWAY_OFTEN = 3
 """Interruptions of a training job after which it is to run where it is not taken away."""
@@ -43,26 +41,6 @@ _IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even b
 _JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
 _AGAIN = 0.5  # seconds until a call that may not have arrived is made again
 _SAY_EVERY = 60.0
-
-
-@dataclass
-class Followed:
-    """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
-    started was said to the agent; started: the agent has it. stop: None, or whether at once.
-    waits: since when no node had room.
-    """
-
-    submission: Submission
-    order: Order
-    offset: int
-    node: str = ""
-    sent: bool = False
-    started: bool = False
-    again: float = 0.0
-    stop: bool | None = None
-    stop_sent: bool = False
-    ended: bool = False
-    waits: float = 0.0
 
 
 class RayExecutor:
@@ -77,9 +55,9 @@ class RayExecutor:
             MissingDependencyError: Ray is not installed. InputError: no such cluster, or an option is wrong.
             ExecutorError: the cluster does not answer.
         """
-        options = setting.known("ray", "address", "lease")
-        self._lease = _seconds("lease", options.get("lease", str(LEASE)))
-        _require_ray()
+        options = setting.known("ray", *ray_options.OPTIONS)
+        ray_options.check(options)
+        self._lease = ray_options.lease(options)
         self._setting, self._root = setting, Path(setting.root).absolute()
         self._clock = setting.clock or SteadyClock.beginning_at(time.time())
         self._agent = "agent-" + hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
@@ -91,7 +69,7 @@ class RayExecutor:
         self._updates: dict[AttemptKey, Update] = {}  # to be handed out
         self._said: dict[str, float] = {}
         make_directories(self._root.parent)
-        opening = ("open", options.get("address", "auto"), _NAMESPACE)
+        opening = ("open", options.get(ray_options.ADDRESS, ray_options.AUTO), _NAMESPACE)
         self._link = Link("hpt.fleet.ray_bridge", opening, self._root.parent / "ray.log")
         self._link.open()
         self._look_at_nodes()
@@ -180,16 +158,25 @@ class RayExecutor:
         for node in self._nodes.values():
             lease = self._lease if node.greeted else max(self._lease, _GREETS_WITHIN)
             if node.used and node.silent_for() > lease:
-                node.ended_there.update(key for key in node.used if self._followed[key].sent)
+                node.ended_there.update(key for key in node.used if self._followed[key].may_have_run)
                 self._lose(node, f"node {node.address} has not answered for {lease:g} s")
 
     def _lose(self, node: Node, why: str) -> None:
         """What ran on a node is lost; on one that its provider may take away, it was preempted."""
         for key in list(node.used):
-            followed = self._followed.get(key)
-            if followed is not None and followed.node == node.id:
+            if not self._withdraw(node, key):
                 self._end(key, Exit("Preempted" if node.spot else "Lost", None, why, ended=self._clock()))
         node.used.clear()
+
+    def _withdraw(self, node: Node, key: AttemptKey) -> bool:
+        """Take an attempt from a node, if it is certain that nothing of it was started there."""
+        followed = self._followed[key]
+        if followed.may_have_run:
+            return False
+        self._placements.withdraw(key)
+        followed.node = ""
+        node.used.pop(key, None)
+        return True
 
     def _ask(self, node: Node) -> None:
         """Have a node greet this tuner, or tell what is new."""
@@ -219,7 +206,7 @@ class RayExecutor:
             why = "hpt is not installed there; install the same version on every node"
         self._say(f"node {node.address} cannot be used: {why}")
         for key in list(node.used):
-            if not self._followed[key].sent:
+            if not self._withdraw(node, key):
                 self._end(key, Exit("Lost", None, f"node {node.address}: {why}", ended=self._clock()))
 
     def _heard(self, node: Node) -> None:
@@ -283,6 +270,7 @@ class RayExecutor:
         resources = definition.resources
 
         def chosen() -> Placement | None:
+            followed.fresh = True
             if followed.stop is not None:
                 return None
             before = self._placements.of(AttemptKey(key.name, key.attempt - 1))
@@ -295,6 +283,7 @@ class RayExecutor:
             )
             return None if node is None else Placement(node.id, node.spot, node.address)
 
+        followed.fresh = False
         placement = self._placements.place(key, chosen)
         if placement is None:
             followed.waits = followed.waits or time.monotonic()
@@ -316,7 +305,7 @@ class RayExecutor:
 
     def _send(self, node: Node, key: AttemptKey, followed: Followed) -> None:
         """Have the attempt started, once its program is there."""
-        followed.sent = True
+        followed.sent = followed.ever_sent = True
         digest = followed.order.program
         if digest is None or digest in node.programs:
             order = replace(followed.order, log_offset=followed.offset)
@@ -332,7 +321,7 @@ class RayExecutor:
                 self._advance(key)
             elif how == "done":
                 followed.sent = True
-                self._call(node.id, came, "put", digest, *self._packed(digest))
+                self._call(node.id, came, "put", digest, *packed(self._root.parent / snapshot.PLACE, digest))
             else:
                 followed.again = time.monotonic() + _AGAIN
 
@@ -348,18 +337,6 @@ class RayExecutor:
                 self._advance(key)
 
         self._call(node.id, there, "has", digest)
-
-    def _packed(self, digest: str) -> tuple[bytes, bytes, str]:
-        """The manifest and the archive of a snapshot of this job, and the archive's digest."""
-        stored = snapshot.read(self._root.parent / snapshot.PLACE / digest)
-        if stored is None:
-            raise ExecutorError(f"the snapshot {digest[:12]} of the program is missing")
-        with tempfile.TemporaryDirectory(prefix="hpt-") as place:
-            target = Path(place, "program.tar.gz")
-            snapshot.archive(stored, target)
-            packed = target.read_bytes()
-        manifest = (stored.directory / snapshot.MANIFEST).read_bytes()
-        return manifest, packed, hashlib.sha256(packed).hexdigest()
 
     def _started(self, node: Node, key: AttemptKey, followed: Followed, how: str, result: Any) -> None:
         if followed.ended:
@@ -387,7 +364,7 @@ class RayExecutor:
     def _end(self, key: AttemptKey, end: Exit) -> None:
         """The attempt has ended as far as this tuner is concerned."""
         followed = self._followed[key]
-        if end.outcome != "Exited" and followed.sent:
+        if end.outcome != "Exited" and followed.may_have_run:
             end = replace(end, checkpoint=self._left_on_store(key, followed))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
@@ -463,22 +440,3 @@ def _check_name(submission: Submission) -> None:
         )
     if number < 1:
         raise InputError(f"attempt {number} of {name}: attempts count from 1")
-
-
-def _seconds(name: str, given: str) -> float:
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0.0
-    if not 1.0 <= seconds <= 3600.0:
-        raise InputError(
-            f"option {name} is {given!r}, which is no number of seconds from 1 to 3600; give one"
-        )
-    return seconds
-
-
-def _require_ray() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("ray") is None:
-        raise MissingDependencyError("executor 'ray'", "ray", ["ray"])

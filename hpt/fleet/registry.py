@@ -5,7 +5,7 @@ A new one for other machines is a file beside this one, a function below and a l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hpt.errors import InputError
 from hpt.executors import factory
@@ -19,8 +19,20 @@ def _ray(setting: Setting) -> Executor:
     return RayExecutor(setting)
 
 
+def _check_ray(options: Mapping[str, str]) -> None:
+    from hpt.fleet import ray_options
+
+    ray_options.check(options)
+
+
 REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray}
 """What makes an executor of each kind."""
+
+
+CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray}
+"""What raises where an executor of other machines cannot be made with these options: called before a job is
+stored that is to run with it.
+"""
 
 
 def kinds() -> list[str]:

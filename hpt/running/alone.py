@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from itertools import count
 
 from hpt.errors import InputError, JobNotFoundError, StorageError, ValidationError
+from hpt.host.state_parts import TRAINING_JOBS
 from hpt.job.config import (
     OBJECTIVE_METRIC_KEY,
     JobConfig,
@@ -28,7 +29,6 @@ from hpt.running.session import Session
 from hpt.search.parameters import CategoricalParameter, IntegerParameter, Parameter
 from hpt.search.scaling import read_float, read_int
 from hpt.search.space import SearchSpace, value_string
-from hpt.storage.place import TRAINING_JOBS
 
 SUFFIX = "-train"
 """What the name of a training job ends with that was made of the tuning job's."""

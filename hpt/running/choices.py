@@ -13,7 +13,7 @@ from typing import Any
 from hpt.errors import InputError
 from hpt.executors import checked
 from hpt.executors.contract import is_remote
-from hpt.executors.environments import PLACE, PROJECT
+from hpt.executors.environments import PROJECT, store
 from hpt.executors.script_mode import COMMAND, kind_of_names
 from hpt.host.interpreter import VARIABLE, choose, inspect, is_named
 from hpt.host.requirements import CONDA, REQUIREMENTS
@@ -145,7 +145,7 @@ def _installs(
     root: Path,
     manifest: Mapping[str, Any] | None,
 ) -> Iterator[str]:
-    where = f"once into an environment below {root / PLACE}"
+    where = f"once into an environment below {store(root)}"
     if manifest is None:
         if is_remote(program.source):
             yield f"what a {REQUIREMENTS} in the archive asks for, {where}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hpt.errors import InputError, StorageError
-from hpt.fleet.registry import REMOTE, kinds
+from hpt.fleet.registry import CHECKS, REMOTE, kinds
 from hpt.host.private import make_directories, open_private
 
 FILE = "executor.json"
@@ -21,6 +21,12 @@ def check_kind(kind: str) -> None:
     """Raises InputError where there is no such executor."""
     if kind not in kinds():
         raise InputError(f"executor {kind!r} is not known; use one of {', '.join(kinds())}")
+
+
+def check_options(kind: str, options: Mapping[str, str]) -> None:
+    """Raises HptError where an executor of other machines cannot be made with these options now."""
+    if kind in CHECKS:
+        CHECKS[kind](options)
 
 
 def is_remote(kind: str) -> bool:

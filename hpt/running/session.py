@@ -26,6 +26,7 @@ from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.fleet import portable
 from hpt.fleet.registry import make_executor
 from hpt.fleet.setting import Setting
+from hpt.host import state_parts
 from hpt.job.complete import check_config, completed
 from hpt.job.config import JobConfig
 from hpt.job.config_warnings import config_warnings
@@ -37,7 +38,7 @@ from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
-from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
+from hpt.running.chosen_executor import check_kind, check_options, chosen, is_remote, keep, kept
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
@@ -53,7 +54,6 @@ from hpt.storage.place import (
     check_directory,
     check_writable,
     close_state,
-    is_of_training_jobs,
     state_directory,
 )
 from hpt.storage.sqlite import SQLiteStorage
@@ -102,7 +102,7 @@ class Session:
     @property
     def top(self) -> Path:
         """The whole state directory, of which that of training jobs by themselves is a part."""
-        return self.root.parent if is_of_training_jobs(self.root) else self.root
+        return state_parts.whole(self.root)
 
     def check_writable(self) -> None:
         """Raises StateDirectoryError where no job can be kept."""
@@ -271,8 +271,10 @@ class Session:
             ValidationError: this host cannot run it. InputError: other machines cannot.
         """
         found = kept(self.job_directory(config.name)) if stored else None
-        if not is_remote(self._executor if found is None else found[0]):
+        kind, options = (self._executor, self._options) if found is None else found
+        if not is_remote(kind):
             return resource_notes(config)
+        check_options(kind, {**options, **self._options})
         portable.check(config)
         return portable.notes(config)
 

@@ -1,8 +1,8 @@
 """The logs of training jobs, read by the operations of CloudWatch Logs that clients use to follow one.
 
-One group, `/aws/sagemaker/TrainingJobs`, and in it one stream a training job: its attempts after one another,
-an event a line. The time of an event is when its line was known to be written, to a second or so, and stays
-the same whenever it is read: clients count events of equal times.
+One group, `/aws/sagemaker/TrainingJobs`, and in it one stream for each instance of a training job: its
+attempts after one another, an event a line. The time of an event is when its line was known to be written, to
+a second or so, and stays the same whenever it is read: clients count events of equal times.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hpt.executors import record
+from hpt.executors import hosts, record
 from hpt.job.state import TrainingJob
 from hpt.service.context import Context
 from hpt.service.errors import ServiceError, TrainingJobNotFound
 
 GROUP = "/aws/sagemaker/TrainingJobs"
-HOST = "algo-1"
 NOT_FOUND = "ResourceNotFoundException"
 INVALID = "InvalidParameterException"
 
@@ -44,12 +43,13 @@ class _Event(NamedTuple):
 
 
 class _AttemptLog:
-    """The log of one attempt: what of it has a time."""
+    """The log of one attempt on one host: what of it has a time."""
 
-    def __init__(self, directory: Path, number: int, ended: bool) -> None:
+    def __init__(self, directory: Path, number: int, ended: bool, host: str) -> None:
         self.number, self.ended = number, ended
-        self._path = directory / record.LOG
-        self._offsets, self._times = _index(directory / record.INDEX)
+        own = f"-{host}" if hosts.logs(str(directory)) else ""  # of one host there is only the one log
+        self._path = directory / f"{record.LOG}{own}"
+        self._offsets, self._times = _index(directory / f"{record.INDEX}{own}")
         self.size = self._offsets[-1] if self._offsets else 0
         if ended:  # the last lines may have come after the last look at it
             self._add_rest()
@@ -118,12 +118,12 @@ def _index(path: Path) -> tuple[list[int], list[int]]:
 
 
 class LogStream:
-    """All attempts of a training job. directory: of the training job."""
+    """All attempts of a training job on one of its hosts. directory: of the training job."""
 
-    def __init__(self, job: TrainingJob, directory: Path) -> None:
-        self.name = stream_name(job)
+    def __init__(self, job: TrainingJob, directory: Path, host: str = hosts.FIRST) -> None:
+        self.name = f"{job.name}/{host}-{int(job.created)}"
         self._logs = [
-            _AttemptLog(directory / "attempts" / str(each.number), each.number, each.ended is not None)
+            _AttemptLog(directory / "attempts" / str(each.number), each.number, each.ended is not None, host)
             for each in job.attempts
         ]
 
@@ -195,30 +195,24 @@ def _event(log: _AttemptLog, start: int, end: int, line: bytes) -> _Event:
     return _Event(log.number, start, end, log.time_of(end), message)
 
 
-def stream_name(job: TrainingJob) -> str:
-    return f"{job.name}/{HOST}-{int(job.created)}"
-
-
 def describe_log_streams(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The stream of the training job that the prefix names, once it has printed anything."""
+    """The streams of the training job that the prefix names, each once its host has printed anything."""
     _check_group(request)
     prefix = str(request.get("logStreamNamePrefix", ""))
-    stream = _stream_of(context, prefix.partition("/")[0])
-    if stream is None or not stream.name.startswith(prefix):
-        return {"logStreams": []}
-    described = stream.described()
-    if described is None:
-        return {"logStreams": []}
     where = f"arn:aws:logs:{context.account.region}:{context.account.number}:log-group:{GROUP}"
-    return {"logStreams": [{**described, "arn": f"{where}:log-stream:{stream.name}"}]}
+    streams = _streams_of(context, prefix.partition("/")[0])
+    described = (stream.described() for stream in streams if stream.name.startswith(prefix))
+    found = [each for each in described if each is not None]
+    return {"logStreams": [{**each, "arn": f"{where}:log-stream:{each['logStreamName']}"} for each in found]}
 
 
 def get_log_events(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the lines of a training job."""
     _check_group(request)
     name = str(request.get("logStreamName", ""))
-    stream = _stream_of(context, name.partition("/")[0])
-    if stream is None or stream.name != name:
+    streams = _streams_of(context, name.partition("/")[0])
+    stream = next((each for each in streams if each.name == name), None)
+    if stream is None:
         raise ServiceError(NOT_FOUND, "The specified log stream does not exist.")
     return read_page(stream, request)
 
@@ -291,14 +285,18 @@ def _check_group(request: Mapping[str, Any]) -> None:
         raise ServiceError(NOT_FOUND, f"The specified log group does not exist; there is {GROUP}")
 
 
-def _stream_of(context: Context, name: str) -> LogStream | None:
-    """The stream of a training job, None if there is no such training job."""
+def _streams_of(context: Context, name: str) -> list[LogStream]:
+    """The streams of a training job, none if there is no such training job."""
     try:
         job, training_job = context.find_training_job(name)
     except TrainingJobNotFound:
-        return None
+        return []
     with job.lock:
-        return LogStream(training_job, context.trials(job) / training_job.name)
+        directory = context.trials(job) / training_job.name
+        names: dict[str, None] = {hosts.FIRST: None}
+        for each in training_job.attempts:
+            names |= dict.fromkeys(hosts.logs(str(directory / "attempts" / str(each.number))))
+        return [LogStream(training_job, directory, host) for host in names]
 
 
 LOG_OPERATIONS: Mapping[str, Callable[[Context, Mapping[str, Any]], dict[str, Any]]] = {

@@ -9,6 +9,7 @@ from stat import S_ISDIR
 
 from hpt.errors import InputError, StateDirectoryError, StorageError, StorageProblem
 from hpt.host.private import close_to_others, is_shared_directory
+from hpt.host.state_parts import TRAINING_JOBS
 
 
 def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
@@ -32,15 +33,6 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
             f"the state directory {directory} starts at the working directory, which was deleted; "
             "go to another folder, or name an absolute path"
         ) from error
-
-
-TRAINING_JOBS = ".training"
-"""The folder of the training jobs that belong to no tuning job: itself a state directory."""
-
-
-def is_of_training_jobs(root: Path) -> bool:
-    """Whether a state directory is the part of another one in which training jobs by themselves are."""
-    return root.name == TRAINING_JOBS
 
 
 LONGEST = 512 - len("/.deleted/.9999/job.sqlite-journal") - 32 - 1

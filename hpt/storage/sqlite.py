@@ -36,6 +36,7 @@ from hpt.errors import (
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
+from hpt.host.state_parts import is_of_training_jobs
 from hpt.search.events import Event, check_json, from_json, to_json
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
@@ -49,7 +50,6 @@ from hpt.storage.database import (
     upgrade_schema,
 )
 from hpt.storage.filesystem import filesystem_kind, is_shared
-from hpt.storage.place import is_of_training_jobs
 from hpt.storage.removal import set_aside, sweep
 from hpt.storage.rows import events_of, last_event, owner_of, record_of, token_of
 from hpt.storage.stamp import Stamp, take_stamp

@@ -230,3 +230,43 @@ def test_ctrl_c_stops_with_grace_and_a_second_one_at_once(tmp_path: Path) -> Non
     assert time.monotonic() - begun < 30
     assert "stopping the training job with grace; Ctrl-C again ends it at once" in err
     assert out.startswith("training job job-train  Stopped\n") and "one value, 1.0" in out
+
+
+def test_it_has_the_slot_of_a_tuning_job(
+    job: Callable[..., str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = job(LOSSES + "echo cores $SM_NUM_CPUS\n")
+    slot = ["--cpus-per-job", "1", "--memory-per-job", "64M", "--containers", "never"]
+    assert main(["train", path, *slot]) == 0
+    out, err = capsys.readouterr()
+    assert "cores 1\n" in err
+    assert "gets         1 core, 64 MiB of memory at most\n" in out
+    order = "--cpus-per-job 1 --memory-per-job 64M --containers never"
+    assert out.endswith(f"next         hpt tune {path} {order}\n")
+    alone = {
+        "TrainingJobName": "one",
+        "AlgorithmSpecification": request()["TrainingJobDefinition"]["AlgorithmSpecification"],
+        "ResourceConfig": {"MemoryPerJob": "1G", "CpusPerJob": 2},
+    }
+    path = job(LOSSES, alone)
+    assert main(["train", path, *slot]) == 0
+    assert "gets         1 core, 64 MiB of memory at most\n" in capsys.readouterr().out
+    for words, message in (
+        (["--memory-per-job", "3x"], "--memory-per-job: memory '3x' is not a size"),
+        (["--gpus-per-job", "900"], "each training job is to have 900 GPUs, and there"),
+    ):
+        assert main(["train", path, *words]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_logs_of_instances_are_named(
+    job: Callable[..., str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    two = {"InstanceCount": 2, "InstanceType": "local", "VolumeSizeInGB": 1}
+    path = job(LOSSES, request(ResourceConfig=two))
+    assert main(["train", path]) == 0
+    assert "beside it, of each instance: log-algo-1, log-algo-2\n" in capsys.readouterr().out
+    assert main(["describe", "job-train", "--json"]) == 0
+    own = json.loads(capsys.readouterr().out)["InstanceLogs"]
+    place = tmp_path / "state/.training/job-train/trials/job-train/attempts/1"
+    assert own == {f"algo-{n}": f"{place}/log-algo-{n}" for n in (1, 2)}

@@ -269,3 +269,19 @@ def test_it_goes_on_without_its_client(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert own.load("alone")[2].jobs[1].secondary == "Completed"
     assert json.loads((desk.state / ".training" / "alone" / "runner.json").read_text())["identity"]
+
+
+def test_each_instance_has_a_stream_of_its_own(desk: TrainingDesk, tmp_path: Path) -> None:
+    script = tmp_path / "train.sh"
+    script.write_text('#!/bin/sh\necho "loss=1; of $SM_CURRENT_HOST"\n')
+    script.chmod(0o755)
+    two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
+    desk.training("Two", program=str(script), ResourceConfig=two)
+    assert desk.finish("Two")["TrainingJobStatus"] == "Completed"
+    logs, group = hpt.client.client("logs", state=desk.state), "/aws/sagemaker/TrainingJobs"
+    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="Two/")["logStreams"]
+    said = {}
+    for name in (each["logStreamName"] for each in streams):
+        page = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
+        said[name.rpartition("-")[0]] = [each["message"] for each in page["events"]]
+    assert said == {f"Two/algo-{n}": [f"loss=1; of {f'algo-{n}'}"] for n in (1, 2)}

@@ -101,6 +101,16 @@ def test_what_a_container_leaves_can_be_removed_and_its_model_is_stored(
         assert again.log == b"1\n"
 
 
+def test_a_program_of_another_user_reads_every_epoch(engine: Podman, workshop: Workshop) -> None:
+    (workshop.directory / "rows").write_text("1\n2\n")
+    place = "/opt/ml/input/data/train"
+    given = Channel("train", str(workshop.directory / "rows"), input_mode="Pipe")
+    program = f"set -e; id -u; cat {place}_0; cat {place}_1; cat {place}_2"
+    ended = run(workshop, program, USER_IMAGE, channels=(given,))
+    assert ended.exit is not None and ended.exit.exit_code == 0, ended.log
+    assert ended.log.split() == [b"1234", *[b"1", b"2"] * 3]
+
+
 def test_checkpoints_lie_where_the_job_has_them(engine: Podman, workshop: Workshop) -> None:
     kept = workshop.directory / "kept"
     for attempt, at in enumerate(("/opt/ml/checkpoints/", "/opt/ml/deep/er", "/elsewhere/for/them"), 1):
@@ -192,11 +202,14 @@ def test_a_limit_on_time_and_one_on_memory_are_reasons_of_their_own(
     assert ended.exit is not None
     if ended.exit.exit_code is None or "cgroup" in ended.exit.reason:
         pytest.skip(f"memory cannot be limited here: {ended.exit.reason}")
-    assert ended.exit.reason in (
-        "killed for memory: its limit is 67108864 bytes",
-        "killed (SIGKILL), most likely for memory: its limit is 67108864 bytes",  # of engines that do not say
-    )
+    killed = "it went over its memory limit of 64 MiB, and the kernel killed it; raise the limit, or let "
+    assert ended.exit.reason == f"{killed}the program use less"
     assert (ended.exit.outcome, ended.exit.exit_code) == ("Exited", 137)
+    ended = run(workshop, "tail /dev/zero; ls -A /opt/ml/code; exit 7", name="shell")  # its child is killed
+    assert ended.exit is not None
+    assert (ended.exit.exit_code, ended.exit.reason) == (7, f"{killed}the program use less")
+    assert ended.log.splitlines() == [b"Killed"]  # and the engine leaves nothing in the program's directory
+    assert not (workshop.attempt(ended) / "container").exists()
     ended = run(workshop, "exit 4", name="modest")
     assert ended.exit is not None
     assert ended.exit.exit_code == 4
@@ -351,6 +364,24 @@ def test_containers_are_the_hosts_of_a_training_job(engine: Podman, workshop: Wo
     }
     kept = workshop.directory / "kept" / "job-001"
     assert sorted(path.name for path in kept.iterdir()) == ["algo-1", "algo-2"]
+
+
+def test_containers_share_a_memory_limit_which_their_engine_keeps(
+    engine: Podman, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpt.executors.local.specification", _with_little_memory)
+    begun = time.monotonic()
+    ended = run(workshop, "sleep 1", instance_count=3)  # the engine's clients hold more than the limit
+    assert ended.exit is not None
+    if ended.exit.exit_code is None or "cgroup" in ended.exit.reason:
+        pytest.skip(f"memory cannot be limited here: {ended.exit.reason}")
+    assert (ended.exit.exit_code, ended.exit.reason) == (0, "")
+    assert time.monotonic() - begun < 10  # the end of one does not wait for the others' watchers, 5 s each
+    ended = run(workshop, "[ $(hostname) = algo-1 ] || tail /dev/zero", name="hungry", instance_count=2)
+    assert ended.exit is not None
+    assert ended.exit.reason.startswith(
+        "algo-2: it went over its memory limit of 32 MiB, its share of that of 2 instances, and the kernel"
+    )
 
 
 def test_the_failure_of_one_container_ends_the_others(engine: Podman, workshop: Workshop) -> None:

@@ -209,6 +209,21 @@ def test_requirements_are_installed_once(workshop: Workshop, source: Path) -> No
 
 
 @pytest.mark.slow
+def test_requirements_of_several_instances_are_installed_before_any_begins(
+    workshop: Workshop, source: Path
+) -> None:
+    wheels = wheel(workshop.directory / "wheels").parent
+    (source / "requirements.txt").write_text(f"--find-links {wheels}\ntinypack==1.0\n")
+    (source / "train.py").write_text(f"import os\nprint(os.environ['SM_CURRENT_HOST'])\n{VERSION}")
+    ended = run(workshop, source, instance_count=2)
+    assert reason(ended) == ""
+    assert sorted(ended.log.split())[2:] == [b"1.0", b"1.0", b"algo-1", b"algo-2"]
+    (source / "requirements.txt").write_text(f"--find-links {wheels}\ntinypack==9.0\n")
+    failed = run(workshop, source, name="job-2", instance_count=2)
+    assert "what the source needs by its requirements.txt cannot be installed" in reason(failed)
+
+
+@pytest.mark.slow
 def test_what_cannot_be_installed_fails_the_training_job_with_pips_words(
     workshop: Workshop, source: Path
 ) -> None:
@@ -325,3 +340,8 @@ def test_a_conda_file_is_installed_by_the_users_command(workshop: Workshop, sour
     prefix, also = done.log.decode().split()
     assert prefix == also
     assert Path(prefix).parent == store(workshop)
+
+
+def test_training_jobs_by_themselves_share_the_environments_of_tuning_jobs(tmp_path: Path) -> None:
+    assert environments.store(tmp_path / ".training") == tmp_path / environments.PLACE
+    assert environments.store(tmp_path) == tmp_path / environments.PLACE

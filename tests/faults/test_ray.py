@@ -25,6 +25,7 @@ from hpt.errors import RetryableError
 from hpt.executors.base import Submission, Update
 from hpt.fleet.ray_executor import RayExecutor
 from hpt.fleet.setting import Setting
+from hpt.running.session import Session
 from hpt.testing.executors import ExecutorSuite
 from tests.fleet.ray_cluster import HEAD, RayCluster
 from tests.s3_server import endpoint, s3
@@ -121,7 +122,9 @@ def submission(tmp_path: Path, name: str) -> Submission:
         echo /$PPID/
         place=$SAGEMAKER_BASE_DIR/checkpoints
         n=$(cat $place/n 2> /dev/null || echo 0)
-        while :; do n=$((n + 1)); echo epoch $n; echo $n > $place/n; sleep 1; done
+        while :; do
+            n=$((n + 1)); echo epoch $n; [ $((n % 3)) = 0 ] && echo $n > $place/n; sleep 1
+        done
     """
     given = ExecutorSuite.submission(tmp_path, script, name, checkpoint_uri="s3://bucket/ck")
     environment = {"HPT_CHECKPOINT_SECONDS": "1"}
@@ -133,7 +136,7 @@ def test_what_a_node_that_is_killed_had_goes_on_elsewhere(
 ) -> None:
     first = submission(tmp_path, "killed")
     executor.submit(first)
-    updates = until(executor, says(b"epoch 8\n"))
+    updates = until(executor, says(b"epoch 14\n"))
     number = node_of(cluster, updates)
     cluster.kill(number)
     updates += until(executor, ended)
@@ -159,7 +162,7 @@ def test_one_that_stops_and_comes_back_spoils_nothing(
 ) -> None:
     first = submission(tmp_path, "stopped")
     executor.submit(first)
-    updates = until(executor, says(b"epoch 4\n"))
+    updates = until(executor, says(b"epoch 7\n"))
     number = node_of(cluster, updates)
     stopped = cluster.signal(number, signal.SIGSTOP)
     began = time.monotonic()
@@ -170,7 +173,7 @@ def test_one_that_stops_and_comes_back_spoils_nothing(
     executor.submit(second)
     until(executor, says(b"epoch"))
     cluster.signal_all(stopped, signal.SIGCONT)
-    more = until(executor, lambda updates: b"".join(u.log.data for u in updates).count(b"epoch") >= 6)
+    more = until(executor, lambda updates: b"".join(u.log.data for u in updates).count(b"epoch") >= 8)
     assert {update.key for update in more} == {second.key}  # nothing of the first is reported any more
     executor.stop(second.key)
     last = until(executor, ended)[-1].exit
@@ -187,7 +190,7 @@ def test_an_agent_that_is_killed_is_replaced_and_its_attempts_are_found(
 ) -> None:
     first = submission(tmp_path, "agent")
     executor.submit(first)
-    updates = until(executor, says(b"epoch 2\n"))
+    updates = until(executor, says(b"epoch 4\n"))
     number = node_of(cluster, updates)
     for pid in cluster.pids(number):
         if b"RayAgent" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -214,7 +217,7 @@ def test_a_notice_ends_attempts_with_grace_and_they_are_preempted(
             executor.wait(0.2)
             assert time.monotonic() < give_up
         executor.submit(first)
-        until(executor, says(b"epoch 2\n"))
+        until(executor, says(b"epoch 4\n"))
         notice.write_text("terminate at noon")
         end = until(executor, ended)[-1].exit
         assert end is not None
@@ -278,7 +281,7 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     and repeats no more than the checkpoints allow.
     """
     trials, epochs = 20, 12
-    job = request(tmp_path, trials, epochs, 1.0)
+    job = request(tmp_path, trials, epochs, 0.8)
     state = tmp_path / "state"
     tune = [sys.executable, "-m", "hpt.cli.main"]
     first = [*tune, "tune", str(job), "--executor", "ray", "--address", cluster.address, "--lease", "6"]
@@ -300,14 +303,15 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
             number = draw.choice([1, 2, 3])
             what = draw.choice(["kill", "kill", "stop", "tuner"])
             events.append((what, number))
+            labels = "market=on-demand" if number == 1 else SPOT
             if what == "kill":
-                cluster.renew(number, SPOT)
+                cluster.renew(number, labels)
             elif what == "stop":
                 stopped = cluster.signal(number, signal.SIGSTOP)
                 time.sleep(9)
                 cluster.signal_all(stopped, signal.SIGCONT)
                 time.sleep(2)
-                cluster.renew(number, SPOT)
+                cluster.renew(number, labels)
             elif len([each for each in events if each[0] == "tuner"]) <= 3:
                 tuner.kill()
                 tuner.wait()
@@ -325,8 +329,6 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     )
     described = json.loads(shown.stdout)
     assert described["TrainingJobStatusCounters"]["Completed"] == trials, said
-    from hpt.running.session import Session
-
     _, _, found = Session(state).load("hunted")
     extra, again_begun = 0, 0
     for trial in found.jobs.values():
@@ -336,7 +338,10 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
         again_begun += trial.attempt - 1
         x = trial.config["x"]
         assert trial.value == pytest.approx((x - 0.3) ** 2 + 1 / epochs, abs=1e-8)
-        assert trial.reports == epochs, (trial.name, trial.attempt, trial.reports)
+        fewest = epochs - (
+            trial.attempt - 1
+        )  # of an epoch at a restart it may be in doubt that it is covered
+        assert fewest <= trial.reports <= epochs, (trial.name, trial.attempt, trial.reports)
     print(f"{events=} {again_begun=} {extra=}")
     assert again_begun >= 3, events
     assert extra <= again_begun * 12

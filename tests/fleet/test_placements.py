@@ -39,6 +39,16 @@ def test_a_line_that_was_cut_short_costs_nothing_but_itself(tmp_path: Path) -> N
     ]
 
 
+def test_what_was_withdrawn_may_go_elsewhere(tmp_path: Path) -> None:
+    first, second = Placements(tmp_path), Placements(tmp_path)
+    first.place(KEY, lambda: HERE)
+    assert second.of(KEY) == HERE
+    first.withdraw(KEY)
+    assert second.of(KEY) is None
+    assert second.place(KEY, lambda: THERE) == THERE
+    assert first.of(KEY) == THERE
+
+
 def test_nothing_is_started_that_cannot_be_recorded(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="where a training job runs cannot be recorded"):

@@ -132,3 +132,15 @@ def test_the_stream_is_there_once_something_was_printed(stage: Stage) -> None:
         "firstEventTimestamp": 1001_000,
         "lastEventTimestamp": 1002_000,
     }
+
+
+def test_each_instance_has_a_stream(stage: Stage) -> None:
+    first = stage.attempt(1, b"a\nb\n", [(4, 1001.0)], ended=True)
+    for host, content in ((1, b"a\n"), (2, b"b\n")):
+        first.with_name(f"log-algo-{host}").write_bytes(content)
+        index = f"{2:>15d} {1001.0 + host:>15.3f}\n"
+        first.with_name(f"{record.INDEX}-algo-{host}").write_text(index)
+    for host, expected in (("algo-1", (1002_000, "a")), ("algo-2", (1003_000, "b"))):
+        stream = logs.LogStream(stage.job, stage.root / "one", host)
+        assert stream.name == f"one/{host}-1000"
+        assert lines(logs.read_page(stream, {"startFromHead": True})) == [expected]

@@ -22,6 +22,7 @@ from hpt.job.limits import Limits, find_limits
 from hpt.job.resources import NOTHING, SlotResources
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.autotune import autotune, enable_autotune, fill_required
+from hpt.sagemaker.request.bodies import with_bodies, with_variables
 from hpt.sagemaker.request.convert import (
     fill_in,
     stored_only_note,
@@ -86,29 +87,9 @@ class Overrides(NamedTuple):
         if self.resources:
             changed = with_resources(changed, self.resources)
         if self.containers is not None:
-            changed = with_variable(changed, CONTAINERS_VARIABLE, self.containers)
+            variable = {CONTAINERS_VARIABLE: self.containers}
+            changed = with_bodies(changed, lambda path, body: with_variables(body, variable))
         return changed if self.autotune is None else enable_autotune(changed, self.autotune)
-
-
-def with_variable(request: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
-    """A copy of a request, whatever is wrong with it, whose definitions have the variable in their
-    environments.
-    """
-
-    def changed(body: Any) -> Any:
-        environment = body.get("Environment", {}) if isinstance(body, Mapping) else None
-        return (
-            {**body, "Environment": {**environment, name: value}}
-            if isinstance(environment, Mapping)
-            else body
-        )
-
-    result = dict(request)
-    if "TrainingJobDefinition" in result:
-        result["TrainingJobDefinition"] = changed(result["TrainingJobDefinition"])
-    if isinstance(definitions := result.get("TrainingJobDefinitions"), list):
-        result["TrainingJobDefinitions"] = [changed(each) for each in definitions]
-    return result
 
 
 class ReadOptions(TypedDict, total=False):

@@ -11,6 +11,7 @@ from typing import Any
 
 from hpt.errors import InputError, ValidationError, Violation
 from hpt.job.resources import MEMBERS, VARIABLES, SlotResources, read_resources
+from hpt.sagemaker.request.bodies import Body, with_bodies, with_variables
 from hpt.sagemaker.request.shapes import CODE
 
 _CONFIGS = ("ResourceConfig", "HyperParameterTuningResourceConfig")
@@ -22,7 +23,8 @@ def as_variables(request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValidationError: a member is invalid, or contradicts the variable.
     """
-    changed, broken = _with_bodies(request, _moved)
+    broken: list[Violation] = []
+    changed = with_bodies(request, lambda path, body: _moved(path, body, broken))
     if broken:
         raise ValidationError(broken)
     return changed
@@ -31,43 +33,20 @@ def as_variables(request: Mapping[str, Any]) -> dict[str, Any]:
 def with_resources(request: Mapping[str, Any], resources: SlotResources) -> dict[str, Any]:
     """A copy of a request, not yet checked, in which every definition asks for these resources."""
     variables = resources.variables()
-    fields = [name for name in MEMBERS if VARIABLES[name] in variables]
+    replaced = [MEMBERS[name] for name in MEMBERS if VARIABLES[name] in variables]
 
-    def given(path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
-        own = dict(body)
+    def given(path: str, body: Body) -> Body:
+        own = with_variables(body, variables)
         for config in _CONFIGS:
             if isinstance(own.get(config), Mapping):
-                own[config] = {
-                    key: value
-                    for key, value in own[config].items()
-                    if key not in [MEMBERS[name] for name in fields]
-                }
-        environment = own.get("Environment", {})
-        if isinstance(environment, Mapping):  # else it is refused soon
-            own["Environment"] = {**environment, **variables}
-        return own, []
+                own[config] = {key: value for key, value in own[config].items() if key not in replaced}
+        return own
 
-    return _with_bodies(request, given)[0]
+    return with_bodies(request, given)
 
 
-def _with_bodies(request: Mapping[str, Any], change: Any) -> tuple[dict[str, Any], list[Violation]]:
-    changed, broken = dict(request), []
-    if isinstance(body := changed.get("TrainingJobDefinition"), Mapping):
-        changed["TrainingJobDefinition"], faults = change("TrainingJobDefinition", body)
-        broken += faults
-    if isinstance(bodies := changed.get("TrainingJobDefinitions"), list):
-        pairs = [
-            change(f"TrainingJobDefinitions[{i}]", body) if isinstance(body, Mapping) else (body, [])
-            for i, body in enumerate(bodies)
-        ]
-        changed["TrainingJobDefinitions"] = [body for body, _ in pairs]
-        broken += [fault for _, faults in pairs for fault in faults]
-    return changed, broken
-
-
-def _moved(path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+def _moved(path: str, body: Body, broken: list[Violation]) -> Body:
     own: dict[str, Any] = dict(body)
-    broken: list[Violation] = []
     for config in _CONFIGS:
         if config not in own:
             continue
@@ -76,19 +55,20 @@ def _moved(path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Vio
             if member not in own[config]:
                 continue
             string, environment = own[config].pop(member), own.get("Environment", {})
+            place = ".".join(filter(None, [path, config, member]))
             try:
                 asked = read_resources({VARIABLES[field]: string})
             except InputError as error:
-                broken.append(Violation(CODE, f"{path}.{config}.{member}", "resources", str(error)))
+                broken.append(Violation(CODE, place, "resources", str(error)))
                 continue
             other = environment.get(VARIABLES[field])
             if other is not None and _read(VARIABLES[field], other) != asked:
                 message = f"{string!r} contradicts {VARIABLES[field]} {other!r} in Environment; keep one"
-                broken.append(Violation(CODE, f"{path}.{config}.{member}", "resources", message))
-            own["Environment"] = {**environment, **asked.variables()}
+                broken.append(Violation(CODE, place, "resources", message))
+            own = with_variables(own, asked.variables())
         if not own[config]:
             del own[config]
-    return own, broken
+    return own
 
 
 def _read(variable: str, string: str) -> SlotResources | None:

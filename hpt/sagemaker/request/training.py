@@ -26,10 +26,11 @@ from hpt.sagemaker.request.convert import fill_definition, stored_only_members
 from hpt.sagemaker.request.facts import CONFIG, Facts
 from hpt.sagemaker.request.members import TRAINING_TABLE, unsupported
 from hpt.sagemaker.request.model import load_shapes
-from hpt.sagemaker.request.parse import JobRequest
+from hpt.sagemaker.request.parse import JobRequest, Overrides
 from hpt.sagemaker.request.paths import RequestNaming
 from hpt.sagemaker.request.range_rules import Broken
 from hpt.sagemaker.request.relaxations import LOCAL_MODE, STRICT_MODE
+from hpt.sagemaker.request.resources import as_variables
 from hpt.sagemaker.request.rules import RULES, Rule, check_rules
 from hpt.sagemaker.request.scripts import name_local_programs
 from hpt.sagemaker.request.shapes import check_shape
@@ -69,11 +70,6 @@ _OF_A_SEARCH = (
     }
 )
 """Rules about searches, or that hold otherwise for a training job by itself."""
-
-
-def is_training_request(request: Mapping[str, Any]) -> bool:
-    """Whether a request, or a job file, describes one training job."""
-    return "TrainingJobName" in request and "HyperParameterTuningJobName" not in request
 
 
 class _Facts(Facts):
@@ -137,6 +133,7 @@ def read_training_request(
     strict: bool = False,
     limits: Limits | str | None = None,
     check_s3: CheckS3 | None = None,
+    overrides: Overrides | None = None,
 ) -> JobRequest:
     """The training job that a request describes, with the filled-in request and warnings.
 
@@ -144,7 +141,7 @@ def read_training_request(
     ----------
     request
         JSON data; it is not changed.
-    base_dir, strict, limits, check_s3
+    base_dir, strict, limits, check_s3, overrides
         As `read_request` takes them.
 
     Returns
@@ -158,6 +155,8 @@ def read_training_request(
         With all violations.
     """
     mode = STRICT_MODE if strict else LOCAL_MODE
+    if overrides is not None:
+        request = overrides.put_into(request)
     plain, shape_violations = check_shape(load_shapes(), CREATE_TRAINING_JOB, request, mode.overlay)
     if shape_violations:
         raise ValidationError(shape_violations, shape_violations.more)
@@ -166,6 +165,7 @@ def read_training_request(
         raise ValidationError(
             [Violation("ValidationException", "AlgorithmSpecification", "image", f"is missing; {fix}")]
         )
+    plain = as_variables(plain)
     base = str(Path(base_dir if base_dir is not None else ".").absolute())
     tuning = _as_tuning_job(plain)
     facts = _Facts(

@@ -253,7 +253,7 @@ def end(instance: str) -> None:
         for each in backend.all_instances():
             if each.id == instance and each.state_code in (0, 16):
                 backend.terminate_instances([instance])
-                each._state_reason = type(each._state_reason)(
+                each.state_reason = type(each.state_reason)(
                     "Server.SpotInstanceTermination: Spot instance termination",
                     "Server.SpotInstanceTermination",
                 )

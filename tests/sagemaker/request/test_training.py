@@ -9,10 +9,13 @@ import pytest
 
 from hpt.errors import ValidationError
 from hpt.job.config import NO_OBJECTIVE
+from hpt.job.resources import SlotResources
+from hpt.sagemaker.request.bodies import is_training_request
 from hpt.sagemaker.request.members import NEWER_THAN_OLDEST_BOTOCORE, TRAINING_TABLE
 from hpt.sagemaker.request.model import load_shapes
+from hpt.sagemaker.request.parse import Overrides
 from hpt.sagemaker.request.shapes import members
-from hpt.sagemaker.request.training import CREATE_TRAINING_JOB, is_training_request, read_training_request
+from hpt.sagemaker.request.training import CREATE_TRAINING_JOB, read_training_request
 
 MEMBERS = set(members(load_shapes(), CREATE_TRAINING_JOB))
 NEWER = {path.partition(".")[2] for path in NEWER_THAN_OLDEST_BOTOCORE}
@@ -123,3 +126,16 @@ def test_strict_mode_reads_it_as_the_service_does() -> None:
 def test_which_files_describe_a_training_job() -> None:
     assert is_training_request(request())
     assert not is_training_request({"HyperParameterTuningJobName": "one"})
+
+
+def test_resources_of_a_job_file_and_of_a_caller() -> None:
+    own = {"ResourceConfig": {"MemoryPerJob": "1G", "CpusPerJob": 2}}
+    config = read_training_request(request(**own)).config
+    assert config.definition.resources == SlotResources(cpus=2, memory_bytes=1 << 30)
+    given = Overrides(resources=SlotResources(cpus=1), containers="never")
+    config, filled, _ = read_training_request(request(**own), overrides=given)
+    assert config.definition.resources == SlotResources(cpus=1, memory_bytes=1 << 30)
+    assert (config.definition.containers, filled["Environment"]["HPT_CONTAINERS"]) == ("never", "never")
+    assert "ResourceConfig.MemoryPerJob: memory 'much' is not a size" in broken(
+        request(ResourceConfig={"MemoryPerJob": "much"})
+    )

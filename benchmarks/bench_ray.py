@@ -1,0 +1,164 @@
+"""What a short training job costs on a Ray cluster, beside a bare task of Ray that runs the same program.
+
+    python examples/ray/cluster.py python benchmarks/bench_ray.py [--trials 500] [--tune]
+
+The program is a shell script that prints its metric. Each way keeps as many running as the cluster has CPUs:
+bare tasks that run it as a child process, training jobs through `RayExecutor` (training directory, log,
+supervisor, exit record), a whole tuning job with random search, and (`--tune`) Ray Tune, whose trainable runs
+it. Milliseconds a trial of wall time, and of CPU time in the process that drives. Limit: 0.5 s of wall time a
+training job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hpt.executors.base import Submission
+from hpt.fleet.ray_executor import RayExecutor
+from hpt.fleet.setting import Setting
+from hpt.job.build import tuning_job
+from hpt.job.config import Objective, TrainingJobDefinition
+from hpt.search.space import ContinuousParameter, SearchSpace
+from hpt.search.trial import ObjectiveType
+
+LIMIT_SECONDS = 0.5
+SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
+SCRIPT = '#!/bin/sh\necho "loss=0.$(date +%N)"\n'
+
+
+def bare(trials: int, program: Path) -> float:
+    import ray
+
+    ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False, logging_level="ERROR")
+
+    @ray.remote(num_cpus=1)
+    def run() -> bytes:
+        return subprocess.run([str(program)], capture_output=True, check=True).stdout
+
+    ray.get([run.remote() for _ in range(int(ray.cluster_resources()["CPU"]))])  # workers are started
+    began = time.monotonic()
+    ray.get([run.remote() for _ in range(trials)])
+    return time.monotonic() - began
+
+
+def executor(trials: int, program: Path) -> float:
+    definition = TrainingJobDefinition(str(program), SPACE, Objective("loss", ObjectiveType.MINIMIZE))
+    setting = Setting(program.parent / "job" / "trials", True, None, print, {"lease": "60"})
+    runs = RayExecutor(setting)
+    waiting = [Submission(f"job-{number:05}", 1, {"x": "0.5"}, definition) for number in range(trials)]
+    while len(runs.nodes) < 2 or not any(node.cpus for node in runs.nodes):
+        runs.poll()
+        runs.wait(0.1)
+    slots = int(sum(node.cpus for node in runs.nodes))
+    for submission in waiting[:slots]:
+        runs.submit(submission)
+    done, began = 0, time.monotonic()
+    left = iter(waiting[slots:])
+    while done < trials:
+        for update in runs.poll():
+            if update.exit is not None:
+                assert update.exit.exit_code == 0, update.exit
+                done += 1
+                if (following := next(left, None)) is not None:
+                    runs.submit(following)
+        runs.wait(0.05)
+    took = time.monotonic() - began
+    runs.close()
+    return took
+
+
+def tuning(trials: int, program: Path) -> float:
+    from hpt.running.session import Session
+
+    config = tuning_job(
+        "bench",
+        program=program,
+        space=SPACE,
+        metric="loss",
+        regex=r"loss=(\S+)",
+        objective="Minimize",
+        max_jobs=trials,
+        max_parallel_jobs=3,
+        strategy="Random",
+        seed=1,
+    )
+    session = Session(program.parent / "state", executor="ray", options={"lease": "60"})
+    run = session.start(config)
+    began = time.monotonic()
+    run.follow()
+    return time.monotonic() - began
+
+
+def ray_tune(trials: int, program: Path) -> float:
+    import ray
+    from ray import tune
+
+    ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False, logging_level="ERROR")
+
+    def train(config: dict[str, float]) -> None:
+        said = subprocess.run([str(program)], capture_output=True, check=True).stdout
+        tune.report({"loss": float(said.split(b"=")[1])})
+
+    began = time.monotonic()
+    tune.Tuner(
+        train,
+        param_space={"x": tune.uniform(0, 1)},
+        tune_config=tune.TuneConfig(num_samples=trials, metric="loss", mode="min"),
+        run_config=tune.RunConfig(storage_path=str(program.parent / "tune"), verbose=0),
+    ).fit()
+    return time.monotonic() - began
+
+
+WAYS: dict[str, Callable[[int, Path], float]] = {
+    "bare tasks": bare,
+    "RayExecutor": executor,
+    "hpt tune": tuning,
+    "Ray Tune": ray_tune,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--tune", action="store_true", help="Ray Tune as well, of `ray[tune]`")
+    parser.add_argument("--way", choices=WAYS, help="measure one way in this process")
+    options = parser.parse_args()
+    if options.way:
+        with tempfile.TemporaryDirectory() as place:
+            program = Path(place, "program", "train.sh")
+            program.parent.mkdir()
+            program.write_text(SCRIPT)
+            program.chmod(0o755)
+            seconds = WAYS[options.way](options.trials, program)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print(json.dumps([seconds, used.ru_utime + used.ru_stime]))
+        return 0
+    if "RAY_ADDRESS" not in os.environ:
+        print("no cluster: run it by examples/ray/cluster.py, see the docstring")
+        return 0
+    worst = 0.0
+    for way in WAYS:
+        if way == "Ray Tune" and not options.tune:
+            continue
+        command = [sys.executable, __file__, "--way", way, "--trials", str(options.trials)]
+        said = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+        seconds, cpu = json.loads(said.splitlines()[-1])
+        wall = seconds / options.trials
+        worst = max(worst, wall) if way in ("RayExecutor", "hpt tune") else worst
+        print(f"{way:12} {1000 * wall:8.1f} ms a trial, {1000 * cpu / options.trials:6.1f} ms of CPU here")
+    return 0 if worst <= LIMIT_SECONDS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
