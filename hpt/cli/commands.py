@@ -12,11 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from hpt.cli import check_metric, executors, fleet, show, simulate, train, trials
-=======
-from hpt.cli import check_metric, executors, show, simulate, slots, train, trials
->>>>>>> remote
+from hpt.cli import check_metric, executors, fleet, show, simulate, slots, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
