@@ -14,6 +14,9 @@ from hpt.fleet.ec2.costs import Book, Cost, Machine
 from hpt.fleet.ec2.names import EXPIRES_TAG, HEAD
 from hpt.fleet.ec2.teardown import Left
 
+_SILENT_SECONDS = 120.0
+_STARTING_SECONDS = 900.0
+
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
@@ -88,11 +91,14 @@ def look(
         except HptError as error:
             problems.append(str(error))
     book = book.seen([*heads, *nodes], now)
-    if heads and head is not None and age > 120:
+    silent = age if head is not None else now - heads[0].launched if heads and files is not None else 0.0
+    if heads and silent > (_SILENT_SECONDS if head is not None else _STARTING_SECONDS):
         problems.append(
-            f"nothing of the head for {age:.0f} s; look at it with: aws ssm start-session "
-            f"--target {heads[0].id}"
+            f"nothing of the head for {silent:.0f} s; open a session of Systems Manager on {heads[0].id} and read "
+            "/var/log/hpt-setup.log and the journal of hpt-head"
         )
+    if not heads and parts:
+        problems.append("there is no head; make the fleet again to launch one, which goes on with its jobs")
     expires = tagged.get(EXPIRES_TAG, "")
     return FleetStatus(
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ WHEEL: Path | None = None
 
 @pytest.fixture
 def aws(double: Control) -> Aws:
-    return Aws("us-east-1", attempts=2)
+    return Aws("us-east-1", attempts=1)
 
 
 @pytest.fixture
@@ -220,6 +221,23 @@ def test_a_bucket_that_refuses_does_not_keep_machines_running(
     files = Store(aws, config.bucket, config.prefix)
     teardown.down(aws, "search", said.append, files=files, pause=0.0)
     assert any("was not told" in each for each in said) and not teardown.look(aws, "search")
+
+
+def test_the_status_says_what_is_missing(
+    double: Control, aws: Aws, config: FleetConfig, said: list[str]
+) -> None:
+    head = up(aws, config, said)
+    tagged = setup.read_tags(aws, "search")
+    files = teardown.files_of(aws, "search", tagged)
+    assert files is not None
+    files.put_json("head.json", {"notes": ["6 spot slots wait"], "words": []})
+    found = status.look(aws, "search", files, tagged, now=time.time())
+    assert found.to_json()["Head"]["InstanceId"] == head
+    assert found.to_json()["Notes"] == ["6 spot slots wait"] and found.budget == 5.0
+    machines.terminate(aws, [head])
+    assert "there is no head" in status.look(aws, "search", files, tagged, now=time.time()).problems[-1]
+    double.refuse("S3", "AccessDenied", status=403)
+    assert "AccessDenied" in status.look(aws, "search", files, tagged, now=time.time()).problems[0]
 
 
 def test_no_permission_for_quotas_is_a_note(
