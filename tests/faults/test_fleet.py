@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt.fleet.ec2 import machines
+from hpt.fleet.ec2 import machines, teardown
+from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.names import HEAD as HEAD_ROLE
 from tests.cli.test_cli import Command
 from tests.faults.test_ray import TRAINER
@@ -152,6 +153,16 @@ def test_a_job_goes_on_while_its_machines_are_taken_away(
             nodes.close()
         print((fleet.hpt.root / "head.log").read_text() if (fleet.hpt.root / "head.log").exists() else "")
         cluster.close()
+
+
+@pytest.mark.parametrize("call", ["CreateSecurityGroup", "CreateInstanceProfile", "CreateLaunchTemplate"])
+def test_what_is_left_of_a_killed_command_is_taken_down(fleet: Fleet, call: str) -> None:
+    command = fleet.hpt.start("fleet", "up", str(fleet.file))
+    eventually(lambda: any(each["action"] == call for each in fleet.double.calls()))
+    command.kill()
+    command.communicate()
+    fleet.hpt("fleet", "down", "search")
+    assert not teardown.look(Aws("us-east-1"), "search")
 
 
 def trained(fleet: Fleet) -> int:

@@ -94,8 +94,8 @@ def look(
     silent = age if head is not None else now - heads[0].launched if heads and files is not None else 0.0
     if heads and silent > (_SILENT_SECONDS if head is not None else _STARTING_SECONDS):
         problems.append(
-            f"nothing of the head for {silent:.0f} s; open a session of Systems Manager on {heads[0].id} and read "
-            "/var/log/hpt-setup.log and the journal of hpt-head"
+            f"nothing of the head for {silent:.0f} s; open a session of Systems Manager on {heads[0].id} "
+            "and read /var/log/hpt-setup.log and the journal of hpt-head"
         )
     if not heads and parts:
         problems.append("there is no head; make the fleet again to launch one, which goes on with its jobs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hpt.fleet.ec2 import machines, metadata, setup, store
 from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.config import FleetConfig, read_fleet
 from hpt.fleet.ec2.costs import ON_DEMAND, SPOT, Pool
+from hpt.fleet.ec2.head import HeadUnit
 from hpt.fleet.ec2.keeper import Keeper
 from hpt.fleet.ec2.node import NodeUnit, ray_command
 from hpt.fleet.ec2.provision import Launch, Terminate
@@ -289,3 +291,51 @@ def test_the_metadata_is_of_version_2_only(double: Control) -> None:
 
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{double.endpoint}/imds/i-1/latest/meta-data/instance-id")
+
+
+def head(fleet: Fleet, tmp_path: Path) -> HeadUnit:
+    """The head's unit in this process, on the fleet's clock."""
+    return HeadUnit(
+        fleet.aws,
+        fleet.config,
+        fleet.files,
+        tmp_path / "work",
+        "10.0.0.1",
+        clock=lambda: fleet.now,
+        now=lambda: fleet.now,
+        keep_seconds=0.0,
+    )
+
+
+def test_a_head_without_a_job_ends_and_takes_the_nodes_along(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.files.put_json("subnets.json", {"us-east-1a": "subnet-1"})
+    fleet.step(4)
+    unit = head(fleet, tmp_path)
+    assert unit.step()
+    beat = fleet.files.get_json(store.HEAD)
+    assert beat["address"] == "10.0.0.1" and beat["cost"] > 0 and beat["unfinished"] == []
+    fleet.now += 3601
+    assert not unit.step() and "there was no tuning job" in unit.ending
+    unit.end(patience=5.0)
+    assert fleet.nodes() == []
+
+
+def test_a_head_ends_when_the_fleet_is_closed_or_the_budget_spent(double: Control, tmp_path: Path) -> None:
+    fleet = Fleet(budget=1.0)
+    fleet.step(8)
+    unit = head(fleet, tmp_path)
+    assert unit.step()
+    fleet.files.put(store.CLOSED, "")
+    assert not unit.step() and "taken down" in unit.ending
+    fleet.files.delete(store.CLOSED)
+    again = head(fleet, tmp_path)  # another head: the book is on S3
+    fleet.now += 24 * 3600
+    assert not again.step() and "US dollars are spent" in again.ending and fleet.nodes() == []
+
+
+def test_a_bucket_that_refuses_does_not_end_a_head(double: Control, fleet: Fleet, tmp_path: Path) -> None:
+    unit = head(fleet, tmp_path)
+    double.refuse("S3", "AccessDenied", status=403)
+    assert unit.step() and unit.step()
+    double.allow("S3")
+    assert unit.step() and "AccessDenied" in str(fleet.files.get_json(store.HEAD)["words"])

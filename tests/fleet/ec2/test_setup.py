@@ -120,7 +120,9 @@ STEPS = (
 )
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", [pytest.param(step, marks=pytest.mark.slow) if step != "CreateRole" else step for step in STEPS]
+)
 def test_what_a_crash_leaves_is_taken_down_or_completed(
     double: Control, aws: Aws, config: FleetConfig, said: list[str], step: str
 ) -> None:
