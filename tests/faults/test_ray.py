@@ -25,6 +25,7 @@ from hpt.errors import RetryableError
 from hpt.executors.base import Submission, Update
 from hpt.fleet.ray_executor import RayExecutor
 from hpt.fleet.setting import Setting
+from hpt.running.session import Session
 from hpt.testing.executors import ExecutorSuite
 from tests.fleet.ray_cluster import HEAD, RayCluster
 from tests.s3_server import endpoint, s3
@@ -328,8 +329,6 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     )
     described = json.loads(shown.stdout)
     assert described["TrainingJobStatusCounters"]["Completed"] == trials, said
-    from hpt.running.session import Session
-
     _, _, found = Session(state).load("hunted")
     extra, again_begun = 0, 0
     for trial in found.jobs.values():
