@@ -92,8 +92,8 @@ def network_apart(variables: Mapping[str, str]) -> str:
         words = options(variables)
     except EngineError:
         return ""
-    joined = [*words, *(f"{word}={value}" for word, value in zip(words, words[1:], strict=False))]
-    return next((word for word in joined if word in ("--network=none", "--net=none")), "")
+    found = re.search(r"(?<!\S)(--net(?:work)?)[ =]none(?!\S)", " ".join(words))
+    return "" if found is None else f"{found[1]}=none"
 
 
 def is_podman(engine: Sequence[str]) -> bool:
