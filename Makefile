@@ -3,6 +3,7 @@
 # make test-slow     the longer tests: packaging and installation, fuzzing, statistics
 # make test-faults   kills tuners, supervisors and whole process trees at every boundary
 # make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
+# make test-integrations   the adapters for other frameworks, with the suites of these, in an environment of their own
 # make lint   ruff, mypy, clang-format, and the core compiled with warnings as errors
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept), WORKERS (4: tests at once)
 
@@ -16,7 +17,7 @@ export PIP_NO_INPUT := 1
 # A test starts hundreds of processes; where this is set, each of them compiles every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: tune test test-slow test-faults test-sanitized cpp-test lint bench prerequisites clean
+.PHONY: tune test test-slow test-integrations test-faults test-sanitized cpp-test lint bench prerequisites clean
 
 tune: $(VENV)/.core
 	$(BIN)/hpt tune examples/breast_cancer/job.json --again
@@ -28,6 +29,16 @@ test: $(VENV)/.test cpp-test
 
 test-slow: $(VENV)/.test
 	$(PYTEST) -m "slow and not faults"
+
+# Frameworks pin what they need, so they get an environment of their own.
+INTEGRATIONS ?= .venv-integrations
+test-integrations: $(INTEGRATIONS)/.installed
+	$(INTEGRATIONS)/bin/python -P -m pytest -n $(WORKERS) --dist loadfile tests/integrations
+
+$(INTEGRATIONS)/.installed: $(SOURCES) | prerequisites
+	$(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[integrations]' hypothesis pytest pytest-xdist
+	touch $@
 
 # Every fault: the tuner, its supervisors and the whole tree killed at every boundary and at random moments.
 test-faults: $(VENV)/.test

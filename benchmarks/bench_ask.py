@@ -2,6 +2,7 @@
 
     python benchmarks/bench_ask.py                                # this tuner alone
     python benchmarks/bench_ask.py --peer ~/peer/bin/python       # beside Optuna's GP sampler and TPE
+    python benchmarks/bench_ask.py --peer PYTHON --peers optuna-tpe --n 100 500 1000 2000 --spaces 10 mixed
     python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --json raw.json --picture ask.svg
     python benchmarks/bench_ask.py --n 500 1000 --spaces 10 --wall --threads 2  # by the clock, on free cores
     python benchmarks/bench_ask.py --n 1000 --spaces 10 --pending 7  # with that many trials running
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,9 @@ def objective(config: Config) -> float:
     return total
 
 
-def observations(space: str, n: int) -> list[tuple[Config, float]]:
+def observations(space: str, n: int) -> Iterator[tuple[Config, float]]:
     """Half of them anywhere, half closer and closer to the optimum, as in a search."""
-    rng, out = random.Random(n), []
+    rng = random.Random(n)
     for k in range(n):
         config: Config = {}
         near = k % 2 == 1
@@ -72,8 +73,7 @@ def observations(space: str, n: int) -> list[tuple[Config, float]]:
                 config[name] = max(1, round(20 * u))
             else:
                 config[name] = "abcde"[min(4, int(5 * u))]
-        out.append((config, objective(config)))
-    return out
+        yield config, objective(config)
 
 
 def ours(space: str, n: int, threads: int) -> AskAndTell:
@@ -231,6 +231,9 @@ def main() -> None:
     parser.add_argument("--spaces", nargs="+", default=["4", "10", "30", "mixed"])
     parser.add_argument("--trials", type=int, default=64, help="consecutive ask + tell, after the cold one")
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has optuna and torch")
+    parser.add_argument(
+        "--peers", nargs="+", choices=PEERS, default=PEERS, help="which of them (default: both)"
+    )
     parser.add_argument("--peer-trials", type=int, help="fewer for the peers, whose cost varies little")
     parser.add_argument("--peer-limit", type=int, default=2000, help="largest n at which peers run")
     parser.add_argument("--json", type=Path, help="write every single time there")
@@ -261,7 +264,7 @@ def main() -> None:
             mine = run_apart(sys.executable, "hpt", space, n, options.trials, handed_on)
             results.append(mine)
             print(line(mine, None), flush=True)
-            for peer in PEERS if options.peer and n <= options.peer_limit else ():
+            for peer in options.peers if options.peer and n <= options.peer_limit else ():
                 trials = options.peer_trials or options.trials
                 result = run_apart(options.peer, peer, space, n, trials, handed_on)
                 results.append(result)

@@ -83,16 +83,21 @@ class Table:
         maximise = seconds(lambda: model.propose(none, none, 1, 1), self.repeats)
         search = _core.SearchOptions()
         many = n > search.many
-        variances = search.variances if many else search.candidates + search.local
-        means = search.means + search.local - variances if many else 0
+        variances = search.exact + search.many_starts if many else search.candidates + search.local
+        means = search.means + search.local if many else 0
         steps = search.many_starts * search.many_steps if many else search.starts * search.steps
+        solved = variances if many else variances + 2 * steps  # an ascent with many solves for a few of them
         of_posterior = n**3 + n * n / 2 * entry
         self.row("kernel", name, n, kernel, n * n * entry, f"{1e9 * kernel / n**2:.1f} ns an entry")
         self.row("posterior", name, n, posterior, of_posterior)
-        self.row("fit", name, n, fit, of_posterior * fit / posterior, f"{fit / posterior:.0f} posteriors")
+        if n <= core.FIT_LIMIT:
+            note = f"{fit / posterior:.0f} posteriors"
+            self.row("fit", name, n, fit, of_posterior * fit / posterior, note)
+        else:  # of the observations that decide
+            print(f"{'fit':<10} {name:>6} {n:>6} {1e3 * fit:>11.3f}")
         self.row("predict", name, n, predict, 1000 * (n * entry + n * n), "1,000 points")
         entries = (means + variances + steps) * n
-        self.row("maximise", name, n, maximise, entries * entry + (variances + 2 * steps) * n * n)
+        self.row("maximise", name, n, maximise, entries * entry + solved * n * n)
 
 
 def main() -> None:

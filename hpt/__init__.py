@@ -44,13 +44,20 @@ if TYPE_CHECKING:
     from hpt.running.result import TuningResult as TuningResult
     from hpt.search.history import History as History
     from hpt.search.space import CategoricalParameter as CategoricalParameter
+    from hpt.search.space import Constant as Constant
     from hpt.search.space import ContinuousParameter as ContinuousParameter
     from hpt.search.space import IntegerParameter as IntegerParameter
+    from hpt.search.space import OrdinalParameter as OrdinalParameter
     from hpt.search.space import SearchSpace as SearchSpace
+    from hpt.search.stopping.median import MedianRule as MedianRule
+    from hpt.search.stopping.successive_halving import SuccessiveHalving as SuccessiveHalving
     from hpt.search.strategies.base import Suggestion as Suggestion
+    from hpt.search.suggest import Cache as Cache
+    from hpt.search.suggest import suggest as suggest
     from hpt.search.trial import Decision as Decision
     from hpt.search.trial import ObjectiveStatus as ObjectiveStatus
     from hpt.search.trial import ObjectiveType as ObjectiveType
+    from hpt.search.trial import Observation as Observation
     from hpt.search.trial import Report as Report
     from hpt.search.trial import Trial as Trial
     from hpt.search.trial import TrialStatus as TrialStatus
@@ -102,9 +109,27 @@ _HOMES = {
     "hpt.search.history": ("History",),
     "hpt.functions.extend": ("extend",),
     "hpt.functions.reporting": ("report",),
-    "hpt.search.space": ("CategoricalParameter", "ContinuousParameter", "IntegerParameter", "SearchSpace"),
+    "hpt.search.space": (
+        "CategoricalParameter",
+        "Constant",
+        "ContinuousParameter",
+        "IntegerParameter",
+        "OrdinalParameter",
+        "SearchSpace",
+    ),
+    "hpt.search.stopping.median": ("MedianRule",),
+    "hpt.search.stopping.successive_halving": ("SuccessiveHalving",),
     "hpt.search.strategies.base": ("Suggestion",),
-    "hpt.search.trial": ("Decision", "ObjectiveStatus", "ObjectiveType", "Report", "Trial", "TrialStatus"),
+    "hpt.search.suggest": ("Cache", "suggest"),
+    "hpt.search.trial": (
+        "Decision",
+        "ObjectiveStatus",
+        "ObjectiveType",
+        "Observation",
+        "Report",
+        "Trial",
+        "TrialStatus",
+    ),
     "hpt.functions.tune": ("run", "tune"),
     "hpt.running.jobs": ("delete", "load"),
     "hpt.running.result": ("TrialResult", "TuningResult"),

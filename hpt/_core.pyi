@@ -52,6 +52,7 @@ class GaussianProcess:
         y: _Array,
         hyperparameters: Hyperparameters,
         threads: int = 1,
+        base: int | None = None,
     ) -> None: ...
     @staticmethod
     def fit(
@@ -64,6 +65,10 @@ class GaussianProcess:
         threads: int = 1,
         tail_limit: float = 2.0,
     ) -> GaussianProcess: ...
+    def extend(self, X: _Array, y: _Array) -> GaussianProcess: ...
+    def imagine(self, pending: _Array, draws: int, seed: int, trial: int) -> GaussianProcess: ...
+    def imagine_further(self, pending: _Array) -> GaussianProcess: ...
+    def standardized_means(self, X: _Array) -> _Array: ...
     def condition_on(self, X: _Array, y: _Array) -> GaussianProcess: ...
     def predict(self, X: _Array) -> tuple[_Array, _Array]: ...
     def predict_band(self, X: _Array, width: float) -> tuple[_Array, _Array]: ...
@@ -71,6 +76,8 @@ class GaussianProcess:
     def log_marginal_likelihood(self) -> float: ...
     @property
     def hyperparameters(self) -> Hyperparameters: ...
+    @property
+    def observed(self) -> int: ...
     @property
     def jitter(self) -> float: ...
     @property
@@ -91,6 +98,9 @@ class Criterion:
     confidence_bound: Criterion
     thompson: Criterion
 
+class KnownPoints:
+    def __init__(self, space: Sequence[Coordinate], X: _Array) -> None: ...
+
 class SearchOptions:
     candidates: int
     local: int
@@ -102,6 +112,9 @@ class SearchOptions:
     many: int
     means: int
     variances: int
+    landmarks: int
+    exact: int
+    nearest: int
     many_starts: int
     many_steps: int
     many_rounds: int
@@ -125,6 +138,16 @@ def pack(space: Sequence[Coordinate], hyperparameters: Hyperparameters) -> _Arra
 def negative_log_posterior(
     space: Sequence[Coordinate], X: _Array, y: _Array, theta: _Array
 ) -> tuple[float, _Array]: ...
+def fit_targets(
+    space: Sequence[Coordinate],
+    X: _Array,
+    y: _Array,
+    start: Hyperparameters | None,
+    warping: bool,
+    threads: int,
+    tail_limit: float,
+    limit: int,
+) -> tuple[Hyperparameters, float]: ...
 def representative(space: Sequence[Coordinate], X: _Array, y: _Array, limit: int) -> list[int]: ...
 def kernel(space: Sequence[Coordinate], hyperparameters: Hyperparameters, A: _Array, B: _Array) -> _Array: ...
 def expected_improvement(
@@ -146,6 +169,7 @@ def propose(
     trial: int,
     options: SearchOptions,
     labels: GaussianProcess | None = None,
+    known: KnownPoints | None = None,
 ) -> _Array | None: ...
 def common_incumbent(models: Sequence[GaussianProcess]) -> float: ...
 def score(

@@ -13,6 +13,21 @@
 namespace hpt::python {
 namespace {
 
+// Points that many proposals skip, sorted once.
+struct KnownPoints {
+  KnownPoints(const std::vector<Coordinate>& items, const Array& X)
+      : space(items), points(matrix_view(X, "X")), tried(space) {
+    const py::gil_scoped_release release;
+    space.check(points);
+    tried.add(points);
+  }
+  KnownPoints(const KnownPoints&) = delete;
+  KnownPoints& operator=(const KnownPoints&) = delete;
+  Coordinates space;
+  Matrix points;
+  Tried tried;
+};
+
 py::object design(const std::vector<Coordinate>& space, const Array& tried, std::uint64_t seed,
                   std::uint64_t trial) {
   const MatrixView points = matrix_view(tried, "tried");
@@ -26,13 +41,14 @@ py::object design(const std::vector<Coordinate>& space, const Array& tried, std:
 
 py::object next_point(const GaussianProcess& model, const Array& pending, const Array& tried,
                       std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
-                      const GaussianProcess* labels) {
+                      const GaussianProcess* labels, const KnownPoints* known) {
   const MatrixView running = matrix_view(pending, "pending"), points = matrix_view(tried, "tried");
   std::optional<Vector> found;
   {
     const py::gil_scoped_release release;
     const SingleThreadedBlas single;
-    found = propose(model, running, points, seed, trial, options, labels);
+    found = propose(model, running, points, seed, trial, options, labels,
+                    known == nullptr ? nullptr : &known->tried);
   }
   return to_optional_array(found);
 }
@@ -85,6 +101,9 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("many", &SearchOptions::many)
       .def_readwrite("means", &SearchOptions::means)
       .def_readwrite("variances", &SearchOptions::variances)
+      .def_readwrite("landmarks", &SearchOptions::landmarks)
+      .def_readwrite("exact", &SearchOptions::exact)
+      .def_readwrite("nearest", &SearchOptions::nearest)
       .def_readwrite("many_starts", &SearchOptions::many_starts)
       .def_readwrite("many_steps", &SearchOptions::many_steps)
       .def_readwrite("many_rounds", &SearchOptions::many_rounds)
@@ -97,6 +116,10 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("incumbent_draws", &SearchOptions::incumbent_draws)
       .def_readwrite("samples", &SearchOptions::samples)
       .def_readwrite("threads", &SearchOptions::threads);
+
+  py::class_<KnownPoints>(module, "KnownPoints")
+      .def(py::init<const std::vector<Coordinate>&, const Array&>(), py::arg("space"),
+           py::arg("X").noconvert());
 
   module.def("expected_improvement", py::vectorize(&expected_improvement), py::arg("mean"),
              py::arg("deviation"), py::arg("incumbent"));
@@ -111,7 +134,7 @@ void bind_acquisition(py::module_& module) {
              py::arg("trial"));
   module.def("propose", &next_point, py::arg("model"), py::arg("pending").noconvert(),
              py::arg("tried").noconvert(), py::arg("seed"), py::arg("trial"), py::arg("options"),
-             py::arg("labels") = py::none());
+             py::arg("labels") = py::none(), py::arg("known") = py::none());
 }
 
 }  // namespace hpt::python

@@ -40,13 +40,67 @@ GaussianProcess fit(const Items& space, const Array& X, const Array& y, int iter
                               {iterations, warping, start, threads, tail_limit});
 }
 
+py::tuple fit_targets_of(const Items& space, const Array& X, const Array& y,
+                         const std::optional<Hyperparameters>& start, bool warping, int threads,
+                         double tail_limit, Index limit) {
+  const MatrixView points = matrix_view(X, "X");
+  const VectorView targets = vector_view(y, "y");
+  Fit found;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    FitOptions options;
+    options.warping = warping;
+    options.start = start;
+    options.threads = threads;
+    options.tail_limit = tail_limit;
+    options.limit = limit;
+    found = fit_targets(Coordinates(space), points, targets, options);
+  }
+  return py::make_tuple(found.at, found.density);
+}
+
 GaussianProcess construct(const Items& space, const Array& X, const Array& y, const Hyperparameters& at,
-                          int threads) {
+                          int threads, std::optional<Index> base) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
   const py::gil_scoped_release release;
   const SingleThreadedBlas single;
-  return GaussianProcess(Coordinates(space), points, targets, at, threads);
+  return GaussianProcess(Coordinates(space), points, targets, at, threads, base.value_or(points.rows()));
+}
+
+GaussianProcess extend(const GaussianProcess& self, const Array& X, const Array& y) {
+  const MatrixView points = matrix_view(X, "X");
+  const VectorView targets = vector_view(y, "y");
+  const py::gil_scoped_release release;
+  const SingleThreadedBlas single;
+  return self.extend(points, targets);
+}
+
+GaussianProcess imagine(const GaussianProcess& self, const Array& pending, Index draws, std::uint64_t seed,
+                        std::uint64_t trial) {
+  const MatrixView points = matrix_view(pending, "pending");
+  const py::gil_scoped_release release;
+  const SingleThreadedBlas single;
+  return self.imagine(points, draws, Stream(seed, trial, Use::fantasies));
+}
+
+GaussianProcess imagine_further(const GaussianProcess& self, const Array& pending) {
+  const MatrixView points = matrix_view(pending, "pending");
+  const py::gil_scoped_release release;
+  const SingleThreadedBlas single;
+  return self.imagine_further(points);
+}
+
+Array standardized_means(const GaussianProcess& self, const Array& X) {
+  const MatrixView points = matrix_view(X, "X");
+  self.space().check(points);
+  Vector mean(static_cast<std::size_t>(points.rows()));
+  {
+    const py::gil_scoped_release release;
+    self.predict_mean(points, mean);
+  }
+  return to_array(VectorView(mean));
 }
 
 GaussianProcess condition_on(const GaussianProcess& self, const Array& X, const Array& y) {
@@ -132,16 +186,22 @@ void bind_gp(py::module_& module) {
 
   py::class_<GaussianProcess>(module, "GaussianProcess")
       .def(py::init(&construct), py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
-           py::arg("hyperparameters"), py::arg("threads") = 1)
+           py::arg("hyperparameters"), py::arg("threads") = 1, py::arg("base") = py::none())
       .def_static("fit", &fit, py::arg("space"), py::arg("X").noconvert(), py::arg("y").noconvert(),
                   py::arg("iterations") = 25, py::arg("start") = py::none(), py::arg("warping") = true,
                   py::arg("threads") = 1, py::arg("tail_limit") = FitOptions().tail_limit)
+      .def("extend", &extend, py::arg("X").noconvert(), py::arg("y").noconvert())
+      .def("imagine", &imagine, py::arg("pending").noconvert(), py::arg("draws"), py::arg("seed"),
+           py::arg("trial"))
+      .def("imagine_further", &imagine_further, py::arg("pending").noconvert())
+      .def("standardized_means", &standardized_means, py::arg("X").noconvert())
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
       .def("predict_band", &predict_band, py::arg("X").noconvert(), py::arg("width"))
       .def("predict_with_slopes", &predict_with_slopes, py::arg("x").noconvert())
       .def("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood)
       .def_property_readonly("hyperparameters", &GaussianProcess::hyperparameters)
+      .def_property_readonly("observed", &GaussianProcess::observed)
       .def_property_readonly("jitter", &GaussianProcess::jitter)
       .def_property_readonly("density", &GaussianProcess::density);
 
@@ -165,6 +225,9 @@ void bind_gp(py::module_& module) {
       py::arg("space"), py::arg("hyperparameters"));
   module.def("negative_log_posterior", &posterior_gradient, py::arg("space"), py::arg("X").noconvert(),
              py::arg("y").noconvert(), py::arg("theta").noconvert());
+  module.def("fit_targets", &fit_targets_of, py::arg("space"), py::arg("X").noconvert(),
+             py::arg("y").noconvert(), py::arg("start"), py::arg("warping"), py::arg("threads"),
+             py::arg("tail_limit"), py::arg("limit"));
   module.def(
       "representative",
       [](const Items& items, const Array& X, const Array& y, Index limit) {

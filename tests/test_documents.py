@@ -78,3 +78,12 @@ def test_a_strategy_of_ones_own_runs() -> None:
     trials = names["tuner"].trials  # type: ignore[attr-defined]
     assert trials[0].config["x"] == 0.5
     assert len(trials) == 4
+
+
+def test_what_the_page_for_hosts_shows_runs() -> None:
+    kept, stateless = blocks(ROOT / "docs" / "hosts.md", "python")
+    names: dict[str, object] = {}
+    exec(kept, names)
+    assert names["best"].value == 0.7  # type: ignore[attr-defined]
+    exec(stateless, names)
+    assert len(names["configs"]) == 4  # type: ignore[arg-type]

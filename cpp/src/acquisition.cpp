@@ -134,13 +134,28 @@ Vector Acquisition::bounds(MatrixView X, const Team&) const {
 
 Vector Acquisition::operator()(MatrixView X, const Team& team) const {
   Vector out = worth(X, team);
-  if (!feasibility_) return out;
-  Matrix mean;
-  Vector variance(out.size());
-  feasibility_->labels().predict_standardized(X, mean, variance, team);
-  for (std::size_t k = 0; k < out.size(); ++k)
-    out[k] += (*feasibility_)(mean(static_cast<Index>(k), 0), variance[k]).value;
+  add_feasibility(X, team, out);
   return out;
+}
+
+Vector Acquisition::of_predictions(MatrixView X, const Matrix& mean, VectorView variance,
+                                   const Team& team) const {
+  Vector out = scores(mean, variance);
+  add_feasibility(X, team, out);
+  return out;
+}
+
+Vector Acquisition::scores(const Matrix& mean, VectorView) const {
+  return Vector(static_cast<std::size_t>(mean.rows()), infinity);
+}
+
+void Acquisition::add_feasibility(MatrixView X, const Team& team, Vector& values) const {
+  if (!feasibility_) return;
+  Matrix mean;
+  Vector variance(values.size());
+  feasibility_->labels().predict_standardized(X, mean, variance, team);
+  for (std::size_t k = 0; k < values.size(); ++k)
+    values[k] += (*feasibility_)(mean(static_cast<Index>(k), 0), variance[k]).value;
 }
 
 double Acquisition::operator()(VectorView x, MutableVectorView gradient) const {

@@ -1,6 +1,7 @@
 #include "hpt/factor.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hpt/dispatch.hpp"
 
@@ -153,6 +154,42 @@ void for_lanes(const Factor& L, double* B, Index m, Index stride, Vector& scratc
   }
 }
 
+struct SettleRow {
+  template <bool fused, typename Lanes>
+  HPT_INLINE static void run(const Factor& L, Index k, Lanes* Y) {
+    settle<fused, 1>(L, k, Y);
+  }
+};
+
+template <typename Lanes>
+void append_lanes(const SquareView& L, Index first, Index rows, double diagonal, double least,
+                  Vector& scratch) {
+  constexpr Index lanes = sizeof(Lanes) / sizeof(double);
+  const auto needed = static_cast<std::size_t>((first + rows) * lanes);
+  if (scratch.size() < needed) scratch.resize(needed);
+  const auto entry = [&](Index j, Index c) -> double& {
+    return scratch[static_cast<std::size_t>(j * lanes + c)];
+  };
+  for (Index j = 0; j < first + rows; ++j) {
+    for (Index c = 0; c < lanes; ++c) entry(j, c) = c < rows && j < first + c ? *L.at(first + c, j) : 0.0;
+  }
+  auto* Y = reinterpret_cast<Lanes*>(scratch.data());
+  const Factor done(L.data, first, L.stride);
+  dispatch<Solve>(done, Y);
+  for (Index c = 0; c < rows; ++c) {
+    const Index i = first + c;
+    double* row = L.at(i, 0);
+    double rest = diagonal;
+    for (Index j = 0; j < i; ++j) {
+      row[j] = entry(j, c);
+      rest -= row[j] * row[j];
+    }
+    row[i] = std::sqrt(std::max(rest, least));
+    const Factor now(L.data, i + 1, L.stride);
+    if (c + 1 < rows) dispatch<SettleRow>(now, i, Y);
+  }
+}
+
 }  // namespace
 
 void solve_few_rows(Factor L, double* B, Index m, Index stride, Vector& scratch) {
@@ -163,27 +200,37 @@ void solve_few_rows_transposed(Factor L, double* B, Index m, Index stride, Vecto
   for_lanes<SolveTransposed>(L, B, m, stride, scratch);
 }
 
-int cholesky(SquareMatrix& A, const Team& team) {
-  const Index n = A.rows(), stride = A.stride();
-  if (n < shared_order) return cholesky(A);
+int cholesky(SquareView A, const Team& team) {
+  const Index n = A.n, stride = A.stride;
+  if (n < shared_order) return cholesky_block(A.data, n, stride);
   for (Index k = 0; k < n; k += panel) {
     const Index end = std::min(n, k + panel), width = end - k;
-    if (const int order = cholesky_block(&A(k, k), width, stride)) return static_cast<int>(k) + order;
+    if (const int order = cholesky_block(A.at(k, k), width, stride)) return static_cast<int>(k) + order;
     if (end == n) break;
-    const Factor L(&A(k, k), width, stride);
+    const Factor L(A.at(k, k), width, stride);
     const Index chunks = chunks_of(n - end, factor_rows);
     // Rows below the panel, then what the panel takes off the rest of the matrix, the longest rows first.
     for_chunks(chunks, team, [&](Index chunk) {
       const Index first = end + chunk * factor_rows, rows = std::min(factor_rows, n - first);
-      solve_rows(L, &A(first, k), rows, stride);
+      solve_rows(L, A.at(first, k), rows, stride);
     });
     for_chunks(chunks, team, [&](Index chunk) {
       const Index first = end + (chunks - 1 - chunk) * factor_rows, rows = std::min(factor_rows, n - first);
-      multiply(-1.0, {&A(first, k), stride}, {&A(end, k), stride, true}, 1.0, {&A(first, end), stride}, rows,
-               first + rows - end, width);
+      multiply(-1.0, {A.at(first, k), stride}, {A.at(end, k), stride, true}, 1.0, {A.at(first, end), stride},
+               rows, first + rows - end, width);
     });
   }
   return 0;
+}
+
+// Each row is the solve of the rows before it for its own entries. Up to eight are solved side by side for
+// the rows that are done; then, as each of them is done in turn, for that one by those behind it.
+void append_rows(SquareView L, Index count, double diagonal, double least, Vector& scratch) {
+  for (Index first = L.n - count; first < L.n; first += 8) {
+    const Index rows = std::min<Index>(8, L.n - first);
+    rows > 4 ? append_lanes<Eight>(L, first, rows, diagonal, least, scratch)
+             : append_lanes<Quad>(L, first, rows, diagonal, least, scratch);
+  }
 }
 
 // With L in blocks J of columns, inv(L)_JJ = inv(L_JJ), and below it

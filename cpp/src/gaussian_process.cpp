@@ -15,13 +15,6 @@ namespace {
 constexpr Index few = 16;         // points of which the BLAS would spend its time on a copy of the factor
 constexpr Index chunk_rows = 64;  // points predicted together: their covariances stay in the cache
 
-Vector standardize(const TargetTransform& units, VectorView y) {
-  Vector z;
-  z.reserve(y.size());
-  for (const double value : y) z.push_back(units.forward(value));
-  return z;
-}
-
 // A matrix of at least that many rows; grows, never shrinks, so that loops over it stop allocating.
 void make_room(Matrix& matrix, Index rows, Index cols) {
   if (matrix.rows() < rows || matrix.cols() != cols) matrix = Matrix(rows, cols);
@@ -31,31 +24,24 @@ void make_room(Matrix& matrix, Index rows, Index cols) {
 
 GaussianProcess GaussianProcess::fit(Coordinates space, MatrixView X, VectorView y,
                                      const FitOptions& options) {
-  require(X.rows() >= 1, "a fit needs at least one observation");
-  require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
-  space.check(X);
-  const TargetTransform transform(y, options.tail_limit);
-  const Vector z = standardize(transform, y);
-  double value = 0.0;
-  Hyperparameters at = fit_hyperparameters(space, X, z, options, &value);
-  at.tail_limit = options.tail_limit;
-  // The density of the original targets (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
-  // processes", NIPS 2003).
-  for (const double each : z) value += transform.log_slope(each);
-  GaussianProcess out(std::move(space), X, y, std::move(at), options.threads);
-  out.density_ = -value;
+  Fit fit = fit_targets(space, X, y, options);
+  GaussianProcess out(std::move(space), X, y, std::move(fit.at), options.threads);
+  out.density_ = fit.density;
   return out;
 }
 
 GaussianProcess::GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at,
-                                 int threads)
+                                 int threads, Index base)
     : space_(std::move(space)),
       kernel_(space_),
       units_(y, at.tail_limit),
       X_(X),
       Z_(X.rows(), 1),
-      beta_(X.rows(), 1) {
+      beta_(X.rows(), 1),
+      base_(std::min(base, X.rows())),
+      observed_(X.rows()) {
   require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
+  require(base_ >= 1, "the base must have a row");
   space_.check(X);
   for (Index i = 0; i < X.rows(); ++i) Z_(i, 0) = units_.forward(y[static_cast<std::size_t>(i)]);
   settle(std::move(at), Team(threads));
@@ -83,16 +69,22 @@ std::vector<GaussianProcess> GaussianProcess::resample(Index count, Stream strea
 void GaussianProcess::settle(Hyperparameters at, const Team& team) {
   at_ = std::move(at);
   kernel_.set(at_);
+  columns_ = kernel_.prepare(X_);
   factor(team);
+  L_ = L_.grown(X_.rows() - base_);
+  append_to_factor(base_);
+  solve_targets();
+}
+
+void GaussianProcess::solve_targets() {
   for (Index i = 0; i < X_.rows(); ++i) beta_(i, 0) = Z_(i, 0) - at_.mean;
   solve_columns(L_, beta_);
   finish();
 }
 
 void GaussianProcess::factor(const Team& team) {
-  columns_ = kernel_.prepare(X_);
-  const Index n = X_.rows(), chunks = chunks_of(n, chunk_rows);
-  L_ = SquareMatrix::unset(n);  // each row is first touched by the thread that fills it
+  const Index n = base_, chunks = chunks_of(n, chunk_rows);
+  L_ = GrowingFactor(n);  // each row is first touched by the thread that fills it
   int order = 0;
   for (double jitter : {0.0, 1e-10, 1e-8, 1e-6, 1e-4}) {
     for_chunks(chunks, team, [&](Index chunk) {
@@ -103,7 +95,7 @@ void GaussianProcess::factor(const Team& team) {
         const Index blocks = loops::blocks_of(i + 1);
         kernel_.row(point.data(), columns_, blocks, {L_.row(i), nullptr, nullptr, nullptr});
         std::fill(L_.row(i) + blocks * loops::width, L_.row(i) + L_.stride(), 0.0);
-        L_(i, i) += at_.noise + jitter * at_.amplitude;
+        L_.row(i)[i] += at_.noise + jitter * at_.amplitude;
       }
     });
     order = cholesky(L_, team);
@@ -113,19 +105,37 @@ void GaussianProcess::factor(const Team& team) {
   throw NotPositiveDefinite(order, jitter_);
 }
 
-void GaussianProcess::finish() {
-  Matrix alpha(beta_);
-  solve_columns_transposed(L_, alpha);
-  weights_ = Matrix(sets(), columns_.stride);
-  average_weights_.assign(static_cast<std::size_t>(columns_.stride), 0.0);
-  for (Index i = 0; i < alpha.rows(); ++i) {
-    double sum = 0.0;
-    for (Index s = 0; s < sets(); ++s) {
-      weights_(s, i) = alpha(i, s);
-      sum += alpha(i, s);
-    }
-    average_weights_[static_cast<std::size_t>(i)] = sum / static_cast<double>(sets());
+// Rows `first` and on of the factor, whose memory is there.
+void GaussianProcess::append_to_factor(Index first) {
+  const Index n = X_.rows();
+  if (first == n) return;
+  Vector point(static_cast<std::size_t>(space_.size())), scratch;
+  for (Index i = first; i < n; ++i) {
+    Kernel::place(columns_, i, point.data());
+    const Index blocks = loops::blocks_of(i + 1);
+    kernel_.row(point.data(), columns_, blocks, {L_.row(i), nullptr, nullptr, nullptr});
+    std::fill(L_.row(i) + blocks * loops::width, L_.row(i) + L_.stride(), 0.0);
   }
+  // In exact arithmetic no less than the noise remains; rounding may leave less where points repeat.
+  append_rows(L_, n - first, at_.amplitude * (1.0 + jitter_) + at_.noise,
+              std::max(0.5 * at_.noise, 1e-12 * at_.amplitude), scratch);
+}
+
+void GaussianProcess::finish() {
+  const Index n = X_.rows(), stride = columns_.stride;
+  weights_ = Matrix(sets(), stride);
+  for (Index i = 0; i < n; ++i) {
+    for (Index s = 0; s < sets(); ++s) weights_(s, i) = beta_(i, s);
+  }
+  if (sets() == 1) {
+    solve_lower_transposed(L_, weights_.row(0).first(static_cast<std::size_t>(n)));
+  } else {
+    Vector scratch;
+    solve_few_rows_transposed(L_, weights_.data(), sets(), stride, scratch);
+  }
+  average_weights_.assign(static_cast<std::size_t>(stride), 0.0);
+  for (Index s = 0; s < sets(); ++s)
+    loops::add(1.0 / static_cast<double>(sets()), weights_.row(s).data(), average_weights_.data(), blocks());
 }
 
 GaussianProcess::GaussianProcess(const GaussianProcess& fewer, MatrixView X_new, Index sets)
@@ -136,7 +146,11 @@ GaussianProcess::GaussianProcess(const GaussianProcess& fewer, MatrixView X_new,
       X_(fewer.X_),
       Z_(X_.rows() + X_new.rows(), sets),
       beta_(Z_.rows(), sets),
-      L_(Z_.rows()),
+      columns_(fewer.columns_),
+      L_(fewer.L_.grown(X_new.rows())),
+      base_(fewer.base_),
+      observed_(fewer.observed_),
+      fantasies_(fewer.fantasies_),
       jitter_(fewer.jitter_) {
   for (Index i = 0; i < fewer.X_.rows(); ++i) {
     for (Index s = 0; s < sets; ++s) {
@@ -144,31 +158,42 @@ GaussianProcess::GaussianProcess(const GaussianProcess& fewer, MatrixView X_new,
       Z_(i, s) = fewer.Z_(i, from);
       beta_(i, s) = fewer.beta_(i, from);
     }
-    std::copy_n(fewer.L_.row(i), i + 1, L_.row(i));
   }
   for (Index i = 0; i < X_new.rows(); ++i) X_.append_row(X_new.row(i));
-  columns_ = kernel_.prepare(X_);
+  kernel_.append(X_new, columns_);
+  append_to_factor(fewer.X_.rows());
 }
 
 template <typename Target>
 void GaussianProcess::append(Index i, Target target) {
-  Vector point(static_cast<std::size_t>(space_.size()));
-  Kernel::place(columns_, i, point.data());
-  double* row = L_.row(i);
-  kernel_.row(point.data(), columns_, loops::blocks_of(i + 1), {row, nullptr, nullptr, nullptr});
-  const MutableVectorView old(row, static_cast<std::size_t>(i));
-  solve_lower(Factor(L_).head(i), old);
-  const double diagonal = at_.amplitude * (1.0 + jitter_) + at_.noise;
-  const double rest = diagonal - dot(old, old);
-  // In exact arithmetic the rest is at least the noise; rounding may leave less where points repeat.
-  const double deviation = std::sqrt(std::max(rest, std::max(0.5 * at_.noise, 1e-12 * at_.amplitude)));
-  row[i] = deviation;
-  for (Index s = 0; s < sets(); ++s) {
-    double mean = at_.mean;
-    for (Index j = 0; j < i; ++j) mean += row[j] * beta_(j, s);
-    Z_(i, s) = target(mean, deviation);
-    beta_(i, s) = (Z_(i, s) - mean) / deviation;
+  const double* row = L_.row(i);
+  const double deviation = row[i];
+  const MutableVectorView mean = beta_.row(i);
+  std::fill(mean.begin(), mean.end(), at_.mean);
+  for (Index j = 0; j < i; ++j) {
+    const double* before = beta_.row(j).data();
+    for (std::size_t s = 0; s < mean.size(); ++s) mean[s] += row[j] * before[s];
   }
+  for (Index s = 0; s < sets(); ++s) {
+    const double at = beta_(i, s);
+    Z_(i, s) = target(at, deviation);
+    beta_(i, s) = (Z_(i, s) - at) / deviation;
+  }
+}
+
+GaussianProcess GaussianProcess::extend(MatrixView X_new, VectorView y) const {
+  require(sets() == 1, "a model that imagines outcomes is not extended");
+  require(X_.rows() + X_new.rows() == static_cast<Index>(y.size()),
+          "X and y differ in their number of observations");
+  require(base_ < X_.rows() + X_new.rows(), "the base must be below the number of observations");
+  space_.check(X_new);
+  GaussianProcess out(*this, X_new, 1);
+  out.observed_ = out.X_.rows();
+  out.units_ = TargetTransform(y, at_.tail_limit);
+  out.density_ = std::numeric_limits<double>::quiet_NaN();
+  for (Index i = 0; i < out.X_.rows(); ++i) out.Z_(i, 0) = out.units_.forward(y[static_cast<std::size_t>(i)]);
+  out.solve_targets();
+  return out;
 }
 
 GaussianProcess GaussianProcess::condition_on(MatrixView X_new, VectorView y_new) const {
@@ -176,6 +201,7 @@ GaussianProcess GaussianProcess::condition_on(MatrixView X_new, VectorView y_new
   space_.check(X_new);
   for (const double target : y_new) require(std::isfinite(target), "targets must be finite");
   GaussianProcess out(*this, X_new, sets());
+  out.observed_ = out.X_.rows();
   for (Index i = 0; i < X_new.rows(); ++i) {
     const double z = units_.forward(y_new[static_cast<std::size_t>(i)]);
     out.append(X_.rows() + i, [z](double, double) { return z; });
@@ -189,12 +215,23 @@ GaussianProcess GaussianProcess::imagine(MatrixView pending, Index draws, Stream
   require(draws >= 1, "at least one draw is needed");
   space_.check(pending);
   GaussianProcess out(*this, pending, draws);
-  for (Index i = 0; i < pending.rows(); ++i) {
-    out.append(X_.rows() + i,
-               [&stream](double mean, double deviation) { return mean + deviation * stream.normal(); });
-  }
-  out.finish();
+  out.fantasies_ = stream;
+  out.draw_outcomes(X_.rows());
   return out;
+}
+
+GaussianProcess GaussianProcess::imagine_further(MatrixView pending) const {
+  require(fantasies_.has_value(), "only a model that imagines outcomes imagines further ones");
+  space_.check(pending);
+  GaussianProcess out(*this, pending, sets());
+  out.draw_outcomes(X_.rows());
+  return out;
+}
+
+void GaussianProcess::draw_outcomes(Index first) {
+  for (Index i = first; i < X_.rows(); ++i)
+    append(i, [this](double mean, double deviation) { return mean + deviation * fantasies_->normal(); });
+  finish();
 }
 
 double GaussianProcess::floor_variance(double v) const {
@@ -220,6 +257,7 @@ void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) 
       out.mean(i, s) = at_.mean + loops::dot(row, weights_.row(s).data(), blocks());
     std::fill(row + X_.rows(), row + stride, 0.0);
   }
+  if (out.landmarks != nullptr) return predict_bounds(*out.landmarks, out);
   m <= few ? solve_few_rows(L_, out.solved.data(), m, stride, out.scratch)
            : solve_rows(L_, out.solved.data(), m, stride);
   for (Index i = 0; i < m; ++i) {
@@ -229,12 +267,50 @@ void GaussianProcess::predict(MatrixView X, bool with_slopes, Predictions& out) 
   }
 }
 
+// Variances from the landmarks' part of `solved`, which holds the covariances with all points.
+void GaussianProcess::predict_bounds(const Landmarks& landmarks, Predictions& out) const {
+  const Index m = out.rows, k = static_cast<Index>(landmarks.rows.size()), wide = landmarks.columns.stride;
+  if (out.gathered.rows() < m || out.gathered.cols() != wide) out.gathered = Matrix(m, wide);
+  for (Index i = 0; i < m; ++i) {
+    const double* row = out.solved.row(i).data();
+    double* to = out.gathered.row(i).data();
+    for (Index j = 0; j < k; ++j) to[j] = row[landmarks.rows[static_cast<std::size_t>(j)]];
+    std::fill(to + k, to + wide, 0.0);
+  }
+  m <= few ? solve_few_rows(landmarks.L, out.gathered.data(), m, wide, out.scratch)
+           : solve_rows(landmarks.L, out.gathered.data(), m, wide);
+  for (Index i = 0; i < m; ++i) {
+    const double* row = out.gathered.row(i).data();
+    out.variance[static_cast<std::size_t>(i)] =
+        floor_variance(at_.amplitude - loops::dot(row, row, wide / loops::width));
+  }
+}
+
+// `solved` from L^-1 k to K^-1 k, of the landmarks where there are some: then 0 for all other points.
+void GaussianProcess::solve_back(Predictions& at) const {
+  const Index m = at.rows, stride = columns_.stride;
+  if (at.landmarks == nullptr) {
+    m <= few ? solve_few_rows_transposed(L_, at.solved.data(), m, stride, at.scratch)
+             : solve_rows_transposed(L_, at.solved.data(), m, stride);
+    return;
+  }
+  const Landmarks& landmarks = *at.landmarks;
+  const Index k = static_cast<Index>(landmarks.rows.size()), wide = landmarks.columns.stride;
+  m <= few ? solve_few_rows_transposed(landmarks.L, at.gathered.data(), m, wide, at.scratch)
+           : solve_rows_transposed(landmarks.L, at.gathered.data(), m, wide);
+  for (Index i = 0; i < m; ++i) {
+    const double* from = at.gathered.row(i).data();
+    double* to = at.solved.row(i).data();
+    std::fill_n(to, stride, 0.0);
+    for (Index j = 0; j < k; ++j) to[landmarks.rows[static_cast<std::size_t>(j)]] = from[j];
+  }
+}
+
 void GaussianProcess::pull_back(MatrixView X, const Matrix& dmean, VectorView dvariance, Predictions& at,
                                 Matrix& gradient) const {
   const auto& columns = kernel_.continuous_columns();
   const Index m = at.rows, stride = columns_.stride;
-  m <= few ? solve_few_rows_transposed(L_, at.solved.data(), m, stride, at.scratch)
-           : solve_rows_transposed(L_, at.solved.data(), m, stride);  // K^-1 k
+  solve_back(at);
   for (Index i = 0; i < m; ++i) {
     // weight_j: derivative of the function to k_j; then to r_j^2
     double* weight = at.values.row(i).data();

@@ -7,6 +7,7 @@
 
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
+#include "hpt/subset.hpp"
 
 namespace hpt {
 namespace {
@@ -104,6 +105,26 @@ Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, Vect
   if (!at_once) best = descend(density, best.theta, lower, upper, search);
   if (value) *value = best.value;
   return unpack(space, best.theta);
+}
+
+Fit fit_targets(const Coordinates& space, MatrixView X, VectorView y, const FitOptions& options) {
+  require(X.rows() >= 1, "a fit needs at least one observation");
+  require(X.rows() == static_cast<Index>(y.size()), "X and y differ in their number of observations");
+  space.check(X);
+  const TargetTransform transform(y, options.tail_limit);
+  Matrix points;
+  Vector z;
+  double value = 0.0, slopes = 0.0;
+  for (const Index i : representative(space, X, y, std::max<Index>(options.limit, 1))) {
+    points.append_row(X.row(i));
+    z.push_back(transform.forward(y[static_cast<std::size_t>(i)]));
+    slopes += transform.log_slope(z.back());
+  }
+  Hyperparameters at = fit_hyperparameters(space, points, z, options, &value);
+  at.tail_limit = options.tail_limit;
+  // The density of the original targets (Snelson, Rasmussen and Ghahramani, "Warped Gaussian
+  // processes", NIPS 2003).
+  return {std::move(at), -value - slopes};
 }
 
 }  // namespace hpt

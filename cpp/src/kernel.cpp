@@ -118,6 +118,18 @@ void Kernel::prepare(MatrixView X, Columns& out) const {
   }
 }
 
+void Kernel::append(MatrixView X, Columns& columns) const {
+  const Index d = static_cast<Index>(inverse_.size()), n = columns.n + X.rows();
+  Columns out(n, d);
+  for (Index i = 0; i < d; ++i) std::copy_n(columns.column(i), columns.n, out.column(i));
+  Vector point(inverse_.size());
+  for (Index k = 0; k < X.rows(); ++k) {
+    place(X.row(k), point.data());
+    for (Index i = 0; i < d; ++i) out.column(i)[columns.n + k] = point[static_cast<std::size_t>(i)];
+  }
+  columns = std::move(out);
+}
+
 Columns Kernel::prepare(MatrixView X) const {
   Columns out(X.rows(), static_cast<Index>(inverse_.size()));
   prepare(X, out);

@@ -6,54 +6,20 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 
 #include "hpt/design.hpp"
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
+#include "hpt/lockstep.hpp"
 #include "hpt/parallel.hpp"
 #include "hpt/random.hpp"
+#include "hpt/stage.hpp"
 #include "hpt/tried.hpp"
 
 namespace hpt {
 namespace {
-
-// Ascends from several points at once: each step evaluates all that are still under way in one call.
-class Lockstep {
- public:
-  explicit Lockstep(const Acquisition& acquisition) : acquisition_(acquisition) {}
-
-  // searches[k] moves the continuous coordinates of row rows[k] of `points`, (k, d).
-  void run(const Matrix& points, std::span<const Index> rows, std::span<BoundedSearch> searches) {
-    const auto& free = acquisition_.model().space().continuous();
-    Matrix X(static_cast<Index>(rows.size()), points.cols());
-    Vector slope(free.size());
-    std::vector<std::size_t> active;
-    active.reserve(rows.size());
-    for (;;) {
-      active.clear();
-      for (std::size_t k = 0; k < searches.size(); ++k) {
-        if (searches[k].done()) continue;
-        const MutableVectorView x = X.row(static_cast<Index>(active.size()));
-        std::copy(points.row(rows[k]).begin(), points.row(rows[k]).end(), x.begin());
-        for (std::size_t q = 0; q < free.size(); ++q)
-          x[static_cast<std::size_t>(free[q])] = searches[k].trial()[q];
-        active.push_back(k);
-      }
-      if (active.empty()) return;
-      acquisition_.evaluate(MatrixView(X).head(static_cast<Index>(active.size())), batch_);
-      for (std::size_t i = 0; i < active.size(); ++i) {
-        for (std::size_t q = 0; q < free.size(); ++q)
-          slope[q] = -batch_.gradients(static_cast<Index>(i), static_cast<Index>(q));
-        searches[active[i]].tell(-batch_.values[i], slope);
-      }
-    }
-  }
-
- private:
-  const Acquisition& acquisition_;
-  Acquisition::Batch batch_;
-};
 
 // Maximises the acquisition over one model; holds what its steps share.
 class Search {
@@ -65,7 +31,8 @@ class Search {
         tried_(tried),
         options_(options),
         team_(team),
-        many_(model_.points().rows() > options.many) {}
+        many_(model_.points().rows() > options.many),
+        bounded_(many_ && acquisition.pointwise()) {}
 
   std::optional<Vector> enumerate() const {
     Matrix points;
@@ -102,6 +69,18 @@ class Search {
   }
 
  private:
+  // Averaged over the sets, and the size of their errors.
+  struct Means {
+    Vector of_points;
+    double error;
+  };
+
+  Means rough_means(const Matrix& points) const {
+    Means out{Vector(static_cast<std::size_t>(points.rows())), 0.0};
+    out.error = model_.predict_rough_mean(points, out.of_points, team_);
+    return out;
+  }
+
   // Points under improvement.
   struct Front {
     Matrix points;           // (k, d)
@@ -141,10 +120,57 @@ class Search {
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
     Matrix points = candidates(seed, trial);
     if (!many_) return best_of(std::move(points), options_.starts);
-    keep_lowest_means(points, options_.variances);
+    const Means means = keep_lowest_means(points, options_.variances);
+    if (!bounded_) {
+      Front front{points, acquisition_(points, team_), {}};
+      keep_best(front, options_.many_starts);
+      return front;
+    }
+    std::vector<Index> order = order_of(bounds(points, landmarks(), means));
+    order.resize(std::min(order.size(), static_cast<std::size_t>(options_.exact)));
+    points = rows_of(points, order);
     Front front{points, acquisition_(points, team_), {}};
     keep_best(front, options_.many_starts);
     return front;
+  }
+
+  // Of the acquisition, from the variances that these of the observations leave; from rough means unless
+  // their errors count among the deviations of the most promising points.
+  Vector bounds(const Matrix& points, const std::vector<Index>& rows, const Means& means) const {
+    Vector variance(static_cast<std::size_t>(points.rows()));
+    model_.bound_variances(points, model_.landmarks(rows), variance, team_);
+    Matrix mean(points.rows(), 1);
+    if (model_.sets() == 1) {
+      std::copy(means.of_points.begin(), means.of_points.end(), mean.data());
+      const Vector scores = acquisition_.of_predictions(points, mean, variance, team_);
+      std::vector<Index> best = order_of(scores);
+      best.resize(std::min(best.size(), static_cast<std::size_t>(options_.exact)));
+      const bool close = std::all_of(best.begin(), best.end(), [&](Index i) {
+        return 4.0 * means.error <= std::sqrt(variance[static_cast<std::size_t>(i)]);
+      });
+      if (close) return scores;
+    }
+    model_.predict_means(points, mean, team_);
+    return acquisition_.of_predictions(points, mean, variance, team_);
+  }
+
+  // Half of them the observations of lowest mean, where most points are that have a low one themselves, and
+  // half evenly over the history.
+  std::vector<Index> landmarks() const {
+    const Matrix fitted = model_.fitted_means();
+    const Index n = fitted.rows(), count = std::min(n, options_.landmarks), rest = count - count / 2;
+    Vector lowness;
+    for (Index i = 0; i < n; ++i) lowness.push_back(-fitted(i, 0));
+    const std::vector<Index> order = order_of(lowness);
+    std::vector<char> taken(order.size(), 0);
+    for (Index i = 0; i < count / 2; ++i)
+      taken[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = 1;
+    for (Index i = 0; i < rest; ++i) taken[static_cast<std::size_t>(i * n / rest)] = 1;
+    std::vector<Index> out;
+    for (Index i = 0; i < n; ++i) {
+      if (taken[static_cast<std::size_t>(i)]) out.push_back(i);
+    }
+    return out;
   }
 
   // The best of the points by the acquisition, which is asked in the order of their bounds until none of the
@@ -172,14 +198,30 @@ class Search {
     return front;
   }
 
-  void keep_lowest_means(Matrix& points, Index count) const {
-    if (points.rows() <= count) return;
-    Vector means(static_cast<std::size_t>(points.rows()));
-    model_.predict_mean(points, means, team_);
-    for (double& mean : means) mean = -mean;
-    std::vector<Index> order = order_of(means);
+  static std::vector<Index> lowest_of(Vector values) {
+    for (double& value : values) value = -value;
+    return order_of(values);
+  }
+
+  // By means in single precision, unless they differ by too little.
+  Means keep_lowest_means(Matrix& points, Index count) const {
+    Means means = rough_means(points);
+    if (points.rows() <= count) return means;
+    Vector& values = means.of_points;
+    std::vector<Index> order = lowest_of(values);
+    const auto mean_of = [&](Index rank) {
+      return values[static_cast<std::size_t>(order[static_cast<std::size_t>(rank)])];
+    };
+    if (mean_of(count) - mean_of(0) < 20.0 * means.error) {
+      model_.predict_mean(points, values, team_);
+      means.error = 0.0;
+      order = lowest_of(values);
+    }
     order.resize(static_cast<std::size_t>(count));
     points = rows_of(points, order);
+    Means kept{{}, means.error};
+    for (const Index i : order) kept.of_points.push_back(values[static_cast<std::size_t>(i)]);
+    return kept;
   }
 
   Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
@@ -259,24 +301,31 @@ class Search {
       for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(row, free[q]);
       searches.emplace_back(at, lower, upper, options);
     }
+    std::optional<Landmarks> around;
+    if (bounded_) around = model_.landmarks(model_.nearest(rows_of(front.points, rows), options_.nearest));
     // No search sees the others, so that threads may share them in any way.
     const std::size_t threads = static_cast<std::size_t>(team_.threads());
     const std::size_t share = (rows.size() + threads - 1) / threads;
     for_chunks(static_cast<Index>((rows.size() + share - 1) / share), team_, [&](Index group) {
       const std::size_t first = static_cast<std::size_t>(group) * share;
       const std::size_t count = std::min(share, rows.size() - first);
-      Lockstep(acquisition_)
+      Lockstep(acquisition_, around ? &*around : nullptr)
           .run(front.points, std::span(rows).subspan(first, count),
                std::span(searches).subspan(first, count));
     });
+    Matrix ends = rows_of(front.points, rows);
+    Vector reached;
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      for (std::size_t q = 0; q < free.size(); ++q)
+        ends(static_cast<Index>(k), free[q]) = searches[k].best()[q];
+      reached.push_back(-searches[k].result().value);
+    }
+    if (around) reached = acquisition_(ends, team_);
     for (std::size_t k = 0; k < rows.size(); ++k) {
       auto& score = front.scores[static_cast<std::size_t>(rows[k])];
-      const double reached = -searches[k].result().value;
-      Vector x = row_of(front.points, rows[k]);
-      for (std::size_t q = 0; q < free.size(); ++q)
-        x[static_cast<std::size_t>(free[q])] = searches[k].best()[q];
-      if (!(reached > score) || tried_.contains(x)) continue;
-      score = reached;
+      const VectorView x = ends.row(static_cast<Index>(k));
+      if (!(reached[k] > score) || tried_.contains(x)) continue;
+      score = reached[k];
       std::copy(x.begin(), x.end(), front.points.row(rows[k]).begin());
     }
   }
@@ -292,6 +341,7 @@ class Search {
     }
     std::fill(front.live.begin(), front.live.end(), 0);
     if (points.rows() == 0) return false;
+    if (bounded_) keep_best_bounds(front, points, owners);
     const Vector scores = acquisition_(points, team_);
     for (std::size_t i = 0; i < owners.size(); ++i) {
       const std::size_t k = owners[i];
@@ -302,6 +352,24 @@ class Search {
       std::copy(better.begin(), better.end(), front.points.row(static_cast<Index>(k)).begin());
     }
     return std::find(front.live.begin(), front.live.end(), 1) != front.live.end();
+  }
+
+  // Of each owner's points the one that bounds promise most.
+  void keep_best_bounds(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
+    const Vector promised =
+        bounds(points, model_.nearest(front.points, options_.nearest), rough_means(points));
+    std::vector<Index> best(front.scores.size(), -1), chosen;
+    for (std::size_t i = 0; i < owners.size(); ++i) {
+      Index& at = best[owners[i]];
+      if (at < 0 || promised[i] > promised[static_cast<std::size_t>(at)]) at = static_cast<Index>(i);
+    }
+    owners.clear();
+    for (std::size_t k = 0; k < best.size(); ++k) {
+      if (best[k] < 0) continue;
+      chosen.push_back(best[k]);
+      owners.push_back(k);
+    }
+    points = rows_of(points, chosen);
   }
 
   void append_neighbours(VectorView x, Stream& stream, Matrix& points) const {
@@ -356,57 +424,7 @@ class Search {
   const SearchOptions& options_;
   const Team& team_;
   bool many_;
-};
-
-// What an acquisition of one ask is made of: the model, or draws of its hyperparameters, with imagined
-// outcomes of the pending trials.
-class Stage {
- public:
-  Stage(const GaussianProcess& model, MatrixView pending, std::uint64_t seed, std::uint64_t trial,
-        const SearchOptions& options)
-      : model_(model),
-        options_(options),
-        seed_(seed),
-        trial_(trial),
-        width_(width_at(model.points().rows(), options.doubling)) {
-    const auto imagine = [&](const GaussianProcess& each) {
-      return each.imagine(pending, options.fantasies, Stream(seed, trial, Use::fantasies));
-    };
-    if (options.samples > 0)
-      models_ = model.resample(options.samples, Stream(seed, trial, Use::hyperparameters));
-    if (pending.rows() == 0) return;
-    for (GaussianProcess& each : models_) each = imagine(each);
-    if (models_.empty()) models_.push_back(imagine(model));
-  }
-
-  std::unique_ptr<const Acquisition> acquisition(const GaussianProcess* labels) const {
-    if (models_.empty()) return of(model_, labels);
-    if (models_.size() == 1) return of(models_[0], labels);
-    std::vector<std::unique_ptr<const Acquisition>> parts;
-    for (const GaussianProcess& each : models_) parts.push_back(of(each, nullptr));
-    const bool logarithms = options_.criterion != Criterion::confidence_bound;
-    return std::make_unique<AveragedAcquisition>(std::move(parts), logarithms, labels);
-  }
-
- private:
-  std::unique_ptr<const Acquisition> of(const GaussianProcess& model, const GaussianProcess* labels) const {
-    const double incumbent = std::isfinite(options_.incumbent) ? model.transform().forward(options_.incumbent)
-                                                               : options_.incumbent;
-    if (options_.criterion == Criterion::confidence_bound)
-      return std::make_unique<ConfidenceBound>(model, width_ * options_.beta, labels);
-    if (options_.criterion == Criterion::noisy_improvement)
-      return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
-                                                      options_.incumbent_points, options_.incumbent_draws,
-                                                      Stream(seed_, trial_, Use::incumbents));
-    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
-                                                    options_.criterion == Criterion::augmented_improvement);
-  }
-
-  const GaussianProcess& model_;
-  const SearchOptions& options_;
-  std::uint64_t seed_, trial_;
-  double width_;
-  std::vector<GaussianProcess> models_;  // in place of the model, if any
+  bool bounded_;  // variances are bounded before they are computed
 };
 
 }  // namespace
@@ -418,7 +436,7 @@ double width_at(Index n, double doubling) {
 
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried_points,
                               std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
-                              const GaussianProcess* labels) {
+                              const GaussianProcess* labels, const Tried* known) {
   const Coordinates& space = model.space();
   require(options.incumbent > -std::numeric_limits<double>::infinity(),
           "incumbent must be a number, or infinite where there is none");
@@ -426,7 +444,7 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
           "candidates, starts and fantasies must be at least 1");
   space.check(pending);
   space.check(tried_points);
-  Tried tried(space);
+  Tried tried(space, known);
   tried.add(model.points());
   tried.add(pending);
   tried.add(tried_points);

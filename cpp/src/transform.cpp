@@ -52,24 +52,53 @@ double root_mean_square(VectorView values) {
   return std::sqrt(squares / static_cast<double>(values.size()));
 }
 
-// The largest power at which the compressed distances u have at most that root mean square.
-double find_power(VectorView u, double most) {
-  constexpr double lowest = -4.0;
-  constexpr int halvings = 40;
-  Vector logarithms(u.size()), drawn(u.size());
-  std::transform(u.begin(), u.end(), logarithms.begin(), [](double each) { return std::log1p(each); });
-  const auto fits = [&](double p) {
-    std::transform(logarithms.begin(), logarithms.end(), drawn.begin(),
-                   [p](double each) { return box_cox_of_logarithm(each, p); });
-    return root_mean_square(drawn) <= most;
-  };
-  if (fits(1.0)) return 1.0;
-  double low = lowest, high = 1.0;
-  for (int k = 0; k < halvings; ++k) {
-    const double middle = 0.5 * (low + high);
-    (fits(middle) ? low : high) = middle;
+// The largest power from `low` to `high` whose excess, which grows with it, is not above 0; that of `low` is
+// not, that of `high` is. By the Illinois algorithm, a secant that halves the weight of an end that stays
+// (Dowell and Jarratt, "A modified regula falsi method for computing the root of an equation", 1971).
+double largest_power(double low, double high, const auto& excess) {
+  constexpr double close = 1e-12;
+  double of_low = excess(low), of_high = excess(high);
+  int stayed = 0;  // 1: low, -1: high
+  for (int k = 0; k < 60 && high - low > close && of_low < -close; ++k) {
+    const double middle = std::clamp((low * of_high - high * of_low) / (of_high - of_low),
+                                     low + 0.01 * (high - low), high - 0.01 * (high - low));
+    const double value = excess(middle);
+    if (value > 0.0) {
+      if (stayed == 1) of_low *= 0.5;
+      high = middle, of_high = value, stayed = 1;
+    } else {
+      if (stayed == -1) of_high *= 0.5;
+      low = middle, of_low = value, stayed = -1;
+    }
   }
   return low;
+}
+
+// The power for the distances u, ascending, as `Compression` has it.
+double find_power(VectorView u, double most) {
+  constexpr double lowest = -4.0, kept_share = 0.05, most_reach = 32.0;
+  Vector logarithms(u.size()), drawn(u.size());
+  std::transform(u.begin(), u.end(), logarithms.begin(), [](double each) { return std::log1p(each); });
+  const auto excess = [&](double p) {
+    std::transform(logarithms.begin(), logarithms.end(), drawn.begin(),
+                   [p](double each) { return box_cox_of_logarithm(each, p); });
+    return std::log(root_mean_square(drawn) / most);
+  };
+  if (excess(1.0) <= 0.0) return 1.0;
+  if (excess(0.0) <= 0.0) return largest_power(0.0, 1.0, excess);
+  const double power = excess(lowest) <= 0.0 ? largest_power(lowest, 0.0, excess) : lowest;
+  // How much of the far quartile lies beyond the near one, less what is to be kept of that.
+  const double near = logarithms[logarithms.size() / 4], far = logarithms[3 * logarithms.size() / 4];
+  const auto share = [&](double p) {
+    return 1.0 - box_cox_of_logarithm(near, p) / box_cox_of_logarithm(far, p);
+  };
+  const double least = kept_share * share(1.0);
+  const auto kept = [&](double p) { return share(p) - least; };
+  if (kept(power) >= 0.0) return power;
+  const double distinct = kept(0.0) > 0.0 ? largest_power(power, 0.0, kept) : 0.0;
+  const auto beyond = [&](double p) { return box_cox_of_logarithm(logarithms.back(), p) - most_reach; };
+  if (beyond(distinct) <= 0.0) return distinct;
+  return beyond(power) <= 0.0 ? largest_power(power, distinct, beyond) : power;
 }
 
 // Sorted; the better half ends with the pivot, and is all there is where no target is worse.

@@ -5,7 +5,8 @@
 
 namespace hpt {
 
-Tried::Tried(const Coordinates& space) : space_(space), slack_(1e-12 * static_cast<double>(space.size())) {
+Tried::Tried(const Coordinates& space, const Tried* before)
+    : space_(space), before_(before), slack_(1e-12 * static_cast<double>(space.size())) {
   for (Index i = 0; i < space.size(); ++i) {
     const double turn =
         static_cast<double>(i + 1) * 0.6180339887498949;  // the golden ratio: never near alike
@@ -37,7 +38,7 @@ bool Tried::contains(VectorView x) const {
   for (auto entry = first; entry != entries_.end() && entry->first <= at + slack_; ++entry) {
     if (space_.same(x, {entry->second, x.size()})) return true;
   }
-  return false;
+  return before_ != nullptr && before_->contains(x);
 }
 
 }  // namespace hpt

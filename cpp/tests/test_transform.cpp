@@ -85,6 +85,22 @@ TEST_CASE("a heavy tail is compressed to the stated spread, the better half does
   CHECK(spread_above(y, map, 0.0) == doctest::Approx(tail_limit * std::sqrt(5.0 / 3.0)));
 }
 
+TEST_CASE("beside a crowd, far targets keep a part of their differences") {
+  const Vector crowd{-3e-6, -2e-6, -1e-6, 0.0, 1e-6,
+                     2e-6,  0.2,   0.5,   1.0};  // quartiles of the worse half: 0.2, 1
+  const Compression map(crowd, tail_limit);
+  CHECK(map.power() < 0.0);
+  const double near = map.forward(0.2) - 1e-6, far = map.forward(1.0) - 1e-6;
+  CHECK((far - near) / far == doctest::Approx(0.05 * 0.8).epsilon(1e-3));
+  for (const double worst : {1e20, 1e100, 1e300}) {
+    const Compression reaching(Vector{-2.0, -1.0, 0.0, worst, 0.9 * worst}, tail_limit);
+    CHECK(reaching.power() < 0.0);
+    CHECK(reaching.forward(worst) == doctest::Approx(32.0 * std::sqrt(5.0 / 3.0)));
+  }
+  const Compression equal(Vector{-2.0, -1.0, 0.0, 1e9, 1e9}, tail_limit);  // a penalty: nothing to keep apart
+  CHECK(equal.forward(1e9) == doctest::Approx(tail_limit * std::sqrt(5.0 / 3.0)));
+}
+
 TEST_CASE("the pivot moves up until something lies below it") {
   const Vector y{1.0, 1.0, 1.0, 1.0, 2.0, 3.0, 1e9};
   const Compression map(y, tail_limit);

@@ -49,6 +49,7 @@ from hpt.job.isolation import CONTAINERS_VARIABLE, parse_containers
 from hpt.job.naming import argument_naming
 from hpt.job.program_kind import program_of
 from hpt.job.resources import SlotResources, as_resources
+from hpt.job.search_parameters import check_for_jobs
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.search.numbers import check_count
 from hpt.search.space import (
@@ -400,6 +401,7 @@ def _parameters(space: SearchSpace | Iterable[Parameter] | None) -> tuple[Parame
                 f"space: {parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter or "
                 "CategoricalParameter"
             )
+        check_for_jobs(parameter)
     return parameters
 
 

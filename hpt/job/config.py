@@ -18,6 +18,7 @@ from hpt.job.instances import InstanceGroup, check_instances
 from hpt.job.isolation import Containers, parse_containers
 from hpt.job.program_kind import TrainingProgram, program_of
 from hpt.job.resources import SlotResources
+from hpt.job.search_parameters import check_for_jobs
 from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
@@ -209,8 +210,9 @@ class TrainingJobDefinition:
             raise InputError(f"space {self.space!r} is not a SearchSpace; make one of the parameters")
         check_strings("hyperparameters", self.hyperparameters)
         check_strings("environment", self.environment)
-        if not self.training_image.startswith(MODULE_PREFIX):
-            for parameter in self.space.parameters:
+        for parameter in self.space.parameters:
+            check_for_jobs(parameter)
+            if not self.training_image.startswith(MODULE_PREFIX):
                 check_for_programs(parameter)
         tuned = {parameter.name for parameter in self.space.parameters}
         for name in self.hyperparameters:

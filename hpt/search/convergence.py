@@ -86,7 +86,7 @@ def bounds(
         In the units of y.
     """
     model = core.Model(space.coordinates, X, y, at)
-    width = beta(len(y), len(space.parameters)) ** 0.5
+    width = beta(len(y), len(space.columns)) ** 0.5
 
     def bands(points: Float64Array) -> tuple[Float64Array, Float64Array]:
         return model.predict_band(points, width)
@@ -130,7 +130,7 @@ class Convergence:
         if self._source is not history.source:
             self._source, self._small, self._fits = history.source, {}, {}
         n = len(history.y)
-        d = sum(len(part.space.parameters) for part in _parts(history).values())
+        d = sum(len(part.space.columns) for part in _parts(history).values())
         least = max(MIN_OBJECTIVES, 2 * d)
         if n - history.added_count < least + IN_A_ROW - 1:  # a parent's results do not count (9.5)
             return False

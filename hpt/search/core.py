@@ -12,6 +12,7 @@ same seed, same machine and BLAS build: the same bits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import TYPE_CHECKING
@@ -26,11 +27,20 @@ if TYPE_CHECKING:
     from hpt.search.space import Coordinate
 
 Float64Array = NDArray[np.float64]
-MODEL_LIMIT = 1000
-"""How many observations an exact model is made of at most: a fit costs their number cubed."""
+MODEL_LIMIT, SPARE = 1000, 64
+"""How many observations a model is made of at most, as a factor costs their number cubed, and how many of
+them are left to those that come after the others were chosen."""
+
+FIT_LIMIT = 256
+"""How many observations decide the hyperparameters at most: a fit takes dozens of factors."""
+
+PENDING_LIMIT, NEWEST, FANTASIES = 256, 32, 8
+"""How many running trials enter a model at most, how many of them are left to those that start after the
+others were chosen, and how many sets of outcomes are imagined."""
 
 TAIL_LIMIT = 2.0
-"""How far the worse half of the transformed targets reaches at most, in spreads of the better half."""
+"""How far the worse half of the transformed targets reaches, in spreads of the better half, unless its own
+differences would be lost."""
 
 ACQUISITIONS = {
     "LogEI": "improvement",
@@ -74,7 +84,7 @@ class Hyperparameters:
 class Model:
     """A Gaussian process given observations; immutable."""
 
-    __slots__ = ("_gp", "_others", "_threads")
+    __slots__ = ("_base", "_count", "_gp", "_imagined", "_known", "_rows", "_threads", "_typed")
 
     def __init__(
         self,
@@ -83,11 +93,13 @@ class Model:
         y: ArrayLike,
         at: Hyperparameters,
         threads: int = 1,
+        base: int | None = None,
     ) -> None:
         """The posterior at given hyperparameters.
 
         Of more than `MODEL_LIMIT` observations it keeps as many: the best, those nearest to them, and others
-        that together cover the space.
+        that together cover the space. With a base these are chosen among its observations, and all later
+        ones are kept besides.
 
         Parameters
         ----------
@@ -99,6 +111,9 @@ class Model:
             Hyperparameters of the kernel.
         threads
             How many threads the core uses; they change the run time and no bit.
+        base
+            How many observations are factored together, the later ones being appended one by one: what
+            `extended` makes of a model of fewer observations has the same base. None: all.
 
         Raises
         ------
@@ -109,17 +124,54 @@ class Model:
         """
         from hpt import _core
 
-        self._threads = threads
-        typed = _typed(coordinates)
-        points, targets, self._others = _representative(typed, X, y)
-        self._gp = _core.GaussianProcess(typed, points, targets, _crossing(at), threads)
+        self._threads, self._typed = threads, _typed(coordinates)
+        points, targets = _array(X, "X"), _array(y, "y")
+        self._count = len(points)
+        self._base = self._count if base is None else base
+        self._rows: NDArray[np.intp] | None = None
+        self._known: _core.KnownPoints | None = None
+        self._imagined: _Imagined | None = None
+        factored = self._base
+        if self._count > MODEL_LIMIT:
+            limit = MODEL_LIMIT if base is None else MODEL_LIMIT - SPARE
+            chosen = _core.representative(self._typed, points[: self._base], targets[: self._base], limit)
+            self._rows, factored = np.array(chosen, dtype=np.intp), len(chosen)
+            self._known = _core.KnownPoints(self._typed, points[: self._base])
+            points = np.concatenate([points[self._rows], points[self._base :]])
+        kept = self._kept(targets)
+        self._gp = _core.GaussianProcess(self._typed, points, kept, _crossing(at), threads, factored)
+
+    def _kept(self, targets: Float64Array) -> Float64Array:
+        """The targets of the observations that the model is made of."""
+        if self._rows is None:
+            return targets
+        return np.concatenate([targets[self._rows], targets[self._base :]])
+
+    @property
+    def observations(self) -> int:
+        """How many observations it is made of."""
+        return self._gp.observed
+
+    def extended(self, X: ArrayLike, y: ArrayLike) -> Model:
+        """The model of further observations, X: (k, d), and of new targets for all, y: (n + k,).
+
+        Hyperparameters and base, which is below their number, stay: it is what the constructor makes of all
+        observations, at the price of the new ones.
+        """
+        self._imagined = None  # so that the factor grows in place
+        points = _array(X, "X")
+        assert (self._rows is None) == (self._count + len(points) <= MODEL_LIMIT), "a model of others"
+        return self._grown(self._gp.extend(points, self._kept(_array(y, "y"))), len(points))
+
+    def _grown(self, gp: _core.GaussianProcess, more: int) -> Model:
+        grown = copy(self)
+        grown._gp, grown._count, grown._imagined = gp, self._count + more, None
+        return grown
 
     def condition_on(self, X: ArrayLike, y: ArrayLike) -> Model:
         """The same hyperparameters and units with further observations, X: (k, d), y: (k,)."""
-        grown = Model.__new__(Model)
-        grown._others, grown._threads = self._others, self._threads
-        grown._gp = self._gp.condition_on(_array(X, "X"), _array(y, "y"))
-        return grown
+        points = _array(X, "X")
+        return self._grown(self._gp.condition_on(points, _array(y, "y")), len(points))
 
     def predict(self, X: ArrayLike) -> tuple[Float64Array, Float64Array]:
         """Mean and variance of the function at X: (m, d), each (m,), in the units of y, without its noise."""
@@ -153,7 +205,8 @@ class Model:
         Parameters
         ----------
         pending
-            Running trials in order, (m, d); the improvement is averaged over outcomes imagined for them.
+            Running trials in order, (m, d); the improvement is averaged over outcomes imagined for them. Of
+            more than `PENDING_LIMIT` that many count, the latest among them.
         tried
             Points to skip besides the observed and the pending ones, (t, d).
         seed, number
@@ -189,13 +242,55 @@ class Model:
 
         options = _core.SearchOptions()
         options.incumbent, options.doubling, options.threads = incumbent, doubling, self._threads
-        skip = _array(tried, "tried")
-        if len(self._others):
-            skip = np.concatenate([self._others, skip])
+        running, skip, gp = _array(pending, "pending"), _array(tried, "tried"), self._gp
         options.criterion = getattr(_core.Criterion, ACQUISITIONS[check_acquisition(acquisition)])
         options.samples = samples
         success = None if labels is None else labels._gp
-        return _core.propose(self._gp, _array(pending, "pending"), skip, seed, number, options, success)
+        if len(running) and samples == 0:
+            gp = self._imagine(running, seed)
+            if len(running) > PENDING_LIMIT:
+                skip = np.concatenate([running, skip])
+            running = running[:0]
+        return _core.propose(gp, running, skip, seed, number, options, success, self._known)
+
+    def _imagine(self, pending: Float64Array, seed: int) -> _core.GaussianProcess:
+        """The model with outcomes imagined for running trials, (m, d), the draws keyed by the seed and the
+        number of observations: those of one batch are imagined one after the other."""
+        from hpt import _core
+
+        m = len(pending)
+        start = 0 if m <= PENDING_LIMIT else m - (m - PENDING_LIMIT) % NEWEST
+        kept = self._imagined
+        if (
+            kept is not None
+            and (kept.seed, kept.start) == (seed, start)
+            and len(kept.pending) <= m
+            and np.array_equal(kept.pending, pending[: len(kept.pending)])
+        ):
+            gp, new = kept.gp, pending[len(kept.pending) :]
+            if len(new):
+                self._imagined = None
+                gp = gp.imagine_further(new)
+        else:
+            self._imagined, kept_pending = None, pending
+            if start:
+                head, limit = pending[:start], PENDING_LIMIT - NEWEST
+                rows = _core.representative(self._typed, head, self._gp.standardized_means(head), limit)
+                kept_pending = np.concatenate([head[rows], pending[start:]])
+            gp = self._gp.imagine(kept_pending, FANTASIES, seed, self._count)
+        self._imagined = _Imagined(seed, start, pending, gp)
+        return gp
+
+
+@dataclass(frozen=True, slots=True)
+class _Imagined:
+    """A model that imagines outcomes of `pending`, (m, d), of which the first `start` are represented by a
+    part; 0: by all."""
+
+    seed: int
+    start: int
+    pending: Float64Array
+    gp: _core.GaussianProcess
 
 
 def check_acquisition(name: str) -> str:
@@ -249,11 +344,11 @@ def fit(
 
     earlier = None if start is None else _crossing(start)
     typed = _typed(coordinates)
-    points, targets, _ = _representative(typed, X, y)
-    fitted = _core.GaussianProcess.fit(
-        typed, points, targets, start=earlier, warping=warping, threads=threads, tail_limit=tail_limit
-    )
-    at = fitted.hyperparameters
+    points, targets = _array(X, "X"), _array(y, "y")
+    if len(points) > MODEL_LIMIT:  # in the units of a model
+        rows = _core.representative(typed, points, targets, MODEL_LIMIT - SPARE)
+        points, targets = points[rows], targets[rows]
+    at, density = _core.fit_targets(typed, points, targets, earlier, warping, threads, tail_limit, FIT_LIMIT)
     exponents = tuple(zip(at.warp_a.tolist(), at.warp_b.tolist(), strict=True))
     return Hyperparameters(
         tuple(at.length_scales.tolist()),
@@ -263,7 +358,7 @@ def fit(
         at.mixing,
         exponents,
         at.tail_limit,
-        fitted.density,
+        density,
     )
 
 
@@ -362,19 +457,6 @@ def _typed(coordinates: Sequence[Coordinate]) -> list[_core.Coordinate]:
             low = int(coordinate.min) if coordinate.scale == "logarithmic" else 0
             out.append(_core.Coordinate.integer(low, low + coordinate.count - 1, coordinate.scale))
     return out
-
-
-def _representative(
-    space: list[_core.Coordinate], X: ArrayLike, y: ArrayLike
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """The observations an exact model is made of, X: (k, d) and y: (k,), and the points left out."""
-    from hpt import _core
-
-    points, targets = _array(X, "X"), _array(y, "y")
-    if len(points) <= MODEL_LIMIT:
-        return points, targets, points[:0]
-    rows = _core.representative(space, points, targets, MODEL_LIMIT)
-    return points[rows], targets[rows], np.delete(points, rows, axis=0)
 
 
 def representative(coordinates: Sequence[Coordinate], X: ArrayLike, y: ArrayLike, limit: int) -> list[int]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -207,6 +207,29 @@ class TrialEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TrialIdentified(Event):
+    """A host that embeds the search calls this running trial by an id of its own."""
+
+    number: int
+    id: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseKnown(Event):
+    """The standard error of the final objective that a running trial is about to end with."""
+
+    number: int
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialForgotten(Event):
+    """A running trial was withdrawn: it is neither pending nor failed, and may be proposed again."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConvergenceDetected(Event):
     """The search was judged to have little left to gain."""
 
@@ -254,6 +277,9 @@ _KINDS: dict[str, type[Event]] = {
         StopDecided,
         AttemptEnded,
         TrialEnded,
+        TrialIdentified,
+        NoiseKnown,
+        TrialForgotten,
         ConvergenceDetected,
         JobStopRequested,
         JobEnded,
@@ -325,7 +351,7 @@ def _is_strings(value: object) -> bool:
 
 _TIMES = frozenset(("time", "created", "training_start", "training_end"))
 _COUNTS = frozenset(("number", "attempt", "cursor", "report", "reports"))
-_AMOUNTS = frozenset(("resource",))
+_AMOUNTS = frozenset(("resource", "noise"))
 
 
 def _check_of(name: str, annotation: str) -> Callable[[object], bool]:

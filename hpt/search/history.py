@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt.errors import InputError
+from hpt.search.growing import Prefix, Rows
 from hpt.search.trial import Config, ObjectiveType, Report, Trial, TrialStatus, Verdict
 
 if TYPE_CHECKING:
@@ -28,25 +29,14 @@ if TYPE_CHECKING:
 Float64Array = NDArray[np.float64]
 
 
-class _Rows:
-    """A matrix that grows by appending; views of earlier lengths stay valid and unchanged."""
+class Addition(NamedTuple):
+    """An observation from elsewhere, as `HistoryLog.add` took it, and the version after."""
 
-    def __init__(self, width: int) -> None:
-        self._data = np.empty((16, width))
-        self.count = 0
-
-    def append(self, row: Float64Array) -> None:
-        if self.count == len(self._data):
-            grown = np.empty((2 * self.count, self._data.shape[1]))
-            grown[: self.count] = self._data
-            self._data = grown
-        self._data[self.count] = row
-        self.count += 1
-
-    def view(self, count: int) -> Float64Array:
-        view = self._data[:count]
-        view.flags.writeable = False
-        return view
+    version: int
+    config: Config
+    value: float
+    definition: str | None
+    source: str | None
 
 
 class Observations(NamedTuple):
@@ -54,40 +44,6 @@ class Observations(NamedTuple):
 
     X: Float64Array
     y: Float64Array
-
-
-class _Prefix(Sequence[Report]):
-    """The first `count` entries of a list that only ever grows."""
-
-    __slots__ = ("_count", "_items")
-
-    def __init__(self, items: list[Report], count: int) -> None:
-        self._items = items
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Report: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Report]: ...
-    def __getitem__(self, index: int | slice) -> Report | Sequence[Report]:
-        if isinstance(index, slice):
-            return [self._items[i] for i in range(*index.indices(self._count))]
-        position = index + self._count if index < 0 else index
-        if not 0 <= position < self._count:
-            raise IndexError(f"report {index} of {self._count}")
-        return self._items[position]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return repr(tuple(self))
 
 
 class HistoryLog:
@@ -110,11 +66,11 @@ class HistoryLog:
             self._place = {name: place for place, name in enumerate(self.parts)}
         else:
             self._space = space
-        d = 0 if self._space is None else len(self._space.parameters)
-        self.X = _Rows(d)
-        self.y = _Rows(1)
-        self.failed = _Rows(d)
-        self.related: dict[str, tuple[_Rows, _Rows]] = {}  # X and y of related searches by name
+        d = 0 if self._space is None else len(self._space.columns)
+        self.X = Rows(d)
+        self.y = Rows(1)
+        self.failed = Rows(d)
+        self.related: dict[str, tuple[Rows, Rows]] = {}  # X and y of related searches by name
         self.added = 0  # observations that are no trial's
         self.ended: list[Trial] = []
         self.position: dict[int, int] = {}  # trial number -> index in `ended`
@@ -123,8 +79,16 @@ class HistoryLog:
         self.reported_at: dict[int, array[int]] = {}  # the version after each of those
         self.stopping_at: dict[int, int] = {}  # the version after it was first decided to stop a trial
         self.reporters: array[int] = array("q")  # the trial of every report, in the order they came
+        self.created_at: dict[int, int] = {}  # the version after a trial was created,
+        self.ended_at: array[int] = array("q")  # and after each of `ended` ended
+        self.additions: list[Addition] = []  # what was added, in order
+        self.observers: array[int] = array("q")  # the trial of each observation, 0 for an added one
+        self.forgotten: dict[int, tuple[Trial, int]] = {}  # as it was, and the version after
+        self.ids: dict[Hashable, int] = {}  # the trial of each id that a host gave
+        self.noise: dict[int, float] = {}  # standard errors of the final objectives that have one
         self.rows: dict[int, Float64Array] = {}  # encoded configurations of trials, each (d,)
         self.seen: dict[Hashable, int] = {}  # configuration key -> how many keys came before it
+        self._uses: dict[Hashable, int] = {}  # how many trials and observations have it
         self.last_number = 0
         self.version = 0  # grows with every change
 
@@ -157,12 +121,15 @@ class HistoryLog:
         return np.empty(0) if self.parts else self.space.encode([config])[0]
 
     def _see(self, config: Config, definition: str | None) -> None:
-        self.seen.setdefault(self.key(config, definition), len(self.seen))
+        key = self.key(config, definition)
+        self.seen.setdefault(key, len(self.seen))
+        self._uses[key] = self._uses.get(key, 0) + 1
 
     def _minimised(self, value: float) -> Float64Array:
         return np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value])
 
-    def _observe(self, row: Float64Array, value: float, definition: str | None) -> None:
+    def _observe(self, number: int, row: Float64Array, value: float, definition: str | None) -> None:
+        self.observers.append(number)
         self.X.append(row)
         self.y.append(self._minimised(value))
         if self.parts and definition is not None:
@@ -185,17 +152,18 @@ class HistoryLog:
             The related search that it is from; None if the objective of this search was measured.
         """
         self.version += 1
+        self.additions.append(Addition(self.version, config, value, definition, source))
         if self.parts:
             self.part(definition).add(config, value, source=source)
         row = self.encode(config)
         if source is not None:
-            X, y = self.related.setdefault(source, (_Rows(len(row)), _Rows(1)))
+            X, y = self.related.setdefault(source, (Rows(len(row)), Rows(1)))
             X.append(row)
             y.append(self._minimised(value))
             return
         self._see(config, definition)
         self.added += 1
-        self._observe(row, value, definition)
+        self._observe(0, row, value, definition)
 
     def create(self, number: int, config: Config, definition: str | None = None) -> None:
         self._see(config, definition)
@@ -204,12 +172,29 @@ class HistoryLog:
             part = self.part(definition)
             self.local[number] = part.last_number + 1
             part.create(self.local[number], config, definition)
+        self.created_at[number] = self.version
         self.rows[number] = self.encode(config)
         self.reports[number], self.reported_at[number] = [], array("q")
         self.running[number] = Trial(
-            number, config, reports=_Prefix(self.reports[number], 0), definition=definition
+            number, config, reports=Prefix(self.reports[number], 0), definition=definition
         )
         self.last_number = max(self.last_number, number)
+
+    def identify(self, number: int, id: Hashable) -> None:
+        """Give a running trial its host's id."""
+        self.version += 1
+        self.ids[id] = number
+        self.running[number] = replace(self.running[number], id=id)
+        if self.parts:
+            definition = self.running[number].definition
+            self.part(definition).identify(self.local[number], id)
+
+    def state_noise(self, number: int, noise: float) -> None:
+        """The standard error of the final objective that a running trial is about to end with."""
+        self.version += 1
+        self.noise[number] = noise
+        if self.parts:
+            self.part(self.running[number].definition).state_noise(self.local[number], noise)
 
     def report(self, number: int, report: Report) -> None:
         self.version += 1
@@ -217,7 +202,7 @@ class HistoryLog:
         reports.append(report)
         self.reported_at[number].append(self.version)
         self.reporters.append(number)
-        trial = self.running[number] = replace(self.running[number], reports=_Prefix(reports, len(reports)))
+        trial = self.running[number] = replace(self.running[number], reports=Prefix(reports, len(reports)))
         if self.parts:
             self.part(trial.definition).report(self.local[number], report)
 
@@ -242,12 +227,25 @@ class HistoryLog:
         trial = replace(self.running.pop(number), status=status, value=value if usable else None)
         self.position[number] = len(self.ended)
         self.ended.append(trial)
+        self.ended_at.append(self.version)
         if usable and value is not None:
-            self._observe(row, value, trial.definition)
+            self._observe(number, row, value, trial.definition)
         else:
             self.failed.append(row)
         if self.parts:
             self.part(trial.definition).end(self.local[number], status, value)
+
+    def forget(self, number: int) -> None:
+        """Withdraw a running trial: views from here on do not have it, unless asked for it by its number."""
+        self.version += 1
+        trial = self.running.pop(number)
+        self.forgotten[number] = trial, self.version
+        key = self.key(trial.config, trial.definition)
+        self._uses[key] -= 1
+        if not self._uses[key]:  # earlier views keep the former dictionary
+            self.seen = {each: place for place, each in enumerate(e for e in self.seen if e != key)}
+        if self.parts:
+            self.part(trial.definition).forget(self.local[number])
 
     def snapshot(self) -> History:
         """Everything as it stands."""
@@ -255,9 +253,12 @@ class HistoryLog:
 
     def running_at(self, version: int, ended: int, last_number: int) -> list[int]:
         """The numbers of the trials that ran at a version, when so many had ended: those of the present and
-        of those that ended since, in trial order.
+        of those that ended or were forgotten since, in trial order.
         """
         since = [trial.number for trial in self.ended[ended:] if trial.number <= last_number]
+        since += [
+            number for number, (_, at) in self.forgotten.items() if version < at and number <= last_number
+        ]
         return sorted([*(number for number in self.running if number <= last_number), *since])
 
     def trial_at(self, number: int, version: int) -> Trial:
@@ -266,17 +267,19 @@ class HistoryLog:
         if trial is not None and version == self.version:
             return trial
         if trial is None:
-            trial = self.ended[self.position[number]]
+            ended = number in self.position
+            trial = self.ended[self.position[number]] if ended else self.forgotten[number][0]
         count = bisect_right(self.reported_at[number], version)
         stopping = self.stopping_at.get(number, version + 1) <= version
         return Trial(
             number,
             trial.config,
             TrialStatus.STOPPING if stopping else TrialStatus.IN_PROGRESS,
-            reports=_Prefix(self.reports[number], count),
+            reports=Prefix(self.reports[number], count),
             definition=trial.definition,
             stopped_after=trial.stopped_after if stopping else None,
             stopped_by=trial.stopped_by if stopping else None,
+            id=trial.id,
         )
 
 
@@ -294,7 +297,7 @@ class History(Sequence[Trial]):
         self._failed = log.failed.count
         self._related = {name: X.count for name, (X, _) in log.related.items()}
         self.added_count = log.added
-        self._seen = len(log.seen)
+        self._keys, self._seen = log.seen, len(log.seen)
         self._created = self.last_number = log.last_number
         self._running = len(log.running)
         self._numbers: list[int] | None = None  # of the running trials, once they are asked for
@@ -359,9 +362,20 @@ class History(Sequence[Trial]):
         return self._log.y.view(self._n)[:, 0]
 
     @property
+    def observers(self) -> Sequence[int]:
+        """The number of the trial of each observation, (n,), 0 for an added one."""
+        return self._log.observers[: self._n]
+
+    @property
+    def noise(self) -> Float64Array:
+        """Standard errors of the observations, (n,), 0 where none is known."""
+        known = self._log.noise
+        return np.array([known.get(number, 0.0) for number in self.observers] if known else [0.0] * self._n)
+
+    @property
     def pending(self) -> Float64Array:
         """Encoded configurations of the running trials, (m, d), in trial order."""
-        d = 0 if self._parts else len(self.space.parameters)
+        d = 0 if self._parts else len(self.space.columns)
         rows = [self._log.rows[number] for number in self._running_numbers()]
         rows += [self._log.encode(trial.config) for trial in self._extra]
         return np.array(rows, dtype=np.float64).reshape(len(rows), d)
@@ -411,7 +425,7 @@ class History(Sequence[Trial]):
 
     def contains_key(self, key: Hashable) -> bool:
         """The same for a configuration given by its `SearchSpace.key`."""
-        return self._log.seen.get(key, self._seen) < self._seen or key in self._extra_keys
+        return self._keys.get(key, self._seen) < self._seen or key in self._extra_keys
 
     def trial(self, number: int) -> Trial:
         """The trial of that number as it stood when this view was taken; KeyError if there was none."""
@@ -427,10 +441,15 @@ class History(Sequence[Trial]):
             raise KeyError(number)
         return self._log.trial_at(number, self._version)
 
-    def with_pending(self, configs: Sequence[Config], definition: str | None = None) -> History:
-        """This history with further trials running, numbered on: `ask(8)` is 8 x `ask(1)`."""
+    def with_pending(
+        self, configs: Sequence[Config], definition: str | None = None, *, numbered: bool = True
+    ) -> History:
+        """This history with further trials running, numbered on: `ask(8)` is 8 x `ask(1)`.
+
+        numbered: not those that run elsewhere, whose number is 0 and which shift no seed.
+        """
         start = self.last_number + 1
-        extra = [Trial(start + i, config, definition=definition) for i, config in enumerate(configs)]
+        extra = [Trial((start + i) * numbered, each, definition=definition) for i, each in enumerate(configs)]
         view = History.__new__(History)
         view.__dict__.update(self.__dict__)
         view._extra = (*self._extra, *extra)
@@ -438,9 +457,9 @@ class History(Sequence[Trial]):
         view._extra_keys = self._extra_keys | {key for key in keys if not self.contains_key(key)}
         if self._parts and definition is not None:
             view._parts = self._parts | {
-                definition: self._parts[definition].with_pending(configs, definition)
+                definition: self._parts[definition].with_pending(configs, definition, numbered=numbered)
             }
-        view.last_number = self.last_number + len(extra)
+        view.last_number = self.last_number + len(extra) * numbered
         return view
 
     def __len__(self) -> int:

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from hpt.errors import InputError
+from hpt.search.choices import MAX_VALUES, CategoricalParameter, Constant, OrdinalParameter
+from hpt.search.coordinate import MAX_NAME, Coordinate, check_name, fill
+from hpt.search.levels import Levels, Steps
 from hpt.search.numbers import brief, exact_integer, finite_number
 from hpt.search.scaling import MAPS, Linear, Logarithmic, Map, Scaling, parse_scaling, read_float, read_int
 from hpt.search.trial import Value
-from hpt.search.values import plain_value, plain_values, value_string
 
-MAX_VALUES = 1000
-MAX_NAME = 256
+__all__ = [
+    "MAX_NAME",
+    "MAX_VALUES",
+    "PARAMETER_KINDS",
+    "CategoricalParameter",
+    "Constant",
+    "ContinuousParameter",
+    "Coordinate",
+    "IntegerParameter",
+    "OrdinalParameter",
+    "Parameter",
+]
+
 MAX_INTEGER_RANGE = 2**52
 MAX_LOGARITHMIC_INTEGER = 2**44
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinate:
-    """What the model knows of a parameter: one column of `SearchSpace.encode`.
-
-    min, max: the bounds as declared, also of an integer, whose unit interval spans [min - 0.5, max + 0.5];
-    0 and K - 1 for a categorical. count: values of an integer or a categorical, 0 for a continuous one.
-    """
-
-    kind: Literal["continuous", "integer", "categorical"]
-    scale: Literal["linear", "logarithmic", "reverselogarithmic"]
-    min: float
-    max: float
-    count: int
-
 
 _SCALES: dict[Scaling, Literal["linear", "logarithmic", "reverselogarithmic"]] = {
     Scaling.AUTO: "linear",  # the Bayesian strategy may lay it out logarithmically (strategies/auto_scale.py)
@@ -42,19 +39,11 @@ _SCALES: dict[Scaling, Literal["linear", "logarithmic", "reverselogarithmic"]] =
 }
 
 
-def _check_name(kind: str, name: object) -> str:
-    if not isinstance(name, str):
-        raise InputError(f"{kind} name {name!r} is not a string; name it as the training program does")
-    if not 1 <= len(name) <= MAX_NAME:
-        raise InputError(f"{kind} name {name!r} has {len(name)} characters; use 1 to {MAX_NAME}")
-    return name
+ALONE = Coordinate("categorical", "linear", 0.0, 0.0, 1)
+"""Of a parameter of one value, where a space has no other."""
 
 
 def _check_order(label: str, low: float, high: float) -> None:
-    if low == high:
-        raise InputError(
-            f"{label}: min and max are both {low}; a range needs min below max: make a constant static"
-        )
     if low > high:
         raise InputError(f"{label}: max {high} is below min {low}; swap them")
 
@@ -63,21 +52,33 @@ def _check_order(label: str, low: float, high: float) -> None:
 class ContinuousParameter:
     """Real numbers from `min` to `max`, both included.
 
-    `min` and `max` may be given as numbers or as strings. `scaling` (in any case) is `Auto`, `Linear`,
-    `Logarithmic` (0 < min) or `ReverseLogarithmic` (0 <= min, max < 1).
+    `min` and `max` may be given as numbers or as strings; where they are equal, there is one value. `scaling`
+    (in any case) is `Auto`, `Linear`, `Logarithmic` (0 < min) or `ReverseLogarithmic` (0 <= min, max < 1).
+    With a `step`, the values are min, min + step, ... as far as max.
 
     Raises:
-        InputError: a bound is not a number, min is not below max, or the scaling does not allow them.
+        InputError: a bound is not a number, max is below min, or the scaling or the step does not go with
+            them.
     """
 
     name: str
     min: float
     max: float
     scaling: Scaling
+    step: float | None
     _map: Map = field(repr=False, compare=False)
+    _row: tuple[Steps, Levels] | None = field(repr=False, compare=False)
 
-    def __init__(self, name: str, min: float | str, max: float | str, scaling: str = "Auto") -> None:
-        label = f"ContinuousParameter {_check_name('ContinuousParameter', name)!r}"
+    def __init__(
+        self,
+        name: str,
+        min: float | str,
+        max: float | str,
+        scaling: str = "Auto",
+        *,
+        step: float | None = None,
+    ) -> None:
+        label = f"ContinuousParameter {check_name('ContinuousParameter', name)!r}"
         low, high = read_float(min, f"{label}: min"), read_float(max, f"{label}: max")
         _check_order(label, low, high)
         scale = parse_scaling(scaling, f"{label}: scaling")
@@ -90,19 +91,40 @@ class ContinuousParameter:
                 f"{label}: {low} to {high} is not within 0 <= min, max < 1, as ReverseLogarithmic scaling "
                 "needs; narrow it or use Linear"
             )
-        fill(self, name=name, min=low, max=high, scaling=scale, _map=MAPS[scale](low, high))
+        row = None
+        if step is not None:
+            step = finite_number(step, f"{label}: step")
+            if step <= 0:
+                raise InputError(f"{label}: step {step} is not above 0; give a positive one, or None")
+            row = _steps(label, low, high, step, scale)
+        mapping = MAPS[scale](low, high)
+        fill(self, name=name, min=low, max=high, scaling=scale, step=step, _map=mapping, _row=row)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _range, (type(self), self.name, self.min, self.max, str(self.scaling), self.step)
 
     def __repr__(self) -> str:
         return _range_repr(self)
 
     @property
     def coordinate(self) -> Coordinate:
+        if not self.varies:
+            return ALONE
+        if self._row is not None:
+            return _row_coordinate(self._row, self.scaling)
         return Coordinate("continuous", _SCALES[self.scaling], self.min, self.max, 0)
 
     @property
-    def count(self) -> None:
-        """How many values there are: None, as good as infinitely many."""
-        return None
+    def count(self) -> int | None:
+        """How many values there are: None without a step, as good as infinitely many."""
+        if self._row is not None:
+            return self._row[0].count
+        return None if self.min < self.max else 1
+
+    @property
+    def varies(self) -> bool:
+        """Whether the model has a coordinate of it."""
+        return self.count != 1
 
     def check(self, value: object) -> float:
         """The value as a float of the range; InputError if it is not one."""
@@ -112,13 +134,37 @@ class ContinuousParameter:
             raise InputError(
                 f"{self.name!r}: {value!r} is out of range; give a number from {self.min} to {self.max}"
             )
-        return value + 0.0
+        return value + 0.0 if self._row is None else _on_row(self._row[0], self.name, value)
+
+    def clip(self, value: object) -> float:
+        """The value of the range nearest to a number; InputError if it is none."""
+        number = finite_number(value, f"{self.name!r}:", f"give one from {self.min} to {self.max}")
+        nearest = min(max(number, self.min), self.max)
+        return nearest if self._row is None else self._row[0].value(self._row[0].nearest(nearest))
+
+    def key(self, value: Value) -> Hashable:
+        """Equal for equal values only."""
+        return value
+
+    def listed(self) -> Iterable[float]:
+        """Every value, in order, where there is a step or one value."""
+        assert self.count is not None, "only a finite range can be listed"
+        return [self.min] if self._row is None else map(self._row[0].value, range(self.count))
 
     def encode(self, value: Value) -> float:
-        return self._map.encode(self.check(value))
+        number = self.check(value)
+        if not self.varies:
+            return 0.0
+        if self._row is not None:
+            steps, levels = self._row
+            return levels.encode(steps.nearest(number))
+        return self._map.encode(number)
 
     def decode(self, u: float) -> float:
-        return self._map.decode(u)
+        if self._row is not None:
+            steps, levels = self._row
+            return steps.value(levels.decode(u))
+        return self._map.decode(u) if self.min < self.max else self.min
 
     def format(self, value: Value) -> str:
         """The shortest decimal that reads back to the same float (`1.3494417573713629e-08`, `100.0`)."""
@@ -134,21 +180,26 @@ class IntegerParameter:
 
     `min` and `max` may be given as numbers or as strings (`10`, `1e3`). `scaling` (in any case) is `Auto`,
     `Linear` or `Logarithmic` (0 < min). At most 2**52 + 1 values, and none above 2**44 on a logarithmic
-    scale: beyond, a 64-bit place in [0, 1] no longer distinguishes neighbours.
+    scale: beyond, a 64-bit place in [0, 1] no longer distinguishes neighbours. Where min and max are equal,
+    there is one value. With a `step` above 1, the values are min, min + step, ... as far as max.
 
     Raises:
-        InputError: a bound is not an integer, min is not below max, the range is too wide, or the scaling
-            does not allow it.
+        InputError: a bound is not an integer, max is below min, the range is too wide, or the scaling or the
+            step does not go with it.
     """
 
     name: str
     min: int
     max: int
     scaling: Scaling
+    step: int
     _map: Map = field(repr=False, compare=False)
+    _row: tuple[Steps, Levels] | None = field(repr=False, compare=False)
 
-    def __init__(self, name: str, min: int | str, max: int | str, scaling: str = "Auto") -> None:
-        label = f"IntegerParameter {_check_name('IntegerParameter', name)!r}"
+    def __init__(
+        self, name: str, min: int | str, max: int | str, scaling: str = "Auto", *, step: int = 1
+    ) -> None:
+        label = f"IntegerParameter {check_name('IntegerParameter', name)!r}"
         low, high = read_int(min, f"{label}: min"), read_int(max, f"{label}: max")
         _check_order(label, low, high)
         scale = parse_scaling(scaling, f"{label}: scaling")
@@ -174,19 +225,35 @@ class IntegerParameter:
             mapping: Map = Logarithmic(low - 0.5, high + 0.5)
         else:
             mapping = Linear(low - 0.5, high + 0.5)
-        fill(self, name=name, min=low, max=high, scaling=scale, _map=mapping)
+        stride = exact_integer(step, f"{label}: step")
+        if stride is None or stride < 1:
+            raise InputError(f"{label}: step {step!r} is not an integer of at least 1; give one")
+        row = None if stride == 1 else _steps(label, low, high, stride, scale)
+        fill(self, name=name, min=low, max=high, scaling=scale, step=stride, _map=mapping, _row=row)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _range, (type(self), self.name, self.min, self.max, str(self.scaling), self.step)
 
     def __repr__(self) -> str:
         return _range_repr(self)
 
     @property
     def coordinate(self) -> Coordinate:
+        if not self.varies:
+            return ALONE
+        if self._row is not None:
+            return _row_coordinate(self._row, self.scaling)
         return Coordinate("integer", _SCALES[self.scaling], float(self.min), float(self.max), self.count)
 
     @property
     def count(self) -> int:
         """How many values there are."""
-        return self.max - self.min + 1
+        return (self.max - self.min) // self.step + 1
+
+    @property
+    def varies(self) -> bool:
+        """Whether the model has a coordinate of it."""
+        return self.count != 1
 
     def check(self, value: object) -> int:
         """The value as an int of the range; InputError if it is not one. A float without a fraction is
@@ -203,10 +270,28 @@ class IntegerParameter:
             raise InputError(
                 f"{self.name!r}: {value!r} is out of range; give one from {self.min} to {self.max}"
             )
+        return value if self._row is None else int(_on_row(self._row[0], self.name, value))
+
+    def clip(self, value: object) -> int:
+        """The value of the range nearest to a number; InputError if it is none."""
+        number = finite_number(value, f"{self.name!r}:", f"give one from {self.min} to {self.max}")
+        nearest = min(max(round(number), self.min), self.max)
+        return nearest if self._row is None else int(self._row[0].value(self._row[0].nearest(nearest)))
+
+    def key(self, value: Value) -> Hashable:
+        """Equal for equal values only."""
         return value
+
+    def listed(self) -> Iterable[int]:
+        """Every value, in order."""
+        return range(self.min, self.max + 1, self.step)
 
     def encode(self, value: Value) -> float:
         integer = self.check(value)
+        if not self.varies:
+            return 0.0
+        if self._row is not None:
+            return self._row[1].encode((integer - self.min) // self.step)
         if self.scaling is Scaling.LOGARITHMIC:
             return self._map.encode(integer)
         return (2 * (integer - self.min) + 1) / (
@@ -215,6 +300,8 @@ class IntegerParameter:
 
     def decode(self, u: float) -> int:
         """The value whose share of [0, 1] holds `u`, on a border the one farther from zero."""
+        if self._row is not None:
+            return self.min + self.step * self._row[1].decode(u)
         if self.scaling is Scaling.LOGARITHMIC:
             integer = math.floor(self._map.decode(u) + 0.5)
         else:
@@ -233,106 +320,54 @@ class IntegerParameter:
         return self.check(read_int(string, f"{self.name!r}:"))
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
-class CategoricalParameter:
-    """One of a list of unordered values: strings, numbers, booleans, None, or tuples of these.
-
-    Members of an enum become their values, scalars of NumPy Python's, lists tuples; the values of a set are
-    put in an order of their own. A program cannot receive None: that is for functions.
-
-    Raises:
-        InputError: there are no values, too many, one of another type, two equal ones, or two printed alike
-            (as `1` and `"1"`, `True` and `"true"`).
-    """
-
-    name: str
-    values: tuple[Value, ...]
-    _index: Mapping[Value, int] = field(repr=False, compare=False)
-
-    def __init__(self, name: str, values: Iterable[Value]) -> None:
-        label = f"CategoricalParameter {_check_name('CategoricalParameter', name)!r}"
-        plain = plain_values(values, MAX_VALUES, label)
-        if not 1 <= len(plain) <= MAX_VALUES:
-            count = f"more than {MAX_VALUES}" if plain else "no"
-            raise InputError(f"{label}: {count} values are given; give 1 to {MAX_VALUES}")
-        strings: dict[str, int] = {}
-        index: dict[Value, int] = {}
-        for position, value in enumerate(plain):
-            twin = index.get(value, strings.get(value_string(value)))
-            if twin is not None:
-                raise InputError(
-                    f"{label}: the values {brief(plain[twin])} and {brief(value)} are equal or print alike; "
-                    "drop or rename one"
-                )
-            index[value] = strings[value_string(value)] = position
-        fill(self, name=name, values=plain, _index=index)
-
-    def __repr__(self) -> str:
-        return f"CategoricalParameter({brief(self.name)}, [{self._listed(5)}])"
-
-    @property
-    def coordinate(self) -> Coordinate:
-        return Coordinate("categorical", "linear", 0.0, float(len(self.values) - 1), len(self.values))
-
-    @property
-    def count(self) -> int:
-        """How many values there are."""
-        return len(self.values)
-
-    def _position(self, value: object) -> int:
-        try:
-            plain = plain_value(value, "the value")
-        except InputError:
-            position = -1
-        else:
-            position = self._index.get(plain, -1)
-        if position < 0 or not _alike(plain, self.values[position]):
-            raise InputError(
-                f"{self.name!r}: {brief(value)} is not one of its values; give one of {self._listed()}"
-            )
-        return position
-
-    def _listed(self, most: int = 10) -> str:
-        shown = ", ".join(brief(value) for value in self.values[:most])
-        return shown if len(self.values) <= most else f"{shown}, ... ({len(self.values)} values)"
-
-    def check(self, value: object) -> Value:
-        """The value as declared; InputError if it is not one of them."""
-        return self.values[self._position(value)]
-
-    def encode(self, value: Value) -> float:
-        return float(self._position(value))
-
-    def decode(self, u: float) -> Value:
-        return self.values[min(max(math.floor(u + 0.5), 0), len(self.values) - 1)]
-
-    def format(self, value: Value) -> str:
-        return value_string(self.check(value))
-
-    def parse(self, string: str) -> Value:
-        for value in self.values:
-            if value_string(value) == string:
-                return value
-        raise InputError(f"{self.name!r}: {string!r} is not one of its values; give one of {self._listed()}")
-
-
 def _range_repr(parameter: ContinuousParameter | IntegerParameter) -> str:
     scaling = "" if parameter.scaling is Scaling.AUTO else f", {str(parameter.scaling)!r}"
     bounds = f"{parameter.min!r}, {parameter.max!r}"
-    return f"{type(parameter).__name__}({brief(parameter.name)}, {bounds}{scaling})"
+    step = "" if parameter._row is None else f", step={parameter.step!r}"
+    return f"{type(parameter).__name__}({brief(parameter.name)}, {bounds}{scaling}{step})"
 
 
-def _alike(value: Value, declared: Value) -> bool:
-    """Whether equal values are also of one type: `True` is not `1`."""
-    if isinstance(declared, tuple):
-        return value_string(value) == value_string(declared)
-    return isinstance(value, bool) is isinstance(declared, bool)
+def _range(
+    kind: type[Any], name: str, low: float, high: float, scaling: str, step: float | None
+) -> ContinuousParameter | IntegerParameter:
+    """A range that was pickled."""
+    made: ContinuousParameter | IntegerParameter = kind(name, low, high, scaling, step=step)
+    return made
 
 
-def fill(record: object, **fields: object) -> None:
-    """Set the fields of a frozen record that is being made."""
-    for name, value in fields.items():
-        object.__setattr__(record, name, value)
+def _row_coordinate(row: tuple[Steps, Levels], scaling: Scaling) -> Coordinate:
+    """That of integers, which the model lays out as the values of the row."""
+    levels = row[1]
+    start = float(levels.start or 0)
+    return Coordinate("integer", _SCALES[scaling], start, start + levels.count - 1, levels.count)
+
+
+def _on_row(steps: Steps, name: str, value: float) -> float:
+    """The value of a row as it is declared; InputError if it is none."""
+    level = steps.level(value)
+    if level is None:
+        near = steps.value(steps.nearest(value))
+        raise InputError(
+            f"{name!r}: {value!r} is not {steps.min} and a multiple of the step {steps.step}; "
+            f"give one that is, such as {near}"
+        )
+    return steps.value(level)
+
+
+def _steps(label: str, low: float, high: float, step: float, scale: Scaling) -> tuple[Steps, Levels]:
+    """The values that a step makes of a range, and their places."""
+    steps = Steps(low, high, step)
+    start = steps.start if scale is Scaling.LOGARITHMIC else None
+    if scale is Scaling.REVERSE_LOGARITHMIC:
+        raise InputError(f"{label}: ReverseLogarithmic scaling takes no step; use Linear, or no step")
+    if steps.count > (MAX_INTEGER_RANGE if start is None else MAX_LOGARITHMIC_INTEGER):
+        raise InputError(f"{label}: step {step} makes {steps.count} values of the range; give a larger one")
+    return steps, Levels(steps.count, start)
 
 
 Parameter: TypeAlias = ContinuousParameter | IntegerParameter | CategoricalParameter
+
+PARAMETER_KINDS: dict[str, type[Parameter]] = {
+    kind.__name__: kind
+    for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter, OrdinalParameter, Constant)
+}

@@ -1,6 +1,6 @@
 """The search space: typed parameters, their places in the unit cube, and the strings a program receives.
 
-    d    parameters of the space        n    configurations        K    values of a categorical
+    d    columns: parameters that vary  n    configurations        K    values of a categorical
 
 A configuration is a dict of typed values: float (continuous), int (integer), or one of a categorical's own.
 The configuration is the record; it is encoded for the model, and never read back from its encoding.
@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpt.errors import InputError
+from hpt.search.coordinate import fill
 from hpt.search.parameters import (
     MAX_VALUES,
     CategoricalParameter,
+    Constant,
     ContinuousParameter,
     Coordinate,
     IntegerParameter,
+    OrdinalParameter,
     Parameter,
-    fill,
 )
 from hpt.search.trial import Config, Value
 from hpt.search.values import value_string
@@ -30,9 +32,11 @@ __all__ = [
     "MAX_PARAMETERS",
     "MAX_VALUES",
     "CategoricalParameter",
+    "Constant",
     "ContinuousParameter",
     "Coordinate",
     "IntegerParameter",
+    "OrdinalParameter",
     "Parameter",
     "SearchSpace",
     "value_string",
@@ -46,6 +50,9 @@ MAX_PARAMETERS = 100
 class SearchSpace:
     """The parameters of a search, in declaration order; immutable.
 
+    `columns` are those that the model sees: all but constants and ranges of one value, unless there are no
+    others.
+
     >>> space = SearchSpace([ContinuousParameter("eta", 0, 1), CategoricalParameter("how", ["tree", "dart"])])
     >>> space.encode([{"eta": 0.25, "how": "dart"}])
     array([[0.25, 1.  ]])
@@ -54,9 +61,10 @@ class SearchSpace:
         InputError: there are no parameters, more than 100, or two of one name.
     """
 
-    __slots__ = ("_names", "coordinates", "parameters")
+    __slots__ = ("_names", "columns", "coordinates", "parameters")
 
     parameters: tuple[Parameter, ...]
+    columns: tuple[Parameter, ...]
     coordinates: tuple[Coordinate, ...]
     _names: dict[str, Parameter]
 
@@ -68,16 +76,17 @@ class SearchSpace:
         for parameter in listed:
             if not isinstance(parameter, Parameter):
                 raise InputError(
-                    f"{parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter or "
-                    "CategoricalParameter"
+                    f"{parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter, "
+                    "CategoricalParameter, OrdinalParameter or Constant"
                 )
             if parameter.name in names:
                 raise InputError(f"two parameters are named {parameter.name!r}; rename or drop one")
             names[parameter.name] = parameter
         if not 1 <= len(listed) <= MAX_PARAMETERS:
             raise InputError(f"a SearchSpace takes 1 to {MAX_PARAMETERS} parameters; {len(listed)} are given")
-        coordinates = tuple(parameter.coordinate for parameter in listed)
-        fill(self, parameters=listed, coordinates=coordinates, _names=names)
+        columns = tuple(parameter for parameter in listed if parameter.varies) or listed[:1]
+        coordinates = tuple(parameter.coordinate for parameter in columns)
+        fill(self, parameters=listed, columns=columns, coordinates=coordinates, _names=names)
 
     @classmethod
     def nothing(cls) -> SearchSpace:
@@ -122,10 +131,10 @@ class SearchSpace:
         Raises:
             InputError: a configuration lies outside the space.
         """
-        X = np.empty((len(configs), len(self.parameters)))
+        X = np.empty((len(configs), len(self.columns)))
         for i, config in enumerate(configs):
             self._check_names(config)
-            X[i] = [parameter.encode(config[parameter.name]) for parameter in self.parameters]
+            X[i] = [parameter.encode(config[parameter.name]) for parameter in self.columns]
         return X
 
     def decode(self, X: ArrayLike) -> list[Config]:
@@ -138,28 +147,37 @@ class SearchSpace:
             InputError: X is not (n, d), or holds NaN or infinity.
         """
         rows = np.asarray(X, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != len(self.parameters):
+        if rows.ndim != 2 or rows.shape[1] != len(self.columns):
             raise InputError(
-                f"X has shape {rows.shape}; give (n, {len(self.parameters)}), one column a parameter"
+                f"X has shape {rows.shape}; give (n, {len(self.columns)}), one column a parameter"
             )
         if not np.isfinite(rows).all():
             raise InputError("X holds NaN or infinity; give finite numbers")
+        if len(self.columns) == len(self.parameters):
+            return [
+                {parameter.name: parameter.decode(u) for parameter, u in zip(self.columns, row, strict=True)}
+                for row in rows.tolist()
+            ]
+        places = {parameter.name: k for k, parameter in enumerate(self.columns)}
         return [
-            {parameter.name: parameter.decode(u) for parameter, u in zip(self.parameters, row, strict=True)}
+            {
+                each.name: each.decode(row[places[each.name]] if each.name in places else 0.0)
+                for each in self.parameters
+            }
             for row in rows.tolist()
         ]
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Config]:
         """n independent configurations: uniform in scaled coordinates and over a categorical's values."""
-        U = rng.random((n, len(self.parameters)))  # (n, d)
-        for column, parameter in enumerate(self.parameters):
-            if isinstance(parameter, CategoricalParameter):
-                U[:, column] = np.floor(U[:, column] * parameter.count)
+        U = rng.random((n, len(self.columns)))  # (n, d)
+        for column, coordinate in enumerate(self.coordinates):
+            if coordinate.kind == "categorical":
+                U[:, column] = np.floor(U[:, column] * coordinate.count)
         return self.decode(U)
 
     def key(self, config: Config) -> Hashable:
         """A hashable that two configurations of the space share exactly when they are equal."""
-        return tuple([config[parameter.name] for parameter in self.parameters])
+        return tuple([parameter.key(config[parameter.name]) for parameter in self.parameters])
 
     def validate(self, config: Config) -> dict[str, Value]:
         """The configuration with canonical types, in declaration order; NumPy scalars become Python's.
@@ -169,6 +187,15 @@ class SearchSpace:
         """
         self._check_names(config)
         return {parameter.name: parameter.check(config[parameter.name]) for parameter in self.parameters}
+
+    def lies_outside(self, config: Config) -> bool:
+        """Whether a parameter has no value in a configuration, or one that is not in its range."""
+        for parameter in self.parameters:
+            try:
+                parameter.check(config[parameter.name])
+            except (InputError, KeyError):
+                return True
+        return False
 
     def format(self, config: Config) -> dict[str, str]:
         """The strings a training program receives. InputError outside the space; `parse` is the inverse."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
@@ -101,6 +101,7 @@ class Trial:
     sign, None while running or where none is usable. reports: interim values in the order they were reported.
     stopped_after: how many of them were there when it was decided to stop it, None if it never was.
     stopped_by: why a stopping rule decided so, None if none did.
+    id: what the host that embeds the search calls it, None if it gave no name.
     failure_reason: in the result of a tuning job, why it failed or has no value, else "".
     """
 
@@ -113,6 +114,7 @@ class Trial:
     stopped_after: int | None = None
     failure_reason: str = ""
     stopped_by: Verdict | None = None
+    id: Hashable | None = None
 
     def __repr__(self) -> str:
         """On a line, without the reports."""
@@ -131,3 +133,21 @@ class Trial:
 
 def _short(value: Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A configuration whose objective is known.
+
+    value: in the user's own sign. noise: its standard error, None if that is not known. reports: interim
+    values. status: `Completed`, or `Stopped` where the value is not what complete training would have given.
+    number, id: of the trial that measured it, None where none did.
+    """
+
+    config: Config
+    value: float
+    noise: float | None = None
+    reports: Sequence[Report] = ()
+    status: TrialStatus = TrialStatus.COMPLETED
+    number: int | None = None
+    id: Hashable | None = None

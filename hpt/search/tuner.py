@@ -1,45 +1,38 @@
 """The tuner as a library: ask for a configuration, train as you like, tell how it went. No I/O.
 
-Every method decides, makes events of the decision and applies them. A caller that keeps the events can
-therefore let the tuner decide without consequence (`propose`, `judge`), record the events, and only then
-`apply` them; applying recorded events in order brings a new tuner to the same state.
+Every method makes events of what it decides or is told and applies them (`hpt.search.decider`).
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from copy import deepcopy
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from hpt.errors import InputError, TrialStateError, UnknownTrialError
+from hpt.errors import InputError
+from hpt.search import recording
+from hpt.search.decider import NO_CLOCK, Decider, locked
 from hpt.search.events import (
     Event,
+    NoiseKnown,
     ObservationAdded,
-    ParentResult,
     Reported,
-    StopDecided,
-    StopReason,
     TrialCreated,
     TrialEnded,
+    TrialForgotten,
+    TrialIdentified,
 )
-from hpt.search.history import History, HistoryLog
+from hpt.search.growing import Float64Array
 from hpt.search.numbers import counted, real_number
-from hpt.search.space import SearchSpace
+from hpt.search.state import Spaces, StoredTuner, state_of
 from hpt.search.stopping.base import StoppingRule
-from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
-from hpt.search.strategies.base import Strategy, check_integer, check_space
-from hpt.search.strategies.randomness import check_seed
-from hpt.search.trial import Config, Decision, ObjectiveType, Report, Trial, TrialStatus, Verdict, parse_enum
-
-_NO_CLOCK = 0.0
+from hpt.search.strategies.base import Strategy
+from hpt.search.trial import Config, Decision, Observation, Trial, TrialStatus, parse_enum
 
 
-class Tuner:
+class Tuner(Decider):
     """Searches `space` for the configuration with the best objective.
 
         tuner = Tuner(space, objective="maximize", strategy="Bayesian", seed=123)
@@ -47,9 +40,11 @@ class Tuner:
         tuner.tell(trial.number, train(trial.config))
 
     Any number of trials may be outstanding, and `tell` may end them in any order. A call that raises changes
-    nothing, except that a report stays where the stopping rule then fails. Calls from several threads at once
-    need a lock of yours. A tuner can be pickled and copied if its strategy and stopping rule can; a strategy
-    given by name always can.
+    nothing, except that a report stays where the stopping rule then fails. Threads may call it at once: one
+    at a time is served. A tuner can be pickled and copied if its strategy and stopping rule can; a strategy
+    given by name always can. `state` and `restore` keep it as JSON.
+
+    A host that makes trials of its own tells of them by `record`, and may call any trial by an id of its own.
 
     Parameters
     ----------
@@ -65,61 +60,15 @@ class Tuner:
     stopping_rule
         An object with `decide(history, number)`, asked at every report. None: the strategy itself if it has
         that method, as Hyperband does.
+    strategy_options
+        Options of a strategy given by name, such as `first=0` of `Bayesian` or `max_resource=81` of
+        `Hyperband`.
 
     Raises
     ------
     InputError
         An argument breaks its rule.
     """
-
-    def __init__(
-        self,
-        space: SearchSpace | Mapping[str, SearchSpace],
-        objective: str = "Maximize",
-        strategy: str | Strategy = "Bayesian",
-        *,
-        seed: int | None = None,
-        stopping_rule: StoppingRule | None = None,
-    ) -> None:
-        _check_spaces(space)
-        self._multi_algorithm = isinstance(space, Mapping)
-        self.objective = parse_enum(ObjectiveType, objective, "objective")
-        self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
-        self._strategy_name = strategy if isinstance(strategy, str) else None
-        self._strategy = self._make(strategy) if isinstance(strategy, str) else strategy
-        if isinstance(strategy, type):
-            raise InputError(
-                f"strategy {strategy.__name__} is a class; give an instance, {strategy.__name__}(...)"
-            )
-        if not callable(getattr(self._strategy, "suggest", None)):
-            raise InputError(
-                f"strategy {strategy!r} has no method suggest; give a name or an object that has it"
-            )
-        if stopping_rule is not None and not callable(getattr(stopping_rule, "decide", None)):
-            raise InputError(
-                f"stopping_rule {stopping_rule!r} has no method decide; give an object that has it"
-            )
-        if stopping_rule is None and callable(getattr(self._strategy, "decide", None)):
-            stopping_rule = cast(StoppingRule, self._strategy)  # Hyperband is both
-        self._stopping_rule = stopping_rule
-        for part in space.values() if isinstance(space, Mapping) else (space,):
-            check_space(self._strategy, part)
-        self._log = HistoryLog(space, self.objective)
-        self._best: Trial | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        if self._strategy_name is not None:
-            state["_strategy"] = None  # all that it holds is caches
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._strategy_name is not None:
-            self._strategy = self._make(self._strategy_name)
-
-    def _make(self, name: str) -> Strategy:
-        return make_multi_algorithm_strategy(name) if self._multi_algorithm else make_strategy(name)
 
     def __repr__(self) -> str:
         strategy = self._strategy_name or type(self._strategy).__name__
@@ -130,20 +79,7 @@ class Tuner:
             f"{counted(ended + running, 'trial')} of which {running} running{best}>"
         )
 
-    def __copy__(self) -> Tuner:
-        return deepcopy(self)  # two tuners must not append to one log
-
     # -- what has happened
-
-    @property
-    def space(self) -> SearchSpace:
-        """The space, where there is one definition; InputError where there are several."""
-        return self._log.space
-
-    @property
-    def history(self) -> History:
-        """Everything that has happened, as strategies see it: an immutable view."""
-        return self._log.snapshot()
 
     @property
     def trials(self) -> list[Trial]:
@@ -168,67 +104,256 @@ class Tuner:
         """The objective of the best trial, in your own sign."""
         return None if self._best is None else self._best.value
 
+    @locked
+    def best(self, *, added: bool = True) -> Observation | None:
+        """The best of everything known, the earlier of equals, trials first; None before there is one.
+
+        added: of what was added too, not only of trials.
+        """
+        best, other = self._best, self._best_added if added else None
+        if best is None or best.value is None:
+            return other and replace(other, config=dict(other.config))
+        if other is not None and self._sign * other.value < self._sign * best.value:
+            return replace(other, config=dict(other.config))
+        noise = self._log.noise.get(best.number)
+        reports = tuple(best.reports)
+        return Observation(dict(best.config), best.value, noise, reports, best.status, best.number, best.id)
+
+    @locked
+    def predict(self, configs: Sequence[Config]) -> tuple[Float64Array, Float64Array]:
+        """What the search believes of configurations: means and standard deviations, (m,) each, in the unit
+        and sign of the objective; the deviation is that of the function, without the noise of a measurement.
+
+        Raises:
+            InputError: the strategy has no model, nothing was observed yet, or a configuration lies outside
+                the space.
+        """
+        predict = getattr(self._strategy, "predict", None)
+        if not callable(predict):
+            raise InputError(
+                f"the strategy {type(self._strategy).__name__} has no model to predict with; use Bayesian"
+            )
+        history = self._log.snapshot()
+        if not len(history.y):
+            raise InputError("nothing was observed yet; tell the value of a trial first")
+        mean, variance = predict(history, [history.space.validate(config) for config in configs])
+        return self._sign * mean, np.sqrt(variance)
+
     # -- ask, report, tell
 
-    def ask(self, count: int = 1) -> list[Trial]:
-        """`count` new trials to run, fewer or none when every configuration of the space was tried.
+    @locked
+    def ask(
+        self, count: int = 1, *, pending: Sequence[Config] = (), ids: Sequence[Hashable] | None = None
+    ) -> list[Trial]:
+        """New trials to run.
 
-        Raises:
-            InputError: `count` is not an integer of at least 1.
+        Parameters
+        ----------
+        count
+            How many; fewer or none are made when every configuration of the space was tried.
+        pending
+            Configurations that others are trying now, besides the running trials of this tuner.
+        ids
+            What the host will call the trials, one each.
+
+        Returns
+        -------
+        list
+            The trials, numbered on.
+
+        Raises
+        ------
+        InputError
+            `count` is not an integer of at least 1, a pending configuration lies outside the space, or ids
+            are not as many, taken, or numbers.
         """
-        created = self.propose(count)
-        for event in created:
+        if ids is not None:
+            ids = [self._free(each) for each in ids]
+            if len(ids) != count or len(set(ids)) != len(ids):
+                raise InputError(f"ids {ids!r} are not {count} different ones; give one for each trial")
+        created = self.propose(count, pending=pending)
+        for place, event in enumerate(created):
             self.apply(event)
+            if ids is not None:
+                self.apply(TrialIdentified(NO_CLOCK, event.number, ids[place]))
         return [_own(self._log.running[event.number]) for event in created]
 
-    def report(self, number: int, value: float, resource: float) -> Decision:
-        """Take an interim value of a running trial's objective; says whether the trial should go on.
+    @locked
+    def report(
+        self, trial: int | Hashable, value: float, resource: float, *, late: str = "raise"
+    ) -> Decision:
+        """Take an interim value of a running trial's objective.
 
-        resource: units of progress so far, counted from 1 (an epoch, usually). A NaN or infinite value is
-        kept but can never be the best. Once the answer was `STOP` it stays so; end the trial and `tell`.
+        Parameters
+        ----------
+        trial
+            Its number, or the id that its host gave it.
+        value
+            A NaN or infinite one is kept but can never be the best.
+        resource
+            Units of progress so far, counted from 1 (an epoch, usually).
+        late
+            What to do where the trial has ended: `raise`, or `ignore` the report and say `STOP`.
 
-        Raises:
-            UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
-            InputError: the value is not a number, or the resource is not a positive finite one.
+        Returns
+        -------
+        Decision
+            Whether the trial should go on. Once this was `STOP` it stays so; end the trial and `tell`.
+
+        Raises
+        ------
+        UnknownTrialError, TrialStateError
+            There is no such trial, or it has ended.
+        InputError
+            The value is not a number, or the resource is not a positive finite one.
         """
-        number = self._running(number)
-        event = Reported(_NO_CLOCK, number, real_number(value, "value"), real_number(resource, "resource"))
-        if not (isfinite(event.resource) and event.resource > 0):
-            raise InputError(
-                f"resource {resource!r} is not a positive number; count units of progress from 1"
-            )
-        self.apply(event)
+        number = self._timely(trial, late)
+        report = recording.checked_report(value, resource)
+        if number is None:
+            return Decision.STOP
+        self.apply(Reported(NO_CLOCK, number, report.value, report.resource))
         if self._log.running[number].status is TrialStatus.STOPPING:
             return Decision.STOP
         decision = self.judge(number)
         if decision is Decision.STOP:
-            self.apply(self.stop(number, _NO_CLOCK))
+            self.apply(self.stop(number, NO_CLOCK))
         return decision
 
-    def tell(self, number: int, value: float | None = None, *, status: str = TrialStatus.COMPLETED) -> None:
+    @locked
+    def tell(
+        self,
+        trial: int | Hashable,
+        value: float | None = None,
+        *,
+        status: str = TrialStatus.COMPLETED,
+        noise: float | None = None,
+        late: str = "raise",
+    ) -> None:
         """End a trial.
 
-        value: its final objective; None takes the last reported one. NaN, infinity or no value at all leave
-        it without a usable objective, as does the status `Failed`: the search then knows that this
-        configuration failed. status: `Completed`, `Failed` or `Stopped`, in any case.
+        Parameters
+        ----------
+        trial
+            Its number, or the id that its host gave it.
+        value
+            Its final objective; None takes the last reported one. NaN, infinity or no value at all leave it
+            without a usable objective, as does the status `Failed`: the search then knows that this
+            configuration failed.
+        status
+            `Completed`, `Failed` or `Stopped`, in any case.
+        noise
+            The standard error of the value; None: the search learns how noisy values are.
+        late
+            What to do where the trial has ended: `raise`, or `ignore` it.
+
+        Raises
+        ------
+        UnknownTrialError, TrialStateError
+            There is no such trial, or it has ended.
+        InputError
+            The value or its standard error is not a number, or the status does not end a trial.
+        """
+        number = self._timely(trial, late)
+        end, error = recording.ending(status), recording.checked_noise(noise)
+        final = recording.final_value(value, end, () if number is None else self._log.running[number].reports)
+        if number is not None:
+            if error is not None:
+                self.apply(NoiseKnown(NO_CLOCK, number, error))
+            self.apply(TrialEnded(NO_CLOCK, number, end, final))
+
+    @locked
+    def forget(self, trial: int | Hashable, *, late: str = "raise") -> None:
+        """Withdraw a running trial: it is not pending, did not fail, and its configuration may be proposed
+        again. Its number is not given again; its host may use its id again.
+
+        trial: its number, or the id that its host gave it. late: what to do where it has ended, `raise` or
+        `ignore`: what was observed stays.
 
         Raises:
             UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
-            InputError: the value is not a number, or the status does not end a trial.
         """
-        number = self._running(number)
-        end = parse_enum(TrialStatus, status, "status")
-        if not end.ended:
-            raise InputError(f"status {str(end)!r} does not end a trial; use Completed, Failed or Stopped")
-        reports = self._log.running[number].reports
-        if value is not None:
-            final: float | None = real_number(value, "value")
-        else:
-            final = reports[-1].value if reports else None
-        if end is TrialStatus.FAILED or (final is not None and not isfinite(final)):
-            final = None
-        self.apply(TrialEnded(_NO_CLOCK, number, end, final))
+        number = self._timely(trial, late)
+        if number is not None:
+            self.apply(TrialForgotten(NO_CLOCK, number))
 
+    @locked
+    def record(
+        self,
+        config: Config,
+        *,
+        id: Hashable | None = None,
+        value: float | None = None,
+        status: str | None = None,
+        reports: recording.Reports = (),
+        noise: float | None = None,
+        definition: str | None = None,
+        source: str | None = None,
+        outside: str = "raise",
+        extra: str = "raise",
+    ) -> Trial | None:
+        """Take a trial that a host made: pending, completed, stopped or failed. It takes the next number.
+
+        Parameters
+        ----------
+        config
+            What is tried or was.
+        id
+            What the host calls it; a string, usually.
+        value
+            Its final objective; None takes the last report. NaN means that it failed.
+        status
+            `InProgress`, `Completed`, `Stopped` or `Failed`, in any case. None: completed if there is a
+            value, else in progress.
+        reports
+            Interim values: `Report`s, pairs of resource and value, or values by resource.
+        noise
+            The standard error of the value; None: the search learns how noisy values are.
+        definition
+            In a multi-algorithm search, the definition that is tried.
+        source
+            Of a related objective, the search it is from; then it is no trial of this one (`add`).
+        outside
+            What to do with a value outside its range, or a parameter without one: `raise`, `drop` the trial,
+            or `clip` a number to the nearest end of its range.
+        extra
+            What to do with a name that the space does not know: `raise`, or `ignore` it.
+
+        Returns
+        -------
+        Trial or None
+            The trial; None if it was dropped, or is one of a related search.
+
+        Raises
+        ------
+        InputError
+            An argument breaks its rule; nothing was changed.
+        """
+        space = self._log.part(definition).space
+        valid = recording.fitted(space, config, outside, extra)
+        if id is not None:
+            self._free(id)
+        listed, error = recording.listed_reports(reports), recording.checked_noise(noise)
+        state = _recorded_status(status, value)
+        final = recording.final_value(value, state, listed)
+        if valid is None:
+            return None
+        if source is not None:
+            if final is not None:
+                self.add(valid, final, definition, source=source)
+            return None
+        number = self._log.last_number + 1
+        events: list[Event] = [TrialCreated(NO_CLOCK, number, valid, definition=definition)]
+        if id is not None:
+            events.append(TrialIdentified(NO_CLOCK, number, id))
+        events += [Reported(NO_CLOCK, number, each.value, each.resource) for each in listed]
+        if state.ended:
+            events += [] if error is None else [NoiseKnown(NO_CLOCK, number, error)]
+            events.append(TrialEnded(NO_CLOCK, number, state, final))
+        for event in events:
+            self.apply(event)
+        return _own(self._log.snapshot().trial(number))
+
+    @locked
     def add(
         self, config: Config, value: float, definition: str | None = None, *, source: str | None = None
     ) -> None:
@@ -255,149 +380,91 @@ class Tuner:
         config = self._log.part(definition).space.validate(config)
         if source is not None and (not isinstance(source, str) or not source):
             raise InputError(f"source {source!r} is not a string; name the search the value is from, or None")
-        self.apply(ObservationAdded(_NO_CLOCK, config, real_number(value, "value"), definition, source))
+        self.apply(ObservationAdded(NO_CLOCK, config, real_number(value, "value"), definition, source))
 
-    # -- decide, record, apply
+    def _timely(self, trial: int | Hashable, late: str) -> int | None:
+        """The number of a running trial; None for one that has ended where that is to be ignored."""
+        if recording.check_choice(late, "late", recording.LATE) == "raise":
+            return self._running(trial)
+        number = self._number(trial)
+        return number if number in self._log.running else None
 
-    def propose(self, count: int) -> list[TrialCreated]:
-        """What `ask(count)` would create. Nothing is applied.
+    # -- as JSON
 
-        Raises:
-            InputError: `count` is not an integer of at least 1, or the strategy broke its contract.
-        """
-        check_integer(count, "count", 1, "ask for at least one trial")
-        suggestions = self._strategy.suggest(self.history, int(count), self.seed)
-        if len(suggestions) > count:
-            raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")
-        first = self._log.last_number + 1
-        return [
-            TrialCreated(
-                _NO_CLOCK,
-                number,
-                self._log.part(suggestion.definition).space.validate(suggestion.config),
-                definition=suggestion.definition,
-            )
-            for number, suggestion in enumerate(suggestions, first)
-        ]
+    @locked
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, of values that JSON has: readable by later versions too.
 
-    def judge(self, number: int) -> Decision:
-        """What the stopping rule says of a running trial as it stands. Nothing is applied.
+        A strategy or a stopping rule given as an object is not in it, nor are values that JSON does not have:
+        give them again to `restore`.
 
         Raises:
-            UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
+            InputError: an id is not a string, or an option of the strategy cannot be written as JSON.
         """
-        number = self._running(number)
-        if self._stopping_rule is None:
-            return Decision.CONTINUE
-        return parse_enum(Decision, self._stopping_rule.decide(self.history, number), "decision")
+        return state_of(self._log, self.seed, self._strategy_name, self._options)
 
-    def stop(self, number: int, time: float, reason: StopReason = StopReason.RULE) -> StopDecided:
-        """The event that the stopping rule stops a running trial, `judge` having said so, and why. Nothing is
-        applied.
+    @classmethod
+    def restore(
+        cls,
+        state: Mapping[str, Any],
+        *,
+        space: Spaces | None = None,
+        strategy: str | Strategy | None = None,
+        stopping_rule: StoppingRule | None = None,
+    ) -> Tuner:
+        """The tuner whose `state` this is: it goes on with the same suggestions.
 
-        Raises:
-            UnknownTrialError, TrialStateError: there is no such trial, or it has ended.
-            InputError: `explain` of the rule gave no `Verdict`.
+        Parameters
+        ----------
+        state
+            What `state` returned, also of an earlier version.
+        space
+            The space, where its values are of kinds that JSON does not have.
+        strategy, stopping_rule
+            What was given as an object.
+
+        Returns
+        -------
+        Tuner
+            A new one.
+
+        Raises
+        ------
+        InputError
+            This is no state, or an argument is missing or does not fit it.
+        StorageError
+            It was written by a newer version, or is damaged.
         """
-        number = self._running(number)
-        rule = self._stopping_rule
-        explain = getattr(rule, "explain", None)
-        verdict = explain(self.history, number) if callable(explain) else None
-        if verdict is None:
-            reports = self._log.running[number].reports
-            verdict = Verdict(type(rule).__name__, len(reports), reports[-1].value if reports else None)
-        if not isinstance(verdict, Verdict):
-            raise InputError(f"{type(rule).__name__}.explain gave {verdict!r}; return a Verdict, or None")
-        return StopDecided(
-            time, number, reason, verdict.rule, verdict.report, verdict.value, verdict.threshold
+        stored = StoredTuner(state, space)
+        if strategy is None and stored.strategy is None:
+            raise InputError("the strategy was given as an object; give it again as strategy=...")
+        options = {} if strategy is not None else stored.options
+        tuner = cls(
+            stored.space,
+            stored.objective,
+            strategy or stored.strategy or "",
+            seed=stored.seed,
+            stopping_rule=stopping_rule,
+            **options,
         )
+        for event in stored.events():
+            tuner.apply(event)
+        return tuner
 
-    def apply(self, event: Event) -> None:
-        """Take an event into the history. Kinds that do not concern the search are ignored.
 
-        Raises:
-            InputError: the event does not fit what has happened so far; nothing was changed.
-        """
-        log = self._log
-        match event:
-            case ObservationAdded():
-                if not isfinite(event.value):
-                    raise InputError(
-                        f"value {event.value} is not finite; add only observations with an objective"
-                    )
-                config = log.part(event.definition).space.validate(event.config)
-                log.add(config, event.value, event.definition, event.source)
-            case ParentResult():
-                if event.config is not None:
-                    config = log.part(event.definition).space.validate(event.config)
-                    log.add(config, event.value, event.definition, None if event.same else event.parent)
-            case TrialCreated():
-                if event.number != log.last_number + 1:
-                    raise TrialStateError(
-                        f"trial {event.number} does not follow trial {log.last_number}", number=event.number
-                    )
-                config = log.part(event.definition).space.validate(event.config)
-                log.create(event.number, config, event.definition)
-            case Reported():
-                log.report(self._running(event.number), Report(event.resource, event.value))
-            case StopDecided():
-                number = self._running(event.number)
-                if event.reason != StopReason.INTERRUPTED:  # an interrupted trial goes on later
-                    log.mark_stopping(number, event.verdict)
-            case TrialEnded():
-                log.end(self._running(event.number), event.status, event.value)
-                self._consider(log.ended[-1])
-            case _:
-                pass
-
-    def _running(self, number: int) -> int:
-        """The number, if it is a running trial's."""
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-            raise UnknownTrialError(
-                f"trial {number!r} is unknown; give the number of a trial, such as trial.number",
-                number=number,
-            )
-        if number in self._log.running:
-            return int(number)
-        if number in self._log.position:
-            status = self._log.ended[self._log.position[number]].status
-            raise TrialStateError(
-                f"trial {number} has ended as {status}; only a running trial can be changed",
-                number=number,
-            )
-        last = self._log.last_number
-        raise UnknownTrialError(
-            f"trial {number} is unknown; "
-            + (f"trials 1 to {last} were asked for" if last else "ask for a trial first"),
-            number=number,
+def _recorded_status(status: str | None, value: object) -> TrialStatus:
+    """The status of a trial that a host made."""
+    if status is None:
+        return TrialStatus.IN_PROGRESS if value is None else TrialStatus.COMPLETED
+    found = parse_enum(TrialStatus, status, "status")
+    if found is TrialStatus.STOPPING or (value is not None and not found.ended):
+        raise InputError(
+            f"status {str(found)!r} does not go with the value {value!r}; use InProgress without a value, or "
+            "Completed, Stopped or Failed"
         )
-
-    def _consider(self, trial: Trial) -> None:
-        """Keep the trial if it is the best so far; of equal trials the one launched earlier is."""
-        if trial.value is None:
-            return
-        sign = -1.0 if self.objective is ObjectiveType.MAXIMIZE else 1.0
-        best = self._best
-        if (
-            best is None
-            or best.value is None
-            or (sign * trial.value, trial.number) < (sign * best.value, best.number)
-        ):
-            self._best = trial
+    return found
 
 
 def _own(trial: Trial) -> Trial:
     """The trial with a configuration that its receiver may change without changing the history."""
     return replace(trial, config=dict(trial.config))
-
-
-def _check_spaces(space: object) -> None:
-    if isinstance(space, SearchSpace):
-        return
-    if not isinstance(space, Mapping):
-        raise InputError(f"space is a {type(space).__name__}; make an hpt.SearchSpace of your parameters")
-    if not space:
-        raise InputError("space is an empty mapping; give the space of one definition or more by its name")
-    for name, part in space.items():
-        if not isinstance(name, str) or not name or not isinstance(part, SearchSpace):
-            raise InputError(f"space: {name!r} is {part!r}; give an hpt.SearchSpace by a name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -67,18 +67,72 @@ def _refused(value: object, what: str) -> InputError:
     )
 
 
-def plain_values(values: object, most: int, what: str) -> tuple[Value, ...]:
+def library_value(value: object, what: str) -> Any:
+    """As `plain_value`, but what is of another kind stays what it is.
+
+    Raises:
+        InputError: it is a number that is not finite; the message begins with `what`.
+    """
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise InputError(f"{what} {brief(value)} is not finite; write it as a string")
+    try:
+        return plain_value(value, what)
+    except InputError:
+        return value
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is a string, a finite number, a boolean, None or a tuple of these."""
+    if isinstance(value, tuple):
+        return all(map(is_plain, value))
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) in _PLAIN
+
+
+class _Same:
+    """A key of an object: equal for the same object only, whatever its own `__eq__` says."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value  # kept, so that no other object gets its address
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._value is self._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+
+def value_key(value: object) -> Hashable:
+    """Equal for equal values only: `1` and `1.0` are, `1`, `"1"` and `True` are not."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is bool:
+        return "boolean", value
+    if kind is int or kind is float:
+        return "number", value
+    if kind is tuple:
+        return ("tuple", *map(value_key, value))  # type: ignore[call-overload]
+    return _Same(value)
+
+
+def library_values(values: object, most: int, what: str) -> tuple[Any, ...]:
     """The values of a categorical, in their order; those of a set, which has none, in an order of their own.
 
     most: of more values than this, one more is given.
 
     Raises:
-        InputError: `values` is not a list or the like, or one of them cannot be a value.
+        InputError: `values` is not a list or the like, or one of them is a number that is not finite.
     """
     if isinstance(values, str | bytes | bytearray) or not isinstance(values, Iterable):
         raise InputError(f"{what}: values {brief(values)} is not a list; write it as a list of values")
-    plain = [plain_value(value, f"{what}: the value") for value in islice(values, most + 1)]
+    plain = [library_value(value, f"{what}: the value") for value in islice(values, most + 1)]
     if isinstance(values, set | frozenset):
+        if not all(map(is_plain, plain)):
+            raise InputError(f"{what}: {brief(values)} has no order of its own; write it as a list of values")
         plain.sort(key=_place)
     return tuple(plain)
 
@@ -107,6 +161,11 @@ def value_string(value: Value) -> str:
     """
     if isinstance(value, str):
         return value
+    if not is_plain(value):
+        raise InputError(
+            f"{brief(value)} is not a string, number, boolean, None or tuple of these, and a program "
+            "receives strings; write it as one"
+        )
     if isinstance(value, bool) or value is None or isinstance(value, tuple):
         return json.dumps(value, ensure_ascii=False)
     return repr(value)

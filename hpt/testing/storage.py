@@ -28,6 +28,7 @@ from hpt.search.events import (
     JobExtended,
     JobStopRequested,
     MetricLogged,
+    NoiseKnown,
     ObservationAdded,
     ParentResult,
     Reported,
@@ -36,6 +37,8 @@ from hpt.search.events import (
     StopReason,
     TrialCreated,
     TrialEnded,
+    TrialForgotten,
+    TrialIdentified,
 )
 from hpt.search.trial import TrialStatus
 from hpt.storage.base import Lease, Storage
@@ -64,6 +67,9 @@ EVERY_EVENT: tuple[Event, ...] = (
     JobStopRequested(7.0, "MaxNumberOfTrainingJobs"),
     JobEnded(8.0, "Completed", "MaxNumberOfTrainingJobs"),
     JobExtended(9.0, 60, 2, None, 20, 1, None),
+    TrialIdentified(0.0, 1, "lr=0.1"),
+    NoiseKnown(0.0, 1, 0.02),
+    TrialForgotten(0.0, 1),
 )
 
 

@@ -74,7 +74,9 @@ def podman() -> Iterator[Podman]:
             pytest.skip(found)
         yield found
     finally:
-        subprocess.run(["umount", "--lazy", str(place / "root/overlay")], capture_output=True, check=False)
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mounted in sorted((each for each in mounts if each.startswith(f"{place}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", mounted], capture_output=True, check=False)
         shutil.rmtree(place, ignore_errors=True)
 
 

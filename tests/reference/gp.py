@@ -15,6 +15,25 @@ from scipy import linalg, optimize, special, stats
 Array = NDArray[np.float64]
 
 
+def _distinct(u: Array, low: float) -> float:
+    """The power from `low` to 0 that keeps the quartiles of u, (n,), ascending, apart."""
+    near, far = u[len(u) // 4], u[3 * len(u) // 4]
+
+    def kept(power: float) -> float:
+        share = 1 - special.boxcox1p(near, power) / special.boxcox1p(far, power)
+        return float(share - 0.05 * (1 - near / far))
+
+    def beyond(power: float) -> float:
+        return float(special.boxcox1p(u[-1], power) - 32)
+
+    if low >= 0 or kept(low) >= 0:
+        return low
+    power = float(optimize.brentq(kept, low, 0.0, xtol=1e-14)) if kept(0.0) > 0 else 0.0
+    if beyond(power) <= 0:
+        return power
+    return float(optimize.brentq(beyond, low, power, xtol=1e-14)) if beyond(low) <= 0 else low
+
+
 class Transform:
     """Standardised, the worse half drawn in to `tail_limit` spreads of the better one, standardised again."""
 
@@ -35,7 +54,8 @@ class Transform:
                 return float(np.sqrt(np.mean(special.boxcox1p(u, power) ** 2))) - tail_limit
 
             if excess(1.0) > 0:
-                power = float(optimize.brentq(excess, -4.0, 1.0, xtol=1e-12))
+                power = -4.0 if excess(-4.0) > 0 else float(optimize.brentq(excess, -4.0, 1.0, xtol=1e-12))
+                power = max(power, _distinct(np.sort(u), power))
                 self.pivot, self.spread, self.power, self.last = pivot, spread, power, u.max()
         drawn = self.compress((y - self.first[0]) / self.first[1])
         self.second = drawn.mean(), drawn.std() or 1.0

@@ -49,9 +49,6 @@ def test_min_and_max_must_be_in_order():
         IntegerParameter("depth", 8, 2)
     with pytest.raises(InputError, match=r"^ContinuousParameter 'eta': max 0.1 is below min 0.5; swap them$"):
         ContinuousParameter("eta", 0.5, 0.1)
-    for kind in (IntegerParameter, ContinuousParameter):
-        with pytest.raises(InputError, match=r"min and max are both 3.*make a constant static"):
-            kind("x", 3, 3)
 
 
 def test_logarithmic_needs_positive_bounds():
@@ -120,25 +117,14 @@ def test_categorical_values():
         (range(1001), "more than 1000 values are given; give 1 to 1000"),
         ("abc", "is not a list"),
         (7, "is not a list"),
-        (["a", "b", "a"], "the values 'a' and 'a' are equal or print alike"),
-        ([1, 1.0], "the values 1 and 1.0 are equal or print alike"),
-        ([1, True], "the values 1 and True are equal or print alike"),
-        ([1, "1"], "the values 1 and '1' are equal or print alike"),
-        (["true", True], "the values 'true' and True are equal or print alike"),
-        ([1 + 2j], r"the value \(1\+2j\) is not a string, number, boolean, None or tuple of these"),
-        ([b"adam"], "the value b'adam' is not a string"),
-        ([{"a"}], "the value {'a'} is not a string"),
-        ([np.array([1, 2])], r"the value array\(\[1, 2\]\) is not a string"),
-        ([np.datetime64("2026")], "is not a string, number"),
-        ([object], "is not a string, number"),
-        ([(1, math.nan)], "the value nan is not finite; write it as a string"),
-        ([Decimal("NaN")], "is not finite"),
+        (["a", "b", "a"], "the values 'a' and 'a' are equal; drop one"),
+        ([1, 1.0], "the values 1 and 1.0 are equal"),
         (b"adam", "values b'adam' is not a list"),
         (itertools.count(), "more than 1000 values are given"),
-        ([None, "null"], "the values None and 'null' are equal or print alike"),
         ([(1, 2), [1, 2]], r"the values \(1, 2\) and \(1, 2\) are equal"),
-        ([(1,), (True,)], r"the values \(1,\) and \(True,\) are equal"),
-        ([math.nan], "the value nan is not finite"),
+        ([math.nan], "the value nan is not finite; write it as a string"),
+        ([Decimal("NaN")], "is not finite"),
+        ({object(), object()}, "has no order of its own"),
     ],
 )
 def test_bad_categorical_values(values, message):

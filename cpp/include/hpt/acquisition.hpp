@@ -83,6 +83,11 @@ class Acquisition {
   Vector operator()(MatrixView X, const Team& team = Team()) const;  // (m, d) -> (m,)
   double operator()(VectorView x,
                     MutableVectorView gradient) const;  // gradient to the continuous coordinates, (q,)
+  // Whether the values are a function of the model's predictions at a point, and if so, of given means (m, S)
+  // and variances (m,) of it: with variances that are bounds, bounds.
+  virtual bool pointwise() const { return false; }
+  Vector of_predictions(MatrixView X, const Matrix& mean, VectorView variance,
+                        const Team& team = Team()) const;
   // Upper bounds of the values, (m, d) -> (m,), at little cost; infinite if none is known.
   virtual Vector bounds(MatrixView X, const Team& team = Team()) const;
 
@@ -105,9 +110,11 @@ class Acquisition {
   // The same without the probability of success; `batch` has room for the values and gradients.
   virtual Vector worth(MatrixView X, const Team& team) const = 0;
   virtual void worth(MatrixView X, Batch& batch) const = 0;
+  virtual Vector scores(const Matrix& mean, VectorView variance) const;
 
  private:
   void add_feasibility(MatrixView X, Batch& batch) const;
+  void add_feasibility(MatrixView X, const Team& team, Vector& values) const;
 
   const GaussianProcess& model_;
   std::optional<Feasibility> feasibility_;
@@ -117,6 +124,7 @@ class Acquisition {
 class PointwiseAcquisition : public Acquisition {
  public:
   using Acquisition::Acquisition;
+  bool pointwise() const override { return true; }
   Vector bounds(MatrixView X, const Team& team = Team()) const override;
   // From the means of the model's sets of targets, (S,), and the variance they share, with which it grows;
   // also its derivatives to them. Allocates nothing.
@@ -127,9 +135,7 @@ class PointwiseAcquisition : public Acquisition {
  protected:
   Vector worth(MatrixView X, const Team& team) const override;
   void worth(MatrixView X, Batch& batch) const override;
-
- private:
-  Vector scores(const Matrix& mean, VectorView variance) const;
+  Vector scores(const Matrix& mean, VectorView variance) const override;
 };
 
 // The average over models at several draws of the hyperparameters (Snoek, Larochelle and Adams 2012, section

@@ -42,7 +42,8 @@ inline constexpr bool baseline_fuses = false;
 template <typename T>
 using Passed = std::conditional_t<std::is_scalar_v<std::remove_reference_t<T>>, std::decay_t<T>, T&&>;
 
-// A Loop has a member `template <bool fused> HPT_INLINE static R run(arguments)`.
+// A Loop has a member `template <bool fused> HPT_INLINE static R run(arguments)`, or one with a second
+// parameter `bool wide = false`, for vectors of 64 bytes, and a static member `knows_wide`.
 template <typename Loop, typename... Arguments>
 auto run_baseline(Arguments... arguments) {
   return Loop::template run<baseline_fuses>(arguments...);
@@ -56,7 +57,11 @@ __attribute__((target(HPT_AVX2))) auto run_avx2(Arguments... arguments) {
 
 template <typename Loop, typename... Arguments>
 __attribute__((target(HPT_AVX512))) auto run_avx512(Arguments... arguments) {
-  return Loop::template run<true>(arguments...);
+  if constexpr (requires { Loop::knows_wide; }) {
+    return Loop::template run<true, true>(arguments...);
+  } else {
+    return Loop::template run<true>(arguments...);
+  }
 }
 
 enum class Processor { baseline, avx2, avx512 };

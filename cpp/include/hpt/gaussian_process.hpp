@@ -10,10 +10,12 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "hpt/blas.hpp"
 #include "hpt/coordinates.hpp"
+#include "hpt/growing_factor.hpp"
 #include "hpt/hyperparameters.hpp"
 #include "hpt/kernel.hpp"
 #include "hpt/parallel.hpp"
@@ -22,6 +24,14 @@
 #include "hpt/view.hpp"
 
 namespace hpt {
+
+// A few of a model's points. Conditioning on less leaves more: their factor bounds every variance from above,
+// and near them it is close to what all points leave.
+struct Landmarks {
+  std::vector<Index> rows;  // among the model's points, ascending
+  Columns columns;
+  SquareMatrix L;  // the factor of their covariance
+};
 
 // Predictions at some points and the inputs of their slopes; the next call reuses the memory.
 struct Predictions {
@@ -33,6 +43,9 @@ struct Predictions {
   Matrix slopes;    // (m, stride): dk / d(r^2)
   Matrix solved;    // (m, stride): L^-1 k, later K^-1 k
   Vector scratch;
+  // Where set, the variances are the bounds that these leave, and means are of all points as ever.
+  const Landmarks* landmarks = nullptr;
+  Matrix gathered;  // (m, their stride): of the landmarks, as `solved`
 };
 
 // Immutable after construction; readable from many threads.
@@ -40,8 +53,13 @@ class GaussianProcess {
  public:
   // Hyperparameters by maximum a posteriori.
   static GaussianProcess fit(Coordinates space, MatrixView X, VectorView y, const FitOptions& options = {});
-  // Given hyperparameters, such as those of an earlier fit. X (n, d), y (n,), n >= 1.
-  GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at, int threads = 1);
+  // Given hyperparameters, such as those of an earlier fit. X (n, d), y (n,), n >= 1. The first `base` rows
+  // are factored as one matrix, the others appended row by row; all as one where `base` is not below n.
+  GaussianProcess(Coordinates space, MatrixView X, VectorView y, Hyperparameters at, int threads = 1,
+                  Index base = std::numeric_limits<Index>::max());
+  // What the constructor makes of further observations, (k, d), with the same hyperparameters and base, which
+  // is below theirs, and of new targets for all, (n + k,): the same bits at the price of k rows.
+  GaussianProcess extend(MatrixView X_new, VectorView y) const;
 
   // The same observations and transform at hyperparameters drawn from their density by a chain that begins at
   // its own (slice_sampling.hpp); none where the covariance cannot be factored there.
@@ -52,6 +70,8 @@ class GaussianProcess {
   // Imagined outcomes at pending points, in their order: `draws` sets that share one factor. Each outcome is
   // drawn from the prediction given the points before it, so common numbers make the sets a joint sample.
   GaussianProcess imagine(MatrixView pending, Index draws, Stream stream) const;
+  // Further pending points of a model that imagines: what imagining all of them at once makes.
+  GaussianProcess imagine_further(MatrixView pending) const;
 
   // In the units of y, without the observations' noise. mean, variance: (m,); of the first set of targets.
   void predict(MatrixView X, MutableVectorView mean, MutableVectorView variance) const;
@@ -66,6 +86,16 @@ class GaussianProcess {
                       const Team& team = Team()) const;
   // The mean alone, averaged over the sets, (m,): costs no solve.
   void predict_mean(MatrixView X, MutableVectorView mean, const Team& team = Team()) const;
+  // The same in single precision, with the size of their errors, to choose among points that differ by more.
+  double predict_rough_mean(MatrixView X, MutableVectorView mean, const Team& team = Team()) const;
+  // The same of every set, (m, S).
+  void predict_means(MatrixView X, Matrix& mean, const Team& team = Team()) const;
+  Landmarks landmarks(std::vector<Index> rows) const;
+  // Upper bounds of the variances, (m,), from the landmarks alone.
+  void bound_variances(MatrixView X, const Landmarks& landmarks, MutableVectorView variance,
+                       const Team& team = Team()) const;
+  // The model's points of largest covariance with each of X, `each` of them, all together and ascending.
+  std::vector<Index> nearest(MatrixView X, Index each) const;
   // Draws of the function at X (m, d), jointly, given a set of targets: (draws, m), in standardised units.
   Matrix sample(MatrixView X, Index draws, Stream stream, Index set = 0) const;
   // The mean at the model's own points, from its targets: K alpha = Z - mean - noise alpha. (n, S)
@@ -90,20 +120,26 @@ class GaussianProcess {
   const TargetTransform& transform() const { return units_; }
   MatrixView points() const { return X_; }
   Index sets() const { return Z_.cols(); }
-  double jitter() const { return jitter_; }  // added to the diagonal, relative to the amplitude
-  double log_marginal_likelihood() const;    // of the first set of standardised targets
+  Index observed() const { return observed_; }  // points that are not imagined
+  double jitter() const { return jitter_; }     // added to the diagonal, relative to the amplitude
+  double log_marginal_likelihood() const;       // of the first set of standardised targets
   // log p(y, hyperparameters | X) of the original targets, of a fit; NaN without one.
   double density() const { return density_; }
 
  private:
-  // `fewer` with room for further points behind its own, and its targets copied to every set.
+  // `fewer` with the factor's rows of further points behind its own, and its targets copied to every set.
   GaussianProcess(const GaussianProcess& fewer, MatrixView X_new, Index sets);
   void settle(Hyperparameters at, const Team& team = Team());
   void factor(const Team& team);
-  // Row i of the factor and of beta; target(s, mean, deviation) is the standardised target of set s.
+  void append_to_factor(Index first);
+  // Row i of beta; target(s, mean, deviation) is the standardised target of set s.
   template <typename Target>
   void append(Index i, Target target);
-  void finish();  // alpha from beta
+  void draw_outcomes(Index first);  // of points `first` and on, and alpha
+  void predict_bounds(const Landmarks& landmarks, Predictions& out) const;
+  void solve_back(Predictions& at) const;
+  void solve_targets();  // beta from the targets, and alpha
+  void finish();         // alpha from beta
   double floor_variance(double v) const;
   Index blocks() const { return columns_.stride / loops::width; }
 
@@ -115,9 +151,11 @@ class GaussianProcess {
   Matrix Z_;
   Matrix beta_;
   Columns columns_;
-  SquareMatrix L_;
-  Matrix weights_;          // (S, stride): alpha, a set a row, padded with zeros
-  Vector average_weights_;  // (stride,): their average
+  GrowingFactor L_;
+  Index base_ = 0, observed_ = 0;
+  std::optional<Stream> fantasies_;  // the next draws of a model that imagines
+  Matrix weights_;                   // (S, stride): alpha, a set a row, padded with zeros
+  Vector average_weights_;           // (stride,): their average
   double jitter_ = 0.0;
   double density_ = std::numeric_limits<double>::quiet_NaN();
 };

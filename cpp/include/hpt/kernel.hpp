@@ -62,6 +62,8 @@ class Kernel {
 
   Columns prepare(MatrixView X) const;
   void prepare(MatrixView X, Columns& out) const;  // into the memory of `out`, made for as many points
+  // Further points behind those that the columns hold.
+  void append(MatrixView X, Columns& columns) const;
   // A point as `row` wants it, (d,): what the columns hold of it.
   void place(VectorView x, double* point) const;
   static void place(const Columns& X, Index row, double* point);
@@ -70,6 +72,10 @@ class Kernel {
   // Covariances of a placed point with the first `blocks` blocks of points.
   void row(const double* point, const Columns& X, Index blocks, const loops::KernelRow& out) const {
     loops::kernel_row(shape(), point, X.values.data(), X.stride, blocks, out);
+  }
+  // sum_j weight_j k(x, x_j), in single precision.
+  float weighted_sum(const float* point, const float* columns, Index stride, const float* weights) const {
+    return loops::weighted_sum(shape(), point, columns, stride, stride / loops::width, weights);
   }
   // Where the continuous coordinates stand among the columns, (q,).
   const std::vector<Index>& continuous_columns() const { return continuous_columns_; }

@@ -32,6 +32,10 @@ struct KernelRow {
 void kernel_row(const KernelShape& shape, const double* point, const double* columns, Index stride,
                 Index blocks, const KernelRow& out);
 
+// sum_j weight_j k(point, j) in single precision: three times as fast, to about six digits.
+float weighted_sum(const KernelShape& shape, const float* point, const float* columns, Index stride,
+                   Index blocks, const float* weights);
+
 double dot(const double* a, const double* b, Index blocks);
 double largest(const double* a, Index blocks);  // at least 0
 // y <- y + factor x

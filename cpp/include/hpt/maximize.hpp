@@ -10,6 +10,7 @@
 
 #include "hpt/acquisition.hpp"
 #include "hpt/coordinates.hpp"
+#include "hpt/tried.hpp"
 #include "hpt/view.hpp"
 
 namespace hpt {
@@ -29,12 +30,17 @@ struct SearchOptions {
   Index neighbours = 4096;  // of a point in one round, an even share of each coordinate's if it has more
   Index fantasies = 8;      // imagined sets of outcomes of pending trials
   std::uint64_t enumerable = 512;  // discrete spaces up to this size are scored whole
-  // With more observations than `many`, more points are screened by their means and only the best of them by
-  // the acquisition; fewer starts take fewer steps, and only the best of those meet their discrete
-  // neighbours.
+  // With more observations than `many`, the points are screened by their means, the best of them with bounds
+  // of their variances from `landmarks` observations, and the best `exact` of those by the acquisition. Fewer
+  // starts take fewer steps, with the variance that the `nearest` observations of each start leave, and only
+  // the best of those meet their discrete neighbours, whose variances are bounded in the same way. What is
+  // proposed was scored exactly.
   Index many = 256;
-  Index means = 1792;
+  Index means = 768;
   Index variances = 384;
+  Index landmarks = 128;
+  Index exact = 16;
+  Index nearest = 48;
   Index many_starts = 8;
   int many_steps = 25;
   int many_rounds = 2;
@@ -55,11 +61,11 @@ struct SearchOptions {
 };
 
 // The untried point of highest expected improvement that the search finds. pending (m, d): running trials, in
-// order; tried (t, d): points to skip besides the model's own and the pending ones. labels: of the same
-// space, 0 of trials that succeeded and 1 of those that failed (`Feasibility`). Empty as above.
+// order; tried (t, d): points to skip besides the model's own, the pending ones and those `known`. labels: of
+// the same space, 0 of trials that succeeded and 1 of those that failed (`Feasibility`). Empty as above.
 std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, MatrixView tried,
                               std::uint64_t seed, std::uint64_t trial, const SearchOptions& options = {},
-                              const GaussianProcess* labels = nullptr);
+                              const GaussianProcess* labels = nullptr, const Tried* known = nullptr);
 
 // Factor of the model's deviations after n observations: its square is 1 + log2(1 + n / doubling). A search
 // crowds its observations about the best, where a function varies less than elsewhere, so that the amplitude

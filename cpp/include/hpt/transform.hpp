@@ -26,7 +26,8 @@ class Standardization {
   double deviation_ = 1.0;
 };
 
-// How far the worse half of the targets reaches at most, in spreads of the better half.
+// How far the worse half of the targets reaches, in spreads of the better half, unless its own differences
+// would be lost.
 inline constexpr double default_tail_limit = 2.0;
 
 // Draws in the worse half of the targets where it reaches further than the better half, and leaves the better
@@ -37,7 +38,10 @@ inline constexpr double default_tail_limit = 2.0;
 //   c   (y) = m + s ((1 + (y - m) / s)^p - 1) / p above m (Box and Cox 1964; p = 0: a logarithm), else y
 //
 // The power p <= 1 is the largest at which the worse half's root mean square is at most `tail_limit` times s,
-// so that targets without a heavy tail are not touched, and not below -4, which takes any tail to s / 4.
+// so that targets without a heavy tail are not touched; but where more than half of the targets crowd at one
+// value, s is as small as the crowd, and such a power would make all others one value. So it is higher, 0 at
+// most, where the quartiles of the worse half, q below r, would otherwise keep less than a twentieth of their
+// difference: (c(r) - c(q)) / (c(r) - m) of (r - q) / (r - m), unless that took the worst beyond 32 s.
 // Increasing, with slope 1 at the pivot; above the worst target it goes on along the chord from the pivot, so
 // that every real number has its inverse, which stays of the worst target's order. That the worse half is
 // compressed by its relation to the better half: Song et al., "The Vigor of Vizier" (2024), half-rank

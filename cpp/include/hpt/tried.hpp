@@ -11,8 +11,9 @@ namespace hpt {
 
 class Tried {
  public:
-  explicit Tried(const Coordinates& space);  // the space, and whatever is added, must outlive it
-  void add(MatrixView X);                    // (t, d)
+  // The space, whatever is added, and those known before, if any, must outlive it.
+  explicit Tried(const Coordinates& space, const Tried* before = nullptr);
+  void add(MatrixView X);  // (t, d)
   Index rows() const { return static_cast<Index>(entries_.size()); }
   bool contains(VectorView x) const;  // by Coordinates::same
 
@@ -20,6 +21,7 @@ class Tried {
   // Points that are the same have keys within `slack_` of each other; few others do.
   double key(VectorView x) const;
   const Coordinates& space_;
+  const Tried* before_;
   std::vector<double> weights_;  // (d,)
   double slack_;
   std::vector<std::pair<double, const double*>> entries_;  // key and coordinates, sorted by key

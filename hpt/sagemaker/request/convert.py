@@ -27,6 +27,7 @@ from hpt.job.config import (
 from hpt.job.draft import KINDS, kind_of
 from hpt.job.isolation import CONTAINERS_VARIABLE, read_containers
 from hpt.job.resources import read_resources
+from hpt.job.search_parameters import check_for_jobs
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.facts import CONFIG, Facts, Range
 from hpt.sagemaker.request.members import Row, stored_only
@@ -132,7 +133,8 @@ def _space(ranges: Iterable[Range], path: str) -> SearchSpace:
     violations = []
     for declared in ranges:
         try:
-            parameters.append(_parameter(declared))
+            parameters.append(parameter := _parameter(declared))
+            check_for_jobs(parameter)
         except InputError as error:
             violations.append(Violation(CODE, declared.path, "space", str(error)))
     if not violations:
@@ -155,18 +157,20 @@ def _parameter(declared: Range) -> Parameter:
 
 
 def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """A warning about members of a filled-in request that have no effect here."""
+    """A warning about members of a filled-in request that have no effect here; none of a job without one."""
+    if not request:
+        return ()
     own = {
         f"{path}.RoleArn"
         for path, body in zip(_paths(request), bodies(request), strict=True)
-        if body["RoleArn"] == LOCAL_ROLE
+        if body.get("RoleArn") == LOCAL_ROLE
     }
     return _stored_note(path for path in stored_only(request) if path not in own)
 
 
 def stored_only_members(body: Mapping[str, Any], table: Mapping[str, Row]) -> tuple[str, ...]:
     """The same about the filled-in request of one training job."""
-    own = {"RoleArn"} if body["RoleArn"] == LOCAL_ROLE else set()
+    own = {"RoleArn"} if body.get("RoleArn") == LOCAL_ROLE else set()
     return _stored_note(path for path in stored_only(body, table) if path not in own)
 
 

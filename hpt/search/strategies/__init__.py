@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import cast
@@ -35,10 +38,26 @@ def make_strategy(name: str, **options: object) -> Strategy:
     """A new strategy of that name, in any case; `options` are what its class takes.
 
     Raises:
-        InputError: there is no such strategy, or an option that it needs is missing.
+        InputError: there is no such strategy, an option that it needs is missing, or it has no such option.
     """
     module, _, kind = STRATEGIES[canonical_name(name)].partition(":")
-    return cast(Strategy, getattr(import_module(module), kind)(**options))
+    with _unknown_options(name):
+        return cast(Strategy, getattr(import_module(module), kind)(**options))
+
+
+@contextmanager
+def _unknown_options(name: str) -> Iterator[None]:
+    """Turns the error of a class that has no such option into one of the input."""
+    try:
+        yield
+    except TypeError as error:
+        found = re.search(r"unexpected keyword argument ('[^']*')|takes no arguments", str(error))
+        if found is None:
+            raise
+        if found[1] is None:
+            raise InputError(f"strategy {name!r} has no options; leave them out") from None
+        what = f"strategy {name!r} has no option {found[1]}"
+        raise InputError(f"{what}; `help` of its class lists them") from None
 
 
 def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
@@ -53,7 +72,8 @@ def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
 
     name = canonical_name(name)
     if name == "Bayesian":
-        return multi_algorithm.MultiAlgorithmBayesian(**options)  # type: ignore[arg-type]
+        with _unknown_options(name):
+            return multi_algorithm.MultiAlgorithmBayesian(**options)  # type: ignore[arg-type]
     make_strategy(name, **options)  # reports a missing option now
     kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": multi_algorithm.MultiAlgorithmHyperband}
     return kinds.get(name, multi_algorithm.RoundRobin)(partial(make_strategy, name, **options))

@@ -39,13 +39,18 @@ Columns = frozenset[int]
 
 def eligible(space: SearchSpace) -> Columns:
     """The columns whose scale may be chosen."""
-    return frozenset(j for j, parameter in enumerate(space.parameters) if _may_be_logarithmic(parameter))
+    return frozenset(j for j, parameter in enumerate(space.columns) if _may_be_logarithmic(parameter))
 
 
 def _may_be_logarithmic(parameter: Parameter) -> bool:
     if not isinstance(parameter, ContinuousParameter | IntegerParameter):
         return False
-    if parameter.scaling is not Scaling.AUTO or parameter.min <= 0 or parameter.max / parameter.min < RATIO:
+    if (
+        parameter.scaling is not Scaling.AUTO
+        or parameter.step not in (None, 1)
+        or parameter.min <= 0
+        or parameter.max / parameter.min < RATIO
+    ):
         return False
     return isinstance(parameter, ContinuousParameter) or parameter.max <= MAX_LOGARITHMIC_INTEGER
 
@@ -62,9 +67,10 @@ class ScaledSpace:
         """The same parameters with the chosen ones declared logarithmic."""
         if not self.logarithmic:
             return self._original
+        chosen = {self._original.columns[j].name for j in self.logarithmic}
         return SearchSpace(
-            _logarithmic(parameter) if j in self.logarithmic else parameter
-            for j, parameter in enumerate(self._original.parameters)
+            _logarithmic(parameter) if parameter.name in chosen else parameter
+            for parameter in self._original.parameters
         )
 
     def config(self, row: Float64Array) -> Config:
@@ -78,7 +84,7 @@ class ScaledSpace:
             return X
         placed = np.array(X)
         for j in self.logarithmic:
-            parameter = self._original.parameters[j]
+            parameter = self._original.columns[j]
             if isinstance(parameter, IntegerParameter):
                 value = parameter.min + np.floor(placed[:, j] * parameter.count)
                 low, high = parameter.min - 0.5, parameter.max + 0.5

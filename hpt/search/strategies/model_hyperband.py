@@ -79,7 +79,7 @@ class ModelHyperbandStrategy(HyperbandStrategy):
             return None
         ended, running, waiting = self._observations(history)
         launched = len(history.y) + len(history.failed) + len(history.running)
-        if len(ended) + len(running) < 3 or launched < first_points(len(space.parameters)):
+        if len(ended) + len(running) < 3 or launched < first_points(len(space.columns)):
             tried = np.concatenate([history.X, history.pending, history.failed])
             row = core.design_point(space.coordinates, tried, seed, number)
             return None if row is None else space.decode(row[np.newaxis])[0]
@@ -126,7 +126,7 @@ class ModelHyperbandStrategy(HyperbandStrategy):
             running += own
             if not own:
                 waiting.append(row)
-        return self._ended, running, np.array(waiting).reshape(-1, len(history.space.parameters))
+        return self._ended, running, np.array(waiting).reshape(-1, len(history.space.columns))
 
     def _of(self, trial: Trial, row: Float64Array, objective: ObjectiveType) -> list[_Observation]:
         levels = (*self.rule.rungs, self.rule.max_resource)

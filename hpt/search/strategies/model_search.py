@@ -21,7 +21,7 @@ from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_po
 from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
-from hpt.search.strategies.schedule import milestones
+from hpt.search.strategies.schedule import base, milestones
 from hpt.search.trial import Config
 
 NOISY = 0.01
@@ -82,6 +82,18 @@ class ModelOptions:
         return partial(core.fit, warping=self.warping, threads=self.threads, tail_limit=tail_limit)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The model of the first `count` observations of a source, of which `base` are factored together."""
+
+    source: object
+    fit: Fit
+    base: int
+    count: int
+    targets: Float64Array
+    model: core.Model
+
+
 class ModelSearch:
     """First points, fits, models and proposals of one space.
 
@@ -91,7 +103,9 @@ class ModelSearch:
 
     def __init__(self, options: ModelOptions) -> None:
         self._options = options
+        self._source: object = None  # of the histories that the fits are of
         self._fits: dict[tuple[object, ...], Fit] = {}
+        self._model: _Kept | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
 
@@ -131,12 +145,14 @@ class ModelSearch:
         targets: of the first a observations, (a,), as they were known when the last of those came in.
         """
         X, space, options = history.X, history.space, self._options
+        if self._source is not history.source:
+            self._source, self._fits = history.source, {}
         new_fit = options.fitter(transformed=transformed)
         fits: dict[tuple[object, ...], Fit] = {}
         fit: Fit | None = None
         for a in milestones(len(X)):
             y = targets(a)
-            key = (space, X[:a].tobytes(), y.tobytes())
+            key = (a, y.tobytes())  # the observations of one source never change
             kept = self._fits.get(key)
             fit = fits[key] = best_fit(space, X[:a], y, fit, new_fit) if kept is None else kept
         assert fit is not None, "without observations there is no model"
@@ -144,11 +160,31 @@ class ModelSearch:
         return fit
 
     def model(self, history: History, fit: Fit, targets: Float64Array) -> core.Model:
-        """The model of all observations with these targets, (n,)."""
-        scaled = fit.scaled
-        return core.Model(
-            scaled.space.coordinates, scaled.place(history.X), targets, fit.at, self._options.threads
-        )
+        """The model of all observations with these targets, (n,).
+
+        The first `base(n)` are factored together and the others appended, here and after a restart alike; a
+        model of fewer observations with the same base is extended.
+        """
+        scaled, n, first = fit.scaled, len(targets), base(len(targets))
+        kept, self._model = self._model, None
+        if (
+            kept is None
+            or kept.source is not history.source
+            or kept.fit is not fit
+            or kept.base != first
+            or kept.count > n
+            or kept.count <= core.MODEL_LIMIT < n  # observations are chosen from there on
+        ):
+            kept = None
+        if kept is not None and kept.count == n and np.array_equal(kept.targets, targets):
+            model = kept.model
+        elif kept is not None and first < n:
+            model = kept.model.extended(scaled.place(history.X[kept.count :]), targets)
+        else:
+            X, threads = scaled.place(history.X), self._options.threads
+            model = core.Model(scaled.space.coordinates, X, targets, fit.at, threads, first)
+        self._model = _Kept(history.source, fit, first, n, targets, model)
+        return model
 
     def propose(
         self,

@@ -167,7 +167,7 @@ class MultiAlgorithmBayesian:
 
     def _first_points(self, part: History, K: int) -> int:
         """How many trials of a definition are first points."""
-        most = first_points(len(part.space.parameters))
+        most = first_points(len(part.space.columns))
         if self._max_jobs is None:
             return min(most, MAX_FIRST)
         share = max(min(MIN_FIRST, self._max_jobs // (2 * K)), self._max_jobs // (3 * K))

@@ -8,10 +8,10 @@ from itertools import islice, product
 import numpy as np
 
 from hpt.search.history import History
-from hpt.search.space import ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.space import SearchSpace
 from hpt.search.strategies.base import Seed, Suggestion
 from hpt.search.strategies.randomness import SAMPLE, generator
-from hpt.search.trial import Config, Value
+from hpt.search.trial import Config
 
 DRAWS = 64
 """Draws that may hit tried configurations before the untried ones of a finite space are counted out."""
@@ -48,19 +48,15 @@ def _draw(history: History, taken: set[Hashable], rng: np.random.Generator, left
     if left is None:  # floats so close together that draws coincide: there is no list to count out
         return config
     untried = (
-        values for values in _product(space) if values not in taken and not history.contains_key(values)
+        each
+        for each in _product(space)
+        if (key := space.key(each)) not in taken and not history.contains_key(key)
     )
-    values = next(islice(untried, int(rng.integers(left)), None))
-    return {parameter.name: value for parameter, value in zip(space.parameters, values, strict=True)}
+    return next(islice(untried, int(rng.integers(left)), None))
 
 
-def _product(space: SearchSpace) -> Iterator[tuple[Value, ...]]:
-    """Every configuration of a finite space, as its key."""
-    axes: list[range | tuple[Value, ...]] = []
-    for parameter in space.parameters:
-        assert not isinstance(parameter, ContinuousParameter), "only a finite space can be listed"
-        if isinstance(parameter, IntegerParameter):
-            axes.append(range(parameter.min, parameter.max + 1))
-        else:
-            axes.append(parameter.values)
-    return product(*axes)
+def _product(space: SearchSpace) -> Iterator[Config]:
+    """Every configuration of a finite space."""
+    names = [parameter.name for parameter in space.parameters]
+    for values in product(*(parameter.listed() for parameter in space.parameters)):
+        yield dict(zip(names, values, strict=True))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+from hpt.search.core import MODEL_LIMIT, SPARE
+
+
+@lru_cache(maxsize=256)
 def anchor(n: int) -> int:
     """The last refit at or before n observations: at 1, 2, 3, ... while below 32, then ever n / 16 apart.
 
@@ -15,13 +20,26 @@ def anchor(n: int) -> int:
     return a
 
 
-def milestones(n: int) -> list[int]:
+def base(n: int) -> int:
+    """How many of n observations a model factors together and chooses from; later ones are appended to it.
+
+    Those of the last refit, and beyond `MODEL_LIMIT` as many more as are ever `SPARE` apart.
+
+    >>> base(34), base(1000), base(1001), base(1090), base(1160), base(10_000)
+    (34, 967, 967, 1027, 1159, 9998)
+    """
+    a = anchor(n)
+    return a if n <= MODEL_LIMIT else n - (n - a) % SPARE
+
+
+@lru_cache(maxsize=8)
+def milestones(n: int) -> tuple[int, ...]:
     """The fits that lead to the one for n observations: the anchors of 32, 64, 128, ... and then its own.
 
     All are anchors, so that a search that asks at every n has each in its cache when the next one needs it.
 
     >>> milestones(20), milestones(70), milestones(1000)
-    ([20], [32, 63, 70], [32, 63, 122, 245, 500, 967])
+    ((20,), (32, 63, 70), (32, 63, 122, 245, 500, 967))
     """
     last = anchor(n)
     out = [last] if last > 0 else []
@@ -29,4 +47,4 @@ def milestones(n: int) -> list[int]:
     while power < last:
         out.insert(-1, anchor(power))
         power *= 2
-    return out
+    return tuple(out)

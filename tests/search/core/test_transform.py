@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hpt import _core
 from hpt.search import core
@@ -69,6 +70,21 @@ def test_what_is_predicted_above_the_worst_target_stays_of_its_order() -> None:
         at = core.fit([CONTINUOUS] * 2, X, y, tail_limit=tail_limit)
         mean, _ = core.Model([CONTINUOUS] * 2, X, y, at).predict(rng.random((1000, 2)))
         assert mean.max() < 10 * y.max()
+
+
+@pytest.mark.parametrize("crowd", [80, 105, 150])
+def test_a_crowd_at_the_optimum_does_not_hide_the_rest(crowd: int) -> None:
+    rng = np.random.default_rng(1)
+    optimum = np.array([0.4, 0.7])
+
+    def bowl(X: np.ndarray) -> np.ndarray:
+        return np.asarray((X[:, 0] - 0.4) ** 2 + 3 * (X[:, 1] - 0.7) ** 2)
+
+    X = np.concatenate([rng.random((100, 2)), optimum + 1e-5 * rng.uniform(-1, 1, (crowd, 2))])
+    model = core.Model([CONTINUOUS] * 2, X, bowl(X), core.fit([CONTINUOUS] * 2, X, bowl(X)))
+    elsewhere = rng.random((500, 2))
+    mean, _ = model.predict(elsewhere)
+    assert stats.spearmanr(mean, bowl(elsewhere))[0] > 0.75
 
 
 def test_switched_off_it_standardises() -> None:

@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 
 import hpt
+from hpt.search import core
 from hpt.search.events import Event, ObservationAdded, TrialCreated, TrialEnded, from_json, to_json
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.strategies import schedule
 from hpt.search.strategies.bayesian import BayesianStrategy
 from hpt.search.trial import Config, TrialStatus
 
@@ -169,6 +171,33 @@ def test_resuming_without_a_cache_changes_no_bit(case: str, recorded: Recorded) 
         assert tuner.propose(1) == [event]
         tuner.apply(event)
     assert len({SPACES[kind].key(event.config) for event in pending}) == len(pending) >= 3
+
+
+def test_more_running_trials_than_a_model_holds_change_no_bit() -> None:
+    """Asked for at once, and one at a time by tuners that know the events alone."""
+    events = list(past("mixed", 40))
+    configs = SPACES["mixed"].sample(core.PENDING_LIMIT - 2, np.random.default_rng(1))
+    first = max(event.number for event in events if isinstance(event, TrialCreated)) + 1
+    events += [TrialCreated(0.0, first + i, config) for i, config in enumerate(configs)]
+    asked = tuner_of("mixed", events).propose(core.NEWEST + 4)
+    for i in (0, 1, 2, 3, core.NEWEST, core.NEWEST + 3):
+        assert tuner_of("mixed", [*events, *asked[:i]]).propose(1) == asked[i : i + 1]
+    assert len({SPACES["mixed"].key(event.config) for event in asked}) == len(asked)
+
+
+@pytest.mark.parametrize("n", [core.MODEL_LIMIT - 2, 1153])
+def test_a_search_goes_on_where_a_model_is_chosen_anew(n: int) -> None:
+    """Past the limit of a model the observations are chosen every `SPARE`; those after are appended."""
+    assert schedule.anchor(n) == schedule.anchor(n + 3), "chosen anew without a refit"
+    assert n < core.MODEL_LIMIT or schedule.base(n + 1) < schedule.base(n + 2)
+    events = list(past("many", n))
+    tuner = tuner_of("many", events)
+    for _ in range(4):
+        [event] = tuner.propose(1)
+        assert tuner_of("many", events).propose(1) == [event]
+        for each in (event, end("many", event.number, event.config)):
+            tuner.apply(each)
+            events.append(each)
 
 
 def main() -> None:
