@@ -335,7 +335,7 @@ def _open_to_all(base: str) -> None:
     for part in (
         "checkpoints",
         "code",
-    ):  # of earlier attempts, and copies whatever the modes of the originals
+    ):  # of earlier attempts; copies, with the modes of the originals
         for place, _, files in os.walk(os.path.join(base, part)):
             for path in (place, *(os.path.join(place, name) for name in files)):
                 _open(path)

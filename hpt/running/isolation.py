@@ -46,6 +46,8 @@ def isolation(definition: TrainingJobDefinition, root: Path) -> Iterator[tuple[s
             return
     if not finds_paths(kind):
         return
+    if (choice := os.environ.get(VARIABLE, "")) not in ("", "auto", "always", "never"):
+        yield "note", f"{VARIABLE} is {choice!r}, which is none of auto, always and never: auto applies"
     at = elsewhere(definition.checkpoint_local_path)
     if definition.checkpoint_uri is not None and at is not None:
         yield "finds", f"the checkpoints of its training job at {at}"
