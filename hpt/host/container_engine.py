@@ -86,6 +86,16 @@ def options(variables: Mapping[str, str]) -> list[str]:
         raise EngineError(f"{OPTIONS_VARIABLE} are not options ({error}); correct their quotes") from None
 
 
+def network_apart(variables: Mapping[str, str]) -> str:
+    """The user's option by which each container has a network of its own; "" if there is none."""
+    try:
+        words = options(variables)
+    except EngineError:
+        return ""
+    found = re.search(r"(?<!\S)(--net(?:work)?)[ =]none(?!\S)", " ".join(words))
+    return "" if found is None else f"{found[1]}=none"
+
+
 def is_podman(engine: Sequence[str]) -> bool:
     return "podman" in os.path.basename(engine[0])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from hpt.errors import InputError
@@ -38,7 +37,7 @@ def isolation(definition: TrainingJobDefinition, root: Path) -> Iterator[tuple[s
         where = "a container" if engine is None else f"a container of {engine}"
         yield "runs in", f"no container: this host does not run its image {image}" if missing else where
         if not missing:
-            if definition.instance_count > 1 and (apart := _network_apart()):
+            if definition.instance_count > 1 and (apart := container_engine.network_apart(os.environ)):
                 yield (
                     "note",
                     f"its instances do not reach each other under {apart} of {OPTIONS_VARIABLE}: leave that "
@@ -47,6 +46,8 @@ def isolation(definition: TrainingJobDefinition, root: Path) -> Iterator[tuple[s
             return
     if not finds_paths(kind):
         return
+    if (choice := os.environ.get(VARIABLE, "")) not in ("", "auto", "always", "never"):
+        yield "note", f"{VARIABLE} is {choice!r}, which is none of auto, always and never: auto applies"
     at = elsewhere(definition.checkpoint_local_path)
     if definition.checkpoint_uri is not None and at is not None:
         yield "finds", f"the checkpoints of its training job at {at}"
@@ -64,16 +65,6 @@ def _engine() -> str | None:
     except EngineError:
         return None
     return shlex.join([Path(engine[0]).name, *engine[1:]])
-
-
-def _network_apart() -> str:
-    """The option by which each container has a network of its own; "" if there is none."""
-    try:
-        words = container_engine.options(os.environ)
-    except EngineError:
-        return ""
-    joined = [*words, *(f"{word}={value}" for word, value in pairwise(words))]
-    return next((word for word in joined if word in ("--network=none", "--net=none")), "")
 
 
 def _names_it(definition: TrainingJobDefinition, root: Path) -> bool:

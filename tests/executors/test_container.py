@@ -284,11 +284,13 @@ def test_a_script_runs_in_its_image_where_that_is_here(engine: Podman, workshop:
     source = workshop.directory / "source"
     source.mkdir()
     (source / "train.sh").write_text("echo here\n")
+    (source / "train.sh").chmod(0o600)  # as under a private umask
     static = {"sagemaker_program": '"train.sh"', "sagemaker_submit_directory": json.dumps(str(source))}
     show = "cat /opt/ml/input/config/hyperparameters.json /opt/ml/code/train.sh"
     for number, (image, containers, said) in enumerate(
         (
             (IMAGE, "always", ['"sagemaker_submit_directory": "\\"/opt/ml/code\\""', "echo here"]),
+            (USER_IMAGE, "always", ["echo here"]),
             (IMAGE, "auto", ["here\n"]),
             ("localhost/hpt-tests/absent:1", "always", ["here\n"]),
         )
