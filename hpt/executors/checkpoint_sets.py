@@ -90,9 +90,11 @@ class CheckpointStore:
                 found.setdefault(int(attempt), set()).add(name)
         return found
 
-    def manifest(self, attempt: int) -> dict[str, Any] | None:
-        """The last complete set of an attempt of this tuning job; None if it left none."""
-        key = f"{self._sets}{attempt:06}/{MANIFEST}"
+    def manifest(self, attempt: int, name: str = MANIFEST) -> dict[str, Any] | None:
+        """The last complete set of an attempt of this tuning job; None if it left none. name: FILLED for what
+        it said once the user's place was filled.
+        """
+        key = f"{self._sets}{attempt:06}/{name}"
         try:
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except self._client.exceptions.NoSuchKey:
@@ -108,7 +110,7 @@ class CheckpointStore:
         """What this attempt goes on from."""
         marks = self.marks()
         for attempt in sorted((each for each in marks if each < self._attempt), reverse=True):
-            if FILLED in marks[attempt]:
+            if FILLED in marks[attempt] and self.manifest(attempt, FILLED) is not None:
                 return Source(attempt, None)
             if MANIFEST in marks[attempt] and (found := self.manifest(attempt)) is not None:
                 files = {name: (str(key), int(size)) for name, key, size, _ in found["files"]}
@@ -119,7 +121,7 @@ class CheckpointStore:
         """Where an attempt after this one would go on, as an offset of this one's log: 0 where that is what
         this one began with, None where there is nothing.
         """
-        found = self.manifest(self._attempt)
+        found = self.manifest(self._attempt, FILLED) or self.manifest(self._attempt)
         if found is not None:
             covered = found["covered"]
             return None if covered is None else int(covered)
@@ -207,7 +209,7 @@ class CheckpointStore:
         for key in sorted(keys):
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
-    def fill(self, rows: list[list[Any]]) -> None:
+    def fill(self, rows: list[list[Any]], covered: int | None) -> None:
         """Bring the user's place to what this attempt left, then let go of the sets. Raises FencedError."""
         wanted = {self.prefix + row[0]: row[1] for row in rows}
         for target, key in wanted.items():
@@ -217,8 +219,8 @@ class CheckpointStore:
             if key not in wanted and not key.startswith(self.prefix + HIDDEN):
                 self.check()
                 self._client.delete_object(Bucket=self._bucket, Key=key)
-        if self._attempt > 1:
-            self._client.put_object(Bucket=self._bucket, Key=f"{self._own}{FILLED}", Body=b"")
+        body = json.dumps({"version": _VERSION, "job": self._job, "covered": covered}).encode()
+        self._client.put_object(Bucket=self._bucket, Key=f"{self._own}{FILLED}", Body=body)
         kept = {f"{self._own}{BEGAN}", f"{self._own}{FILLED}"}
         self.remove({key for key, _ in self.keys(self._sets)} - kept)
 
@@ -282,7 +284,8 @@ class CheckpointCopies:
         """The last copy; the user's place is filled with it. Raises FencedError."""
         rows = self.copy(last=True)
         self._store.check()
-        self._store.fill(rows or [])
+        covered = checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec)
+        self._store.fill(rows or [], covered)
 
     def _scan(self, *, last: bool) -> State:
         found: State = {}

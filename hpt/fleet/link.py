@@ -55,7 +55,9 @@ class Link:
         give_up = time.monotonic() + _OPENS_WITHIN
         while self.nodes is None:
             if self._pipe is None or time.monotonic() > give_up:
-                fault = self.fault or f"it says nothing within {_OPENS_WITHIN:g} s"
+                fault = (
+                    self.fault or f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s"
+                )
                 self.close()
                 raise InputError(fault) if fault.startswith("no cluster") else ExecutorError(fault)
             pipes.wait([self._pipe], 0.5)
@@ -76,7 +78,7 @@ class Link:
         if self._open and time.monotonic() - self.looked > 60.0 + self._silent:
             self._lose("the cluster's head does not answer")  # Ray's own patience is a minute
         elif not self._open and time.monotonic() - self._began > _OPENS_WITHIN:
-            self._lose(f"the cluster says nothing within {_OPENS_WITHIN:g} s")
+            self._lose(f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s")
 
     def check(self) -> None:
         """Raises RetryableError while nothing can be known of the cluster."""

@@ -135,7 +135,7 @@ def choose(
         The first by these wishes, then the one with the most room.
     """
     known = list(nodes)
-    fixed = avoid_spot and any(node.alive and not node.spot for node in known)
+    fixed = avoid_spot and any(node.alive and not node.spot and node.most(resources) for node in known)
     able = [node for node in known if node.free(resources) > 0 and not (fixed and node.spot)]
     wanted = [kind.removeprefix("ml.") for kind in types]
 

@@ -16,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import BusyError, ExecutorError, InputError, MissingDependencyError
+from hpt.errors import BusyError, ExecutorError, InputError
 from hpt.executors import snapshot
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote
 from hpt.executors.order import Order
+from hpt.fleet import ray_options
 from hpt.fleet.followed import Followed, packed
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import take_over
@@ -29,9 +30,6 @@ from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.setting import Setting
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories
-
-LEASE = 10.0
-"""Seconds without an answer after which a node has lost its attempts."""
 
 TAKEN_AWAY_OFTEN = 3
 """Interruptions of a training job after which it is to run where it is not taken away."""
@@ -57,9 +55,9 @@ class RayExecutor:
             MissingDependencyError: Ray is not installed. InputError: no such cluster, or an option is wrong.
             ExecutorError: the cluster does not answer.
         """
-        options = setting.known("ray", "address", "lease")
-        self._lease = _seconds("lease", options.get("lease", str(LEASE)))
-        _require_ray()
+        options = setting.known("ray", *ray_options.OPTIONS)
+        ray_options.check(options)
+        self._lease = ray_options.lease(options)
         self._setting, self._root = setting, Path(setting.root).absolute()
         self._clock = setting.clock or SteadyClock.beginning_at(time.time())
         self._agent = "agent-" + hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
@@ -71,7 +69,7 @@ class RayExecutor:
         self._updates: dict[AttemptKey, Update] = {}  # to be handed out
         self._said: dict[str, float] = {}
         make_directories(self._root.parent)
-        opening = ("open", options.get("address", "auto"), _NAMESPACE)
+        opening = ("open", options.get(ray_options.ADDRESS, ray_options.AUTO), _NAMESPACE)
         self._link = Link("hpt.fleet.ray_bridge", opening, self._root.parent / "ray.log")
         self._link.open()
         self._look_at_nodes()
@@ -442,22 +440,3 @@ def _check_name(submission: Submission) -> None:
         )
     if number < 1:
         raise InputError(f"attempt {number} of {name}: attempts count from 1")
-
-
-def _seconds(name: str, given: str) -> float:
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0.0
-    if not 1.0 <= seconds <= 3600.0:
-        raise InputError(
-            f"option {name} is {given!r}, which is no number of seconds from 1 to 3600; give one"
-        )
-    return seconds
-
-
-def _require_ray() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("ray") is None:
-        raise MissingDependencyError("executor 'ray'", "ray", ["ray"])

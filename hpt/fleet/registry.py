@@ -71,6 +71,24 @@ def place_notes(
     return portable.notes(config)
 
 
+def _check_ray(options: Mapping[str, str]) -> None:
+    from hpt.fleet import ray_options
+
+    ray_options.check(options)
+
+
+def _check_sagemaker(options: Mapping[str, str]) -> None:
+    from hpt.fleet.training_jobs.check import options_of
+
+    options_of(options)
+
+
+CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray, SAGEMAKER: _check_sagemaker}
+"""What raises where an executor of other machines cannot be made with these options: called before a job is
+stored that is to run with it.
+"""
+
+
 def kinds() -> list[str]:
     """The names of all executors."""
     return [*factory.EXECUTORS, *REMOTE]

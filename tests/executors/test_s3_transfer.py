@@ -91,7 +91,8 @@ def test_checkpoints_go_up_per_training_job_and_come_down_again(workshop: Worksh
     assert run.log == b"epoch-1\n"
     assert run.exit is not None
     assert run.exit.exit_code == 0
-    assert keys(s3) == ["ck/job-001/epoch-2", "ck/job-002/epoch-9"]
+    hidden = "ck/job-001/.hpt/job-001/000001/filled"
+    assert keys(s3) == [hidden, "ck/job-001/epoch-2", "ck/job-002/epoch-9"]
 
 
 def test_a_channel_without_data_fails_the_training_job(workshop: Workshop, s3: Any) -> None:

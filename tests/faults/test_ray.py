@@ -25,6 +25,7 @@ from hpt.errors import RetryableError
 from hpt.executors.base import Submission, Update
 from hpt.fleet.ray_executor import RayExecutor
 from hpt.fleet.setting import Setting
+from hpt.running.session import Session
 from hpt.testing.executors import ExecutorSuite
 from tests.fleet.ray_cluster import HEAD, RayCluster
 from tests.s3_server import endpoint, s3
@@ -280,7 +281,7 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     and repeats no more than the checkpoints allow.
     """
     trials, epochs = 20, 12
-    job = request(tmp_path, trials, epochs, 1.0)
+    job = request(tmp_path, trials, epochs, 0.8)
     state = tmp_path / "state"
     tune = [sys.executable, "-m", "hpt.cli.main"]
     first = [*tune, "tune", str(job), "--executor", "ray", "--address", cluster.address, "--lease", "6"]
@@ -302,14 +303,15 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
             number = draw.choice([1, 2, 3])
             what = draw.choice(["kill", "kill", "stop", "tuner"])
             events.append((what, number))
+            labels = "market=on-demand" if number == 1 else SPOT
             if what == "kill":
-                cluster.renew(number, SPOT)
+                cluster.renew(number, labels)
             elif what == "stop":
                 stopped = cluster.signal(number, signal.SIGSTOP)
                 time.sleep(9)
                 cluster.signal_all(stopped, signal.SIGCONT)
                 time.sleep(2)
-                cluster.renew(number, SPOT)
+                cluster.renew(number, labels)
             elif len([each for each in events if each[0] == "tuner"]) <= 3:
                 tuner.kill()
                 tuner.wait()
@@ -327,8 +329,6 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     )
     described = json.loads(shown.stdout)
     assert described["TrainingJobStatusCounters"]["Completed"] == trials, said
-    from hpt.running.session import Session
-
     _, _, found = Session(state).load("hunted")
     extra, again_begun = 0, 0
     for trial in found.jobs.values():
