@@ -5,10 +5,10 @@
 Real decisions, on a virtual clock that also runs while the tuner thinks, by the CPU time that it takes.
 `busy` is the share of the slots' time in which programs train, from the first launch to the last end, and
 `steady` the same from the moment all slots have begun to train to the last launch: the rest is the tail, in
-which slots have nothing left to run. The CPU time is split into choosing configurations (ask), recording (store),
-the simulated machines (fleet), and the rest: reading reports and judging them. Memory is the resident set at each
-quarter of the trials. With `--spot`, machines boot for two minutes, launch at the rate that EC2 gives, and are
-taken away.
+which slots have nothing left to run. The CPU time is split into choosing configurations (ask), recording
+(store), the simulated machines (fleet), and the rest: reading reports and judging them. Memory is the
+resident set at each quarter of the trials. With `--spot`, machines boot for two minutes, launch at the rate
+that EC2 gives, and are taken away.
 
 The exit code is 1 if fewer than 90 % of the slots are busy in the steady part.
 """

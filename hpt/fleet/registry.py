@@ -67,11 +67,26 @@ def place_notes(
         from hpt.fleet.training_jobs.check import check
 
         return check(config, request, options)
+    portable.check(config)
+    return portable.notes(config)
+
+
+def _check_ray(options: Mapping[str, str]) -> None:
     from hpt.fleet import ray_options
 
     ray_options.check(options)
-    portable.check(config)
-    return portable.notes(config)
+
+
+def _check_sagemaker(options: Mapping[str, str]) -> None:
+    from hpt.fleet.training_jobs.check import options_of
+
+    options_of(options)
+
+
+CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray, SAGEMAKER: _check_sagemaker}
+"""What raises where an executor of other machines cannot be made with these options: called before a job is
+stored that is to run with it.
+"""
 
 
 def kinds() -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import InputError, StorageError
-from hpt.fleet.registry import REMOTE, kinds, place_notes
+from hpt.fleet.registry import CHECKS, REMOTE, kinds, place_notes
 from hpt.host.private import make_directories, open_private
 from hpt.job.config import JobConfig
 from hpt.running.resources import resource_notes
@@ -25,6 +25,12 @@ def check_kind(kind: str) -> None:
     """Raises InputError where there is no such executor."""
     if kind not in kinds():
         raise InputError(f"executor {kind!r} is not known; use one of {', '.join(kinds())}")
+
+
+def check_options(kind: str, options: Mapping[str, str]) -> None:
+    """Raises HptError where an executor of other machines cannot be made with these options now."""
+    if kind in CHECKS:
+        CHECKS[kind](options)
 
 
 def is_remote(kind: str) -> bool:
@@ -92,4 +98,5 @@ def notes(choice: Choice, config: JobConfig, request: Mapping[str, Any] | None) 
     kind, options = choice
     if not is_remote(kind):
         return resource_notes(config)
+    check_options(kind, options)
     return place_notes(kind, config, request or to_request(config), options)

@@ -15,7 +15,8 @@ from hpt.running.simulation import simulate
 from hpt.sagemaker.request.parse import parse_request
 from hpt.search.trial import Config
 from tests.fleet import sagemaker_job
-from tests.fleet.double.sagemaker import Behaviour, SageMakerDouble
+from tests.fleet.double.sagemaker import SageMakerDouble
+from tests.fleet.double.service import Behaviour
 
 pytestmark = pytest.mark.faults
 

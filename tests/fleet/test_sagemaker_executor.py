@@ -354,3 +354,53 @@ class TestRefusalsOfTheService:
         assert request["Environment"] == {"MODE": "fast"}
         tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
         assert (tags["hpt:training-job"], tags["hpt:attempt"]) == ("job-001", "1")
+
+    def test_an_interrupted_attempt_is_followed_by_the_next_run(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        executor = make_executor()
+        limits = {"spot": True, "max_runtime_seconds": 60.0, "max_wait_seconds": 90.0}
+        submission = submit("echo ready; sleep 30", **limits)
+        executor._bodies = {None: {**BODY["TrainingJobDefinition"], "EnableManagedSpotTraining": True}}
+        executor.submit(submission)
+        self.wait_for(executor, b"ready")
+        double.interrupt("job-001")
+        assert self.finish(executor).outcome == "Preempted"
+        again = replace(submission, attempt=2)
+        executor.submit(again)
+        self.wait_for(executor, b"ready")
+        other = make_executor()
+        other.stop(again.key)  # by another process
+        assert self.finish(executor).stopped
+        assert list(double.jobs) == ["job-001"]
+
+    def test_a_run_that_nobody_goes_on_with_is_stopped(
+        self,
+        double: SageMakerDouble,
+        make_executor: Callable[..., SageMakerExecutor],
+        submit: Callable[..., Submission],
+    ) -> None:
+        executor = make_executor()
+        executor._bodies = {None: {**BODY["TrainingJobDefinition"], "EnableManagedSpotTraining": True}}
+        executor.submit(submit("echo ready; sleep 30", spot=True, max_runtime_seconds=60.0))
+        self.wait_for(executor, b"ready")
+        double.behaviour.no_capacity.add("ml.m5.large")
+        double.interrupt("job-001")
+        assert self.finish(executor).outcome == "Preempted"
+        executor.close()
+        deadline = time.monotonic() + 20
+        while double.jobs["job-001"].status == "InProgress":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert double.jobs["job-001"].secondary == "Stopped"
+
+    def wait_for(self, executor: SageMakerExecutor, output: bytes) -> None:
+        deadline, log = time.monotonic() + 30, b""
+        while output not in log:
+            assert time.monotonic() < deadline
+            for update in executor.poll():
+                log += update.log.data
+            executor.wait(0.05)

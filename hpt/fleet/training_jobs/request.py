@@ -124,9 +124,8 @@ def training_request(
         }
     if environment := {name: value for name, value in definition.environment.items() if name not in _OURS}:
         request["Environment"] = environment
-    identity = hashlib.blake2s(
-        json.dumps([submission.job, submission.key, hyperparameters, request], sort_keys=True).encode()
-    ).hexdigest()
+    content = [submission.job, submission.key, hyperparameters, definition.training_image]
+    identity = hashlib.blake2s(json.dumps(content, sort_keys=True).encode()).hexdigest()
     own = {
         IDENTITY: identity,
         "hpt:job": submission.job[:256],
@@ -272,8 +271,7 @@ def _not_on_s3(definition: TrainingJobDefinition, broken: Broken) -> Iterator[Vi
         if not is_s3(channel.uri):
             yield broken(
                 f"InputDataConfig[{at}].DataSource",
-                f"{channel.uri!r} is on this host; copy it to S3 "
-                "(aws s3 cp --recursive) and give the s3:// URI",
+                f"{channel.uri!r} is on this host; copy it to S3, and give the s3:// URI",
             )
     if definition.output_path is None or not is_s3(definition.output_path):
         given = (
