@@ -2,11 +2,11 @@
 
     python examples/ray/cluster.py python benchmarks/bench_ray.py [--trials 500] [--tune]
 
-The program is a shell script that prints its metric. Each way keeps as many running as the cluster has CPUs:
-bare tasks that run it as a child process, training jobs through `RayExecutor` (training directory, log,
-supervisor, exit record), a whole tuning job with random search, and (`--tune`) Ray Tune, whose trainable runs
-it. Milliseconds a trial of wall time, and of CPU time in the process that drives. Limit: 0.5 s of wall time a
-training job.
+The program is a shell script that prints its metric. Each way keeps as many running as the example's cluster
+has CPUs: bare tasks that run it as a child process, training jobs through `RayExecutor` (training directory,
+log, supervisor, exit record), a whole tuning job with random search, and (`--tune`) Ray Tune, whose trainable
+runs it. Milliseconds a trial of wall time, and of CPU time in the process that drives. Limit: 0.5 s of wall
+time a training job.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
 
 LIMIT_SECONDS = 0.5
+SLOTS = 3  # CPUs of the example's cluster
 SPACE = SearchSpace([ContinuousParameter("x", 0, 1)])
 SCRIPT = '#!/bin/sh\necho "loss=0.$(date +%N)"\n'
 
@@ -44,7 +45,9 @@ def bare(trials: int, program: Path) -> float:
     def run() -> bytes:
         return subprocess.run([str(program)], capture_output=True, check=True).stdout
 
-    ray.get([run.remote() for _ in range(int(ray.cluster_resources()["CPU"]))])  # workers are started
+    while ray.cluster_resources().get("CPU", 0) < SLOTS:
+        time.sleep(0.1)
+    ray.get([run.remote() for _ in range(SLOTS)])  # workers are started
     began = time.monotonic()
     ray.get([run.remote() for _ in range(trials)])
     return time.monotonic() - began
@@ -55,14 +58,13 @@ def executor(trials: int, program: Path) -> float:
     setting = Setting(program.parent / "job" / "trials", True, None, print, {"lease": "60"})
     runs = RayExecutor(setting)
     waiting = [Submission(f"job-{number:05}", 1, {"x": "0.5"}, definition) for number in range(trials)]
-    while len(runs.nodes) < 2 or not any(node.cpus for node in runs.nodes):
+    while sum(node.cpus for node in runs.nodes) < SLOTS:
         runs.poll()
         runs.wait(0.1)
-    slots = int(sum(node.cpus for node in runs.nodes))
-    for submission in waiting[:slots]:
+    for submission in waiting[:SLOTS]:
         runs.submit(submission)
     done, began = 0, time.monotonic()
-    left = iter(waiting[slots:])
+    left = iter(waiting[SLOTS:])
     while done < trials:
         for update in runs.poll():
             if update.exit is not None:
@@ -87,7 +89,7 @@ def tuning(trials: int, program: Path) -> float:
         regex=r"loss=(\S+)",
         objective="Minimize",
         max_jobs=trials,
-        max_parallel_jobs=3,
+        max_parallel_jobs=SLOTS,
         strategy="Random",
         seed=1,
     )
