@@ -28,6 +28,7 @@ ASSUMED_BY_EC2: Document = {
     ],
 }
 
+_SERVICES = ["spot.amazonaws.com", "ec2fleet.amazonaws.com"]
 _LAUNCHES = ["RunInstances", "CreateFleet"]
 _SUPPORTING = ("subnet", "security-group", "launch-template", "network-interface", "key-pair")
 
@@ -77,6 +78,12 @@ def _launching(config: FleetConfig, account: str) -> list[Document]:
             ["ec2:CreateTags"],
             _arn(config, account, "*/*"),
             StringEquals={"ec2:CreateAction": [*_LAUNCHES, "CreateLaunchTemplate", "CreateSecurityGroup"]},
+        ),
+        _allow(  # EC2 makes these once in an account, by the right of who first asks for such machines
+            "FirstFleet",
+            ["iam:CreateServiceLinkedRole"],
+            [f"arn:aws:iam::{account}:role/aws-service-role/{service}/*" for service in _SERVICES],
+            StringEquals={"iam:AWSServiceName": _SERVICES},
         ),
         _allow(
             "TerminateOwn",

@@ -275,6 +275,7 @@ def test_the_user_s_policy_allows_each_call_that_is_made_and_little_more(
         "iam:PassRole",
         "iam:TagRole",
         "iam:TagInstanceProfile",
+        "iam:CreateServiceLinkedRole",
         "ssm:AddTagsToResource",
     }
     others = {"ec2:CreateFleet", "ec2:DescribeSpotPriceHistory", "pricing:GetProducts"}
