@@ -26,8 +26,9 @@ Line = tuple[str, str]
 """The label of a line and its value."""
 
 
-def checked(read: JobRequest, root: Path, *, as_json: bool) -> None:
-    """Print the meaning of a job file that passed every check. root: the state directory.
+def checked(read: JobRequest, root: Path, *, as_json: bool, here: bool = True) -> None:
+    """Print the meaning of a job file that passed every check. root: the state directory. here: its programs
+    run on this host, or as they do here.
 
     Raises:
         InputError: no snapshot of a program could be taken.
@@ -48,7 +49,7 @@ def checked(read: JobRequest, root: Path, *, as_json: bool) -> None:
             }
         )
         return
-    lines = (*_search(config), *_ends(config), *_definitions(config, root))
+    lines = (*_search(config), *_ends(config), *_definitions(config, root, here))
     print(f"{config.name} is a valid tuning job")
     for label, value in lines:
         print(f"  {label:<11} {value}")
@@ -96,13 +97,16 @@ def _ends(config: JobConfig) -> Iterator[Line]:
         yield "ends", "when the search has converged"
 
 
-def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
+def _definitions(config: JobConfig, root: Path, here: bool) -> Iterator[Line]:
     for definition in config.all_definitions:
         if config.definitions:
             yield "definition", str(definition.name)
         manifest = snapshots.look(definition, root)
-        yield from choices(definition, root, manifest)
-        yield from isolation(definition, root)
+        if here:
+            yield from choices(definition, root, manifest)
+            yield from isolation(definition, root)
+        else:
+            yield "image", definition.training_image
         yield from snapshots.labelled("snapshot", snapshots.planned(definition, root, manifest))
         yield "objective", f"{definition.objective.type} {definition.objective.metric}"
         yield from _metrics(definition)
@@ -114,8 +118,9 @@ def _definitions(config: JobConfig, root: Path) -> Iterator[Line]:
             yield "static", f"{name}: {value}"
         for parameter in definition.space.parameters:
             yield "tunes", _range(parameter)
-        for line in instances_told.told(definition, config.limits.max_parallel_jobs):
-            yield "instances", line
+        if here:
+            for line in instances_told.told(definition, config.limits.max_parallel_jobs):
+                yield "instances", line
         yield from _run(definition)
 
 

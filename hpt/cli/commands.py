@@ -12,12 +12,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, executors, show, simulate, slots, train, trials
+from hpt.cli import check_metric, executors, fleet, show, simulate, slots, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
+from hpt.fleet.registry import runs_images
 from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
@@ -37,14 +38,21 @@ if TYPE_CHECKING:
 
 def tune(options: Namespace) -> int:
     read = _read_job(options)
+    if options.fleet is not None and not options.check:
+        return fleet.tune(options, read)
     session = executors.session(options)
     most = STRICT_LIMITS.warm_start_jobs if options.strict else None
     if options.check:
         with closing(session):
             session.check_writable()
             _, notes = session.inherit(read.config, 0.0, warm_start_jobs=most)
-            notes = (*notes, *session.place_notes(read.config))
-        checked(read._replace(warnings=(*read.warnings, *notes)), session.root, as_json=options.json)
+            notes = (*notes, *session.place_notes(read.config, read.request))
+        checked(
+            read._replace(warnings=(*read.warnings, *notes)),
+            session.root,
+            as_json=options.json,
+            here=not runs_images(options.executor),
+        )
         return codes.COMPLETED
     with _interruptible(session, read.config.name):
         run = session.start(
@@ -68,7 +76,7 @@ def resume(options: Namespace) -> int:
     if state.status.ended:
         raise InputError(f"tuning job {config.name} has ended ({state.status}); there is nothing to resume")
     with _interruptible(session, config.name):
-        for note in (*session.program_notes(config.name), *session.place_notes(config, stored=True)):
+        for note in (*session.program_notes(config.name), *session.stored_place_notes(config)):
             print(f"hpt: note: {note}", file=sys.stderr)
         return _follow(session, session.run(config.name), options)
 
@@ -88,6 +96,8 @@ def extend(options: Namespace) -> int:
 
 
 def stop(options: Namespace) -> int:
+    if options.fleet is not None:
+        return fleet.stop(options)
     session = Session(options.state)
     if (training := find(session, options.name)) is not None:
         return train.stop(training, options)
@@ -135,6 +145,8 @@ def list_jobs(options: Namespace) -> int:
 
 
 def describe(options: Namespace) -> int:
+    if options.fleet is not None:
+        options = fleet.copied(options)
     session = Session(options.state)
     if (training := find(session, options.name)) is not None:
         return train.describe(training, options)
@@ -224,7 +236,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "extend": extend,
     "list": list_jobs,
     "describe": describe,
-    "trials": trials.run,
+    "trials": lambda options: trials.run(options if options.fleet is None else fleet.copied(options)),
+    "fleet": fleet.run,
     "delete": delete,
     "stop": stop,
 }
@@ -232,6 +245,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 
 def _read_job(options: Namespace) -> JobRequest:
     from hpt.running.s3_places import check_s3
+    from hpt.sagemaker.request.convert import is_stored_only
     from hpt.sagemaker.request.job_file import load_job_file
     from hpt.sagemaker.request.parse import Overrides, read_request
 
@@ -251,15 +265,19 @@ def _read_job(options: Namespace) -> JobRequest:
         resources=slots.resources(options),
         containers=options.containers,
     )
-    return read_request(
+    read = read_request(
         request,
         base_dir=base_dir,
         strict=options.strict,
         limits=options.limits,
         check_s3=check_s3,
+        check_paths=not runs_images(options.executor),
         extended=options.extended,
         overrides=overrides,
     )
+    if runs_images(options.executor):  # what has no effect on this host has one there
+        read = read._replace(warnings=tuple(each for each in read.warnings if not is_stored_only(each)))
+    return read
 
 
 @contextmanager

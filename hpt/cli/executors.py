@@ -7,7 +7,9 @@ from argparse import ArgumentParser, Namespace
 from hpt.errors import InputError
 from hpt.running.session import Session
 
-LOCAL, RAY = "local", "ray"
+LOCAL = "local"
+OPTIONS = {"ray": ("address", "lease"), "sagemaker": ("role", "keep_alive", "interval")}
+"""What belongs to each executor of other machines."""
 
 
 def add_arguments(parser: ArgumentParser, *, resume: bool = False) -> None:
@@ -17,8 +19,8 @@ def add_arguments(parser: ArgumentParser, *, resume: bool = False) -> None:
             "--executor",
             default=LOCAL,
             metavar="KIND",
-            help="where training jobs run: local (default), on this host, or ray, on the nodes of a Ray "
-            "cluster; `hpt resume` goes on with the same",
+            help="where training jobs run: local (default), on this host; ray, on the nodes of a Ray "
+            "cluster; sagemaker, as training jobs of SageMaker; `hpt resume` goes on with the same",
         )
     parser.add_argument(
         "--address",
@@ -30,6 +32,26 @@ def add_arguments(parser: ArgumentParser, *, resume: bool = False) -> None:
         metavar="SECONDS",
         help="with ray: how long a node may be silent before its training jobs go elsewhere (default: 10)",
     )
+    _add_sagemaker(parser)
+
+
+def _add_sagemaker(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--role",
+        metavar="ARN",
+        help="with sagemaker: the execution role of training jobs whose RoleArn is missing",
+    )
+    parser.add_argument(
+        "--keep-alive",
+        metavar="SECONDS",
+        help="with sagemaker: keep an instance so long for the next training job, which then starts at once "
+        "(a warm pool; it is billed meanwhile)",
+    )
+    parser.add_argument(
+        "--interval",
+        metavar="SECONDS",
+        help="with sagemaker: how often training jobs and logs are looked at (default: 5)",
+    )
 
 
 def session(options: Namespace) -> Session:
@@ -39,7 +61,12 @@ def session(options: Namespace) -> Session:
         InputError: the options do not go together.
     """
     kind = getattr(options, "executor", None)
-    given = {name: getattr(options, name) for name in ("address", "lease") if getattr(options, name)}
-    if kind == LOCAL and given:
-        raise InputError(f"--{min(given)} is for clusters; give --executor {RAY} as well")
+    given = {
+        name: getattr(options, name) for names in OPTIONS.values() for name in names if getattr(options, name)
+    }
+    for name in given if kind is not None else ():
+        belongs = next(each for each, names in OPTIONS.items() if name in names)
+        if kind != belongs:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} belongs to another executor; give --executor {belongs} as well")
     return Session(options.state, executor=kind or LOCAL, options=given)

@@ -72,6 +72,9 @@ class Exit:
     checkpoint: where another attempt would continue, as an offset of this attempt's log: the checkpoint
     covers what was printed up to there. 0 where the checkpoint is still the one that this attempt began with,
     None if there is no checkpoint. Given for attempts that another may follow: stopped, lost, preempted.
+
+    by_user: it was stopped by name, not as the host or the service went down, so that no attempt is to
+    follow.
     """
 
     outcome: str
@@ -84,6 +87,7 @@ class Exit:
     model: str | None = None
     log: str | None = None
     checkpoint: int | None = None
+    by_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)

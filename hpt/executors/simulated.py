@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right, insort
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -18,6 +19,7 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
+from hpt.executors.simulated_fleet import Fleet, Machine, Machines
 from hpt.job.config import MetricDefinition
 from hpt.search.trial import Config
 
@@ -151,7 +153,8 @@ class _Run:
     log. start: when training begins; end and exit: when and how it is over if nobody stops it. capacity: when
     there is a machine for it, on Spot capacity. place: in the order of submission.
 
-    offset and phases: how much of the log, and how many phases, were handed out.
+    offset and phases: how much of the log, and how many phases, were handed out. machine: of a fleet, what it
+    runs on.
     """
 
     key: AttemptKey
@@ -167,6 +170,7 @@ class _Run:
     keeps: bool
     offset: int = 0
     phases: int = 0
+    machine: Machine | None = None
 
     def printed(self, now: float) -> int:
         """How many lines were printed by now."""
@@ -205,6 +209,7 @@ class SimulatedExecutor:
         market: Market = FULL_PRICE,
         seed: int = 0,
         alarms: Sequence[float] = (),
+        fleet: Fleet | None = None,
     ) -> None:
         """Make an executor under which nothing runs.
 
@@ -220,7 +225,12 @@ class SimulatedExecutor:
             Of what goes wrong by chance.
         alarms
             Times at which the clock must stop.
+        fleet
+            The machines there are; None: each training job has one of its own at once, as `market` gives it.
         """
+        self.machines = None if fleet is None else Machines(fleet, seed)
+        """The machines of the fleet."""
+        self._waiting: deque[tuple[Submission, _Run]] = deque()  # for a machine
         self._curves, self._clock, self._faults, self._seed = curves, clock, faults, seed
         self._market = market
         self._alarms = sorted(alarms)
@@ -244,14 +254,47 @@ class SimulatedExecutor:
             if wait is not None and submission.name not in self._known:
                 insort(self._alarms, self._clock.now + wait)
             self._known.add(submission.name)
-            run = self._plan(submission)
             self._submitted += 1
+            run = self._place(submission)
         run.offset, run.phases = submission.log_offset, 0
         self._runs[key] = run
         if run.capacity is not None:
             heappush(self._quiet, (run.capacity, run.place, key))
         self._schedule(run)
         self._news.add(key)
+
+    def _place(self, submission: Submission) -> _Run:
+        """The course of an attempt, on a machine of the fleet if there is one; it may wait for that."""
+        now = self._clock.now
+        if self.machines is None:
+            return self._plan(submission)
+        machine = self.machines.place(now, interruptible=submission.definition.spot)
+        if machine is not None:
+            return self._plan(submission, max(now, machine.ready), machine)
+        run = self._plan(submission, inf)
+        self._waiting.append((submission, run))
+        return run
+
+    def _leave(self, run: _Run) -> None:
+        """Give the slot of an attempt that has ended to one that waits."""
+        if self.machines is None or run.machine is None:
+            return
+        self.machines.release(run.machine, run.end)
+        for _ in range(len(self._waiting)):
+            submission, waiting = self._waiting.popleft()
+            if waiting.key not in self._runs:
+                continue  # it was stopped
+            machine = self.machines.place(run.end, interruptible=submission.definition.spot)
+            if machine is None:
+                self._waiting.append((submission, waiting))
+                continue
+            planned = self._plan(submission, max(run.end, machine.ready), machine)
+            planned.place, planned.offset = waiting.place, waiting.offset
+            self._runs[waiting.key] = planned
+            if planned.capacity is not None:
+                heappush(self._quiet, (planned.capacity, planned.place, planned.key))
+            self._schedule(planned)
+            return
 
     def poll(self) -> list[Update]:
         now = self._clock.now
@@ -293,6 +336,8 @@ class SimulatedExecutor:
     def _schedule(self, run: _Run) -> None:
         """Have the clock stop at what happens next to a run; at what has happened, if that is its end."""
         now = self._clock.now
+        if run.end == inf:
+            return  # it waits for a machine
         if now >= run.end:
             self._news.add(run.key)
             self._unseen = True
@@ -324,7 +369,10 @@ class SimulatedExecutor:
                     if isfinite(following):
                         heappush(heap, (following, run.place, key))
 
-    def _plan(self, submission: Submission) -> _Run:
+    def _plan(
+        self, submission: Submission, capacity: float | None = None, machine: Machine | None = None
+    ) -> _Run:
+        """The course of an attempt that has a machine from `capacity` on, or as the market gives it one."""
         definition, now, faults = submission.definition, self._clock.now, self._faults
         names = {parameter.name for parameter in definition.space.parameters}
         strings = {name: value for name, value in submission.hyperparameters.items() if name in names}
@@ -333,7 +381,8 @@ class SimulatedExecutor:
         rng = self._generator(submission)
         fails, lost, slow, share = rng.random(4)
         pace = faults.slowdown if slow < faults.stragglers else 1.0
-        capacity = now + self._market.delay * rng.exponential() if definition.spot else None
+        if definition.spot and capacity is None:
+            capacity = now + self._market.delay * rng.exponential()
         start = (now if capacity is None else capacity) + faults.startup
         done = self._kept.get(submission.name, 0)
         durations = np.asarray(curve.durations[done:], dtype=np.float64)
@@ -352,6 +401,9 @@ class SimulatedExecutor:
                 end = until
                 reason = "the simulated capacity was withdrawn"
                 outcome = Exit("Preempted", None, reason, started=start, ended=end)
+        if machine is not None and machine.lost < end:
+            end, reason = machine.lost, f"machine {machine.number} of {machine.pool.name} was taken away"
+            outcome = Exit("Preempted", None, reason, started=min(start, end), ended=end)
         limit = definition.max_runtime_seconds
         if limit is not None and end > start + limit - submission.spent:
             end = start + limit - submission.spent
@@ -369,6 +421,7 @@ class SimulatedExecutor:
             exit=outcome,
             grace=definition.grace_seconds,
             keeps=definition.checkpoint_uri is not None,
+            machine=machine,
         )
 
     def _generator(self, submission: Submission) -> np.random.Generator:
@@ -387,6 +440,7 @@ class SimulatedExecutor:
         if now >= run.end:
             del self._runs[run.key]
             self._over[run.key] = run
+            self._leave(run)
             return Update(run.key, "Ended", log, self._end(run, count, until), phases)
         if not log.data and len(phases) == run.phases:
             return None

@@ -6,11 +6,14 @@ A new one for other machines is a file beside this one, a function below and a l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from hpt.errors import InputError
 from hpt.executors import factory
 from hpt.executors.base import Executor
+from hpt.fleet import portable
 from hpt.fleet.setting import Setting
+from hpt.job.config import JobConfig
 
 
 def _ray(setting: Setting) -> Executor:
@@ -19,17 +22,68 @@ def _ray(setting: Setting) -> Executor:
     return RayExecutor(setting)
 
 
+def _sagemaker(setting: Setting) -> Executor:
+    from hpt.fleet.sagemaker_executor import SageMakerExecutor
+
+    return SageMakerExecutor.of(setting)
+
+
+SAGEMAKER = "sagemaker"
+
+REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray, SAGEMAKER: _sagemaker}
+"""What makes an executor of each kind."""
+
+
+def runs_images(kind: str) -> bool:
+    """Whether all that it runs are images, so that no program is looked for on this host."""
+    return kind == SAGEMAKER
+
+
+def place_notes(
+    kind: str, config: JobConfig, request: Mapping[str, Any], options: Mapping[str, str]
+) -> list[str]:
+    """Messages about what a job needs of the machines of an executor.
+
+    Parameters
+    ----------
+    kind
+        Of an executor of other machines.
+    config, request
+        The job, and the request that it was read from.
+    options
+        Of the executor.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+
+    Raises
+    ------
+    InputError
+        It cannot run there.
+    """
+    if kind == SAGEMAKER:
+        from hpt.fleet.training_jobs.check import check
+
+        return check(config, request, options)
+    portable.check(config)
+    return portable.notes(config)
+
+
 def _check_ray(options: Mapping[str, str]) -> None:
     from hpt.fleet import ray_options
 
     ray_options.check(options)
 
 
-REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray}
-"""What makes an executor of each kind."""
+def _check_sagemaker(options: Mapping[str, str]) -> None:
+    from hpt.fleet.training_jobs.check import options_of
+
+    options_of(options)
 
 
-CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray}
+CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray, SAGEMAKER: _check_sagemaker}
 """What raises where an executor of other machines cannot be made with these options: called before a job is
 stored that is to run with it.
 """

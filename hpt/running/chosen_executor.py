@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hpt.errors import InputError, StorageError
-from hpt.fleet.registry import CHECKS, REMOTE, kinds
+from hpt.fleet.registry import CHECKS, REMOTE, kinds, place_notes
 from hpt.host.private import make_directories, open_private
+from hpt.job.config import JobConfig
+from hpt.running.resources import resource_notes
+from hpt.sagemaker.request.convert import to_request
 
 FILE = "executor.json"
 """In the job's directory; jobs that run on this host have none."""
@@ -83,3 +87,16 @@ def chosen(directory: Path, kind: str, options: Mapping[str, str]) -> Choice:
     if merged != found[1]:
         keep(directory, found[0], merged)
     return found[0], merged
+
+
+def notes(choice: Choice, config: JobConfig, request: Mapping[str, Any] | None) -> list[str]:
+    """Messages about where a job runs: what it needs there, and does not get. request: that it was read from.
+
+    Raises:
+        ValidationError: this host cannot run it. InputError: other machines cannot.
+    """
+    kind, options = choice
+    if not is_remote(kind):
+        return resource_notes(config)
+    check_options(kind, options)
+    return place_notes(kind, config, request or to_request(config), options)

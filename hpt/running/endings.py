@@ -29,6 +29,8 @@ def taken_away(job: TrainingJob, exit: Exit) -> tuple[AttemptOutcome, int | None
         return AttemptOutcome(exit.outcome), None, exit.reason
     if not exit.stopped or exit.timed_out or job.stop_reason not in ("", StopReason.INTERRUPTED):
         return None
+    if exit.by_user and not job.stop_reason:
+        return None
     if not job.stop_reason and job.interrupted >= _MOST_FROM_OUTSIDE:
         return AttemptOutcome.LOST, None, "it was stopped from outside again and again"
     return AttemptOutcome.INTERRUPTED, exit.exit_code, ""

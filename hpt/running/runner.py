@@ -330,6 +330,8 @@ class TuningJobRunner:
             kept = job.reports_within(exit.checkpoint)
             self._emit(ev.AttemptEnded(now, job.number, job.attempt, outcome, code, reason, kept))
             return  # whether the trial goes on is decided next
+        if exit.by_user and not job.stop_reason:
+            self._emit(ev.StopDecided(now, job.number, StopReason.USER))
         if exit.timed_out:
             status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
         elif exit.stopped:

@@ -23,8 +23,7 @@ from hpt.errors import (
 )
 from hpt.executors.factory import LOCAL
 from hpt.executors.record import LOCK as ATTEMPT_LOCK
-from hpt.fleet import portable
-from hpt.fleet.registry import make_executor
+from hpt.fleet.registry import make_executor, runs_images
 from hpt.fleet.setting import Setting
 from hpt.host import state_parts
 from hpt.job.complete import check_config, completed
@@ -38,16 +37,18 @@ from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
-from hpt.running.chosen_executor import check_kind, check_options, chosen, is_remote, keep, kept
+from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
+from hpt.running.chosen_executor import notes as chosen_notes
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
 from hpt.running.place import Place
-from hpt.running.resources import places, resource_notes
+from hpt.running.resources import places
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import changed_since, require, take_all
 from hpt.sagemaker.request import parent_rules
+from hpt.sagemaker.request.convert import to_request
 from hpt.search.events import Event, ParentResult, TrialCreated
 from hpt.storage.base import JobRecord
 from hpt.storage.place import (
@@ -165,7 +166,8 @@ class Session:
         check_writable(self.root)
         if request is None:
             check_config(config)
-            check_places(config)
+            if not runs_images(self._executor):
+                check_places(config)
         try:
             config, inherited = self._create(config, request, warm_start_jobs)
         except JobExistsError as error:
@@ -255,7 +257,7 @@ class Session:
             events = [TrialCreated(created, 1, {}, config.name)]
         notes: tuple[str, ...] = ()
         if not self.holds(config.name):  # else nothing is to be changed there
-            short = self.place_notes(config)
+            short = self.place_notes(config, request)
             config, notes = take_all(config, self.top, self.job_directory(config.name))
             notes = (*short, *notes)
             keep(self.job_directory(config.name), self._executor, self._options)
@@ -264,19 +266,15 @@ class Session:
         JobClock(self.job_directory(config.name), created)  # from here on its time counts evenly
         return config, (*inherited, *notes)
 
-    def place_notes(self, config: JobConfig, *, stored: bool = False) -> list[str]:
-        """Messages about where a job runs: what it needs there, and does not get. stored: it is stored.
+    def place_notes(self, config: JobConfig, request: Mapping[str, Any] | None = None) -> list[str]:
+        """Messages about where a new job runs, see `chosen_executor.notes`. request: as `start`."""
+        return chosen_notes((self._executor, self._options), config, request)
 
-        Raises:
-            ValidationError: this host cannot run it. InputError: other machines cannot.
-        """
-        found = kept(self.job_directory(config.name)) if stored else None
-        kind, options = (self._executor, self._options) if found is None else found
-        if not is_remote(kind):
-            return resource_notes(config)
-        check_options(kind, {**options, **self._options})
-        portable.check(config)
-        return portable.notes(config)
+    def stored_place_notes(self, config: JobConfig) -> list[str]:
+        """The same about a stored job."""
+        kind, options = kept(self.job_directory(config.name)) or (LOCAL, {})
+        request = self.storage.record(config.name).document.get("request")
+        return chosen_notes((kind, {**options, **self._options}), config, request)
 
     def program_notes(self, name: str) -> list[str]:
         """Messages about programs of a stored job that have changed since it was created."""
@@ -447,6 +445,7 @@ class Session:
                 clock,
                 lambda message: runner.say(message),
                 options,
+                record.document.get("request") or to_request(config),
             )
             executor = make_executor(kind, setting)
             try:

@@ -18,6 +18,7 @@ from hpt.executors.simulated import (
     VirtualClock,
     metric_definition,
 )
+from hpt.executors.simulated_fleet import Fleet, Machines
 from hpt.job.config import JobConfig
 from hpt.job.document import to_document
 from hpt.job.state import JobState
@@ -35,12 +36,14 @@ from hpt.storage.memory import MemoryStorage
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """A simulated job that has ended. thinking: seconds of CPU time that the tuner took for it, which are
-    part of its virtual time only where they were charged. events: what was recorded, in order.
+    part of its virtual time only where they were charged. events: what was recorded, in order. machines:
+    those of the fleet, if it ran on one, with what they cost.
     """
 
     runner: TuningJobRunner
     thinking: float
     events: Sequence[Event] = ()
+    machines: Machines | None = None
 
     @property
     def config(self) -> JobConfig:
@@ -117,6 +120,7 @@ def simulate(
     *,
     faults: Faults = NO_FAULTS,
     market: Market = FULL_PRICE,
+    fleet: Fleet | None = None,
     given: Sequence[ParentResult] = (),
     observe: Callable[[TuningJobRunner, Sequence[Event]], None] = lambda runner, events: None,
     charge: bool = False,
@@ -139,6 +143,8 @@ def simulate(
         What goes wrong.
     market
         What Spot capacity is like, for a definition that takes it.
+    fleet
+        The machines there are; None: as many as are asked for.
     given
         The results of the parents of a warm start.
     observe
@@ -180,6 +186,7 @@ def simulate(
         market=market,
         seed=config.seed or 0,
         alarms=() if limit is None else (limit,),
+        fleet=fleet,
     )
     storage = MemoryStorage()
     storage.create(config.name, to_document(config), 0.0, given)
@@ -188,4 +195,6 @@ def simulate(
     runner.observe = lambda events: observe(runner, events)
     runner.run(sleep=executor.sleep)
     storage.release(lease)
-    return Simulation(runner, thinking.seconds, storage.read(config.name)[1])
+    if executor.machines is not None:
+        executor.machines.close(clock.now)
+    return Simulation(runner, thinking.seconds, storage.read(config.name)[1], executor.machines)

@@ -176,7 +176,15 @@ def stored_only_members(body: Mapping[str, Any], table: Mapping[str, Row]) -> tu
 
 def _stored_note(paths: Iterable[str]) -> tuple[str, ...]:
     kept = list(paths)
-    return (f"stored, but without effect on this machine: {', '.join(kept)}",) if kept else ()
+    return (f"{_STORED_ONLY}: {', '.join(kept)}",) if kept else ()
+
+
+_STORED_ONLY = "stored, but without effect on this machine"
+
+
+def is_stored_only(warning: str) -> bool:
+    """Whether a warning is about members that only other machines make something of."""
+    return warning.startswith(_STORED_ONLY)
 
 
 def _paths(request: Mapping[str, Any]) -> list[str]:
