@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt.cli import check_metric, executors, show, simulate, slots, train, trials
+from hpt.cli import check_metric, executors, fleet, show, simulate, slots, train, trials
 from hpt.cli import exit_codes as codes
 from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 def tune(options: Namespace) -> int:
     read = _read_job(options)
+    if options.fleet is not None and not options.check:
+        return fleet.tune(options, read)
     session = executors.session(options)
     most = STRICT_LIMITS.warm_start_jobs if options.strict else None
     if options.check:
@@ -94,6 +96,8 @@ def extend(options: Namespace) -> int:
 
 
 def stop(options: Namespace) -> int:
+    if options.fleet is not None:
+        return fleet.stop(options)
     session = Session(options.state)
     if (training := find(session, options.name)) is not None:
         return train.stop(training, options)
@@ -141,6 +145,8 @@ def list_jobs(options: Namespace) -> int:
 
 
 def describe(options: Namespace) -> int:
+    if options.fleet is not None:
+        options = fleet.copied(options)
     session = Session(options.state)
     if (training := find(session, options.name)) is not None:
         return train.describe(training, options)
@@ -230,7 +236,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "extend": extend,
     "list": list_jobs,
     "describe": describe,
-    "trials": trials.run,
+    "trials": lambda options: trials.run(options if options.fleet is None else fleet.copied(options)),
+    "fleet": fleet.run,
     "delete": delete,
     "stop": stop,
 }

@@ -94,7 +94,7 @@ def _violation(violation: Violation) -> str:
     if violation.rule == "program" and os.path.isfile(tried):  # noqa: PTH113 (False if access is denied)
         if not os.access(tried, os.R_OK):
             return f"{message}; run: chmod u+r {shlex.quote(tried)}"
-        if not tried.endswith(".py") and not os.access(tried, os.X_OK):
+        if "executable" in message and not os.access(tried, os.X_OK):
             return f"{message}; run: chmod +x {shlex.quote(tried)}"
     return message
 

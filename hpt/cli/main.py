@@ -33,6 +33,7 @@ A job file is a CreateHyperParameterTuningJob request as JSON, YAML or TOML. It 
                              what its metric definitions read from a log, and near misses
   hpt simulate job.json --curves FILE
                              what a job would decide on learning curves from a table; trains nothing
+  hpt fleet up fleet.toml    make a fleet of EC2 instances; then `hpt tune job.json --fleet NAME`
 
 Ctrl-C stops the running training jobs with a grace period, and `hpt resume` goes on with the same ones; a
 second Ctrl-C stops them at once. In `hpt train` it stops the training job for good. With a grace period, a
@@ -128,7 +129,7 @@ def _add_extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    from hpt.cli import check_metric, executors, simulate, train, trials
+    from hpt.cli import check_metric, executors, fleet, simulate, train, trials
 
     common = _Parser(add_help=False)
     common.add_argument(
@@ -157,6 +158,7 @@ def parser() -> argparse.ArgumentParser:
 
     tune = command("tune", "run a tuning job from a job file to its end", running)
     _add_tune_arguments(tune)
+    fleet.add_option(tune, "hand the job to this fleet, whose head runs it, and return")
     executors.add_arguments(tune)
     train.add_arguments(
         command("train", "run one training job of a job file in the foreground, and show its log", running)
@@ -175,8 +177,11 @@ def parser() -> argparse.ArgumentParser:
     listed.add_argument(
         "--training-jobs", action="store_true", help="list the training jobs that belong to no tuning job"
     )
-    command("describe", "describe one tuning job or training job", either)
-    trials.add_arguments(command("trials", "list the training jobs of a tuning job, best first", named))
+    describe = command("describe", "describe one tuning job or training job", either)
+    listing = command("trials", "list the training jobs of a tuning job, best first", named)
+    trials.add_arguments(listing)
+    for each in (describe, listing):
+        fleet.add_option(each, "the job is one of this fleet's")
     stop = command(
         "stop",
         "stop a tuning job or training job for good; what runs is stopped with a grace period",
@@ -186,10 +191,18 @@ def parser() -> argparse.ArgumentParser:
     stop.add_argument(
         "--no-wait", action="store_true", help="request the stop and return without waiting for it"
     )
+    fleet.add_option(stop, "the job is one of this fleet's; return without waiting for it")
     delete = command("delete", "delete tuning jobs or training jobs for good, with their logs and models")
     delete.add_argument("names", metavar="NAME", nargs="+", help="names of tuning jobs or training jobs")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     delete.set_defaults(quiet=False)
+    fleets = commands.add_parser(
+        "fleet",
+        help="make, show and take down fleets of EC2 instances",
+        description=fleet.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    fleet.add_arguments(fleets, common)
     return root
 
 

@@ -330,11 +330,15 @@ def _open_to_all(base: str) -> None:
     """Let the program work in the training directory whoever it runs as in the container: images may name a
     user. Other users of this host do not get as far as there.
     """
-    for name in (".", "model", "output", "output/data", "output/intermediate", "code"):
+    for name in (".", "model", "output", "output/data", "output/intermediate"):
         _open(os.path.join(base, name))
-    for place, _, files in os.walk(os.path.join(base, "checkpoints")):  # of earlier attempts
-        for path in (place, *(os.path.join(place, name) for name in files)):
-            _open(path)
+    for part in (
+        "checkpoints",
+        "code",
+    ):  # of earlier attempts; copies, with the modes of the originals
+        for place, _, files in os.walk(os.path.join(base, part)):
+            for path in (place, *(os.path.join(place, name) for name in files)):
+                _open(path)
     for place, _, files in os.walk(os.path.join(base, "input")):
         os.chmod(place, 0o755)
         for path in (os.path.join(place, name) for name in files):

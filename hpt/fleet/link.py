@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, InputError, RetryableError
+from hpt.executors.node import Node
 
 Answer = Callable[[str, Any], None]
 """Called with how a call ended (`ray_bridge.py` lists the words) and what came of it."""
@@ -132,7 +133,7 @@ class Link:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", self._module, str(theirs.fileno())],
+                    [sys.executable, "-P", "-m", self._module, str(theirs.fileno())],
                     env=_environment(),
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -203,4 +204,5 @@ def refusal(address: str, kind: str, why: str) -> str:
 def _environment() -> dict[str, str]:
     """This process's, with what keeps Ray quiet and quick to notice a node that is gone."""
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
-    return {**quiet, **os.environ}
+    packages = os.pathsep.join(filter(None, [Node().library, os.environ.get("PYTHONPATH")]))
+    return {**quiet, **os.environ, **({"PYTHONPATH": packages} if packages else {})}

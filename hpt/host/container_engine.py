@@ -86,6 +86,16 @@ def options(variables: Mapping[str, str]) -> list[str]:
         raise EngineError(f"{OPTIONS_VARIABLE} are not options ({error}); correct their quotes") from None
 
 
+def network_apart(variables: Mapping[str, str]) -> str:
+    """The user's option by which each container has a network of its own; "" if there is none."""
+    try:
+        words = options(variables)
+    except EngineError:
+        return ""
+    found = re.search(r"(?<!\S)(--net(?:work)?)[ =]none(?!\S)", " ".join(words))
+    return "" if found is None else f"{found[1]}=none"
+
+
 def is_podman(engine: Sequence[str]) -> bool:
     return "podman" in os.path.basename(engine[0])
 
@@ -216,5 +226,7 @@ _PATIENCE = 30.0
 
 
 def _last(said: str) -> str:
+    """The last line, or the last with an error: after that of an option comes one about its help."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line for line in lines if line.startswith("Error: ")] or lines
     return lines[-1].removeprefix("Error: ")[:300] if lines else "it says nothing"

@@ -4,7 +4,7 @@
     config = tune.TuneConfig(metric="loss", mode="min", num_samples=50, search_alg=HptSearch())
     tune.Tuner(train, param_space=space, tune_config=config).fit()
 
-Needs Ray 2.50 (`hpt[ray]`).
+Needs Ray 2.50 (`hpt[ray_tune]`).
 """
 
 from __future__ import annotations

@@ -95,9 +95,10 @@ def _program(definition: TrainingJobDefinition, program: TrainingProgram) -> Ite
             yield f"the module {image.partition(':')[2].partition('?')[0]}"
         case ProgramKind.BUILT_IN if program.algorithm is not None:
             name = program.algorithm.name
-            yield f"the built-in algorithm {name}" + (
-                "" if image == name else f", in place of the image {image}"
-            )
+            where = "" if image == name else f", in place of the image {image}"
+            if runs_as_image(program.kind, image, definition.containers) is None:
+                where = f" in the image {image} if this host has it, else in its place"
+            yield f"the built-in algorithm {name}{where}"
         case ProgramKind.SCRIPT:
             yield f"the script {program.entry} of {program.source}"
             if runs_as_image(program.kind, image, definition.containers) is None:

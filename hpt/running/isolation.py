@@ -11,7 +11,7 @@ from hpt.errors import InputError
 from hpt.executors import snapshot
 from hpt.executors.own_paths import VARIABLE, names_opt_ml
 from hpt.host import container_engine, namespace
-from hpt.host.container_engine import EngineError
+from hpt.host.container_engine import OPTIONS_VARIABLE, EngineError
 from hpt.job.config import TrainingJobDefinition
 from hpt.job.isolation import TRAINING_BASE, elsewhere, finds_paths, runs_as_image
 from hpt.running.snapshots import source_of
@@ -37,9 +37,17 @@ def isolation(definition: TrainingJobDefinition, root: Path) -> Iterator[tuple[s
         where = "a container" if engine is None else f"a container of {engine}"
         yield "runs in", f"no container: this host does not run its image {image}" if missing else where
         if not missing:
+            if definition.instance_count > 1 and (apart := container_engine.network_apart(os.environ)):
+                yield (
+                    "note",
+                    f"its instances do not reach each other under {apart} of {OPTIONS_VARIABLE}: leave that "
+                    "out, or name a network that connects them",
+                )
             return
     if not finds_paths(kind):
         return
+    if (choice := os.environ.get(VARIABLE, "")) not in ("", "auto", "always", "never"):
+        yield "note", f"{VARIABLE} is {choice!r}, which is none of auto, always and never: auto applies"
     at = elsewhere(definition.checkpoint_local_path)
     if definition.checkpoint_uri is not None and at is not None:
         yield "finds", f"the checkpoints of its training job at {at}"

@@ -54,6 +54,10 @@ class CategoricalParameter:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.values)
 
+    def __setstate__(self, state: list[Any]) -> None:
+        """As hpt 0.1 pickled it: name, values, and what follows from them."""
+        self.__init__(state[0], state[1])  # type: ignore[misc]
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({brief(self.name)}, [{self._listed(5)}])"
 

@@ -103,6 +103,10 @@ class ContinuousParameter:
     def __reduce__(self) -> tuple[Any, ...]:
         return _range, (type(self), self.name, self.min, self.max, str(self.scaling), self.step)
 
+    def __setstate__(self, state: list[Any]) -> None:
+        """As hpt 0.1 pickled it: name, min, max, scaling, and what follows from them."""
+        self.__init__(state[0], state[1], state[2], str(state[3]))  # type: ignore[misc]
+
     def __repr__(self) -> str:
         return _range_repr(self)
 
@@ -233,6 +237,10 @@ class IntegerParameter:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _range, (type(self), self.name, self.min, self.max, str(self.scaling), self.step)
+
+    def __setstate__(self, state: list[Any]) -> None:
+        """As hpt 0.1 pickled it: name, min, max, scaling, and what follows from them."""
+        self.__init__(state[0], state[1], state[2], str(state[3]))  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return _range_repr(self)

@@ -92,7 +92,7 @@ class SearchSpace:
     def nothing(cls) -> SearchSpace:
         """The space of what is run as it is: it has no parameters, and one configuration, the empty one."""
         space = cls.__new__(cls)
-        fill(space, parameters=(), coordinates=(), _names={})
+        fill(space, parameters=(), columns=(), coordinates=(), _names={})
         return space
 
     def __setattr__(self, name: str, value: object) -> None:

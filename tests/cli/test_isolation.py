@@ -128,3 +128,23 @@ def test_an_image_is_tuned(
         assert engine.containers() == []
     assert result["TrainingJobStatusCounters"]["Completed"] == 3
     assert len(list(tmp_path.glob("models/*/output/model.tar.gz"))) == 3
+
+
+def test_a_choice_about_opt_ml_that_is_none_is_noted(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPT_OPT_ML", "sometimes")
+    said = check("#!/bin/sh\necho 1\n")
+    assert "HPT_OPT_ML is 'sometimes', which is none of auto, always and never: auto applies" in said
+
+
+def test_instances_in_containers_without_a_network_are_noted(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = tmp_path / "docker"
+    engine.write_text("#!/bin/sh\nexit 0\n")
+    engine.chmod(0o755)
+    monkeypatch.setenv("HPT_CONTAINER_ENGINE", str(engine))
+    two = {"InstanceCount": 2, "InstanceType": "local", "VolumeSizeInGB": 1}
+    assert "do not reach each other" not in check("me/train:1", ResourceConfig=two)
+    monkeypatch.setenv("HPT_CONTAINER_OPTIONS", "--init --network none")
+    said = check("me/train:1", ResourceConfig=two)
+    assert "its instances do not reach each other under --network=none of HPT_CONTAINER_OPTIONS" in said

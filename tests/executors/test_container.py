@@ -284,11 +284,13 @@ def test_a_script_runs_in_its_image_where_that_is_here(engine: Podman, workshop:
     source = workshop.directory / "source"
     source.mkdir()
     (source / "train.sh").write_text("echo here\n")
+    (source / "train.sh").chmod(0o600)  # as under a private umask
     static = {"sagemaker_program": '"train.sh"', "sagemaker_submit_directory": json.dumps(str(source))}
     show = "cat /opt/ml/input/config/hyperparameters.json /opt/ml/code/train.sh"
     for number, (image, containers, said) in enumerate(
         (
             (IMAGE, "always", ['"sagemaker_submit_directory": "\\"/opt/ml/code\\""', "echo here"]),
+            (USER_IMAGE, "always", ["echo here"]),
             (IMAGE, "auto", ["here\n"]),
             ("localhost/hpt-tests/absent:1", "always", ["here\n"]),
         )
@@ -331,6 +333,11 @@ def test_a_check_says_whether_an_image_can_run(engine: Podman, monkeypatch: pyte
     found = container_engine.cannot_run(IMAGE, os.environ)
     assert found is not None
     assert "cannot start a container here: " in found[0]
+    monkeypatch.setenv("HPT_CONTAINER_ENGINE", engine.engine)
+    monkeypatch.setenv("HPT_CONTAINER_OPTIONS", f"{engine.options} --no-such-option")
+    found = container_engine.cannot_run(IMAGE, os.environ)
+    assert found is not None
+    assert "cannot start a container here: unknown flag: --no-such-option; correct" in found[0]
 
 
 def _processes_naming(string: str) -> list[str]:

@@ -49,6 +49,23 @@ WORDS = [
 ]
 
 
+MORE = {
+    "instance_count": 2,
+    "instance_groups": [{"name": "a", "instance_type": "local", "count": 2}],
+    "gpus": ["0", "GPU-1"],
+    "gpu_variable": "CUDA_VISIBLE_DEVICES",
+    "cores": [0, 1],
+    "memory_bytes": 1 << 30,
+    "memory_group": "/sys/fs/cgroup/a",
+    "checkpoints_at": "/checkpoints",
+    "entrypoint": ["/bin/true"],
+    "arguments": ["a"],
+    "own_checkpoints": True,
+    "image": "localhost/a:1",
+}
+"""Members of a specification that only some attempts have."""
+
+
 def mutated(data: bytes, draw: random.Random) -> bytes:
     """The record with something wrong, most often a little."""
     kind = draw.randrange(7)
@@ -135,6 +152,8 @@ def attempt(workshop: Workshop) -> Path:
     script = workshop.script("echo one; touch $SAGEMAKER_BASE_DIR/checkpoints/a; sleep 0.6; echo two; exit 3")
     run = workshop.run(script, hyperparameters={"x": "1"})
     directory = workshop.attempt(run)
+    spec = json.loads((directory / record.SPEC).read_text())
+    (directory / record.SPEC).write_text(json.dumps(MORE | spec))
     (directory / record.STOP).touch()
     (directory / record.LEADS).write_text("3 0.5\n6 -0.5\n")
     return directory

@@ -1,4 +1,4 @@
-"""A cluster for the tests of a module."""
+"""A cluster for the tests of a module, and a double of AWS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fleet.double.fixtures import _double, double
 from tests.fleet.ray_cluster import HEAD, RayCluster
+
+__all__ = ["_double", "double"]
 
 
 @pytest.fixture(scope="module")

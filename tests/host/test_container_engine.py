@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from hpt.host import container_engine
-from hpt.host.container_engine import EngineError, find, is_gone, mount, options, removal, resource_options
+from hpt.host.container_engine import (
+    EngineError,
+    find,
+    is_gone,
+    mount,
+    network_apart,
+    options,
+    removal,
+    resource_options,
+)
 
 
 def _install(folder: Path, *names: str) -> dict[str, str]:
@@ -89,3 +98,17 @@ def test_a_container_is_removed_at_once() -> None:
     assert is_gone(125, "Error: inspecting object: no such container hpt-1")
     assert not is_gone(1, "Cannot connect to the daemon")
     assert not is_gone(0, "0123")
+
+
+@pytest.mark.parametrize(
+    ("given", "apart"),
+    [
+        ("--init --network=none", "--network=none"),
+        ("--net none", "--net=none"),
+        ("--network host", ""),
+        ("", ""),
+        ("'", ""),
+    ],
+)
+def test_options_that_keep_containers_from_each_other(given: str, apart: str) -> None:
+    assert network_apart({"HPT_CONTAINER_OPTIONS": given}) == apart

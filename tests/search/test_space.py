@@ -376,3 +376,9 @@ def test_parse_refuses_what_format_does_not_write():
     ):
         with pytest.raises(InputError, match=message):
             SPACE.parse({**strings, **change})
+
+
+def test_the_empty_space_has_all_that_a_space_has():
+    nothing = SearchSpace.nothing()
+    assert [getattr(nothing, name) for name in SearchSpace.__slots__] == [{}, (), (), ()]
+    assert pickle.loads(pickle.dumps(nothing)) == nothing

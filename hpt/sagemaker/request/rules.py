@@ -86,6 +86,7 @@ RULES: tuple[Rule, ...] = (
     every("uri"),
     every("required"),
     every("grace"),
+    every("resources"),
     every("containers"),
     every("checkpoints"),
     every("time"),

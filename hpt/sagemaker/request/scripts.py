@@ -88,6 +88,8 @@ def cannot_run(definition: DraftDefinition, source: str) -> Iterator[tuple[str, 
             yield from _problems(definition, folder, entry)
     except (tarfile.TarError, EOFError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, tarfile.ReadError):  # which has a line for each way in which it was tried
+            reason = "it is no whole archive"
         yield SOURCE_KEY, f"{source} cannot be read ({reason}); give a folder or a .tar.gz"
 
 

@@ -297,6 +297,12 @@ BROKEN_OTHERS = [
         "'-1' is not a number of seconds of at least 0; give one, or leave it out",
     ),
     Case(
+        "resources",
+        {f"{JOB}.Environment": {"HPT_MEMORY_PER_JOB": "4Q"}},
+        f"{JOB}.Environment.HPT_MEMORY_PER_JOB",
+        "memory '4Q' is not a size; give a number above 0 with a unit K, M, G or T, such as 8G",
+    ),
+    Case(
         "containers",
         {f"{JOB}.Environment": {"HPT_CONTAINERS": "maybe"}},
         f"{JOB}.Environment.HPT_CONTAINERS",

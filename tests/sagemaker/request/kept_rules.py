@@ -153,6 +153,7 @@ KEPT = [
     Case("uri", {f"{JOB}.OutputDataConfig.S3OutputPath": "file:///srv/models"}),
     Case("required", {f"{JOB}.StaticHyperParameters.num_round": GONE, f"{INTEGER}[0].Name": "num_round"}),
     Case("grace", {f"{JOB}.Environment": {"HPT_GRACE_SECONDS": "0"}}),
+    Case("resources", {f"{JOB}.Environment": {"HPT_MEMORY_PER_JOB": "4G"}}),
     Case("instances", {f"{JOB}.ResourceConfig.InstanceCount": 100}),
     Case(
         "groups",

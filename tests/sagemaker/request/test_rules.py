@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hpt.errors import Violation
+from hpt.job.rules import RULES as JOB_RULES
 from hpt.sagemaker.request.rules import RULES, check_rules
 from tests.sagemaker.request.broken_own_rules import BROKEN_OTHERS
 from tests.sagemaker.request.broken_rules import BROKEN_NUMBERS, Case
@@ -87,3 +88,8 @@ def test_the_first_broken_rule_wins() -> None:
 @pytest.mark.parametrize("strict", [True, False])
 def test_the_bases_break_nothing(base: Any, strict: bool) -> None:
     assert check_rules(facts(base(), strict=strict)) is None
+
+
+def test_every_rule_of_jobs_is_one_of_requests() -> None:
+    """But that of the strategy's name, which is part of a request's shape."""
+    assert {rule.id for rule in JOB_RULES} - {rule.id for rule in RULES} == {"strategy"}

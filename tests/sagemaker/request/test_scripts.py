@@ -128,7 +128,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_source_that_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "code.tar.gz").write_text("no archive")
-    assert "cannot be read (" in problem(tmp_path / "code.tar.gz")[1]
+    assert "cannot be read (it is no whole archive); give a folder" in problem(tmp_path / "code.tar.gz")[1]
 
 
 @pytest.mark.parametrize("link", [False, True])

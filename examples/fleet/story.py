@@ -1,0 +1,76 @@
+"""Makes a fleet, runs a job on it and takes it down, all on this machine: AWS is a double.
+
+    python examples/fleet/story.py
+
+The commands are those that one would type; they talk to moto's server behind a shim (`tests/fleet/double`),
+which plays EC2, S3, IAM, prices and quotas. The head's unit is a process of this machine. AWS is not reached.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from tests.fleet.double.control import Control  # noqa: E402
+
+HPT = (sys.executable, "-m", "hpt.cli.main")
+
+
+def hpt(*words: str) -> None:
+    print(f"\n$ hpt {' '.join(words)}", flush=True)
+    subprocess.run([*HPT, *words], check=True)
+
+
+def answer(*words: str) -> dict[str, object]:
+    done = subprocess.run([*HPT, *words, "--json"], check=True, stdout=subprocess.PIPE)
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def play_head(control: Control, place: Path) -> subprocess.Popen[bytes]:
+    """The unit that the script of the head's launch template would start."""
+    head = answer("fleet", "status", "search")["Head"]
+    assert isinstance(head, dict)
+    address = f"{control.endpoint}/imds/{head['InstanceId']}"
+    with (place / "head.log").open("wb") as log:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "hpt.fleet.ec2.head", "s3://bucket/tuning/search/"),
+                *("--work", str(place / "head"), "--keep-seconds", "2"),
+            ],
+            env={**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": address},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="hpt-") as folder, Control() as control:
+        place = Path(folder)
+        os.environ |= {**control.variables(place), "HPT_HOME": str(place / "laptop")}
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        hpt("fleet", "up", str(HERE / "fleet.toml"))
+        head = play_head(control, place)
+        hpt("tune", str(HERE.parent / "mlp" / "job.json"), "--name", "mlp", "--fleet", "search")
+        time.sleep(20)
+        hpt("fleet", "status", "search")
+        while answer("fleet", "status", "search")["TuningJobs"] != {"mlp": "Completed"}:
+            time.sleep(2)
+        hpt("describe", "mlp", "--fleet", "search")
+        hpt("fleet", "down", "search")
+        head.wait(60)
+        print(f"\nwhat the head said:\n{(place / 'head.log').read_text()}")
+
+
+if __name__ == "__main__":
+    main()

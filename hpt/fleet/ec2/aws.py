@@ -1,0 +1,163 @@
+"""The clients of AWS, and what their errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from hpt.errors import ExecutorError, InputError, RetryableError
+
+FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403"}
+CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch", "AuthFailure.ClockSkew"}
+CREDENTIALS = {
+    *("AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
+    *("ExpiredToken", "ExpiredTokenException"),
+}
+THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown", "TooManyRequests"}
+NO_BUCKET = {"NoSuchBucket"}
+
+
+class PermissionDeniedError(InputError):
+    """AWS refuses a call to these credentials. action: such as `ec2:CreateFleet`."""
+
+    def __init__(self, message: str, *, action: str = "") -> None:
+        super().__init__(message)
+        self.action = action
+
+
+class Aws:
+    """Clients of one region, made as they are needed. Throttled calls are retried by the clients."""
+
+    def __init__(self, region: str, *, attempts: int = 6) -> None:
+        self.region, self._attempts = region, attempts
+
+    def _client(self, service: str, region: str | None = None) -> Any:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        retries: Any = {"mode": "standard", "max_attempts": self._attempts}
+        config = Config(retries=retries, connect_timeout=10, read_timeout=60)
+        try:
+            make: Any = boto3.client  # of one session, which reads the description of each service once
+            return make(service, region_name=region or self.region, config=config)
+        except BotoCoreError as error:  # such as a profile that does not exist
+            raise InputError(f"AWS cannot be used: {error}; correct the configuration of AWS") from None
+
+    @cached_property
+    def ec2(self) -> Any:
+        return self._client("ec2")
+
+    @cached_property
+    def iam(self) -> Any:
+        return self._client("iam")
+
+    @cached_property
+    def s3(self) -> Any:
+        return self._client("s3")
+
+    @cached_property
+    def ssm(self) -> Any:
+        return self._client("ssm")
+
+    @cached_property
+    def sts(self) -> Any:
+        return self._client("sts")
+
+    @cached_property
+    def quotas(self) -> Any:
+        return self._client("service-quotas")
+
+    @cached_property
+    def pricing(self) -> Any:
+        return self._client(
+            "pricing", "us-east-1"
+        )  # the service stands in few regions; its prices are of all
+
+    @contextmanager
+    def explained(self, doing: str) -> Iterator[None]:
+        """Turns what boto3 raises into errors of `hpt`.
+
+        doing: what was attempted, as in "the head cannot be launched".
+
+        Raises:
+            InputError: credentials, permissions, names or the clock of this host are wrong.
+            RetryableError: AWS cannot be reached, is busy or has no capacity.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            raise explain(error, doing) from error
+        except BotoCoreError as error:
+            raise unreachable(error, doing) from error
+
+
+def code_of(error: Any) -> str:
+    """The code of a `ClientError`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def explain(error: Any, doing: str) -> InputError | RetryableError:
+    """The error of `hpt` for a `ClientError`."""
+    code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
+    action = f"{error.operation_name}"
+    what = f"{doing}: {action} was refused: {code}: {message}"
+    if code in FORBIDDEN or (action.startswith("Head") and code == "403"):
+        return PermissionDeniedError(
+            f"{what}; allow these credentials {action} (the fleet's policy has all that is needed)",
+            action=action,
+        )
+    if code in CLOCK or "not yet valid" in message or "Signature expired" in message:
+        return InputError(f"{what}; set the clock of this host, which is minutes off, or correct the keys")
+    if code in CREDENTIALS:
+        return InputError(f"{what}; log in to AWS again, or set AWS_PROFILE")
+    if code in NO_BUCKET:
+        return InputError(f"{what}; create the bucket, or correct the name")
+    if code in THROTTLED or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return ExecutorError(f"{what}; wait a minute and try again")
+    if "LimitExceeded" in code or "InsufficientInstanceCapacity" in code:
+        return ExecutorError(
+            f"{what}; request a higher quota, or try again later, elsewhere or with other types"
+        )
+    return InputError(f"{what}; correct that and try again")
+
+
+def unreachable(error: Any, doing: str) -> InputError | RetryableError:
+    """The error of `hpt` for a `BotoCoreError`."""
+    from botocore import exceptions as known
+
+    if isinstance(
+        error, known.NoCredentialsError | known.PartialCredentialsError | known.TokenRetrievalError
+    ):
+        return InputError(f"{doing}: {error}; log in to AWS, or set AWS_PROFILE")
+    if isinstance(error, known.NoRegionError):
+        return InputError(f"{doing}: {error}; name the region, or set AWS_DEFAULT_REGION")
+    if isinstance(error, known.ParamValidationError):
+        return InputError(f"{doing}: {error}; correct that and try again")
+    return ExecutorError(f"{doing}: AWS cannot be reached: {error}; check the network and try again")
+
+
+def absent(error: Any) -> bool:
+    """Whether a `ClientError` says that what it is about is not there."""
+    code = code_of(error)
+    return code == "404" or "NotFound" in code or code.startswith("NoSuch")
+
+
+def pages(call: Callable[..., Any], member: str, **arguments: Any) -> Iterator[Any]:
+    """All that a listing call returns, whichever word it has for its next page."""
+    while True:
+        reply = call(**arguments)
+        yield from reply.get(member, ())
+        for given, taken in (("NextToken", "NextToken"), ("Marker", "Marker")):
+            if reply.get(given):
+                arguments[taken] = reply[given]
+                break
+        else:
+            if reply.get("NextContinuationToken"):
+                arguments["ContinuationToken"] = reply["NextContinuationToken"]
+                continue
+            return

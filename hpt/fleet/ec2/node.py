@@ -1,0 +1,211 @@
+"""The unit that runs on each node: joins the cluster, watches for its end, and shuts down without a head.
+
+Run as `python -m hpt.fleet.ec2.node s3://BUCKET/PREFIX/ --work DIRECTORY [--join] [--shut-down]`.
+
+What runs training jobs on the node watches for its end by itself (`hpt.fleet.notice`) and saves them. This
+unit says it to the head, so that the node's slots are replaced before it is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hpt.errors import HptError
+from hpt.fleet.ec2 import metadata, store
+from hpt.fleet.ec2.aws import Aws
+from hpt.fleet.ec2.config import FleetConfig, split_bucket
+from hpt.fleet.notice import Notice
+
+BEAT_SECONDS = 15.0
+_LOOK_SECONDS = 2.0
+_STOP_SECONDS = 100.0
+
+Say = Callable[[str], None]
+
+
+class NodeUnit:
+    """See the module.
+
+    Parameters
+    ----------
+    files
+        Of the fleet.
+    config
+        The fleet.
+    own
+        Who this machine is.
+    notice
+        Where its end is announced.
+    busy
+        How many training jobs run here; None: that is not known.
+    join
+        The command that makes this machine a node, given the head's address; None: none.
+    clock
+        Seconds on a clock that is not set.
+    """
+
+    def __init__(
+        self,
+        files: store.Store,
+        config: FleetConfig,
+        own: metadata.Self,
+        notice: Notice,
+        busy: Callable[[], int | None],
+        join: Callable[[str], Sequence[str]] | None,
+        *,
+        say: Say,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._files, self._config, self._own = files, config, own
+        self._notice, self._busy, self._join, self._say, self._clock = notice, busy, join, say, clock
+        self._heard = clock()
+        self._next = clock()
+        self._told: tuple[bool, bool] = False, False
+        self._process: subprocess.Popen[bytes] | None = None
+        self.dead_head = False
+
+    def step(self) -> bool:
+        """Look once; False when this machine is to shut down."""
+        self._notice.look()
+        now = self._clock()
+        told = self._notice.leaves, self._notice.rebalance
+        if told != self._told:
+            self._told, self._next = told, now  # at once
+            self._say(self._notice.reason or "the machine may be taken away; it takes no new training jobs")
+        if now >= self._next:
+            self._next = now + BEAT_SECONDS
+            try:
+                self._beat(now)
+            except HptError as error:
+                self._say(str(error))
+        if now - self._heard > self._config.nodes.without_head_seconds:
+            self._say(f"nothing of the head for {now - self._heard:.0f} s; shutting down")
+            self.dead_head = True
+            return False
+        return True
+
+    def _beat(self, now: float) -> None:
+        """Say how this node is, and hear of the head. The time of what is written says when; the same content
+        is the same object, so that the head reads only what changed."""
+        pool = self._own.pool
+        document = {
+            "busy": self._busy(),
+            "leaves": self._notice.leaves,
+            "rebalance": self._notice.rebalance,
+            "reason": self._notice.reason,
+            "pool": [pool.instance_type, pool.zone, pool.market],
+        }
+        self._files.put_json(f"nodes/{self._own.id}.json", document)
+        if (found := self._files.get_dated(store.HEAD)) is None:
+            return
+        content, age = found
+        self._heard = max(self._heard, now - age)
+        self._keep_joined(str(json.loads(content).get("address", "")))
+
+    def _keep_joined(self, address: str) -> None:
+        if self._join is None or not address or self._notice.leaves:
+            return
+        if self._process is not None and self._process.poll() is not None:
+            self._say(f"the node's process ended with {self._process.returncode}; it is started again")
+            self._process = None
+        if self._process is None:
+            self._process = subprocess.Popen(self._join(address), start_new_session=True)
+
+    def close(self) -> None:
+        """End what was started; training jobs have time to save."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def training_jobs() -> int | None:
+    """The supervisors of training jobs on this machine."""
+    import psutil
+
+    start, count = str(Path("hpt", "executors", "start.py")), 0
+    for process in psutil.process_iter(["cmdline"]):
+        count += any(word.endswith(start) for word in (process.info["cmdline"] or ())[:5])
+    return count
+
+
+def ray_command(own: metadata.Self, slots: int, address: str) -> list[str]:
+    """What makes this machine a node of the head's Ray cluster."""
+    labels = {"market": own.pool.market, "instance-type": own.pool.instance_type, "zone": own.pool.zone}
+    return [
+        str(Path(sys.executable).parent / "ray"),
+        "start",
+        f"--address={address}:6379",
+        f"--node-ip-address={own.address}",
+        f"--num-cpus={slots}",
+        f"--labels={','.join(f'{key}={value}' for key, value in labels.items())}",
+        "--disable-usage-stats",
+        "--block",
+    ]
+
+
+def fleet_files(place: str, aws: Aws) -> store.Store:
+    """The files below `s3://BUCKET/PREFIX/NAME/`."""
+    above, _, name = place.rstrip("/").rpartition("/")
+    bucket, prefix = split_bucket(above, name)
+    return store.Store(aws, bucket, prefix)
+
+
+def wait_for_config(files: store.Store, say: Say, *, pause: float = 5.0) -> FleetConfig:
+    """The fleet's configuration, once it can be read: a role needs some seconds until it holds."""
+    while True:
+        try:
+            content = files.get(store.FLEET)
+            if content is not None:
+                return FleetConfig.from_json(content.decode())
+            say(f"{files.uri}{store.FLEET} is not there yet")
+        except HptError as error:
+            say(str(error))
+        time.sleep(pause)
+
+
+def _say(message: str) -> None:
+    print(message, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m hpt.fleet.ec2.node")
+    parser.add_argument("place", help="s3://BUCKET/PREFIX/NAME/")
+    parser.add_argument("--work", type=Path, required=True, help="a directory of this machine")
+    parser.add_argument("--join", action="store_true", help="join the head's Ray cluster")
+    parser.add_argument("--shut-down", action="store_true", help="shut the machine down where that is due")
+    options = parser.parse_args(arguments)
+    options.work.mkdir(parents=True, exist_ok=True)
+    own = metadata.look(metadata.endpoint())
+    aws = Aws(own.pool.zone.rstrip("abcdefghijklmnopqrstuvwxyz"))
+    files = fleet_files(options.place, aws)
+    config = wait_for_config(files, _say)
+    slots = config.nodes.instance_types.get(own.pool.instance_type, 1)
+    notice = Notice({"HPT_NOTICE": f"imds={metadata.endpoint()}"})
+    join = (lambda address: ray_command(own, slots, address)) if options.join else None
+    unit = NodeUnit(files, config, own, notice, training_jobs, join, say=_say)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        while unit.step():
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        unit.close()
+    if options.shut_down:
+        subprocess.run(["shutdown", "-h", "now"], check=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

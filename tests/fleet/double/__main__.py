@@ -1,0 +1,24 @@
+"""Serves the double on a free port of this machine, prints the port, and ends with standard input."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from werkzeug.serving import make_server
+
+from tests.fleet.double.app import Double
+
+
+def main() -> None:
+    import logging
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0, Double(), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.port, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The scripts that machines run when they start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hpt.errors import InputError
+from hpt.fleet.ec2.config import read_fleet
+from hpt.fleet.ec2.template import user_data
+from tests.fleet.ec2.test_config import LEAST, changed
+
+WHEEL = "hpt/0123/hpt-0.1.0-cp311-cp311-linux_x86_64.whl"
+
+
+@pytest.mark.parametrize("role", ["head", "node"])
+def test_a_script_is_valid_and_complete(role: str, tmp_path: Path) -> None:
+    config = read_fleet(
+        changed(nodes={**LEAST["nodes"], "setup": "dnf install -y git\necho '$HOME @NAME@'\n"})
+    )
+    script = tmp_path / "script.sh"
+    script.write_text(user_data(role, config, WHEEL))
+    checked = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    text = script.read_text()
+    assert text.startswith("#!/bin/bash\n") and f"HPT_WHEEL='{WHEEL}'" in text
+    assert f"hpt.fleet.ec2.{role} s3://bucket/search/ --work" in text
+    assert ("echo '$HOME @NAME@'" in text) == (role == "node")  # as the user wrote it
+    if (shellcheck := shutil.which("shellcheck")) is not None:
+        subprocess.run([shellcheck, "-S", "warning", str(script)], check=True)
+
+
+def test_the_setup_runs_as_it_is_written_and_a_failure_of_it_is_one(tmp_path: Path) -> None:
+    """The part of the node's script that writes and runs it, with its folder in another place."""
+    setup = f'x=1\nfalse || echo "it\'s $x \\$" > {tmp_path}/made\nfalse\ntouch {tmp_path}/beyond'
+    text = user_data("node", read_fleet(changed(nodes={**LEAST["nodes"], "setup": setup})), WHEEL)
+    part = text[text.index("cat > /opt/hpt/setup.sh") : text.index("cat > /etc/systemd")]
+    done = subprocess.run(["bash", "-eu", "-c", part.replace("/opt/hpt", str(tmp_path))], check=False)
+    assert done.returncode != 0
+    assert (tmp_path / "made").read_text() == "it's 1 $\n" and not (tmp_path / "beyond").exists()
+
+
+def test_what_is_too_long_or_ends_the_setup_is_refused() -> None:
+    ends = changed(nodes={**LEAST["nodes"], "setup": "a\nHPT_END_OF_SETUP\nb"})
+    with pytest.raises(InputError, match="HPT_END_OF_SETUP"):
+        user_data("node", read_fleet(ends), WHEEL)
