@@ -37,6 +37,7 @@ TAKEN_AWAY_OFTEN = 3
 _NAMESPACE = "hpt"
 _LONG_POLL = 1.0
 _GREETS_WITHIN = 60.0  # seconds for an agent to begin
+_HEARD_WITHIN = 10.0  # seconds for which an answer of any agent says that there will be more
 _IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
 _JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
 _AGAIN = 0.5  # seconds until a call that may not have arrived is made again
@@ -67,6 +68,7 @@ class RayExecutor:
         self._followed: dict[AttemptKey, Followed] = {}
         self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
         self._updates: dict[AttemptKey, Update] = {}  # to be handed out
+        self._last_heard = 0.0  # of any agent
         self._said: dict[str, float] = {}
         make_directories(self._root.parent)
         opening = ("open", options.get(ray_options.ADDRESS, ray_options.AUTO), _NAMESPACE)
@@ -99,8 +101,8 @@ class RayExecutor:
         for node in list(self._nodes.values()):
             self._ask(node)
         updates, self._updates = self._updates, {}
-        if not updates and self._followed:
-            self._link.check()
+        if not updates and self._followed and time.monotonic() - self._last_heard > _HEARD_WITHIN:
+            self._link.check()  # agents may answer while the head of the cluster does not
         return list(updates.values())
 
     def stop(self, key: AttemptKey, *, now: bool = False) -> None:
@@ -211,7 +213,7 @@ class RayExecutor:
 
     def _heard(self, node: Node) -> None:
         """It answers. What was given up there, and may run on, is ended before it gets anything else."""
-        node.since = None
+        node.since, self._last_heard = None, time.monotonic()
         for key in node.ended_there - node.ending:
             node.ending.add(key)
             self._call(node.id, lambda how, _, key=key: node.end_came(key, how), "stop", tuple(key), True)
