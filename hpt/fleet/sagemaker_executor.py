@@ -107,6 +107,7 @@ class SageMakerExecutor:
         self._watcher: threading.Thread | None = None
         self._listed: float | None = None
         self._strays: dict[str, float] = {}
+        self._billed: dict[str, tuple[int, int]] = {}
 
     @classmethod
     def of(cls, setting: Setting) -> SageMakerExecutor:
@@ -204,6 +205,12 @@ class SageMakerExecutor:
                     f"training job {name} could not be stopped ({error}); stop it in SageMaker's console"
                 )
         self._followed.clear()
+        if self._billed:
+            trained, charged = (sum(seconds) for seconds in zip(*self._billed.values(), strict=True))
+            self._say(
+                f"SageMaker bills {charged} s of {trained} s that {len(self._billed)} ended training jobs "
+                "trained, each for one instance"
+            )
 
     # -- starting
 
@@ -359,6 +366,8 @@ class SageMakerExecutor:
         with self._changed:
             attempt.description, attempt.described = description, now
             attempt.modified = self._modified.get(attempt.remote, 0.0)
+            if (billed := status.billed(description)) != (0, 0):
+                self._billed[attempt.remote] = billed
             attempt.news = True
             self._changed.notify_all()
         if status.waits_for_capacity(description):

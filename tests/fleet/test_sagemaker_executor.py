@@ -304,6 +304,7 @@ class TestRefusalsOfTheService:
         assert self.finish(executor).exit_code == 0
         assert double.jobs["job-001-2"].request["ResourceConfig"]["InstanceType"] == "ml.m5.xlarge"
         executor.close()
+        assert said[-1].startswith("SageMaker bills ")
 
     def test_a_name_of_another_job_is_refused(
         self,

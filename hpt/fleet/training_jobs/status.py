@@ -101,10 +101,9 @@ def exit_of(description: Mapping[str, Any], segment: int) -> Exit:
     return Exit("Exited", None, stopped=True, by_user=True, started=started, ended=ended, model=model)
 
 
-def billable_seconds(description: Mapping[str, Any]) -> float | None:
-    """What the service charges for the whole training job so far; None where it does not say."""
-    seconds = description.get("BillableTimeInSeconds")
-    return None if seconds is None else float(seconds)
+def billed(description: Mapping[str, Any]) -> tuple[int, int]:
+    """Seconds of a training job that the service trained, and that it charges, each for one instance."""
+    return int(description.get("TrainingTimeInSeconds", 0)), int(description.get("BillableTimeInSeconds", 0))
 
 
 def _ended(description: Mapping[str, Any], run: Segment) -> float:
