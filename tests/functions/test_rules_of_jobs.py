@@ -108,7 +108,7 @@ def by_hand(folder: Path, **changes: Any) -> JobConfig:
             {"spot": True, "max_runtime_seconds": 9.0, "max_wait_seconds": 8.0},
             *("V23", "definition.max_wait_seconds"),
         ),
-        ({"training_image": "registry.example.com/a/b:1"}, "image", "definition.training_image"),
+        ({"training_image": "registry.example.com/a/b:1"}, "program", "definition.training_image"),
         ({"training_image": "/nowhere/train.py"}, "program", "definition.training_image"),
         ({"channels": (Channel("train", "/nowhere"),)}, "path", "definition.channels['train']"),
         (
@@ -117,7 +117,7 @@ def by_hand(folder: Path, **changes: Any) -> JobConfig:
             "definition.channels['train']",
         ),
         ({"output_path": sys.executable}, "path", "definition.output_path"),
-        ({"instance_count": 2}, "unsupported", "definition.instance_count"),
+        ({"instance_count": 101}, "instances", "definition.instance_count"),
     ],
 )
 def test_run(tmp_path: Path, changes: dict[str, Any], rule: str, path: str) -> None:
