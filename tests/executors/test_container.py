@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from hpt.executors import match
-from hpt.executors.base import Submission
-from hpt.executors.local import LocalExecutor, specification
+from hpt.executors.local import LocalExecutor
 from hpt.host import container_engine
 from hpt.job.config import Channel
+from hpt.job.resources import SlotResources
 from tests.executors.conftest import Run, Workshop, supervisor_of
 from tests.executors.podman import IMAGE, USER_IMAGE, Podman, podman
 
@@ -35,6 +35,9 @@ def engine(any_engine: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podm
         monkeypatch.setenv(name, value)
     yield any_engine
     assert any_engine.containers() == []
+
+
+LITTLE = SlotResources(memory_bytes=64 << 20)
 
 
 def run(workshop: Workshop, program: str, image: str = IMAGE, **changes: object) -> Run:
@@ -192,31 +195,27 @@ def test_a_stop_at_once_and_a_stop_during_the_start_leave_nothing(engine: Podman
 
 
 def test_a_limit_on_time_and_one_on_memory_are_reasons_of_their_own(
-    engine: Podman, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    engine: Podman, workshop: Workshop
 ) -> None:
     ended = run(workshop, "sleep 100", max_runtime_seconds=1.0, grace_seconds=0.5)
     assert ended.exit is not None
     assert ended.exit.timed_out
-    monkeypatch.setattr("hpt.executors.local.specification", _with_little_memory)
-    ended = run(workshop, "echo begin; exec tail /dev/zero", name="hungry")
+    ended = run(workshop, "echo begin; exec tail /dev/zero", name="hungry", resources=LITTLE)
     assert ended.exit is not None
     if ended.exit.exit_code is None or "cgroup" in ended.exit.reason:
         pytest.skip(f"memory cannot be limited here: {ended.exit.reason}")
     killed = "it went over its memory limit of 64 MiB, and the kernel killed it; raise the limit, or let "
     assert ended.exit.reason == f"{killed}the program use less"
     assert (ended.exit.outcome, ended.exit.exit_code) == ("Exited", 137)
-    ended = run(workshop, "tail /dev/zero; ls -A /opt/ml/code; exit 7", name="shell")  # its child is killed
+    program = "tail /dev/zero; ls -A /opt/ml/code; exit 7"  # its child is killed
+    ended = run(workshop, program, name="shell", resources=LITTLE)
     assert ended.exit is not None
     assert (ended.exit.exit_code, ended.exit.reason) == (7, f"{killed}the program use less")
     assert ended.log.splitlines() == [b"Killed"]  # and the engine leaves nothing in the program's directory
     assert not (workshop.attempt(ended) / "container").exists()
-    ended = run(workshop, "exit 4", name="modest")
+    ended = run(workshop, "exit 4", name="modest", resources=LITTLE)
     assert ended.exit is not None
     assert ended.exit.exit_code == 4
-
-
-def _with_little_memory(submission: Submission) -> dict[str, object]:
-    return specification(submission) | {"memory_bytes": 64 << 20}
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(engine: Podman, workshop: Workshop) -> None:
@@ -373,18 +372,17 @@ def test_containers_are_the_hosts_of_a_training_job(engine: Podman, workshop: Wo
     assert sorted(path.name for path in kept.iterdir()) == ["algo-1", "algo-2"]
 
 
-def test_containers_share_a_memory_limit_which_their_engine_keeps(
-    engine: Podman, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hpt.executors.local.specification", _with_little_memory)
+def test_containers_share_a_memory_limit_which_their_engine_keeps(engine: Podman, workshop: Workshop) -> None:
     begun = time.monotonic()
-    ended = run(workshop, "sleep 1", instance_count=3)  # the engine's clients hold more than the limit
+    # the engine's clients hold more than the limit
+    ended = run(workshop, "sleep 1", instance_count=3, resources=LITTLE)
     assert ended.exit is not None
     if ended.exit.exit_code is None or "cgroup" in ended.exit.reason:
         pytest.skip(f"memory cannot be limited here: {ended.exit.reason}")
     assert (ended.exit.exit_code, ended.exit.reason) == (0, "")
     assert time.monotonic() - begun < 10  # the end of one does not wait for the others' watchers, 5 s each
-    ended = run(workshop, "[ $(hostname) = algo-1 ] || tail /dev/zero", name="hungry", instance_count=2)
+    program = "[ $(hostname) = algo-1 ] || tail /dev/zero"
+    ended = run(workshop, program, name="hungry", instance_count=2, resources=LITTLE)
     assert ended.exit is not None
     assert ended.exit.reason.startswith(
         "algo-2: it went over its memory limit of 32 MiB, its share of that of 2 instances, and the kernel"

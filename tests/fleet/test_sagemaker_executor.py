@@ -166,7 +166,7 @@ class TestSageMakerExecutor(ExecutorSuite):
         executor = make()
         wait = "trap 'exit 0' TERM; while :; do sleep 0.02; done"
         place = "$SAGEMAKER_BASE_DIR/checkpoints"
-        script = f"echo one; sleep 1; [ -e {place}/c ] || echo 1 > {place}/c; sleep 2.5; echo two; {wait}"
+        script = f"echo one; sleep 2.2; [ -e {place}/c ] || echo 1 > {place}/c; sleep 2.5; echo two; {wait}"
         offsets = []
         for number in (1, 2):
             submission = self.submission(tmp_path, script, checkpoint_uri="s3://bucket/checkpoints")
