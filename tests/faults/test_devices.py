@@ -61,10 +61,14 @@ def read(root: Path) -> JobState:
 
 
 def processes_below(root: Path) -> list[psutil.Process]:
+    """Tuners and supervisors; a program that is killed by itself has failed, and takes its GPU with it."""
+    found = [
+        (process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"])
+    ]
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if str(root) in " ".join(process.info["cmdline"] or ()) and process.pid != os.getpid()
+        for process, command in found
+        if str(root) in command and "/ml/code/" not in command and process.pid != os.getpid()
     ]
 
 
