@@ -26,7 +26,7 @@ tune: $(VENV)/.core
 PYTEST = $(BIN)/python -P -m pytest -n $(WORKERS) --dist loadfile
 
 test: $(VENV)/.test cpp-test
-	$(PYTEST)
+	$(PYTEST) --ignore=tests/integrations
 
 test-slow: $(VENV)/.test
 	$(PYTEST) -m "slow and not faults"
