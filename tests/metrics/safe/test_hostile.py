@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 
 import pytest
@@ -22,6 +24,15 @@ from hpt.metrics.safe.isolated import IsolatedMatcher, TooSlowError
 from hpt.metrics.scanner import MetricScanner
 from tests.metrics.test_scanner import PATTERNS as PUBLISHED
 from tests.reference import metrics as reference
+
+
+@pytest.fixture(autouse=True)
+def apart_from_other_tests() -> Iterator[None]:
+    """What is measured here is not the collection of what thousands of other tests left in this process."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def values_of(definitions: CompiledDefinitions, line: bytes) -> list[float]:
