@@ -141,7 +141,9 @@ class Observation:
 
     value: in the user's own sign. noise: its standard error, None if that is not known. reports: interim
     values. status: `Completed`, or `Stopped` where the value is not what complete training would have given.
-    number, id: of the trial that measured it, None where none did.
+    number, id: of the trial that measured it, None where none did. believed, deviation: what a search
+    believes of the configuration, where it was asked to: the mean of the objective without noise, and its
+    standard deviation.
     """
 
     config: Config
@@ -151,3 +153,5 @@ class Observation:
     status: TrialStatus = TrialStatus.COMPLETED
     number: int | None = None
     id: Hashable | None = None
+    believed: float | None = None
+    deviation: float | None = None

@@ -13,6 +13,7 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.search import recording
+from hpt.search.belief import BELIEF, BY, VALUE, beliefs, predictor
 from hpt.search.decider import NO_CLOCK, Decider, locked
 from hpt.search.events import (
     Event,
@@ -105,11 +106,30 @@ class Tuner(Decider):
         return None if self._best is None else self._best.value
 
     @locked
-    def best(self, *, added: bool = True) -> Observation | None:
+    def best(self, *, added: bool = True, by: str = VALUE) -> Observation | None:
         """The best of everything known, the earlier of equals, trials first; None before there is one.
 
-        added: of what was added too, not only of trials.
+        Parameters
+        ----------
+        added
+            Of what was added too, not only of trials.
+        by
+            `value`: that of the best value, which under noise is the luckiest. `belief`: that of whose
+            configuration the search believes most, its mean and deviation being those of `predict`. A
+            strategy without a model, such as `Random`, is lent that of Bayesian search.
+
+        Returns
+        -------
+        Observation or None
+            With `believed` and `deviation` where it was chosen by belief.
+
+        Raises
+        ------
+        InputError
+            `by` is not known.
         """
+        if recording.check_choice(by, "by", BY) == BELIEF:
+            return self._believed(added)
         best, other = self._best, self._best_added if added else None
         if best is None or best.value is None:
             return other and replace(other, config=dict(other.config))
@@ -119,10 +139,25 @@ class Tuner(Decider):
         reports = tuple(best.reports)
         return Observation(dict(best.config), best.value, noise, reports, best.status, best.number, best.id)
 
+    def _believed(self, added: bool) -> Observation | None:
+        """`best` by belief."""
+        history = self._log.snapshot()
+        rows = [row for row, number in enumerate(history.observers) if added or number]
+        if not rows:
+            return None
+        found = beliefs(predictor(self._strategy, history), history, rows)
+        observation = history.observation(found.rows[found.best])
+        mean, deviation = found.means[found.best], found.deviations[found.best]
+        return replace(observation, believed=self._sign * float(mean), deviation=float(deviation))
+
     @locked
-    def predict(self, configs: Sequence[Config]) -> tuple[Float64Array, Float64Array]:
+    def predict(
+        self, configs: Sequence[Config], definition: str | None = None
+    ) -> tuple[Float64Array, Float64Array]:
         """What the search believes of configurations: means and standard deviations, (m,) each, in the unit
         and sign of the objective; the deviation is that of the function, without the noise of a measurement.
+
+        definition: in a multi-algorithm search, the definition that they are of.
 
         Raises:
             InputError: the strategy has no model, nothing was observed yet, or a configuration lies outside

@@ -70,7 +70,7 @@ class BayesianStrategy:
 
     def _next(self, history: History, seed: Seed) -> Config | None:
         space, number, y = history.space, history.last_number + 1, history.y
-        if space.size is not None and history.distinct >= space.size:
+        if space.size is not None and history.distinct >= space.size and not self._search.repeats:
             return None
         related = self._search.related.trusted(history) if history.related else None
         most = first_points(len(space.columns)) if self._first is None else self._first
@@ -85,7 +85,8 @@ class BayesianStrategy:
             return self._search.first_point(history, seed, number, number)
         fit, model = self._model(history, related)
         row = self._search.propose(history, fit, model, seed, number)
-        return None if row is None else fit.scaled.config(row)
+        again = self._search.again(history, fit, model, seed, number, row)
+        return again if again is not None or row is None else fit.scaled.config(row)
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_at_the_end": None if self._at_the_end is None else AtTheEnd()}

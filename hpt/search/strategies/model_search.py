@@ -21,12 +21,9 @@ from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_po
 from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
+from hpt.search.strategies.repeats import is_noisy, may_repeat, tried, worth_repeating
 from hpt.search.strategies.schedule import base, milestones
 from hpt.search.trial import Config
-
-NOISY = 0.01
-"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
@@ -46,6 +43,8 @@ class ModelOptions:
         See samples.
     threads
         Of the core; they change no bit.
+    repeats
+        Whether a configuration may be proposed again, under noise, where that teaches more than a new one.
 
     Raises
     ------
@@ -60,6 +59,7 @@ class ModelOptions:
     samples: int = 0
     sampled_until: int = 30
     threads: int = 1
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         if not self.tail_limit > 0:
@@ -72,6 +72,8 @@ class ModelOptions:
             )
         check_integer(self.samples, "samples", 0, "give 0 for one fit, or how many draws to average")
         check_integer(self.sampled_until, "sampled_until", 0, "give how many observations")
+        if not isinstance(self.repeats, bool):
+            raise InputError(f"repeats {self.repeats!r} is not a boolean; give True or False")
         check_integer(self.threads, "threads", 1, "give 1, or how many cores are free")
         if self.acquisition is not None:
             object.__setattr__(self, "acquisition", core.check_acquisition(self.acquisition))
@@ -108,6 +110,11 @@ class ModelSearch:
         self._model: _Kept | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a configuration may be proposed again."""
+        return self._options.repeats
 
     def __getstate__(self) -> dict[str, object]:
         return {"_options": self._options}
@@ -228,6 +235,23 @@ class ModelSearch:
             samples=options.samples if len(history.y) < options.sampled_until else 0,
         )
 
+    def again(
+        self,
+        history: History,
+        fit: Fit,
+        model: core.Model,
+        seed: int,
+        number: int,
+        row: Float64Array | None,
+    ) -> Config | None:
+        """The configuration to observe once more rather than `row`, if any (`repeats`)."""
+        if not self._options.repeats or (row is not None and number % 2):
+            return None
+        if not may_repeat(history, fit, unless_equal=row is None):
+            return None
+        place = worth_repeating([tried(history, fit, model, seed, row)], None if row is None else 0)
+        return None if place is None else history.observation(place[1]).config
+
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))
 
@@ -244,4 +268,4 @@ def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
 
 def acquisition_for(at: core.Hyperparameters) -> str:
     """The acquisition that a search maximises with this fit: under noise, the augmented improvement."""
-    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
+    return "AugmentedLogEI" if is_noisy(at) else "LogEI"
