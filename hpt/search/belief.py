@@ -1,4 +1,4 @@
-"""Which of the observed configurations a model holds for the best, by its means and not by the luckiest value.
+"""Which observed configuration a model holds for the best, by its means and not by the luckiest value.
 
 n   observations    m   of them that are looked at, those of the lowest values
 """
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpt.search.history import Float64Array, History
-from hpt.search.trial import Config
 
 VALUE, BELIEF = "value", "belief"
 BY = (VALUE, BELIEF)
@@ -70,13 +69,13 @@ def beliefs(predict: Predict, history: History, rows: Sequence[int]) -> Beliefs:
     """
     if len(rows) > MOST:
         lowest = np.argsort(history.y[list(rows)], kind="stable")[:MOST]
-        rows = [rows[i] for i in np.sort(lowest)]
+        rows = [rows[int(i)] for i in np.sort(lowest)]
     means, variances = np.empty(len(rows)), np.empty(len(rows))
     owners = history.owners[list(rows)] if history.definitions else np.zeros(len(rows))
     for place, name in enumerate(history.definitions or (None,)):
         own = np.flatnonzero(owners == place)
         if len(own):
-            configs = [history.observation(rows[i]).config for i in own]
+            configs = [history.observation(rows[int(i)]).config for i in own]
             named = () if name is None else (name,)
             means[own], variances[own] = predict(history, configs, *named)
     return Beliefs(list(rows), means, np.sqrt(variances))

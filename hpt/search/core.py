@@ -24,6 +24,7 @@ from hpt.errors import InputError
 
 if TYPE_CHECKING:
     from hpt import _core
+    from hpt._core import TargetTransform as TargetTransform
     from hpt.search.space import Coordinate
 
 Float64Array = NDArray[np.float64]

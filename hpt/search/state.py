@@ -130,7 +130,9 @@ def events_of(log: HistoryLog) -> list[Event]:
     """The events that lead to a log, in their order."""
     found: list[tuple[int, int, Event]] = []
     for added in log.additions:
-        event = ObservationAdded(NO_CLOCK, added.config, added.value, added.definition, added.source)
+        event = ObservationAdded(
+            NO_CLOCK, added.config, added.value, added.definition, added.source, added.noise
+        )
         found.append((added.version, 0, event))
     trials = [*log.ended, *log.running.values(), *(trial for trial, _ in log.forgotten.values())]
     for trial in trials:

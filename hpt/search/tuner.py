@@ -171,7 +171,9 @@ class Tuner(Decider):
         history = self._log.snapshot()
         if not len(history.y):
             raise InputError("nothing was observed yet; tell the value of a trial first")
-        mean, variance = predict(history, [history.space.validate(config) for config in configs])
+        space = self._log.part(definition).space
+        named = (definition,) if history.definitions else ()
+        mean, variance = predict(history, [space.validate(config) for config in configs], *named)
         return self._sign * mean, np.sqrt(variance)
 
     # -- ask, report, tell
@@ -390,7 +392,13 @@ class Tuner(Decider):
 
     @locked
     def add(
-        self, config: Config, value: float, definition: str | None = None, *, source: str | None = None
+        self,
+        config: Config,
+        value: float,
+        definition: str | None = None,
+        *,
+        source: str | None = None,
+        noise: float | None = None,
     ) -> None:
         """Add an objective measured elsewhere. It takes no trial number and shifts no seed.
 
@@ -406,16 +414,23 @@ class Tuner(Decider):
             For a related objective (of other data, for example), a name for the search it is from. Bayesian
             search then takes into account how its values are ordered, as far as that agrees with this
             search's own results. None: the objective of this search was measured.
+        noise
+            The standard error of the value; None: the search learns how noisy values are. Of a related
+            objective only the order counts, so that it has none.
 
         Raises
         ------
         InputError
-            The configuration lies outside the space, or the value is not a finite number.
+            The configuration lies outside the space, the value is not a finite number, or its standard error
+            is negative or of a related objective.
         """
         config = self._log.part(definition).space.validate(config)
         if source is not None and (not isinstance(source, str) or not source):
             raise InputError(f"source {source!r} is not a string; name the search the value is from, or None")
-        self.apply(ObservationAdded(NO_CLOCK, config, real_number(value, "value"), definition, source))
+        error = recording.checked_noise(noise)
+        if error is not None and source is not None:
+            raise InputError(f"noise {noise!r} is of the related search {source!r}; leave it out")
+        self.apply(ObservationAdded(NO_CLOCK, config, real_number(value, "value"), definition, source, error))
 
     def _timely(self, trial: int | Hashable, late: str) -> int | None:
         """The number of a running trial; None for one that has ended where that is to be ignored."""

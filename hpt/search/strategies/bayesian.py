@@ -70,13 +70,15 @@ class BayesianStrategy:
 
     def _next(self, history: History, seed: Seed) -> Config | None:
         space, number, y = history.space, history.last_number + 1, history.y
-        if space.size is not None and history.distinct >= space.size and not self._search.repeats:
+        exhausted = space.size is not None and history.distinct >= space.size
+        if exhausted and not (self._search.repeats and len(y)):
             return None
         related = self._search.related.trusted(history) if history.related else None
         most = first_points(len(space.columns)) if self._first is None else self._first
         if related is not None:
             most = min(FEW, most)
-        if len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most:
+        few = len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most
+        if few and not exhausted:
             if related is not None:
                 point = related.point(history) if number % 2 else None
                 if point is not None:

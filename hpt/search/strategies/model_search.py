@@ -21,9 +21,10 @@ from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_po
 from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
-from hpt.search.strategies.repeats import is_noisy, may_repeat, tried, worth_repeating
+from hpt.search.strategies.repeats import is_noisy, tried, worth_repeating
 from hpt.search.strategies.schedule import base, milestones
 from hpt.search.trial import Config
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
@@ -244,13 +245,13 @@ class ModelSearch:
         number: int,
         row: Float64Array | None,
     ) -> Config | None:
-        """The configuration to observe once more rather than `row`, if any (`repeats`)."""
+        """What to observe once more rather than the proposal `row`, if anything (`repeats`): in trials of odd
+        number, which explore, only where nothing is left to propose. Arguments are those of `propose`."""
         if not self._options.repeats or (row is not None and number % 2):
             return None
-        if not may_repeat(history, fit, unless_equal=row is None):
-            return None
-        place = worth_repeating([tried(history, fit, model, seed, row)], None if row is None else 0)
-        return None if place is None else history.observation(place[1]).config
+        seen = tried(history, fit, model, seed, row, exhausted=row is None)
+        chosen = worth_repeating([seen], None if row is None else 0)
+        return None if chosen is None else history.observation(chosen[1]).config
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))

@@ -39,36 +39,30 @@ class Tried:
     """Configurations that were tried and one that is new, as the model of their space sees them.
 
     rows: of the first observation of each configuration in the history, (k,). means, covariance: of the k
-    and, last, of the new one if there is one. noise: the variance of an observation.
+    and, last, of the new one if there is one. noise: the variance of an observation. again: whether they may
+    be observed again.
     """
 
     rows: NDArray[np.intp]
     means: Float64Array
     covariance: Float64Array
     noise: float
+    again: bool
 
     def slopes(self, j: int) -> Float64Array:
         """b of configuration j."""
         return np.asarray(self.covariance[j] / np.sqrt(max(self.covariance[j, j], 0.0) + self.noise))
 
 
-def may_repeat(history: History, fit: Fit, *, unless_equal: bool = False) -> bool:
-    """Whether observations of one configuration differ: as they did where one was observed again, or else as
-    their standard errors or the fit say. unless_equal: until that is known they do.
-    """
-    values: dict[bytes, set[float]] = {}
-    again = False
-    for i in _pool(history):
-        seen = values.setdefault(history.X[i].tobytes(), set())
-        again = again or bool(seen)
-        seen.add(float(history.y[i]))
-        if len(seen) > 1:
-            return True
-    return not again and (unless_equal or is_noisy(fit.at) or bool(history.noise.any()))
-
-
 def tried(
-    history: History, fit: Fit, model: core.Model, seed: int, new: Float64Array | None, *, common: bool = False
+    history: History,
+    fit: Fit,
+    model: core.Model,
+    seed: int,
+    new: Float64Array | None,
+    *,
+    exhausted: bool,
+    common: bool = False,
 ) -> Tried:
     """What a model says of the configurations of its space.
 
@@ -81,7 +75,9 @@ def tried(
     seed
         Of the outcomes imagined for running trials.
     new
-        The new configuration as a point of the scaled space, (d,), or None.
+        A new configuration as a point of the scaled space, (d,), or None.
+    exhausted
+        Whether every configuration was tried, so that only a repetition can tell how noisy the objective is.
     common
         Whether to use the units of the model's targets, which it then must not compress, and not its own.
 
@@ -106,7 +102,7 @@ def tried(
     if common:
         middle, slope = model.units
         means, covariance, noise = middle + slope * means, slope**2 * covariance, slope**2 * noise
-    return Tried(rows, means, covariance, noise)
+    return Tried(rows, means, covariance, noise, _may_repeat(history, fit, unless_equal=exhausted))
 
 
 def worth_repeating(parts: Sequence[Tried], new: int | None) -> tuple[int, int] | None:
@@ -130,7 +126,7 @@ def worth_repeating(parts: Sequence[Tried], new: int | None) -> tuple[int, int] 
     for p, part in enumerate(parts):
         other = min([*lowest[:p], *lowest[p + 1 :]], default=np.inf)
         k = len(part.rows)
-        for j in range(k):
+        for j in range(k if part.again else 0):
             gain = expected_gain(known[p], part.slopes(j)[:k], other)
             if gain > best:
                 best, chosen = gain, (p, int(part.rows[j]))
@@ -152,6 +148,21 @@ def expected_gain(means: Float64Array, slopes: Float64Array, other: float = np.i
     """
     lowest = np.minimum((means[:, np.newaxis] + slopes[:, np.newaxis] * _Z).min(axis=0), other)  # (z,)
     return min(float(means.min()), other) - float((lowest * _WEIGHTS).sum())
+
+
+def _may_repeat(history: History, fit: Fit, *, unless_equal: bool = False) -> bool:
+    """Whether observations of one configuration differ: as they did where one was observed again, or else as
+    their standard errors or the fit say. unless_equal: where none was observed again, they do.
+    """
+    values: dict[bytes, set[float]] = {}
+    again = False
+    for i in _pool(history):
+        seen = values.setdefault(history.X[i].tobytes(), set())
+        again = again or bool(seen)
+        seen.add(float(history.y[i]))
+        if len(seen) > 1:
+            return True
+    return not again and (unless_equal or is_noisy(fit.at) or bool(history.noise.any()))
 
 
 def _pool(history: History) -> list[int]:
