@@ -24,6 +24,11 @@ POOL = 512
 NOISY = 0.01
 """Noise, as a share of the amplitude, above which a fit says that an objective is noisy."""
 
+PROBE = 10
+"""From so many observations on, an objective that does not look noisy is observed once more at its best."""
+MORE = 1.0
+"""By this factor a repetition must teach more than what is new: what is new also shows where to go on."""
+
 _Z = np.linspace(-6.0, 6.0, 121)
 _DENSITY = np.exp(-0.5 * _Z**2)
 _WEIGHTS = _DENSITY / _DENSITY.sum()
@@ -40,7 +45,7 @@ class Tried:
 
     rows: of the first observation of each configuration in the history, (k,). means, covariance: of the k
     and, last, of the new one if there is one. noise: the variance of an observation. again: whether they may
-    be observed again.
+    be observed again. probe: whether nothing but a repetition can tell how noisy the objective is.
     """
 
     rows: NDArray[np.intp]
@@ -48,6 +53,7 @@ class Tried:
     covariance: Float64Array
     noise: float
     again: bool
+    probe: bool
 
     def slopes(self, j: int) -> Float64Array:
         """b of configuration j."""
@@ -102,7 +108,10 @@ def tried(
     if common:
         middle, slope = model.units
         means, covariance, noise = middle + slope * means, slope**2 * covariance, slope**2 * noise
-    return Tried(rows, means, covariance, noise, _may_repeat(history, fit, unless_equal=exhausted))
+    differ = _differ(history)
+    unknown = differ is None and not is_noisy(fit.at) and not history.noise.any()
+    again = (differ is not False and not unknown) or (exhausted and unknown)
+    return Tried(rows, means, covariance, noise, again, unknown and len(history.y) >= PROBE)
 
 
 def worth_repeating(parts: Sequence[Tried], new: int | None) -> tuple[int, int] | None:
@@ -130,12 +139,14 @@ def worth_repeating(parts: Sequence[Tried], new: int | None) -> tuple[int, int] 
             gain = expected_gain(known[p], part.slopes(j)[:k], other)
             if gain > best:
                 best, chosen = gain, (p, int(part.rows[j]))
+    if new is not None and parts[new].probe and len(parts[new].rows):
+        return new, int(parts[new].rows[0])
     if new is None or chosen is None:
         return chosen
     part, other = parts[new], min([*lowest[:new], *lowest[new + 1 :]], default=np.inf)
     gain = expected_gain(part.means, part.slopes(-1), other)
     gain += min(lowest) - min(other, float(part.means.min()))
-    return chosen if best > gain else None
+    return chosen if best > MORE * gain else None
 
 
 def expected_gain(means: Float64Array, slopes: Float64Array, other: float = np.inf) -> float:
@@ -150,10 +161,9 @@ def expected_gain(means: Float64Array, slopes: Float64Array, other: float = np.i
     return min(float(means.min()), other) - float((lowest * _WEIGHTS).sum())
 
 
-def _may_repeat(history: History, fit: Fit, *, unless_equal: bool = False) -> bool:
-    """Whether observations of one configuration differ: as they did where one was observed again, or else as
-    their standard errors or the fit say. unless_equal: where none was observed again, they do.
-    """
+def _differ(history: History) -> bool | None:
+    """Whether observations of one configuration differ; None: none was observed again. Of equal ones, an
+    objective is not noisy, whatever a fit says."""
     values: dict[bytes, set[float]] = {}
     again = False
     for i in _pool(history):
@@ -162,7 +172,7 @@ def _may_repeat(history: History, fit: Fit, *, unless_equal: bool = False) -> bo
         seen.add(float(history.y[i]))
         if len(seen) > 1:
             return True
-    return not again and (unless_equal or is_noisy(fit.at) or bool(history.noise.any()))
+    return False if again else None
 
 
 def _pool(history: History) -> list[int]:
