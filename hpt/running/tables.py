@@ -42,6 +42,9 @@ def columns(result: TuningResult) -> list[Column]:
         Column("status", "string", [str(trial.status) for trial in trials]),
         Column("value", "number", [trial.value for trial in trials]),
     ]
+    if any(trial.believed is not None for trial in trials):
+        fixed.append(Column("believed", "number", [trial.believed for trial in trials]))
+        fixed.append(Column("deviation", "number", [trial.deviation for trial in trials]))
     if any(trial.definition is not None for trial in trials):
         fixed.insert(2, Column("definition", "string", [trial.definition for trial in trials]))
     ending = [

@@ -30,11 +30,6 @@ class Beliefs(NamedTuple):
     means: Float64Array
     deviations: Float64Array
 
-    @property
-    def best(self) -> int:
-        """The place of the lowest mean, the earliest of equals."""
-        return int(np.argmin(self.means))
-
 
 def predictor(strategy: Any, history: History) -> Predict:
     """`predict` of a strategy that has a model; of another, such as `Random`, that of a Bayesian search."""

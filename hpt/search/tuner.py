@@ -129,7 +129,8 @@ class Tuner(Decider):
             `by` is not known.
         """
         if recording.check_choice(by, "by", BY) == BELIEF:
-            return self._believed(added)
+            believed = self.beliefs(added=added)
+            return believed[0] if believed else None
         best, other = self._best, self._best_added if added else None
         if best is None or best.value is None:
             return other and replace(other, config=dict(other.config))
@@ -139,16 +140,26 @@ class Tuner(Decider):
         reports = tuple(best.reports)
         return Observation(dict(best.config), best.value, noise, reports, best.status, best.number, best.id)
 
-    def _believed(self, added: bool) -> Observation | None:
-        """`best` by belief."""
+    @locked
+    def beliefs(self, *, added: bool = True) -> list[Observation]:
+        """Everything known with what the search believes of it, `believed` and `deviation`, the best first and
+        the earlier of equals. Of more than 1,000 observations those of the best values.
+
+        added: of what was added too, not only of trials.
+        """
         history = self._log.snapshot()
         rows = [row for row, number in enumerate(history.observers) if added or number]
         if not rows:
-            return None
+            return []
         found = beliefs(predictor(self._strategy, history), history, rows)
-        observation = history.observation(found.rows[found.best])
-        mean, deviation = found.means[found.best], found.deviations[found.best]
-        return replace(observation, believed=self._sign * float(mean), deviation=float(deviation))
+        return [
+            replace(
+                history.observation(found.rows[i]),
+                believed=self._sign * float(found.means[i]),
+                deviation=float(found.deviations[i]),
+            )
+            for i in np.argsort(found.means, kind="stable")
+        ]
 
     @locked
     def predict(
