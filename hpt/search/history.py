@@ -21,23 +21,21 @@ from numpy.typing import NDArray
 
 from hpt.errors import InputError
 from hpt.search.growing import Prefix, Rows
-from hpt.search.trial import Config, ObjectiveType, Observation, Report, Trial, TrialStatus, Verdict
+from hpt.search.trial import (
+    Addition,
+    Config,
+    ObjectiveType,
+    Observation,
+    Report,
+    Trial,
+    TrialStatus,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from hpt.search.space import SearchSpace
 
 Float64Array = NDArray[np.float64]
-
-
-class Addition(NamedTuple):
-    """An observation from elsewhere, as `HistoryLog.add` took it, and the version after."""
-
-    version: int
-    config: Config
-    value: float
-    definition: str | None
-    source: str | None
-    noise: float | None = None
 
 
 class Observations(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 Value: TypeAlias = float | int | str | bool | tuple[Any, ...] | None
 """A typed hyperparameter value: float (continuous), int (integer), or a categorical's own value, of which the
@@ -155,3 +155,14 @@ class Observation:
     id: Hashable | None = None
     believed: float | None = None
     deviation: float | None = None
+
+
+class Addition(NamedTuple):
+    """An observation from elsewhere, as a history took it, and the version after."""
+
+    version: int
+    config: Config
+    value: float
+    definition: str | None
+    source: str | None
+    noise: float | None = None

@@ -6,15 +6,11 @@ Every method makes events of what it decides or is told and applies them (`hpt.s
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from hpt.errors import InputError
 from hpt.search import recording
-from hpt.search.belief import BELIEF, BY, VALUE, beliefs, predictor
-from hpt.search.decider import NO_CLOCK, Decider, locked
+from hpt.search.decider import NO_CLOCK, locked
 from hpt.search.events import (
     Event,
     NoiseKnown,
@@ -25,15 +21,15 @@ from hpt.search.events import (
     TrialForgotten,
     TrialIdentified,
 )
-from hpt.search.growing import Float64Array
+from hpt.search.known import Known, own
 from hpt.search.numbers import counted, real_number
 from hpt.search.state import Spaces, StoredTuner, state_of
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies.base import Strategy
-from hpt.search.trial import Config, Decision, Observation, Trial, TrialStatus, parse_enum
+from hpt.search.trial import Config, Decision, Trial, TrialStatus, parse_enum
 
 
-class Tuner(Decider):
+class Tuner(Known):
     """Searches `space` for the configuration with the best objective.
 
         tuner = Tuner(space, objective="maximize", strategy="Bayesian", seed=123)
@@ -80,113 +76,6 @@ class Tuner(Decider):
             f"{counted(ended + running, 'trial')} of which {running} running{best}>"
         )
 
-    # -- what has happened
-
-    @property
-    def trials(self) -> list[Trial]:
-        """Every trial asked for, in launch order."""
-        return [_own(trial) for trial in sorted(self.history, key=lambda trial: trial.number)]
-
-    @property
-    def best_trial(self) -> Trial | None:
-        """The trial with the best final objective, the earlier-launched of equals; None before there is one.
-
-        Observations that were added are no trials and do not count.
-        """
-        return None if self._best is None else _own(self._best)
-
-    @property
-    def best_config(self) -> Config | None:
-        """The configuration of the best trial."""
-        return None if self._best is None else dict(self._best.config)
-
-    @property
-    def best_value(self) -> float | None:
-        """The objective of the best trial, in your own sign."""
-        return None if self._best is None else self._best.value
-
-    @locked
-    def best(self, *, added: bool = True, by: str = VALUE) -> Observation | None:
-        """The best of everything known, the earlier of equals, trials first; None before there is one.
-
-        Parameters
-        ----------
-        added
-            Of what was added too, not only of trials.
-        by
-            `value`: that of the best value, which under noise is the luckiest. `belief`: that of whose
-            configuration the search believes most, its mean and deviation being those of `predict`. A
-            strategy without a model, such as `Random`, is lent that of Bayesian search.
-
-        Returns
-        -------
-        Observation or None
-            With `believed` and `deviation` where it was chosen by belief.
-
-        Raises
-        ------
-        InputError
-            `by` is not known.
-        """
-        if recording.check_choice(by, "by", BY) == BELIEF:
-            believed = self.beliefs(added=added)
-            return believed[0] if believed else None
-        best, other = self._best, self._best_added if added else None
-        if best is None or best.value is None:
-            return other and replace(other, config=dict(other.config))
-        if other is not None and self._sign * other.value < self._sign * best.value:
-            return replace(other, config=dict(other.config))
-        noise = self._log.noise.get(best.number)
-        reports = tuple(best.reports)
-        return Observation(dict(best.config), best.value, noise, reports, best.status, best.number, best.id)
-
-    @locked
-    def beliefs(self, *, added: bool = True) -> list[Observation]:
-        """Everything known with what the search believes of it, `believed` and `deviation`, the best first and
-        the earlier of equals. Of more than 1,000 observations those of the best values.
-
-        added: of what was added too, not only of trials.
-        """
-        history = self._log.snapshot()
-        rows = [row for row, number in enumerate(history.observers) if added or number]
-        if not rows:
-            return []
-        found = beliefs(predictor(self._strategy, history), history, rows)
-        return [
-            replace(
-                history.observation(found.rows[i]),
-                believed=self._sign * float(found.means[i]),
-                deviation=float(found.deviations[i]),
-            )
-            for i in np.argsort(found.means, kind="stable")
-        ]
-
-    @locked
-    def predict(
-        self, configs: Sequence[Config], definition: str | None = None
-    ) -> tuple[Float64Array, Float64Array]:
-        """What the search believes of configurations: means and standard deviations, (m,) each, in the unit
-        and sign of the objective; the deviation is that of the function, without the noise of a measurement.
-
-        definition: in a multi-algorithm search, the definition that they are of.
-
-        Raises:
-            InputError: the strategy has no model, nothing was observed yet, or a configuration lies outside
-                the space.
-        """
-        predict = getattr(self._strategy, "predict", None)
-        if not callable(predict):
-            raise InputError(
-                f"the strategy {type(self._strategy).__name__} has no model to predict with; use Bayesian"
-            )
-        history = self._log.snapshot()
-        if not len(history.y):
-            raise InputError("nothing was observed yet; tell the value of a trial first")
-        space = self._log.part(definition).space
-        named = (definition,) if history.definitions else ()
-        mean, variance = predict(history, [space.validate(config) for config in configs], *named)
-        return self._sign * mean, np.sqrt(variance)
-
     # -- ask, report, tell
 
     @locked
@@ -224,7 +113,7 @@ class Tuner(Decider):
             self.apply(event)
             if ids is not None:
                 self.apply(TrialIdentified(NO_CLOCK, event.number, ids[place]))
-        return [_own(self._log.running[event.number]) for event in created]
+        return [own(self._log.running[event.number]) for event in created]
 
     @locked
     def report(
@@ -399,7 +288,7 @@ class Tuner(Decider):
             events.append(TrialEnded(NO_CLOCK, number, state, final))
         for event in events:
             self.apply(event)
-        return _own(self._log.snapshot().trial(number))
+        return own(self._log.snapshot().trial(number))
 
     @locked
     def add(
@@ -524,8 +413,3 @@ def _recorded_status(status: str | None, value: object) -> TrialStatus:
             "Completed, Stopped or Failed"
         )
     return found
-
-
-def _own(trial: Trial) -> Trial:
-    """The trial with a configuration that its receiver may change without changing the history."""
-    return replace(trial, config=dict(trial.config))
