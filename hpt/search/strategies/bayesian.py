@@ -26,7 +26,7 @@ class BayesianStrategy:
     as they are, which suits smooth ones. Where the fit is noisy, points of which one more observation would
     teach little count for less (`acquisition_for`). Running trials enter the model with imagined
     outcomes, failed ones are never proposed again and make their neighbourhood less attractive
-    (`feasibility`), and a finite space is never repeated while untried configurations remain.
+    (`feasibility`), and nothing is tried twice unless it is asked for (`repeats`).
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, whichever fits
     better (`auto_scale`); every other first point is logarithmic in them. Related searches count as far as
     they agree with this one (`RelatedSearches`).

@@ -26,6 +26,7 @@ from hpt.search.strategies.schedule import base, milestones
 from hpt.search.trial import Config
 
 
+ODD = False
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
     """How Bayesian search fits its models and what it asks of them.
@@ -45,7 +46,8 @@ class ModelOptions:
     threads
         Of the core; they change no bit.
     repeats
-        Whether a configuration may be proposed again, under noise, where that teaches more than a new one.
+        Whether a configuration may be proposed again, under noise, where that teaches more than a new one:
+        in a finite space, as elsewhere a new one close by teaches as much.
 
     Raises
     ------
@@ -247,7 +249,9 @@ class ModelSearch:
     ) -> Config | None:
         """What to observe once more rather than the proposal `row`, if anything (`repeats`): in trials of odd
         number, which explore, only where nothing is left to propose. Arguments are those of `propose`."""
-        if not self._options.repeats or (row is not None and number % 2):
+        if not self._options.repeats or history.space.size is None:
+            return None
+        if row is not None and number % 2 and not ODD:
             return None
         seen = tried(history, fit, model, seed, row, exhausted=row is None)
         chosen = worth_repeating([seen], None if row is None else 0)

@@ -232,6 +232,8 @@ class MultiAlgorithmBayesian:
         """What to observe once more rather than the proposal of the definition `best`, if anything."""
         if best is not None and known.parts[best].last_number % 2 == 0:
             return None
+        if all(part.space.size is None for part in known.parts.values()):
+            return None
         seen = [
             tried(
                 part,

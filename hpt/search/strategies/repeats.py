@@ -26,9 +26,6 @@ NOISY = 0.01
 
 PROBE = 10
 """From so many observations on, an objective that does not look noisy is observed once more at its best."""
-MORE = 1.0
-"""By this factor a repetition must teach more than what is new: what is new also shows where to go on."""
-
 _Z = np.linspace(-6.0, 6.0, 121)
 _DENSITY = np.exp(-0.5 * _Z**2)
 _WEIGHTS = _DENSITY / _DENSITY.sum()
@@ -108,10 +105,8 @@ def tried(
     if common:
         middle, slope = model.units
         means, covariance, noise = middle + slope * means, slope**2 * covariance, slope**2 * noise
-    differ = _differ(history)
-    unknown = differ is None and not is_noisy(fit.at) and not history.noise.any()
-    again = (differ is not False and not unknown) or (exhausted and unknown)
-    return Tried(rows, means, covariance, noise, again, unknown and len(history.y) >= PROBE)
+    again, probe = _may_repeat(history, fit, exhausted=exhausted)
+    return Tried(rows, means, covariance, noise, again, probe)
 
 
 def worth_repeating(parts: Sequence[Tried], new: int | None) -> tuple[int, int] | None:
@@ -146,7 +141,7 @@ def worth_repeating(parts: Sequence[Tried], new: int | None) -> tuple[int, int] 
     part, other = parts[new], min([*lowest[:new], *lowest[new + 1 :]], default=np.inf)
     gain = expected_gain(part.means, part.slopes(-1), other)
     gain += min(lowest) - min(other, float(part.means.min()))
-    return chosen if best > MORE * gain else None
+    return chosen if best > gain else None
 
 
 def expected_gain(means: Float64Array, slopes: Float64Array, other: float = np.inf) -> float:
@@ -159,6 +154,19 @@ def expected_gain(means: Float64Array, slopes: Float64Array, other: float = np.i
     """
     lowest = np.minimum((means[:, np.newaxis] + slopes[:, np.newaxis] * _Z).min(axis=0), other)  # (z,)
     return min(float(means.min()), other) - float((lowest * _WEIGHTS).sum())
+
+
+def _may_repeat(history: History, fit: Fit, *, exhausted: bool) -> tuple[bool, bool]:
+    """Whether configurations may be observed again, and whether one has to be, to see whether values differ.
+
+    Where there is a continuous number, a new point close by says as much of one that was tried, and may be
+    better than it.
+    """
+    if history.space.size is None:
+        return False, False
+    differ = _differ(history)
+    unknown = differ is None and not is_noisy(fit.at) and not history.noise.any()
+    return differ is not False and (exhausted or not unknown), unknown and len(history.y) >= PROBE
 
 
 def _differ(history: History) -> bool | None:

@@ -19,12 +19,15 @@ from hpt.search.strategies.repeats import Tried, expected_gain, worth_repeating
 
 PLAIN = SearchSpace([ContinuousParameter("x", 0, 1), ContinuousParameter("y", 0, 1)])
 FINITE = SearchSpace([CategoricalParameter("kind", ["a", "b", "c"]), IntegerParameter("depth", 1, 4)])
-SEVERAL = {"plain": PLAIN, "finite": FINITE}
+LARGER = SearchSpace([IntegerParameter("depth", 1, 12), IntegerParameter("width", 1, 9)])
+SEVERAL = {"plain": PLAIN, "larger": LARGER}
 
 
 def loss(config: Any) -> float:
     if "kind" in config:
         return 0.1 * "abc".index(str(config["kind"])) + 0.05 * abs(int(config["depth"]) - 3)
+    if "width" in config:
+        return 0.01 * (int(config["depth"]) - 8) ** 2 + 0.02 * (int(config["width"]) - 3) ** 2
     return (float(config["x"]) - 0.3) ** 2 + (float(config["y"]) - 0.7) ** 2
 
 
@@ -66,22 +69,27 @@ def test_nothing_is_repeated_unless_it_is_asked_for() -> None:
     assert len(ended.trials) == 12, "a finite space that is used up ends the search"
 
 
-@pytest.mark.parametrize("space", [PLAIN, SEVERAL], ids=["plain", "several"])
+@pytest.mark.parametrize("space", [LARGER, SEVERAL], ids=["one", "several"])
 def test_noisy_configurations_are_repeated_in_trials_that_do_not_explore(space: Any) -> None:
     tuner = searched(new(space, repeats=True), 60, 0.1)
     again = repeated(tuner)
     assert 3 <= len(again) <= 30
-    if space is PLAIN:
+    if space is LARGER:
         assert all(number % 2 == 0 for number in again)
     [(most, _)] = Counter(keys(tuner)).most_common(1)
     assert loss(dict(most[1:])) < 0.15, "the good ones are"
 
 
 def test_an_exact_objective_is_repeated_once() -> None:
-    tuner = searched(new(PLAIN, repeats=True), 40, 0.0)
+    tuner = searched(new(LARGER, repeats=True), 40, 0.0)
     assert repeated(tuner) == [12], "the first that does not explore from ten observations on"
-    best = tuner.best_value
-    assert best is not None and best < 1e-3
+    assert tuner.best_value == 0
+
+
+def test_a_continuous_space_is_not_repeated() -> None:
+    """A new point close by says as much: so it was measured."""
+    asked, plain = (searched(new(PLAIN, repeats=repeats), 30, 0.1) for repeats in (True, False))
+    assert keys(asked) == keys(plain)
 
 
 def test_a_used_up_space_is_repeated_while_values_differ() -> None:
@@ -105,7 +113,7 @@ def test_a_space_of_two_is_a_comparison() -> None:
     assert len(searched(new(two), 30, 0.1).trials) == 2
 
 
-@pytest.mark.parametrize("space", [PLAIN, FINITE, SEVERAL], ids=["plain", "finite", "several"])
+@pytest.mark.parametrize("space", [LARGER, FINITE, SEVERAL], ids=["larger", "finite", "several"])
 def test_repetitions_are_a_function_of_the_history(space: Any) -> None:
     tuner = searched(new(space, repeats=True), 30, 0.1)
     fresh = searched(new(space, repeats=True), 30, 0.1, lambda t: pickle.loads(pickle.dumps(t)))
@@ -118,7 +126,7 @@ def test_repetitions_are_a_function_of_the_history(space: Any) -> None:
 
 
 def test_what_failed_is_not_observed_again() -> None:
-    tuner = searched(new(PLAIN, repeats=True), 14, 0.1)
+    tuner = searched(new(LARGER, repeats=True), 14, 0.1)
     best = tuner.best(by="belief")
     assert best is not None
     for _ in range(3):
