@@ -4,8 +4,8 @@
 
 Normal noise, its deviation a share of (median of random points - best value). Regret is that of the
 recommended configuration without noise, as a share of the same. Each function is searched as usual, those of
-finite spaces also with `repeats=True`. Differences to the luckiest are paired by function and seed, with a 95 %
-bootstrap interval over both.
+finite spaces also with `repeats=True`. Differences to the luckiest are paired by function and seed, with a
+95 % bootstrap interval over both.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ from hpt.search.strategies.schedule import base, milestones
 from hpt.search.trial import Config
 
 
-ODD = False
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
     """How Bayesian search fits its models and what it asks of them.
@@ -251,7 +250,7 @@ class ModelSearch:
         number, which explore, only where nothing is left to propose. Arguments are those of `propose`."""
         if not self._options.repeats or history.space.size is None:
             return None
-        if row is not None and number % 2 and not ODD:
+        if row is not None and number % 2:
             return None
         seen = tried(history, fit, model, seed, row, exhausted=row is None)
         chosen = worth_repeating([seen], None if row is None else 0)
