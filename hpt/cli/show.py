@@ -12,6 +12,7 @@ from typing import Any
 from hpt.cli import snapshots
 from hpt.cli.hints import command
 from hpt.cli.json_output import print_json
+from hpt.fleet.registry import PLACES, runs_images
 from hpt.host.terminal import printable
 from hpt.job.config import TrainingJobDefinition
 from hpt.job.document import request_of
@@ -19,6 +20,7 @@ from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
 from hpt.job.view import JobView, TrialView
 from hpt.running.choices import choices, choices_document, python_of
+from hpt.running.chosen_executor import kept
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import cut, duration, number
 from hpt.running.resources import described
@@ -161,10 +163,19 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
 def programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
     """What ran, and what of the request of a tuning job had no effect."""
     if not is_simulated(record.document):
+        remote = kept(directory)
+        kind = "" if remote is None else remote[0]
+        if kind:
+            yield "executor", f"{kind}: training jobs run on {PLACES[kind]}"
         for definition, manifest, python in _chosen(view, directory):
             if view.config.definitions:
                 yield "definition", str(definition.name)
-            yield from choices(definition, directory.parent, manifest, python)
+            if runs_images(kind):
+                yield "image", definition.training_image
+                yield "instance", definition.instance_type
+            else:
+                place = PLACES.get(kind, "this machine")
+                yield from choices(definition, directory.parent, manifest, python, place)
             if gets := described(definition):
                 yield ("gets", gets) if view.config.alone else ("each job", f"has {gets}")
     yield from snapshots.labelled("snapshot", snapshots.taken(view.config, directory))
@@ -260,14 +271,16 @@ def best_trial(best: TrialView) -> None:
 
 def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict[str, Any]:
     """A tuning job as JSON data, with its directory and the process that runs it."""
+    remote = kept(directory)
     document = tuning_job_document(view) | {
         "OverallBestTrainingJob": overall_best(view),
         "Directory": str(directory),
         "OwnerPid": record.owner_pid,
         "Interrupted": interrupted(view, record) or None,
         "Simulated": is_simulated(record.document) or None,
+        "Executor": None if remote is None else {"Name": remote[0], "Options": dict(remote[1])},
         "Programs": None
-        if is_simulated(record.document)
+        if is_simulated(record.document) or (remote is not None and runs_images(remote[0]))
         else [
             choices_document(definition, directory.parent, manifest, python)
             for definition, manifest, python in _chosen(view, directory)
