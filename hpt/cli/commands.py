@@ -151,6 +151,8 @@ def describe(options: Namespace) -> int:
         options = fleet.copied(options)
     session = Session(options.state)
     if (training := find(session, options.name)) is not None:
+        if options.best == BELIEF:
+            raise InputError(f"{options.name} is one training job and has no best; leave out --best")
         return train.describe(training, options)
     config, record, state = session.load(options.name)
     view = HintedView(config, state, session.root)

@@ -91,6 +91,16 @@ def test_repetitions_are_part_of_the_job(state: Path) -> None:
         job(state, repeats=False)
 
 
+def test_what_repeats_does_not_go_with(tmp_path: Path) -> None:
+    for arguments, message in (
+        ({"repeats": True, "strategy": "random"}, "repeats does not go with strategy 'Random'; use Bayesian"),
+        ({"repeats": "yes"}, "repeats 'yes' is not a boolean"),
+    ):
+        with pytest.raises(InputError, match=message):
+            hpt.tune(noisy, SPACE, max_jobs=2, state=tmp_path, name="refused", **arguments)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_random_search_is_lent_a_model_and_failures_have_none(tmp_path: Path) -> None:
     space = hpt.SearchSpace(
         [hpt.ContinuousParameter("x", -1, 1), hpt.CategoricalParameter("kind", ["good", "bad"])]

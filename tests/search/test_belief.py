@@ -71,6 +71,20 @@ def test_a_strategy_without_a_model_is_lent_one(strategy: Any) -> None:
         tuner.predict([belief.config])
 
 
+def test_stopped_trials_are_believed_at_their_end() -> None:
+    tuner = hpt.Tuner(SPACE, "Minimize", "Hyperband", seed=2, max_resource=9)
+    for _ in range(20):
+        [trial] = tuner.ask()
+        for epoch in range(1, 10):
+            if tuner.report(trial.number, loss(trial.config) + 1 / epoch, epoch) == "Stop":
+                break
+        tuner.tell(trial.number, status="Stopped" if epoch < 9 else "Completed")
+    stopped = [each for each in tuner.beliefs() if each.status == "Stopped"]
+    assert stopped and all(each.believed is not None and each.believed < each.value for each in stopped)
+    best = tuner.best(by="belief")
+    assert best is not None and best.status == "Completed"
+
+
 def test_before_there_is_anything_to_believe() -> None:
     tuner = hpt.Tuner(SPACE, "Minimize", seed=1)
     assert tuner.best(by="belief") is None and tuner.beliefs() == []
