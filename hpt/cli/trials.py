@@ -97,7 +97,8 @@ def run(options: Namespace) -> int:
     assert result is not None
     if options.csv:
         numbers = [trial.number for trial in selected]
-        write_csv(result, numbers, sys.stdout, terminal=sys.stdout.isatty())
+        by_belief, terminal = options.sort == BELIEF, sys.stdout.isatty()
+        write_csv(result, numbers, sys.stdout, terminal=terminal, belief=by_belief)
         return codes.COMPLETED
     kept = {trial.number: trial for trial in result.trials}
     if options.json:

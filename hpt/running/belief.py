@@ -7,8 +7,21 @@ from typing import NamedTuple
 
 from hpt.job.config import JobConfig
 from hpt.job.decisions import make_search
-from hpt.search.events import Event, from_json, to_json
+from hpt.search import events as ev
 from hpt.search.tuner import Tuner
+
+_SEEN = (
+    ev.ObservationAdded,
+    ev.ParentResult,
+    ev.TrialCreated,
+    ev.Reported,
+    ev.StopDecided,
+    ev.TrialEnded,
+    ev.TrialIdentified,
+    ev.NoiseKnown,
+    ev.TrialForgotten,
+)
+"""The kinds of events that a search sees: a fraction of those of a job."""
 
 
 class Belief(NamedTuple):
@@ -21,12 +34,13 @@ class Belief(NamedTuple):
 class JobSearch:
     """A job and what happened in it, for what is costly to find out and rarely asked for."""
 
-    def __init__(self, config: JobConfig, events: Sequence[Event]) -> None:
-        self._config, self._events = config, events
+    def __init__(self, config: JobConfig, events: Sequence[ev.Event]) -> None:
+        self._config = config
+        self._events = [event for event in events if isinstance(event, _SEEN)]
         self._beliefs: dict[int, Belief] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (self._config, [to_json(event) for event in self._events])
+        return _restored, (self._config, [ev.to_json(event) for event in self._events])
 
     def beliefs(self) -> dict[int, Belief]:
         """Of the trials with a value, by their numbers, the best first; of more than 1,000 those of the best
@@ -48,4 +62,4 @@ class JobSearch:
 
 
 def _restored(config: JobConfig, events: Sequence[tuple[str, str]]) -> JobSearch:
-    return JobSearch(config, [from_json(kind, body) for kind, body in events])
+    return JobSearch(config, [ev.from_json(kind, body) for kind, body in events])

@@ -150,7 +150,7 @@ class TuningResult:
         """
         from hpt.running.tables import dataframe
 
-        return dataframe(self.with_beliefs() if belief else self)
+        return dataframe(self.with_beliefs() if belief else self, belief=belief)
 
     def with_beliefs(self) -> TuningResult:
         """The same with what `beliefs` has of its trials."""

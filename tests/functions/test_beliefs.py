@@ -13,7 +13,7 @@ import pytest
 import hpt
 from hpt.cli.main import main
 from hpt.errors import InputError, ValidationError
-from tests.functions.functions import noisy, some_fail
+from tests.functions.functions import fails, noisy, some_fail
 
 SPACE = hpt.SearchSpace([hpt.IntegerParameter("x", 0, 2), hpt.CategoricalParameter("kind", ["good", "bad"])])
 JOBS = 16
@@ -89,6 +89,18 @@ def test_repetitions_are_part_of_the_job(state: Path) -> None:
     assert job(state) == hpt.load("noisy", state), "the same call answers with the job that has ended"
     with pytest.raises(ValidationError, match=r"the ranges allow 6\.0 combinations, not enough for 16"):
         job(state, repeats=False)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_job_of_failures_believes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = hpt.tune(
+        fails, SPACE, max_jobs=2, seed=1, name="failures", state=tmp_path, on_failure="warn", verbose=False
+    )
+    assert result.best(by="belief") is None and result.beliefs() == ()
+    assert result.to_dataframe(belief=True)["believed"].isna().all()
+    for words in (["describe", "failures", "--best"], ["trials", "failures", "--sort"]):
+        assert main([*words, "belief", "--state", str(tmp_path)]) == 0
+    assert "best        none" in capsys.readouterr().out
 
 
 def test_what_repeats_does_not_go_with(tmp_path: Path) -> None:

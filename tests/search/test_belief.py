@@ -38,7 +38,7 @@ def noisy(tuner: hpt.Tuner, trials: int, noise: float, seed: int = 0) -> hpt.Tun
 
 def test_what_is_believed_is_better_than_what_was_lucky() -> None:
     lucky, believed = 0.0, 0.0
-    for seed in range(4):
+    for seed in range(3):
         tuner = noisy(hpt.Tuner(SPACE, "Minimize", seed=seed), 30, 0.2, seed)
         best, belief = tuner.best(), tuner.best(by="belief")
         assert best is not None and belief is not None
