@@ -96,10 +96,13 @@ def tried(
         if (key := X[i].tobytes()) not in failed:
             first.setdefault(key, i)
     rows = np.array(list(first.values()), dtype=np.intp)
-    rows = rows[np.argsort(model.standardized_means(place(X[rows])), kind="stable")[:KEPT]]
+    if len(rows):
+        rows = rows[np.argsort(model.standardized_means(place(X[rows])), kind="stable")[:KEPT]]
     points = place(X[rows])
     if new is not None:
         points = np.concatenate([points, new[np.newaxis]])
+    if not len(points):
+        return Tried(rows, np.empty(0), np.empty((0, 0)), fit.at.noise, False, False)
     means, covariance = model.joint(points, place(history.pending), seed)
     noise = max(fit.at.noise, _told(history, model))
     if common:
@@ -166,7 +169,10 @@ def _may_repeat(history: History, fit: Fit, *, exhausted: bool) -> tuple[bool, b
         return False, False
     differ = _differ(history)
     unknown = differ is None and not is_noisy(fit.at) and not history.noise.any()
-    return differ is not False and (exhausted or not unknown), unknown and len(history.y) >= PROBE
+    seen = {row.tobytes() for row in history.X} if unknown else set()
+    waiting = any(row.tobytes() in seen for row in history.pending)  # for what a repetition says
+    probe = unknown and not waiting and len(history.y) >= PROBE
+    return differ is not False and (exhausted or not unknown), probe
 
 
 def _differ(history: History) -> bool | None:

@@ -86,6 +86,20 @@ def test_an_exact_objective_is_repeated_once() -> None:
     assert tuner.best_value == 0
 
 
+def test_one_repetition_at_a_time_finds_out_whether_values_differ() -> None:
+    tuner = searched(new(LARGER, repeats=True), 11, 0.0)
+    tuner.ask(8)
+    assert len(repeated(tuner)) == 1
+
+
+def test_a_used_up_space_of_which_everything_failed_once_ends() -> None:
+    tuner = new(FINITE, repeats=True)
+    for config in [trial.config for trial in searched(new(FINITE), 12, 0.1).trials]:
+        tuner.record(config, value=loss(config))
+        tuner.record(config, value=math.nan)
+    assert tuner.ask() == []
+
+
 def test_a_continuous_space_is_not_repeated() -> None:
     """A new point close by says as much: so it was measured."""
     asked, plain = (searched(new(PLAIN, repeats=repeats), 30, 0.1) for repeats in (True, False))
