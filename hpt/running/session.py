@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from itertools import count
@@ -22,7 +21,6 @@ from hpt.errors import (
     ValidationError,
 )
 from hpt.executors.factory import LOCAL
-from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.fleet.registry import make_executor, runs_images
 from hpt.fleet.setting import Setting
 from hpt.host import state_parts
@@ -42,6 +40,7 @@ from hpt.running.chosen_executor import notes as chosen_notes
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
+from hpt.running.living import attempts_below
 from hpt.running.place import Place
 from hpt.running.resources import places
 from hpt.running.run import Run
@@ -359,7 +358,7 @@ class Session:
         """
         with suppress(StorageError):  # whether one that cannot be read can be deleted, the storage says
             self.storage.release(self.storage.acquire(name))
-        running = _running_below(self.job_directory(name) / "trials")
+        running = attempts_below(self.job_directory(name) / "trials")
         if running and self.root != self.top:
             raise InputError(f"training job {name!r} still runs; stop it first")
         if running:
@@ -467,7 +466,8 @@ class Session:
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say
-                yield runner
+                with closing(runner):
+                    yield runner
             finally:
                 executor.close()
         finally:
@@ -477,20 +477,6 @@ class Session:
 
 READING = 0.04
 """Seconds a runner reads logs at a time before it handles everything else."""
-
-
-def _running_below(trials: Path) -> list[str]:
-    """The names of the training jobs that have a living supervisor, whoever started it."""
-    running = []
-    for lock in sorted(trials.glob(f"*/attempts/*/{ATTEMPT_LOCK}")):
-        try:
-            with lock.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            running.append(lock.parents[2].name)
-        except OSError:
-            continue  # it went away, or says nothing
-    return running
 
 
 def _working_directory() -> str:

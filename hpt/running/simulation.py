@@ -193,7 +193,13 @@ def simulate(
     lease = storage.acquire(config.name)
     runner = TuningJobRunner(config, 0.0, given, storage, lease, executor, clock=clock)
     runner.observe = lambda events: observe(runner, events)
-    runner.run(sleep=executor.sleep)
+
+    def sleep(seconds: float) -> None:
+        if not runner.wait_for_suggestion(seconds):  # whose making moves the clock, where it is charged
+            executor.sleep(seconds)
+
+    runner.run(sleep=sleep)
+    runner.close()
     storage.release(lease)
     if executor.machines is not None:
         executor.machines.close(clock.now)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hpt.errors import InputError
 from hpt.search import recording
-from hpt.search.decider import NO_CLOCK, Decider, locked
+from hpt.search.decider import Decider, locked
 from hpt.search.events import (
     Event,
     NoiseKnown,
@@ -26,6 +26,7 @@ from hpt.search.events import (
 )
 from hpt.search.growing import Float64Array
 from hpt.search.numbers import counted, real_number
+from hpt.search.proposing import NO_CLOCK
 from hpt.search.state import Spaces, StoredTuner, state_of
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies.base import Strategy
