@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,15 +177,33 @@ class FaultJob:
         self.assert_replays(events)
         return state
 
-    def assert_replays(self, events: Iterable[ev.Event]) -> None:
+    def assert_replays(self, events: Sequence[ev.Event]) -> None:
+        """Each suggestion is what a new search makes of the events before it; of several training jobs at a
+        time, of some of them, as far back as the trial before: more may have come in as it was made.
+        """
+        since = 0
+        for place, event in enumerate(events):
+            if isinstance(event, ev.TrialCreated):
+                earliest = place if self.config.limits.max_parallel_jobs == 1 else since
+                known = range(place, earliest - 1, -1)
+                assert any(_same(event, self._proposal(events[:count])) for count in known), event
+                since = place + 1
+
+    def _proposal(self, events: Sequence[ev.Event]) -> ev.TrialCreated:
         strategy, rule = make_search(self.config)
         tuner = Tuner(self.config.space, "Minimize", strategy, seed=self.config.seed, stopping_rule=rule)
         for event in events:
-            if isinstance(event, ev.TrialCreated):
-                [proposal] = tuner.propose(1)
-                assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
-                assert proposal.definition == event.definition
             tuner.apply(event)
+        [proposal] = tuner.propose(1)
+        return proposal
+
+
+def _same(event: ev.TrialCreated, proposal: ev.TrialCreated) -> bool:
+    return (event.number, dict(event.config), event.definition) == (
+        proposal.number,
+        dict(proposal.config),
+        proposal.definition,
+    )
 
 
 def _store_parent(session: Session, config: JobConfig) -> None:
