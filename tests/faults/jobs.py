@@ -179,26 +179,30 @@ class FaultJob:
 
     def assert_replays(self, events: Sequence[ev.Event]) -> None:
         """Each suggestion is what a new search makes of the events before it; of several training jobs at a
-        time, of some of them, as far back as the trial before: more may have come in as it was made.
+        time, of some of them and the trials before: more may have come in as it was made.
         """
-        since = 0
-        for place, event in enumerate(events):
-            if isinstance(event, ev.TrialCreated):
-                earliest = place if self.config.limits.max_parallel_jobs == 1 else since
-                known = range(place, earliest - 1, -1)
-                assert any(_same(event, self._proposal(events[:count])) for count in known), event
-                since = place + 1
+        created = [place for place, event in enumerate(events) if isinstance(event, ev.TrialCreated)]
+        several = self.config.limits.max_parallel_jobs
+        for k, place in enumerate(created):
+            earliest = place if several == 1 else created[max(0, k - several)]
+            known = range(place, earliest - 1, -1)
+            assert any(_same(events[place], self._proposal(events, count, place)) for count in known)
 
-    def _proposal(self, events: Sequence[ev.Event]) -> ev.TrialCreated:
+    def _proposal(self, events: Sequence[ev.Event], count: int, place: int) -> ev.TrialCreated:
+        """The next trial after so many events, where later ones up to `place` only create trials."""
         strategy, rule = make_search(self.config)
         tuner = Tuner(self.config.space, "Minimize", strategy, seed=self.config.seed, stopping_rule=rule)
-        for event in events:
+        for event in events[:count]:
             tuner.apply(event)
+        for event in events[count:place]:
+            if isinstance(event, ev.TrialCreated):
+                tuner.apply(event)
         [proposal] = tuner.propose(1)
         return proposal
 
 
-def _same(event: ev.TrialCreated, proposal: ev.TrialCreated) -> bool:
+def _same(event: ev.Event, proposal: ev.TrialCreated) -> bool:
+    assert isinstance(event, ev.TrialCreated)
     return (event.number, dict(event.config), event.definition) == (
         proposal.number,
         dict(proposal.config),

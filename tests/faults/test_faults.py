@@ -19,9 +19,9 @@ from hpt.running.session import Session
 from hpt.search import events as ev
 from tests.faults.jobs import FaultJob, courses, results
 
-BOUNDARIES = ("after-ask", "before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
+BOUNDARIES = ("mid-ask", "before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
 SAMPLE = {
-    ("after-ask", 3),
+    ("mid-ask", 3),
     ("before-commit", 2),
     ("after-commit", 1),
     ("before-submit", 2),

@@ -35,10 +35,8 @@ class Slow:
     def __init__(self, seconds: float = 60.0) -> None:
         self.seconds = seconds
         self.began, self.go_on = threading.Semaphore(0), threading.Event()
-        self.made: list[tuple[int, int]] = []  # last number and version of the history of each suggestion
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
-        self.made.append((history.last_number, history.version))
         self.began.release()
         self.go_on.wait(self.seconds)
         return RandomStrategy().suggest(history, count, seed)
@@ -103,16 +101,27 @@ def test_logs_are_read_while_a_suggestion_takes_long() -> None:
 
 
 def test_a_suggestion_is_started_when_it_is_ready_and_not_with_all_others() -> None:
-    strategy = Slow(0.02)
-    made = RealTime(job(jobs=6, parallel=6), strategy)
-    launched = []
-    made.runner.observe = lambda events: launched.append(
-        sum(isinstance(event, ev.TrialCreated) for event in events)
-    )
+    recorded = threading.Semaphore(1)
+    launched: list[int] = []
+
+    class Patient(RandomStrategy):
+        def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+            assert recorded.acquire(timeout=30), "the trial before was not recorded"
+            known.append(history.last_number)
+            return super().suggest(history, count, seed)
+
+    def observe(events: Sequence[ev.Event]) -> None:
+        launched.append(sum(isinstance(event, ev.TrialCreated) for event in events))
+        if launched[-1]:
+            recorded.release()
+
+    known: list[int] = []
+    made = RealTime(job(jobs=6, parallel=6), Patient())
+    made.runner.observe = observe
     made.runner.run()
     made.runner.close()
     assert [each for each in launched if each] == [1] * 6
-    assert [number for number, _ in strategy.made] == [*range(6)]  # each knows those before as running
+    assert known == [*range(6)]  # each knows those before as running
 
 
 @pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
@@ -245,6 +254,32 @@ def test_what_is_dropped_never_comes_back() -> None:
         made = [*asks.suggestions(1, lambda: tuner.history)]
     assert [each.number for each in made] == [2]
     asks.close()
+
+
+def test_one_view_of_the_results_serves_for_a_few_suggestions_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is what a search would suggest that knows of the results what that view has."""
+    known: list[int] = []
+
+    class Noting(RandomStrategy):
+        def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
+            known.append(history.ended_count)
+            return super().suggest(history, count, seed)
+
+    for fresh, views in ((60.0, [0] * asking.FEW + [1] * 4), (0.0, [*range(20)])):
+        monkeypatch.setattr(asking, "FRESH", fresh)
+        known.clear()
+        tuner = Tuner(SPACE, "Minimize", "Random", seed=1)
+        twin = Tuner(SPACE, "Minimize", "Random", seed=1)
+        asks = Asking(Noting(), 1, patience=60.0)
+        made = asks.suggestions(20, lambda tuner=tuner: tuner.history)  # type: ignore[misc]
+        for k, each in enumerate(made):
+            assert [each] == twin.propose(1)
+            tuner.apply(each)
+            twin.apply(each)
+            if fresh == 0.0 or k == asking.FEW - 1:
+                tuner.tell(each.number, 0.5)
+        assert known == views
+        asks.close()
 
 
 def test_where_no_thread_can_be_started_it_is_asked_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
