@@ -11,6 +11,8 @@ from hpt.search.events import BY_RULE, AttemptOutcome, StopReason
 from hpt.search.numbers import counted
 from hpt.search.trial import TrialStatus
 
+MAX_JOBS = "MaxNumberOfTrainingJobs"
+MAX_RUNTIME = "MaxRuntimeInSeconds"
 NO_SUCCESS = "NoTrainingJobSucceeded"
 """The criterion of a tuning job that gave up, since every training job failed."""
 
@@ -45,6 +47,12 @@ def end_of_trial(job: TrainingJob, exit: Exit) -> tuple[TrialStatus, str]:
         return TrialStatus.STOPPED, last_status(job)  # what failed was to have ended before
     status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
     return status, str(status)
+
+
+def reason_of_rule(config: JobConfig, job: TrainingJob) -> StopReason:
+    """Why the stopping rule stops a training job: it has used up its resource, or it is given up."""
+    done = config.hyperband is not None and job.reports >= config.hyperband.max_resource
+    return StopReason.MAX_RESOURCE if done else StopReason.RULE
 
 
 def last_status(job: TrainingJob) -> str:

@@ -27,12 +27,15 @@ from hpt.running.asking import SUGGESTING, Asking
 from hpt.running.attempts import PATIENCE, Attempts
 from hpt.running.capacity_waits import CapacityWaits
 from hpt.running.endings import (
+    MAX_JOBS,
+    MAX_RUNTIME,
     NO_SUCCESS,
     end_of_job,
     end_of_trial,
     final_value,
     hopeless,
     last_status,
+    reason_of_rule,
     taken_away,
 )
 from hpt.running.frequent_reports import FrequentReports
@@ -48,9 +51,6 @@ from hpt.search.numbers import counted
 from hpt.search.trial import Decision, TrialStatus
 from hpt.search.tuner import Tuner
 from hpt.storage.base import Lease, Storage
-
-MAX_JOBS = "MaxNumberOfTrainingJobs"
-MAX_RUNTIME = "MaxRuntimeInSeconds"
 
 
 class TuningJobRunner:
@@ -332,13 +332,7 @@ class TuningJobRunner:
             if too_often := self._frequent.warning(definition, job.name, job.reports):
                 warn(self.say, too_often)
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
-                self._decide_stop(job, self._reason_of_rule(job))
-
-    def _reason_of_rule(self, job: TrainingJob) -> StopReason:
-        """Why the stopping rule stops a training job: it has used up its resource, or it is given up."""
-        hyperband = self.config.hyperband
-        done = hyperband is not None and job.reports >= hyperband.max_resource
-        return StopReason.MAX_RESOURCE if done else StopReason.RULE
+                self._decide_stop(job, reason_of_rule(self.config, job))
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
@@ -455,13 +449,11 @@ class TuningJobRunner:
     def _launch(self) -> None:
         """Fill free slots: first trials that were interrupted or lost, then new ones as they come."""
         state = self.state
-        if self._interrupting or state.criterion or state.status.ended:
-            self._asking.drop()
-            return
-        for number in sorted(self._idle):
+        ending = self._interrupting or state.criterion or state.status.ended
+        for number in () if ending else sorted(self._idle):
             self._emit(ev.AttemptCreated(self._clock(), number, state.running[number].attempt + 1))
         free = self._room - len(state.running)
-        if free <= 0 or hopeless(state):
+        if ending or free <= 0 or hopeless(state):
             self._asking.drop()
             return
         for proposal in self._asking.suggestions(free, lambda: self._tuner.history):
