@@ -1,4 +1,4 @@
-"""Where a deleted job goes, and how its directory is removed for good: a crash leaves the whole job or none."""
+"""Where a deleted job goes, and how its directory is removed: a crash leaves the whole job or no job."""
 
 from __future__ import annotations
 
