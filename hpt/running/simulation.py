@@ -94,6 +94,7 @@ class _Thinking:
 
     def __init__(self, cpu: Callable[[], float]) -> None:
         self._cpu = cpu
+        self._own = time.thread_time if cpu is time.process_time else cpu  # another thread thinks meanwhile
         self._began = cpu()
         self._playing = 0.0
 
@@ -105,11 +106,11 @@ class _Thinking:
         """The same curves, whose time does not count."""
 
         def curve(config: Config) -> Curve:
-            before = self._cpu()
+            before = self._own()
             try:
                 return curves(config)
             finally:
-                self._playing += self._cpu() - before
+                self._playing += self._own() - before
 
         return curve
 
