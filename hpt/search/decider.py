@@ -31,6 +31,7 @@ from hpt.search.events import (
     TrialIdentified,
 )
 from hpt.search.history import History, HistoryLog
+from hpt.search.proposing import proposals
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -46,8 +47,6 @@ from hpt.search.trial import (
     Verdict,
     parse_enum,
 )
-
-NO_CLOCK = 0.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -168,19 +167,7 @@ class Decider:
                 )
             valid = [self._log.space.validate(config) for config in pending]
             history = history.with_pending(valid, numbered=False)
-        suggestions = self._strategy.suggest(history, int(count), self.seed)
-        if len(suggestions) > count:
-            raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")
-        first = self._log.last_number + 1
-        return [
-            TrialCreated(
-                NO_CLOCK,
-                number,
-                self._log.part(suggestion.definition).space.validate(suggestion.config),
-                definition=suggestion.definition,
-            )
-            for number, suggestion in enumerate(suggestions, first)
-        ]
+        return proposals(self._strategy, history, int(count), self.seed)
 
     @locked
     def judge(self, number: int) -> Decision:

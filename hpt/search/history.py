@@ -237,10 +237,11 @@ class HistoryLog:
         self.version += 1
         row = self.rows[number]
         usable = status is not TrialStatus.FAILED and value is not None and isfinite(value)
-        trial = replace(self.running.pop(number), status=status, value=value if usable else None)
-        self.position[number] = len(self.ended)
+        trial = replace(self.running[number], status=status, value=value if usable else None)
         self.ended.append(trial)
         self.ended_at.append(self.version)
+        self.position[number] = len(self.ended) - 1
+        del self.running[number]  # last: another thread looks it up among the ended ones from here on
         if usable and value is not None:
             self._observe(number, row, value, self.noise.get(number), trial.definition)
         else:
@@ -251,8 +252,9 @@ class HistoryLog:
     def forget(self, number: int) -> None:
         """Withdraw a running trial: views from here on do not have it, unless asked for it by its number."""
         self.version += 1
-        trial = self.running.pop(number)
+        trial = self.running[number]
         self.forgotten[number] = trial, self.version
+        del self.running[number]
         key = self.key(trial.config, trial.definition)
         self._uses[key] -= 1
         if not self._uses[key]:  # earlier views keep the former dictionary
@@ -328,6 +330,13 @@ class History(Sequence[Trial]):
         """The names of the definitions of a multi-algorithm search, in their order; else empty."""
         return tuple(self._parts)
 
+    def pinned(self) -> History:
+        """This view, made safe to read in another thread while its source goes on growing."""
+        self._running_numbers()
+        for part in self._parts.values():
+            part.pinned()
+        return self
+
     def of(self, definition: str) -> History:
         """The history as a search over that definition alone would have it: its trials are numbered from 1.
 
@@ -359,6 +368,14 @@ class History(Sequence[Trial]):
     @property
     def space(self) -> SearchSpace:
         return self._log.space
+
+    def space_of(self, definition: str | None) -> SearchSpace:
+        """The space of one definition of a multi-algorithm search; else the space, whatever the name.
+
+        Raises:
+            InputError: there is no definition of that name.
+        """
+        return self._log.part(definition).space
 
     @property
     def objective(self) -> ObjectiveType:

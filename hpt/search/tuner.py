@@ -10,7 +10,7 @@ from typing import Any
 
 from hpt.errors import InputError
 from hpt.search import recording
-from hpt.search.decider import NO_CLOCK, locked
+from hpt.search.decider import locked
 from hpt.search.events import (
     Event,
     NoiseKnown,
@@ -23,6 +23,7 @@ from hpt.search.events import (
 )
 from hpt.search.known import Known, own
 from hpt.search.numbers import counted, real_number
+from hpt.search.proposing import NO_CLOCK
 from hpt.search.state import Spaces, StoredTuner, state_of
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies.base import Strategy
