@@ -226,13 +226,13 @@ class Search {
 
   Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
     constexpr Index chunk_rows = 128;
-    const Index count = many_ ? options_.means : options_.candidates;
+    const Index count = space_.wide() ? static_cast<Index>(knob("WHOLE", 128)) : many_ ? options_.means : options_.candidates;
     const UnitPoints unit(space_.size(), seed, trial, Use::candidate_scramble);
     Matrix drawn(count, space_.size()), local;
     std::vector<char> untried(static_cast<std::size_t>(count));
     for_chunks(1 + chunks_of(count, chunk_rows), team_, [&](Index chunk) {
       if (chunk == 0) {  // takes longest
-        local = perturbed(seed, trial);
+        local = space_.wide() && knob("RAASP", 1) > 0 ? perturbed_few(seed, trial) : perturbed(seed, trial);
         return;
       }
       for (Index k = (chunk - 1) * chunk_rows; k < std::min(count, chunk * chunk_rows); ++k) {
@@ -274,6 +274,37 @@ class Search {
                                               : c.snap(value + spread * stream.normal());
       }
       if (!tried_.contains(x)) points.append_row(x);
+    }
+    return points;
+  }
+
+  // The same in a wide space, where nobody knows how many coordinates matter: each changes from one to all of
+  // them, the number evenly on a logarithmic scale (cf. Regis and Shoemaker 2013; Eriksson et al. 2019).
+  Matrix perturbed_few(std::uint64_t seed, std::uint64_t trial) const {
+    const MatrixView X = model_.points();
+    const Matrix fitted = model_.fitted_means();
+    Vector negated;
+    for (Index i = 0; i < X.rows(); ++i) negated.push_back(-fitted(i, 0));
+    const std::vector<Index> order = order_of(negated);
+    const Index parents = std::min<Index>(5, X.rows());
+    const double log_d = std::log(static_cast<double>(space_.size()));
+    Stream stream(seed, trial, Use::local_candidates);
+    Matrix points;
+    for (Index k = 0; k < static_cast<Index>(knob("LOCAL", 384)); ++k) {
+      const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
+      Vector x(parent.begin(), parent.end());
+      const double spread = std::pow(10.0, -knob("SPREAD",0.5) - 2.0 * stream.uniform());
+      const double change = std::exp(-log_d * stream.uniform());
+      bool any = false;
+      for (Index i = 0; i < space_.size(); ++i) {
+        if (stream.uniform() >= change) continue;
+        auto& value = x[static_cast<std::size_t>(i)];
+        const Coordinate& c = space_[i];
+        value = c.kind() == Kind::categorical ? c.from_unit(stream.uniform())
+                                              : c.snap(value + spread * stream.normal());
+        any = true;
+      }
+      if (any && !tried_.contains(x)) points.append_row(x);
     }
     return points;
   }

@@ -44,7 +44,7 @@ __all__ = [
 
 Float64Array = NDArray[np.float64]
 
-MAX_PARAMETERS = 100
+MAX_PARAMETERS = 1000
 
 
 class SearchSpace:
