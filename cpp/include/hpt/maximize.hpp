@@ -45,6 +45,15 @@ struct SearchOptions {
   int many_steps = 25;
   int many_rounds = 2;
   Index finalists = 4;
+  // In a wide space the same from the first observation on, with fewer points of the whole space, which are all
+  // alike there, and fewer starts, as a point's price grows with the coordinates. Discrete neighbours of a round
+  // take about wide_work products.
+  Index wide_means = 128;
+  Index wide_local = 384;
+  Index wide_starts = 4;
+  Index wide_finalists = 2;
+  int wide_rounds = 3;
+  Index wide_work = Index{1} << 25;
   // In the units of the targets: a value to improve on from elsewhere, used where the model's own is
   // worse.
   double incumbent = std::numeric_limits<double>::infinity();
