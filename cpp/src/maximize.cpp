@@ -33,12 +33,12 @@ class Search {
         options_(options),
         team_(team),
         wide_(space_.wide()),
-        many_(wide_ || model_.points().rows() > options.many),
-        starts_(wide_ ? options.wide_starts : options.many_starts),
-        neighbours_(wide_ ? std::clamp<Index>(options.wide_work / (model_.points().rows() * space_.size()), 64,
-                                              options.neighbours / 4)
-                          : options.neighbours),
-        bounded_(many_ && acquisition.pointwise()) {}
+        many_(model_.points().rows() > options.many),
+        starts_(wide_   ? share_of(options.wide_starts_work, options.many_starts / 2, options.starts)
+                : many_ ? options.many_starts
+                        : options.starts),
+        neighbours_(wide_ ? share_of(options.wide_work, 64, options.neighbours / 4) : options.neighbours),
+        bounded_(many_ && !wide_ && acquisition.pointwise()) {}
 
   std::optional<Vector> enumerate() const {
     Matrix points;
@@ -66,7 +66,7 @@ class Search {
     if (front.points.rows() == 0) return std::nullopt;
     ascend(front);
     if (!space_.discrete().empty()) {
-      if (many_) keep_best(front, wide_ ? options_.wide_finalists : options_.finalists);
+      if (many_ || wide_) keep_best(front, wide_ ? options_.wide_finalists : options_.finalists);
       const int rounds = wide_ ? options_.wide_rounds : many_ ? options_.many_rounds : options_.rounds;
       Stream stream(seed, trial, Use::neighbours);
       for (int round = 0; round < rounds && step(front, stream); ++round) ascend(front);
@@ -75,6 +75,11 @@ class Search {
   }
 
  private:
+  // Of points whose distances to all observations take so many products together, within these limits.
+  Index share_of(Index work, Index least, Index most) const {
+    return std::clamp(work / (model_.points().rows() * space_.size()), least, most);
+  }
+
   // Averaged over the sets, and the size of their errors.
   struct Means {
     Vector of_points;
@@ -123,7 +128,7 @@ class Search {
   }
 
   Matrix drawn(std::uint64_t seed, std::uint64_t trial) const {
-    const Index whole = wide_ ? options_.wide_means : many_ ? options_.means : options_.candidates;
+    const Index whole = wide_ ? options_.wide_whole : many_ ? options_.means : options_.candidates;
     const Index local = wide_ ? options_.wide_local : options_.local;
     return candidates(model_, tried_, whole, local, seed, trial, team_);
   }
@@ -131,8 +136,8 @@ class Search {
   // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
     Matrix points = drawn(seed, trial);
-    if (!many_) return best_of(std::move(points), options_.starts);
-    const Means means = keep_lowest_means(points, options_.variances);
+    if (!many_) return best_of(std::move(points), starts_);
+    const Means means = keep_lowest_means(points, wide_ ? options_.wide_exact : options_.variances);
     if (!bounded_) {
       Front front{points, acquisition_(points, team_), {}};
       keep_best(front, starts_);
@@ -250,7 +255,7 @@ class Search {
     const auto& free = space_.continuous();
     const Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
     LbfgsbOptions options;
-    options.iterations = many_ ? options_.many_steps : options_.steps;
+    options.iterations = many_ && !wide_ ? options_.many_steps : options_.steps;
     options.evaluations = options.iterations + options.iterations / 2;
     options.value_tolerance = 1e-7;
     std::vector<BoundedSearch> searches;
@@ -337,9 +342,7 @@ class Search {
   // Of each owner's points, which differ from it in one coordinate each, all that promise more in one, then the
   // better half of them, and so on to the best one: of hundreds of coordinates many can move at once.
   void join_improvements(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
-    const Vector promised =
-        bounded_ ? bounds(points, model_.nearest(front.points, options_.nearest), rough_means(points))
-                 : acquisition_(points, team_);
+    const Vector promised = acquisition_(points, team_);
     Matrix joined;
     std::vector<std::size_t> joined_owners;
     for (std::size_t k = 0; k < front.scores.size(); ++k) {
@@ -434,7 +437,7 @@ class Search {
   const Team& team_;
   bool wide_;
   bool many_;     // the rules of many observations hold
-  Index starts_;  // in that case
+  Index starts_;
   Index neighbours_;
   bool bounded_;  // variances are bounded before they are computed
 };

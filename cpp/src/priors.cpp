@@ -2,12 +2,10 @@
 
 #include <cmath>
 #include <numbers>
-#include <cstdlib>
 
 #include "hpt/error.hpp"
 
 namespace hpt {
-double knob(const char* name, double d) { const char* v = std::getenv(name); return v ? std::atof(v) : d; }
 namespace {
 
 // With z_i = (log l_i - center_i) / deviation and t the ratio of the variances, marginal over g:
@@ -15,7 +13,7 @@ namespace {
 struct Shared {
   Shared(const Coordinates& space, const std::vector<NormalPrior>& priors, VectorView theta) {
     if (!space.wide()) return;
-    const double ratio = std::pow(knob("SHARED",shared_deviation) / scale_deviation, 2);
+    const double ratio = std::pow(shared_deviation / scale_deviation, 2);
     const double whole = 1.0 + ratio * static_cast<double>(space.size());
     share = ratio / whole;
     log_whole = std::log(whole);

@@ -32,7 +32,6 @@ struct NormalPrior {
   double center, deviation, lower, upper;
 };
 
-double knob(const char*, double);
 inline constexpr double scale_deviation = 0.8;   // of the logarithm of a length scale
 inline constexpr double shared_deviation = 1.5;  // of what all share in a wide space
 
