@@ -196,7 +196,7 @@ class Botorch:
 
 
 class Cmaes:
-    """Numbers in the unit cube; the defaults of Optuna's CMA-ES sampler: from the middle, by a sixth of a range."""
+    """Numbers in the unit cube; as Optuna's CMA-ES sampler begins: in the middle, by a sixth of a range."""
 
     def __init__(self, space: Space, seed: int, kind: str) -> None:
         import cmaes

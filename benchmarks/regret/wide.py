@@ -1,6 +1,6 @@
-"""Objectives of 100 to 1,000 parameters: few of them matter (sparse), all do (dense), or they are of mixed kinds.
+"""Objectives of up to 1,000 parameters: few of them matter (sparse), all do (dense), or of mixed kinds.
 
-    v   the configuration as a vector, (d,)        every objective is minimised; ranges are [0, 1] but for kinds
+    v   the configuration as a vector, (d,)        every objective is minimised; ranges are [0, 1]
 
 The optimum never lies in the middle of the ranges, where searches begin. Shapes follow the literature's
 (references at each); data are drawn from fixed seeds, so that every run meets the same function.
@@ -38,7 +38,9 @@ def rosenbrock(v: Array) -> float:
 
 def ackley(v: Array) -> float:
     z = 10 * (v - place(len(v)))
-    return float(20 - 20 * np.exp(-0.2 * np.sqrt((z**2).mean())) + np.e - np.exp(np.cos(2 * np.pi * z).mean()))
+    return float(
+        20 - 20 * np.exp(-0.2 * np.sqrt((z**2).mean())) + np.e - np.exp(np.cos(2 * np.pi * z).mean())
+    )
 
 
 def hartmann(v: Array) -> float:
@@ -118,7 +120,6 @@ def lasso(v: Array) -> float:
 def mixed(x: Mapping[str, Any], d: int, active: int) -> float:
     """Numbers, integers and categories in turn; of a fifth, with what they are coupled to, or of all."""
     rng = np.random.default_rng([d, active, 13])
-    total = 0.0
     chosen = rng.choice(d, active, replace=False)
     best, weight = rng.uniform(0.1, 0.9, d), rng.uniform(0.5, 1.5, d)
     u = np.empty(d)

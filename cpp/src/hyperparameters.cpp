@@ -55,10 +55,9 @@ Vector likeliest_scale(const Coordinates& space, PosteriorDensity& density, cons
 }
 
 // The earlier fit if there is one; the prior's mode with much noise, from which both a smooth and a noisy
-// explanation lie downhill; and shorter length scales with little. In a wide space, where random points are far
-// apart, the likeliest of longer ones in place of both, with much noise and with little.
-std::vector<Vector> starts(const Coordinates& space, PosteriorDensity& density,
-                           const FitOptions& options) {
+// explanation lie downhill; and shorter length scales with little. In a wide space, where random points are
+// far apart, the likeliest of longer ones in place of both, with much noise and with little.
+std::vector<Vector> starts(const Coordinates& space, PosteriorDensity& density, const FitOptions& options) {
   Vector mode;
   for (const NormalPrior& prior : density.priors()) mode.push_back(prior.center);
   const std::size_t noise = Layout(space, false).noise();
@@ -69,7 +68,7 @@ std::vector<Vector> starts(const Coordinates& space, PosteriorDensity& density,
     shorter = mode;
     shorter[noise] = density.priors()[noise].center;
   } else {
-  for (Index i = 0; i < space.size(); ++i) shorter[static_cast<std::size_t>(i)] -= std::log(4.0);
+    for (Index i = 0; i < space.size(); ++i) shorter[static_cast<std::size_t>(i)] -= std::log(4.0);
   }
   mode[noise] = std::log(0.1);
   std::vector<Vector> out{mode, shorter};

@@ -339,8 +339,8 @@ class Search {
     points = rows_of(points, chosen);
   }
 
-  // Of each owner's points, which differ from it in one coordinate each, all that promise more in one, then the
-  // better half of them, and so on to the best one: of hundreds of coordinates many can move at once.
+  // Of each owner's points, which differ from it in one coordinate each, all that promise more in one, then
+  // the better half of them, and so on to the best one: of hundreds of coordinates many can move at once.
   void join_improvements(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
     const Vector promised = acquisition_(points, team_);
     Matrix joined;
@@ -351,8 +351,8 @@ class Search {
       for (std::size_t i = 0; i < owners.size(); ++i) {
         if (owners[i] != k) continue;
         const VectorView y = points.row(static_cast<Index>(i));
-        const auto differs = static_cast<std::size_t>(
-            std::mismatch(x.begin(), x.end(), y.begin()).first - x.begin());
+        const auto differs =
+            static_cast<std::size_t>(std::mismatch(x.begin(), x.end(), y.begin()).first - x.begin());
         Index& at = best[differs];
         if (at < 0 || promised[i] > promised[static_cast<std::size_t>(at)]) at = static_cast<Index>(i);
       }
@@ -366,7 +366,8 @@ class Search {
       const std::vector<Index> order = order_of(gains);
       std::size_t count = 0;
       while (count < order.size() && gains[static_cast<std::size_t>(order[count])] > front.scores[k]) ++count;
-      for (count = std::max<std::size_t>(count, std::min<std::size_t>(1, order.size())); count > 0; count /= 2) {
+      for (count = std::max<std::size_t>(count, std::min<std::size_t>(1, order.size())); count > 0;
+           count /= 2) {
         Vector moved(x.begin(), x.end());
         for (std::size_t r = 0; r < count; ++r) {
           const std::size_t c = changed[static_cast<std::size_t>(order[r])];
@@ -383,7 +384,8 @@ class Search {
 
   void append_neighbours(VectorView x, Stream& stream, Matrix& points) const {
     const auto each = static_cast<std::size_t>(neighbours_) / space_.discrete().size();
-    const double kept = static_cast<double>(neighbours_) / (2.0 * static_cast<double>(space_.discrete().size()));
+    const double kept =
+        static_cast<double>(neighbours_) / (2.0 * static_cast<double>(space_.discrete().size()));
     const std::size_t share = each + 1;
     Vector neighbour(x.begin(), x.end());
     for (const Index i : space_.discrete()) {
@@ -436,7 +438,7 @@ class Search {
   const SearchOptions& options_;
   const Team& team_;
   bool wide_;
-  bool many_;     // the rules of many observations hold
+  bool many_;  // the rules of many observations hold
   Index starts_;
   Index neighbours_;
   bool bounded_;  // variances are bounded before they are computed

@@ -51,10 +51,12 @@ std::vector<NormalPrior> priors(const Coordinates& space, bool warped) {
   const double log_d = std::log(static_cast<double>(at.d));
   std::vector<NormalPrior> out(at.size());
   for (const Index i : space.numeric()) {
-    out[static_cast<std::size_t>(i)] = {std::log(0.15) + 0.5 * log_d, scale_deviation, std::log(1e-3), std::log(1e3)};
+    out[static_cast<std::size_t>(i)] = {std::log(0.15) + 0.5 * log_d, scale_deviation, std::log(1e-3),
+                                        std::log(1e3)};
   }
   for (const Index j : space.categorical()) {
-    out[static_cast<std::size_t>(j)] = {std::log(0.35) + log_d, scale_deviation, std::log(1e-2), std::log(1e3)};
+    out[static_cast<std::size_t>(j)] = {std::log(0.35) + log_d, scale_deviation, std::log(1e-2),
+                                        std::log(1e3)};
   }
   out[at.amplitude()] = {0.0, 1.0, std::log(1e-3), std::log(1e3)};
   out[at.noise()] = {std::log(1e-3), 2.0, std::log(noise_floor), std::log(10.0)};

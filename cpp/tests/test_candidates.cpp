@@ -29,7 +29,8 @@ GaussianProcess model_of(const Coordinates& space, Index n) {
 
 }  // namespace
 
-TEST_CASE("in a wide space perturbations change from few to almost all coordinates, the same with any threads") {
+TEST_CASE(
+    "in a wide space perturbations change from few to almost all coordinates, the same with any threads") {
   const Coordinates space = wide_space();
   const GaussianProcess model = model_of(space, 12);
   Tried tried(space);

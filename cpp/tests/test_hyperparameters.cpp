@@ -119,7 +119,8 @@ TEST_CASE("in a wide space length scales that move together cost what their shar
     lower[i] -= h;
     upper[i] += h;
     const double slope =
-        (add_negative_log_prior(space, of, upper, 0.0) - add_negative_log_prior(space, of, lower, 0.0)) / (2.0 * h);
+        (add_negative_log_prior(space, of, upper, 0.0) - add_negative_log_prior(space, of, lower, 0.0)) /
+        (2.0 * h);
     CHECK(slopes[i] == doctest::Approx(slope).epsilon(1e-6));
   }
 }

@@ -10,8 +10,8 @@
 
 namespace hpt {
 
-// `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones, of which
-// those that were tried are left out: (m, d). Everything random comes from (seed, trial).
+// `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones, of
+// which those that were tried are left out: (m, d). Everything random comes from (seed, trial).
 Matrix candidates(const GaussianProcess& model, const Tried& tried, Index whole, Index local,
                   std::uint64_t seed, std::uint64_t trial, const Team& team);
 

@@ -39,8 +39,9 @@ struct Matern {
 Matern matern52(double squared_distance);
 
 // Points laid out for the kernel's loops: warped numbers over their length scales, then indices of
-// categories, each coordinate a row, padded with zeros to whole blocks; where there are hundreds of rows, to an
-// odd number of blocks, as at distances that are powers of two they would fight for few lines of the cache.
+// categories, each coordinate a row, padded with zeros to whole blocks; where there are hundreds of rows, to
+// an odd number of blocks, as at distances that are powers of two they would fight for few lines of the
+// cache.
 struct Columns {
   Columns() = default;
   Columns(Index rows, Index d)

@@ -1,4 +1,4 @@
-"""Spaces of more than 100 coordinates: legal and untried proposals, the same bits, few that matter among many."""
+"""Spaces of more than 100 coordinates: legal and untried proposals, the same bits, the few that matter."""
 
 from __future__ import annotations
 

@@ -76,7 +76,9 @@ GROUPS = {"small": SMALL, "large": LARGE}
 
 def objective(config: Config, best: float = 0.3) -> float:
     if "x0" in config:
-        return sum((float(config[f"x{i}"]) - best) ** 2 + 0.01 * int(config[f"x{i + 1}"]) for i in (0, 48, 96))
+        return sum(
+            (float(config[f"x{i}"]) - best) ** 2 + 0.01 * int(config[f"x{i + 1}"]) for i in (0, 48, 96)
+        )
     if "x" in config:
         return sum((float(value) - best) ** 2 + 0.1 * math.sin(9 * float(value)) for value in config.values())
     decades = math.log10(float(config["rate"])) + 3 + math.log10(int(config["units"])) - 2
