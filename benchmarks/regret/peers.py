@@ -195,6 +195,107 @@ class Botorch:
         return list(found[0].tolist())
 
 
+class Cmaes:
+    """Numbers in the unit cube; as Optuna's CMA-ES sampler begins: in the middle, by a sixth of a range."""
+
+    def __init__(self, space: Space, seed: int, kind: str) -> None:
+        import cmaes
+        import numpy as np
+
+        d = len(space)
+        if any(each["kind"] == "categorical" for each in space):
+            raise SystemExit("CMA-ES takes no categories; leave it out of this problem")
+        self._space = space
+        bounds = np.tile([0.0, 1.0], (d, 1))
+        self._cma = getattr(cmaes, kind)(mean=np.full(d, 0.5), sigma=1 / 6, bounds=bounds, seed=seed)
+        self._told: list[Any] = []
+
+    def ask(self) -> Config:
+        self._asked = self._cma.ask()
+        return {each["name"]: at(each, u) for each, u in zip(self._space, self._asked.tolist(), strict=True)}
+
+    def tell(self, value: float) -> None:
+        self._told.append((self._asked, value))
+        if len(self._told) == self._cma.population_size:
+            self._cma.tell(self._told)
+            self._told = []
+
+
+class Turbo(Botorch):
+    """TuRBO-1 (Eriksson, Pearce, Gardner, Turner and Poloczek, NeurIPS 2019) as BoTorch's tutorial writes it,
+    one point at a time: Thompson sampling in a trust region of which it changes about 20 coordinates."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self._length, self._successes, self._failures, self._since = 0.8, 0, 0, 0
+        self._patience = max(4, len(space))
+
+    def tell(self, value: float) -> None:
+        super().tell(value)
+        before = max((y for [y] in self._y[self._since : -1]), default=-value)
+        if len(self._y) - self._since <= self.FIRST:
+            return
+        better = -value > before + 1e-3 * abs(before)
+        self._successes, self._failures = (self._successes + 1, 0) if better else (0, self._failures + 1)
+        if self._successes == 10:
+            self._length, self._successes = min(2 * self._length, 1.6), 0
+        elif self._failures == self._patience:
+            self._length, self._failures = self._length / 2, 0
+        if self._length < 0.5**7:  # a new region
+            self._length, self._successes, self._failures, self._since = 0.8, 0, 0, len(self._y)
+
+    def ask(self) -> Config:
+        if 0 < len(self._X) - self._since < self.FIRST:
+            self._X, kept = self._X[self._since :], self._X[: self._since]
+            config = super().ask()
+            self._X = kept + self._X
+            return config
+        return super().ask()
+
+    def _best(self) -> list[float]:
+        import torch
+        from botorch.fit import fit_gpytorch_mll
+        from botorch.generation import MaxPosteriorSampling
+        from botorch.models import SingleTaskGP
+        from gpytorch.constraints import Interval
+        from gpytorch.kernels import MaternKernel, ScaleKernel
+        from gpytorch.likelihoods import GaussianLikelihood
+        from gpytorch.mlls import ExactMarginalLogLikelihood
+
+        X = torch.tensor(self._X[self._since :]).double()
+        y = torch.tensor(self._y[self._since :]).double()
+        y = (y - y.mean()) / y.std().clamp_min(1e-12)
+        d = X.shape[1]
+        kernel = ScaleKernel(
+            MaternKernel(nu=2.5, ard_num_dims=d, lengthscale_constraint=Interval(0.005, 4.0))
+        )
+        likelihood = GaussianLikelihood(noise_constraint=Interval(1e-8, 1e-3))
+        model = SingleTaskGP(X, y, covar_module=kernel, likelihood=likelihood)
+        fit_gpytorch_mll(ExactMarginalLogLikelihood(likelihood, model))
+        center = X[y.argmax()]
+        weights = kernel.base_kernel.lengthscale.squeeze().detach()
+        weights = weights / weights.mean()
+        weights = weights / weights.log().mean().exp()
+        low = (center - weights * self._length / 2).clamp(0.0, 1.0)
+        high = (center + weights * self._length / 2).clamp(0.0, 1.0)
+        count = min(5000, max(2000, 200 * d))
+        draws = low + (high - low) * torch.rand(count, d).double()
+        changed = torch.rand(count, d) <= min(20.0 / d, 1.0)
+        idle = torch.where(changed.sum(dim=1) == 0)[0]
+        changed[idle, torch.randint(0, d, (len(idle),))] = True
+        candidates = torch.where(changed, draws, center)
+        with torch.no_grad():
+            found = MaxPosteriorSampling(model=model, replacement=False)(candidates, num_samples=1)
+        return list(found[0].tolist())
+
+
+def at(each: dict[str, Any], u: float) -> Any:
+    """The value of a number at a place in [0, 1]."""
+    if each["log"]:
+        return legal(each, each["min"] * exp(u * log(each["max"] / each["min"])))
+    return legal(each, each["min"] + u * (each["max"] - each["min"]))
+
+
 def place(each: dict[str, Any], value: Any) -> float:
     if each["kind"] == "categorical":
         return float(each["values"].index(value))
@@ -216,6 +317,9 @@ PEERS: dict[str, tuple[tuple[str, ...], Callable[[Space, int], Peer]]] = {
     "optuna_tpe": (("optuna",), lambda space, seed: Optuna(space, seed, "TPESampler")),
     "hebo": (("hebo",), Hebo),
     "botorch": (("botorch",), Botorch),
+    "turbo": (("botorch",), Turbo),
+    "cmaes": (("cmaes",), lambda space, seed: Cmaes(space, seed, "CMA")),
+    "sep_cmaes": (("cmaes",), lambda space, seed: Cmaes(space, seed, "SepCMA")),
     "smac": (("smac",), Smac),
 }
 """What each needs, and how it is made."""

@@ -39,15 +39,38 @@ const Vector& better(PosteriorDensity& density, const Vector& a, const Vector& b
   return density.value(b) < density.value(a) ? b : a;
 }
 
+// All length scales of theta longer by the factor, of powers of two, that the density likes best.
+Vector likeliest_scale(const Coordinates& space, PosteriorDensity& density, const Vector& theta) {
+  constexpr int doublings = 5;
+  Vector best = theta, longer = theta;
+  double lowest = density.value(theta);
+  for (int k = 0; k < doublings; ++k) {
+    for (Index i = 0; i < space.size(); ++i) longer[static_cast<std::size_t>(i)] += std::log(2.0);
+    const double value = density.value(longer);
+    if (value >= lowest) continue;
+    lowest = value;
+    best = longer;
+  }
+  return best;
+}
+
 // The earlier fit if there is one; the prior's mode with much noise, from which both a smooth and a noisy
-// explanation lie downhill; and shorter length scales with little.
-std::vector<Vector> starts(const Coordinates& space, const PosteriorDensity& density,
-                           const FitOptions& options) {
+// explanation lie downhill; and shorter length scales with little. In a wide space, where random points are
+// far apart, the likeliest of longer ones in place of both, with much noise and with little.
+std::vector<Vector> starts(const Coordinates& space, PosteriorDensity& density, const FitOptions& options) {
   Vector mode;
   for (const NormalPrior& prior : density.priors()) mode.push_back(prior.center);
+  const std::size_t noise = Layout(space, false).noise();
   Vector shorter = mode;
-  for (Index i = 0; i < space.size(); ++i) shorter[static_cast<std::size_t>(i)] -= std::log(4.0);
-  mode[Layout(space, false).noise()] = std::log(0.1);
+  if (space.wide()) {
+    mode[noise] = std::log(0.1);
+    mode = likeliest_scale(space, density, mode);
+    shorter = mode;
+    shorter[noise] = density.priors()[noise].center;
+  } else {
+    for (Index i = 0; i < space.size(); ++i) shorter[static_cast<std::size_t>(i)] -= std::log(4.0);
+  }
+  mode[noise] = std::log(0.1);
   std::vector<Vector> out{mode, shorter};
   if (options.start) {
     Vector earlier = pack(space, *options.start);
@@ -72,7 +95,7 @@ double negative_log_posterior(const Coordinates& space, MatrixView X, VectorView
 Hyperparameters fit_hyperparameters(const Coordinates& space, MatrixView X, VectorView y,
                                     const FitOptions& options, double* value) {
   require(options.iterations >= 1, "iterations must be at least 1");
-  const bool warped = options.warping && X.rows() >= 2 * space.size();
+  const bool warped = options.warping && !space.wide() && X.rows() >= 2 * space.size();
   PosteriorDensity density(space, X, y, warped, options.threads);
   Vector lower, upper;
   for (const NormalPrior& each : density.priors()) {

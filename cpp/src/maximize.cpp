@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "hpt/candidates.hpp"
 #include "hpt/design.hpp"
 #include "hpt/error.hpp"
 #include "hpt/lbfgsb.hpp"
@@ -31,8 +32,13 @@ class Search {
         tried_(tried),
         options_(options),
         team_(team),
+        wide_(space_.wide()),
         many_(model_.points().rows() > options.many),
-        bounded_(many_ && acquisition.pointwise()) {}
+        starts_(wide_   ? share_of(options.wide_starts_work, options.many_starts / 2, options.starts)
+                : many_ ? options.many_starts
+                        : options.starts),
+        neighbours_(wide_ ? share_of(options.wide_work, 64, options.neighbours / 4) : options.neighbours),
+        bounded_(many_ && !wide_ && acquisition.pointwise()) {}
 
   std::optional<Vector> enumerate() const {
     Matrix points;
@@ -47,7 +53,7 @@ class Search {
 
   // The lowest of a draw of the function at the candidates.
   std::optional<Vector> thompson(std::uint64_t seed, std::uint64_t trial) const {
-    Matrix points = candidates(seed, trial);
+    Matrix points = drawn(seed, trial);
     if (points.rows() == 0) return std::nullopt;
     keep_lowest_means(points, many_ ? options_.variances : points.rows());
     const Matrix drawn = model_.sample(points, 1, Stream(seed, trial, Use::thompson));
@@ -60,8 +66,8 @@ class Search {
     if (front.points.rows() == 0) return std::nullopt;
     ascend(front);
     if (!space_.discrete().empty()) {
-      if (many_) keep_best(front, options_.finalists);
-      const int rounds = many_ ? options_.many_rounds : options_.rounds;
+      if (many_ || wide_) keep_best(front, wide_ ? options_.wide_finalists : options_.finalists);
+      const int rounds = wide_ ? options_.wide_rounds : many_ ? options_.many_rounds : options_.rounds;
       Stream stream(seed, trial, Use::neighbours);
       for (int round = 0; round < rounds && step(front, stream); ++round) ascend(front);
     }
@@ -69,6 +75,11 @@ class Search {
   }
 
  private:
+  // Of points whose distances to all observations take so many products together, within these limits.
+  Index share_of(Index work, Index least, Index most) const {
+    return std::clamp(work / (model_.points().rows() * space_.size()), least, most);
+  }
+
   // Averaged over the sets, and the size of their errors.
   struct Means {
     Vector of_points;
@@ -116,21 +127,27 @@ class Search {
     front = std::move(kept);
   }
 
+  Matrix drawn(std::uint64_t seed, std::uint64_t trial) const {
+    const Index whole = wide_ ? options_.wide_whole : many_ ? options_.means : options_.candidates;
+    const Index local = wide_ ? options_.wide_local : options_.local;
+    return candidates(model_, tried_, whole, local, seed, trial, team_);
+  }
+
   // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
   Front screen(std::uint64_t seed, std::uint64_t trial) const {
-    Matrix points = candidates(seed, trial);
-    if (!many_) return best_of(std::move(points), options_.starts);
-    const Means means = keep_lowest_means(points, options_.variances);
+    Matrix points = drawn(seed, trial);
+    if (!many_) return best_of(std::move(points), starts_);
+    const Means means = keep_lowest_means(points, wide_ ? options_.wide_exact : options_.variances);
     if (!bounded_) {
       Front front{points, acquisition_(points, team_), {}};
-      keep_best(front, options_.many_starts);
+      keep_best(front, starts_);
       return front;
     }
     std::vector<Index> order = order_of(bounds(points, landmarks(), means));
     order.resize(std::min(order.size(), static_cast<std::size_t>(options_.exact)));
     points = rows_of(points, order);
     Front front{points, acquisition_(points, team_), {}};
-    keep_best(front, options_.many_starts);
+    keep_best(front, starts_);
     return front;
   }
 
@@ -224,60 +241,6 @@ class Search {
     return kept;
   }
 
-  Matrix candidates(std::uint64_t seed, std::uint64_t trial) const {
-    constexpr Index chunk_rows = 128;
-    const Index count = many_ ? options_.means : options_.candidates;
-    const UnitPoints unit(space_.size(), seed, trial, Use::candidate_scramble);
-    Matrix drawn(count, space_.size()), local;
-    std::vector<char> untried(static_cast<std::size_t>(count));
-    for_chunks(1 + chunks_of(count, chunk_rows), team_, [&](Index chunk) {
-      if (chunk == 0) {  // takes longest
-        local = perturbed(seed, trial);
-        return;
-      }
-      for (Index k = (chunk - 1) * chunk_rows; k < std::min(count, chunk * chunk_rows); ++k) {
-        const MutableVectorView x = drawn.row(k);
-        unit.point(static_cast<std::uint64_t>(k), x);
-        space_.from_unit(x);
-        untried[static_cast<std::size_t>(k)] = !tried_.contains(x);
-      }
-    });
-    Matrix points;
-    for (Index k = 0; k < count; ++k) {
-      if (untried[static_cast<std::size_t>(k)]) points.append_row(drawn.row(k));
-    }
-    for (Index k = 0; k < local.rows(); ++k) points.append_row(local.row(k));
-    return points;
-  }
-
-  // Untried perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth
-  // of a range.
-  Matrix perturbed(std::uint64_t seed, std::uint64_t trial) const {
-    const MatrixView X = model_.points();
-    const Matrix fitted = model_.fitted_means();
-    Vector negated;
-    for (Index i = 0; i < X.rows(); ++i) negated.push_back(-fitted(i, 0));
-    const std::vector<Index> order = order_of(negated);
-    const Index parents = std::min<Index>(5, X.rows());
-    const double change = std::max(0.3, 2.0 / static_cast<double>(space_.size()));
-    Stream stream(seed, trial, Use::local_candidates);
-    Matrix points;
-    for (Index k = 0; k < options_.local; ++k) {
-      const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
-      Vector x(parent.begin(), parent.end());
-      const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
-      for (Index i = 0; i < space_.size(); ++i) {
-        if (stream.uniform() >= change) continue;
-        auto& value = x[static_cast<std::size_t>(i)];
-        const Coordinate& c = space_[i];
-        value = c.kind() == Kind::categorical ? c.from_unit(stream.uniform())
-                                              : c.snap(value + spread * stream.normal());
-      }
-      if (!tried_.contains(x)) points.append_row(x);
-    }
-    return points;
-  }
-
   // Ascent on the continuous coordinates of all live points together: a solve with the factor costs little
   // more for several right-hand sides than for one.
   void ascend(Front& front) const {
@@ -292,7 +255,7 @@ class Search {
     const auto& free = space_.continuous();
     const Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
     LbfgsbOptions options;
-    options.iterations = many_ ? options_.many_steps : options_.steps;
+    options.iterations = many_ && !wide_ ? options_.many_steps : options_.steps;
     options.evaluations = options.iterations + options.iterations / 2;
     options.value_tolerance = 1e-7;
     std::vector<BoundedSearch> searches;
@@ -341,7 +304,11 @@ class Search {
     }
     std::fill(front.live.begin(), front.live.end(), 0);
     if (points.rows() == 0) return false;
-    if (bounded_) keep_best_bounds(front, points, owners);
+    if (wide_) {
+      join_improvements(front, points, owners);
+    } else if (bounded_) {
+      keep_best_bounds(front, points, owners);
+    }
     const Vector scores = acquisition_(points, team_);
     for (std::size_t i = 0; i < owners.size(); ++i) {
       const std::size_t k = owners[i];
@@ -372,10 +339,57 @@ class Search {
     points = rows_of(points, chosen);
   }
 
+  // Of each owner's points, which differ from it in one coordinate each, all that promise more in one, then
+  // the better half of them, and so on to the best one: of hundreds of coordinates many can move at once.
+  void join_improvements(const Front& front, Matrix& points, std::vector<std::size_t>& owners) const {
+    const Vector promised = acquisition_(points, team_);
+    Matrix joined;
+    std::vector<std::size_t> joined_owners;
+    for (std::size_t k = 0; k < front.scores.size(); ++k) {
+      const VectorView x = front.points.row(static_cast<Index>(k));
+      std::vector<Index> best(x.size(), -1);  // of each coordinate
+      for (std::size_t i = 0; i < owners.size(); ++i) {
+        if (owners[i] != k) continue;
+        const VectorView y = points.row(static_cast<Index>(i));
+        const auto differs =
+            static_cast<std::size_t>(std::mismatch(x.begin(), x.end(), y.begin()).first - x.begin());
+        Index& at = best[differs];
+        if (at < 0 || promised[i] > promised[static_cast<std::size_t>(at)]) at = static_cast<Index>(i);
+      }
+      Vector gains;
+      std::vector<std::size_t> changed;
+      for (std::size_t c = 0; c < best.size(); ++c) {
+        if (best[c] < 0) continue;
+        gains.push_back(promised[static_cast<std::size_t>(best[c])]);
+        changed.push_back(c);
+      }
+      const std::vector<Index> order = order_of(gains);
+      std::size_t count = 0;
+      while (count < order.size() && gains[static_cast<std::size_t>(order[count])] > front.scores[k]) ++count;
+      for (count = std::max<std::size_t>(count, std::min<std::size_t>(1, order.size())); count > 0;
+           count /= 2) {
+        Vector moved(x.begin(), x.end());
+        for (std::size_t r = 0; r < count; ++r) {
+          const std::size_t c = changed[static_cast<std::size_t>(order[r])];
+          moved[c] = points(best[c], static_cast<Index>(c));
+        }
+        if (tried_.contains(moved)) continue;
+        joined.append_row(moved);
+        joined_owners.push_back(k);
+      }
+    }
+    points = std::move(joined);
+    owners = std::move(joined_owners);
+  }
+
   void append_neighbours(VectorView x, Stream& stream, Matrix& points) const {
-    const auto share = static_cast<std::size_t>(options_.neighbours) / space_.discrete().size() + 1;
+    const auto each = static_cast<std::size_t>(neighbours_) / space_.discrete().size();
+    const double kept =
+        static_cast<double>(neighbours_) / (2.0 * static_cast<double>(space_.discrete().size()));
+    const std::size_t share = each + 1;
     Vector neighbour(x.begin(), x.end());
     for (const Index i : space_.discrete()) {
+      if (each == 0 && stream.uniform() >= kept) continue;
       const Coordinate& c = space_[i];
       auto& value = neighbour[static_cast<std::size_t>(i)];
       const double here = value;
@@ -423,7 +437,10 @@ class Search {
   const Tried& tried_;
   const SearchOptions& options_;
   const Team& team_;
-  bool many_;
+  bool wide_;
+  bool many_;  // the rules of many observations hold
+  Index starts_;
+  Index neighbours_;
   bool bounded_;  // variances are bounded before they are computed
 };
 

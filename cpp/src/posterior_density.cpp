@@ -65,11 +65,7 @@ double PosteriorDensity::value(VectorView theta) {
   double out = 0.5 * dot(alpha, alpha) + 0.5 * static_cast<double>(n) * std::log(2.0 * std::numbers::pi);
   for (Index a = 0; a < n; ++a) out += std::log(K_(a, a));
   solve_lower_transposed(K_, alpha);
-  for (std::size_t i = 0; i < priors_.size(); ++i) {
-    const double z = (theta[i] - priors_[i].center) / priors_[i].deviation;
-    out += 0.5 * z * z + std::log(priors_[i].deviation * std::sqrt(2.0 * std::numbers::pi));
-  }
-  return out;
+  return add_negative_log_prior(space_, priors_, theta, out);
 }
 
 void PosteriorDensity::center_places() {
@@ -168,8 +164,7 @@ void PosteriorDensity::gradient(MutableVectorView out) {
   center_places();
   for_chunks(chunks(), team_, [&](Index chunk) { weigh(chunk); });
   add_up_pulls();
-  for (std::size_t i = 0; i < priors_.size(); ++i)
-    out[i] = (theta_[i] - priors_[i].center) / (priors_[i].deviation * priors_[i].deviation);
+  prior_gradient(space_, priors_, theta_, out);
   double trace = 0.0, fit = 0.0;  // of W; (y - mean)' alpha
   for (Index a = 0; a < X_.rows(); ++a) {
     const double alpha = alpha_[static_cast<std::size_t>(a)];

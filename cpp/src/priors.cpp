@@ -1,20 +1,62 @@
 #include "hpt/priors.hpp"
 
 #include <cmath>
+#include <numbers>
 
 #include "hpt/error.hpp"
 
 namespace hpt {
+namespace {
+
+// With z_i = (log l_i - center_i) / deviation and t the ratio of the variances, marginal over g:
+//   -log p = sum z_i^2 / 2 - c (sum z_i)^2 / 2 + log(1 + d t) / 2 + ...      c = t / (1 + d t)
+struct Shared {
+  Shared(const Coordinates& space, const std::vector<NormalPrior>& priors, VectorView theta) {
+    if (!space.wide()) return;
+    const double ratio = std::pow(shared_deviation / scale_deviation, 2);
+    const double whole = 1.0 + ratio * static_cast<double>(space.size());
+    share = ratio / whole;
+    log_whole = std::log(whole);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(space.size()); ++i)
+      sum += (theta[i] - priors[i].center) / priors[i].deviation;
+  }
+  double share = 0.0, sum = 0.0, log_whole = 0.0;
+};
+
+}  // namespace
+
+double add_negative_log_prior(const Coordinates& space, const std::vector<NormalPrior>& priors,
+                              VectorView theta, double value) {
+  const Shared shared(space, priors, theta);
+  double out = value + 0.5 * (shared.log_whole - shared.share * shared.sum * shared.sum);
+  for (std::size_t i = 0; i < priors.size(); ++i) {
+    const double z = (theta[i] - priors[i].center) / priors[i].deviation;
+    out += 0.5 * z * z + std::log(priors[i].deviation * std::sqrt(2.0 * std::numbers::pi));
+  }
+  return out;
+}
+
+void prior_gradient(const Coordinates& space, const std::vector<NormalPrior>& priors, VectorView theta,
+                    MutableVectorView out) {
+  const Shared shared(space, priors, theta);
+  for (std::size_t i = 0; i < priors.size(); ++i) {
+    out[i] = (theta[i] - priors[i].center) / (priors[i].deviation * priors[i].deviation);
+    if (shared.share > 0.0 && i < static_cast<std::size_t>(space.size()))
+      out[i] -= shared.share * shared.sum / priors[i].deviation;
+  }
+}
 
 std::vector<NormalPrior> priors(const Coordinates& space, bool warped) {
   const Layout at(space, warped);
   const double log_d = std::log(static_cast<double>(at.d));
   std::vector<NormalPrior> out(at.size());
   for (const Index i : space.numeric()) {
-    out[static_cast<std::size_t>(i)] = {std::log(0.15) + 0.5 * log_d, 0.8, std::log(1e-3), std::log(1e3)};
+    out[static_cast<std::size_t>(i)] = {std::log(0.15) + 0.5 * log_d, scale_deviation, std::log(1e-3),
+                                        std::log(1e3)};
   }
   for (const Index j : space.categorical()) {
-    out[static_cast<std::size_t>(j)] = {std::log(0.35) + log_d, 0.8, std::log(1e-2), std::log(1e3)};
+    out[static_cast<std::size_t>(j)] = {std::log(0.35) + log_d, scale_deviation, std::log(1e-2),
+                                        std::log(1e3)};
   }
   out[at.amplitude()] = {0.0, 1.0, std::log(1e-3), std::log(1e3)};
   out[at.noise()] = {std::log(1e-3), 2.0, std::log(noise_floor), std::log(10.0)};

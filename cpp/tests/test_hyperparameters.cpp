@@ -94,3 +94,52 @@ TEST_CASE("random points correlate as little or as much a priori in any dimensio
           doctest::Approx(std::exp(-static_cast<double>(differing) / (0.35 * dimension))));
   }
 }
+
+TEST_CASE("in a wide space length scales that move together cost what their shared deviation says") {
+  const Coordinates space(std::vector<Coordinate>(120, Coordinate::continuous()));
+  const std::vector<NormalPrior> of = priors(space, false);
+  Vector mode, moved, slopes;
+  for (const NormalPrior& each : of) mode.push_back(each.center);
+  const double at_mode = add_negative_log_prior(space, of, mode, 0.0);
+  moved = mode;
+  for (std::size_t i = 0; i < 120; ++i) moved[i] += 2.0;
+  const double together = shared_deviation * shared_deviation + scale_deviation * scale_deviation / 120.0;
+  CHECK(add_negative_log_prior(space, of, moved, 0.0) - at_mode == doctest::Approx(4.0 / (2.0 * together)));
+  moved[7] -= 1.0;  // against the others it costs what its own deviation says
+  const double before = add_negative_log_prior(space, of, moved, 0.0);
+  moved[7] += 1.0;
+  CHECK(before - add_negative_log_prior(space, of, moved, 0.0) > 0.4 / (scale_deviation * scale_deviation));
+
+  slopes.resize(of.size());
+  moved[3] += 0.7;
+  prior_gradient(space, of, moved, slopes);
+  for (const std::size_t i : {std::size_t{3}, std::size_t{50}, std::size_t{121}}) {
+    constexpr double h = 1e-4;
+    Vector lower(moved), upper(moved);
+    lower[i] -= h;
+    upper[i] += h;
+    const double slope =
+        (add_negative_log_prior(space, of, upper, 0.0) - add_negative_log_prior(space, of, lower, 0.0)) /
+        (2.0 * h);
+    CHECK(slopes[i] == doctest::Approx(slope).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("in a wide space a smooth function of every coordinate gets longer length scales in a few steps") {
+  const Coordinates space(std::vector<Coordinate>(120, Coordinate::continuous()));
+  const Matrix X = reference::points(space, 40, 31);
+  Vector y;
+  double mean = 0.0;
+  for (Index i = 0; i < X.rows(); ++i) {
+    y.push_back(0.0);
+    for (Index j = 0; j < space.size(); ++j) y.back() += 0.3 * X(i, j);
+    mean += y.back() / 40.0;
+  }
+  for (double& each : y) each -= mean;
+  const Hyperparameters at = fit_hyperparameters(space, X, y), before = prior_mode(space);
+  Vector ratios;
+  for (std::size_t i = 0; i < 120; ++i) ratios.push_back(at.length_scales[i] / before.length_scales[i]);
+  std::sort(ratios.begin(), ratios.end());
+  CHECK(ratios[60] > 1.5);
+  CHECK(at.warp_a.empty());
+}

@@ -44,7 +44,7 @@ __all__ = [
 
 Float64Array = NDArray[np.float64]
 
-MAX_PARAMETERS = 100
+MAX_PARAMETERS = 1000
 
 
 class SearchSpace:
@@ -58,7 +58,7 @@ class SearchSpace:
     array([[0.25, 1.  ]])
 
     Raises:
-        InputError: there are no parameters, more than 100, or two of one name.
+        InputError: there are no parameters, more than 1,000, or two of one name.
     """
 
     __slots__ = ("_names", "columns", "coordinates", "parameters")

@@ -134,10 +134,10 @@ def test_bad_categorical_values(values, message):
 
 def test_bad_spaces():
     one = ContinuousParameter("x", 0, 1)
-    with pytest.raises(InputError, match="takes 1 to 100 parameters; 0 are given"):
+    with pytest.raises(InputError, match="takes 1 to 1000 parameters; 0 are given"):
         SearchSpace([])
-    with pytest.raises(InputError, match="101 are given"):
-        SearchSpace([ContinuousParameter(f"x{i}", 0, 1) for i in range(101)])
+    with pytest.raises(InputError, match="1001 are given"):
+        SearchSpace([ContinuousParameter(f"x{i}", 0, 1) for i in range(1001)])
     with pytest.raises(InputError, match="two parameters are named 'x'"):
         SearchSpace([one, IntegerParameter("x", 0, 1)])
     with pytest.raises(InputError, match=r"\('x', 0, 1\) is not a parameter"):

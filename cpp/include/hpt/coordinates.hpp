@@ -54,6 +54,8 @@ class Coordinates {
   const std::vector<Index>& discrete() const { return discrete_; }
   // How many points there are; empty for a space with a continuous coordinate or with more than 2⁶³ points.
   std::optional<std::uint64_t> cardinality() const { return cardinality_; }
+  // Of so many coordinates that a search has no more trials than they are, or few times as many.
+  bool wide() const { return size() > 100; }
   void from_unit(MutableVectorView x) const;
   void at(std::uint64_t number, MutableVectorView x) const;  // the point of that number in mixed-radix order
   // Far below what a search resolves, far above the rounding of a scale.

@@ -39,12 +39,14 @@ struct Matern {
 Matern matern52(double squared_distance);
 
 // Points laid out for the kernel's loops: warped numbers over their length scales, then indices of
-// categories, each coordinate a row, padded with zeros to whole blocks.
+// categories, each coordinate a row, padded with zeros to whole blocks; where there are hundreds of rows, to
+// an odd number of blocks, as at distances that are powers of two they would fight for few lines of the
+// cache.
 struct Columns {
   Columns() = default;
   Columns(Index rows, Index d)
       : n(rows),
-        stride(loops::blocks_of(rows) * loops::width),
+        stride((d > 100 ? loops::blocks_of(rows) | 1 : loops::blocks_of(rows)) * loops::width),
         values(static_cast<std::size_t>(d * stride)) {}
   const double* column(Index i) const { return values.data() + i * stride; }
   double* column(Index i) { return values.data() + i * stride; }

@@ -45,6 +45,18 @@ struct SearchOptions {
   int many_steps = 25;
   int many_rounds = 2;
   Index finalists = 4;
+  // In a wide space points of the whole space are all alike, and observations about equally far from any
+  // point, so that few of them do not tell its variance; nor is a variance dearer than the distances that it
+  // is made of. There, with more observations than `many`, points are screened by their means and the best
+  // `wide_exact` by the acquisition. The starts, and the discrete neighbours of one round, are as many as
+  // these products give.
+  Index wide_whole = 128;
+  Index wide_local = 384;
+  Index wide_exact = 96;
+  Index wide_starts_work = Index{1} << 21;
+  Index wide_finalists = 2;
+  int wide_rounds = 3;
+  Index wide_work = Index{1} << 24;
   // In the units of the targets: a value to improve on from elsewhere, used where the model's own is
   // worse.
   double incumbent = std::numeric_limits<double>::infinity();

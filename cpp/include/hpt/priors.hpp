@@ -11,6 +11,11 @@
 // whose prior expects a smoother one stops exploring too early. The prior of the warping has its mode
 // at the identity: Snoek, Swersky, Zemel and Adams, "Input warping for Bayesian optimization of
 // non-stationary functions", ICML 2014.
+//
+// In a wide space few trials stand against many length scales, and most coordinates matter alike or not at
+// all: independent priors would charge every one of them for a function that is smoother than expected. There
+// the logarithms share a part of their deviation:
+//   log l_i = center_i + g + e_i,   e_i ~ N(0, deviation^2),   g ~ N(0, shared_deviation^2)
 #pragma once
 
 #include <vector>
@@ -26,6 +31,9 @@ inline constexpr double noise_floor = 1e-8;  // of the targets' variance
 struct NormalPrior {
   double center, deviation, lower, upper;
 };
+
+inline constexpr double scale_deviation = 0.8;   // of the logarithm of a length scale
+inline constexpr double shared_deviation = 1.5;  // of what all share in a wide space
 
 // Places of the entries of theta after the d length scales.
 struct Layout {
@@ -45,6 +53,12 @@ struct Layout {
 };
 
 std::vector<NormalPrior> priors(const Coordinates& space, bool warped);  // (t,), in the order of theta
+
+// `value` - log p(theta), and the gradient (t,) of -log p.
+double add_negative_log_prior(const Coordinates& space, const std::vector<NormalPrior>& priors,
+                              VectorView theta, double value);
+void prior_gradient(const Coordinates& space, const std::vector<NormalPrior>& priors, VectorView theta,
+                    MutableVectorView out);
 
 // theta (t,) has its warping where `at` has exponents, and `at` gets exponents where theta is long enough.
 Vector pack(const Coordinates& space, const Hyperparameters& at);

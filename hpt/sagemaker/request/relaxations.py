@@ -50,7 +50,7 @@ LOCAL = Overlay(
         "IntegerParameterRanges": (0, MAX_PARAMETERS),
         "CategoricalParameterRanges": (0, MAX_PARAMETERS),
         "ParameterValues": (1, MAX_VALUES),
-        "HyperParameters": (0, 1000),
+        "HyperParameters": (0, 2000),
         "MetricDefinitionList": (0, 200),
         "HyperParameterTuningMaxRuntimeInSeconds": (1, 15_768_000),
         "RandomSeed": (0, 2**64 - 1),

@@ -32,7 +32,7 @@ KEPT = [
     Case("definitions", {"TrainingJobDefinitions[1].DefinitionName": "First"}, base=multi),
     Case("V05", OWN),
     Case("V06", {CONTINUOUS: many(29)}, strict=True),
-    Case("V06", {CONTINUOUS: many(99)}),
+    Case("V06", {CONTINUOUS: many(999)}),
     Case(
         "V07",
         {

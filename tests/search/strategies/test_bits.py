@@ -45,6 +45,16 @@ def mixed(scaling: str) -> SearchSpace:
     )
 
 
+def wide(d: int) -> SearchSpace:
+    """So many parameters of all kinds in turn."""
+    makers = (
+        lambda name: ContinuousParameter(name, 0, 1, "Linear"),
+        lambda name: IntegerParameter(name, 0, 20, "Linear"),
+        lambda name: CategoricalParameter(name, ["a", "b", "c"]),
+    )
+    return SearchSpace([makers[i % 3](f"x{i}") for i in range(d)])
+
+
 PLAIN = SearchSpace([ContinuousParameter(name, -1, 1, "Linear") for name in ("x", "y", "z")])
 SPACES = {
     "continuous": PLAIN,
@@ -52,6 +62,7 @@ SPACES = {
     "failures": mixed("Logarithmic"),
     "parents": mixed("Logarithmic"),
     "auto": mixed("Auto"),
+    "wide": wide(101),
     "many": PLAIN,
 }
 SMALL = [f"{kind}/{ANCHORS[0]}" for kind in SPACES if kind != "many"] + ["parents/6", "mixed/63"]
@@ -64,6 +75,10 @@ GROUPS = {"small": SMALL, "large": LARGE}
 
 
 def objective(config: Config, best: float = 0.3) -> float:
+    if "x0" in config:
+        return sum(
+            (float(config[f"x{i}"]) - best) ** 2 + 0.01 * int(config[f"x{i + 1}"]) for i in (0, 48, 96)
+        )
     if "x" in config:
         return sum((float(value) - best) ** 2 + 0.1 * math.sin(9 * float(value)) for value in config.values())
     decades = math.log10(float(config["rate"])) + 3 + math.log10(int(config["units"])) - 2

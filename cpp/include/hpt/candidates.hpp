@@ -1,0 +1,18 @@
+// Points among which the search for an acquisition's maximum begins.
+#pragma once
+
+#include <cstdint>
+
+#include "hpt/gaussian_process.hpp"
+#include "hpt/parallel.hpp"
+#include "hpt/tried.hpp"
+#include "hpt/view.hpp"
+
+namespace hpt {
+
+// `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones, of
+// which those that were tried are left out: (m, d). Everything random comes from (seed, trial).
+Matrix candidates(const GaussianProcess& model, const Tried& tried, Index whole, Index local,
+                  std::uint64_t seed, std::uint64_t trial, const Team& team);
+
+}  // namespace hpt

@@ -1,0 +1,90 @@
+#include "hpt/candidates.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "hpt/design.hpp"
+#include "hpt/random.hpp"
+
+namespace hpt {
+namespace {
+
+// How a perturbation changes its parent: each coordinate with the probability `share`, a number by `spread`.
+struct Change {
+  double share, spread;
+};
+
+// A share of the coordinates of a few, on scales from a tenth to a thousandth of a range.
+Change draw_change(Stream& stream, Index d) {
+  const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
+  return {std::max(0.3, 2.0 / static_cast<double>(d)), spread};
+}
+
+// In a wide space nobody knows how many coordinates matter, and moving all at once leads away from the best:
+// from one to all of them change, their number evenly on a logarithmic scale (cf. Regis and Shoemaker,
+// "Combining radial basis function surrogates and dynamic coordinate search in high-dimensional expensive
+// black-box optimization", Engineering Optimization 45, 2013), and the fewer, the farther.
+Change draw_wide_change(Stream& stream, Index d) {
+  const double spread = std::pow(10.0, -0.5 - 2.0 * stream.uniform());
+  return {std::exp(-std::log(static_cast<double>(d)) * stream.uniform()), spread};
+}
+
+// Perturbations of the five points of lowest posterior mean.
+Matrix perturbed(const GaussianProcess& model, const Tried& tried, Index count, Stream stream) {
+  const Coordinates& space = model.space();
+  const MatrixView X = model.points();
+  const Matrix fitted = model.fitted_means();
+  std::vector<Index> order(static_cast<std::size_t>(X.rows()));
+  std::iota(order.begin(), order.end(), Index{0});
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return fitted(a, 0) < fitted(b, 0); });
+  const Index parents = std::min<Index>(5, X.rows());
+  Matrix points;
+  for (Index k = 0; k < count; ++k) {
+    const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
+    Vector x(parent.begin(), parent.end());
+    const auto [share, spread] =
+        space.wide() ? draw_wide_change(stream, space.size()) : draw_change(stream, space.size());
+    for (Index i = 0; i < space.size(); ++i) {
+      if (stream.uniform() >= share) continue;
+      auto& value = x[static_cast<std::size_t>(i)];
+      const Coordinate& c = space[i];
+      value = c.kind() == Kind::categorical ? c.from_unit(stream.uniform())
+                                            : c.snap(value + spread * stream.normal());
+    }
+    if (!tried.contains(x)) points.append_row(x);
+  }
+  return points;
+}
+
+}  // namespace
+
+Matrix candidates(const GaussianProcess& model, const Tried& tried, Index whole, Index local,
+                  std::uint64_t seed, std::uint64_t trial, const Team& team) {
+  constexpr Index chunk_rows = 128;
+  const Coordinates& space = model.space();
+  const UnitPoints unit(space.size(), seed, trial, Use::candidate_scramble);
+  Matrix drawn(whole, space.size()), near;
+  std::vector<char> untried(static_cast<std::size_t>(whole));
+  for_chunks(1 + chunks_of(whole, chunk_rows), team, [&](Index chunk) {
+    if (chunk == 0) {  // takes longest
+      near = perturbed(model, tried, local, Stream(seed, trial, Use::local_candidates));
+      return;
+    }
+    for (Index k = (chunk - 1) * chunk_rows; k < std::min(whole, chunk * chunk_rows); ++k) {
+      const MutableVectorView x = drawn.row(k);
+      unit.point(static_cast<std::uint64_t>(k), x);
+      space.from_unit(x);
+      untried[static_cast<std::size_t>(k)] = !tried.contains(x);
+    }
+  });
+  Matrix points;
+  for (Index k = 0; k < whole; ++k) {
+    if (untried[static_cast<std::size_t>(k)]) points.append_row(drawn.row(k));
+  }
+  for (Index k = 0; k < near.rows(); ++k) points.append_row(near.row(k));
+  return points;
+}
+
+}  // namespace hpt
