@@ -217,7 +217,7 @@ class Decider:
                     raise InputError(
                         f"value {event.value} is not finite; add only observations with an objective"
                     )
-                self._add(event.config, event.value, event.definition, event.source)
+                self._add(event.config, event.value, event.definition, event.source, event.noise)
             case ParentResult():
                 if event.config is not None:
                     source = None if event.same else event.parent
@@ -247,13 +247,20 @@ class Decider:
             case _:
                 pass
 
-    def _add(self, config: Config, value: float, definition: str | None, source: str | None) -> None:
+    def _add(
+        self,
+        config: Config,
+        value: float,
+        definition: str | None,
+        source: str | None,
+        noise: float | None = None,
+    ) -> None:
         valid = self._log.part(definition).space.validate(config)
-        self._log.add(valid, value, definition, source)
+        self._log.add(valid, value, definition, source, noise)
         if source is None and (
             self._best_added is None or self._sign * value < self._sign * self._best_added.value
         ):
-            self._best_added = Observation(valid, value)
+            self._best_added = Observation(valid, value, noise)
 
     @property
     def _sign(self) -> float:
