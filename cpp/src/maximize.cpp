@@ -24,11 +24,13 @@ namespace {
 // Maximises the acquisition over one model; holds what its steps share.
 class Search {
  public:
-  Search(const Acquisition& acquisition, const Tried& tried, const SearchOptions& options, const Team& team)
+  Search(const Acquisition& acquisition, const Tried& tried, const Away& away, const SearchOptions& options,
+         const Team& team)
       : acquisition_(acquisition),
         model_(acquisition.model()),
         space_(model_.space()),
         tried_(tried),
+        away_(away),
         options_(options),
         team_(team),
         many_(model_.points().rows() > options.many),
@@ -250,19 +252,20 @@ class Search {
     return points;
   }
 
-  // Untried perturbations of the five points of lowest posterior mean, on scales from a tenth to a thousandth
+  // Untried perturbations of the five points of lowest posterior mean that count, on scales from a tenth to a thousandth
   // of a range.
   Matrix perturbed(std::uint64_t seed, std::uint64_t trial) const {
     const MatrixView X = model_.points();
     const Matrix fitted = model_.fitted_means();
     Vector negated;
     for (Index i = 0; i < X.rows(); ++i) negated.push_back(-fitted(i, 0));
-    const std::vector<Index> order = order_of(negated);
-    const Index parents = std::min<Index>(5, X.rows());
+    std::vector<Index> order = order_of(negated);
+    if (!away_.empty()) std::erase_if(order, [&](Index i) { return away_.contains(X.row(i)); });
+    const Index parents = std::min<Index>(5, static_cast<Index>(order.size()));
     const double change = std::max(0.3, 2.0 / static_cast<double>(space_.size()));
     Stream stream(seed, trial, Use::local_candidates);
     Matrix points;
-    for (Index k = 0; k < options_.local; ++k) {
+    for (Index k = 0; parents > 0 && k < options_.local; ++k) {
       const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
       Vector x(parent.begin(), parent.end());
       const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
@@ -421,6 +424,7 @@ class Search {
   const GaussianProcess& model_;
   const Coordinates& space_;
   const Tried& tried_;
+  const Away& away_;
   const SearchOptions& options_;
   const Team& team_;
   bool many_;
@@ -448,10 +452,13 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   tried.add(model.points());
   tried.add(pending);
   tried.add(tried_points);
-  const Stage stage(model, pending, seed, trial, options);
+  if (options.away.rows() > 0) space.check(options.away);
+  const Away away(model, options.away, options.correlation);
+  if (!away.empty()) tried.keep_away(away);
+  const Stage stage(model, pending, seed, trial, options, away);
   const std::unique_ptr<const Acquisition> acquisition = stage.acquisition(labels);
   const Team team(options.threads);
-  const Search search(*acquisition, tried, options, team);
+  const Search search(*acquisition, tried, away, options, team);
   if (options.criterion == Criterion::thompson) {
     if (std::optional<Vector> found = search.thompson(seed, trial)) return found;
     return any_untried(space, tried, seed, trial);

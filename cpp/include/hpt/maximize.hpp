@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "hpt/acquisition.hpp"
+#include "hpt/away.hpp"
 #include "hpt/coordinates.hpp"
 #include "hpt/tried.hpp"
 #include "hpt/view.hpp"
@@ -57,6 +58,9 @@ struct SearchOptions {
   // Where above 0: the improvement is averaged over that many models at hyperparameters drawn from their
   // density, in place of the model's own.
   Index samples = 0;
+  // Points that correlate as much with one of `away` are not proposed, and the improvement is over the others.
+  Matrix away = Matrix();  // (c, d)
+  double correlation = 0.14;
   int threads = 1;  // without effect on the result
 };
 

@@ -7,7 +7,7 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
@@ -19,9 +19,10 @@ from hpt.search.history import Float64Array, History
 from hpt.search.space import SearchSpace
 from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_point
 from hpt.search.strategies.base import check_integer
+from hpt.search.strategies.basins import POLISHED, converged
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
-from hpt.search.strategies.schedule import base, milestones
+from hpt.search.strategies.schedule import anchor, base, milestones
 from hpt.search.trial import Config
 
 NOISY = 0.01
@@ -106,6 +107,7 @@ class ModelSearch:
         self._source: object = None  # of the histories that the fits are of
         self._fits: dict[tuple[object, ...], Fit] = {}
         self._model: _Kept | None = None
+        self._represented: tuple[tuple[object, ...], core.Hyperparameters] | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
 
@@ -194,6 +196,7 @@ class ModelSearch:
         seed: int,
         number: int,
         incumbent: float = inf,
+        away: Float64Array | None = None,
     ) -> Float64Array | None:
         """The point of the scaled space that is most promising.
 
@@ -207,6 +210,8 @@ class ModelSearch:
             Decide the randomness; trials of odd number explore.
         incumbent
             What is to be improved on, in the model's targets, where that is below its own best.
+        away
+            As `core.Model.propose` takes it.
 
         Returns
         -------
@@ -226,7 +231,52 @@ class ModelSearch:
             labels=labels,
             acquisition=options.acquisition or acquisition_for(fit.at),
             samples=options.samples if len(history.y) < options.sampled_until else 0,
+            away=away,
         )
+
+    def propose_elsewhere(
+        self, history: History, fit: Fit, targets: Float64Array, seed: int, number: int
+    ) -> Float64Array | None:
+        """The point that is most promising away from optima to which the search has converged.
+
+        Where the best is one of them, one trial in `POLISHED` goes on improving it. Where another optimum is
+        better by now, the search returns to it, with a model that the others' crowds do not blind.
+
+        Parameters
+        ----------
+        history
+            Of this space.
+        fit
+            Of its observations: for the scales of `Auto` numbers.
+        targets
+            Objectives of the observations, (n,).
+        seed, number
+            Decide the randomness.
+
+        Returns
+        -------
+        array or None
+            The point, (d,); None if nothing has converged, or it is a trial that improves the best.
+        """
+        X = fit.scaled.place(history.X)
+        basins = converged(fit.scaled.space.coordinates, X, targets)
+        if basins is None or (basins.best and number % POLISHED == 0):
+            return None
+        at = self._fit_represented(fit, X[basins.kept], targets[basins.kept])
+        model = core.Model(
+            fit.scaled.space.coordinates, X[basins.kept], targets[basins.kept], at, self._options.threads
+        )
+        away = X[basins.centres] if basins.best else None
+        return self.propose(history, replace(fit, at=at), model, seed, number, away=away)
+
+    def _fit_represented(self, fit: Fit, X: Float64Array, y: Float64Array) -> core.Hyperparameters:
+        """Hyperparameters from the observations that represent all, fitted anew as often as those of all."""
+        a = anchor(len(y))
+        key = (fit.scaled.logarithmic, X[:a].tobytes(), y[:a].tobytes())
+        if self._represented is None or self._represented[0] != key:
+            new_fit = self._options.fitter(transformed=False)
+            self._represented = (key, new_fit(fit.scaled.space.coordinates, X[:a], y[:a], None))
+        return self._represented[1]
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))
