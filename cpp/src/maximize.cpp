@@ -288,7 +288,7 @@ class Search {
     for (std::size_t i = 0; i < front.live.size(); ++i) {
       if (front.live[i]) live.push_back(static_cast<Index>(i));
     }
-    if (!space_.continuous().empty() && !live.empty()) ascend(front, live);
+    if (options_.steps > 0 && !space_.continuous().empty() && !live.empty()) ascend(front, live);
   }
 
   void ascend(Front& front, const std::vector<Index>& rows) const {

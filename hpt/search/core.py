@@ -232,8 +232,9 @@ class Model:
             density by slice sampling from those of this model. If those cannot be factored, this model is
             used alone.
         away, correlation
-            Points to keep away from, (c, d): what correlates as much with one of them is not proposed, and the
-            improvement is over the observed points that do not.
+            Points to keep away from, (c, d): what correlates as much with one of them is not proposed, and
+            the improvement is over the observed points that do not. Numbers stay where they were screened:
+            far from what is known the improvement is largest in a corner.
 
         Returns
         -------
@@ -261,6 +262,8 @@ class Model:
                 skip = np.concatenate([running, skip])
             running = running[:0]
         centres = None if away is None else _array(away, "away")
+        if centres is not None:
+            options.steps = 0
         return _core.propose(
             gp, running, skip, seed, number, options, success, self._known, centres, correlation
         )

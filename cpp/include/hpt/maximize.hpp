@@ -26,7 +26,7 @@ struct SearchOptions {
   Index candidates = 768;   // quasi-random points screened
   Index local = 256;        // perturbations of the best observed points screened besides
   Index starts = 10;        // best of those, improved together by local search
-  int steps = 30;           // of gradient ascent on the continuous coordinates
+  int steps = 30;           // of gradient ascent on the continuous coordinates; 0: none
   int rounds = 16;          // of ascent and discrete neighbourhood in turn, while any point moves
   Index neighbours = 4096;  // of a point in one round, an even share of each coordinate's if it has more
   Index fantasies = 8;      // imagined sets of outcomes of pending trials

@@ -4,10 +4,11 @@ n   observations      X: (n, d)   encoded configurations      y: (n,)   objectiv
 S   spread: how far the median of the observations away from the best lies above it
 c   crowd: the observations nearer than `NEAR` to the best of those that belong to no other crowd
 
-The improvement that a model expects beside an optimum falls with every trial there, but so does what it expects
-elsewhere, since a crowd of nearly equal values makes the rest look hopeless, and the model's length scales
-shrink to the crowd's. What is left to gain in a crowd is seen from its values instead: once several differ from
-the best by less than anyone can tell, it has converged. Under noise values next to each other differ by more.
+The improvement that a model expects beside an optimum falls with every trial there, but so does what it
+expects elsewhere: a crowd of nearly equal values makes the rest look hopeless, and the model's length scales
+shrink to the crowd's. What is left to gain in a crowd is seen from its values instead: once several differ
+from the best by less than anyone can tell, it has converged. Under noise values next to each other differ by
+more.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Basins:
     best
         Whether the best of all observations is among them.
     kept
-        Which observations represent all, (n,): of a crowd those that are not next to an earlier one.
+        Which observations represent all, (n,): of a crowd its best, and a few that are not close to better
+        ones.
     """
 
     centres: list[int]
@@ -81,7 +83,7 @@ def converged(coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Arra
         if np.count_nonzero(y[members] <= y[centre] + within) >= least:
             centres.append(centre)
             kept[members] = False
-            kept[_apart(X, members, categorical)] = True
+            kept[_apart(X, members[np.argsort(y[members], kind="stable")], categorical)] = True
     return Basins(centres, first in centres, kept) if centres else None
 
 
@@ -98,9 +100,11 @@ def _distances(X: Float64Array, i: int, categorical: NDArray[np.bool_]) -> Float
 
 
 def _apart(X: Float64Array, members: NDArray[np.intp], categorical: NDArray[np.bool_]) -> list[int]:
-    """Of these, in their order, each that is half a radius away from those before."""
+    """Of these, in their order, each that is half a radius away from those before, 2 d + 1 at most."""
     apart: list[int] = []
     for i in members:
         if not apart or _distances(X[[i, *apart]], 0, categorical)[1:].min() > NEAR / 2:
             apart.append(int(i))
+        if len(apart) > 2 * X.shape[1]:
+            break
     return apart

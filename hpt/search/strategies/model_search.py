@@ -227,7 +227,7 @@ class ModelSearch:
             seed,
             number,
             incumbent,
-            doubling=doubling_for(number, options.doubling),
+            doubling=doubling_for(number, options.doubling) if away is None else inf,
             labels=labels,
             acquisition=options.acquisition or acquisition_for(fit.at),
             samples=options.samples if len(history.y) < options.sampled_until else 0,
