@@ -102,9 +102,7 @@ def _distances(X: Float64Array, i: int, categorical: NDArray[np.bool_]) -> Float
 def _apart(X: Float64Array, members: NDArray[np.intp], categorical: NDArray[np.bool_]) -> list[int]:
     """Of these, in their order, each that is half a radius away from those before, 2 d + 1 at most."""
     apart: list[int] = []
-    for i in members:
-        if not apart or _distances(X[[i, *apart]], 0, categorical)[1:].min() > NEAR / 2:
-            apart.append(int(i))
-        if len(apart) > 2 * X.shape[1]:
-            break
+    while len(members) and len(apart) <= 2 * X.shape[1]:
+        apart.append(int(members[0]))
+        members = members[_distances(X[members], 0, categorical) > NEAR / 2]
     return apart

@@ -108,6 +108,7 @@ class ModelSearch:
         self._fits: dict[tuple[object, ...], Fit] = {}
         self._model: _Kept | None = None
         self._represented: tuple[tuple[object, ...], core.Hyperparameters] | None = None
+        self._elsewhere: tuple[tuple[object, ...], core.Model] | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
 
@@ -197,6 +198,7 @@ class ModelSearch:
         number: int,
         incumbent: float = inf,
         away: Float64Array | None = None,
+        tried: Float64Array | None = None,
     ) -> Float64Array | None:
         """The point of the scaled space that is most promising.
 
@@ -212,6 +214,8 @@ class ModelSearch:
             What is to be improved on, in the model's targets, where that is below its own best.
         away
             As `core.Model.propose` takes it.
+        tried
+            Points to skip besides those of the model, running and failed ones, (t, d).
 
         Returns
         -------
@@ -223,7 +227,7 @@ class ModelSearch:
         labels = self._feasibility.model(fit.scaled.space.coordinates, place(history.X), history.y, failed)
         return model.propose(
             place(history.pending),
-            failed,
+            failed if tried is None else np.concatenate([failed, tried]),
             seed,
             number,
             incumbent,
@@ -262,21 +266,24 @@ class ModelSearch:
         basins = converged(fit.scaled.space.coordinates, X, targets)
         if basins is None or (basins.best and number % POLISHED == 0):
             return None
-        at = self._fit_represented(fit, X[basins.kept], targets[basins.kept])
-        model = core.Model(
-            fit.scaled.space.coordinates, X[basins.kept], targets[basins.kept], at, self._options.threads
-        )
+        fit, model = self._represented_by(fit, X[basins.kept], targets[basins.kept])
         away = X[basins.centres] if basins.best else None
-        return self.propose(history, replace(fit, at=at), model, seed, number, away=away)
+        return self.propose(history, fit, model, seed, number, away=away, tried=X)
 
-    def _fit_represented(self, fit: Fit, X: Float64Array, y: Float64Array) -> core.Hyperparameters:
-        """Hyperparameters from the observations that represent all, fitted anew as often as those of all."""
-        a = anchor(len(y))
+    def _represented_by(self, fit: Fit, X: Float64Array, y: Float64Array) -> tuple[Fit, core.Model]:
+        """Fit and model from the observations that represent all, fitted anew as often as those of all."""
+        coordinates, threads = fit.scaled.space.coordinates, self._options.threads
+        rows = core.representative(coordinates, X, y, core.FIT_LIMIT)
+        X, y, a = X[rows], y[rows], anchor(len(rows))
         key = (fit.scaled.logarithmic, X[:a].tobytes(), y[:a].tobytes())
         if self._represented is None or self._represented[0] != key:
             new_fit = self._options.fitter(transformed=False)
-            self._represented = (key, new_fit(fit.scaled.space.coordinates, X[:a], y[:a], None))
-        return self._represented[1]
+            self._represented = (key, new_fit(coordinates, X[:a], y[:a], None))
+        at = self._represented[1]
+        key = (key, X[a:].tobytes(), y[a:].tobytes())
+        if self._elsewhere is None or self._elsewhere[0] != key:
+            self._elsewhere = (key, core.Model(coordinates, X, y, at, threads))
+        return replace(fit, at=at), self._elsewhere[1]
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))
