@@ -59,8 +59,10 @@ def converged(coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Arra
     least = max(LEAST, X.shape[1])
     if len(y) < 2 * least:
         return None
-    low = y.min()
-    if np.partition(y, least - 1)[least - 1] - low > PRECISION * (y.max() - low) and not _any_close(y, least):
+    low, high = float(y.min()), float(y.max())
+    if high - low == np.inf:
+        return None
+    if np.partition(y, least - 1)[least - 1] - low > PRECISION * (high - low) and not _any_close(y, least):
         return None
     categorical = np.array([coordinate.kind == "categorical" for coordinate in coordinates])
     first = int(np.argmin(y))
@@ -68,7 +70,7 @@ def converged(coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Arra
     if len(away) < least:
         return None
     within = PRECISION * (float(np.median(away)) - low)
-    if not 0 < within < np.inf:
+    if not within > 0:
         return None
     rest, kept = np.ones(len(y), dtype=bool), np.ones(len(y), dtype=bool)
     centres: list[int] = []
@@ -96,7 +98,8 @@ def _any_close(y: Float64Array, least: int) -> bool:
 def _distances(X: Float64Array, i: int, categorical: NDArray[np.bool_]) -> Float64Array:
     apart = np.abs(X - X[i])
     apart[:, categorical] = apart[:, categorical] > 0
-    return np.sqrt((apart**2).mean(axis=1))
+    squares: Float64Array = (apart**2).mean(axis=1)
+    return np.sqrt(squares)
 
 
 def _apart(X: Float64Array, members: NDArray[np.intp], categorical: NDArray[np.bool_]) -> list[int]:

@@ -280,9 +280,9 @@ class ModelSearch:
             new_fit = self._options.fitter(transformed=False)
             self._represented = (key, new_fit(coordinates, X[:a], y[:a], None))
         at = self._represented[1]
-        key = (key, X[a:].tobytes(), y[a:].tobytes())
-        if self._elsewhere is None or self._elsewhere[0] != key:
-            self._elsewhere = (key, core.Model(coordinates, X, y, at, threads))
+        whole = (key, X[a:].tobytes(), y[a:].tobytes())
+        if self._elsewhere is None or self._elsewhere[0] != whole:
+            self._elsewhere = (whole, core.Model(coordinates, X, y, at, threads))
         return replace(fit, at=at), self._elsewhere[1]
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
