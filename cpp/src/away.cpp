@@ -17,7 +17,8 @@ bool Away::contains(VectorView x) const {
   if (empty()) return false;
   Vector point(x.size()), row(static_cast<std::size_t>(columns_.stride));
   kernel_.place(x, point.data());
-  kernel_.row(point.data(), columns_, columns_.stride / loops::width, {row.data(), nullptr, nullptr, nullptr});
+  kernel_.row(point.data(), columns_, columns_.stride / loops::width,
+              {row.data(), nullptr, nullptr, nullptr});
   return *std::max_element(row.begin(), row.begin() + columns_.n) >= least_;
 }
 

@@ -252,8 +252,8 @@ class Search {
     return points;
   }
 
-  // Untried perturbations of the five points of lowest posterior mean that count, on scales from a tenth to a thousandth
-  // of a range.
+  // Untried perturbations of the five points of lowest posterior mean that count, on scales from a tenth to a
+  // thousandth of a range.
   Matrix perturbed(std::uint64_t seed, std::uint64_t trial) const {
     const MatrixView X = model_.points();
     const Matrix fitted = model_.fitted_means();

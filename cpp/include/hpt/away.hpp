@@ -8,8 +8,8 @@ namespace hpt {
 
 class Away {
  public:
-  // centres (c, d); contained are points whose correlation with one of them is at least that. The model, whose
-  // kernel it is, must outlive it.
+  // centres (c, d); contained are points whose correlation with one of them is at least that. The model,
+  // whose kernel it is, must outlive it.
   Away(const GaussianProcess& model, MatrixView centres, double correlation);
   bool contains(VectorView x) const;
   bool empty() const { return columns_.n == 0; }

@@ -58,7 +58,8 @@ struct SearchOptions {
   // Where above 0: the improvement is averaged over that many models at hyperparameters drawn from their
   // density, in place of the model's own.
   Index samples = 0;
-  // Points that correlate as much with one of `away` are not proposed, and the improvement is over the others.
+  // Points that correlate as much with one of `away` are not proposed, and the improvement is over the
+  // others.
   Matrix away = Matrix();  // (c, d)
   double correlation = 0.14;
   int threads = 1;  // without effect on the result

@@ -15,7 +15,7 @@ class Tried {
  public:
   // The space, whatever is added, and those known before, if any, must outlive it.
   explicit Tried(const Coordinates& space, const Tried* before = nullptr);
-  void add(MatrixView X);  // (t, d)
+  void add(MatrixView X);                              // (t, d)
   void keep_away(const Away& from) { away_ = &from; }  // which must outlive it
   Index rows() const { return static_cast<Index>(entries_.size()); }
   bool contains(VectorView x) const;  // by Coordinates::same
