@@ -82,7 +82,8 @@ def converged(coordinates: Sequence[Coordinate], X: Float64Array, y: Float64Arra
         crowd = rest & (_distances(X, centre, categorical) <= NEAR)
         rest &= ~crowd
         members = np.flatnonzero(crowd)
-        if np.count_nonzero(y[members] <= y[centre] + within) >= least:
+        equal = members[y[members] <= y[centre] + within]
+        if len(equal) >= least and len(np.unique(X[equal], axis=0)) >= least:  # repeats do not count
             centres.append(centre)
             kept[members] = False
             kept[_apart(X, members[np.argsort(y[members], kind="stable")], categorical)] = True

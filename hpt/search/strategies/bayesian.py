@@ -31,6 +31,9 @@ class BayesianStrategy:
     better (`auto_scale`); every other first point is logarithmic in them. Related searches count as far as
     they agree with this one (`RelatedSearches`).
 
+    Once results crowd at the best and differ by less than anyone can tell, most trials look elsewhere, until
+    something better is found (`basins`).
+
     Values whose standard error is known weigh less the larger it is (`drawn_in`).
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations

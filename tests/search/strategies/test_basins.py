@@ -57,6 +57,11 @@ def test_fewer_values_than_that_have_not(rng: np.random.Generator) -> None:
     assert basins(scattered(20, rng), crowd([0.3, 0.6], 4, rng, -1.0)) is None
 
 
+def test_repeats_of_one_place_are_not_several(rng: np.random.Generator) -> None:
+    repeated = np.tile([0.3, 0.6], (12, 1)), np.full(12, -1.0)
+    assert basins(scattered(20, rng), repeated) is None
+
+
 def test_equal_values_in_different_places_have_not(rng: np.random.Generator) -> None:
     X, y = scattered(40, rng)
     assert converged(PLANE.coordinates, X, np.maximum(y, 0.5)) is None
