@@ -188,11 +188,12 @@ TEST_CASE("of a space that is scored whole, the best untried point is proposed")
 }
 
 TEST_CASE("what correlates with points to keep away from is not proposed, nor improved on") {
-  const Coordinates space = reference::mixed_space();
+  const Coordinates space({Coordinate::continuous(), Coordinate::integer(1, 20), Coordinate::categorical(3)});
   const Matrix X = reference::points(space, 30, 6);
   Vector y;
-  for (Index i = 0; i < X.rows(); ++i) y.push_back(std::pow(X(i, 0) - 0.4, 2) + 0.1 * X(i, 1));
-  const GaussianProcess model = GaussianProcess::fit(space, X, y);
+  for (Index i = 0; i < X.rows(); ++i)
+    y.push_back(std::pow(X(i, 0) - 0.4, 2) + std::pow(X(i, 1) - 0.6, 2) + 0.1 * X(i, 2));
+  const GaussianProcess model(space, X, y, Hyperparameters{.length_scales = {0.2, 0.2, 0.5}});
   const Matrix none(0, space.size());
   SearchOptions options = small_search();
   const Vector first = *propose(model, none, none, 5, 41, options);
@@ -209,8 +210,9 @@ TEST_CASE("what correlates with points to keep away from is not proposed, nor im
   for (Index i = 1; i < X.rows(); ++i) lowest = mean(i, 0) < mean(lowest, 0) ? i : lowest;
   const Away away(model, MatrixView(X.row(lowest).data(), 1, space.size()), 0.3);
   CHECK(away.contains(X.row(lowest)));
-  const LogExpectedImprovement all(model),
-      others(model, std::numeric_limits<double>::infinity(), 1.0, nullptr, false, &away);
+  const LogExpectedImprovement all(model);
+  const LogExpectedImprovement others(model, std::numeric_limits<double>::infinity(), 1.0, nullptr, false,
+                                      &away);
   CHECK(others.incumbents()(0, 0) > all.incumbents()(0, 0));
   options.correlation = 0.0;
   CHECK_THROWS_AS(propose(model, none, none, 5, 41, options), InvalidArgument);

@@ -31,7 +31,8 @@ LEAST = 5
 MOST = 8
 """How many crowds are looked at."""
 POLISHED = 4
-"""One of so many trials goes on improving an optimum that has converged."""
+"""One of so many trials is proposed as if nothing had converged, one of odd number: it sees deviations
+widened and improves the best only while there is more to gain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ class ModelSearch:
     ) -> Float64Array | None:
         """The point that is most promising away from optima to which the search has converged.
 
-        Where the best is one of them, one trial in `POLISHED` goes on improving it. Where another optimum is
+        Where the best is one of them, one trial in `POLISHED` is proposed as ever. Where another optimum is
         better by now, the search returns to it, with a model that the others' crowds do not blind.
 
         Parameters
@@ -260,11 +260,11 @@ class ModelSearch:
         Returns
         -------
         array or None
-            The point, (d,); None if nothing has converged, or it is a trial that improves the best.
+            The point, (d,); None if nothing has converged, or the trial is to be proposed as ever.
         """
         X = fit.scaled.place(history.X)
         basins = converged(fit.scaled.space.coordinates, X, targets)
-        if basins is None or (basins.best and number % POLISHED == 0):
+        if basins is None or (basins.best and number % POLISHED == 1):
             return None
         fit, model = self._represented_by(fit, X[basins.kept], targets[basins.kept])
         away = X[basins.centres] if basins.best else None
