@@ -31,8 +31,7 @@ LEAST = 5
 MOST = 8
 """How many crowds are looked at."""
 POLISHED = 4
-"""One of so many trials is proposed as if nothing had converged, one of odd number: it sees deviations
-widened and improves the best only while there is more to gain."""
+"""One of so many trials is proposed as if nothing had converged, one of even number, which improves the best."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ class ModelSearch:
         """
         X = fit.scaled.place(history.X)
         basins = converged(fit.scaled.space.coordinates, X, targets)
-        if basins is None or (basins.best and number % POLISHED == 1):
+        if basins is None or (basins.best and number % POLISHED == 0):
             return None
         fit, model = self._represented_by(fit, X[basins.kept], targets[basins.kept])
         away = X[basins.centres] if basins.best else None
