@@ -31,7 +31,7 @@ LEAST = 5
 MOST = 8
 """How many crowds are looked at."""
 POLISHED = 4
-"""One of so many trials is proposed as if nothing had converged, one of even number, which improves the best."""
+"""One of so many trials, of even number, is proposed as if nothing had converged and improves the best."""
 
 
 @dataclass(frozen=True, slots=True)
