@@ -22,11 +22,9 @@ from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.basins import POLISHED, converged
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
+from hpt.search.strategies.repeats import is_noisy, tried, worth_repeating
 from hpt.search.strategies.schedule import anchor, base, milestones
 from hpt.search.trial import Config
-
-NOISY = 0.01
-"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +45,9 @@ class ModelOptions:
         See samples.
     threads
         Of the core; they change no bit.
+    repeats
+        Whether a configuration may be proposed again, under noise, where that teaches more than a new one:
+        in a finite space, as elsewhere a new one close by teaches as much.
 
     Raises
     ------
@@ -61,6 +62,7 @@ class ModelOptions:
     samples: int = 0
     sampled_until: int = 30
     threads: int = 1
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         if not self.tail_limit > 0:
@@ -73,6 +75,8 @@ class ModelOptions:
             )
         check_integer(self.samples, "samples", 0, "give 0 for one fit, or how many draws to average")
         check_integer(self.sampled_until, "sampled_until", 0, "give how many observations")
+        if not isinstance(self.repeats, bool):
+            raise InputError(f"repeats {self.repeats!r} is not a boolean; give True or False")
         check_integer(self.threads, "threads", 1, "give 1, or how many cores are free")
         if self.acquisition is not None:
             object.__setattr__(self, "acquisition", core.check_acquisition(self.acquisition))
@@ -111,6 +115,11 @@ class ModelSearch:
         self._elsewhere: tuple[tuple[object, ...], core.Model] | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a configuration may be proposed again."""
+        return self._options.repeats
 
     def __getstate__(self) -> dict[str, object]:
         return {"_options": self._options}
@@ -198,7 +207,7 @@ class ModelSearch:
         number: int,
         incumbent: float = inf,
         away: Float64Array | None = None,
-        tried: Float64Array | None = None,
+        skipped: Float64Array | None = None,
     ) -> Float64Array | None:
         """The point of the scaled space that is most promising.
 
@@ -214,7 +223,7 @@ class ModelSearch:
             What is to be improved on, in the model's targets, where that is below its own best.
         away
             As `core.Model.propose` takes it.
-        tried
+        skipped
             Points to skip besides those of the model, running and failed ones, (t, d).
 
         Returns
@@ -227,7 +236,7 @@ class ModelSearch:
         labels = self._feasibility.model(fit.scaled.space.coordinates, place(history.X), history.y, failed)
         return model.propose(
             place(history.pending),
-            failed if tried is None else np.concatenate([failed, tried]),
+            failed if skipped is None else np.concatenate([failed, skipped]),
             seed,
             number,
             incumbent,
@@ -268,7 +277,7 @@ class ModelSearch:
             return None
         fit, model = self._represented_by(fit, X[basins.kept], targets[basins.kept])
         away = X[basins.centres] if basins.best else None
-        return self.propose(history, fit, model, seed, number, away=away, tried=X)
+        return self.propose(history, fit, model, seed, number, away=away, skipped=X)
 
     def _represented_by(self, fit: Fit, X: Float64Array, y: Float64Array) -> tuple[Fit, core.Model]:
         """Fit and model from the observations that represent all, fitted anew as often as those of all."""
@@ -284,6 +293,25 @@ class ModelSearch:
         if self._elsewhere is None or self._elsewhere[0] != whole:
             self._elsewhere = (whole, core.Model(coordinates, X, y, at, threads))
         return replace(fit, at=at), self._elsewhere[1]
+
+    def again(
+        self,
+        history: History,
+        fit: Fit,
+        model: core.Model,
+        seed: int,
+        number: int,
+        row: Float64Array | None,
+    ) -> Config | None:
+        """What to observe once more rather than the proposal `row`, if anything (`repeats`): in trials of odd
+        number, which explore, only where nothing is left to propose. Arguments are those of `propose`."""
+        if not self._options.repeats or history.space.size is None:
+            return None
+        if row is not None and number % 2:
+            return None
+        seen = tried(history, fit, model, seed, row, exhausted=row is None)
+        chosen = worth_repeating([seen], None if row is None else 0)
+        return None if chosen is None else history.observation(chosen[1]).config
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))
@@ -301,4 +329,4 @@ def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
 
 def acquisition_for(at: core.Hyperparameters) -> str:
     """The acquisition that a search maximises with this fit: under noise, the augmented improvement."""
-    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
+    return "AugmentedLogEI" if is_noisy(at) else "LogEI"
