@@ -173,6 +173,8 @@ def propose(
     options: SearchOptions,
     labels: GaussianProcess | None = None,
     known: KnownPoints | None = None,
+    away: _Array | None = None,
+    correlation: float = 1.0,
 ) -> _Array | None: ...
 def common_incumbent(models: Sequence[GaussianProcess]) -> float: ...
 def score(

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <optional>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -41,13 +42,20 @@ py::object design(const std::vector<Coordinate>& space, const Array& tried, std:
 
 py::object next_point(const GaussianProcess& model, const Array& pending, const Array& tried,
                       std::uint64_t seed, std::uint64_t trial, const SearchOptions& options,
-                      const GaussianProcess* labels, const KnownPoints* known) {
+                      const GaussianProcess* labels, const KnownPoints* known,
+                      const std::optional<Array>& away, double correlation) {
   const MatrixView running = matrix_view(pending, "pending"), points = matrix_view(tried, "tried");
+  SearchOptions further = options;
+  if (away) {
+    const MatrixView centres = matrix_view(*away, "away");
+    for (Index i = 0; i < centres.rows(); ++i) further.away.append_row(centres.row(i));
+    further.correlation = correlation;
+  }
   std::optional<Vector> found;
   {
     const py::gil_scoped_release release;
     const SingleThreadedBlas single;
-    found = propose(model, running, points, seed, trial, options, labels,
+    found = propose(model, running, points, seed, trial, further, labels,
                     known == nullptr ? nullptr : &known->tried);
   }
   return to_optional_array(found);
@@ -134,7 +142,8 @@ void bind_acquisition(py::module_& module) {
              py::arg("trial"));
   module.def("propose", &next_point, py::arg("model"), py::arg("pending").noconvert(),
              py::arg("tried").noconvert(), py::arg("seed"), py::arg("trial"), py::arg("options"),
-             py::arg("labels") = py::none(), py::arg("known") = py::none());
+             py::arg("labels") = py::none(), py::arg("known") = py::none(), py::arg("away") = py::none(),
+             py::arg("correlation") = 1.0);
 }
 
 }  // namespace hpt::python

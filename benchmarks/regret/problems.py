@@ -90,6 +90,40 @@ def levy(x: Mapping[str, Any]) -> float:
     return float(sin(pi * w[0]) ** 2 + middle + (w[-1] - 1) ** 2 * (1 + sin(2 * pi * w[-1]) ** 2))
 
 
+def funnels(x: Mapping[str, Any]) -> float:
+    """Two of them, the narrower one deeper."""
+    v = vector(x)
+    rng = np.random.default_rng([77, len(v), 1])
+    wide = rng.uniform(0.15, 0.85, len(v))
+    step = 0.5 * rng.uniform(0.6, 1, len(v))
+    narrow = np.clip(wide + np.where(wide < 0.5, step, -step), 0.1, 0.9)
+    far = [((v - place) ** 2).mean() / width**2 for place, width in ((wide, 0.2), (narrow, 0.12))]
+    return float(-np.exp(-far[0] / 2) - 1.3 * np.exp(-far[1] / 2))
+
+
+def peaks(x: Mapping[str, Any]) -> float:
+    """Six of different heights and widths (after Shekel's foxholes)."""
+    v = vector(x)
+    rng = np.random.default_rng([80, len(v), 1])
+    places = rng.uniform(0.1, 0.9, (6, len(v)))
+    heights = np.sort(rng.uniform(0.3, 0.85, 6))[::-1].copy()
+    heights[0] = 1.0
+    widths = 0.6 * rng.uniform(0.1, 0.17, 6) * sqrt(len(v))
+    return float(-(heights * np.exp(-0.5 * ((v - places) ** 2).sum(axis=1) / widths**2)).sum())
+
+
+def rastrigin(x: Mapping[str, Any]) -> float:
+    """With about four valleys a coordinate."""
+    v = vector(x)
+    u = 4 * (v - np.random.default_rng([79, len(v), 0]).uniform(0.2, 0.8, len(v)))
+    return float((u**2 + 1 - np.cos(2 * pi * u)).sum())
+
+
+def michalewicz(x: Mapping[str, Any]) -> float:
+    z = pi * vector(x)
+    return float(-(np.sin(z) * np.sin(np.arange(1, len(z) + 1) * z**2 / pi) ** 6).sum())
+
+
 def training(x: Mapping[str, Any]) -> float:
     """A simplified training run: a rate with a best place that depends on the optimiser, a cliff where
     training diverges, integer layers and units."""
@@ -162,6 +196,10 @@ def problems() -> dict[str, Problem]:
         "rosenbrock5": Problem(rosenbrock, cube(5, -5, 10), 0.0),
         "ackley10": Problem(ackley, cube(10, -5, 10), 0.0),
         "levy10": Problem(levy, cube(10, -10, 10), 0.0),
+        "funnels6": Problem(funnels, cube(6, 0, 1)),
+        "peaks4": Problem(peaks, cube(4, 0, 1)),
+        "rastrigin3": Problem(rastrigin, cube(3, 0, 1), 0.0),
+        "michalewicz3": Problem(michalewicz, cube(3, 0, 1)),
         "training": Problem(training, mixed, None),
         "contamination": Problem(contamination, choices(21, 2)),
         "pest_control": Problem(pest_control, choices(21, 5)),

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "hpt/away.hpp"
 #include "hpt/error.hpp"
 
 namespace hpt {
@@ -243,14 +244,23 @@ Vector AveragedAcquisition::worth(MatrixView X, const Team& team) const {
 }
 
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
-                                               const GaussianProcess* labels, bool augmented)
+                                               const GaussianProcess* labels, bool augmented,
+                                               const Away* away)
     : PointwiseAcquisition(model, labels),
       incumbents_(model.sets(), 1, elsewhere),
       width_(width),
       noise_(augmented ? model.hyperparameters().noise : 0.0) {
   require(width > 0.0, "a width must be above 0");
   const Matrix mean = model.fitted_means();
+  std::vector<Index> counted;
   for (Index i = 0; i < mean.rows(); ++i) {
+    if (away == nullptr || !away->contains(model.points().row(i))) counted.push_back(i);
+  }
+  if (counted.empty()) {
+    counted.resize(static_cast<std::size_t>(mean.rows()));
+    std::iota(counted.begin(), counted.end(), Index{0});
+  }
+  for (const Index i : counted) {
     for (Index s = 0; s < mean.cols(); ++s) incumbents_(s, 0) = std::min(incumbents_(s, 0), mean(i, s));
   }
 }

@@ -31,17 +31,19 @@ Change draw_wide_change(Stream& stream, Index d) {
   return {std::exp(-std::log(static_cast<double>(d)) * stream.uniform()), spread};
 }
 
-// Perturbations of the five points of lowest posterior mean.
-Matrix perturbed(const GaussianProcess& model, const Tried& tried, Index count, Stream stream) {
+// Perturbations of the five points of lowest posterior mean that are not among `away`.
+Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& away, Index count,
+                 Stream stream) {
   const Coordinates& space = model.space();
   const MatrixView X = model.points();
   const Matrix fitted = model.fitted_means();
   std::vector<Index> order(static_cast<std::size_t>(X.rows()));
   std::iota(order.begin(), order.end(), Index{0});
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return fitted(a, 0) < fitted(b, 0); });
-  const Index parents = std::min<Index>(5, X.rows());
+  if (!away.empty()) std::erase_if(order, [&](Index i) { return away.contains(X.row(i)); });
+  const Index parents = std::min<Index>(5, static_cast<Index>(order.size()));
   Matrix points;
-  for (Index k = 0; k < count; ++k) {
+  for (Index k = 0; parents > 0 && k < count; ++k) {
     const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
     Vector x(parent.begin(), parent.end());
     const auto [share, spread] =
@@ -60,8 +62,8 @@ Matrix perturbed(const GaussianProcess& model, const Tried& tried, Index count, 
 
 }  // namespace
 
-Matrix candidates(const GaussianProcess& model, const Tried& tried, Index whole, Index local,
-                  std::uint64_t seed, std::uint64_t trial, const Team& team) {
+Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& away, Index whole,
+                  Index local, std::uint64_t seed, std::uint64_t trial, const Team& team) {
   constexpr Index chunk_rows = 128;
   const Coordinates& space = model.space();
   const UnitPoints unit(space.size(), seed, trial, Use::candidate_scramble);
@@ -69,7 +71,7 @@ Matrix candidates(const GaussianProcess& model, const Tried& tried, Index whole,
   std::vector<char> untried(static_cast<std::size_t>(whole));
   for_chunks(1 + chunks_of(whole, chunk_rows), team, [&](Index chunk) {
     if (chunk == 0) {  // takes longest
-      near = perturbed(model, tried, local, Stream(seed, trial, Use::local_candidates));
+      near = perturbed(model, tried, away, local, Stream(seed, trial, Use::local_candidates));
       return;
     }
     for (Index k = (chunk - 1) * chunk_rows; k < std::min(whole, chunk * chunk_rows); ++k) {

@@ -25,11 +25,13 @@ namespace {
 // Maximises the acquisition over one model; holds what its steps share.
 class Search {
  public:
-  Search(const Acquisition& acquisition, const Tried& tried, const SearchOptions& options, const Team& team)
+  Search(const Acquisition& acquisition, const Tried& tried, const Away& away, const SearchOptions& options,
+         const Team& team)
       : acquisition_(acquisition),
         model_(acquisition.model()),
         space_(model_.space()),
         tried_(tried),
+        away_(away),
         options_(options),
         team_(team),
         wide_(space_.wide()),
@@ -130,7 +132,7 @@ class Search {
   Matrix drawn(std::uint64_t seed, std::uint64_t trial) const {
     const Index whole = wide_ ? options_.wide_whole : many_ ? options_.means : options_.candidates;
     const Index local = wide_ ? options_.wide_local : options_.local;
-    return candidates(model_, tried_, whole, local, seed, trial, team_);
+    return candidates(model_, tried_, away_, whole, local, seed, trial, team_);
   }
 
   // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
@@ -248,7 +250,7 @@ class Search {
     for (std::size_t i = 0; i < front.live.size(); ++i) {
       if (front.live[i]) live.push_back(static_cast<Index>(i));
     }
-    if (!space_.continuous().empty() && !live.empty()) ascend(front, live);
+    if (options_.steps > 0 && !space_.continuous().empty() && !live.empty()) ascend(front, live);
   }
 
   void ascend(Front& front, const std::vector<Index>& rows) const {
@@ -435,6 +437,7 @@ class Search {
   const GaussianProcess& model_;
   const Coordinates& space_;
   const Tried& tried_;
+  const Away& away_;
   const SearchOptions& options_;
   const Team& team_;
   bool wide_;
@@ -465,10 +468,13 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   tried.add(model.points());
   tried.add(pending);
   tried.add(tried_points);
-  const Stage stage(model, pending, seed, trial, options);
+  if (options.away.rows() > 0) space.check(options.away);
+  const Away away(model, options.away, options.correlation);
+  if (!away.empty()) tried.keep_away(away);
+  const Stage stage(model, pending, seed, trial, options, away);
   const std::unique_ptr<const Acquisition> acquisition = stage.acquisition(labels);
   const Team team(options.threads);
-  const Search search(*acquisition, tried, options, team);
+  const Search search(*acquisition, tried, away, options, team);
   if (options.criterion == Criterion::thompson) {
     if (std::optional<Vector> found = search.thompson(seed, trial)) return found;
     return any_untried(space, tried, seed, trial);

@@ -38,7 +38,8 @@ bool Tried::contains(VectorView x) const {
   for (auto entry = first; entry != entries_.end() && entry->first <= at + slack_; ++entry) {
     if (space_.same(x, {entry->second, x.size()})) return true;
   }
-  return before_ != nullptr && before_->contains(x);
+  if (before_ != nullptr && before_->contains(x)) return true;
+  return away_ != nullptr && away_->contains(x);
 }
 
 }  // namespace hpt

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "hpt/acquisition.hpp"
+#include "hpt/away.hpp"
 #include "hpt/design.hpp"
 #include "hpt/error.hpp"
 #include "hpt/maximize.hpp"
@@ -183,5 +184,48 @@ TEST_CASE("of a space that is scored whole, the best untried point is proposed")
                                                  width_at(40, small_search().doubling))(untried);
     const auto best = std::max_element(values.begin(), values.end()) - values.begin();
     CHECK(found == Vector(untried.row(best).begin(), untried.row(best).end()));
+  }
+}
+
+TEST_CASE("what correlates with points to keep away from is not proposed, nor improved on") {
+  const Coordinates space({Coordinate::continuous(), Coordinate::integer(1, 20), Coordinate::categorical(3)});
+  const Matrix X = reference::points(space, 30, 6);
+  Vector y;
+  for (Index i = 0; i < X.rows(); ++i)
+    y.push_back(std::pow(X(i, 0) - 0.4, 2) + std::pow(X(i, 1) - 0.6, 2) + 0.1 * X(i, 2));
+  const GaussianProcess model(space, X, y, Hyperparameters{.length_scales = {0.2, 0.2, 0.5}});
+  const Matrix none(0, space.size());
+  SearchOptions options = small_search();
+  const Vector first = *propose(model, none, none, 5, 41, options);
+  options.away.append_row(first);
+  options.correlation = 0.3;
+  for (const int steps : {0, 30}) {
+    options.steps = steps;
+    const Vector x = *propose(model, none, none, 5, 41, options);
+    CHECK(model.kernel()(x, first) < 0.3 * model.hyperparameters().amplitude);
+  }
+
+  const Matrix mean = model.fitted_means();
+  Index lowest = 0;
+  for (Index i = 1; i < X.rows(); ++i) lowest = mean(i, 0) < mean(lowest, 0) ? i : lowest;
+  const Away away(model, MatrixView(X.row(lowest).data(), 1, space.size()), 0.3);
+  CHECK(away.contains(X.row(lowest)));
+  const LogExpectedImprovement all(model);
+  const LogExpectedImprovement others(model, std::numeric_limits<double>::infinity(), 1.0, nullptr, false,
+                                      &away);
+  CHECK(others.incumbents()(0, 0) > all.incumbents()(0, 0));
+  options.correlation = 0.0;
+  CHECK_THROWS_AS(propose(model, none, none, 5, 41, options), InvalidArgument);
+}
+
+TEST_CASE("a space that is all too near leaves a random point, and a finite one none") {
+  const Coordinates line({Coordinate::continuous()}), short_line({Coordinate::integer(1, 6)});
+  for (const Coordinates& space : {line, short_line}) {
+    const Matrix X(1, 1, 0.5);
+    const GaussianProcess model(space, X, Vector{1.0}, Hyperparameters{.length_scales = {50.0}});
+    SearchOptions options = small_search();
+    options.away = X;
+    const auto found = propose(model, Matrix(0, 1), Matrix(0, 1), 5, 2, options);
+    CHECK(found.has_value() == !space.cardinality().has_value());
   }
 }

@@ -54,6 +54,10 @@ ACQUISITIONS = {
 observation would teach little (Huang, Allen, Notz and Zeng 2006) or averaged over what the best value may be
 under noise, a confidence bound two deviations off, or a draw of the function (ignoring labels)."""
 
+AWAY = 0.14
+"""The correlation of points two length scales apart: nearer than that, what is known of one says much of the
+other."""
+
 DOUBLING = 50.0
 """Observations by which the search sees variances doubled: its square root of 1 + log2(1 + n / 50) widens the
 deviations, since an amplitude learned from a crowd about the best is too small for what has not been seen."""
@@ -219,6 +223,8 @@ class Model:
         labels: Model | None = None,
         acquisition: str = "LogEI",
         samples: int = 0,
+        away: ArrayLike | None = None,
+        correlation: float = AWAY,
     ) -> Float64Array | None:
         """The point to try in trial `number`.
 
@@ -245,6 +251,10 @@ class Model:
             Above 0: the improvement is averaged over models at this many hyperparameters, drawn from their
             density by slice sampling from those of this model. If those cannot be factored, this model is
             used alone.
+        away, correlation
+            Points to keep away from, (c, d): what correlates as much with one of them is not proposed, and
+            the improvement is over the observed points that do not. Numbers stay where they were screened:
+            far from what is known the improvement is largest in a corner.
 
         Returns
         -------
@@ -271,7 +281,12 @@ class Model:
             if len(running) > PENDING_LIMIT:
                 skip = np.concatenate([running, skip])
             running = running[:0]
-        return _core.propose(gp, running, skip, seed, number, options, success, self._known)
+        centres = None if away is None else _array(away, "away")
+        if centres is not None:
+            options.steps = 0
+        return _core.propose(
+            gp, running, skip, seed, number, options, success, self._known, centres, correlation
+        )
 
     def _imagine(self, pending: Float64Array, seed: int) -> _core.GaussianProcess:
         """The model with outcomes imagined for running trials, (m, d), the draws keyed by the seed and the

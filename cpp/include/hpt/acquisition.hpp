@@ -17,6 +17,8 @@
 
 namespace hpt {
 
+class Away;
+
 double expected_improvement(double mean, double deviation, double incumbent);
 
 // log h(z) to full relative accuracy for every z, and the two ratios that make its derivatives.
@@ -166,7 +168,7 @@ class LogExpectedImprovement : public PointwiseAcquisition {
   explicit LogExpectedImprovement(const GaussianProcess& model,
                                   double elsewhere = std::numeric_limits<double>::infinity(),
                                   double width = 1.0, const GaussianProcess* labels = nullptr,
-                                  bool augmented = false);
+                                  bool augmented = false, const Away* away = nullptr);
   // Under noise the best is not known: `draws` incumbents for each set of targets, each the lowest value of a
   // draw of the function at the `points` of lowest mean (cf. Letham, Karrer, Ottoni and Bakshy, "Constrained
   // Bayesian optimization with noisy experiments", 2019, section 4).

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "hpt/away.hpp"
 #include "hpt/gaussian_process.hpp"
 #include "hpt/parallel.hpp"
 #include "hpt/tried.hpp"
@@ -10,9 +11,10 @@
 
 namespace hpt {
 
-// `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones, of
-// which those that were tried are left out: (m, d). Everything random comes from (seed, trial).
-Matrix candidates(const GaussianProcess& model, const Tried& tried, Index whole, Index local,
-                  std::uint64_t seed, std::uint64_t trial, const Team& team);
+// `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones that are
+// not among `away`, of which those that were tried are left out: (m, d). Everything random comes from (seed,
+// trial).
+Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& away, Index whole,
+                  Index local, std::uint64_t seed, std::uint64_t trial, const Team& team);
 
 }  // namespace hpt

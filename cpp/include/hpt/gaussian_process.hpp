@@ -118,6 +118,7 @@ class GaussianProcess {
   Slopes predict_with_slopes(VectorView x) const;
 
   const Coordinates& space() const { return space_; }
+  const Kernel& kernel() const { return kernel_; }
   const Hyperparameters& hyperparameters() const { return at_; }
   const TargetTransform& transform() const { return units_; }
   MatrixView points() const { return X_; }

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "hpt/acquisition.hpp"
+#include "hpt/away.hpp"
 #include "hpt/coordinates.hpp"
 #include "hpt/tried.hpp"
 #include "hpt/view.hpp"
@@ -25,7 +26,7 @@ struct SearchOptions {
   Index candidates = 768;   // quasi-random points screened
   Index local = 256;        // perturbations of the best observed points screened besides
   Index starts = 10;        // best of those, improved together by local search
-  int steps = 30;           // of gradient ascent on the continuous coordinates
+  int steps = 30;           // of gradient ascent on the continuous coordinates; 0: none
   int rounds = 16;          // of ascent and discrete neighbourhood in turn, while any point moves
   Index neighbours = 4096;  // of a point in one round, an even share of each coordinate's if it has more
   Index fantasies = 8;      // imagined sets of outcomes of pending trials
@@ -69,6 +70,10 @@ struct SearchOptions {
   // Where above 0: the improvement is averaged over that many models at hyperparameters drawn from their
   // density, in place of the model's own.
   Index samples = 0;
+  // Points that correlate as much with one of `away` are not proposed, and the improvement is over the
+  // others.
+  Matrix away = Matrix();  // (c, d)
+  double correlation = 0.14;
   int threads = 1;  // without effect on the result
 };
 

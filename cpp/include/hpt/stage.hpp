@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hpt/acquisition.hpp"
+#include "hpt/away.hpp"
 #include "hpt/maximize.hpp"
 
 namespace hpt {
@@ -15,9 +16,10 @@ namespace hpt {
 class Stage {
  public:
   Stage(const GaussianProcess& model, MatrixView pending, std::uint64_t seed, std::uint64_t trial,
-        const SearchOptions& options)
+        const SearchOptions& options, const Away& away)
       : model_(model),
         options_(options),
+        away_(away),
         seed_(seed),
         trial_(trial),
         width_(width_at(model.observed(), options.doubling)) {
@@ -50,12 +52,13 @@ class Stage {
       return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
                                                       options_.incumbent_points, options_.incumbent_draws,
                                                       Stream(seed_, trial_, Use::incumbents));
-    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
-                                                    options_.criterion == Criterion::augmented_improvement);
+    return std::make_unique<LogExpectedImprovement>(
+        model, incumbent, width_, labels, options_.criterion == Criterion::augmented_improvement, &away_);
   }
 
   const GaussianProcess& model_;
   const SearchOptions& options_;
+  const Away& away_;
   std::uint64_t seed_, trial_;
   double width_;
   std::vector<GaussianProcess> models_;  // in place of the model, if any

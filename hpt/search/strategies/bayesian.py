@@ -31,6 +31,9 @@ class BayesianStrategy:
     better (`auto_scale`); every other first point is logarithmic in them. Related searches count as far as
     they agree with this one (`RelatedSearches`).
 
+    Once results crowd at the best and differ by less than anyone can tell, most trials look elsewhere, until
+    something better is found (`basins`).
+
     Values whose standard error is known weigh less the larger it is (`drawn_in`).
 
     Randomness for trial k comes from (seed, k). The hyperparameters depend on a prefix of the observations
@@ -85,7 +88,11 @@ class BayesianStrategy:
                     return point
                 number = (number + 1) // 2  # the middle of the space comes early here too
             return self._search.first_point(history, seed, number, number)
-        fit, model = self._model(history, related)
+        fit, y, noise = self._fit(history, related)
+        row = self._search.propose_elsewhere(history, fit, y, seed, number)
+        if row is not None:
+            return fit.scaled.config(row)
+        model = self._model(history, fit, y, noise)
         row = self._search.propose(history, fit, model, seed, number)
         again = self._search.again(history, fit, model, seed, number, row)
         return again if again is not None or row is None else fit.scaled.config(row)
@@ -95,21 +102,28 @@ class BayesianStrategy:
 
     def predict(self, history: History, configs: Sequence[Config]) -> tuple[Float64Array, Float64Array]:
         """Means and variances of the minimised objective at configurations, (m,) each; n at least 1."""
-        fit, model = self._model(history, self._search.related.trusted(history) if history.related else None)
+        fit, y, noise = self._fit(history, self._search.related.trusted(history) if history.related else None)
+        model = self._model(history, fit, y, noise)
         return model.predict(fit.scaled.place(history.space.encode(configs)))
 
-    def _model(self, history: History, related: TrustedSearches | None) -> tuple[Fit, core.Model]:
-        """The fit, and the model of all observations."""
+    def _fit(
+        self, history: History, related: TrustedSearches | None
+    ) -> tuple[Fit, Float64Array, Float64Array]:
+        """The fit, and the targets of all observations with their standard errors, (n,) each."""
         n, y, noise = len(history.y), history.y, history.noise
         if self._at_the_end is not None:
             y, noise = self._at_the_end(history, n)
         fit = None if related is None else related.fit
         if fit is None:
             fit = self._search.fit(history, lambda a: self._targets(history, a), transformed=False)
+        return fit, y, noise
+
+    def _model(self, history: History, fit: Fit, y: Float64Array, noise: Float64Array) -> core.Model:
+        """The model of all observations."""
         model = partial(self._search.model, history, fit)
         if noise.any():
             y = drawn_in(model, fit.scaled.place(history.X), y, noise, fit.at)
-        return fit, model(y)
+        return model(y)
 
     def _targets(self, history: History, a: int) -> Float64Array:
         return history.y[:a] if self._at_the_end is None else self._at_the_end(history, a)[0]

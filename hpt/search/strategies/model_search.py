@@ -7,7 +7,7 @@ a   anchor, a <= n          the first a observations decide the kernel's hyperpa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
@@ -19,10 +19,11 @@ from hpt.search.history import Float64Array, History
 from hpt.search.space import SearchSpace
 from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_point
 from hpt.search.strategies.base import check_integer
+from hpt.search.strategies.basins import POLISHED, converged
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
 from hpt.search.strategies.repeats import is_noisy, tried, worth_repeating
-from hpt.search.strategies.schedule import base, milestones
+from hpt.search.strategies.schedule import anchor, base, milestones
 from hpt.search.trial import Config
 
 
@@ -110,6 +111,8 @@ class ModelSearch:
         self._source: object = None  # of the histories that the fits are of
         self._fits: dict[tuple[object, ...], Fit] = {}
         self._model: _Kept | None = None
+        self._represented: tuple[tuple[object, ...], core.Hyperparameters] | None = None
+        self._elsewhere: tuple[tuple[object, ...], core.Model] | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
 
@@ -203,6 +206,8 @@ class ModelSearch:
         seed: int,
         number: int,
         incumbent: float = inf,
+        away: Float64Array | None = None,
+        skipped: Float64Array | None = None,
     ) -> Float64Array | None:
         """The point of the scaled space that is most promising.
 
@@ -216,6 +221,10 @@ class ModelSearch:
             Decide the randomness; trials of odd number explore.
         incumbent
             What is to be improved on, in the model's targets, where that is below its own best.
+        away
+            As `core.Model.propose` takes it.
+        skipped
+            Points to skip besides those of the model, running and failed ones, (t, d).
 
         Returns
         -------
@@ -227,15 +236,63 @@ class ModelSearch:
         labels = self._feasibility.model(fit.scaled.space.coordinates, place(history.X), history.y, failed)
         return model.propose(
             place(history.pending),
-            failed,
+            failed if skipped is None else np.concatenate([failed, skipped]),
             seed,
             number,
             incumbent,
-            doubling=doubling_for(number, options.doubling),
+            doubling=doubling_for(number, options.doubling) if away is None else inf,
             labels=labels,
             acquisition=options.acquisition or acquisition_for(fit.at),
             samples=options.samples if len(history.y) < options.sampled_until else 0,
+            away=away,
         )
+
+    def propose_elsewhere(
+        self, history: History, fit: Fit, targets: Float64Array, seed: int, number: int
+    ) -> Float64Array | None:
+        """The point that is most promising away from optima to which the search has converged.
+
+        Where the best is one of them, one trial in `POLISHED` is proposed as ever. Where another optimum is
+        better by now, the search returns to it, with a model that the others' crowds do not blind.
+
+        Parameters
+        ----------
+        history
+            Of this space.
+        fit
+            Of its observations: for the scales of `Auto` numbers.
+        targets
+            Objectives of the observations, (n,).
+        seed, number
+            Decide the randomness.
+
+        Returns
+        -------
+        array or None
+            The point, (d,); None if nothing has converged, or the trial is to be proposed as ever.
+        """
+        X = fit.scaled.place(history.X)
+        basins = converged(fit.scaled.space.coordinates, X, targets)
+        if basins is None or (basins.best and number % POLISHED == 0):
+            return None
+        fit, model = self._represented_by(fit, X[basins.kept], targets[basins.kept])
+        away = X[basins.centres] if basins.best else None
+        return self.propose(history, fit, model, seed, number, away=away, skipped=X)
+
+    def _represented_by(self, fit: Fit, X: Float64Array, y: Float64Array) -> tuple[Fit, core.Model]:
+        """Fit and model from the observations that represent all, fitted anew as often as those of all."""
+        coordinates, threads = fit.scaled.space.coordinates, self._options.threads
+        rows = core.representative(coordinates, X, y, core.FIT_LIMIT)
+        X, y, a = X[rows], y[rows], anchor(len(rows))
+        key = (fit.scaled.logarithmic, X[:a].tobytes(), y[:a].tobytes())
+        if self._represented is None or self._represented[0] != key:
+            new_fit = self._options.fitter(transformed=False)
+            self._represented = (key, new_fit(coordinates, X[:a], y[:a], None))
+        at = self._represented[1]
+        whole = (key, X[a:].tobytes(), y[a:].tobytes())
+        if self._elsewhere is None or self._elsewhere[0] != whole:
+            self._elsewhere = (whole, core.Model(coordinates, X, y, at, threads))
+        return replace(fit, at=at), self._elsewhere[1]
 
     def again(
         self,

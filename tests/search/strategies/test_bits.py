@@ -64,10 +64,14 @@ SPACES = {
     "auto": mixed("Auto"),
     "wide": wide(101),
     "many": PLAIN,
+    "converged": PLAIN,
 }
-SMALL = [f"{kind}/{ANCHORS[0]}" for kind in SPACES if kind != "many"] + ["parents/6", "mixed/63"]
+BOTTOM = 0.4783
+"""Where each term of `objective` in PLAIN is least."""
+USUAL = [kind for kind in SPACES if kind not in ("many", "converged")]
+SMALL = [f"{kind}/{ANCHORS[0]}" for kind in USUAL] + ["parents/6", "mixed/63", "converged/40"]
 LARGE = [
-    *(case for kind in SPACES if kind != "many" for n in ANCHORS[1:] if (case := f"{kind}/{n}") not in SMALL),
+    *(case for kind in USUAL for n in ANCHORS[1:] if (case := f"{kind}/{n}") not in SMALL),
     "many/1004",
 ]
 CASES = SMALL + LARGE
@@ -101,6 +105,8 @@ def past(kind: str, n: int) -> Iterator[Event]:
     while n > 0:
         number += 1
         [config] = space.sample(1, rng)
+        if kind == "converged" and number > 24:
+            config = {name: BOTTOM + 1e-4 * float(rng.normal()) for name in config}
         yield TrialCreated(0.0, number, config)
         ended = end(kind, number, config)
         yield ended
