@@ -242,14 +242,33 @@ Vector AveragedAcquisition::worth(MatrixView X, const Team& team) const {
   return out;
 }
 
+namespace {
+
+// The points with some coordinates moved to the values that are held.
+Matrix rows_at(MatrixView X, VectorView held) {
+  Matrix out(X.rows(), X.cols());
+  for (Index i = 0; i < X.rows(); ++i) {
+    for (Index j = 0; j < X.cols(); ++j) {
+      const double value = held[static_cast<std::size_t>(j)];
+      out(i, j) = std::isnan(value) ? X(i, j) : value;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
-                                               const GaussianProcess* labels, bool augmented)
+                                               const GaussianProcess* labels, bool augmented, VectorView held)
     : PointwiseAcquisition(model, labels),
       incumbents_(model.sets(), 1, elsewhere),
       width_(width),
       noise_(augmented ? model.hyperparameters().noise : 0.0) {
   require(width > 0.0, "a width must be above 0");
-  const Matrix mean = model.fitted_means();
+  Matrix mean = held.empty() ? model.fitted_means() : Matrix(model.points().rows(), model.sets());
+  if (!held.empty()) {
+    model.predict_means(rows_at(model.points(), held), mean);
+  }
   for (Index i = 0; i < mean.rows(); ++i) {
     for (Index s = 0; s < mean.cols(); ++s) incumbents_(s, 0) = std::min(incumbents_(s, 0), mean(i, s));
   }

@@ -34,11 +34,14 @@ class Search {
         many_(model_.points().rows() > options.many),
         bounded_(many_ && acquisition.pointwise()) {}
 
-  std::optional<Vector> enumerate() const {
+  // free: the coordinates that are not held, a finite space.
+  std::optional<Vector> enumerate(const Coordinates& free, const std::vector<Index>& columns) const {
     Matrix points;
-    Vector x(static_cast<std::size_t>(space_.size()));
-    for (std::uint64_t number = 0; number < *space_.cardinality(); ++number) {
-      space_.at(number, x);
+    Vector x(static_cast<std::size_t>(space_.size())), part(columns.size());
+    hold(x);
+    for (std::uint64_t number = 0; number < *free.cardinality(); ++number) {
+      free.at(number, part);
+      for (std::size_t k = 0; k < columns.size(); ++k) x[static_cast<std::size_t>(columns[k])] = part[k];
       if (!tried_.contains(x)) points.append_row(x);
     }
     if (points.rows() == 0) return std::nullopt;
@@ -96,6 +99,16 @@ class Search {
       return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
     });
     return order;
+  }
+
+  bool is_held(Index i) const {
+    return !options_.held.empty() && !std::isnan(options_.held[static_cast<std::size_t>(i)]);
+  }
+
+  void hold(MutableVectorView x) const {
+    for (std::size_t i = 0; i < options_.held.size(); ++i) {
+      if (!std::isnan(options_.held[i])) x[i] = options_.held[i];
+    }
   }
 
   static Vector row_of(const Matrix& points, Index i) {
@@ -239,6 +252,7 @@ class Search {
         const MutableVectorView x = drawn.row(k);
         unit.point(static_cast<std::uint64_t>(k), x);
         space_.from_unit(x);
+        hold(x);
         untried[static_cast<std::size_t>(k)] = !tried_.contains(x);
       }
     });
@@ -273,6 +287,7 @@ class Search {
         value = c.kind() == Kind::categorical ? c.from_unit(stream.uniform())
                                               : c.snap(value + spread * stream.normal());
       }
+      hold(x);
       if (!tried_.contains(x)) points.append_row(x);
     }
     return points;
@@ -290,7 +305,10 @@ class Search {
 
   void ascend(Front& front, const std::vector<Index>& rows) const {
     const auto& free = space_.continuous();
-    const Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
+    Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
+    for (std::size_t q = 0; q < free.size(); ++q) {
+      if (is_held(free[q])) lower[q] = upper[q] = options_.held[static_cast<std::size_t>(free[q])];
+    }
     LbfgsbOptions options;
     options.iterations = many_ ? options_.many_steps : options_.steps;
     options.evaluations = options.iterations + options.iterations / 2;
@@ -376,6 +394,7 @@ class Search {
     const auto share = static_cast<std::size_t>(options_.neighbours) / space_.discrete().size() + 1;
     Vector neighbour(x.begin(), x.end());
     for (const Index i : space_.discrete()) {
+      if (is_held(i)) continue;
       const Coordinate& c = space_[i];
       auto& value = neighbour[static_cast<std::size_t>(i)];
       const double here = value;
@@ -444,6 +463,7 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
           "candidates, starts and fantasies must be at least 1");
   space.check(pending);
   space.check(tried_points);
+  const std::vector<Index> columns = space.free(options.held);
   Tried tried(space, known);
   tried.add(model.points());
   tried.add(pending);
@@ -454,11 +474,12 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   const Search search(*acquisition, tried, options, team);
   if (options.criterion == Criterion::thompson) {
     if (std::optional<Vector> found = search.thompson(seed, trial)) return found;
-    return any_untried(space, tried, seed, trial);
+    return any_untried(space, tried, seed, trial, options.held);
   }
-  if (space.cardinality() && *space.cardinality() <= options.enumerable) return search.enumerate();
+  const Coordinates free = space.part(columns);
+  if (free.cardinality() && *free.cardinality() <= options.enumerable) return search.enumerate(free, columns);
   if (std::optional<Vector> found = search.run(seed, trial)) return found;
-  return any_untried(space, tried, seed, trial);
+  return any_untried(space, tried, seed, trial, options.held);
 }
 
 }  // namespace hpt

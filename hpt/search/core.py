@@ -31,6 +31,9 @@ MODEL_LIMIT, SPARE = 1000, 64
 """How many observations a model is made of at most, as a factor costs their number cubed, and how many of
 them are left to those that come after the others were chosen."""
 
+SAME = 1e-9
+"""Numbers in [0, 1] that differ by no more are one."""
+
 FIT_LIMIT = 256
 """How many observations decide the hyperparameters at most: a fit takes dozens of factors."""
 
@@ -199,6 +202,7 @@ class Model:
         labels: Model | None = None,
         acquisition: str = "LogEI",
         samples: int = 0,
+        held: ArrayLike | None = None,
     ) -> Float64Array | None:
         """The point to try in trial `number`.
 
@@ -225,6 +229,8 @@ class Model:
             Above 0: the improvement is averaged over models at this many hyperparameters, drawn from their
             density by slice sampling from those of this model. If those cannot be factored, this model is
             used alone.
+        held
+            Values at which coordinates are held, (d,), NaN where one is free; None: all are.
 
         Returns
         -------
@@ -245,6 +251,8 @@ class Model:
         running, skip, gp = _array(pending, "pending"), _array(tried, "tried"), self._gp
         options.criterion = getattr(_core.Criterion, ACQUISITIONS[check_acquisition(acquisition)])
         options.samples = samples
+        if held is not None:
+            options.held = np.ascontiguousarray(held, dtype=np.float64)
         success = None if labels is None else labels._gp
         if len(running) and samples == 0:
             gp = self._imagine(running, seed)

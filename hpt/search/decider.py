@@ -31,6 +31,7 @@ from hpt.search.events import (
     TrialIdentified,
 )
 from hpt.search.history import History, HistoryLog
+from hpt.search.holding import checked_fixed, holding
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -150,14 +151,17 @@ class Decider:
             return self._log.snapshot()
 
     @locked
-    def propose(self, count: int, *, pending: Sequence[Config] = ()) -> list[TrialCreated]:
+    def propose(
+        self, count: int, *, pending: Sequence[Config] = (), fixed: Config | None = None
+    ) -> list[TrialCreated]:
         """What `ask(count)` would create. Nothing is applied.
 
-        pending: configurations that others are trying now, besides the running trials.
+        pending: configurations that others are trying now, besides the running trials. fixed: values that
+        all of them have.
 
         Raises:
-            InputError: `count` is not an integer of at least 1, a pending configuration lies outside the
-                space, or the strategy broke its contract.
+            InputError: `count` is not an integer of at least 1, a pending configuration or a fixed value lies
+                outside the space, or the strategy broke its contract.
         """
         check_integer(count, "count", 1, "ask for at least one trial")
         history = self._log.snapshot()
@@ -168,6 +172,10 @@ class Decider:
                 )
             valid = [self._log.space.validate(config) for config in pending]
             history = history.with_pending(valid, numbered=False)
+        if fixed:
+            if self._multi_algorithm:
+                raise InputError("fixed values of a multi-algorithm search belong to no definition; record a trial")
+            history = holding(history, self._strategy, checked_fixed(self._log.space, fixed))
         suggestions = self._strategy.suggest(history, int(count), self.seed)
         if len(suggestions) > count:
             raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from hpt.errors import InputError
 from hpt.search.history import History, HistoryLog
+from hpt.search.holding import checked_fixed, holding
 from hpt.search.numbers import brief
 from hpt.search.recording import Reports, checked_noise, final_value, fitted, listed_reports
 from hpt.search.space import SearchSpace
@@ -117,6 +118,7 @@ def suggest(
     *,
     pending: Iterable[Config] = (),
     failed: Iterable[Config] = (),
+    fixed: Config | None = None,
     objective: str = "Minimize",
     strategy: str | Strategy = "Bayesian",
     seed: int = 0,
@@ -142,6 +144,8 @@ def suggest(
         Configurations that are being tried.
     failed
         Configurations that gave no value.
+    fixed
+        Values that the configurations have; the search chooses the others.
     objective
         `Minimize` or `Maximize`, in any case.
     strategy
@@ -185,6 +189,7 @@ def suggest(
     check_integer(worker, "worker", 0, "count workers from 0")
     fit = partial(fitted, space, outside=outside, extra=extra)
     goal = parse_enum(ObjectiveType, objective, "objective")
+    held = checked_fixed(space, fixed) if fixed else {}
     lost = [_Ended(each, None, TrialStatus.FAILED, None, ()) for each in map(fit, failed) if each is not None]
     running = [each for each in map(fit, pending) if each is not None]
     cache = Cache() if cache is None else cache
@@ -198,6 +203,8 @@ def suggest(
         check_integer(number, "number", 1, "count trials from 1")
         history = entry.history(observed, lost).with_pending(running, numbered=False)
         history.last_number = int(number) - 1
+        if held:
+            history = holding(history, entry.strategy, held)
         suggestions = entry.strategy.suggest(history, int(count) * (worker + 1), seed)
     return [dict(suggestion.config) for suggestion in suggestions[-int(count) :]]
 

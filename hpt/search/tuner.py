@@ -143,7 +143,12 @@ class Tuner(Decider):
 
     @locked
     def ask(
-        self, count: int = 1, *, pending: Sequence[Config] = (), ids: Sequence[Hashable] | None = None
+        self,
+        count: int = 1,
+        *,
+        fixed: Config | None = None,
+        pending: Sequence[Config] = (),
+        ids: Sequence[Hashable] | None = None,
     ) -> list[Trial]:
         """New trials to run.
 
@@ -151,6 +156,9 @@ class Tuner(Decider):
         ----------
         count
             How many; fewer or none are made when every configuration of the space was tried.
+        fixed
+            Values that these trials have; the search chooses the others, Bayesian search by the model of all
+            trials.
         pending
             Configurations that others are trying now, besides the running trials of this tuner.
         ids
@@ -164,14 +172,14 @@ class Tuner(Decider):
         Raises
         ------
         InputError
-            `count` is not an integer of at least 1, a pending configuration lies outside the space, or ids
-            are not as many, taken, or numbers.
+            `count` is not an integer of at least 1, a pending configuration or a fixed value lies outside
+            the space, or ids are not as many, taken, or numbers.
         """
         if ids is not None:
             ids = [self._free(each) for each in ids]
             if len(ids) != count or len(set(ids)) != len(ids):
                 raise InputError(f"ids {ids!r} are not {count} different ones; give one for each trial")
-        created = self.propose(count, pending=pending)
+        created = self.propose(count, pending=pending, fixed=fixed)
         for place, event in enumerate(created):
             self.apply(event)
             if ids is not None:

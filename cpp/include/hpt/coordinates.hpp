@@ -61,6 +61,9 @@ class Coordinates {
   // Discrete coordinates equal by level, continuous ones within the tolerance.
   bool same(VectorView a, VectorView b) const;
   void check(MatrixView X) const;  // throws InvalidArgument unless every entry is legal
+  // The coordinates that are not held: where `held`, (d,) or empty, is NaN.
+  std::vector<Index> free(VectorView held) const;
+  Coordinates part(const std::vector<Index>& columns) const;
 
  private:
   std::vector<Coordinate> items_;

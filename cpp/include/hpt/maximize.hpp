@@ -57,6 +57,8 @@ struct SearchOptions {
   // Where above 0: the improvement is averaged over that many models at hyperparameters drawn from their
   // density, in place of the model's own.
   Index samples = 0;
+  // Values at which coordinates are held, (d,), NaN where one is free; empty: all are.
+  Vector held;
   int threads = 1;  // without effect on the result
 };
 

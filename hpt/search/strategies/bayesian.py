@@ -39,6 +39,9 @@ class BayesianStrategy:
     handful of fits. What is kept between calls is a cache: dropping it changes no bit.
     """
 
+    holds = True
+    """It sees what is held in `History.fixed`, so that the model of all trials proposes the rest."""
+
     def __init__(self, *, first: int | None = None, fidelity: bool = False, **options: Any) -> None:
         """A strategy that has seen nothing.
 
@@ -78,14 +81,14 @@ class BayesianStrategy:
             most = min(FEW, most)
         if len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most:
             if related is not None:
-                point = related.point(history) if number % 2 else None
+                point = related.point(history) if number % 2 and not history.fixed else None
                 if point is not None:
                     return point
                 number = (number + 1) // 2  # the middle of the space comes early here too
             return self._search.first_point(history, seed, number, number)
         fit, model = self._model(history, related)
         row = self._search.propose(history, fit, model, seed, number)
-        return None if row is None else fit.scaled.config(row)
+        return None if row is None else fit.scaled.config(row) | history.fixed
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_at_the_end": None if self._at_the_end is None else AtTheEnd()}
