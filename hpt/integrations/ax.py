@@ -8,18 +8,18 @@ Needs Ax 1.3 (`hpt[ax]`).
 
 from __future__ import annotations
 
-from math import inf, isfinite, nan
 from typing import Any
 
 from ax.core.experiment import Experiment
-from ax.core.parameter import ChoiceParameter, DerivedParameter, FixedParameter, RangeParameter
+from ax.core.parameter import DerivedParameter
 from ax.core.trial_status import TrialStatus
 from ax.exceptions.core import SearchSpaceExhausted, UnsupportedError
 from ax.generation_strategy.external_generation_node import ExternalGenerationNode
 from ax.storage.json_store.registry import CORE_DECODER_REGISTRY, CORE_ENCODER_REGISTRY
 
 import hpt
-from hpt.integrations.scales import Scaled, choice, constant, inward, outward, scaled
+from hpt.integrations.ax_space import observation, scale
+from hpt.integrations.scales import inward, outward
 
 __all__ = ["HptNode"]
 
@@ -86,7 +86,11 @@ class HptNode(ExternalGenerationNode):
         if experiment.search_space.parameter_constraints:
             raise UnsupportedError("hpt searches without constraints of parameters")
         self._space = experiment.search_space
-        self._scales = {name: scale(each) for name, each in self._space.parameters.items() if is_free(each)}
+        self._scales = {
+            name: scale(each)
+            for name, each in self._space.parameters.items()
+            if not isinstance(each, DerivedParameter)
+        }
         self._search = hpt.SearchSpace([each.parameter for each in self._scales.values()])
         self._middle = hpt.suggest(self._search, [], seed=0)[0]
         self._goal = "Minimize" if config.objective.minimize else "Maximize"
@@ -132,31 +136,6 @@ class HptNode(ExternalGenerationNode):
         """An arm as the search has it, the middle of the ranges for parameters that it does not have."""
         known = {name: value for name, value in parameters.items() if name in self._scales}
         return {**self._middle, **inward(self._scales, known)}
-
-
-def is_free(domain: Any) -> bool:
-    return not isinstance(domain, DerivedParameter)
-
-
-def scale(domain: Any) -> Scaled:
-    """The parameter of the search for one of Ax."""
-    if isinstance(domain, FixedParameter):
-        return constant(domain.name, domain.value)
-    if isinstance(domain, ChoiceParameter):
-        return choice(domain.name, domain.values, ordered=domain.is_ordered)
-    assert isinstance(domain, RangeParameter)
-    kind = "logit" if domain.logit_scale else "log" if domain.log_scale else "linear"
-    return scaled(domain.name, domain.lower, domain.upper, kind, integer=domain.parameter_type.name == "INT")
-
-
-def observation(config: Any, status: Any, rows: list[Any]) -> hpt.Observation:
-    """What Ax has of one arm: its last value, and where there are steps, those before."""
-    rows = sorted(rows, key=lambda row: row.get("step", inf))
-    last = rows[-1] if rows else {"mean": nan, "sem": nan}
-    steps = {row["step"]: float(row["mean"]) for row in rows if isfinite(row.get("step", inf))}
-    reports = [hpt.Report(step + (min(steps) <= 0), value) for step, value in steps.items()]
-    noise = float(last["sem"])
-    return hpt.Observation(config, float(last["mean"]), noise if noise > 0 else None, reports, status)
 
 
 CORE_ENCODER_REGISTRY[HptNode] = lambda node: {"__type": "HptNode", **node.arguments}

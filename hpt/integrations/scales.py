@@ -1,4 +1,4 @@
-"""Parameters of hosts on scales that `hpt` does not have: searched evenly on the scale, told of in the host's unit."""
+"""A host's parameters on scales that `hpt` does not have: searched on the scale, seen in the host's unit."""
 
 from __future__ import annotations
 

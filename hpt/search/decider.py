@@ -174,7 +174,9 @@ class Decider:
             history = history.with_pending(valid, numbered=False)
         if fixed:
             if self._multi_algorithm:
-                raise InputError("fixed values of a multi-algorithm search belong to no definition; record a trial")
+                raise InputError(
+                    "fixed values of a multi-algorithm search belong to no definition; record a trial"
+                )
             history = holding(history, self._strategy, checked_fixed(self._log.space, fixed))
         suggestions = self._strategy.suggest(history, int(count), self.seed)
         if len(suggestions) > count:

@@ -33,8 +33,8 @@ def checked_fixed(space: SearchSpace, fixed: Config) -> Config:
 def holding(history: History, strategy: Strategy, fixed: Config) -> History:
     """What a strategy is to be asked with, so that it proposes configurations with these values.
 
-    One that says that it `holds` values sees them, with the history as it is. Any other gets the space that is
-    left, and of the history the trials that lie in it.
+    One that says that it `holds` values sees them, with the history as it is. Any other gets the space that
+    is left, and of the history the trials that lie in it.
 
     Parameters
     ----------
@@ -61,7 +61,9 @@ def _restricted(history: History, fixed: Config) -> History:
     """The history of what is left of the space: a view that no later one is the continuation of."""
     space = history.space
     held = {each.name: each for each in space.parameters if each.name in fixed}
-    rest = SearchSpace(_only(each, fixed[each.name]) if each.name in held else each for each in space.parameters)
+    rest = SearchSpace(
+        _only(each, fixed[each.name]) if each.name in held else each for each in space.parameters
+    )
 
     def lies_in(config: Config) -> bool:
         return all(each.key(config[name]) == each.key(fixed[name]) for name, each in held.items())

@@ -9,7 +9,8 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
-from hpt.integrations.suggest_observe import HptBayesmark, HptHebo  # noqa: E402
+from hpt.integrations.bayesmark import HptBayesmark  # noqa: E402
+from hpt.integrations.hebo import HptHebo  # noqa: E402
 
 API = {
     "lr": {"type": "real", "space": "log", "range": (1e-5, 1.0)},
@@ -76,9 +77,9 @@ def run_study(optimizer, loss, calls, batch, check):
 
 
 def test_a_study_of_bayesmark():
-    np.random.seed(5)
+    np.random.seed(5)  # noqa: NPY002 - as bayesmark does
     best, seen = run_study(HptBayesmark(API), bayesmark_loss, 12, 4, check_of_bayesmark)
-    np.random.seed(5)
+    np.random.seed(5)  # noqa: NPY002 - as bayesmark does
     again = run_study(HptBayesmark(API), bayesmark_loss, 12, 4, check_of_bayesmark)
     assert best < 1.0 and (best, seen) == again
     assert len({str(point) for point in seen}) == len(seen)
@@ -136,7 +137,9 @@ def test_the_real_design_space_of_hebo():
     optimizer = HptHebo(space, scramble_seed=1)
     rec = optimizer.suggest(4)
     numeric, choices = space.transform(rec)
-    assert ((numeric >= space.opt_lb[: space.num_numeric]) & (numeric <= space.opt_ub[: space.num_numeric])).all()
+    assert (
+        (numeric >= space.opt_lb[: space.num_numeric]) & (numeric <= space.opt_ub[: space.num_numeric])
+    ).all()
     assert choices.shape == (4, 1)
 
 

@@ -88,7 +88,7 @@ class BayesianStrategy:
             return self._search.first_point(history, seed, number, number)
         fit, model = self._model(history, related)
         row = self._search.propose(history, fit, model, seed, number)
-        return None if row is None else fit.scaled.config(row) | history.fixed
+        return None if row is None else {**fit.scaled.config(row), **history.fixed}
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_at_the_end": None if self._at_the_end is None else AtTheEnd()}

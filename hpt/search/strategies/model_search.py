@@ -248,7 +248,7 @@ def _first_held(
     if part is None:
         return None
     row[free] = part
-    return scaled.config(row) | history.fixed
+    return {**scaled.config(row), **history.fixed}
 
 
 def first_points(d: int) -> int:
