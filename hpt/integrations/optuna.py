@@ -27,7 +27,8 @@ class HptSampler(BaseSampler):
 
     Where trials have different parameters (define by run), all of them are one flat space, in which a trial
     without a parameter stands in the middle of its range: the search sees what the trials share, which
-    sampling such parameters independently does not. A parameter that no trial had yet is drawn at random.
+    sampling such parameters independently does not. A parameter that no trial had yet is drawn at random, in
+    the first trial the middle of its range.
     Pruned trials count as what others that went on became, failed ones and NaN as failures, running
     ones as pending. Several processes on one storage work on one search: a trial that begins while others
     have no parameters yet gets the next place of one batch. All that it keeps is a cache.
@@ -101,7 +102,8 @@ class HptSampler(BaseSampler):
     ) -> Any:
         seed = self._checked_seed(study) ^ crc32(param_name.encode())
         space = hpt.SearchSpace([parameter(param_name, param_distribution)])
-        [found] = hpt.suggest(space, [], strategy="Random", seed=seed, number=trial.number + 1, worker=0)
+        strategy = "Random" if trial.number else "Bayesian"  # which begins in the middle of every range
+        [found] = hpt.suggest(space, [], strategy=strategy, seed=seed, number=trial.number + 1, worker=0)
         return external(param_distribution, found[param_name])
 
     def _checked_seed(self, study: Study) -> int:

@@ -46,7 +46,8 @@ class HptSearchCV(FoldByFoldSearchCV):
         Candidates that are evaluated at once; None: as many as keep `n_jobs` busy.
     stopping_rule
         Such as `hpt.MedianRule()`: candidates that it stops by the mean score of their first folds do not
-        meet the others. In `cv_results_` the scores of these, and so the mean, are NaN and the rank is the last.
+        meet the others. In `cv_results_` the scores of these, and so the mean, are NaN, and the rank is
+        the last.
     estimator, random_state, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score
         As RandomizedSearchCV takes them; so is `return_train_score`.
     """

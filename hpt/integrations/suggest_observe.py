@@ -24,7 +24,7 @@ class SuggestObserve:
 
     def _suggest(self, count: int, fixed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         held = inward(self._scales, fixed or {})
-        found: list[hpt.Config] = [trial.config for trial in self._tuner.ask(count, fixed=held)]
+        found: list[Mapping[str, Any]] = [trial.config for trial in self._tuner.ask(count, fixed=held)]
         number = self._tuner.history.last_number
         while len(found) < count:  # a finite space is exhausted: these hosts want as many all the same
             number += 1
