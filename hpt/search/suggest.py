@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from threading import RLock
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from hpt.errors import InputError
@@ -57,6 +58,20 @@ class Cache:
                 self._entries.popitem(last=False)
         self._entries.move_to_end(key)
         return self._entries[key]
+
+
+class _Unchanging:
+    """An observation that nobody can change: it says the same only if it is the same one."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Observation) -> None:
+        self.item = item
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Unchanging) and self.item is other.item
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class _Ended(NamedTuple):
@@ -240,6 +255,8 @@ def _entry(
 
 def _raw(item: Known, how: object) -> object:
     """A copy of all that an observation says; equal only where it says the same. None where there is none."""
+    if isinstance(item, Observation) and type(item.config) is MappingProxyType:
+        return _Unchanging(item), how
     if isinstance(item, Observation):
         config = dict(item.config)
         rest = item.value, item.noise, item.status, tuple(item.reports)
