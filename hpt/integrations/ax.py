@@ -101,7 +101,7 @@ class HptNode(ExternalGenerationNode):
         for row in rows:
             curves.setdefault((row["trial_index"], row["arm_name"]), []).append(row)
         ended = [each for each in experiment.trials.values() if each.status in STATUS]
-        ended.sort(key=lambda each: (each.time_completed, each.index))
+        ended.sort(key=lambda each: (each.time_completed is None, each.time_completed or 0, each.index))
         self._known, self._seen = [], []
         for trial in ended:
             for arm in trial.arms:

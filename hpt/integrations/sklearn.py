@@ -96,6 +96,7 @@ class HptSearchCV(FoldByFoldSearchCV):
                 "cv shuffles without a seed, so candidates would not compare; give it random_state"
             )
         seed = int(check_random_state(self.random_state).randint(2**31))
+        self._rows = []
         given = self.param_distributions
         spaces: Any = (
             space(given)

@@ -38,6 +38,9 @@ class FoldByFoldSearchCV(BaseSearchCV):
     """A search that evaluates all candidates of a batch on one fold, then those that go on on the next."""
 
     n_splits_: int
+    _rows: list[
+        tuple[int, int]
+    ]  # candidate and fold of each fit; empty where candidates meet all folds at once
 
     def _run_folds(
         self,
@@ -54,7 +57,6 @@ class FoldByFoldSearchCV(BaseSearchCV):
         folds, failure = Folds(self), None
         count: int = self.n_splits_
         self.n_splits_ = 1  # as scikit-learn counts what one call evaluates
-        self._rows: list[tuple[int, int]] = []  # candidate and fold of each fit
         self._fold_count = count
         try:
             while (left := self.n_iter - len(tuner.trials)) > 0:
@@ -88,7 +90,7 @@ class FoldByFoldSearchCV(BaseSearchCV):
     def _format_results(
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
     ) -> dict[str, Any]:
-        rows = getattr(self, "_rows", None)
+        rows = self._rows
         if not rows:
             results: dict[str, Any] = super()._format_results(candidate_params, n_splits, out, more_results)
             return results

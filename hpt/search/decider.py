@@ -31,7 +31,7 @@ from hpt.search.events import (
     TrialIdentified,
 )
 from hpt.search.history import History, HistoryLog
-from hpt.search.holding import checked_fixed, holding
+from hpt.search.holding import Pending, checked_fixed, holding, with_pending_elsewhere
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -152,12 +152,12 @@ class Decider:
 
     @locked
     def propose(
-        self, count: int, *, pending: Sequence[Config] = (), fixed: Config | None = None
+        self, count: int, *, pending: Sequence[Pending] = (), fixed: Config | None = None
     ) -> list[TrialCreated]:
         """What `ask(count)` would create. Nothing is applied.
 
-        pending: configurations that others are trying now, besides the running trials. fixed: values that
-        all of them have.
+        pending: configurations that others are trying now, besides the running trials; in a multi-algorithm
+        search pairs of a definition and one of its configurations. fixed: values that all of them have.
 
         Raises:
             InputError: `count` is not an integer of at least 1, a pending configuration or a fixed value lies
@@ -165,13 +165,7 @@ class Decider:
         """
         check_integer(count, "count", 1, "ask for at least one trial")
         history = self._log.snapshot()
-        if len(pending):
-            if self._multi_algorithm:
-                raise InputError(
-                    "pending configurations of a multi-algorithm search belong to no definition; record them"
-                )
-            valid = [self._log.space.validate(config) for config in pending]
-            history = history.with_pending(valid, numbered=False)
+        history = with_pending_elsewhere(history, pending)
         if fixed:
             if self._multi_algorithm:
                 raise InputError(

@@ -1,15 +1,41 @@
-"""Some values held while a search chooses the others."""
+"""What one ask takes into account besides the history: values that are held, and trials elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
 
 from hpt.errors import InputError
 from hpt.search.history import History, HistoryLog
+from hpt.search.numbers import brief
 from hpt.search.parameters import CategoricalParameter, Constant, Parameter
 from hpt.search.space import SearchSpace
 from hpt.search.strategies.base import Strategy
 from hpt.search.trial import Config, Value
+
+Pending: TypeAlias = Config | tuple[str, Config]
+"""A configuration that is being tried; in a multi-algorithm search, with the name of its definition."""
+
+
+def with_pending_elsewhere(history: History, pending: Sequence[Pending]) -> History:
+    """The history with configurations that others are trying.
+
+    Raises:
+        InputError: one lies outside its space, or belongs to no definition.
+    """
+    if not history.definitions:
+        valid = [history.space.validate(cast(Config, config)) for config in pending]
+        return history.with_pending(valid, numbered=False) if valid else history
+    for each in pending:
+        if not isinstance(each, tuple) or len(each) != 2 or each[0] not in history.definitions:
+            raise InputError(
+                f"pending has {brief(each)}, which belongs to no definition; give pairs of one of "
+                f"{', '.join(history.definitions)} and a configuration of it"
+            )
+        definition, config = each
+        valid = [history.of(definition).space.validate(config)]
+        history = history.with_pending(valid, definition, numbered=False)
+    return history
 
 
 def checked_fixed(space: SearchSpace, fixed: Config) -> Config:

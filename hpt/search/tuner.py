@@ -25,6 +25,7 @@ from hpt.search.events import (
     TrialIdentified,
 )
 from hpt.search.growing import Float64Array
+from hpt.search.holding import Pending
 from hpt.search.numbers import counted, real_number
 from hpt.search.state import Spaces, StoredTuner, state_of
 from hpt.search.stopping.base import StoppingRule
@@ -147,7 +148,7 @@ class Tuner(Decider):
         count: int = 1,
         *,
         fixed: Config | None = None,
-        pending: Sequence[Config] = (),
+        pending: Sequence[Pending] = (),
         ids: Sequence[Hashable] | None = None,
     ) -> list[Trial]:
         """New trials to run.
@@ -160,7 +161,8 @@ class Tuner(Decider):
             Values that these trials have; the search chooses the others, Bayesian search by the model of all
             trials.
         pending
-            Configurations that others are trying now, besides the running trials of this tuner.
+            Configurations that others are trying now, besides the running trials of this tuner; in a
+            multi-algorithm search pairs of a definition and one of its configurations.
         ids
             What the host will call the trials, one each.
 

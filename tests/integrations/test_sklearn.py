@@ -141,6 +141,8 @@ def test_hopeless_candidates_end_between_folds(scoring):
     assert np.isfinite(results["mean_fit_time"]).all() and len(results["params"]) == 24
     assert whole[search.best_index_] and search.best_score_ > 0.95 and search.n_splits_ == 8
     assert search.predict(X).shape == Y.shape
+    again = search.set_params(stopping_rule=None, n_iter=3).fit(X, Y).cv_results_
+    assert len(again["params"]) == 3 and np.isfinite(again[f"split7_test_{name}"]).all()
 
 
 def test_candidates_are_stopped_by_themselves_whatever_n_jobs_is():

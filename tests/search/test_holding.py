@@ -121,3 +121,30 @@ def test_a_stateless_search_holds_values_too():
     assert [hpt.suggest(SPACE, known, fixed=fixed, worker=k, cache=cache)[0] for k in range(3)] == found
     expected = hpt.suggest(SPACE, known, fixed=fixed, count=3, seed=1, worker=0)
     assert [trial.config for trial in searched(20).ask(3, fixed=fixed)] == expected
+
+
+def test_what_others_try_of_several_definitions():
+    spaces = {
+        "one": hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)]),
+        "two": hpt.SearchSpace([hpt.IntegerParameter("n", 1, 3)]),
+    }
+    tuner = hpt.Tuner(spaces, "Minimize", seed=1)
+    for _ in range(12):
+        [trial] = tuner.ask()
+        tuner.tell(trial.number, trial.config.get("x", 0.5))
+    before = tuner.state()
+    for wrong, message in [
+        ({"x": 0.5}, "belongs to no definition"),
+        (("three", {"x": 0.5}), "one of one, two"),
+        (("one", {"n": 2}), "'x'"),
+        (("two", {"n": 4}), "out of range"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            tuner.ask(pending=[wrong])
+    assert tuner.state() == before
+    [proposed] = tuner.propose(1)
+    [other] = tuner.propose(1, pending=[(proposed.definition, proposed.config)])
+    assert (other.definition, other.config) != (proposed.definition, proposed.config)
+    assert other.number == proposed.number
+    done = [("two", {"n": n}) for n in (1, 2, 3)]
+    assert {trial.definition for trial in tuner.ask(4, pending=done)} == {"one"}
