@@ -1,7 +1,10 @@
 """CPU of Optuna's studies with the sampler of `hpt` and with Optuna's own: seconds of `study.optimize`.
 
-    python benchmarks/bench_optuna.py                  hpt and TPE at 1,000 trials, GP at 300
+    python benchmarks/bench_optuna.py      hpt and TPE at 1,000 trials, and what asks of GP cost on the way
     python benchmarks/bench_optuna.py hpt:1000 tpe:1000 gp:1000 [--seeds 3] [--space mixed]
+
+`gp@300` measures what a trial costs once 300 are known, drawn at random: five trials after a first one, whose
+fit begins from nothing. Between such points a line gives the CPU of a whole study, which the last line tells.
 
 Needs Optuna 5, and torch for its GP sampler. Each sampler runs in a process of its own, on one thread;
 imports are not counted. The objective is Hartmann's of six dimensions, or one of mixed parameters.
@@ -16,6 +19,9 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
+
+ASKS = 5
 
 A = [
     [10, 3, 17, 3.5, 1.7, 8],
@@ -56,7 +62,7 @@ def mixed(trial):
     )
 
 
-def measure(kind, trials, seed, space):
+def measure(kind, known, trials, seed, space):
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -74,11 +80,17 @@ def measure(kind, trials, seed, space):
     else:
         sampler = optuna.samplers.RandomSampler(seed=seed)
     study = optuna.create_study(sampler=sampler)
+    if known:
+        source = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+        source.optimize(globals()[space], n_trials=known - 1)
+        study.add_trials(source.trials)
+        study.optimize(globals()[space], n_trials=1)
     cpu, wall = time.process_time(), time.perf_counter()
     study.optimize(globals()[space], n_trials=trials)
     return {
         "sampler": kind,
         "space": space,
+        "known": known,
         "trials": trials,
         "seed": seed,
         "cpu": round(time.process_time() - cpu, 2),
@@ -89,24 +101,39 @@ def measure(kind, trials, seed, space):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="*", default=["hpt:1000", "tpe:1000", "gp:300"])
+    parser.add_argument(
+        "runs", nargs="*", default=["hpt:1000", "tpe:1000", "gp@30", "gp@100", "gp@300", "gp@1000"]
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--space", choices=["hartmann", "mixed"], default="hartmann")
     parser.add_argument("--here", action="store_true", help="measure the one run in this process")
     given = parser.parse_args()
     if given.here:
         [run] = given.runs
-        kind, trials = run.split(":")
-        print(json.dumps(measure(kind, int(trials), given.seeds, given.space)))
+        kind, known, trials = run.split("@")[0], 0, ASKS
+        if "@" in run:
+            known = int(run.split("@")[1])
+        else:
+            kind, trials = run.split(":")
+        print(json.dumps(measure(kind, known, int(trials), given.seeds, given.space)))
         return
     single = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
     for seed in range(given.seeds):
+        asks = {}
         for run in given.runs:
             command = [sys.executable, __file__, run, "--here", "--seeds", str(seed), "--space", given.space]
             found = subprocess.run(
                 command, env={**os.environ, **single}, check=True, capture_output=True, text=True
             )
-            print(found.stdout.strip().splitlines()[-1], flush=True)
+            line = found.stdout.strip().splitlines()[-1]
+            print(line, flush=True)
+            result = json.loads(line)
+            if result["known"]:
+                asks.setdefault(result["sampler"], []).append((result["known"], result["cpu"] / ASKS))
+        for kind, points in asks.items():
+            points = [(0, points[0][1]), *sorted(points)]
+            total = sum((b - a) * (x + y) / 2 for (a, x), (b, y) in pairwise(points))
+            print(f"{kind}: {total:.0f} s of CPU for {points[-1][0]} trials, by what some of them cost")
 
 
 if __name__ == "__main__":
