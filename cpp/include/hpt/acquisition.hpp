@@ -160,9 +160,9 @@ class AveragedAcquisition : public Acquisition {
 // lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
 // lower. `width` multiplies the deviations: Wang and de Freitas, "Theoretical analysis of Bayesian
 // optimisation with unknown Gaussian process hyper-parameters", 2014, section 3. `augmented` adds the log
-// augmentation by the model's noise, from the deviations as they are. Where coordinates are held (`held`, (d,),
-// NaN where one is free) the mean is that of the model's points moved to these values: the best of all may be
-// out of reach, and the improvement over it largest where least is known.
+// augmentation by the model's noise, from the deviations as they are. Where coordinates are held (`held`,
+// (d,), NaN where one is free) the mean is that of the model's points moved to these values: the best of all
+// may be out of reach, and the improvement over it largest where least is known.
 class LogExpectedImprovement : public PointwiseAcquisition {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model,

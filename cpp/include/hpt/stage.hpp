@@ -51,7 +51,8 @@ class Stage {
                                                       options_.incumbent_points, options_.incumbent_draws,
                                                       Stream(seed_, trial_, Use::incumbents));
     return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
-                                                    options_.criterion == Criterion::augmented_improvement, options_.held);
+                                                    options_.criterion == Criterion::augmented_improvement,
+                                                    options_.held);
   }
 
   const GaussianProcess& model_;
