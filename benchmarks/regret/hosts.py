@@ -167,7 +167,8 @@ HOSTS: dict[str, Steps] = {each.__name__: each for each in (optuna, ray, nevergr
 
 def best(host: Steps, problem: Any, seed: int, trials: int) -> float:
     """The best value, without noise, of the configurations that a search saw the best values of."""
-    steps, values, true = host(problem.space, seed), [], []
+    space = hpt.SearchSpace(sorted(problem.space.parameters, key=lambda each: each.name))  # as Optuna's
+    steps, values, true = host(space, seed), [], []
     config = next(steps)
     for trial in range(trials):
         values.append(float(problem.value(config, seed, trial)))
