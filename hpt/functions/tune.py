@@ -67,6 +67,7 @@ def tune(
     environment: Mapping[str, str] | None = None,
     resources: SlotResources | Mapping[str, Any] | None = None,
     isolation: str = "worker",
+    repeats: bool = False,
     verbose: bool | None = None,
     on_failure: str = "raise",
 ) -> TuningResult:
@@ -127,6 +128,9 @@ def tune(
         The GPUs, cores and memory of each trial, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     isolation
         `worker`: workers run many trials; `trial`: each trial has a process of its own.
+    repeats
+        Whether Bayesian search may try a configuration again where the objective is noisy and that teaches
+        more than a new one. A finite space then ends the job only if its values do not differ.
     verbose
         None shows one line of progress on a terminal and in a notebook; True prints what happens to standard
         error, line by line; False shows nothing.
@@ -207,6 +211,7 @@ def tune(
             completion=completion or CompletionCriteria(),
             warm_start=None if inherits is None else DraftWarmStart(inherits.parents, str(inherits.type)),
             modules=True,
+            repeats=repeats,
         )
         config = make(draft, tune_naming(), base_dir="/", home="/")
 

@@ -32,6 +32,7 @@ from hpt.search.events import (
 )
 from hpt.search.history import History, HistoryLog
 from hpt.search.holding import Pending, checked_fixed, holding, with_pending_elsewhere
+from hpt.search.proposing import proposals
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -47,8 +48,6 @@ from hpt.search.trial import (
     Verdict,
     parse_enum,
 )
-
-NO_CLOCK = 0.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -172,19 +171,7 @@ class Decider:
                     "fixed values of a multi-algorithm search belong to no definition; record a trial"
                 )
             history = holding(history, self._strategy, checked_fixed(self._log.space, fixed))
-        suggestions = self._strategy.suggest(history, int(count), self.seed)
-        if len(suggestions) > count:
-            raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")
-        first = self._log.last_number + 1
-        return [
-            TrialCreated(
-                NO_CLOCK,
-                number,
-                self._log.part(suggestion.definition).space.validate(suggestion.config),
-                definition=suggestion.definition,
-            )
-            for number, suggestion in enumerate(suggestions, first)
-        ]
+        return proposals(self._strategy, history, int(count), self.seed)
 
     @locked
     def judge(self, number: int) -> Decision:
@@ -234,7 +221,7 @@ class Decider:
                     raise InputError(
                         f"value {event.value} is not finite; add only observations with an objective"
                     )
-                self._add(event.config, event.value, event.definition, event.source)
+                self._add(event.config, event.value, event.definition, event.source, event.noise)
             case ParentResult():
                 if event.config is not None:
                     source = None if event.same else event.parent
@@ -264,13 +251,20 @@ class Decider:
             case _:
                 pass
 
-    def _add(self, config: Config, value: float, definition: str | None, source: str | None) -> None:
+    def _add(
+        self,
+        config: Config,
+        value: float,
+        definition: str | None,
+        source: str | None,
+        noise: float | None = None,
+    ) -> None:
         valid = self._log.part(definition).space.validate(config)
-        self._log.add(valid, value, definition, source)
+        self._log.add(valid, value, definition, source, noise)
         if source is None and (
             self._best_added is None or self._sign * value < self._sign * self._best_added.value
         ):
-            self._best_added = Observation(valid, value)
+            self._best_added = Observation(valid, value, noise)
 
     @property
     def _sign(self) -> float:
