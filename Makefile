@@ -31,14 +31,16 @@ test: $(VENV)/.test cpp-test
 test-slow: $(VENV)/.test
 	$(PYTEST) -m "slow and not faults"
 
-# Frameworks pin what they need, so they get an environment of their own.
+# Frameworks pin what they need, so they get an environment of their own. Where pip is pointed to a build of torch without
+# CUDA, the limit lets it be chosen. bayesmark and HEBO ask for releases of NumPy that are too old; their spaces work.
 INTEGRATIONS ?= .venv-integrations
 test-integrations: $(INTEGRATIONS)/.installed
 	$(INTEGRATIONS)/bin/python -P -m pytest -n $(WORKERS) --dist loadfile tests/integrations
 
 $(INTEGRATIONS)/.installed: $(SOURCES) | prerequisites
 	$(PYTHON) -m venv $(INTEGRATIONS)
-	$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[integrations]' hypothesis pytest pytest-xdist
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[integrations]' hypothesis pytest pytest-xdist 'torch<2.14'
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps bayesmark==0.0.8 HEBO==0.3.6 disjoint-set
 	touch $@
 
 # The nodes of a real Ray cluster on this machine: about ten minutes.

@@ -129,6 +129,7 @@ class SearchOptions:
     incumbent_points: int
     incumbent_draws: int
     samples: int
+    held: _Array
     threads: int
     def __init__(self) -> None: ...
 

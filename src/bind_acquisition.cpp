@@ -123,6 +123,12 @@ void bind_acquisition(py::module_& module) {
       .def_readwrite("incumbent_points", &SearchOptions::incumbent_points)
       .def_readwrite("incumbent_draws", &SearchOptions::incumbent_draws)
       .def_readwrite("samples", &SearchOptions::samples)
+      .def_property(
+          "held", [](const SearchOptions& options) { return to_array(VectorView(options.held)); },
+          [](SearchOptions& options, const Array& held) {
+            const VectorView values = vector_view(held, "held");
+            options.held.assign(values.begin(), values.end());
+          })
       .def_readwrite("threads", &SearchOptions::threads);
 
   py::class_<KnownPoints>(module, "KnownPoints")

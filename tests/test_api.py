@@ -59,7 +59,12 @@ SIGNATURES = {
         ("stopping_rule", KEYWORD, None),
         ("strategy_options", P.VAR_KEYWORD, REQUIRED),
     ],
-    "Tuner.ask": [("count", ORDINARY, 1), ("pending", KEYWORD, ()), ("ids", KEYWORD, None)],
+    "Tuner.ask": [
+        ("count", ORDINARY, 1),
+        ("fixed", KEYWORD, None),
+        ("pending", KEYWORD, ()),
+        ("ids", KEYWORD, None),
+    ],
     "Tuner.report": [
         ("trial", ORDINARY, REQUIRED),
         ("value", ORDINARY, REQUIRED),
@@ -104,7 +109,7 @@ SIGNATURES = {
         ("noise", KEYWORD, None),
     ],
     "Tuner.apply": [("event", ORDINARY, REQUIRED)],
-    "Tuner.propose": [("count", ORDINARY, REQUIRED), ("pending", KEYWORD, ())],
+    "Tuner.propose": [("count", ORDINARY, REQUIRED), ("pending", KEYWORD, ()), ("fixed", KEYWORD, None)],
     "Tuner.judge": [("number", ORDINARY, REQUIRED)],
 }
 

@@ -243,15 +243,30 @@ Vector AveragedAcquisition::worth(MatrixView X, const Team& team) const {
   return out;
 }
 
+// The points stay where a coordinate is free and move to the values that are held elsewhere.
+Matrix means_at(const GaussianProcess& model, VectorView held) {
+  if (held.empty()) return model.fitted_means();
+  const MatrixView X = model.points();
+  Matrix moved(X.rows(), X.cols()), means(X.rows(), model.sets());
+  for (Index i = 0; i < X.rows(); ++i) {
+    for (Index j = 0; j < X.cols(); ++j) {
+      const double value = held[static_cast<std::size_t>(j)];
+      moved(i, j) = std::isnan(value) ? X(i, j) : value;
+    }
+  }
+  model.predict_means(moved, means);
+  return means;
+}
+
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
                                                const GaussianProcess* labels, bool augmented,
-                                               const Away* away)
+                                               const Away* away, VectorView held)
     : PointwiseAcquisition(model, labels),
       incumbents_(model.sets(), 1, elsewhere),
       width_(width),
       noise_(augmented ? model.hyperparameters().noise : 0.0) {
   require(width > 0.0, "a width must be above 0");
-  const Matrix mean = model.fitted_means();
+  const Matrix mean = means_at(model, held);
   std::vector<Index> counted;
   for (Index i = 0; i < mean.rows(); ++i) {
     if (away == nullptr || !away->contains(model.points().row(i))) counted.push_back(i);

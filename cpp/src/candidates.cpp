@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "hpt/acquisition.hpp"
 #include "hpt/design.hpp"
 #include "hpt/random.hpp"
 
@@ -32,11 +33,11 @@ Change draw_wide_change(Stream& stream, Index d) {
 }
 
 // Perturbations of the five points of lowest posterior mean that are not among `away`.
-Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& away, Index count,
-                 Stream stream) {
+Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& away, VectorView held,
+                 Index count, Stream stream) {
   const Coordinates& space = model.space();
   const MatrixView X = model.points();
-  const Matrix fitted = model.fitted_means();
+  const Matrix fitted = means_at(model, held);
   std::vector<Index> order(static_cast<std::size_t>(X.rows()));
   std::iota(order.begin(), order.end(), Index{0});
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return fitted(a, 0) < fitted(b, 0); });
@@ -55,6 +56,7 @@ Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& a
       value = c.kind() == Kind::categorical ? c.from_unit(stream.uniform())
                                             : c.snap(value + spread * stream.normal());
     }
+    hold(held, x);
     if (!tried.contains(x)) points.append_row(x);
   }
   return points;
@@ -62,8 +64,8 @@ Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& a
 
 }  // namespace
 
-Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& away, Index whole,
-                  Index local, std::uint64_t seed, std::uint64_t trial, const Team& team) {
+Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& away, VectorView held,
+                  Index whole, Index local, std::uint64_t seed, std::uint64_t trial, const Team& team) {
   constexpr Index chunk_rows = 128;
   const Coordinates& space = model.space();
   const UnitPoints unit(space.size(), seed, trial, Use::candidate_scramble);
@@ -71,13 +73,14 @@ Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& 
   std::vector<char> untried(static_cast<std::size_t>(whole));
   for_chunks(1 + chunks_of(whole, chunk_rows), team, [&](Index chunk) {
     if (chunk == 0) {  // takes longest
-      near = perturbed(model, tried, away, local, Stream(seed, trial, Use::local_candidates));
+      near = perturbed(model, tried, away, held, local, Stream(seed, trial, Use::local_candidates));
       return;
     }
     for (Index k = (chunk - 1) * chunk_rows; k < std::min(whole, chunk * chunk_rows); ++k) {
       const MutableVectorView x = drawn.row(k);
       unit.point(static_cast<std::uint64_t>(k), x);
       space.from_unit(x);
+      hold(held, x);
       untried[static_cast<std::size_t>(k)] = !tried.contains(x);
     }
   });

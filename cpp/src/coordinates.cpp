@@ -145,4 +145,28 @@ void Coordinates::check(MatrixView X) const {
   }
 }
 
+std::vector<Index> Coordinates::free(VectorView held) const {
+  require(held.empty() || static_cast<Index>(held.size()) == size(), "held must have an entry a coordinate");
+  std::vector<Index> out;
+  for (Index i = 0; i < size(); ++i) {
+    const double value = held.empty() ? std::nan("") : held[static_cast<std::size_t>(i)];
+    if (std::isnan(value)) out.push_back(i);
+    require(std::isnan(value) || (*this)[i].legal(value), "a held value must be a legal code");
+  }
+  require(!out.empty(), "a coordinate must be free");
+  return out;
+}
+
+Coordinates Coordinates::part(const std::vector<Index>& columns) const {
+  std::vector<Coordinate> out;
+  for (const Index i : columns) out.push_back((*this)[i]);
+  return Coordinates(std::move(out));
+}
+
+void hold(VectorView held, MutableVectorView x) {
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    if (!std::isnan(held[i])) x[i] = held[i];
+  }
+}
+
 }  // namespace hpt

@@ -42,11 +42,14 @@ class Search {
         neighbours_(wide_ ? share_of(options.wide_work, 64, options.neighbours / 4) : options.neighbours),
         bounded_(many_ && !wide_ && acquisition.pointwise()) {}
 
-  std::optional<Vector> enumerate() const {
+  // free: the coordinates that are not held, a finite space.
+  std::optional<Vector> enumerate(const Coordinates& free, const std::vector<Index>& columns) const {
     Matrix points;
-    Vector x(static_cast<std::size_t>(space_.size()));
-    for (std::uint64_t number = 0; number < *space_.cardinality(); ++number) {
-      space_.at(number, x);
+    Vector x(static_cast<std::size_t>(space_.size())), part(columns.size());
+    hold(options_.held, x);
+    for (std::uint64_t number = 0; number < *free.cardinality(); ++number) {
+      free.at(number, part);
+      for (std::size_t k = 0; k < columns.size(); ++k) x[static_cast<std::size_t>(columns[k])] = part[k];
       if (!tried_.contains(x)) points.append_row(x);
     }
     if (points.rows() == 0) return std::nullopt;
@@ -111,6 +114,10 @@ class Search {
     return order;
   }
 
+  bool is_held(Index i) const {
+    return !options_.held.empty() && !std::isnan(options_.held[static_cast<std::size_t>(i)]);
+  }
+
   static Vector row_of(const Matrix& points, Index i) {
     return Vector(points.row(i).begin(), points.row(i).end());
   }
@@ -132,7 +139,7 @@ class Search {
   Matrix drawn(std::uint64_t seed, std::uint64_t trial) const {
     const Index whole = wide_ ? options_.wide_whole : many_ ? options_.means : options_.candidates;
     const Index local = wide_ ? options_.wide_local : options_.local;
-    return candidates(model_, tried_, away_, whole, local, seed, trial, team_);
+    return candidates(model_, tried_, away_, options_.held, whole, local, seed, trial, team_);
   }
 
   // The best of the candidates: by their means first where a variance is dear, then by the acquisition.
@@ -255,7 +262,10 @@ class Search {
 
   void ascend(Front& front, const std::vector<Index>& rows) const {
     const auto& free = space_.continuous();
-    const Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
+    Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
+    for (std::size_t q = 0; q < free.size(); ++q) {
+      if (is_held(free[q])) lower[q] = upper[q] = options_.held[static_cast<std::size_t>(free[q])];
+    }
     LbfgsbOptions options;
     options.iterations = many_ && !wide_ ? options_.many_steps : options_.steps;
     options.evaluations = options.iterations + options.iterations / 2;
@@ -391,7 +401,7 @@ class Search {
     const std::size_t share = each + 1;
     Vector neighbour(x.begin(), x.end());
     for (const Index i : space_.discrete()) {
-      if (each == 0 && stream.uniform() >= kept) continue;
+      if (is_held(i) || (each == 0 && stream.uniform() >= kept)) continue;
       const Coordinate& c = space_[i];
       auto& value = neighbour[static_cast<std::size_t>(i)];
       const double here = value;
@@ -464,6 +474,7 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
           "candidates, starts and fantasies must be at least 1");
   space.check(pending);
   space.check(tried_points);
+  const std::vector<Index> columns = space.free(options.held);
   Tried tried(space, known);
   tried.add(model.points());
   tried.add(pending);
@@ -477,11 +488,12 @@ std::optional<Vector> propose(const GaussianProcess& model, MatrixView pending, 
   const Search search(*acquisition, tried, away, options, team);
   if (options.criterion == Criterion::thompson) {
     if (std::optional<Vector> found = search.thompson(seed, trial)) return found;
-    return any_untried(space, tried, seed, trial);
+    return any_untried(space, tried, seed, trial, options.held);
   }
-  if (space.cardinality() && *space.cardinality() <= options.enumerable) return search.enumerate();
+  const Coordinates free = space.part(columns);
+  if (free.cardinality() && *free.cardinality() <= options.enumerable) return search.enumerate(free, columns);
   if (std::optional<Vector> found = search.run(seed, trial)) return found;
-  return any_untried(space, tried, seed, trial);
+  return any_untried(space, tried, seed, trial, options.held);
 }
 
 }  // namespace hpt

@@ -35,8 +35,9 @@ TEST_CASE(
   const GaussianProcess model = model_of(space, 12);
   Tried tried(space);
   tried.add(model.points());
-  const Matrix points = candidates(model, tried, nowhere, 16, 200, 3, 20, Team(1));
-  const Matrix again = candidates(model, tried, nowhere, 16, 200, 3, 20, Team(3));
+  const Away nowhere(model, Matrix(0, space.size()), 0.5);
+  const Matrix points = candidates(model, tried, nowhere, {}, 16, 200, 3, 20, Team(1));
+  const Matrix again = candidates(model, tried, nowhere, {}, 16, 200, 3, 20, Team(3));
   REQUIRE(points.rows() > 150);
   REQUIRE(again.rows() == points.rows());
   int few = 0, many = 0;

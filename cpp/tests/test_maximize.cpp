@@ -124,6 +124,52 @@ TEST_CASE("of categories with many values a share is scored, and the best is sti
   CHECK(*std::min_element(y.begin(), y.end()) == 0.0);
 }
 
+TEST_CASE("held coordinates stay where they are, and the others are searched given them") {
+  const Coordinates space = reference::mixed_space();
+  const double free = std::nan("");
+  const Matrix none(0, space.size());
+  const Matrix X = reference::points(space, 40, 71);
+  Vector y;
+  for (Index i = 0; i < X.rows(); ++i) y.push_back(std::pow(X(i, 0) - 0.3 - 0.4 * X(i, 3), 2));
+  const GaussianProcess model = GaussianProcess::fit(space, X, y);
+  SearchOptions options = small_search();
+  options.held.assign(static_cast<std::size_t>(space.size()), free);
+  options.held[3] = 0.75;
+  options.held[1] = 2.0;
+  const Vector x = *propose(model, none, none, 5, 41, options);
+  CHECK(x[1] == 2.0);
+  CHECK(x[3] == 0.75);
+  CHECK(std::abs(x[0] - 0.6) < 0.1);
+  CHECK(x == *propose(model, none, none, 5, 41, options));
+  options.held.pop_back();
+  CHECK_THROWS_AS(propose(model, none, none, 5, 41, options), InvalidArgument);
+  options.held.assign(static_cast<std::size_t>(space.size()), 0.0);
+  CHECK_THROWS_AS(propose(model, none, none, 5, 41, options), InvalidArgument);
+}
+
+TEST_CASE("a finite space is used up where a coordinate is held") {
+  const Coordinates space({Coordinate::integer(1, 40), Coordinate::categorical(20)});
+  for (const bool enumerated : {true, false}) {
+    SearchOptions options = small_search();
+    options.enumerable = enumerated ? 800 : 0;
+    options.held = {std::nan(""), 7.0};
+    Matrix tried = reference::points(space, 10, 3);
+    Vector y;
+    for (Index i = 0; i < 10; ++i) y.push_back(tried(i, 0));
+    const GaussianProcess model = GaussianProcess::fit(space, tried, y);
+    std::set<Vector> all;
+    for (Index i = 0; i < 10; ++i) {
+      if (tried(i, 1) == 7.0) all.insert(Vector(tried.row(i).begin(), tried.row(i).end()));
+    }
+    while (const std::optional<Vector> x = propose(model, Matrix(0, 2), tried, 3, 11, options)) {
+      CHECK((*x)[1] == 7.0);
+      REQUIRE(all.insert(*x).second);
+      tried.append_row(*x);
+    }
+    CHECK(all.size() == 40);
+  }
+}
+
 TEST_CASE("proposals keep away from pending points") {
   const Coordinates space({Coordinate::continuous(), Coordinate::continuous()});
   const Matrix X = reference::points(space, 15, 81);

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.model_selection import check_cv
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
 import hpt
+from hpt.integrations.sklearn_folds import FoldByFoldSearchCV, failed
+from hpt.integrations.sklearn_space import space
 
 __all__ = ["HptSearchCV"]
 
 
-class HptSearchCV(BaseSearchCV):
+class HptSearchCV(FoldByFoldSearchCV):
     """Bayesian search of an estimator's parameters by cross-validation, in the manner of RandomizedSearchCV.
 
     Candidates whose fits fail or score NaN count as failures; those of a batch in which no fit succeeded are
@@ -43,6 +44,10 @@ class HptSearchCV(BaseSearchCV):
         A name that `hpt.Tuner` takes.
     batch_size
         Candidates that are evaluated at once; None: as many as keep `n_jobs` busy.
+    stopping_rule
+        Such as `hpt.MedianRule()`: candidates that it stops by the mean score of their first folds do not
+        meet the others. In `cv_results_` the scores of these, and so the mean, are NaN, and the rank is
+        the last.
     estimator, random_state, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score
         As RandomizedSearchCV takes them; so is `return_train_score`.
     """
@@ -55,6 +60,7 @@ class HptSearchCV(BaseSearchCV):
         n_iter: int = 10,
         strategy: str = "Bayesian",
         batch_size: int | None = None,
+        stopping_rule: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
         refit: Any = True,
@@ -69,6 +75,7 @@ class HptSearchCV(BaseSearchCV):
         self.n_iter = n_iter
         self.strategy = strategy
         self.batch_size = batch_size
+        self.stopping_rule = stopping_rule
         self.random_state = random_state
         super().__init__(
             estimator=estimator,
@@ -89,17 +96,36 @@ class HptSearchCV(BaseSearchCV):
                 "cv shuffles without a seed, so candidates would not compare; give it random_state"
             )
         seed = int(check_random_state(self.random_state).randint(2**31))
+        self._rows = []
         given = self.param_distributions
         spaces: Any = (
             space(given)
             if isinstance(given, Mapping)
             else {str(k): space(each) for k, each in enumerate(given)}
         )
-        tuner = hpt.Tuner(spaces, "Maximize", self.strategy, seed=seed)
-        batch = self.batch_size or max(
-            1, ceil(effective_n_jobs(self.n_jobs) / splitter.get_n_splits(None, None))
-        )
-        failure: ValueError | None = None
+        splits, jobs = splitter.get_n_splits(None, None), effective_n_jobs(self.n_jobs)
+        if self.stopping_rule is None:
+            tuner = hpt.Tuner(spaces, "Maximize", self.strategy, seed=seed)
+            batch = self.batch_size or max(1, ceil(jobs / splits))
+            failure = self._run_whole(evaluate_candidates, tuner, batch, self._score_name)
+        else:
+            one_bayesian = self.strategy.lower() == "bayesian" and isinstance(spaces, hpt.SearchSpace)
+            options: dict[str, Any] = {"fidelity": True} if one_bayesian else {}
+            options["stopping_rule"] = self.stopping_rule
+            tuner = hpt.Tuner(spaces, "Maximize", self.strategy, seed=seed, **options)
+            failure = self._run_folds(evaluate_candidates, tuner, self.batch_size or jobs, self._score_name)
+        if failure is not None and tuner.best() is None:
+            raise failure
+
+    def _run_whole(
+        self,
+        evaluate_candidates: Callable[..., Any],
+        tuner: hpt.Tuner,
+        batch: int,
+        name: Callable[[Any], str],
+    ) -> ValueError | None:
+        """The whole search, all folds of a batch at once; as `_run_folds`."""
+        failure = None
         while (left := self.n_iter - len(tuner.trials)) > 0:
             trials = tuner.ask(min(batch, left))
             if not trials:
@@ -107,42 +133,17 @@ class HptSearchCV(BaseSearchCV):
             try:
                 results = evaluate_candidates([dict(trial.config) for trial in trials])
             except ValueError as error:  # where none of a call's fits succeeded
-                if self.error_score == "raise" or "fits failed" not in str(error):
-                    raise
-                failure = error
+                failure = failed(self, error)
                 for trial in trials:
                     tuner.tell(trial.number, status="Failed")
                 continue
-            scores = results[self._score_name(results)][-len(trials) :]
+            scores = results[name(results)][-len(trials) :]
             for trial, score in zip(trials, scores, strict=True):
                 tuner.tell(trial.number, float(score))
-        if failure is not None and tuner.best() is None:
-            raise failure
+        return failure
 
     def _score_name(self, results: Iterable[str]) -> str:
         """The mean score that is searched for: that of `refit`, or else the first."""
         if isinstance(self.refit, str):
             return f"mean_test_{self.refit}"
         return next(name for name in results if name.startswith("mean_test_"))
-
-
-def space(distributions: Mapping[str, Any]) -> hpt.SearchSpace:
-    """The space of one dict of `param_distributions`."""
-    return hpt.SearchSpace([parameter(name, each) for name, each in distributions.items()])
-
-
-def parameter(name: str, values: Any) -> Any:
-    """One parameter of `hpt`."""
-    if isinstance(values, hpt.ContinuousParameter | hpt.IntegerParameter | hpt.CategoricalParameter):
-        return values
-    kind = getattr(getattr(values, "dist", None), "name", None)
-    if kind is None:
-        return hpt.CategoricalParameter(name, values)
-    low, high = values.support()
-    if kind in ("uniform", "loguniform", "reciprocal"):
-        return hpt.ContinuousParameter(name, low, high, "Linear" if kind == "uniform" else "Logarithmic")
-    if kind == "randint":
-        return hpt.IntegerParameter(name, low, high, "Linear")
-    raise ValueError(
-        f"{name!r}: the distribution {kind} is not bounded and even; use uniform, loguniform or randint"
-    )

@@ -8,6 +8,7 @@ Needs Syne Tune 0.15 (`hpt[syne_tune]`).
 
 from __future__ import annotations
 
+from copy import copy
 from math import ceil, floor
 from typing import Any
 
@@ -32,9 +33,11 @@ __all__ = ["HptSearcher"]
 class HptSearcher(SingleObjectiveBaseSearcher):
     """Bayesian search in the configuration space of Syne Tune.
 
-    Constants, orders, finite, quantised, logarithmic and reverse logarithmic ranges are kept. Running trials
-    are pending, and those that a scheduler stops count by their last value. Trials are known by the order in
-    which they were suggested, as Syne Tune numbers them. Values are minimised; the scheduler turns the sign.
+    Constants, orders, finite, quantised, logarithmic and reverse logarithmic ranges are kept. Trials that
+    have reported nothing are pending. As schedulers do not say what they stop, trials that have reported
+    count as what others that went further became, and those that went furthest as complete. Trials are known
+    by the order in which they were suggested, as Syne Tune numbers them. Values are minimised; the scheduler
+    turns the sign.
 
     Parameters
     ----------
@@ -56,9 +59,11 @@ class HptSearcher(SingleObjectiveBaseSearcher):
         super().__init__(config_space, points_to_evaluate, random_seed)
         parameters = [parameter(name, domain) for name, domain in config_space.items()]
         space, seed = hpt.SearchSpace(parameters), int(self.random_seed)
+        if strategy.lower() == "bayesian":
+            options = {"fidelity": True, **options}
         self._tuner = hpt.Tuner(space, "Minimize", strategy, seed=seed, **options)
         self._suggested = 0
-        self._steps: dict[int, int] = {}
+        self._steps: dict[int, float] = {}
         self._known: set[str] = set()
 
     def suggest(self, **kwargs: Any) -> dict[str, Any] | None:
@@ -69,16 +74,30 @@ class HptSearcher(SingleObjectiveBaseSearcher):
                 self._known.add(name)
             config: dict[str, Any] = given
         else:
-            trials = self._tuner.ask(ids=[name])
-            if not trials:
+            proposed = self._as_if_ended().propose(1)
+            if not proposed:
                 return None
             self._known.add(name)
-            config = dict(trials[0].config)
+            config = dict(proposed[0].config)
+            self._tuner.record(config, id=name)
         self._suggested += 1
         return config
 
-    def on_trial_result(self, trial_id: int, config: dict[str, Any], metric: float) -> None:
-        self._steps[trial_id] = self._steps.get(trial_id, 0) + 1
+    def _as_if_ended(self) -> hpt.Tuner:
+        """The tuner, all trials that have reported having ended as they stand."""
+        begun = [trial for trial in self._tuner.history.running if trial.reports]
+        if not begun:
+            return self._tuner
+        furthest, ended = max(self._steps.values()), copy(self._tuner)
+        for trial in begun:
+            whole = trial.reports[-1].resource >= furthest
+            ended.tell(trial.number, status="Completed" if whole else "Stopped")
+        return ended
+
+    def on_trial_result(
+        self, trial_id: int, config: dict[str, Any], metric: float, resource_level: float | None = None
+    ) -> None:
+        self._steps[trial_id] = resource_level or self._steps.get(trial_id, 0) + 1
         if self._is_known(trial_id, config):
             self._tuner.report(str(trial_id), metric, self._steps[trial_id], late="ignore")
 

@@ -32,6 +32,9 @@ MODEL_LIMIT, SPARE = 1000, 64
 """How many observations a model is made of at most, as a factor costs their number cubed, and how many of
 them are left to those that come after the others were chosen."""
 
+SAME = 1e-9
+"""Numbers in [0, 1] that differ by no more are one."""
+
 FIT_LIMIT = 256
 """How many observations decide the hyperparameters at most: a fit takes dozens of factors."""
 
@@ -225,6 +228,7 @@ class Model:
         samples: int = 0,
         away: ArrayLike | None = None,
         correlation: float = AWAY,
+        held: ArrayLike | None = None,
     ) -> Float64Array | None:
         """The point to try in trial `number`.
 
@@ -255,6 +259,8 @@ class Model:
             Points to keep away from, (c, d): what correlates as much with one of them is not proposed, and
             the improvement is over the observed points that do not. Numbers stay where they were screened:
             far from what is known the improvement is largest in a corner.
+        held
+            Values at which coordinates are held, (d,), NaN where one is free; None: all are.
 
         Returns
         -------
@@ -275,6 +281,8 @@ class Model:
         running, skip, gp = _array(pending, "pending"), _array(tried, "tried"), self._gp
         options.criterion = getattr(_core.Criterion, ACQUISITIONS[check_acquisition(acquisition)])
         options.samples = samples
+        if held is not None:
+            options.held = np.ascontiguousarray(held, dtype=np.float64)
         success = None if labels is None else labels._gp
         if len(running) and samples == 0:
             gp = self._imagine(running, seed)

@@ -31,6 +31,7 @@ from hpt.search.events import (
     TrialIdentified,
 )
 from hpt.search.history import History, HistoryLog
+from hpt.search.holding import Pending, checked_fixed, holding, with_pending_elsewhere
 from hpt.search.proposing import proposals
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
@@ -149,24 +150,27 @@ class Decider:
             return self._log.snapshot()
 
     @locked
-    def propose(self, count: int, *, pending: Sequence[Config] = ()) -> list[TrialCreated]:
+    def propose(
+        self, count: int, *, pending: Sequence[Pending] = (), fixed: Config | None = None
+    ) -> list[TrialCreated]:
         """What `ask(count)` would create. Nothing is applied.
 
-        pending: configurations that others are trying now, besides the running trials.
+        pending: configurations that others are trying now, besides the running trials; in a multi-algorithm
+        search pairs of a definition and one of its configurations. fixed: values that all of them have.
 
         Raises:
-            InputError: `count` is not an integer of at least 1, a pending configuration lies outside the
-                space, or the strategy broke its contract.
+            InputError: `count` is not an integer of at least 1, a pending configuration or a fixed value lies
+                outside the space, or the strategy broke its contract.
         """
         check_integer(count, "count", 1, "ask for at least one trial")
         history = self._log.snapshot()
-        if len(pending):
+        history = with_pending_elsewhere(history, pending)
+        if fixed:
             if self._multi_algorithm:
                 raise InputError(
-                    "pending configurations of a multi-algorithm search belong to no definition; record them"
+                    "fixed values of a multi-algorithm search belong to no definition; record a trial"
                 )
-            valid = [self._log.space.validate(config) for config in pending]
-            history = history.with_pending(valid, numbered=False)
+            history = holding(history, self._strategy, checked_fixed(self._log.space, fixed))
         return proposals(self._strategy, history, int(count), self.seed)
 
     @locked

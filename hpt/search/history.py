@@ -318,6 +318,8 @@ class History(Sequence[Trial]):
         self._numbers: list[int] | None = None  # of the running trials, once they are asked for
         self._extra: tuple[Trial, ...] = ()  # running ones that the log does not have
         self._extra_keys: frozenset[Hashable] = frozenset()
+        self.fixed: Config = {}  # values that are held
+        self.held: Float64Array | None = None  # their codes, (d,), NaN where a coordinate is free
         self.report_count = len(log.reporters)
         """How many reports were made so far."""
         self._parts = {name: part.snapshot() for name, part in log.parts.items()}
@@ -390,6 +392,11 @@ class History(Sequence[Trial]):
     def y(self) -> Float64Array:
         """Objectives of the observations, (n,), read-only, always minimised."""
         return self._log.y.view(self._n)[:, 0]
+
+    @property
+    def additions(self) -> Sequence[Addition]:
+        """Observations from elsewhere, in order."""
+        return [each for each in self._log.additions if each.version <= self._version]
 
     @property
     def observers(self) -> Sequence[int]:
@@ -500,6 +507,16 @@ class History(Sequence[Trial]):
                 definition: self._parts[definition].with_pending(configs, definition, numbered=numbered)
             }
         view.last_number = self.last_number + len(extra) * numbered
+        return view
+
+    def with_fixed(self, fixed: Config) -> History:
+        """This history for a search that holds these valid values, not all that there are."""
+        view = History.__new__(History)
+        view.__dict__.update(self.__dict__)
+        view.fixed = fixed
+        columns = self.space.columns
+        codes = [each.encode(fixed[each.name]) if each.name in fixed else np.nan for each in columns]
+        view.held = np.array(codes)
         return view
 
     def __len__(self) -> int:

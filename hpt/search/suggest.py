@@ -11,10 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from threading import RLock
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from hpt.errors import InputError
 from hpt.search.history import History, HistoryLog
+from hpt.search.holding import checked_fixed, holding
 from hpt.search.numbers import brief
 from hpt.search.recording import Reports, checked_noise, final_value, fitted, listed_reports
 from hpt.search.space import SearchSpace
@@ -56,6 +58,20 @@ class Cache:
                 self._entries.popitem(last=False)
         self._entries.move_to_end(key)
         return self._entries[key]
+
+
+class _Unchanging:
+    """An observation that nobody can change: it says the same only if it is the same one."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Observation) -> None:
+        self.item = item
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Unchanging) and self.item is other.item
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class _Ended(NamedTuple):
@@ -117,6 +133,7 @@ def suggest(
     *,
     pending: Iterable[Config] = (),
     failed: Iterable[Config] = (),
+    fixed: Config | None = None,
     objective: str = "Minimize",
     strategy: str | Strategy = "Bayesian",
     seed: int = 0,
@@ -142,6 +159,8 @@ def suggest(
         Configurations that are being tried.
     failed
         Configurations that gave no value.
+    fixed
+        Values that the configurations have; the search chooses the others.
     objective
         `Minimize` or `Maximize`, in any case.
     strategy
@@ -185,6 +204,7 @@ def suggest(
     check_integer(worker, "worker", 0, "count workers from 0")
     fit = partial(fitted, space, outside=outside, extra=extra)
     goal = parse_enum(ObjectiveType, objective, "objective")
+    held = checked_fixed(space, fixed) if fixed else {}
     lost = [_Ended(each, None, TrialStatus.FAILED, None, ()) for each in map(fit, failed) if each is not None]
     running = [each for each in map(fit, pending) if each is not None]
     cache = Cache() if cache is None else cache
@@ -198,6 +218,8 @@ def suggest(
         check_integer(number, "number", 1, "count trials from 1")
         history = entry.history(observed, lost).with_pending(running, numbered=False)
         history.last_number = int(number) - 1
+        if held:
+            history = holding(history, entry.strategy, held)
         suggestions = entry.strategy.suggest(history, int(count) * (worker + 1), seed)
     return [dict(suggestion.config) for suggestion in suggestions[-int(count) :]]
 
@@ -233,6 +255,8 @@ def _entry(
 
 def _raw(item: Known, how: object) -> object:
     """A copy of all that an observation says; equal only where it says the same. None where there is none."""
+    if isinstance(item, Observation) and type(item.config) is MappingProxyType:
+        return _Unchanging(item), how
     if isinstance(item, Observation):
         config = dict(item.config)
         rest = item.value, item.noise, item.status, tuple(item.reports)

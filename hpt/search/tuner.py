@@ -21,6 +21,7 @@ from hpt.search.events import (
     TrialForgotten,
     TrialIdentified,
 )
+from hpt.search.holding import Pending
 from hpt.search.known import Known, own
 from hpt.search.numbers import counted, real_number
 from hpt.search.proposing import NO_CLOCK
@@ -81,7 +82,12 @@ class Tuner(Known):
 
     @locked
     def ask(
-        self, count: int = 1, *, pending: Sequence[Config] = (), ids: Sequence[Hashable] | None = None
+        self,
+        count: int = 1,
+        *,
+        fixed: Config | None = None,
+        pending: Sequence[Pending] = (),
+        ids: Sequence[Hashable] | None = None,
     ) -> list[Trial]:
         """New trials to run.
 
@@ -89,8 +95,12 @@ class Tuner(Known):
         ----------
         count
             How many; fewer or none are made when every configuration of the space was tried.
+        fixed
+            Values that these trials have; the search chooses the others, Bayesian search by the model of all
+            trials.
         pending
-            Configurations that others are trying now, besides the running trials of this tuner.
+            Configurations that others are trying now, besides the running trials of this tuner; in a
+            multi-algorithm search pairs of a definition and one of its configurations.
         ids
             What the host will call the trials, one each.
 
@@ -102,14 +112,14 @@ class Tuner(Known):
         Raises
         ------
         InputError
-            `count` is not an integer of at least 1, a pending configuration lies outside the space, or ids
-            are not as many, taken, or numbers.
+            `count` is not an integer of at least 1, a pending configuration or a fixed value lies outside
+            the space, or ids are not as many, taken, or numbers.
         """
         if ids is not None:
             ids = [self._free(each) for each in ids]
             if len(ids) != count or len(set(ids)) != len(ids):
                 raise InputError(f"ids {ids!r} are not {count} different ones; give one for each trial")
-        created = self.propose(count, pending=pending)
+        created = self.propose(count, pending=pending, fixed=fixed)
         for place, event in enumerate(created):
             self.apply(event)
             if ids is not None:

@@ -218,6 +218,19 @@ class HostSuite:
         assert trial.config != first.config
         assert trial.number == 1 and len(tuner.history.pending) == 1
 
+    def test_fixed_values_are_held(self) -> None:
+        tuner, [config] = self.make(), self.configs(1)
+        for name, value in config.items():
+            for trial in tuner.ask(2, fixed={name: value}):
+                assert trial.config[name] == value
+                tuner.tell(trial.number, 0.5)
+        before = tuner.state()
+        unknown: Any
+        for unknown in ({"host_only": 1}, {next(iter(config)): object()}):
+            with pytest.raises(InputError):
+                tuner.ask(fixed=unknown)
+        assert tuner.state() == before
+
     # -- state -----------------------------------------------------------------------------------------------
 
     def test_a_restored_tuner_goes_on_the_same_at_any_point(self) -> None:
@@ -251,7 +264,8 @@ class HostSuite:
         if what == 0:
             ids = [f"{name}-a", f"{name}-b"] if rng.random() < 0.5 else None
             pending = [config] if rng.random() < 0.3 else []
-            for each in tuner.ask(2, ids=ids, pending=pending):
+            held = dict([next(iter(config.items()))]) if rng.random() < 0.3 else None
+            for each in tuner.ask(2, ids=ids, pending=pending, fixed=held):
                 known.running[each.number] = each.id
         elif what in (1, 2):
             own = name if rng.random() < 0.5 else None

@@ -151,3 +151,27 @@ def test_the_pruner_stops_what_is_hopeless(rule):
     assert len(pruned) > 10
     assert sum(done) / len(done) < sum(t.params["x"] for t in pruned) / len(pruned)
     assert min(done) == min(trial.params["x"] for trial in study.trials)
+
+
+def test_the_values_of_an_enqueued_trial_are_held_and_the_others_proposed():
+    """Where y is best depends on x: the model is asked for y given x."""
+
+    def objective(trial):
+        x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
+        kind = trial.suggest_categorical("kind", ["a", None])
+        return (y - 0.2 - 0.6 * x) ** 2 + (x - 0.9) ** 2 + (kind is None)
+
+    study = optuna.create_study(sampler=HptSampler(seed=1))
+    study.optimize(objective, n_trials=25)
+    for _ in range(4):
+        study.enqueue_trial({"x": 0.25, "kind": None})
+    study.optimize(objective, n_trials=4)
+    held = [trial.params for trial in study.trials[25:]]
+    assert [(params["x"], params["kind"]) for params in held] == [(0.25, None)] * 4
+    assert min(abs(params["y"] - 0.35) for params in held) < 0.05
+    assert len({params["y"] for params in held}) == 4
+    study.enqueue_trial({"x": 7.0, "y": "high"})  # what lies outside is Optuna's own affair
+    with pytest.warns(UserWarning, match="out of range"):
+        study.optimize(objective, n_trials=1, catch=(TypeError, ValueError))
+    study.optimize(objective, n_trials=1)
+    assert study.trials[-1].state is optuna.trial.TrialState.COMPLETE

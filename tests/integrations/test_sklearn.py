@@ -104,3 +104,71 @@ def test_what_cannot_be_searched():
     with pytest.raises(ValueError, match="give it random_state"):
         HptSearchCV(SVC(), SPACE, cv=KFold(3, shuffle=True)).fit(X, Y)
     HptSearchCV(SVC(), SPACE, n_iter=2, cv=KFold(3, shuffle=True, random_state=1)).fit(X, Y)
+
+
+class Counted(SVC):
+    fits = 0
+
+    def fit(self, X, y):
+        type(self).fits += 1
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("scoring", [None, ["accuracy", "f1_macro"]])
+def test_hopeless_candidates_end_between_folds(scoring):
+    Counted.fits = 0
+    search = HptSearchCV(
+        Counted(),
+        SPACE,
+        n_iter=24,
+        cv=KFold(8, shuffle=True, random_state=0),
+        scoring=scoring,
+        refit="f1_macro" if scoring else True,
+        stopping_rule=hpt.MedianRule(),
+        return_train_score=True,
+        random_state=0,
+    ).fit(X, Y)
+    results = search.cv_results_
+    name = "f1_macro" if scoring else "score"
+    splits = np.array([results[f"split{k}_test_{name}"] for k in range(8)]).T
+    fitted = np.isfinite(splits)
+    assert Counted.fits == fitted.sum() + 1 < 24 * 8 + 1
+    assert (fitted == np.logical_and.accumulate(fitted, axis=1)).all()  # no fold after one that was left out
+    whole = fitted.all(axis=1)
+    assert 0 < whole.sum() < 24 and np.isnan(results[f"mean_test_{name}"][~whole]).all()
+    assert results[f"mean_test_{name}"][whole] == pytest.approx(splits[whole].mean(axis=1))
+    assert (results[f"rank_test_{name}"][~whole] > results[f"rank_test_{name}"][whole].max()).all()
+    assert np.isfinite(results["mean_fit_time"]).all() and len(results["params"]) == 24
+    assert whole[search.best_index_] and search.best_score_ > 0.95 and search.n_splits_ == 8
+    assert search.predict(X).shape == Y.shape
+    again = search.set_params(stopping_rule=None, n_iter=3).fit(X, Y).cv_results_
+    assert len(again["params"]) == 3 and np.isfinite(again[f"split7_test_{name}"]).all()
+
+
+def test_candidates_are_stopped_by_themselves_whatever_n_jobs_is():
+    options = {"n_iter": 12, "batch_size": 3, "cv": 5, "stopping_rule": hpt.MedianRule(), "random_state": 0}
+    one, two = (HptSearchCV(SVC(), SPACE, n_jobs=jobs, **options).fit(X, Y) for jobs in (1, 2))
+    for name, values in one.cv_results_.items():
+        if "time" not in name and name != "params":
+            assert np.array_equal(
+                np.ma.filled(values, 0),
+                np.ma.filled(two.cv_results_[name], 0),
+                equal_nan=name.startswith(("split", "mean", "std")),
+            ), name
+    assert one.cv_results_["params"] == two.cv_results_["params"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_failing_candidates_meet_no_further_fold():
+    Counted.fits = 0
+    spaces = {"C": uniform(-1, 2), "kernel": ["rbf"]}
+    search = HptSearchCV(Counted(), spaces, n_iter=20, cv=4, stopping_rule=hpt.MedianRule(), random_state=0)
+    assert search.fit(X, Y).best_params_["C"] > 0
+    bad = 20 - len(search.cv_results_["params"])
+    assert (
+        bad > 0
+        and Counted.fits
+        == np.isfinite([search.cv_results_[f"split{k}_test_score"] for k in range(4)]).sum() + bad + 1
+    )
+    with pytest.raises(ValueError, match="fits failed"):
+        HptSearchCV(SVC(), {"C": uniform(-2, 1)}, n_iter=3, cv=2, stopping_rule=hpt.MedianRule()).fit(X, Y)

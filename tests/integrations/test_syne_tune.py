@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import datetime
 
 import pytest
 
@@ -96,3 +97,36 @@ def test_trials_of_others_are_recorded_with_their_first_news():
     searcher.on_trial_error(8)
     searcher.on_trial_complete(9, {"x": 25}, 2.0)
     assert [(trial.id, trial.value) for trial in searcher._tuner.trials] == [("7", 2.0)]
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_trials_that_a_scheduler_stops_are_values_at_a_resource(kind):
+    """Stopped trials are told of by nothing but their reports; they must not stay pending."""
+    from syne_tune.optimizer.scheduler import SchedulerDecision
+    from syne_tune.optimizer.schedulers.asha import AsynchronousSuccessiveHalving
+    from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRule
+
+    space = {"x": uniform(-5, 10), "y": uniform(0, 15)}
+    searcher = HptSearcher(space, random_seed=2)
+    if kind == "asha":
+        scheduler = AsynchronousSuccessiveHalving(
+            space, metric="loss", searcher=searcher, time_attr="epoch", max_t=9, random_seed=2
+        )
+    else:
+        inner = SingleObjectiveScheduler(space, metric="loss", searcher=searcher, random_seed=2)
+        scheduler = MedianStoppingRule(inner, time_attr="epoch", grace_time=2, metric="loss")
+    stopped, best = 0, float("inf")
+    for k in range(30):
+        trial = Trial(k, scheduler.suggest().config, datetime.now())
+        scheduler.on_trial_add(trial)
+        final = (trial.config["x"] - 2) ** 2 + (trial.config["y"] - 7) ** 2
+        for epoch in range(1, 10):
+            result = {"loss": final + 9 / epoch, "epoch": epoch}
+            if scheduler.on_trial_result(trial, result) == SchedulerDecision.STOP:
+                stopped += 1
+                scheduler.on_trial_remove(trial)
+                break
+        else:
+            scheduler.on_trial_complete(trial, result)
+        best = min(best, final)
+    assert stopped > 5 and best < 0.1

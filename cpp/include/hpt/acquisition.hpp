@@ -158,17 +158,23 @@ class AveragedAcquisition : public Acquisition {
   bool logarithms_;
 };
 
+// Means at the model's points, (n, S), each moved to the values at which coordinates are held: (d,), NaN
+// where one is free; or empty.
+Matrix means_at(const GaussianProcess& model, VectorView held);
+
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
 // lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
 // lower. `width` multiplies the deviations: Wang and de Freitas, "Theoretical analysis of Bayesian
 // optimisation with unknown Gaussian process hyper-parameters", 2014, section 3. `augmented` adds the log
-// augmentation by the model's noise, from the deviations as they are.
+// augmentation by the model's noise, from the deviations as they are. Where coordinates are held (`held`,
+// (d,), NaN where one is free) the mean is that of the model's points moved to these values: the best of all
+// may be out of reach, and the improvement over it largest where least is known.
 class LogExpectedImprovement : public PointwiseAcquisition {
  public:
   explicit LogExpectedImprovement(const GaussianProcess& model,
                                   double elsewhere = std::numeric_limits<double>::infinity(),
                                   double width = 1.0, const GaussianProcess* labels = nullptr,
-                                  bool augmented = false, const Away* away = nullptr);
+                                  bool augmented = false, const Away* away = nullptr, VectorView held = {});
   // Under noise the best is not known: `draws` incumbents for each set of targets, each the lowest value of a
   // draw of the function at the `points` of lowest mean (cf. Letham, Karrer, Ottoni and Bakshy, "Constrained
   // Bayesian optimization with noisy experiments", 2019, section 4).

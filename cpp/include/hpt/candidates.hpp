@@ -12,9 +12,9 @@
 namespace hpt {
 
 // `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones that are
-// not among `away`, of which those that were tried are left out: (m, d). Everything random comes from (seed,
-// trial).
-Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& away, Index whole,
-                  Index local, std::uint64_t seed, std::uint64_t trial, const Team& team);
+// not among `away`, of which those that were tried are left out: (m, d). held: (d,), values of coordinates,
+// NaN where one is free; or empty. Everything random comes from (seed, trial).
+Matrix candidates(const GaussianProcess& model, const Tried& tried, const Away& away, VectorView held,
+                  Index whole, Index local, std::uint64_t seed, std::uint64_t trial, const Team& team);
 
 }  // namespace hpt

@@ -63,11 +63,17 @@ class Coordinates {
   // Discrete coordinates equal by level, continuous ones within the tolerance.
   bool same(VectorView a, VectorView b) const;
   void check(MatrixView X) const;  // throws InvalidArgument unless every entry is legal
+  // The coordinates that are not held: where `held`, (d,) or empty, is NaN.
+  std::vector<Index> free(VectorView held) const;
+  Coordinates part(const std::vector<Index>& columns) const;
 
  private:
   std::vector<Coordinate> items_;
   std::vector<Index> numeric_, categorical_, continuous_, discrete_;
   std::optional<std::uint64_t> cardinality_;
 };
+
+// Moves the coordinates that are held to their values: held is (d,), NaN where one is free, or empty.
+void hold(VectorView held, MutableVectorView x);
 
 }  // namespace hpt

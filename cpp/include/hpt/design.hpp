@@ -29,8 +29,8 @@ class UnitPoints {
 std::optional<Vector> design_point(const Coordinates& space, MatrixView tried, std::uint64_t seed,
                                    std::uint64_t trial);
 
-// An untried point; empty as above.
+// An untried point; empty as above. held: (d,), values of coordinates, NaN where one is free; or empty.
 std::optional<Vector> any_untried(const Coordinates& space, const Tried& tried, std::uint64_t seed,
-                                  std::uint64_t trial);
+                                  std::uint64_t trial, VectorView held = {});
 
 }  // namespace hpt

@@ -74,6 +74,8 @@ struct SearchOptions {
   // others.
   Matrix away = Matrix();  // (c, d)
   double correlation = 0.14;
+  // Values at which coordinates are held, (d,), NaN where one is free; empty: all are.
+  Vector held;
   int threads = 1;  // without effect on the result
 };
 

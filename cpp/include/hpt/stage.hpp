@@ -52,8 +52,9 @@ class Stage {
       return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
                                                       options_.incumbent_points, options_.incumbent_draws,
                                                       Stream(seed_, trial_, Use::incumbents));
-    return std::make_unique<LogExpectedImprovement>(
-        model, incumbent, width_, labels, options_.criterion == Criterion::augmented_improvement, &away_);
+    return std::make_unique<LogExpectedImprovement>(model, incumbent, width_, labels,
+                                                    options_.criterion == Criterion::augmented_improvement,
+                                                    &away_, options_.held);
   }
 
   const GaussianProcess& model_;

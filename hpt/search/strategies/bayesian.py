@@ -42,6 +42,9 @@ class BayesianStrategy:
     handful of fits. What is kept between calls is a cache: dropping it changes no bit.
     """
 
+    holds = True
+    """It sees what is held in `History.fixed`, so that the model of all trials proposes the rest."""
+
     def __init__(self, *, first: int | None = None, fidelity: bool = False, **options: Any) -> None:
         """A strategy that has seen nothing.
 
@@ -83,7 +86,7 @@ class BayesianStrategy:
         few = len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most
         if few and not exhausted:
             if related is not None:
-                point = related.point(history) if number % 2 else None
+                point = related.point(history) if number % 2 and not history.fixed else None
                 if point is not None:
                     return point
                 number = (number + 1) // 2  # the middle of the space comes early here too
@@ -94,6 +97,8 @@ class BayesianStrategy:
             return fit.scaled.config(row)
         model = self._model(history, fit, y, noise)
         row = self._search.propose(history, fit, model, seed, number)
+        if history.fixed:
+            return None if row is None else {**fit.scaled.config(row), **history.fixed}
         again = self._search.again(history, fit, model, seed, number, row)
         return again if again is not None or row is None else fit.scaled.config(row)
 

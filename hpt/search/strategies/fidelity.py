@@ -35,11 +35,17 @@ class AtTheEnd:
     def __init__(self) -> None:
         self._source: object = None
         self._kept: dict[int, tuple[Float64Array, Float64Array]] = {}
+        self._whole = 0  # so many of the first observations are known to be of no stopped trial
 
     def __call__(self, history: History, a: int) -> tuple[Float64Array, Float64Array]:
         """Objectives and their standard errors, (a,) each, as they were known at the first a observations."""
         if self._source is not history.source:
-            self._source, self._kept = history.source, {}
+            self._source, self._kept, self._whole = history.source, {}, 0
+        observers = history.observers
+        while self._whole < a and not _is_stopped(_trial(history, observers[self._whole])):
+            self._whole += 1
+        if self._whole >= a:
+            return np.array(history.y[:a]), history.noise[:a]
         if a not in self._kept:
             if len(self._kept) > 64:
                 self._kept.clear()
@@ -50,7 +56,7 @@ class AtTheEnd:
 def _at_the_end(history: History, a: int) -> tuple[Float64Array, Float64Array]:
     y, noise = np.array(history.y[:a]), history.noise[:a].copy()
     sign = -1.0 if history.objective is ObjectiveType.MAXIMIZE else 1.0
-    trials = [history.trial(number) if number else None for number in history.observers[:a]]
+    trials = [_trial(history, number) for number in history.observers[:a]]
     stopped = [k for k, trial in enumerate(trials) if _is_stopped(trial)]
     whole = [k for k in range(a) if k not in set(stopped)]
     if not stopped or not whole:
@@ -77,6 +83,11 @@ def _at_the_end(history: History, a: int) -> tuple[Float64Array, Float64Array]:
             y[k] = max(y[k] + middle, best)
             noise[k] = float(np.hypot(noise[k], spread))
     return y, noise
+
+
+def _trial(history: History, number: int) -> Trial | None:
+    """The trial of an observation; None where it was added."""
+    return history.trial(number) if number else None
 
 
 def _is_stopped(trial: Trial | None) -> bool:

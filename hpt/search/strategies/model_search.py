@@ -17,7 +17,7 @@ from hpt.errors import InputError
 from hpt.search import core
 from hpt.search.history import Float64Array, History
 from hpt.search.space import SearchSpace
-from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_point
+from hpt.search.strategies.auto_scale import Fit, NewFit, ScaledSpace, best_fit, for_first_point
 from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.basins import POLISHED, converged
 from hpt.search.strategies.feasibility import Feasibility
@@ -148,6 +148,8 @@ class ModelSearch:
         """
         scaled = for_first_point(history.space, scale)
         tried = scaled.place(np.concatenate([history.X, history.pending, history.failed]))
+        if history.held is not None:
+            return _first_held(history, scaled, tried, seed, number)
         row = core.design_point(scaled.space.coordinates, tried, seed, number)
         return None if row is None else scaled.config(row)
 
@@ -245,6 +247,7 @@ class ModelSearch:
             acquisition=options.acquisition or acquisition_for(fit.at),
             samples=options.samples if len(history.y) < options.sampled_until else 0,
             away=away,
+            held=None if history.held is None else place(history.held[np.newaxis])[0],
         )
 
     def propose_elsewhere(
@@ -315,6 +318,22 @@ class ModelSearch:
 
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))
+
+
+def _first_held(
+    history: History, scaled: ScaledSpace, tried: Float64Array, seed: int, number: int
+) -> Config | None:
+    """A first point in the coordinates that are not held, far from what was tried with the same values."""
+    assert history.held is not None
+    row = scaled.place(history.held[np.newaxis])[0].copy()  # (d,)
+    free = np.isnan(row)
+    same = np.abs(tried[:, ~free] - row[~free]).max(axis=1, initial=0.0) <= core.SAME
+    coordinates = [each for each, is_free in zip(scaled.space.coordinates, free, strict=True) if is_free]
+    part = core.design_point(coordinates, tried[same][:, free], seed, number)
+    if part is None:
+        return None
+    row[free] = part
+    return {**scaled.config(row), **history.fixed}
 
 
 def first_points(d: int) -> int:
