@@ -24,9 +24,11 @@ Standard library only: the supervisor imports this.
 
 from __future__ import annotations
 
+import _thread
 import errno
 import json
 import os
+import time
 
 from hpt.host.files import fsync_directory
 from hpt.host.private import open_private
@@ -59,8 +61,16 @@ LOST = "Lost"
 
 INDEX_LINE = 32
 
-LEAD_STEP = 0.1
+LEAD_STEP = 0.02
 """Seconds by which the wall clock must have moved to be noted."""
+
+INDEX_SPARE = 20000
+"""Lines of an index beyond two a second: what is printed now and then is dated to the moment for ever, what is
+printed all the time as long as these last.
+"""
+
+INDEX_GAP = 0.02
+"""Seconds between two such lines."""
 
 EXIT_ROOM = (
     16384  # bytes set aside for the exit record, so that a full disk cannot keep it from being written
@@ -127,14 +137,28 @@ class LogIndex:
         self._clock = clock
         self._leads = os.path.join(directory, LEADS) if name == INDEX else None
         self._fd = open_private(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._lock = _thread.allocate_lock()
         self._size = 0
         self._lines = 0
         self._lead = 0.0
+        self._began = self._last = time.monotonic()
 
     def close(self) -> None:
         os.close(self._fd)
 
+    def note_at_once(self) -> None:
+        """`note` for whoever has just written to the log, unless that would make too many lines."""
+        now = time.monotonic()
+        spare = INDEX_SPARE + 2 * (now - self._began)
+        if now - self._last >= INDEX_GAP and self._lines < spare:
+            self._last = now
+            self.note()
+
     def note(self) -> None:
+        with self._lock:
+            self._note()
+
+    def _note(self) -> None:
         size = os.fstat(self._log).st_size
         if size == self._size:
             return

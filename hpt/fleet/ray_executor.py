@@ -37,6 +37,7 @@ TAKEN_AWAY_OFTEN = 3
 _NAMESPACE = "hpt"
 _LONG_POLL = 1.0
 _GREETS_WITHIN = 60.0  # seconds for an agent to begin
+_GOES_WITHIN = 2.0  # seconds for agents to hear that a tuner closes
 _HEARD_WITHIN = 10.0  # seconds for which an answer of any agent says that there will be more
 _IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
 _JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
@@ -120,7 +121,14 @@ class RayExecutor:
         self._advance(key)
 
     def close(self) -> None:
-        """Let go of the cluster; running attempts go on."""
+        """Let go of the cluster; running attempts go on. Agents that have nothing to do any more end."""
+        left = {node.id for node in self._nodes.values() if node.greeted and node.alive}
+        for node in list(left):
+            self._call(node, lambda *_, node=node: left.discard(node), "goodbye", self._tuner)
+        give_up = time.monotonic() + _GOES_WITHIN
+        while left and self._link.answers and time.monotonic() < give_up:
+            self._link.wait(0.1)
+            self._link.pump()
         self._link.close()
         self._followed.clear()
 

@@ -45,12 +45,37 @@ def test_without_files_there_is_no_checkpoint(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "offset"), [(99.0, 0), (100.0, 10), (100.9, 10), (101.0, 20), (500.0, 30)]
+    ("seconds", "offset"),
+    [(99.0, 0), (100.0, 10), (100.7, 10), (100.8, 20), (101.0, 20), (101.3, 20), (500.0, 30)],
 )
 def test_what_was_printed_before_the_newest_file_is_covered(place: Path, seconds: float, offset: int) -> None:
+    """Or right after it, as by a program that saves and prints at once."""
     write(place, "old", 50.0)
     write(place, "deep/new", seconds)
     assert covered(place) == offset
+
+
+@pytest.mark.parametrize(("started", "saved", "offset"), [(95.0, 99.9, 10), (99.8, 99.9, 0), (99.8, 99.7, 0)])
+def test_the_first_that_is_printed_is_covered_if_it_took_long(
+    place: Path, started: float, saved: float, offset: int
+) -> None:
+    """What was there before the program was started covers nothing of what it prints."""
+    (place / "phases").write_text(f"Starting 90.0\nTraining {started}\n")
+    write(place, "new", saved)
+    assert covered(place) == offset
+
+
+def test_what_is_printed_is_dated_to_the_moment(workshop: Workshop) -> None:
+    """Saved 20 ms after it was printed or before: both times the checkpoint covers exactly that."""
+    place = "$SAGEMAKER_BASE_DIR/checkpoints"
+    save = f"echo 1 > {place}/c"
+    for order in (f"echo two; sleep 0.02; {save}", f"{save}; sleep 0.02; echo two"):
+        script = f"sleep 0.8; echo one; sleep 0.8; {order}; sleep 0.8; echo three; sleep 60"
+        run = workshop.says(workshop.start(workshop.script(script)), b"three\n")
+        workshop.executor.stop(run.key)
+        end = workshop.finish(run).exit
+        assert end is not None
+        assert end.checkpoint == len(b"one\ntwo\n")
 
 
 def test_an_index_that_is_missing_or_cut_short_covers_less(place: Path) -> None:
