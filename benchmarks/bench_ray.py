@@ -6,7 +6,7 @@ The program is a shell script that prints its metric. Each way keeps as many run
 has CPUs: bare tasks that run it as a child process, training jobs through `RayExecutor` (training directory,
 log, supervisor, exit record), a whole tuning job with random search, and (`--tune`) Ray Tune, whose trainable
 runs it, once as it comes and once with `reuse_actors`, which runs one trial after the other in the same
-process. Milliseconds a trial of wall time, and of CPU time in the process that drives and on the whole cluster.
+process. Milliseconds a trial of wall time, and of CPU time in the process that drives and on the cluster.
 Limit: less wall time a training job than Ray Tune as it comes, in the same run; without it 0.5 s.
 """
 
@@ -134,9 +134,7 @@ WAYS: dict[str, Callable[[int, Path], float]] = {
 
 
 def cpu_of_cluster() -> float:
-    """Seconds of CPU time so far of every process below the nodes of the cluster, and of what they waited for:
-    those of the session that started this benchmark.
-    """
+    """Seconds of CPU time so far of the processes of the example's cluster, and of what they waited for."""
     starter = psutil.Process(os.getppid())
     spent = 0.0
     for process in starter.children(recursive=True):

@@ -115,6 +115,7 @@ class Order:
             "image": None if as_image is False else image,
             "image_if_present": as_image is None,
             "finds_paths": finds_paths(kind),
+            **({"elsewhere": True} if node.elsewhere else {}),
         }
 
 

@@ -65,8 +65,8 @@ LEAD_STEP = 0.02
 """Seconds by which the wall clock must have moved to be noted."""
 
 INDEX_SPARE = 20000
-"""Lines of an index beyond two a second: what is printed now and then is dated to the moment for ever, what is
-printed all the time as long as these last.
+"""Lines of an index beyond two a second: what is printed now and then is dated to the moment for ever, what
+is printed all the time as long as these last.
 """
 
 INDEX_GAP = 0.02

@@ -66,7 +66,7 @@ class Agent:
 
     def __init__(self, root: str, environment: Mapping[str, str] | None = None) -> None:
         self._root = Path(root)
-        self._node = Node() if environment is None else Node(environment=dict(environment))
+        self._node = Node(environment=dict(environment or os.environ), elsewhere=True)
         make_directories(self._root)
         self._tuners: dict[str, Tuner] = {}
         self._lock = threading.RLock()  # calls come on several threads, and an executor is for one

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from hpt.errors import ExecutorError, HptError
+from hpt.fleet.package import pack
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the nodes."""
@@ -34,6 +35,7 @@ class Bridge:
         self._lock = threading.Lock()
         self._agents: dict[tuple[str, str], Any] = {}
         self._namespace = ""
+        self._package: tuple[str, Any] | None = None  # digest and reference of the archive of this hpt
 
     def run(self) -> None:
         """Until the tuner closes its end, or Ray ends this process."""
@@ -95,7 +97,7 @@ class Bridge:
     ) -> None:
         try:
             handle = self._agents.get((node, agent)) or self._agent(node, agent, root)
-            future = getattr(handle, method).remote(*given).future()
+            future = handle.call.remote(method, given).future()
         except Exception as error:
             self._answer(number, (node, agent), error)
             return
@@ -104,12 +106,18 @@ class Bridge:
     def _agent(self, node: str, agent: str, root: str) -> Any:
         import ray
 
-        from hpt.fleet.ray_agent import RayAgent
+        from hpt.fleet import ray_seed
 
+        ray.cloudpickle.register_pickle_by_value(ray_seed)  # no hpt may be there, or another one
+        if self._package is None:
+            package = pack()
+            self._package = package.digest, ray.put(package.archive)
+        digest, archive = self._package
+        name = f"{agent}/{node}"
         made = (
-            ray.remote(RayAgent)
+            ray.remote(ray_seed.Seed)
             .options(
-                name=f"{agent}/{node}",
+                name=f"{name}/{digest[:16]}",
                 namespace=self._namespace,
                 lifetime="detached",
                 get_if_exists=True,
@@ -118,7 +126,7 @@ class Bridge:
                 max_concurrency=16,
                 label_selector={"ray.io/node-id": node},
             )
-            .remote(root, f"{agent}/{node}")
+            .remote(digest, [archive], root, name)
         )
         self._agents[node, agent] = made
         return made

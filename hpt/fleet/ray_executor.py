@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from hpt.executors.order import Order
 from hpt.fleet import ray_options
 from hpt.fleet.followed import Followed, packed
 from hpt.fleet.link import Link
-from hpt.fleet.lost_checkpoints import take_over
+from hpt.fleet.lost_checkpoints import Left, take_over
 from hpt.fleet.nodes import Node, choose, why_none
 from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.setting import Setting
@@ -204,16 +206,25 @@ class RayExecutor:
         if how == "done":
             node.greeted, node.acknowledged = True, 0
             self._heard(node)
+            self._compare(node, result)
         elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
 
+    def _compare(self, node: Node, facts: Mapping[str, Any]) -> None:
+        """Say what of this tuner's hpt does not run there."""
+        if not facts["native"]:
+            self._say(
+                f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine "
+                "as it was built for this host: programs that import it fail there, all others run"
+            )
+
     def _unusable(self, node: Node, why: str) -> None:
         """No agent can run there: its training jobs go elsewhere, and nothing of them was started."""
         node.refuse()
-        if "No module named" in why:
-            why = "hpt is not installed there; install the same version on every node"
+        if (lacks := re.search(r"No module named '([^']+)'", why)) is not None:
+            why = f"its Python lacks the package {lacks[1]!r}; install there what hpt needs (pip install hpt)"
         self._say(f"node {node.address} cannot be used: {why}")
         for key in list(node.used):
             if not self._withdraw(node, key):
@@ -374,23 +385,31 @@ class RayExecutor:
     def _end(self, key: AttemptKey, end: Exit) -> None:
         """The attempt has ended as far as this tuner is concerned."""
         followed = self._followed[key]
+        missed = LogChunk(followed.offset, b"")
         if end.outcome != "Exited" and followed.may_have_run:
-            end = replace(end, checkpoint=self._left_on_store(key, followed))
+            left = self._left_on_store(key, followed)
+            end = replace(end, checkpoint=left.covered)
+            if left.log:  # printed while no tuner listened, or just before the machine went away
+                followed.offset += len(left.log)
+                missed = LogChunk(missed.start, left.log, [(followed.offset, self._clock())])
+                end = replace(end, log=self._keep(key, missed))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
-        log = LogChunk(followed.offset, b"") if pending is None else pending.log
-        self._updates[key] = Update(key, "Ended", log, end, {} if pending is None else pending.times)
+        if pending is not None:
+            times = [*pending.log.times, *missed.times]
+            missed = LogChunk(pending.log.start, pending.log.data + missed.data, times)
+        self._updates[key] = Update(key, "Ended", missed, end, {} if pending is None else pending.times)
 
-    def _left_on_store(self, key: AttemptKey, followed: Followed) -> int | None:
+    def _left_on_store(self, key: AttemptKey, followed: Followed) -> Left:
         """What the next attempt goes on from; nothing is known of what lay on a node that is gone."""
         content = followed.order.content
         if not is_remote(content["checkpoint_uri"] or ""):
-            return None
+            return Left(None)
         try:
-            return take_over(content)
+            return take_over(content, followed.offset)
         except Exception as error:
             self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
-            return None
+            return Left(None)
 
     def _forget(self, key: AttemptKey, end: Exit) -> None:
         followed = self._followed.pop(key)

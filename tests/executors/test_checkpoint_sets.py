@@ -207,3 +207,26 @@ def test_the_digest_of_what_runs_does_not_depend_on_where_checkpoints_go(tmp_pat
     machine = Machine(tmp_path / "1", s3, 1)
     submission = Submission("job-001", 1, {}, definition("/x"), job="a")
     assert specification(replace(submission))["digest"] == machine.spec["digest"]
+
+
+def test_what_a_set_covers_of_the_log_is_there_with_it(tmp_path: Path, s3: Any) -> None:
+    """So that a tuner that was away when the machine was lost misses no report."""
+    first = Machine(tmp_path / "1", s3, 1)
+    first.spec["elsewhere"] = True
+    (first.attempt / "log").write_bytes(b"loss=3\nloss=2\nloss=1\n")
+    first.write(epoch="2")
+    first.printed(7, LONG_AGO - 5)
+    first.printed(14, LONG_AGO)
+    first.printed(21, LONG_AGO + 50)
+    first.copies.copy()
+    assert first.store.covered() == 14
+    assert first.store.log(0, 14) == b"loss=3\nloss=2\n"
+    first.write(epoch="333")
+    again = CheckpointCopies(s3, first.spec, first.attempt, first.base)  # another process
+    first.printed(28, LONG_AGO + 51)
+    with (first.attempt / "log").open("ab") as log:
+        log.write(b"loss=0\n")
+    again.finish()
+    assert first.store.log(7, 28) == b"loss=2\nloss=1\nloss=0\n"
+    assert first.store.log(28, 28) == first.store.log(99, 120) == b""
+    assert first.store.covered() == 14

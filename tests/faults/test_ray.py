@@ -36,6 +36,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SPOT = "market=spot"
 PATIENCE = 120.0
+SAVES_EVERY = 2  # epochs
+COPIED_WITHIN = 4.0  # seconds from when a checkpoint was written until it is on the store, at the most
+STALE = 4.0  # seconds that a node trains on that was given up: before it is continued and after
 
 TRAINER = """
     import json, os, pathlib, signal, sys, time
@@ -151,7 +154,7 @@ def test_what_a_node_that_is_killed_had_goes_on_elsewhere(
     again = until(executor, says(b"epoch"))
     begins = int(b"".join(update.log.data for update in again).split(b"epoch ")[1].split()[0])
     assert covered >= 3
-    assert covered <= begins - 1 <= covered + 1  # the dates of files and log agree to within a second
+    assert begins - 1 == covered
     executor.stop(replace(first, attempt=2).key, now=True)
     until(executor, ended)
     cluster.add(number, "market=on-demand" if number == 1 else SPOT)
@@ -193,7 +196,7 @@ def test_an_agent_that_is_killed_is_replaced_and_its_attempts_are_found(
     updates = until(executor, says(b"epoch 4\n"))
     number = node_of(cluster, updates)
     for pid in cluster.pids(number):
-        if b"RayAgent" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"ray::Seed" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
     end = until(executor, ended)[-1].exit
     assert end is not None
@@ -280,8 +283,8 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     """By SIGKILL, by SIGSTOP with a SIGCONT later, and the tuner too: every trial trains what it is to train,
     and repeats no more than the checkpoints allow.
     """
-    trials, epochs = 20, 12
-    job = request(tmp_path, trials, epochs, 0.8)
+    trials, epochs, seconds = 20, 12, 0.8
+    job = request(tmp_path, trials, epochs, seconds)
     state = tmp_path / "state"
     tune = [sys.executable, "-m", "hpt.cli.main"]
     first = [*tune, "tune", str(job), "--executor", "ray", "--address", cluster.address, "--lease", "6"]
@@ -336,12 +339,30 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
         assert sorted(set(trained)) == list(range(1, epochs + 1)), trial.name
         extra += len(trained) - epochs
         again_begun += trial.attempt - 1
-        x = trial.config["x"]
-        assert trial.value == pytest.approx((x - 0.3) ** 2 + 1 / epochs, abs=1e-8)
-        fewest = epochs - (
-            trial.attempt - 1
-        )  # of an epoch at a restart it may be in doubt that it is covered
-        assert fewest <= trial.reports <= epochs, (trial.name, trial.attempt, trial.reports)
+        assert trial.reports == epochs, (trial.name, trial.attempt, trial.reports, trained)
     print(f"{events=} {again_begun=} {extra=}")
     assert again_begun >= 3, events
-    assert extra <= again_begun * 12
+    assert results(found) == undisturbed(tmp_path, job)
+    stops = sum(what == "stop" for what, _ in events)
+    assert extra <= again_begun * (SAVES_EVERY + COPIED_WITHIN / seconds) + stops * 2 * STALE / seconds
+
+
+def results(state: Any) -> dict[str, tuple[float, float]]:
+    return {trial.name: (trial.config["x"], trial.value) for trial in state.jobs.values()}
+
+
+def undisturbed(tmp_path: Path, job: Path) -> dict[str, tuple[float, float]]:
+    """What the same job finds on this host, where nothing is killed."""
+    body = json.loads(job.read_text())
+    definition = body["TrainingJobDefinition"]
+    definition["StaticHyperParameters"]["seconds"] = "0"
+    for name in ("CheckpointConfig", "EnableManagedSpotTraining"):
+        del definition[name]
+    del definition["StoppingCondition"]["MaxWaitTimeInSeconds"]
+    path, state = tmp_path / "undisturbed.json", tmp_path / "undisturbed"
+    path.write_text(json.dumps(body))
+    command = [sys.executable, "-m", "hpt.cli.main", "tune", str(path), "--state", str(state)]
+    (tmp_path / "diary").rename(tmp_path / "disturbed")
+    (tmp_path / "diary").mkdir()
+    subprocess.run(command, stdin=subprocess.DEVNULL, check=True, capture_output=True)
+    return results(Session(state).load("hunted")[2])
