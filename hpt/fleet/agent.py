@@ -27,6 +27,7 @@ from hpt.executors.local import LocalExecutor
 from hpt.executors.node import Node
 from hpt.executors.order import Order
 from hpt.fleet.notice import Notice
+from hpt.fleet.parcels import PLACE, Received
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories, make_directory
 
@@ -68,6 +69,8 @@ class Agent:
         self._root = Path(root)
         self._node = Node(environment=dict(environment or os.environ), elsewhere=True)
         make_directories(self._root)
+        self._received = Received(self._root.parent / PLACE)
+        self._taking = threading.Lock()
         self._tuners: dict[str, Tuner] = {}
         self._lock = threading.RLock()  # calls come on several threads, and an executor is for one
         self._notice = Notice(self._node.environment)
@@ -121,8 +124,22 @@ class Agent:
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def start(self, tuner: str, order: Order) -> None:
-        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`."""
+    def wants(self, digest: str) -> int:
+        """As `Received.wants`."""
+        return self._received.wants(digest)
+
+    def take(self, digest: str, offset: int, data: bytes) -> int:
+        """As `Received.take`."""
+        with self._taking:
+            return self._received.take(digest, offset, data)
+
+    def start(self, tuner: str, order: Order, parcels: Mapping[str, tuple[str, str]]) -> None:
+        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`.
+
+        parcels: digest and name of each that was sent, by what the order calls it.
+        """
+        places = {uri: str(self._received.path(*parcel)) for uri, parcel in parcels.items()}
+        order = replace(order, places=places)
         with self._lock:
             if self._notice.leaves and not self._known(order.key):
                 raise ExecutorError("the machine is about to be taken away, and takes no new training job")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt.errors import ExecutorError
 from hpt.executors import snapshot
 from hpt.executors.base import Submission
 from hpt.executors.order import Order
+from hpt.fleet.parcels import Parcel
 
 
 @dataclass
 class Followed:
     """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
     started was said to the agent; started: the agent has it. stop: None, or whether at once.
+    parcels: what of this host is to be there, by what the order calls it.
     waits: since when no node had room. fresh: this process gave it to its node; ever_sent: the node may have
     heard of it.
     """
@@ -34,6 +36,7 @@ class Followed:
     fresh: bool = False
     ever_sent: bool = False
     waits: float = 0.0
+    parcels: dict[str, Parcel] = field(default_factory=dict)
 
     @property
     def may_have_run(self) -> bool:

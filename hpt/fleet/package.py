@@ -5,6 +5,7 @@ Its name is the digest of the names and contents of its files, extension modules
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -19,7 +20,7 @@ _LEVEL = 1  # of compression: the archive goes over a local network, and is pack
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """digest: of its content, as hexadecimal digits. archive: of the folder `hpt`, as tar and gzip make it."""
+    """digest: of its content, as hexadecimal digits. archive: the folder `hpt`, as tar and gzip make it."""
 
     digest: str
     archive: bytes
@@ -29,7 +30,7 @@ def pack(folder: Path | None = None) -> Package:
     """The package as it lies here, without what Python compiled of it. folder: in place of its own."""
     folder = folder or Path(hpt.__file__).parent
     content, digest = io.BytesIO(), hashlib.sha256()
-    with tarfile.open(fileobj=content, mode="w:gz", compresslevel=_LEVEL) as archive:
+    with tarfile.open(fileobj=content, mode="w") as archive:
         for path in sorted(folder.rglob("*")):
             name = f"{FOLDER}/{path.relative_to(folder).as_posix()}"
             if "__pycache__" in name or not path.is_file():
@@ -39,4 +40,4 @@ def pack(folder: Path | None = None) -> Package:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o644 | path.stat().st_mode & 0o111
             archive.addfile(member, io.BytesIO(data))
-    return Package(digest.hexdigest(), content.getvalue())
+    return Package(digest.hexdigest(), gzip.compress(content.getvalue(), _LEVEL, mtime=0))

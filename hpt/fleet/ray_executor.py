@@ -15,23 +15,27 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpt.errors import BusyError, ExecutorError, InputError
-from hpt.executors import snapshot
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
-from hpt.executors.contract import is_remote
-from hpt.executors.order import Order
+from hpt.executors.contract import is_remote, local_path
+from hpt.executors.order import FUNCTION_VARIABLE, Order
 from hpt.fleet import ray_options
-from hpt.fleet.followed import Followed, packed
+from hpt.fleet.followed import Followed
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
 from hpt.fleet.nodes import Node, choose, why_none
+from hpt.fleet.parcels import Parcel, Parcels
 from hpt.fleet.placements import Placement, Placements
+from hpt.fleet.portable import is_sent
+from hpt.fleet.sending import Sending
 from hpt.fleet.setting import Setting
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories
+from hpt.job.program_kind import ProgramKind
 
 TAKEN_AWAY_OFTEN = 3
 """Interruptions of a training job after which it is to run where it is not taken away."""
@@ -67,6 +71,8 @@ class RayExecutor:
         self._agent = "agent-" + hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._tuner = uuid.uuid4().hex
         self._placements = Placements(self._root)
+        self._parcels = Parcels(self._root.parent)
+        self._sending = Sending(self._root.parent, self._call)
         self._nodes: dict[str, Node] = {}
         self._followed: dict[AttemptKey, Followed] = {}
         self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
@@ -86,8 +92,9 @@ class RayExecutor:
         if submission.key in self._followed:
             return
         _check_name(submission)
-        order = Order.of(submission)
-        self._followed[submission.key] = Followed(submission, order, submission.log_offset)
+        followed = Followed(submission, Order.of(submission), submission.log_offset)
+        followed.parcels = self._parcels_of(submission)
+        self._followed[submission.key] = followed
         try:
             self._advance(submission.key)
         except BaseException:
@@ -143,6 +150,16 @@ class RayExecutor:
     def nodes(self) -> list[Node]:
         """The nodes of the cluster as they are known here."""
         return list(self._nodes.values())
+
+    def _parcels_of(self, submission: Submission) -> dict[str, Parcel]:
+        """What of this host is sent to the node. Raises as `Executor.submit`."""
+        definition = submission.definition
+        paths = {each.uri: local_path(each.uri) for each in definition.channels if is_sent(each)}
+        if definition.program.kind is ProgramKind.FUNCTION:
+            function = definition.environment[FUNCTION_VARIABLE]
+            paths[function] = function
+        found = {uri: self._parcels.of(Path(path)) for uri, path in paths.items()}
+        return {uri: parcel for uri, parcel in found.items() if parcel is not None}
 
     # -- nodes ----------------------------------------------------------------------------------------------
 
@@ -216,8 +233,8 @@ class RayExecutor:
         """Say what of this tuner's hpt does not run there."""
         if not facts["native"]:
             self._say(
-                f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine "
-                "as it was built for this host: programs that import it fail there, all others run"
+                f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine"
+                " as it was built for this host: programs that import it fail there, all others run"
             )
 
     def _unusable(self, node: Node, why: str) -> None:
@@ -325,39 +342,31 @@ class RayExecutor:
         self._ask(node)
 
     def _send(self, node: Node, key: AttemptKey, followed: Followed) -> None:
-        """Have the attempt started, once its program is there."""
+        """Have the attempt started, once its program and its data are there."""
         followed.sent = followed.ever_sent = True
-        digest = followed.order.program
-        if digest is None or digest in node.programs:
-            order = replace(followed.order, log_offset=followed.offset)
-            self._call(
-                node.id, lambda *came: self._started(node, key, followed, *came), "start", self._tuner, order
-            )
-            return
 
-        def there(how: str, result: Any) -> None:
-            followed.sent = False
-            if how == "done" and result:
-                node.programs.add(digest)
-                self._advance(key)
-            elif how == "done":
-                followed.sent = True
-                self._call(node.id, came, "put", digest, *packed(self._root.parent / snapshot.PLACE, digest))
-            else:
-                followed.again = time.monotonic() + _AGAIN
-
-        def came(how: str, result: Any) -> None:
+        def end(how: str, result: Any) -> None:
             followed.sent = False
             if how == "failed":
                 followed.again = time.monotonic() + 10 * _AGAIN
-                self._say(f"the program cannot be sent to node {node.address}: {result}")
+                self._say(f"what {key.name} needs cannot be sent to node {node.address}: {result}")
             elif how != "done":
                 followed.again = time.monotonic() + _AGAIN
             else:
-                node.programs.add(digest)
                 self._advance(key)
 
-        self._call(node.id, there, "has", digest)
+        digest = followed.order.program
+        if digest is not None and digest not in node.programs:
+            self._sending.program(node, digest, end)
+            return
+        for parcel in followed.parcels.values():
+            if parcel.digest not in node.programs:
+                self._sending.parcel(node, parcel, end)
+                return
+        order = replace(followed.order, log_offset=followed.offset)
+        parcels = {uri: (parcel.digest, parcel.name) for uri, parcel in followed.parcels.items()}
+        answer = partial(self._started, node, key, followed)
+        self._call(node.id, answer, "start", self._tuner, order, parcels)
 
     def _started(self, node: Node, key: AttemptKey, followed: Followed, how: str, result: Any) -> None:
         if followed.ended:
