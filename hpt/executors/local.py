@@ -226,6 +226,10 @@ class LocalExecutor:
         key = AttemptKey(*key)
         (self._followed.get(key) or self._attempt(key)).stop(now=now)
 
+    def copy_now(self, key: AttemptKey) -> None:
+        """Have the checkpoints of an attempt copied to S3 at once, if they are copied there at all."""
+        record.append_line(str(self._directory(AttemptKey(*key)) / record.COPY_NOW), "")
+
     def close(self) -> None:
         """Release everything; running attempts go on under their supervisors."""
         for attempt in [*self._followed.values(), *self._ending]:

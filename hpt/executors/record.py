@@ -15,6 +15,7 @@
         log.index     fixed-width lines `<offset> <seconds>`: what is followed was that long at that time
         log.leads     lines `<offset> <seconds>`: from that length on the wall clock was ahead by so much
         stop, stop-now    written by a process that requests the end of the attempt
+        copy-now      left where its checkpoints are to be copied at once
         exit.json     how it ended; the very last thing a supervisor writes
 
 Times are those of the clock in spec.json (`hpt.host.clock`). `checked.py` reads what was written.
@@ -54,6 +55,7 @@ METRICS = "metrics"
 RESULTS = "results"
 STOP = "stop"
 STOP_NOW = "stop-now"
+COPY_NOW = "copy-now"
 EXIT = "exit.json"
 
 PROGRAM_ENDED = "Exited"

@@ -28,6 +28,7 @@ from hpt.executors.node import Node
 from hpt.executors.order import Order
 from hpt.fleet.notice import Notice
 from hpt.fleet.parcels import PLACE, Received
+from hpt.fleet.store_check import StoreCheck
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories, make_directory
 
@@ -74,6 +75,8 @@ class Agent:
         self._tuners: dict[str, Tuner] = {}
         self._lock = threading.RLock()  # calls come on several threads, and an executor is for one
         self._notice = Notice(self._node.environment)
+        self._hurried: set[AttemptKey] = set()  # whose checkpoints were to be copied at once
+        self._stores = StoreCheck(self._node)
         self._withdrawn: set[AttemptKey] = set()  # asked to stop since the machine is taken away
         self._seen = time.monotonic()
         self._dismissed = False  # the last tuner has closed
@@ -134,10 +137,13 @@ class Agent:
             return self._received.take(digest, offset, data)
 
     def start(self, tuner: str, order: Order, parcels: Mapping[str, tuple[str, str]]) -> None:
-        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`.
+        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`,
+        and RetryableError while the store of its results cannot be used.
 
         parcels: digest and name of each that was sent, by what the order calls it.
         """
+        if not self._known(order.key):
+            self._stores.check(order.content)
         places = {uri: str(self._received.path(*parcel)) for uri, parcel in parcels.items()}
         order = replace(order, places=places)
         with self._lock:
@@ -145,6 +151,12 @@ class Agent:
                 raise ExecutorError("the machine is about to be taken away, and takes no new training job")
             self._touch(tuner).local.start(order)
         os.eventfd_write(self._begun, 1)
+
+    def leave(self, reason: str) -> None:
+        """The machine is taken out of service: as if its provider had said so."""
+        with self._lock:
+            self._notice.told(reason)
+            self._heed_notice()
 
     def stop(self, key: tuple[str, int], now: bool) -> None:
         """Ask an attempt to end, whoever follows it. Raises as `Executor.stop`."""
@@ -208,8 +220,17 @@ class Agent:
         return "leaves" if self._notice.leaves else "rebalance" if self._notice.rebalance else ""
 
     def _heed_notice(self) -> None:
-        """Once the machine is to be taken away, end everything with grace, so that it saves what it has."""
+        """Once the machine may be taken away, have checkpoints copied at once; once it is, end everything
+        with grace, so that it saves what it has.
+        """
         self._notice.look()
+        if not self._notice.rebalance and not self._notice.leaves:
+            return
+        for tuner in self._tuners.values():
+            for key in tuner.local.followed:
+                if key not in self._hurried:
+                    self._hurried.add(key)
+                    tuner.local.copy_now(key)
         if not self._notice.leaves:
             return
         for tuner in self._tuners.values():

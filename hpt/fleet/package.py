@@ -12,8 +12,6 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import hpt
-
 FOLDER = "hpt"
 _LEVEL = 1  # of compression: the archive goes over a local network, and is packed at each start
 
@@ -28,7 +26,7 @@ class Package:
 
 def pack(folder: Path | None = None) -> Package:
     """The package as it lies here, without what Python compiled of it. folder: in place of its own."""
-    folder = folder or Path(hpt.__file__).parent
+    folder = folder or Path(__file__).resolve().parents[1]
     content, digest = io.BytesIO(), hashlib.sha256()
     with tarfile.open(fileobj=content, mode="w") as archive:
         for path in sorted(folder.rglob("*")):

@@ -77,6 +77,7 @@ class Bridge:
         import ray
 
         while True:
+            drained = _drained()
             rows = [
                 {
                     "id": node["NodeID"],
@@ -85,6 +86,7 @@ class Bridge:
                     "cpus": node["Resources"].get(CPU, 0.0),
                     "gpus": node["Resources"].get(GPU, 0.0),
                     "labels": dict(node.get("Labels") or {}),
+                    "drained": node["NodeID"] in drained,
                     "why": node.get("DeathReasonMessage") or "",
                 }
                 for node in ray.nodes()
@@ -154,6 +156,14 @@ class Bridge:
             self._send((number, "failed", ExecutorError(_last_line(error))))
         else:
             self._send((number, "away", _first_lines(error)))
+
+
+def _drained() -> set[str]:
+    """The nodes that are being taken out of service, as by `ray drain-node`."""
+    from ray._private.state import state
+
+    look = getattr(state, "get_draining_nodes", None)  # not part of Ray's public interface
+    return set() if look is None else set(look())
 
 
 def _first_lines(error: Exception) -> str:

@@ -33,6 +33,7 @@ from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.portable import is_sent
 from hpt.fleet.sending import Sending
 from hpt.fleet.setting import Setting
+from hpt.fleet.wishes import unmet, wishes_of
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories
 from hpt.job.program_kind import ProgramKind
@@ -173,12 +174,29 @@ class RayExecutor:
                 self._nodes[name] = Node(name)
             if name in self._nodes:
                 self._nodes[name].take(row)
+                self._drain(self._nodes[name], drained=row["drained"])
         for name, node in list(self._nodes.items()):
             if name not in rows and self._link.answers:
                 node.alive = False
             if not node.alive:
                 self._lose(node, f"node {node.address} is gone" + (f": {node.why}" if node.why else ""))
                 del self._nodes[name]
+
+    def _drain(self, node: Node, *, drained: bool) -> None:
+        """Have what runs on a node that is taken out of service saved and ended, and give it nothing more."""
+        if not drained or node.drained:
+            return
+        node.state = node.state or "leaves"
+        if not node.greeted:
+            return  # it is told as soon as it listens
+        node.drained = True
+        if node.used:
+            self._say(f"node {node.address} is being drained: its training jobs go on elsewhere")
+
+        def told(how: str, result: Any) -> None:
+            node.drained = how == "done"  # or it is told again
+
+        self._call(node.id, told, "leave", "the node is being drained")
 
     def _give_up_silent_nodes(self) -> None:
         """Fence nodes that do not answer, while the cluster does."""
@@ -315,7 +333,7 @@ class RayExecutor:
             node = choose(
                 self._nodes.values(),
                 resources,
-                [] if definition.instance_type == "local" else [definition.instance_type],
+                wishes_of(self._setting.request, definition),
                 before="" if before is None else before.node,
                 avoid_spot=self._interrupted.get(key.name, 0) >= TAKEN_AWAY_OFTEN,
             )
@@ -329,6 +347,8 @@ class RayExecutor:
             if why and time.monotonic() - followed.waits > _JOINS_WITHIN:
                 self._say(f"training jobs wait: {why}")
             return
+        if missed := unmet(self._nodes.values(), wishes_of(self._setting.request, definition)):
+            self._say(missed)
         followed.node = placement.node
         node = self._nodes.get(placement.node)
         if node is None:

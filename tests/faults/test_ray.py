@@ -26,6 +26,7 @@ from hpt.executors.base import Submission, Update
 from hpt.fleet.ray_executor import RayExecutor
 from hpt.fleet.setting import Setting
 from hpt.running.session import Session
+from hpt.search.events import Reported
 from hpt.testing.executors import ExecutorSuite
 from tests.fleet.ray_cluster import HEAD, RayCluster
 from tests.s3_server import endpoint, s3
@@ -342,16 +343,67 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
         assert trial.reports == epochs, (trial.name, trial.attempt, trial.reports, trained)
     print(f"{events=} {again_begun=} {extra=}")
     assert again_begun >= 3, events
+    assert reports_are_true(state) >= trials * epochs
     assert results(found) == undisturbed(tmp_path, job)
     stops = sum(what == "stop" for what, _ in events)
     assert extra <= again_begun * (SAVES_EVERY + COPIED_WITHIN / seconds) + stops * 2 * STALE / seconds
 
 
-def results(state: Any) -> dict[str, tuple[float, float]]:
-    return {trial.name: (trial.config["x"], trial.value) for trial in state.jobs.values()}
+def reports_are_true(state: Path) -> int:
+    """Each report counts as the epochs that its model was trained for; returns how many there are."""
+    session = Session(state)
+    _, _, found = session.load("hunted")
+    _, events = session.storage.read("hunted")
+    reports = [event for event in events if isinstance(event, Reported)]
+    for report in reports:
+        x = found.jobs[report.number].config["x"]
+        assert report.value == pytest.approx((x - 0.3) ** 2 + 1 / report.resource, abs=1e-8), report
+    return len(reports)
 
 
-def undisturbed(tmp_path: Path, job: Path) -> dict[str, tuple[float, float]]:
+HYPERBAND = {"Strategy": "Hyperband", "StrategyConfig": {"HyperbandStrategyConfig": {}}}
+HYPERBAND["StrategyConfig"]["HyperbandStrategyConfig"] |= {"MinResource": 1, "MaxResource": 9}
+MEDIAN = {"TrainingJobEarlyStoppingType": "Auto"}
+
+
+@pytest.mark.parametrize("rule", [HYPERBAND, MEDIAN], ids=["Hyperband", "median"])
+def test_trials_are_judged_by_the_epochs_that_they_were_trained_for(
+    cluster: RayCluster, tmp_path: Path, s3: Any, rule: dict[str, Any]
+) -> None:
+    """Though nodes are lost, and what was trained last with them."""
+    path = request(tmp_path, 10, 9, 0.8)
+    body = json.loads(path.read_text())
+    body["HyperParameterTuningJobConfig"] |= rule
+    path.write_text(json.dumps(body))
+    command = [sys.executable, "-m", "hpt.cli.main", "tune", str(path), "--state", str(tmp_path / "state")]
+    command += ["--executor", "ray", "--address", cluster.address, "--lease", "6"]
+    with (tmp_path / "tuner.log").open("wb") as log:
+        tuner = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    diary, give_up = tmp_path / "diary", time.monotonic() + 300
+    try:
+        for number, epochs in ((2, 10), (3, 22)):
+            while sum(len(each.read_text().split()) for each in diary.iterdir()) < epochs:
+                assert tuner.poll() is None and time.monotonic() < give_up
+                time.sleep(0.2)
+            cluster.renew(number, SPOT)
+        assert tuner.wait(300) == 0
+    finally:
+        tuner.kill()
+        said = (tmp_path / "tuner.log").read_text()
+        print(said)
+    assert reports_are_true(tmp_path / "state") >= 20
+    _, _, found = Session(tmp_path / "state").load("hunted")
+    assert any(trial.attempt > 1 for trial in found.jobs.values())
+    assert {str(trial.status) for trial in found.jobs.values()} == {"Completed", "Stopped"}
+    for trial in found.jobs.values():  # none trained on far beyond its verdict
+        assert max(map(int, (diary / trial.name).read_text().split())) <= trial.reports + 4, trial.name
+
+
+def results(state: Any) -> dict[int, tuple[float, float]]:
+    return {number: (trial.config["x"], trial.value) for number, trial in state.jobs.items()}
+
+
+def undisturbed(tmp_path: Path, job: Path) -> dict[int, tuple[float, float]]:
     """What the same job finds on this host, where nothing is killed."""
     body = json.loads(job.read_text())
     definition = body["TrainingJobDefinition"]
