@@ -176,7 +176,7 @@ def test_training_jobs_go_to_the_nodes_that_are_wanted_first(
         until(other, lambda _: len([node for node in other.nodes if node.type]) == 3)
         for number in range(5):
             other.submit(ExecutorSuite.submission(tmp_path, "echo node $OF_NODE; sleep 2", f"wish-{number}"))
-        used = {node.type: len(node.used) for node in other.nodes}
+        used = {node.type: len(node.used) for node in other.nodes if node.type}
         assert used == {"c5.large": 2, "old": 2, "m5.large": 1}
         assert not said
         until(other, lambda updates: len([each for each in updates if each.exit is not None]) == 5)
@@ -239,7 +239,7 @@ def test_a_node_that_is_drained_is_left_in_time(
     assert end is not None
     assert (end.outcome, end.reason) == (
         "Preempted",
-        "the machine is being taken away: the node is being drained",
+        "the node is being drained",
     )
     assert end.checkpoint == len(log_of(updates))
     executor.submit(replace(first, attempt=2))
