@@ -6,14 +6,13 @@ The program is a shell script that prints its metric. Each way keeps as many run
 has CPUs: bare tasks that run it as a child process, training jobs through `RayExecutor` (training directory,
 log, supervisor, exit record), a whole tuning job with random search, and (`--tune`) Ray Tune, whose trainable
 runs it, once as it comes and once with `reuse_actors`, which runs one trial after the other in the same
-process. Milliseconds a trial of wall time, and of CPU time in the process that drives and on the cluster.
+process. Milliseconds a trial of wall time, and of CPU time in the process that drives.
 Limit: less wall time a training job than Ray Tune as it comes, in the same run; without it 0.5 s.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import resource
@@ -23,8 +22,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 from hpt.executors.base import Submission
 from hpt.fleet.ray_executor import RayExecutor
@@ -133,17 +130,6 @@ WAYS: dict[str, Callable[[int, Path], float]] = {
 }
 
 
-def cpu_of_cluster() -> float:
-    """Seconds of CPU time so far of the processes of the example's cluster, and of what they waited for."""
-    starter = psutil.Process(os.getppid())
-    spent = 0.0
-    for process in starter.children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid():
-                spent += sum(process.cpu_times()[:4])
-    return spent
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -170,17 +156,11 @@ def main() -> int:
         if way.startswith("Ray Tune") and not options.tune:
             continue
         command = [sys.executable, __file__, "--way", way, "--trials", str(options.trials)]
-        before = cpu_of_cluster()
         said = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-        everywhere = (cpu_of_cluster() - before) / options.trials
         seconds, cpu = json.loads(said.splitlines()[-1])
         walls[way] = seconds / options.trials
         here = 1000 * cpu / options.trials
-        print(
-            f"{way:24} {1000 * walls[way]:8.1f} ms a trial, {here:6.1f} ms of CPU here, "
-            f"{1000 * everywhere:6.1f} on the cluster",
-            flush=True,
-        )
+        print(f"{way:24} {1000 * walls[way]:8.1f} ms a trial, {here:6.1f} ms of CPU here", flush=True)
     return 0 if max(walls["RayExecutor"], walls["hpt tune"]) < walls.get("Ray Tune", LIMIT_SECONDS) else 1
 
 

@@ -66,7 +66,7 @@ class Bridge:
                 configure_logging=False,
             )  # fmt: skip
         except Exception as error:
-            self._send(("refused", type(error).__name__, _first_lines(error)))
+            self._send(("refused", type(error).__name__, _first_lines(error, 8)))
             return False
         version = ".".join(map(str, sys.version_info[:3]))
         self._send(("open", {"ray": ray.__version__, "python": version}))
@@ -166,9 +166,9 @@ def _drained() -> set[str]:
     return set() if look is None else set(look())
 
 
-def _first_lines(error: Exception) -> str:
+def _first_lines(error: Exception, count: int = 3) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])[:600] or type(error).__name__
+    return " ".join(lines[:count])[:600] or type(error).__name__
 
 
 def _last_line(error: Exception) -> str:

@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import BusyError, ExecutorError, InputError
+from hpt.errors import BusyError, ExecutorError
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote, local_path
 from hpt.executors.order import FUNCTION_VARIABLE, Order
 from hpt.fleet import ray_options
-from hpt.fleet.followed import Followed
+from hpt.fleet.followed import Followed, check_name
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
 from hpt.fleet.nodes import Node, choose, why_none
@@ -92,7 +92,7 @@ class RayExecutor:
         """As `Executor.submit`. While no node has room, the attempt waits here."""
         if submission.key in self._followed:
             return
-        _check_name(submission)
+        check_name(submission)
         followed = Followed(submission, Order.of(submission), submission.log_offset)
         followed.parcels = self._parcels_of(submission)
         self._followed[submission.key] = followed
@@ -305,6 +305,8 @@ class RayExecutor:
             return
         if not followed.node:
             self._place(key, followed)
+        if followed.refused and followed.stop is not None and followed.node in self._nodes:
+            self._withdraw(self._nodes[followed.node], key)
         if not followed.node:
             if followed.stop is not None:
                 reason = "stopped before the program started"
@@ -364,6 +366,7 @@ class RayExecutor:
     def _send(self, node: Node, key: AttemptKey, followed: Followed) -> None:
         """Have the attempt started, once its program and its data are there."""
         followed.sent = followed.ever_sent = True
+        followed.refused = False
 
         def end(how: str, result: Any) -> None:
             followed.sent = False
@@ -395,7 +398,7 @@ class RayExecutor:
             followed.started = True
             self._heard(node)
         elif how == "failed" and (isinstance(result, BusyError) or not isinstance(result, ExecutorError)):
-            followed.sent, followed.again = False, time.monotonic() + _AGAIN
+            followed.sent, followed.again, followed.refused = False, time.monotonic() + _AGAIN, True
             if not isinstance(result, BusyError):
                 self._say(f"{key.name} cannot be started on node {node.address} now: {result}")
         elif how == "failed" and "say hello first" in str(result):
@@ -488,13 +491,3 @@ class RayExecutor:
         if now - self._said.get(message, -_SAY_EVERY) >= _SAY_EVERY:
             self._said[message] = now
             self._setting.say(message)
-
-
-def _check_name(submission: Submission) -> None:
-    name, number = submission.key
-    if not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise InputError(
-            f"training job name {name!r} cannot be a directory's; use letters, digits and hyphens"
-        )
-    if number < 1:
-        raise InputError(f"attempt {number} of {name}: attempts count from 1")

@@ -16,7 +16,8 @@ import pytest
 
 import hpt
 from hpt.errors import InputError, RetryableError
-from hpt.executors.base import Submission, Update
+from hpt.executors.base import AttemptKey, Submission, Update
+from hpt.fleet.link import refusal
 from hpt.fleet.ray_executor import RayExecutor
 from hpt.fleet.setting import Setting
 from hpt.job.config import Channel
@@ -141,6 +142,12 @@ def test_a_bucket_that_is_not_there_holds_training_jobs(
     until(executor, lambda _: any("NoSuchBucket" in message for message in said))
     time.sleep(3)
     assert not ended(executor.poll())
+    executor.submit(replace(given, name="given-up"))
+    executor.stop(AttemptKey("given-up", 1))
+    end = until(executor, ended)[-1]
+    assert end.key.name == "given-up"
+    assert end.exit is not None
+    assert (end.exit.stopped, end.exit.reason) == (True, "stopped before the program started")
     s3.create_bucket(Bucket="missing")
     updates = until(executor, ended)
     assert updates[-1].exit is not None
@@ -248,3 +255,14 @@ def test_a_node_that_is_drained_is_left_in_time(
     assert first.key not in node.used
     executor.stop(replace(first, attempt=2).key, now=True)
     until(executor, ended)
+
+
+def test_versions_that_differ_are_named() -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'hpt[ray]'")
+    from ray._private.utils import check_version_info
+
+    with pytest.raises(RuntimeError) as refused:
+        check_version_info({"ray_version": "2.9.3", "python_version": "3.8.18"}, "here")
+    said = refusal("10.0.0.5:6379", "RuntimeError", " ".join(str(refused.value).split()))
+    here = ".".join(map(str, sys.version_info[:3]))
+    assert f"it runs Ray 2.9.3 and Python 3.8.18, and this is Ray {ray.__version__} and Python {here}" in said
