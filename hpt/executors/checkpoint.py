@@ -3,7 +3,7 @@
 A program that keeps checkpoints goes on from the newest one when it is started again, so the reports that
 count are those printed before that checkpoint was written. Its time is that of its last file; the log's
 index says when the log grew. What is printed and saved at once may be dated in either order: what was
-printed within a second after the checkpoint was written belongs to it, unless what was printed before is
+printed within two seconds after the checkpoint was written belongs to it, unless what was printed before is
 nearer. In doubt fewer reports count: no trial is judged by epochs that its model has not been trained for.
 
 Standard library only: the supervisor imports this.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DOUBT = 1.0
 """Seconds within which the dates of a file and of the log cannot be told apart."""
 
-_NEAR, _NEAR_SHARE = 1.0, 0.5
+_NEAR, _NEAR_SHARE = 2.0, 0.5
 """What was printed after a checkpoint was written belongs to it within so many seconds, and within this share
 of the time since something was printed before.
 """

@@ -99,7 +99,7 @@ def test_another_directory_of_checkpoints(place: Path, tmp_path: Path) -> None:
 def test_a_lost_attempt_says_what_its_checkpoint_holds(workshop: Workshop) -> None:
     """Whoever finds it: the supervisor that would have said so is gone."""
     place = "$SAGEMAKER_BASE_DIR/checkpoints"
-    script = f"echo one; sleep 1; echo 1 > {place}/c; sleep 1; echo two; sleep 60"
+    script = f"echo one; sleep 0.5; echo 1 > {place}/c; sleep 2; echo two; sleep 60"
     run = workshop.says(workshop.start(workshop.script(script)), b"two\n")
     time.sleep(1)
     os.kill(supervisor_of(workshop, run), signal.SIGKILL)
