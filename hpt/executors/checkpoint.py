@@ -82,6 +82,18 @@ def covered_offset(
     return offset
 
 
+def is_settled(directory: str, written: float, now: float) -> bool:
+    """Whether nothing that is still to come into the log can belong to a checkpoint, given when that was
+    written: the last lines before it may be on their way. now: by the wall clock.
+    """
+    if now - written > _NEAR:
+        return True
+    leads = _leads(directory)
+    lead = leads[-1][1] if leads else 0.0
+    last = max((seconds for _, seconds in _pairs(directory, record.INDEX)), default=0.0)
+    return last + lead > written
+
+
 def _began(directory: str, lead: float) -> float:
     """When the program was started, by the wall clock; endless if that is not known."""
     try:

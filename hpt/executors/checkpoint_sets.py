@@ -290,6 +290,8 @@ class CheckpointCopies:
             self._drop(None)
             return None
         if rows != self._rows:
+            if not last:
+                self._await_log(before)
             covered = self._covered(before)
             self._copy_log(covered or 0)
             self._store.keep([rows[name] for name in sorted(rows)], covered)
@@ -314,6 +316,12 @@ class CheckpointCopies:
         covered = checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec)
         self._copy_log(None)
         self._store.fill(rows or [], covered)
+
+    def _await_log(self, state: State) -> None:
+        """Wait for what was printed with the checkpoint, a moment at the most."""
+        written = max((moment / 1e9 for _, moment in state.values()), default=0.0)
+        while not checkpoint.is_settled(str(self._attempt), written, time.time()):
+            time.sleep(0.1)
 
     def _covered(self, state: State) -> int | None:
         """How much of the log the set covers whose files are these."""

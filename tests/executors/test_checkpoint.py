@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hpt.executors.checkpoint import covered_offset, last_written
+from hpt.executors.checkpoint import covered_offset, is_settled, last_written
 from hpt.executors.local import LocalExecutor
 from tests.executors.conftest import Workshop, supervisor_of
 
@@ -55,7 +55,9 @@ def test_what_was_printed_before_the_newest_file_is_covered(place: Path, seconds
     assert covered(place) == offset
 
 
-@pytest.mark.parametrize(("started", "saved", "offset"), [(95.0, 99.9, 10), (99.8, 99.85, 0), (99.8, 99.7, 0)])
+@pytest.mark.parametrize(
+    ("started", "saved", "offset"), [(95.0, 99.9, 10), (99.8, 99.85, 0), (99.8, 99.7, 0)]
+)
 def test_the_first_that_is_printed_is_covered_if_it_took_long(
     place: Path, started: float, saved: float, offset: int
 ) -> None:
@@ -63,6 +65,12 @@ def test_the_first_that_is_printed_is_covered_if_it_took_long(
     (place / "phases").write_text(f"Starting 90.0\nTraining {started}\n")
     write(place, "new", saved)
     assert covered(place) == offset
+
+
+def test_what_is_printed_with_a_checkpoint_is_waited_for(place: Path) -> None:
+    assert not is_settled(str(place), written=102.5, now=102.6)  # nothing was printed since
+    assert is_settled(str(place), written=101.5, now=102.6)
+    assert is_settled(str(place), written=102.5, now=105.0)
 
 
 def test_what_is_printed_is_dated_to_the_moment(workshop: Workshop) -> None:
