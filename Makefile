@@ -42,7 +42,7 @@ $(INTEGRATIONS)/.installed: $(SOURCES) | prerequisites
 	$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[integrations]' hypothesis pytest pytest-xdist
 	touch $@
 
-# The nodes of a real Ray cluster on this machine: about ten minutes; test-cluster, where nothing is killed, one or two.
+# The nodes of a real Ray cluster on this machine: about ten minutes; test-cluster, where nothing is killed, two or three.
 FLEET ?= .venv-fleet
 CLUSTER = $(FLEET)/bin/python -P -m pytest -m "slow or faults" --durations 10
 test-fleet: $(FLEET)/.installed

@@ -103,6 +103,18 @@ Array standardized_means(const GaussianProcess& self, const Array& X) {
   return to_array(VectorView(mean));
 }
 
+Array covariance(const GaussianProcess& self, const Array& X) {
+  const MatrixView points = matrix_view(X, "X");
+  self.space().check(points);
+  Matrix out;
+  {
+    const py::gil_scoped_release release;
+    const SingleThreadedBlas single;
+    out = self.covariance(points);
+  }
+  return to_array(out);
+}
+
 GaussianProcess condition_on(const GaussianProcess& self, const Array& X, const Array& y) {
   const MatrixView points = matrix_view(X, "X");
   const VectorView targets = vector_view(y, "y");
@@ -195,6 +207,8 @@ void bind_gp(py::module_& module) {
            py::arg("trial"))
       .def("imagine_further", &imagine_further, py::arg("pending").noconvert())
       .def("standardized_means", &standardized_means, py::arg("X").noconvert())
+      .def_property_readonly("transform", [](const GaussianProcess& self) { return self.transform(); })
+      .def("covariance", &covariance, py::arg("X").noconvert())
       .def("condition_on", &condition_on, py::arg("X").noconvert(), py::arg("y").noconvert())
       .def("predict", &predict, py::arg("X").noconvert())
       .def("predict_band", &predict_band, py::arg("X").noconvert(), py::arg("width"))

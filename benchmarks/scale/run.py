@@ -21,22 +21,23 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from threading import local
 from typing import Any
 
 from hpt.executors.simulated import Curve, SimulatedExecutor
 from hpt.executors.simulated_fleet import Fleet, Pool
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
+from hpt.running import asking
 from hpt.running.runner import TuningJobRunner
 from hpt.running.simulation import Simulation, simulate
 from hpt.search import events as ev
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import Config, ObjectiveType
-from hpt.search.tuner import Tuner
 from hpt.storage.memory import MemoryStorage
 
 GOAL = 0.9
-PARTS = (
-    ("ask", Tuner, ("propose",)),
+PARTS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+    ("ask", asking, ("proposals",)),  # in a thread of its own
     ("store", MemoryStorage, ("append",)),
     ("fleet", SimulatedExecutor, ("poll", "submit", "stop", "sleep")),
 )
@@ -51,12 +52,12 @@ SPOT = Fleet(
 
 
 class Parts:
-    """CPU seconds by part; what a part calls of another counts there alone."""
+    """CPU seconds by part; what a part calls of another counts there alone, in each thread."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._open: list[list[Any]] = []
-        self._originals: list[tuple[type, str, Any]] = []
+        self._threads = local()
+        self._originals: list[tuple[Any, str, Any]] = []
 
     def __enter__(self) -> Parts:
         for part, kind, names in PARTS:
@@ -72,16 +73,16 @@ class Parts:
 
     def _timed(self, part: str, original: Any) -> Any:
         def call(*arguments: Any, **more: Any) -> Any:
-            began = time.process_time()
-            self._open.append([0.0])
+            began = time.thread_time()
+            within: list[float] = self._threads.__dict__.setdefault("within", [])
+            within.append(0.0)
             try:
                 return original(*arguments, **more)
             finally:
-                spent = time.process_time() - began
-                inner = self._open.pop()[0]
-                self.seconds[part] += spent - inner
-                if self._open:
-                    self._open[-1][0] += spent
+                spent = time.thread_time() - began
+                self.seconds[part] += spent - within.pop()
+                if within:
+                    within[-1] += spent
 
         return call
 

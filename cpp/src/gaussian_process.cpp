@@ -369,13 +369,25 @@ void GaussianProcess::predict_mean(MatrixView X, MutableVectorView mean, const T
   });
 }
 
-Matrix GaussianProcess::sample(MatrixView X, Index draws, Stream stream, Index set) const {
+Matrix GaussianProcess::covariance(MatrixView X, const Predictions& at) const {
   const Index m = X.rows(), stride = columns_.stride;
+  Matrix out = kernel_.cross(X, X);
+  multiply(-1.0, {at.solved.data(), stride}, {at.solved.data(), stride, true}, 1.0, {out.data(), m}, m, m,
+           stride);
+  return out;
+}
+
+Matrix GaussianProcess::covariance(MatrixView X) const {
   Predictions at;
   predict(X, false, at);
-  Matrix covariance = kernel_.cross(X, X);
-  multiply(-1.0, {at.solved.data(), stride}, {at.solved.data(), stride, true}, 1.0, {covariance.data(), m}, m,
-           m, stride);
+  return covariance(X, at);
+}
+
+Matrix GaussianProcess::sample(MatrixView X, Index draws, Stream stream, Index set) const {
+  const Index m = X.rows();
+  Predictions at;
+  predict(X, false, at);
+  const Matrix covariance = this->covariance(X, at);
   // Points close together leave it short of definite by rounding alone.
   Matrix root;
   int order = -1;

@@ -27,9 +27,11 @@ from hpt.job.warm_start import WarmStart, WarmStartType
 from hpt.running.alone import find, training_session
 from hpt.running.drive import Progress
 from hpt.running.progress import PlainProgress
+from hpt.running.result import result_of
 from hpt.running.run import Run
 from hpt.running.runner import TuningJobRunner
 from hpt.running.session import Again, Session
+from hpt.search.belief import BELIEF
 from hpt.search.strategies import canonical_name
 
 if TYPE_CHECKING:
@@ -149,13 +151,20 @@ def describe(options: Namespace) -> int:
         options = fleet.copied(options)
     session = Session(options.state)
     if (training := find(session, options.name)) is not None:
+        if options.best == BELIEF:
+            raise InputError(f"{options.name} is one training job and has no best; leave out --best")
         return train.describe(training, options)
     config, record, state = session.load(options.name)
+    view = HintedView(config, state, session.root)
+    believed = None
+    if options.best == BELIEF:
+        believed = result_of(session, options.name, view, record).best(by=BELIEF)
     show.job(
-        HintedView(config, state, session.root),
+        view,
         record,
         session.job_directory(config.name),
         as_json=options.json,
+        believed=believed,
     )
     return codes.COMPLETED
 

@@ -180,6 +180,13 @@ def parser() -> argparse.ArgumentParser:
     describe = command("describe", "describe one tuning job or training job", either)
     listing = command("trials", "list the training jobs of a tuning job, best first", named)
     trials.add_arguments(listing)
+    describe.add_argument(
+        "--best",
+        choices=["value", "belief"],
+        default="value",
+        help="belief: also show the training job that the search believes to be the best, and how good it is "
+        "without noise: under noise the best value is the luckiest",
+    )
     for each in (describe, listing):
         fleet.add_option(each, "the job is one of this fleet's")
     stop = command(

@@ -15,7 +15,7 @@ from hpt.cli.json_output import print_json
 from hpt.fleet.registry import PLACES, runs_images
 from hpt.host.terminal import printable
 from hpt.job.billing import savings_percent
-from hpt.job.config import TrainingJobDefinition
+from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.document import request_of
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
@@ -25,6 +25,7 @@ from hpt.running.chosen_executor import kept
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import cut, duration, number
 from hpt.running.resources import described
+from hpt.running.result import TrialResult
 from hpt.running.runner import TuningJobRunner
 from hpt.running.snapshots import stored
 from hpt.sagemaker.reply.document import tuning_job_document
@@ -93,7 +94,14 @@ def status_word(status: str, record: JobRecord) -> str:
     return "Interrupted" if status == JobStatus.IN_PROGRESS else f"{status}, interrupted"
 
 
-def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> None:
+def job(
+    view: JobView,
+    record: JobRecord,
+    directory: Path,
+    *,
+    as_json: bool,
+    believed: TrialResult | None = None,
+) -> None:
     """Print a tuning job: status, reason of its end, best training job and path of the model.
 
     Parameters
@@ -105,9 +113,14 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     directory
         Its directory.
     as_json
-        Whether to print one JSON document."""
+        Whether to print one JSON document.
+    believed
+        The training job that the search believes to be the best, if that is to be shown."""
     if as_json:
-        print_json(describe_document(view, record, directory))
+        document = describe_document(view, record, directory)
+        if believed is not None:
+            document["BelievedBestTrainingJob"] = believed_best(view, believed)
+        print_json(document)
         return
     config, root = view.config, directory.parent
     stands_still = interrupted(view, record)
@@ -153,14 +166,28 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
         print("best        none yet" if not view.status.ended else "best        none")
         print(f"directory   {directory / 'trials'}")
         return
-    best_trial(view.best)
+    _with_files(view.best, directory, config, simulated=simulated)
+    if believed is not None:
+        _with_files(view.trial(believed.number), directory, config, believed, simulated=simulated)
+
+
+def _with_files(
+    trial: TrialView,
+    directory: Path,
+    config: JobConfig,
+    believed: TrialResult | None = None,
+    *,
+    simulated: bool,
+) -> None:
+    """Print a training job as `best_trial` does, and where its model and its files lie."""
+    best_trial(trial, believed)
     if simulated:
         return
-    print(f"  model     {view.best.model or 'this training job left no model'}")
-    code, files = snapshots.left(view.best, directory, config)
+    print(f"  model     {trial.model or 'this training job left no model'}")
+    code, files = snapshots.left(trial, directory, config)
     if files:
         print(f"  left      {snapshots.left_line(files, code)}")
-    print(f"  directory {directory / 'trials' / view.best.name}")
+    print(f"  directory {directory / 'trials' / trial.name}")
 
 
 def programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
@@ -281,14 +308,44 @@ def counters(view: JobView, record: JobRecord | None = None) -> str:
     )
 
 
-def best_trial(best: TrialView) -> None:
-    """Print its name, its objective and its hyperparameters."""
-    print(f"best        {best.name}")
+def best_trial(best: TrialView, believed: TrialResult | None = None) -> None:
+    """Print its name, its objective and its hyperparameters. believed: what the search believes of it, where
+    it is the best by that."""
+    print(f"{'best' if believed is None else 'believed':<11} {best.name}")
+    if believed is not None:
+        print(f"  believed to be the best: {best.metric} is {belief(believed)} without noise")
     if best.definition is not None:
         print(f"  definition {best.definition}")
     print(f"  {best.metric} = {best.value!r}")
     for name, value in best.hyperparameters.items():
         print(f"  {name} = {printable(value)}")
+
+
+def belief(trial: TrialResult) -> str:
+    """`0.921 +- 0.004`, "-" where the search believes nothing."""
+    if trial.believed is None or trial.deviation is None:
+        return "-"
+    return f"{number(trial.believed)} +- {trial.deviation:.2g}"
+
+
+def believed_document(trial: TrialResult | None) -> dict[str, Any] | None:
+    """What the search believes of a training job as JSON data; None if it believes nothing."""
+    if trial is None or trial.believed is None:
+        return None
+    return {"Mean": trial.believed, "Deviation": trial.deviation}
+
+
+def believed_best(view: JobView, believed: TrialResult) -> dict[str, Any]:
+    """The training job that the search believes to be the best as JSON data."""
+    trial = view.trial(believed.number)
+    return {
+        "TrainingJobName": trial.name,
+        "TrainingJobDefinitionName": trial.definition,
+        "TunedHyperParameters": dict(trial.hyperparameters),
+        "MetricName": trial.metric,
+        "Value": trial.value,
+        "Believed": believed_document(believed),
+    }
 
 
 def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hpt.cli import exit_codes as codes
 from hpt.cli import train
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
-from hpt.cli.show import interrupted, moment, print_table
+from hpt.cli.show import belief, believed_document, interrupted, moment, print_table
 from hpt.errors import InputError, UnknownTrialError
 from hpt.executors import hosts
 from hpt.executors.record import LOG
@@ -24,10 +24,11 @@ from hpt.job.plural import quantity
 from hpt.job.view import JobView, TrialView
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import duration, hyperparameters, number, stopped
-from hpt.running.result import TrialResult, result_of
+from hpt.running.result import TrialResult, TuningResult, result_of
 from hpt.running.session import Session
 from hpt.running.tables import write_csv
 from hpt.sagemaker.reply.document import full_training_job_document
+from hpt.search.belief import BELIEF
 from hpt.storage.base import JobRecord
 
 SHOWN_REPORTS = 10
@@ -43,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="show these training jobs in full, with reports, attempts and traceback: their numbers or names",
     )
-    parser.add_argument("--sort", choices=["value", "number"], default="value", help="order (default: value)")
+    parser.add_argument(
+        "--sort",
+        choices=["value", "number", BELIEF],
+        default="value",
+        help="order (default: value); belief: by what the search believes of the configurations, which is "
+        "shown too: under noise the best value is the luckiest",
+    )
     parser.add_argument(
         "--status",
         help="only training jobs of this status, secondary status or counter, such as Failed, Interrupted or "
@@ -70,18 +77,28 @@ def run(options: Namespace) -> int:
         selected = [trial for trial in selected if trial.number in wanted]
     if options.status is not None:
         selected = _of_status(view, selected, options.status)
-    if options.sort == "value":
+    if options.sort != "number":
         selected = view.best_first(selected)
-    if not (options.csv or options.json or options.trials):
-        table(view, selected, now=_now(view, record), simulated=is_simulated(record.document))
+    plain = not (options.csv or options.json or options.trials)
+    result = None
+    if options.sort == BELIEF or not plain:
+        result = result_of(session, options.name, view, record)
+    if options.sort == BELIEF:
+        assert result is not None
+        result, selected = result.with_beliefs(), _by_belief(selected, result)
+    if plain:
+        table(
+            view, selected, now=_now(view, record), simulated=is_simulated(record.document), believed=result
+        )
         if interrupted(view, record):
             go_on = command(f"resume {config.name}", session.root)
             print(f"hpt: note: no process runs this tuning job; go on with: {go_on}", file=sys.stderr)
         return codes.COMPLETED
-    result = result_of(session, options.name, view, record)
+    assert result is not None
     if options.csv:
         numbers = [trial.number for trial in selected]
-        write_csv(result, numbers, sys.stdout, terminal=sys.stdout.isatty())
+        by_belief, terminal = options.sort == BELIEF, sys.stdout.isatty()
+        write_csv(result, numbers, sys.stdout, terminal=terminal, belief=by_belief)
         return codes.COMPLETED
     kept = {trial.number: trial for trial in result.trials}
     if options.json:
@@ -118,12 +135,25 @@ def _statuses(trial: TrialView) -> set[str]:
     return {str(trial.status), trial.secondary, *([trial.counter] if trial.status.ended else [])}
 
 
+def _by_belief(trials: Sequence[TrialView], result: TuningResult) -> list[TrialView]:
+    """Those of which the search believes something first, the best of them before the others."""
+    place = {trial.number: i for i, trial in enumerate(result.beliefs())}
+    return sorted(trials, key=lambda trial: place.get(trial.number, len(place)))
+
+
 def _now(view: JobView, record: JobRecord) -> float:
     """Until when training jobs that have not ended took time: a job that no process runs stands still."""
     return view.modified if record.owner_pid is None else time.time()
 
 
-def table(view: JobView, selected: Sequence[TrialView], *, now: float, simulated: bool = False) -> None:
+def table(
+    view: JobView,
+    selected: Sequence[TrialView],
+    *,
+    now: float,
+    simulated: bool = False,
+    believed: TuningResult | None = None,
+) -> None:
     """Print a row for each training job.
 
     Parameters
@@ -136,7 +166,10 @@ def table(view: JobView, selected: Sequence[TrialView], *, now: float, simulated
         The end of those that have not ended, in seconds since the epoch.
     simulated
         Whether time began at 0.
+    believed
+        The result with what the search believes, if that is to be shown.
     """
+    beliefs = {} if believed is None else {trial.number: trial for trial in believed.trials}
     multi, again = bool(view.config.definitions), any(len(trial.attempts) > 1 for trial in selected)
     rows = []
     for trial in selected:
@@ -147,6 +180,7 @@ def table(view: JobView, selected: Sequence[TrialView], *, now: float, simulated
                 *((trial.definition or "-",) if multi else ()),
                 trial.secondary,
                 number(trial.value),
+                *((belief(beliefs[trial.number]),) if beliefs else ()),
                 duration(start) if simulated else moment(start)[5:],
                 duration(end - start),
                 str(len(trial.curves.get(trial.metric, ()))),
@@ -162,6 +196,7 @@ def table(view: JobView, selected: Sequence[TrialView], *, now: float, simulated
         *(("DEFINITION",) if multi else ()),
         "STATUS",
         objective,
+        *(("BELIEVED",) if beliefs else ()),
         "STARTED",
         "TIME",
         "REPORTS",
@@ -207,6 +242,7 @@ def document(trial: TrialView, kept: TrialResult) -> dict[str, Any]:
         "Number": kept.number,
         "Config": dict(kept.config),
         "DurationInSeconds": kept.duration,
+        "Believed": believed_document(kept),
         "StopReason": kept.stop_reason or None,
         "StoppedBy": None
         if kept.stopped_by is None
@@ -256,6 +292,8 @@ def in_full(
         print(f"definition   {trial.definition}")
     if trial.failure_reason:
         print(f"reason       {printable(trial.failure_reason)}")
+    if kept.believed is not None:
+        print(f"believed     {belief(kept)}")
     if trial.stop_reason:
         print(f"stopped      {stopped(trial.stop_reason, trial.stopped_by)}")
     print(f"{trial.metric} = {'no value' if trial.value is None else repr(trial.value)}")

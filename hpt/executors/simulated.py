@@ -128,10 +128,12 @@ def metric_definition(metric: str) -> MetricDefinition:
 class VirtualClock:
     """A clock that stands still until it is moved. Calling it gives the time, in seconds since the epoch.
 
-    passing: seconds that pass by themselves, such as the CPU time that is used; None: there are none.
+    passing: seconds that pass by themselves, such as the CPU time that is used; None: there are none, and
+    whoever decides may take any time to do so.
     """
 
     def __init__(self, start: float = 0.0, passing: Callable[[], float] | None = None) -> None:
+        self.stands_still = passing is None
         self._passing = passing or (lambda: 0.0)
         self._moved = start - self._passing()
 

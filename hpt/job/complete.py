@@ -95,6 +95,7 @@ def complete(draft: Draft, *, base_dir: str, home: str) -> JobConfig:
         warm_start=None if draft.warm_start is None else WarmStart(*draft.warm_start),
         autotune=draft.autotune,
         alone=draft.alone,
+        repeats=draft.repeats,
     )
 
 

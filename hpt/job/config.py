@@ -330,7 +330,8 @@ class JobConfig:
     seed: None lets the runner draw one and record it. `strategy` is taken in any case; hyperband is given
     exactly when it is `Hyperband`. early_stopping: the median rule, or None. completion: what ends the job
     before its limits do. warm_start: the jobs whose results it begins with. autotune: what the
-    description left out was chosen automatically.
+    description left out was chosen automatically. repeats: whether Bayesian search may try a configuration
+    again where the objective is noisy.
 
     definitions: of a multi-algorithm job, all of them, each with a name; `definition` is then the first.
 
@@ -351,6 +352,7 @@ class JobConfig:
     warm_start: WarmStart | None = None
     autotune: bool = False
     alone: bool = False
+    repeats: bool = False
 
     @property
     def all_definitions(self) -> tuple[TrainingJobDefinition, ...]:
@@ -400,6 +402,10 @@ class JobConfig:
             raise InputError(
                 "early_stopping does not go with Hyperband, which stops training jobs itself; leave it out"
             )
+        if not isinstance(self.repeats, bool):
+            raise InputError(f"repeats {self.repeats!r} is not a boolean; give True or False")
+        if self.repeats and self.strategy != "Bayesian":
+            raise InputError(f"repeats does not go with strategy {self.strategy!r}; use Bayesian")
         if self.warm_start is not None and self.strategy not in WARM_STRATEGIES:
             raise InputError(
                 f"warm_start does not go with strategy {self.strategy!r}; use {' or '.join(WARM_STRATEGIES)}"

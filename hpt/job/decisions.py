@@ -21,7 +21,8 @@ def make_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
 
             return ModelHyperbandStrategy(rule=rule), None
         return make_strategy(config.strategy, rule=rule), None
-    return make_strategy(config.strategy), _early_stopping(config)
+    options = {"repeats": True} if config.repeats else {}
+    return make_strategy(config.strategy, **options), _early_stopping(config)
 
 
 def _multi_algorithm_search(config: JobConfig) -> tuple[Strategy, StoppingRule | None]:
@@ -34,7 +35,9 @@ def _multi_algorithm_search(config: JobConfig) -> tuple[Strategy, StoppingRule |
 
             return MultiAlgorithmHyperband(partial(ModelHyperbandStrategy, rule=rule)), None
         return make_multi_algorithm_strategy(config.strategy, rule=rule), None
-    options = {"max_jobs": config.limits.max_jobs} if config.strategy == "Bayesian" else {}
+    options: dict[str, object] = {}
+    if config.strategy == "Bayesian":
+        options = {"max_jobs": config.limits.max_jobs, "repeats": config.repeats}
     return make_multi_algorithm_strategy(config.strategy, **options), _early_stopping(config)
 
 

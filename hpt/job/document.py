@@ -44,12 +44,14 @@ def to_document(
     request: the one that the configuration was read from, kept for Describe to echo. of_service: a service
     creates the job and is to have it run.
     """
-    document = _plain(config, skip=("definition", "definitions", "limits", *_OPTIONAL))
+    document = _plain(config, skip=("definition", "definitions", "limits", "repeats", *_OPTIONAL))
     document["format"] = FORMAT
     if request:
         document["request"] = dict(request)
     if of_service:
         document["of_service"] = True
+    if config.repeats:
+        document["repeats"] = True
     document["limits"] = _plain(config.limits)
     if config.definitions:
         document["definitions"] = [_definition_document(each) for each in config.definitions]

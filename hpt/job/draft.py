@@ -161,6 +161,7 @@ class Draft:
     configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
     that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
     a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
+    repeats: as `JobConfig` has it.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Draft:
     paths: bool = True
     modules: bool = False
     alone: bool = False
+    repeats: bool = False
 
     @property
     def combinations(self) -> int | None:
@@ -241,6 +243,7 @@ def draft_of(config: JobConfig, limits: Limits = LOCAL_LIMITS) -> Draft:
         limits=limits,
         modules=True,
         alone=config.alone,
+        repeats=config.repeats,
     )
 
 

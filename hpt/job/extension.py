@@ -147,7 +147,7 @@ def _check_room(config: JobConfig, limits: ResourceLimits, state: JobState) -> N
             f"{used:.0f} s; give more"
         )
     sizes = [definition.space.size for definition in config.all_definitions]
-    combinations = None if None in sizes else sum(size or 0 for size in sizes)
+    combinations = None if None in sizes or config.repeats else sum(size or 0 for size in sizes)
     if state.criterion == EXHAUSTED or (combinations is not None and state.launched >= combinations):
         raise InputError(
             f"every configuration of the space was tried ({quantity(state.launched, 'training job')}); "

@@ -133,7 +133,7 @@ def grid_size(draft: Draft, naming: Naming) -> Iterator[Broken]:
 
 def space_too_small(draft: Draft, naming: Naming) -> Iterator[Broken]:
     asked, total = draft.max_jobs, draft.combinations
-    if draft.strategy == "Grid" or draft.autotune or asked is None or total is None:
+    if draft.strategy == "Grid" or draft.autotune or draft.repeats or asked is None or total is None:
         return
     if any(definition.ranges for definition in draft.definitions) and asked > total:
         yield Broken(

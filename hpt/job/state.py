@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, NamedTuple
 
 from hpt.errors import StorageError
@@ -20,7 +20,7 @@ from hpt.job.lifecycle import check_training_job, check_tuning_job
 from hpt.job.plural import quantity
 from hpt.search import events as ev
 from hpt.search.events import AttemptOutcome, StopReason
-from hpt.search.stored import MOST_SECONDS, damaged, newer, refuse_unknown
+from hpt.search.stored import newer
 from hpt.search.trial import Config, ObjectiveStatus, ObjectiveType, TrialStatus, Verdict
 
 
@@ -303,7 +303,7 @@ class JobState:
             case ev.JobExtended():
                 self._extend(event)
             case ev.JobEnded():
-                self._change_status(_status(event.status))
+                self._change_status(job_status(event.status))
                 self.criterion, self.failure_reason, self.ended = (
                     event.criterion,
                     event.failure_reason,
@@ -448,57 +448,12 @@ class JobState:
         return own if self._better(own.value, theirs.value) else theirs
 
 
-SUMMARY: Mapping[str, Any] = JobState(ObjectiveType.MAXIMIZE, 0.0).summary()
-"""The summary of a new job: all members with their defaults."""
-
-
-def read_summary(summary: Mapping[str, Any], created: float) -> dict[str, Any]:
-    """A stored summary, of this version or an earlier one, with every member.
+def job_status(status: str) -> JobStatus:
+    """A recorded status.
 
     Raises:
-        StorageError: it was written by a newer version.
+        StorageError: it is none of this version.
     """
-    what = "the summary of the tuning job"
-    refuse_unknown(summary, _SUMMARY_MEMBERS, what)
-    complete = {**SUMMARY, "modified": created, **summary}
-    complete["status"] = str(_status(complete["status"]))
-    for name, is_right in _SUMMARY_CHECKS.items():
-        if not is_right(complete[name]):
-            raise damaged(f"{what} has the {name} {complete[name]!r:.60}")
-    return complete
-
-
-def _is_time(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= MOST_SECONDS  # type: ignore[arg-type]
-
-
-def _are_counts(value: object) -> bool:
-    return type(value) is dict and all(type(count) is int and abs(count) < 2**53 for count in value.values())
-
-
-def _is_best(value: object) -> bool:
-    return (
-        type(value) is dict
-        and isinstance(value.get("name"), str)
-        and type(value.get("value")) in (int, float)
-        and abs(value["value"]) < inf
-    )
-
-
-_SUMMARY_CHECKS: Mapping[str, Callable[[object], bool]] = {
-    "modified": _is_time,
-    "ended": lambda value: value is None or _is_time(value),
-    "criterion": lambda value: isinstance(value, str),
-    "training_counters": _are_counts,
-    "objective_counters": _are_counts,
-    "best": lambda value: value is None or _is_best(value),
-}
-
-
-_SUMMARY_MEMBERS = frozenset(SUMMARY)
-
-
-def _status(status: str) -> JobStatus:
     try:
         return JobStatus(status)
     except ValueError:

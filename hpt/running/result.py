@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,11 @@ from hpt.job.config import RESULT_METRIC
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus, Point
 from hpt.job.view import AttemptView, JobView, TrialView
+from hpt.running.belief import JobSearch
 from hpt.running.tracebacks import last_traceback
 from hpt.search import events as ev
+from hpt.search.belief import BELIEF, BY, VALUE
+from hpt.search.recording import check_choice
 from hpt.search.trial import Config, Report, Trial
 
 if TYPE_CHECKING:
@@ -43,7 +46,9 @@ class TrialResult(Trial):
     outcome. metrics: of each metric its last value. curves: of each metric every value, its time and its
     attempt. stop_reason: what stopped it before its end, "" for nothing; a stopping rule says more in
     `stopped_by`. traceback: the Python traceback with which a program without a usable value ended, "" if
-    it left none. model: where its model lies, "" for none.
+    it left none. model: where its model lies, "" for none. believed, deviation: from `TuningResult.beliefs`,
+    what the search believes of its configuration: the mean of the objective without noise, and its standard
+    deviation.
     """
 
     reports: Sequence[TimedReport] = ()
@@ -56,6 +61,8 @@ class TrialResult(Trial):
     stop_reason: str = ""
     traceback: str = ""
     model: str = ""
+    believed: float | None = None
+    deviation: float | None = None
 
     @property
     def duration(self) -> float | None:
@@ -74,6 +81,9 @@ class TuningResult:
     times, attempts and what went wrong. completion_reason: what ended the job, `MaxNumberOfTrainingJobs` for
     one. failure_reason: why the job as a whole failed, or "". interrupted: it has not ended, and no process
     runs it. metric, objective: what is optimised.
+
+    Under noise the best value is the luckiest: `best(by="belief")` has the trial that the search believes to
+    be the best.
     """
 
     name: str
@@ -86,6 +96,35 @@ class TuningResult:
     interrupted: bool = False
     metric: str = ""
     objective: str = ""
+    search: JobSearch | None = field(default=None, repr=False, compare=False)
+
+    def best(self, *, by: str = VALUE) -> TrialResult | None:
+        """The best trial; None if no trial yielded a usable objective.
+
+        by: `value`, or `belief`: the first of `beliefs`.
+
+        Raises:
+            InputError: `by` is not known.
+        """
+        if check_choice(by, "by", BY) == BELIEF:
+            believed = self.beliefs()
+            return believed[0] if believed else None
+        return self.best_trial
+
+    def beliefs(self) -> tuple[TrialResult, ...]:
+        """The trials with a value and what the search believes of their configurations, `believed` and
+        `deviation`, the best first; of more than 1,000 those of the best values.
+
+        It comes from the model that proposes, or where none does, as in random search, from that of Bayesian
+        search.
+        """
+        if self.search is None:
+            return ()
+        trials = {trial.number: trial for trial in self.trials}
+        return tuple(
+            replace(trials[number], believed=belief.mean, deviation=belief.deviation)
+            for number, belief in self.search.beliefs().items()
+        )
 
     @property
     def best_config(self) -> Config | None:
@@ -95,7 +134,7 @@ class TuningResult:
     def best_value(self) -> float | None:
         return None if self.best_trial is None else self.best_trial.value
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self, *, belief: bool = False) -> pd.DataFrame:
         """One row a trial, in launch order, with typed columns.
 
         `number`, `name`, `status`, `value`, `start` and `end` (UTC), `duration` (seconds), `attempts`,
@@ -104,12 +143,19 @@ class TuningResult:
         hyperparameter by its name, `config.NAME` where that is taken; `metric.NAME` with the last value of
         each metric; `definition` in a multi-algorithm job. What a trial does not have is missing.
 
+        belief: with columns `believed` and `deviation`, as `beliefs` has them.
+
         Raises:
             MissingDependencyError: pandas is not installed.
         """
         from hpt.running.tables import dataframe
 
-        return dataframe(self)
+        return dataframe(self.with_beliefs() if belief else self, belief=belief)
+
+    def with_beliefs(self) -> TuningResult:
+        """The same with what `beliefs` has of its trials."""
+        believed = {trial.number: trial for trial in self.beliefs()}
+        return replace(self, trials=tuple(believed.get(trial.number, trial) for trial in self.trials))
 
     def __repr__(self) -> str:
         status = "interrupted" if self.interrupted else self.status
@@ -175,6 +221,7 @@ def make_result(
         interrupted=not runs and not view.status.ended,
         metric=definition.objective.metric if view.best is None else view.best.metric,
         objective=str(definition.objective.type),
+        search=JobSearch(view.config, events),
     )
 
 

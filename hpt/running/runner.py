@@ -4,28 +4,44 @@ One `step` reads what happened, lets the tuner decide, commits every event in on
 stops and starts training programs. Killed between any two lines, a job resumes from its events: an attempt
 that was recorded but never started is submitted again (submitting is idempotent), one that runs is attached
 to.
+
+Suggestions are made beside the steps (`hpt.running.asking`), which take them as they come: a job with a
+thousand free slots fills them one by one, and reads its logs meanwhile.
 """
 
 from __future__ import annotations
 
 import time as _time
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
-from math import isfinite
+from math import inf
 
-from hpt.executors.base import AttemptKey, Executor, Exit, Submission, Update
-from hpt.job.config import NO_OBJECTIVE, OBJECTIVE_METRIC_KEY, RESULT_METRIC, JobConfig
+from hpt.executors.base import AttemptKey, Executor, Exit
+from hpt.job.config import JobConfig
 from hpt.job.decisions import make_search
 from hpt.job.extension import EXHAUSTED, extended
-from hpt.job.lifecycle import PHASES
 from hpt.job.notes import STOP_TRAINING_JOB, check_notes, stop_requested
-from hpt.job.state import STOP_REQUESTED, JobState, JobStatus, TrainingJob, training_job_name
+from hpt.job.state import STOP_REQUESTED, JobState, TrainingJob, training_job_name
 from hpt.metrics.definitions import CompiledDefinitions
 from hpt.metrics.pace import Pace
+from hpt.running.asking import SUGGESTING, Asking
 from hpt.running.attempts import PATIENCE, Attempts
-from hpt.running.endings import all_failed, hopeless, last_status, ran_out, taken_away, without_value
+from hpt.running.capacity_waits import CapacityWaits
+from hpt.running.endings import (
+    MAX_JOBS,
+    MAX_RUNTIME,
+    NO_SUCCESS,
+    end_of_job,
+    end_of_trial,
+    final_value,
+    hopeless,
+    last_status,
+    reason_of_rule,
+    taken_away,
+)
 from hpt.running.frequent_reports import FrequentReports
+from hpt.running.phases import entered_phases
 from hpt.running.reading import LogReader, Reading
+from hpt.running.submitting import submission_of
 from hpt.running.warn import silent, warn
 from hpt.search import events as ev
 from hpt.search.convergence import Convergence
@@ -36,13 +52,6 @@ from hpt.search.trial import Decision, TrialStatus
 from hpt.search.tuner import Tuner
 from hpt.storage.base import Lease, Storage
 
-_SLACK = 1.0
-"""Seconds before a wait is over from which it is looked at exactly, since sums of times are rounded."""
-
-MAX_JOBS = "MaxNumberOfTrainingJobs"
-MAX_RUNTIME = "MaxRuntimeInSeconds"
-NO_SUCCESS = "NoTrainingJobSucceeded"
-
 
 class TuningJobRunner:
     """Drives one tuning job whose lease this process holds.
@@ -51,7 +60,8 @@ class TuningJobRunner:
     between deciding, recording and acting; whatever is killed there must resume. Both may raise to end it.
     pace: how long one step may read logs, the rest being left for the next; None: until what came is read.
     say: called with messages for the user. patience: seconds without an answer of the executor after which
-    `step` gives up; the job can then be resumed.
+    `step` gives up; the job can then be resumed. suggesting: how many seconds a step waits for suggestions;
+    however many where the clock stands still meanwhile.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class TuningJobRunner:
         pace: Pace | None = None,
         say: Callable[[str], None] = silent,
         patience: float = PATIENCE,
+        suggesting: float = SUGGESTING,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Bring the job to the state that its events give; nothing is started before `step`.
@@ -87,7 +98,7 @@ class TuningJobRunner:
             Runs the training programs.
         clock
             Seconds since the epoch.
-        observe, boundary, pace, say, patience
+        observe, boundary, pace, say, patience, suggesting
             See the class.
         check
             Called before anything is recorded or started; raises where the job's state is gone.
@@ -106,6 +117,12 @@ class TuningJobRunner:
         self._tuner = Tuner(
             config.space, config.objective_type, strategy, seed=config.seed, stopping_rule=rule
         )
+        self._asking = Asking(
+            make_search(config)[0],  # one of its own, as that of the tuner may be the stopping rule as well
+            config.seed,
+            patience=inf if getattr(clock, "stands_still", False) else suggesting,
+            boundary=boundary,
+        )
         self._convergence = Convergence(config.seed)
         self._identity = f"{config.name}/{created!r}/{config.seed}"  # one of the same name was made later
         self._storage, self._lease = storage, lease
@@ -122,13 +139,12 @@ class TuningJobRunner:
         self._frequent = FrequentReports(config)
         self._numbers: dict[AttemptKey, int] = {}  # the trials of live attempts
         self._idle: set[int] = set()  # running trials without a live attempt
-        self._waits: list[tuple[float, int]] = []  # a heap of when waiting for capacity may be over
+        self._waits = CapacityWaits(config)
         self._events: list[ev.Event] = []
         self._notes_read = 0
         self.places: int | None = None
         """How many training jobs can run at a time here; None: any number."""
         self._to_end = False  # whether a note asks for the tuning job to stop
-        self._exhausted = False
         self._attached = self._interrupting = False
         for event in events:
             self._apply(event)
@@ -145,6 +161,13 @@ class TuningJobRunner:
         return asked if self.places is None else min(asked, self.places)
 
     @property
+    def _room(self) -> int:
+        """How many training jobs may run now, those that do included."""
+        most = self.config.limits.max_jobs
+        left = inf if most is None else most - self.state.launched + len(self.state.running)
+        return int(min(self.parallel, left))
+
+    @property
     def finished(self) -> bool:
         """Nothing is left to do: the job is terminal, or paused with every trial interrupted."""
         return self.state.status.ended or (self._interrupting and not self._attempts.submitted)
@@ -157,7 +180,8 @@ class TuningJobRunner:
             self._take_in(reading)
         if not self.state.status.ended:
             self._read_notes()
-            self._watch_waits()
+            for job in self._waits.over(self.state.running, self._clock()):
+                self._decide_stop(job, StopReason.WAIT)
             self._settle()
             self._conclude()
             self._launch()
@@ -165,15 +189,24 @@ class TuningJobRunner:
 
     def warm_up(self) -> None:
         """Let the executor begin what any training job needs, while the first is still being chosen."""
-        limits, state, left = self.config.limits, self.state, self.parallel
-        if limits.max_jobs is not None:
-            left = min(left, limits.max_jobs - state.launched + len(state.running))
-        if left > 0 and not state.status.ended and not state.criterion:
-            self._attempts.warm_up(self.config.definition, left, self.parallel)
+        if self._room > 0 and not self.state.status.ended and not self.state.criterion:
+            self._attempts.warm_up(self.config.definition, self._room, self.parallel)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until there is news of a training job, or so many seconds."""
-        self._attempts.wait(seconds)
+        """Sleep until there is news of a training job or another suggestion, or so many seconds."""
+        if not self.wait_for_suggestion(seconds):
+            self._attempts.wait(seconds)
+
+    def wait_for_suggestion(self, seconds: float) -> bool:
+        """Sleep until there is another suggestion, or so many seconds at most. False where none is made."""
+        if not self._asking.outstanding:
+            return False
+        self._asking.wait(seconds)
+        return True
+
+    def close(self) -> None:
+        """End what is done beside the steps. Training programs go on."""
+        self._asking.close()
 
     def run(
         self,
@@ -237,9 +270,7 @@ class TuningJobRunner:
         match event:
             case ev.TrialCreated():
                 self._idle.add(event.number)
-                limit = self.config.definition_of(event.definition).max_wait_seconds
-                if limit is not None:
-                    heappush(self._waits, (event.time + limit, event.number))
+                self._waits.add(event)
             case ev.AttemptCreated() | ev.TrialEnded():
                 self._idle.discard(event.number)
             case ev.AttemptEnded():
@@ -276,28 +307,14 @@ class TuningJobRunner:
         if number is None:
             return
         job = self.state.running[number]
-        self._follow(job, reading.update)
+        limit = self.config.definition_of(job.definition).max_runtime_seconds
+        for event in entered_phases(job, reading.update, limit):
+            self._emit(event)
         self._take(job, reading.values)
         if reading.exit is not None:
             del self._numbers[reading.update.key]
             self._attempts.forget(reading.update.key)
             self._end(job, reading.exit)
-
-    def _follow(self, job: TrainingJob, update: Update) -> None:
-        """Record the phases the attempt went through since it was last looked at.
-
-        Once it is to stop, an earlier phase is not recorded any more. That it stops though nobody asked means
-        that its time is up, or that somebody outside stops it.
-        """
-        limit = self.config.definition_of(job.definition).max_runtime_seconds
-        for phase, time in sorted(update.times.items(), key=lambda entry: entry[1]):
-            stopping = job.status is TrialStatus.STOPPING
-            if phase == "Stopping" and not job.stop_reason and ran_out(job, update, time, limit):
-                self._emit(ev.StopDecided(time, job.number, StopReason.DEADLINE))
-            elif phase not in PHASES or phase == "Stopping" or job.entered(phase):
-                continue
-            elif phase == "Uploading" or not stopping:
-                self._emit(ev.StatusChanged(time, job.number, phase))
 
     def _take(self, job: TrainingJob, values: Sequence[tuple[str, float, int, float]]) -> None:
         """Record (metric, value, offset after its line, time) and let the stopping rule judge.
@@ -315,13 +332,7 @@ class TuningJobRunner:
             if too_often := self._frequent.warning(definition, job.name, job.reports):
                 warn(self.say, too_often)
             if not job.stop_reason and self._tuner.judge(job.number) is Decision.STOP:
-                self._decide_stop(job, self._reason_of_rule(job))
-
-    def _reason_of_rule(self, job: TrainingJob) -> StopReason:
-        """Why the stopping rule stops a training job: it has used up its resource, or it is given up."""
-        hyperband = self.config.hyperband
-        done = hyperband is not None and job.reports >= hyperband.max_resource
-        return StopReason.MAX_RESOURCE if done else StopReason.RULE
+                self._decide_stop(job, reason_of_rule(self.config, job))
 
     def _end(self, job: TrainingJob, exit: Exit) -> None:
         now = exit.ended if exit.ended is not None else self._clock()
@@ -334,15 +345,7 @@ class TuningJobRunner:
             return  # whether the trial goes on is decided next
         if exit.by_user and not job.stop_reason:
             self._emit(ev.StopDecided(now, job.number, StopReason.USER))
-        if exit.timed_out:
-            status, secondary = TrialStatus.STOPPED, "MaxRuntimeExceeded"
-        elif exit.stopped:
-            status, secondary = TrialStatus.STOPPED, last_status(job)
-        elif job.stop_reason in BY_RULE and exit.exit_code != 0:
-            status, secondary = TrialStatus.STOPPED, last_status(job)  # what failed was to have ended before
-        else:
-            status = TrialStatus.COMPLETED if exit.exit_code == 0 else TrialStatus.FAILED
-            secondary = str(status)
+        status, secondary = end_of_trial(job, exit)
         reason = exit.reason if status is TrialStatus.FAILED else ""
         self._end_trial(job, now, status, secondary, reason, exit=exit)
 
@@ -362,26 +365,6 @@ class TuningJobRunner:
     def _stop_by_user(self, job: TrainingJob) -> None:
         if job.stop_reason in ("", StopReason.INTERRUPTED):
             self._decide_stop(job, StopReason.USER)
-
-    def _watch_waits(self) -> None:
-        """Stop training jobs on Spot capacity whose time is up, waiting included. Pauses do not count."""
-        now = self._clock()
-        late: list[TrainingJob] = []
-        early: list[tuple[float, int]] = []
-        while self._waits and self._waits[0][0] <= now + _SLACK:
-            _, number = heappop(self._waits)
-            job = self.state.running.get(number)
-            if job is None or job.stop_reason not in ("", StopReason.INTERRUPTED):
-                continue
-            limit = self.config.definition_of(job.definition).max_wait_seconds or 0.0
-            if job.paused_at is None and now - job.created - job.paused >= limit:
-                late.append(job)
-            else:
-                early.append((job.created + job.paused + limit, number))
-        for entry in early:
-            heappush(self._waits, entry)
-        for job in sorted(late, key=lambda job: job.number):
-            self._decide_stop(job, StopReason.WAIT)
 
     def _settle(self) -> None:
         """End every trial that has no attempt and will get none."""
@@ -411,19 +394,10 @@ class TuningJobRunner:
         exit: Exit | None = None,
     ) -> None:
         metric = self.config.definition_of(job.definition).objective.metric
-        value, _ = job.metrics.get(RESULT_METRIC) or job.metrics.get(metric) or (None, 0.0)
-        if job.stop_reason in BY_RULE and job.reported is not None:
-            value = job.reported  # what the rule judged
-        if status is TrialStatus.FAILED:
-            value = None
-        elif self.config.alone:  # it did what it was to do, whatever it printed
-            value = value if value is not None and isfinite(value) else None
-        elif value is None:
-            reason = without_value(job, metric, exit)
-        elif not isfinite(value):
-            reason, value = f"the last value of the objective metric {metric!r} was {value}", None
+        value, unusable = final_value(job, status, metric, exit, alone=self.config.alone)
+        reason = (unusable or reason)[:1024]
         model, charged = ("", None) if exit is None else (exit.model or "", exit.charged)
-        result = status, value, secondary, reason[:1024], retryable, model, charged
+        result = status, value, secondary, reason, retryable, model, charged
         self._emit(ev.TrialEnded(now, job.number, *result))
 
     def _conclude(self) -> None:
@@ -448,7 +422,7 @@ class TuningJobRunner:
             self._end_job(NO_SUCCESS)
         elif limits.max_jobs is not None and state.launched >= limits.max_jobs:
             self._end_job(MAX_JOBS)
-        elif self._exhausted:
+        elif self._asking.exhausted:
             self._end_job(EXHAUSTED)
 
     def _completion(self) -> str:
@@ -469,38 +443,20 @@ class TuningJobRunner:
         self._settle()
 
     def _end_job(self, criterion: str) -> None:
-        status, reason = JobStatus.COMPLETED, ""
-        if criterion == STOP_REQUESTED:
-            status = JobStatus.STOPPED
-        elif self.config.alone:  # its training job says more
-            status = JobStatus.FAILED if self.state.jobs[1].status is TrialStatus.FAILED else status
-        elif criterion == NO_SUCCESS or all_failed(self.state):
-            status = JobStatus.FAILED
-            failed = self.state.objective_counters["Failed"]
-            last = next(
-                (job.failure_reason for job in reversed(self.state.jobs.values()) if job.failure_reason), ""
-            )
-            reason = f"no training job succeeded after {counted(failed, 'attempt')}" + (
-                f"; the last one: {last}" if last else ""
-            )
+        status, reason = end_of_job(self.config, self.state, criterion)
         self._emit(ev.JobEnded(self._clock(), str(status), criterion, reason[:1024]))
 
     def _launch(self) -> None:
-        """Fill free slots: first trials that were interrupted or lost, then new ones."""
-        state, limits = self.state, self.config.limits
-        if self._interrupting or state.criterion or state.status.ended:
+        """Fill free slots: first trials that were interrupted or lost, then new ones as they come."""
+        state = self.state
+        ending = self._interrupting or state.criterion or state.status.ended
+        for number in () if ending else sorted(self._idle):
+            self._emit(ev.AttemptCreated(self._clock(), number, state.running[number].attempt + 1))
+        free = self._room - len(state.running)
+        if ending or free <= 0 or hopeless(state):
+            self._asking.drop()
             return
-        for number in sorted(self._idle):
-            attempt = state.running[number].attempt + 1
-            self._emit(ev.AttemptCreated(self._clock(), number, attempt))
-        free = self.parallel - len(state.running)
-        if limits.max_jobs is not None:
-            free = min(free, limits.max_jobs - state.launched)
-        if free <= 0 or self._exhausted or hopeless(self.state):
-            return
-        proposals = self._tuner.propose(free)
-        self._exhausted = len(proposals) < free
-        for proposal in proposals:
+        for proposal in self._asking.suggestions(free, lambda: self._tuner.history):
             now = self._clock()
             name = training_job_name(self.config.name, proposal.number, self.config.seed or 0, state.created)
             self._emit(ev.TrialCreated(now, proposal.number, proposal.config, name, proposal.definition))
@@ -531,25 +487,11 @@ class TuningJobRunner:
             self._emit(ev.AttemptEnded(*ended, None, reason, job.resumed))
 
     def _submit(self, job: TrainingJob) -> None:
-        definition = self.config.definition_of(job.definition)
-        hyperparameters = {**definition.hyperparameters, **definition.space.format(job.config)}
-        if definition.objective != NO_OBJECTIVE:
-            hyperparameters[OBJECTIVE_METRIC_KEY] = definition.objective.metric
-        key = _key(job)
+        submission = submission_of(self.config, job, self.parallel, self._identity)
+        key = submission.key
         self._numbers[key] = job.number
-        self._reader.follow(key, self._definitions[definition.name], job.cursor)
-        self._attempts.submit(
-            Submission(
-                job.name,
-                job.attempt,
-                hyperparameters,
-                definition,
-                self.parallel,
-                job.ran,
-                job.cursor,
-                self._identity,
-            )
-        )
+        self._reader.follow(key, self._definitions[submission.definition.name], job.cursor)
+        self._attempts.submit(submission)
 
 
 def _key(job: TrainingJob) -> AttemptKey:

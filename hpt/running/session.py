@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from itertools import count
@@ -32,7 +32,8 @@ from hpt.job.extension import extended, extension
 from hpt.job.notes import GO_ON, check_notes, stop_requested
 from hpt.job.parents import Parent, combinations_left, inherit
 from hpt.job.recorded import read_config, read_state
-from hpt.job.state import JobState, JobStatus, read_summary
+from hpt.job.state import JobState, JobStatus
+from hpt.job.summary import read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
 from hpt.running.chosen_executor import notes as chosen_notes
@@ -461,7 +462,8 @@ class Session:
                 if progress is not None:
                     runner.observe = lambda events: progress.update(runner, events)
                     runner.say = progress.say
-                yield runner
+                with closing(runner):
+                    yield runner
             finally:
                 executor.close()
         finally:

@@ -94,6 +94,7 @@ class _Thinking:
 
     def __init__(self, cpu: Callable[[], float]) -> None:
         self._cpu = cpu
+        self._own = time.thread_time if cpu is time.process_time else cpu  # another thread thinks meanwhile
         self._began = cpu()
         self._playing = 0.0
 
@@ -105,11 +106,11 @@ class _Thinking:
         """The same curves, whose time does not count."""
 
         def curve(config: Config) -> Curve:
-            before = self._cpu()
+            before = self._own()
             try:
                 return curves(config)
             finally:
-                self._playing += self._cpu() - before
+                self._playing += self._own() - before
 
         return curve
 
@@ -193,7 +194,13 @@ def simulate(
     lease = storage.acquire(config.name)
     runner = TuningJobRunner(config, 0.0, given, storage, lease, executor, clock=clock)
     runner.observe = lambda events: observe(runner, events)
-    runner.run(sleep=executor.sleep)
+
+    def sleep(seconds: float) -> None:
+        if not runner.wait_for_suggestion(seconds):  # whose making moves the clock, where it is charged
+            executor.sleep(seconds)
+
+    runner.run(sleep=sleep)
+    runner.close()
     storage.release(lease)
     if executor.machines is not None:
         executor.machines.close(clock.now)

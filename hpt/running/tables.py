@@ -33,8 +33,9 @@ class Column(NamedTuple):
     values: Sequence[Any]
 
 
-def columns(result: TuningResult) -> list[Column]:
-    """The table of all trials, in launch order; `TuningResult.to_dataframe` lists its columns."""
+def columns(result: TuningResult, *, belief: bool = False) -> list[Column]:
+    """The table of all trials, in launch order; `TuningResult.to_dataframe` lists its columns. belief: with
+    what the search believes."""
     trials = result.trials
     fixed = [
         Column("number", "integer", [trial.number for trial in trials]),
@@ -42,6 +43,9 @@ def columns(result: TuningResult) -> list[Column]:
         Column("status", "string", [str(trial.status) for trial in trials]),
         Column("value", "number", [trial.value for trial in trials]),
     ]
+    if belief:
+        fixed.append(Column("believed", "number", [trial.believed for trial in trials]))
+        fixed.append(Column("deviation", "number", [trial.deviation for trial in trials]))
     if any(trial.definition is not None for trial in trials):
         fixed.insert(2, Column("definition", "string", [trial.definition for trial in trials]))
     ending = [
@@ -84,8 +88,8 @@ def _metrics(trials: Sequence[TrialResult]) -> Iterator[Column]:
         yield Column(f"metric.{name}", "number", [trial.metrics.get(name) for trial in trials])
 
 
-def dataframe(result: TuningResult) -> pd.DataFrame:
-    """The table as a pandas data frame. Raises MissingDependencyError."""
+def dataframe(result: TuningResult, *, belief: bool = False) -> pd.DataFrame:
+    """The table as a pandas data frame. belief: as `columns`. Raises MissingDependencyError."""
     if find_spec("pandas") is None:
         raise MissingDependencyError("TuningResult.to_dataframe", "dataframe", ["pandas"])
     import pandas as pd
@@ -107,14 +111,21 @@ def dataframe(result: TuningResult) -> pd.DataFrame:
                 bools = all(isinstance(value, bool) for value in values)
                 return pd.Series(values, dtype="bool" if bools else "object")
 
-    return pd.DataFrame({column.name: series(column) for column in columns(result)})
+    return pd.DataFrame({column.name: series(column) for column in columns(result, belief=belief)})
 
 
 def _nullable(values: Sequence[Any]) -> str:
     return "Int64" if all(value is None or abs(value) < 2**63 for value in values) else "object"
 
 
-def write_csv(result: TuningResult, trials: Sequence[int], stream: TextIO, *, terminal: bool = False) -> None:
+def write_csv(
+    result: TuningResult,
+    trials: Sequence[int],
+    stream: TextIO,
+    *,
+    terminal: bool = False,
+    belief: bool = False,
+) -> None:
     """Write the rows of some trials as CSV: one header, numbers that read back exactly, times in ISO 8601.
 
     A string with a comma, a quotation mark or the end of a line stands in quotation marks.
@@ -129,8 +140,10 @@ def write_csv(result: TuningResult, trials: Sequence[int], stream: TextIO, *, te
         Where to.
     terminal
         Whether people read it there: control characters are then written out.
+    belief
+        As `columns`.
     """
-    table = columns(result)
+    table = columns(result, belief=belief)
     row_of = {trial.number: row for row, trial in enumerate(result.trials)}
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([_cell(column.name, "string", terminal) for column in table])

@@ -24,6 +24,7 @@ from hpt.errors import InputError
 
 if TYPE_CHECKING:
     from hpt import _core
+    from hpt._core import TargetTransform as TargetTransform
     from hpt.search.space import Coordinate
 
 Float64Array = NDArray[np.float64]
@@ -176,6 +177,25 @@ class Model:
     def predict(self, X: ArrayLike) -> tuple[Float64Array, Float64Array]:
         """Mean and variance of the function at X: (m, d), each (m,), in the units of y, without its noise."""
         return self._gp.predict(_array(X, "X"))
+
+    @property
+    def units(self) -> tuple[float, float]:
+        """Where standardised targets of the better half, which the transform keeps linear, have their 0, and
+        how far apart they lie there, in the units of y."""
+        low, units = np.array([-1.0]), self._gp.transform
+        slope = float(units.slope(low)[0])
+        return float(units.inverse(low)[0]) + slope, slope
+
+    def standardized_means(self, X: ArrayLike) -> Float64Array:
+        """Means at X: (m, d), (m,), in standardised units: cheap, to rank points by."""
+        return self._gp.standardized_means(_array(X, "X"))
+
+    def joint(self, X: ArrayLike, pending: ArrayLike, seed: int) -> tuple[Float64Array, Float64Array]:
+        """Means (m,) and covariance (m, m) of the function at X: (m, d), in standardised units, as they are
+        expected to be once the running trials, (p, d), have ended. seed: of the imagined outcomes."""
+        points, running = _array(X, "X"), _array(pending, "pending")
+        gp = self._imagine(running, seed) if len(running) else self._gp
+        return gp.standardized_means(points), gp.covariance(points)
 
     def predict_band(self, X: ArrayLike, width: float) -> tuple[Float64Array, Float64Array]:
         """Lower and upper confidence bounds at X: (m, d), each (m,), in the units of y: `width` standard

@@ -31,6 +31,7 @@ from hpt.search.events import (
     TrialIdentified,
 )
 from hpt.search.history import History, HistoryLog
+from hpt.search.proposing import proposals
 from hpt.search.space import SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies import make_multi_algorithm_strategy, make_strategy
@@ -46,8 +47,6 @@ from hpt.search.trial import (
     Verdict,
     parse_enum,
 )
-
-NO_CLOCK = 0.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -168,19 +167,7 @@ class Decider:
                 )
             valid = [self._log.space.validate(config) for config in pending]
             history = history.with_pending(valid, numbered=False)
-        suggestions = self._strategy.suggest(history, int(count), self.seed)
-        if len(suggestions) > count:
-            raise InputError(f"the strategy made {len(suggestions)} suggestions where {count} were asked for")
-        first = self._log.last_number + 1
-        return [
-            TrialCreated(
-                NO_CLOCK,
-                number,
-                self._log.part(suggestion.definition).space.validate(suggestion.config),
-                definition=suggestion.definition,
-            )
-            for number, suggestion in enumerate(suggestions, first)
-        ]
+        return proposals(self._strategy, history, int(count), self.seed)
 
     @locked
     def judge(self, number: int) -> Decision:
@@ -230,7 +217,7 @@ class Decider:
                     raise InputError(
                         f"value {event.value} is not finite; add only observations with an objective"
                     )
-                self._add(event.config, event.value, event.definition, event.source)
+                self._add(event.config, event.value, event.definition, event.source, event.noise)
             case ParentResult():
                 if event.config is not None:
                     source = None if event.same else event.parent
@@ -260,13 +247,20 @@ class Decider:
             case _:
                 pass
 
-    def _add(self, config: Config, value: float, definition: str | None, source: str | None) -> None:
+    def _add(
+        self,
+        config: Config,
+        value: float,
+        definition: str | None,
+        source: str | None,
+        noise: float | None = None,
+    ) -> None:
         valid = self._log.part(definition).space.validate(config)
-        self._log.add(valid, value, definition, source)
+        self._log.add(valid, value, definition, source, noise)
         if source is None and (
             self._best_added is None or self._sign * value < self._sign * self._best_added.value
         ):
-            self._best_added = Observation(valid, value)
+            self._best_added = Observation(valid, value, noise)
 
     @property
     def _sign(self) -> float:

@@ -67,12 +67,14 @@ class ObservationAdded(Event):
     """A configuration and its objective, measured elsewhere; it has no trial number.
 
     source: the search of a related objective that it is from, None if this same objective was measured.
+    noise: the standard error of the value, None if it is not known.
     """
 
     config: Config
     value: float
     definition: str | None = None
     source: str | None = None
+    noise: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

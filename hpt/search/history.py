@@ -21,22 +21,21 @@ from numpy.typing import NDArray
 
 from hpt.errors import InputError
 from hpt.search.growing import Prefix, Rows
-from hpt.search.trial import Config, ObjectiveType, Report, Trial, TrialStatus, Verdict
+from hpt.search.trial import (
+    Addition,
+    Config,
+    ObjectiveType,
+    Observation,
+    Report,
+    Trial,
+    TrialStatus,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from hpt.search.space import SearchSpace
 
 Float64Array = NDArray[np.float64]
-
-
-class Addition(NamedTuple):
-    """An observation from elsewhere, as `HistoryLog.add` took it, and the version after."""
-
-    version: int
-    config: Config
-    value: float
-    definition: str | None
-    source: str | None
 
 
 class Observations(NamedTuple):
@@ -69,6 +68,7 @@ class HistoryLog:
         d = 0 if self._space is None else len(self._space.columns)
         self.X = Rows(d)
         self.y = Rows(1)
+        self.errors = Rows(1)  # standard errors of y, 0 where none is known
         self.failed = Rows(d)
         self.related: dict[str, tuple[Rows, Rows]] = {}  # X and y of related searches by name
         self.added = 0  # observations that are no trial's
@@ -82,6 +82,7 @@ class HistoryLog:
         self.created_at: dict[int, int] = {}  # the version after a trial was created,
         self.ended_at: array[int] = array("q")  # and after each of `ended` ended
         self.additions: list[Addition] = []  # what was added, in order
+        self.added_at: dict[int, Addition] = {}  # those that are observations of this search
         self.observers: array[int] = array("q")  # the trial of each observation, 0 for an added one
         self.forgotten: dict[int, tuple[Trial, int]] = {}  # as it was, and the version after
         self.ids: dict[Hashable, int] = {}  # the trial of each id that a host gave
@@ -128,15 +129,23 @@ class HistoryLog:
     def _minimised(self, value: float) -> Float64Array:
         return np.array([-value if self.objective is ObjectiveType.MAXIMIZE else value])
 
-    def _observe(self, number: int, row: Float64Array, value: float, definition: str | None) -> None:
+    def _observe(
+        self, number: int, row: Float64Array, value: float, noise: float | None, definition: str | None
+    ) -> None:
         self.observers.append(number)
         self.X.append(row)
         self.y.append(self._minimised(value))
+        self.errors.append(np.array([noise or 0.0]))
         if self.parts and definition is not None:
             self.owners.append(self._place[definition])
 
     def add(
-        self, config: Config, value: float, definition: str | None = None, source: str | None = None
+        self,
+        config: Config,
+        value: float,
+        definition: str | None = None,
+        source: str | None = None,
+        noise: float | None = None,
     ) -> None:
         """Add an observation from elsewhere.
 
@@ -150,11 +159,14 @@ class HistoryLog:
             In a multi-algorithm search, the definition that was measured.
         source
             The related search that it is from; None if the objective of this search was measured.
+        noise
+            The standard error of the value, None if it is not known.
         """
         self.version += 1
-        self.additions.append(Addition(self.version, config, value, definition, source))
+        addition = Addition(self.version, config, value, definition, source, noise)
+        self.additions.append(addition)
         if self.parts:
-            self.part(definition).add(config, value, source=source)
+            self.part(definition).add(config, value, source=source, noise=noise)
         row = self.encode(config)
         if source is not None:
             X, y = self.related.setdefault(source, (Rows(len(row)), Rows(1)))
@@ -163,7 +175,8 @@ class HistoryLog:
             return
         self._see(config, definition)
         self.added += 1
-        self._observe(0, row, value, definition)
+        self.added_at[self.X.count] = addition
+        self._observe(0, row, value, noise, definition)
 
     def create(self, number: int, config: Config, definition: str | None = None) -> None:
         self._see(config, definition)
@@ -224,12 +237,13 @@ class HistoryLog:
         self.version += 1
         row = self.rows[number]
         usable = status is not TrialStatus.FAILED and value is not None and isfinite(value)
-        trial = replace(self.running.pop(number), status=status, value=value if usable else None)
-        self.position[number] = len(self.ended)
+        trial = replace(self.running[number], status=status, value=value if usable else None)
         self.ended.append(trial)
         self.ended_at.append(self.version)
+        self.position[number] = len(self.ended) - 1
+        del self.running[number]  # last: another thread looks it up among the ended ones from here on
         if usable and value is not None:
-            self._observe(number, row, value, trial.definition)
+            self._observe(number, row, value, self.noise.get(number), trial.definition)
         else:
             self.failed.append(row)
         if self.parts:
@@ -238,8 +252,9 @@ class HistoryLog:
     def forget(self, number: int) -> None:
         """Withdraw a running trial: views from here on do not have it, unless asked for it by its number."""
         self.version += 1
-        trial = self.running.pop(number)
+        trial = self.running[number]
         self.forgotten[number] = trial, self.version
+        del self.running[number]
         key = self.key(trial.config, trial.definition)
         self._uses[key] -= 1
         if not self._uses[key]:  # earlier views keep the former dictionary
@@ -315,6 +330,13 @@ class History(Sequence[Trial]):
         """The names of the definitions of a multi-algorithm search, in their order; else empty."""
         return tuple(self._parts)
 
+    def pinned(self) -> History:
+        """This view, made safe to read in another thread while its source goes on growing."""
+        self._running_numbers()
+        for part in self._parts.values():
+            part.pinned()
+        return self
+
     def of(self, definition: str) -> History:
         """The history as a search over that definition alone would have it: its trials are numbered from 1.
 
@@ -347,6 +369,14 @@ class History(Sequence[Trial]):
     def space(self) -> SearchSpace:
         return self._log.space
 
+    def space_of(self, definition: str | None) -> SearchSpace:
+        """The space of one definition of a multi-algorithm search; else the space, whatever the name.
+
+        Raises:
+            InputError: there is no definition of that name.
+        """
+        return self._log.part(definition).space
+
     @property
     def objective(self) -> ObjectiveType:
         return self._log.objective
@@ -368,9 +398,19 @@ class History(Sequence[Trial]):
 
     @property
     def noise(self) -> Float64Array:
-        """Standard errors of the observations, (n,), 0 where none is known."""
-        known = self._log.noise
-        return np.array([known.get(number, 0.0) for number in self.observers] if known else [0.0] * self._n)
+        """Standard errors of the observations, (n,), read-only, 0 where none is known."""
+        return self._log.errors.view(self._n)[:, 0]
+
+    def observation(self, row: int) -> Observation:
+        """One of the n observations, in the user's own sign."""
+        number = self._log.observers[row]
+        if not number:
+            added = self._log.added_at[row]
+            return Observation(dict(added.config), added.value, added.noise)
+        trial = self.trial(number)
+        assert trial.value is not None
+        noise, reports = self._log.noise.get(number), tuple(trial.reports)
+        return Observation(dict(trial.config), trial.value, noise, reports, trial.status, number, trial.id)
 
     @property
     def pending(self) -> Float64Array:

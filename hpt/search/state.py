@@ -130,7 +130,9 @@ def events_of(log: HistoryLog) -> list[Event]:
     """The events that lead to a log, in their order."""
     found: list[tuple[int, int, Event]] = []
     for added in log.additions:
-        event = ObservationAdded(NO_CLOCK, added.config, added.value, added.definition, added.source)
+        event = ObservationAdded(
+            NO_CLOCK, added.config, added.value, added.definition, added.source, added.noise
+        )
         found.append((added.version, 0, event))
     trials = [*log.ended, *log.running.values(), *(trial for trial, _ in log.forgotten.values())]
     for trial in trials:
@@ -172,6 +174,8 @@ def _written(log: HistoryLog, event: Event) -> list[Any]:
         kind = type(event).__name__
         space = log.part(event.definition).space  # type: ignore[attr-defined]
         body = {name: getattr(event, name) for name in type(event).__slots__}
+        if body.get("noise") is None:  # which earlier versions do not know
+            body.pop("noise", None)
         body["config"] = {each.name: _stored_value(each, config[each.name]) for each in space.parameters}
     value = body.get("value")
     if isinstance(value, float) and not math.isfinite(value):

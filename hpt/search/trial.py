@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 Value: TypeAlias = float | int | str | bool | tuple[Any, ...] | None
 """A typed hyperparameter value: float (continuous), int (integer), or a categorical's own value, of which the
@@ -141,7 +141,9 @@ class Observation:
 
     value: in the user's own sign. noise: its standard error, None if that is not known. reports: interim
     values. status: `Completed`, or `Stopped` where the value is not what complete training would have given.
-    number, id: of the trial that measured it, None where none did.
+    number, id: of the trial that measured it, None where none did. believed, deviation: what a search
+    believes of the configuration, where it was asked to: the mean of the objective without noise, and its
+    standard deviation.
     """
 
     config: Config
@@ -151,3 +153,16 @@ class Observation:
     status: TrialStatus = TrialStatus.COMPLETED
     number: int | None = None
     id: Hashable | None = None
+    believed: float | None = None
+    deviation: float | None = None
+
+
+class Addition(NamedTuple):
+    """An observation from elsewhere, as a history took it, and the version after."""
+
+    version: int
+    config: Config
+    value: float
+    definition: str | None
+    source: str | None
+    noise: float | None = None

@@ -6,14 +6,11 @@ Every method makes events of what it decides or is told and applies them (`hpt.s
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from hpt.errors import InputError
 from hpt.search import recording
-from hpt.search.decider import NO_CLOCK, Decider, locked
+from hpt.search.decider import locked
 from hpt.search.events import (
     Event,
     NoiseKnown,
@@ -24,15 +21,16 @@ from hpt.search.events import (
     TrialForgotten,
     TrialIdentified,
 )
-from hpt.search.growing import Float64Array
+from hpt.search.known import Known, own
 from hpt.search.numbers import counted, real_number
+from hpt.search.proposing import NO_CLOCK
 from hpt.search.state import Spaces, StoredTuner, state_of
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.strategies.base import Strategy
-from hpt.search.trial import Config, Decision, Observation, Trial, TrialStatus, parse_enum
+from hpt.search.trial import Config, Decision, Trial, TrialStatus, parse_enum
 
 
-class Tuner(Decider):
+class Tuner(Known):
     """Searches `space` for the configuration with the best objective.
 
         tuner = Tuner(space, objective="maximize", strategy="Bayesian", seed=123)
@@ -79,66 +77,6 @@ class Tuner(Decider):
             f"{counted(ended + running, 'trial')} of which {running} running{best}>"
         )
 
-    # -- what has happened
-
-    @property
-    def trials(self) -> list[Trial]:
-        """Every trial asked for, in launch order."""
-        return [_own(trial) for trial in sorted(self.history, key=lambda trial: trial.number)]
-
-    @property
-    def best_trial(self) -> Trial | None:
-        """The trial with the best final objective, the earlier-launched of equals; None before there is one.
-
-        Observations that were added are no trials and do not count.
-        """
-        return None if self._best is None else _own(self._best)
-
-    @property
-    def best_config(self) -> Config | None:
-        """The configuration of the best trial."""
-        return None if self._best is None else dict(self._best.config)
-
-    @property
-    def best_value(self) -> float | None:
-        """The objective of the best trial, in your own sign."""
-        return None if self._best is None else self._best.value
-
-    @locked
-    def best(self, *, added: bool = True) -> Observation | None:
-        """The best of everything known, the earlier of equals, trials first; None before there is one.
-
-        added: of what was added too, not only of trials.
-        """
-        best, other = self._best, self._best_added if added else None
-        if best is None or best.value is None:
-            return other and replace(other, config=dict(other.config))
-        if other is not None and self._sign * other.value < self._sign * best.value:
-            return replace(other, config=dict(other.config))
-        noise = self._log.noise.get(best.number)
-        reports = tuple(best.reports)
-        return Observation(dict(best.config), best.value, noise, reports, best.status, best.number, best.id)
-
-    @locked
-    def predict(self, configs: Sequence[Config]) -> tuple[Float64Array, Float64Array]:
-        """What the search believes of configurations: means and standard deviations, (m,) each, in the unit
-        and sign of the objective; the deviation is that of the function, without the noise of a measurement.
-
-        Raises:
-            InputError: the strategy has no model, nothing was observed yet, or a configuration lies outside
-                the space.
-        """
-        predict = getattr(self._strategy, "predict", None)
-        if not callable(predict):
-            raise InputError(
-                f"the strategy {type(self._strategy).__name__} has no model to predict with; use Bayesian"
-            )
-        history = self._log.snapshot()
-        if not len(history.y):
-            raise InputError("nothing was observed yet; tell the value of a trial first")
-        mean, variance = predict(history, [history.space.validate(config) for config in configs])
-        return self._sign * mean, np.sqrt(variance)
-
     # -- ask, report, tell
 
     @locked
@@ -176,7 +114,7 @@ class Tuner(Decider):
             self.apply(event)
             if ids is not None:
                 self.apply(TrialIdentified(NO_CLOCK, event.number, ids[place]))
-        return [_own(self._log.running[event.number]) for event in created]
+        return [own(self._log.running[event.number]) for event in created]
 
     @locked
     def report(
@@ -351,11 +289,17 @@ class Tuner(Decider):
             events.append(TrialEnded(NO_CLOCK, number, state, final))
         for event in events:
             self.apply(event)
-        return _own(self._log.snapshot().trial(number))
+        return own(self._log.snapshot().trial(number))
 
     @locked
     def add(
-        self, config: Config, value: float, definition: str | None = None, *, source: str | None = None
+        self,
+        config: Config,
+        value: float,
+        definition: str | None = None,
+        *,
+        source: str | None = None,
+        noise: float | None = None,
     ) -> None:
         """Add an objective measured elsewhere. It takes no trial number and shifts no seed.
 
@@ -371,16 +315,23 @@ class Tuner(Decider):
             For a related objective (of other data, for example), a name for the search it is from. Bayesian
             search then takes into account how its values are ordered, as far as that agrees with this
             search's own results. None: the objective of this search was measured.
+        noise
+            The standard error of the value; None: the search learns how noisy values are. Of a related
+            objective only the order counts, so that it has none.
 
         Raises
         ------
         InputError
-            The configuration lies outside the space, or the value is not a finite number.
+            The configuration lies outside the space, the value is not a finite number, or its standard error
+            is negative or of a related objective.
         """
         config = self._log.part(definition).space.validate(config)
         if source is not None and (not isinstance(source, str) or not source):
             raise InputError(f"source {source!r} is not a string; name the search the value is from, or None")
-        self.apply(ObservationAdded(NO_CLOCK, config, real_number(value, "value"), definition, source))
+        error = recording.checked_noise(noise)
+        if error is not None and source is not None:
+            raise InputError(f"noise {noise!r} is of the related search {source!r}; leave it out")
+        self.apply(ObservationAdded(NO_CLOCK, config, real_number(value, "value"), definition, source, error))
 
     def _timely(self, trial: int | Hashable, late: str) -> int | None:
         """The number of a running trial; None for one that has ended where that is to be ignored."""
@@ -463,8 +414,3 @@ def _recorded_status(status: str | None, value: object) -> TrialStatus:
             "Completed, Stopped or Failed"
         )
     return found
-
-
-def _own(trial: Trial) -> Trial:
-    """The trial with a configuration that its receiver may change without changing the history."""
-    return replace(trial, config=dict(trial.config))

@@ -20,12 +20,14 @@ from hpt.job.document import request_of
 from hpt.job.extension import extended
 from hpt.job.notes import check_notes, stop_requested
 from hpt.job.recorded import apply_events, read_config, read_state
-from hpt.job.state import JobState, TrainingJob, read_summary
+from hpt.job.state import JobState, TrainingJob
+from hpt.job.summary import read_summary
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import LOCAL_ACCOUNT, Account, last_modified, training_job_entry
 from hpt.search.events import Event
 from hpt.storage.base import JobRecord, Note
-from hpt.storage.sqlite import DELETED, SQLiteStorage
+from hpt.storage.removal import DELETED
+from hpt.storage.sqlite import SQLiteStorage
 from hpt.storage.stamp import Stamp
 
 MOST_EVENTS = 1_000_000

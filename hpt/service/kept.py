@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from hpt.errors import HptError, JobNotFoundError, JobOwnedError, RetryableError
 from hpt.job.document import is_of_service
-from hpt.job.state import JobStatus, read_summary
+from hpt.job.state import JobStatus
+from hpt.job.summary import read_summary
 from hpt.running.session import Session
 from hpt.sagemaker.reply.response import Account
 from hpt.service.jobs import Jobs

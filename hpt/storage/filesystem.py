@@ -1,4 +1,4 @@
-"""Which file system a path lies on, as far as SQLite must know.
+"""Which file system a path lies on, as far as SQLite must know, and whether anything lies there.
 
 The write-ahead log keeps its index in memory shared by all readers and writers (sqlite.org/wal.html): that
 works between processes of one kernel on a local file system, and nowhere else.
@@ -46,3 +46,28 @@ def filesystem_kind(path: Path, mountinfo: str | None = None) -> str:
         ):  # of mounts on one point, the last covers the others
             best, kind = len(point), after.split(" ")[0]
     return kind
+
+
+def may_exist(path: str) -> bool:
+    """Whether a file is there, or cannot be looked for."""
+    try:
+        os.stat(path)  # noqa: PTH116 (asked of every job: a Path costs more than the look)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is at `path`. From Python 3.14 on `Path.exists` is False for what cannot be looked
+    at.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

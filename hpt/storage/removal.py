@@ -1,4 +1,4 @@
-"""Removes the directory of a job for good, so that a crash leaves either the whole job or no job."""
+"""Where a deleted job goes, and how its directory is removed: a crash leaves the whole job or no job."""
 
 from __future__ import annotations
 
@@ -12,8 +12,30 @@ from hpt.errors import StorageError
 from hpt.host.files import fsync_directory
 from hpt.host.private import make_directory
 
+DELETED = ".deleted"
+"""The folder of deleted jobs: itself the state directory of a storage."""
+
 REMOVED = ".removed"
 """The folder of what is being removed. What a crash leaves there is removed with the next job."""
+
+
+def archive_folder(state: Path, key: str) -> Path:
+    """A new folder for a deleted job of that name.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    for ordinal in itertools.count(1):
+        folder = state / DELETED / f"{key}.{ordinal}"
+        try:
+            make_directory(folder.parent)
+            if folder.exists():
+                continue
+            make_directory(folder)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("unreachable")
 
 
 def set_aside(state: Path, key: str) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import itertools
 import json
 import os
 import threading
@@ -37,7 +36,7 @@ from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
 from hpt.host.private import make_directory
 from hpt.host.state_parts import is_of_training_jobs
-from hpt.search.events import Event, check_json, from_json, to_json
+from hpt.search.events import Event, check_json, from_json
 from hpt.storage.base import JobRecord, Lease, Note, job_key
 from hpt.storage.database import (
     DATABASE,
@@ -49,16 +48,14 @@ from hpt.storage.database import (
     storage_error,
     upgrade_schema,
 )
-from hpt.storage.filesystem import filesystem_kind, is_shared
-from hpt.storage.removal import set_aside, sweep
+from hpt.storage.filesystem import filesystem_kind, is_shared, is_there, may_exist
+from hpt.storage.removal import DELETED, archive_folder, set_aside, sweep
 from hpt.storage.rows import events_of, last_event, owner_of, record_of, token_of
 from hpt.storage.stamp import Stamp, take_stamp
+from hpt.storage.writing import encodable, event_rows, insert_events
 
 _OWNER = "SELECT token, pid, identity FROM owner"
 _EXTENT = "SELECT count(*), min(seq), max(seq) FROM event"
-
-DELETED = ".deleted"
-"""The folder of deleted jobs: itself the state directory of a storage."""
 
 
 class SQLiteStorage:
@@ -155,7 +152,7 @@ class SQLiteStorage:
     def create(
         self, name: str, document: Mapping[str, Any], created: float, events: Sequence[Event] = ()
     ) -> None:
-        encoded, rows = _encodable(json.dumps(document)), _rows(events)
+        encoded, rows = encodable(json.dumps(document)), event_rows(events)
         directory = self.make_directory(name)
         with self._exclusive(name), Database(directory, "rwc", self._busy, durable=self._durable) as database:
             # The rollback journal needs no preparation that could be left half done; `acquire` chooses the
@@ -172,7 +169,7 @@ class SQLiteStorage:
                 for statement in SCHEMA:
                     execute(statement)
                 execute("INSERT INTO job VALUES (1, ?, ?, ?)", (name, created, encoded))
-                _insert(execute, 0, rows)
+                insert_events(execute, 0, rows)
             fsync_directory(directory)
 
     def acquire(self, name: str) -> Lease:
@@ -241,8 +238,8 @@ class SQLiteStorage:
                 self._forget(key)
 
     def append(self, lease: Lease, events: Sequence[Event], summary: Mapping[str, Any]) -> None:
-        rows = _rows(events)
-        encoded = _encodable(json.dumps(summary, separators=(",", ":")))
+        rows = event_rows(events)
+        encoded = encodable(json.dumps(summary, separators=(",", ":")))
         with self._exclusive(lease.name):
             database = self._keep(lease.name)
             with database.transaction("events could not be appended") as execute:
@@ -259,7 +256,7 @@ class SQLiteStorage:
                 # An append that failed while it was being made durable may come to light when the log is next
                 # opened. Its caller got an error.
                 execute("DELETE FROM event WHERE seq > ?", (database.last,))
-                _insert(execute, database.last, rows)
+                insert_events(execute, database.last, rows)
                 execute("UPDATE summary SET body = ?", (encoded,))
             database.last += len(rows)
 
@@ -307,7 +304,7 @@ class SQLiteStorage:
             return []
         except OSError as error:
             raise storage_error(error, self._state, "the jobs could not be listed") from error
-        return [name for name in names if _may_exist(f"{self._state}/{name}/{DATABASE}")]
+        return [name for name in names if may_exist(f"{self._state}/{name}/{DATABASE}")]
 
     def stamp(self, name: str) -> Stamp | None:
         """How the job's files look from outside; None where that says nothing about their contents."""
@@ -344,7 +341,7 @@ class SQLiteStorage:
         return records
 
     def add_note(self, name: str, body: Mapping[str, Any]) -> None:
-        encoded = _encodable(json.dumps(body))
+        encoded = encodable(json.dumps(body))
         with self._located(name), self._exclusive(name), self._existing(name) as database:
             with database.transaction("the note could not be stored") as execute:
                 add_note(execute, encoded)
@@ -372,7 +369,7 @@ class SQLiteStorage:
             if (key := job_key(name)) in self._open:
                 self._forget(key)
             try:
-                target = self._free_archive(key)
+                target = archive_folder(self._state, key)
                 source.rename(target / DATABASE)
                 for directory in (target, target.parent, source.parent):
                     fsync_directory(directory)
@@ -411,20 +408,6 @@ class SQLiteStorage:
         finally:
             if lock is not None:
                 os.close(lock)
-
-    def _free_archive(self, key: str) -> Path:
-        """A new folder for a deleted job of that name."""
-        for ordinal in itertools.count(1):
-            folder = self._state / DELETED / f"{key}.{ordinal}"
-            try:
-                make_directory(folder.parent)
-                if folder.exists():
-                    continue
-                make_directory(folder)
-            except FileExistsError:
-                continue
-            return folder
-        raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Close every file; leases stay recorded until released or until this process ends."""
@@ -480,7 +463,7 @@ class SQLiteStorage:
         except InputError:
             raise missing from None
         try:
-            if not _is_there(directory / DATABASE):
+            if not is_there(directory / DATABASE):
                 raise missing
         except OSError as error:
             raise storage_error(error, directory, "the job could not be read") from error
@@ -502,55 +485,8 @@ class SQLiteStorage:
         return replace(record, owner_pid=pid, owner=identity) if lives else record
 
 
-def _may_exist(path: str) -> bool:
-    """Whether a file is there, or cannot be looked for."""
-    try:
-        os.stat(path)  # noqa: PTH116 (asked of every job: a Path costs more than the look)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def _is_there(path: Path) -> bool:
-    """Whether something is at `path`. From Python 3.14 on `Path.exists` is False for what cannot be looked
-    at.
-
-    Raises:
-        OSError: it cannot be looked at.
-    """
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
 class _Lock:
     """A lock that may be held weakly."""
 
     def __init__(self) -> None:
         self.held = threading.RLock()
-
-
-def _rows(events: Sequence[Event]) -> list[tuple[float, str, str]]:
-    """Time, kind and body of each event."""
-    return [(event.time, kind, _encodable(body)) for event in events for kind, body in [to_json(event)]]
-
-
-def _insert(execute: Execute, last: int, rows: list[tuple[float, str, str]]) -> None:
-    """Record events after the one numbered `last`."""
-    for seq, row in enumerate(rows, last + 1):
-        execute("INSERT INTO event VALUES (?, ?, ?, ?)", (seq, *row))
-
-
-def _encodable(string: str) -> str:
-    """The JSON string in a form that UTF-8 can hold: surrogates (undecodable bytes of a log or a path) become
-    JSON's own escapes.
-    """
-    try:
-        string.encode()
-    except UnicodeEncodeError:
-        return string.encode("utf-8", "backslashreplace").decode()
-    return string

@@ -120,6 +120,23 @@ class HostSuite:
         found = tuner.best()
         assert found is not None and found.number == 2
 
+    def test_the_best_by_belief(self) -> None:
+        tuner, (a, b, c) = self.make(), self.configs(3)
+        assert tuner.best(by="belief") is None
+        with pytest.raises(InputError, match="'luck' is not known"):
+            tuner.best(by="luck")
+        tuner.record(c, value=nan)
+        assert tuner.best(by="belief") is None
+        better, worse = (0.9, 0.1) if tuner.objective == "Maximize" else (0.1, 0.9)
+        tuner.record(a, value=worse, noise=0.01)
+        tuner.add(b, better, noise=0.01)
+        found, own = tuner.best(by="belief"), tuner.best(by="belief", added=False)
+        assert found is not None and (found.config, found.value, found.noise) == (b, better, 0.01)
+        assert own is not None and (own.config, own.number) == (a, 2)
+        assert found.believed is not None and isfinite(found.believed)
+        assert found.deviation is not None and found.deviation >= 0
+        assert self.through_json(tuner).best(by="belief") == found
+
     # -- ids -------------------------------------------------------------------------------------------------
 
     def test_a_trial_is_known_by_its_number_and_by_its_id(self) -> None:
@@ -249,7 +266,7 @@ class HostSuite:
                 known.end(recorded.number, value if status != "Failed" else nan)
         elif what == 3:
             if isfinite(value):
-                tuner.add(config, value)
+                tuner.add(config, value, noise=noise)
                 known.added.append(value)
         elif what in (4, 5):
             status = str(rng.choice(["Completed", "Stopped", "Failed"]))

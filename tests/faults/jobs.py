@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,15 +177,37 @@ class FaultJob:
         self.assert_replays(events)
         return state
 
-    def assert_replays(self, events: Iterable[ev.Event]) -> None:
+    def assert_replays(self, events: Sequence[ev.Event]) -> None:
+        """Each suggestion is what a new search makes of the events before it; of several training jobs at a
+        time, of some of them and the trials before: more may have come in as it was made.
+        """
+        created = [place for place, event in enumerate(events) if isinstance(event, ev.TrialCreated)]
+        several = self.config.limits.max_parallel_jobs
+        for k, place in enumerate(created):
+            earliest = place if several == 1 else created[max(0, k - several)]
+            known = range(place, earliest - 1, -1)
+            assert any(_same(events[place], self._proposal(events, count, place)) for count in known)
+
+    def _proposal(self, events: Sequence[ev.Event], count: int, place: int) -> ev.TrialCreated:
+        """The next trial after so many events, where later ones up to `place` only create trials."""
         strategy, rule = make_search(self.config)
         tuner = Tuner(self.config.space, "Minimize", strategy, seed=self.config.seed, stopping_rule=rule)
-        for event in events:
-            if isinstance(event, ev.TrialCreated):
-                [proposal] = tuner.propose(1)
-                assert (proposal.number, dict(proposal.config)) == (event.number, dict(event.config))
-                assert proposal.definition == event.definition
+        for event in events[:count]:
             tuner.apply(event)
+        for event in events[count:place]:
+            if isinstance(event, ev.TrialCreated):
+                tuner.apply(event)
+        [proposal] = tuner.propose(1)
+        return proposal
+
+
+def _same(event: ev.Event, proposal: ev.TrialCreated) -> bool:
+    assert isinstance(event, ev.TrialCreated)
+    return (event.number, dict(event.config), event.definition) == (
+        proposal.number,
+        dict(proposal.config),
+        proposal.definition,
+    )
 
 
 def _store_parent(session: Session, config: JobConfig) -> None:

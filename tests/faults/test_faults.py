@@ -19,8 +19,9 @@ from hpt.running.session import Session
 from hpt.search import events as ev
 from tests.faults.jobs import FaultJob, courses, results
 
-BOUNDARIES = ("before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
+BOUNDARIES = ("mid-ask", "before-commit", "after-commit", "before-submit", "after-submit", "mid-scan")
 SAMPLE = {
+    ("mid-ask", 3),
     ("before-commit", 2),
     ("after-commit", 1),
     ("before-submit", 2),

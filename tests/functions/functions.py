@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 
 
@@ -56,3 +57,7 @@ def quick(config, report):  # type: ignore[no-untyped-def]
 
 def typed(config, report):  # type: ignore[no-untyped-def]
     return 1.0 if config["kind"] is None else float(sum(config["kind"]))
+
+
+def noisy(config, report):  # type: ignore[no-untyped-def]
+    return config["x"] + 0.2 * (config["kind"] == "bad") + random.gauss(0, 0.1)

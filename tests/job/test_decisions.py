@@ -38,6 +38,7 @@ FULL = [
     config(early_stopping=EarlyStopping()),
     config(completion=CompletionCriteria(0.5, 4, False)),
     config("Bayesian"),
+    config("Bayesian", repeats=True),
 ]
 
 
@@ -68,6 +69,9 @@ def test_what_decides() -> None:
     _, rule = make_search(FULL[2])
     assert isinstance(rule, MedianRule) and rule.min_trials == 10
     assert make_search(config())[1] is None
+    strategies = [make_search(config("Bayesian", repeats=repeats))[0] for repeats in (False, True)]
+    assert [strategy._search.repeats for strategy in strategies] == [False, True]  # type: ignore[attr-defined]
+    assert "repeats" not in to_document(config("Bayesian")), "which earlier versions do not know"
 
 
 def test_brackets_depend_on_the_seed_of_the_job() -> None:
@@ -81,6 +85,8 @@ def test_brackets_depend_on_the_seed_of_the_job() -> None:
     [
         (lambda: config("Hyperband"), "hyperband is None with strategy 'Hyperband'; give it"),
         (lambda: config(hyperband=HyperbandConfig(9)), "leave it out, or use Hyperband"),
+        (lambda: config(repeats=True), "repeats does not go with strategy 'Random'; use Bayesian"),
+        (lambda: config("Bayesian", repeats=1), "repeats 1 is not a boolean; give True or False"),
         (
             lambda: config("Hyperband", hyperband=HyperbandConfig(9), early_stopping=EarlyStopping()),
             "does not go with Hyperband",

@@ -9,7 +9,8 @@ import pytest
 
 from hpt.errors import StorageError
 from hpt.job.document import from_document, to_document
-from hpt.job.state import JobState, JobStatus, read_summary
+from hpt.job.state import JobState, JobStatus
+from hpt.job.summary import read_summary
 from hpt.search.trial import ObjectiveType
 
 NEWER = "written by a newer hpt, upgrade$"

@@ -67,7 +67,8 @@ def test_a_long_log_is_read_without_pauses(tmp_path: Path, config: JobConfig) ->
     program.write_text("for i in range(40_000): print('x' * 200)\nprint('loss=1.5;')\n")
     definition = replace(config.definition, training_image=str(program), hyperparameters={})
     runner = make(tmp_path, replace(config, definition=definition, limits=ResourceLimits(1, 1)))
-    runner.step()
+    while not runner.state.jobs:
+        runner.step()
     [job] = runner.state.jobs.values()
     end = tmp_path / "trials" / job.name / "attempts" / "1" / "exit.json"
     deadline = time.monotonic() + 30

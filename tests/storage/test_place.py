@@ -10,7 +10,8 @@ import pytest
 from hpt.errors import InputError, StateDirectoryError, StorageError
 from hpt.running.session import Session
 from hpt.storage.place import LONGEST, check_writable, state_directory
-from hpt.storage.sqlite import DELETED, SQLiteStorage
+from hpt.storage.removal import DELETED
+from hpt.storage.sqlite import SQLiteStorage
 from hpt.testing.storage import events
 
 

@@ -96,6 +96,8 @@ class GaussianProcess {
                        const Team& team = Team()) const;
   // The model's points of largest covariance with each of X, `each` of them, all together and ascending.
   std::vector<Index> nearest(MatrixView X, Index each) const;
+  // Covariance of the function at X (m, d), (m, m), without noise, in standardised units.
+  Matrix covariance(MatrixView X) const;
   // Draws of the function at X (m, d), jointly, given a set of targets: (draws, m), in standardised units.
   Matrix sample(MatrixView X, Index draws, Stream stream, Index set = 0) const;
   // The mean at the model's own points, from its targets: K alpha = Z - mean - noise alpha. (n, S)
@@ -137,6 +139,7 @@ class GaussianProcess {
   void append(Index i, Target target);
   void draw_outcomes(Index first);  // of points `first` and on, and alpha
   void predict_bounds(const Landmarks& landmarks, Predictions& out) const;
+  Matrix covariance(MatrixView X, const Predictions& at) const;  // `at`: the predictions at X
   void solve_back(Predictions& at) const;
   void solve_targets();  // beta from the targets, and alpha
   void finish();         // alpha from beta

@@ -216,7 +216,9 @@ def too_few_left(config: JobConfig, left: int | None) -> Violation | None:
     for, or None. Of a search that Autotune bounds, fewer are enough.
     """
     asked = config.limits.max_jobs
-    if left is None or asked is None or config.limits.max_jobs_is_quota or asked <= left:
+    if left is None or asked is None or config.repeats:
+        return None
+    if config.limits.max_jobs_is_quota or asked <= left:
         return None
     return Violation(
         CODE,

@@ -26,7 +26,7 @@ class BayesianStrategy:
     as they are, which suits smooth ones. Where the fit is noisy, points of which one more observation would
     teach little count for less (`acquisition_for`). Running trials enter the model with imagined
     outcomes, failed ones are never proposed again and make their neighbourhood less attractive
-    (`feasibility`), and a finite space is never repeated while untried configurations remain.
+    (`feasibility`), and nothing is tried twice unless it is asked for (`repeats`).
     `Auto` numbers that span three decades or more are laid out linearly or logarithmically, whichever fits
     better (`auto_scale`); every other first point is logarithmic in them. Related searches count as far as
     they agree with this one (`RelatedSearches`).
@@ -70,13 +70,15 @@ class BayesianStrategy:
 
     def _next(self, history: History, seed: Seed) -> Config | None:
         space, number, y = history.space, history.last_number + 1, history.y
-        if space.size is not None and history.distinct >= space.size:
+        exhausted = space.size is not None and history.distinct >= space.size
+        if exhausted and not (self._search.repeats and len(y)):
             return None
         related = self._search.related.trusted(history) if history.related else None
         most = first_points(len(space.columns)) if self._first is None else self._first
         if related is not None:
             most = min(FEW, most)
-        if len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most:
+        few = len(y) < 3 or len(y) + len(history.pending) + len(history.failed) < most
+        if few and not exhausted:
             if related is not None:
                 point = related.point(history) if number % 2 else None
                 if point is not None:
@@ -85,7 +87,8 @@ class BayesianStrategy:
             return self._search.first_point(history, seed, number, number)
         fit, model = self._model(history, related)
         row = self._search.propose(history, fit, model, seed, number)
-        return None if row is None else fit.scaled.config(row)
+        again = self._search.again(history, fit, model, seed, number, row)
+        return again if again is not None or row is None else fit.scaled.config(row)
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_at_the_end": None if self._at_the_end is None else AtTheEnd()}

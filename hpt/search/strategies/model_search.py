@@ -21,11 +21,9 @@ from hpt.search.strategies.auto_scale import Fit, NewFit, best_fit, for_first_po
 from hpt.search.strategies.base import check_integer
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
+from hpt.search.strategies.repeats import is_noisy, tried, worth_repeating
 from hpt.search.strategies.schedule import base, milestones
 from hpt.search.trial import Config
-
-NOISY = 0.01
-"""Noise, as a share of the amplitude, above which a search takes the augmented improvement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,9 @@ class ModelOptions:
         See samples.
     threads
         Of the core; they change no bit.
+    repeats
+        Whether a configuration may be proposed again, under noise, where that teaches more than a new one:
+        in a finite space, as elsewhere a new one close by teaches as much.
 
     Raises
     ------
@@ -60,6 +61,7 @@ class ModelOptions:
     samples: int = 0
     sampled_until: int = 30
     threads: int = 1
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         if not self.tail_limit > 0:
@@ -72,6 +74,8 @@ class ModelOptions:
             )
         check_integer(self.samples, "samples", 0, "give 0 for one fit, or how many draws to average")
         check_integer(self.sampled_until, "sampled_until", 0, "give how many observations")
+        if not isinstance(self.repeats, bool):
+            raise InputError(f"repeats {self.repeats!r} is not a boolean; give True or False")
         check_integer(self.threads, "threads", 1, "give 1, or how many cores are free")
         if self.acquisition is not None:
             object.__setattr__(self, "acquisition", core.check_acquisition(self.acquisition))
@@ -108,6 +112,11 @@ class ModelSearch:
         self._model: _Kept | None = None
         self._feasibility = Feasibility()
         self.related = RelatedSearches(self._fit_related)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a configuration may be proposed again."""
+        return self._options.repeats
 
     def __getstate__(self) -> dict[str, object]:
         return {"_options": self._options}
@@ -228,6 +237,25 @@ class ModelSearch:
             samples=options.samples if len(history.y) < options.sampled_until else 0,
         )
 
+    def again(
+        self,
+        history: History,
+        fit: Fit,
+        model: core.Model,
+        seed: int,
+        number: int,
+        row: Float64Array | None,
+    ) -> Config | None:
+        """What to observe once more rather than the proposal `row`, if anything (`repeats`): in trials of odd
+        number, which explore, only where nothing is left to propose. Arguments are those of `propose`."""
+        if not self._options.repeats or history.space.size is None:
+            return None
+        if row is not None and number % 2:
+            return None
+        seen = tried(history, fit, model, seed, row, exhausted=row is None)
+        chosen = worth_repeating([seen], None if row is None else 0)
+        return None if chosen is None else history.observation(chosen[1]).config
+
     def _fit_related(self, space: SearchSpace, X: Float64Array, y: Float64Array) -> Fit:
         return best_fit(space, X, y, None, self._options.fitter(transformed=False))
 
@@ -244,4 +272,4 @@ def doubling_for(number: int, doubling: float = core.DOUBLING) -> float:
 
 def acquisition_for(at: core.Hyperparameters) -> str:
     """The acquisition that a search maximises with this fit: under noise, the augmented improvement."""
-    return "AugmentedLogEI" if at.noise > NOISY * at.amplitude else "LogEI"
+    return "AugmentedLogEI" if is_noisy(at) else "LogEI"

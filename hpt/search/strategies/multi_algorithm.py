@@ -10,7 +10,9 @@ and its seed drawn from the job's: what it proposes does not depend on the order
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,11 @@ from hpt.search.history import Float64Array, History
 from hpt.search.space import SearchSpace
 from hpt.search.strategies.auto_scale import Fit
 from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_integer, check_space, one_by_one
+from hpt.search.strategies.fidelity import drawn_in
 from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
 from hpt.search.strategies.randomness import seed_of
-from hpt.search.trial import Decision, Verdict
+from hpt.search.strategies.repeats import tried, worth_repeating
+from hpt.search.trial import Config, Decision, Verdict
 
 MIN_FIRST, MAX_FIRST = 3, 5
 """First points of each definition: the minimum if the number of jobs allows it, the maximum if that is
@@ -40,6 +44,17 @@ def check_multi_algorithm(strategy: Strategy, history: History) -> None:
             f"{type(strategy).__name__} is for a multi-algorithm search; give spaces by name, or use a "
             "strategy of one space, such as BayesianStrategy"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """Parts of the history, fits and models of the definitions that have observations, by place, and the
+    transform of all targets."""
+
+    parts: dict[int, History]
+    fits: dict[int, Fit]
+    models: dict[int, core.Model]
+    transform: core.TargetTransform
 
 
 class RoundRobin:
@@ -150,7 +165,7 @@ class MultiAlgorithmBayesian:
     def _next(self, history: History, seed: Seed) -> Suggestion | None:
         places = [place for place in fewest_first(history) if not _is_used_up(_part(history, place))]
         if not places:
-            return None
+            return self._best(history, [], seed) if self._options.repeats and len(history.y) else None
         fewest, K = places[0], len(history.definitions)
         for place in places:
             if _part(history, place).last_number < self._first_points(_part(history, place), K):
@@ -186,16 +201,9 @@ class MultiAlgorithmBayesian:
         return None if config is None else Suggestion(config, name)
 
     def _best(self, history: History, asked: list[int], seed: Seed) -> Suggestion | None:
-        """The most promising of the proposals of the definitions in `asked`."""
-        transform = core.target_transform(history.y)
-        parts = {
-            place: part for place in range(len(history.definitions)) if len((part := _part(history, place)).y)
-        }
-        fits = {place: self._fit(history, place) for place in parts}
-        models = {
-            place: self._search(history, place).model(part, fits[place], transform.forward(part.y))
-            for place, part in parts.items()
-        }
+        """The most promising of the proposals of the definitions in `asked`, or what to observe again."""
+        known = self._models(history)
+        parts, fits, models = known.parts, known.fits, known.models
         incumbent = core.common_incumbent(list(models.values()))
         contenders, proposed = [], {}
         for place, model in models.items():
@@ -208,11 +216,74 @@ class MultiAlgorithmBayesian:
                     candidates = proposed[place] = row[np.newaxis]
             pending = fit.scaled.place(part.pending)
             contenders.append(core.Contender(model, candidates, pending, own_seed, number))
-        scores = dict(zip(models, core.score(contenders), strict=True))
-        if not proposed:
+        best = None
+        if proposed:
+            scores = dict(zip(models, core.score(contenders), strict=True))
+            best = max(proposed, key=lambda place: (scores[place][0], -place))
+        row = None if best is None else proposed[best][0]
+        again = self._again(history, known, best, row, seed) if self._options.repeats else None
+        if again is not None or best is None or row is None:
+            return again
+        return Suggestion(fits[best].scaled.config(row), history.definitions[best])
+
+    def _again(
+        self, history: History, known: _Models, best: int | None, row: Float64Array | None, seed: Seed
+    ) -> Suggestion | None:
+        """What to observe once more rather than the proposal of the definition `best`, if anything."""
+        if best is not None and known.parts[best].last_number % 2 == 0:
             return None
-        best = max(proposed, key=lambda place: (scores[place][0], -place))
-        return Suggestion(fits[best].scaled.config(proposed[best][0]), history.definitions[best])
+        if all(part.space.size is None for part in known.parts.values()):
+            return None
+        seen = [
+            tried(
+                part,
+                known.fits[place],
+                known.models[place],
+                seed_of(seed, place),
+                row if place == best else None,
+                exhausted=best is None,
+                common=True,
+            )
+            for place, part in known.parts.items()
+        ]
+        places = list(known.parts)
+        chosen = worth_repeating(seen, None if best is None else places.index(best))
+        if chosen is None:
+            return None
+        name = history.definitions[places[chosen[0]]]
+        return Suggestion(history.of(name).observation(chosen[1]).config, name)
+
+    def predict(
+        self, history: History, configs: Sequence[Config], definition: str
+    ) -> tuple[Float64Array, Float64Array]:
+        """Means and variances of the minimised objective at configurations of one definition, (m,) each.
+
+        Raises:
+            InputError: nothing was observed of the definition yet.
+        """
+        known, place = self._models(history), history.definitions.index(definition)
+        if place not in known.parts:
+            raise InputError(f"nothing was observed of {definition!r} yet; tell the value of a trial of it")
+        X = known.parts[place].space.encode(configs)
+        means, variances = known.models[place].predict(known.fits[place].scaled.place(X))
+        return known.transform.inverse(means), variances * known.transform.slope(means) ** 2
+
+    def _models(self, history: History) -> _Models:
+        """Of all observations; there is at least one."""
+        transform = core.target_transform(history.y)
+        parts = {
+            place: part for place in range(len(history.definitions)) if len((part := _part(history, place)).y)
+        }
+        fits = {place: self._fit(history, place) for place in parts}
+        models = {}
+        for place, part in parts.items():
+            model = partial(self._search(history, place).model, part, fits[place])
+            y, noise = transform.forward(part.y), part.noise
+            if noise.any():
+                noise = (transform.forward(part.y + noise) - transform.forward(part.y - noise)) / 2
+                y = drawn_in(model, fits[place].scaled.place(part.X), y, noise, fits[place].at)
+            models[place] = model(y)
+        return _Models(parts, fits, models, transform)
 
     def _fit(self, history: History, place: int) -> Fit:
         """The fit of one definition's model: from the first a of its observations, transformed together with
