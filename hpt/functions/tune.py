@@ -68,12 +68,9 @@ def tune(
     environment: Mapping[str, str] | None = None,
     resources: SlotResources | Mapping[str, Any] | None = None,
     isolation: str = "worker",
-<<<<<<< HEAD
     executor: str | None = None,
     address: str | None = None,
-=======
     repeats: bool = False,
->>>>>>> main
     verbose: bool | None = None,
     on_failure: str = "raise",
 ) -> TuningResult:
@@ -134,17 +131,14 @@ def tune(
         The GPUs, cores and memory of each trial, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     isolation
         `worker`: workers run many trials; `trial`: each trial has a process of its own.
-<<<<<<< HEAD
     executor
         `ray`: trials run on the nodes of a Ray cluster, each in a process of its own there. The function and
         the module that defines it are sent; packages that it imports are to be installed on the nodes.
     address
         Of the head of that cluster, `HOST:PORT`; None: `$RAY_ADDRESS`, else the one this host is part of.
-=======
     repeats
         Whether Bayesian search may try a configuration again where the objective is noisy and that teaches
         more than a new one. A finite space then ends the job only if its values do not differ.
->>>>>>> main
     verbose
         None shows one line of progress on a terminal and in a notebook; True prints what happens to standard
         error, line by line; False shows nothing.
