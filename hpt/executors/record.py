@@ -63,7 +63,7 @@ LOST = "Lost"
 
 INDEX_LINE = 32
 
-LEAD_STEP = 0.02
+LEAD_STEP = 0.1
 """Seconds by which the wall clock must have moved to be noted."""
 
 INDEX_SPARE = 20000
@@ -165,7 +165,7 @@ class LogIndex:
         if size == self._size:
             return
         self._size = size
-        lead = self._clock.lead()
+        lead = max(self._clock.lead(), self._clock.lead())  # less where it had to wait between two clocks
         if self._leads is not None and abs(lead - self._lead) > LEAD_STEP:
             self._lead = lead
             append_line(self._leads, f"{size} {lead:.3f}\n")
