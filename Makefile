@@ -5,6 +5,7 @@
 # make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
 # make test-integrations   the adapters for other frameworks, with the suites of these, in an environment of their own
 # make test-fleet   training jobs on the nodes of a real Ray cluster, in an environment of their own
+# make test-cluster   the part of them that kills nothing: some minutes less
 # make lint   ruff, mypy, clang-format, and the core compiled with warnings as errors
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept), WORKERS (4: tests at once)
 
@@ -18,7 +19,7 @@ export PIP_NO_INPUT := 1
 # A test starts hundreds of processes; where this is set, each of them compiles every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: tune test test-slow test-integrations test-fleet test-faults test-sanitized cpp-test lint bench prerequisites clean
+.PHONY: tune test test-slow test-integrations test-fleet test-cluster test-faults test-sanitized cpp-test lint bench prerequisites clean
 
 tune: $(VENV)/.core
 	$(BIN)/hpt tune examples/breast_cancer/job.json --again
@@ -43,10 +44,14 @@ $(INTEGRATIONS)/.installed: $(SOURCES) | prerequisites
 	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps bayesmark==0.0.8 HEBO==0.3.6 disjoint-set
 	touch $@
 
-# The nodes of a real Ray cluster on this machine: about ten minutes.
+# The nodes of a real Ray cluster on this machine: about ten minutes; test-cluster, where nothing is killed, two or three.
 FLEET ?= .venv-fleet
+CLUSTER = $(FLEET)/bin/python -P -m pytest -m "slow or faults" --durations 10
 test-fleet: $(FLEET)/.installed
-	$(FLEET)/bin/python -P -m pytest -m "slow or faults" tests/fleet tests/faults/test_ray.py tests/faults/test_fleet.py
+	$(CLUSTER) tests/fleet tests/faults/test_ray.py tests/faults/test_fleet.py
+
+test-cluster: $(FLEET)/.installed
+	$(CLUSTER) tests/fleet/test_ray_cluster.py
 
 $(FLEET)/.installed: $(SOURCES) | prerequisites
 	$(PYTHON) -m venv $(FLEET)

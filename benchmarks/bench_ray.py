@@ -5,8 +5,9 @@
 The program is a shell script that prints its metric. Each way keeps as many running as the example's cluster
 has CPUs: bare tasks that run it as a child process, training jobs through `RayExecutor` (training directory,
 log, supervisor, exit record), a whole tuning job with random search, and (`--tune`) Ray Tune, whose trainable
-runs it. Milliseconds a trial of wall time, and of CPU time in the process that drives. Limit: 0.5 s of wall
-time a training job.
+runs it, once as it comes and once with `reuse_actors`, which runs one trial after the other in the same
+process. Milliseconds a trial of wall time, and of CPU time in the process that drives.
+Limit: less wall time a training job than Ray Tune as it comes, in the same run; without it 0.5 s.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def tuning(trials: int, program: Path) -> float:
     return time.monotonic() - began
 
 
-def ray_tune(trials: int, program: Path) -> float:
+def ray_tune(trials: int, program: Path, *, reuse: bool = False) -> float:
     import ray
     from ray import tune
 
@@ -114,7 +115,7 @@ def ray_tune(trials: int, program: Path) -> float:
     tune.Tuner(
         train,
         param_space={"x": tune.uniform(0, 1)},
-        tune_config=tune.TuneConfig(num_samples=trials, metric="loss", mode="min"),
+        tune_config=tune.TuneConfig(num_samples=trials, metric="loss", mode="min", reuse_actors=reuse),
         run_config=tune.RunConfig(storage_path=str(program.parent / "tune"), verbose=0),
     ).fit()
     return time.monotonic() - began
@@ -125,6 +126,7 @@ WAYS: dict[str, Callable[[int, Path], float]] = {
     "RayExecutor": executor,
     "hpt tune": tuning,
     "Ray Tune": ray_tune,
+    "Ray Tune, actors reused": lambda trials, program: ray_tune(trials, program, reuse=True),
 }
 
 
@@ -149,17 +151,17 @@ def main() -> int:
     if "RAY_ADDRESS" not in os.environ:
         print("no cluster: run it by examples/ray/cluster.py, see the docstring")
         return 0
-    worst = 0.0
+    walls: dict[str, float] = {}
     for way in WAYS:
-        if way == "Ray Tune" and not options.tune:
+        if way.startswith("Ray Tune") and not options.tune:
             continue
         command = [sys.executable, __file__, "--way", way, "--trials", str(options.trials)]
         said = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
         seconds, cpu = json.loads(said.splitlines()[-1])
-        wall = seconds / options.trials
-        worst = max(worst, wall) if way in ("RayExecutor", "hpt tune") else worst
-        print(f"{way:12} {1000 * wall:8.1f} ms a trial, {1000 * cpu / options.trials:6.1f} ms of CPU here")
-    return 0 if worst <= LIMIT_SECONDS else 1
+        walls[way] = seconds / options.trials
+        here = 1000 * cpu / options.trials
+        print(f"{way:24} {1000 * walls[way]:8.1f} ms a trial, {here:6.1f} ms of CPU here", flush=True)
+    return 0 if max(walls["RayExecutor"], walls["hpt tune"]) < walls.get("Ray Tune", LIMIT_SECONDS) else 1
 
 
 if __name__ == "__main__":

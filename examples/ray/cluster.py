@@ -54,6 +54,7 @@ def main(command: list[str]) -> int:
     if not command:
         raise SystemExit(__doc__)
     place = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # Ray's sockets need short paths
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended then too
     os.environ["RAY_AUTH_MODE"] = "disabled"
     os.environ["RAY_ADDRESS"] = f"{HEAD}:{PORT}"
     head = ("--head", "--port", str(PORT), "--num-cpus", "0", "--include-dashboard", "false")

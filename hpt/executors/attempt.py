@@ -86,6 +86,11 @@ class Attempt:
         return f"{self._path}/{name}"
 
     @property
+    def supervisor(self) -> int | None:
+        """Its supervisor's process id, where that is a child of this process that was not waited for yet."""
+        return self._child
+
+    @property
     def was_started(self) -> bool:
         return os.path.lexists(self.file(record.STARTED)) or os.path.lexists(self.file(record.EXIT))
 

@@ -163,7 +163,7 @@ _SPEC_MORE: dict[str, Check] = {
     "digest": _is_string,
     "output_compression": _is_string,
     **dict.fromkeys(("declared", "function", "script", "named_python"), _is_bool),
-    **dict.fromkeys(("image_if_present", "finds_paths", "own_checkpoints"), _is_bool),
+    **dict.fromkeys(("image_if_present", "finds_paths", "own_checkpoints", "elsewhere"), _is_bool),
     **dict.fromkeys(("program_python", "environments"), _is_string),
     **dict.fromkeys(("program", "snapshot", "memory_group", "image", "checkpoints_at"), _or_none(_is_string)),
     "names_opt_ml": _or_none(_is_bool),

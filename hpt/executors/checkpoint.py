@@ -2,8 +2,9 @@
 
 A program that keeps checkpoints goes on from the newest one when it is started again, so the reports that
 count are those printed before that checkpoint was written. Its time is that of its last file; the log's
-index gives the length of the log at that time to within a tick of the supervisor. In doubt fewer reports
-count: no trial is judged by epochs that its model has not been trained for.
+index says when the log grew. What is printed and saved at once may be dated in either order: what was
+printed within two seconds after the checkpoint was written belongs to it, unless what was printed before is
+nearer. In doubt fewer reports count: no trial is judged by epochs that its model has not been trained for.
 
 Standard library only: the supervisor imports this.
 """
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 _DOUBT = 1.0
 """Seconds within which the dates of a file and of the log cannot be told apart."""
 
+_NEAR, _NEAR_SHARE = 2.0, 0.5
+"""What was printed after a checkpoint was written belongs to it within so many seconds, and within this share
+of the time since something was printed before.
+"""
+
 _MOST = 1 << 25
 """Bytes that are read of a record."""
 
@@ -30,13 +36,30 @@ UNFINISHED = (".tmp", ".part", ".sagemaker-uploading", ".sagemaker-uploaded")
 """Files that end so are no part of a checkpoint."""
 
 
-def covered_offset(directory: str, base: str, spec: Mapping[str, Any]) -> int | None:
-    """The offset in the log of the attempt in `directory` up to which its checkpoint covers what was printed.
+def covered_offset(
+    directory: str, base: str, spec: Mapping[str, Any], written: float | None = None
+) -> int | None:
+    """The offset in an attempt's log up to which its checkpoint covers what was printed.
 
-    0: the checkpoint was there before anything was printed, as that of an earlier attempt is. None: there is
-    no checkpoint. base: the training directory.
+    Parameters
+    ----------
+    directory
+        Of the attempt.
+    base
+        The training directory.
+    spec
+        What runs.
+    written
+        When the checkpoint was written, by the wall clock; that of its newest file if it is left out.
+
+    Returns
+    -------
+    int or None
+        0: the checkpoint was there before anything was printed, as that of an earlier attempt is. None: there
+        is no checkpoint.
     """
-    written = last_written(contract.checkpoint_store(base, spec))
+    if written is None:
+        written = last_written(contract.checkpoint_store(base, spec))
     if written is None:
         return None
     offset = 0
@@ -51,10 +74,34 @@ def covered_offset(directory: str, base: str, spec: Mapping[str, Any]) -> int | 
             lead = ahead
         wall = seconds + lead
         if wall > written:
-            break
+            before = latest or _began(directory, lead)
+            near = min(_NEAR, _NEAR_SHARE * (wall - before))
+            return int(size) if before < written and wall - written <= near else offset
         latest = max(latest, wall)
         offset = int(size)
     return offset
+
+
+def is_settled(directory: str, written: float, now: float) -> bool:
+    """Whether nothing that is still to come into the log can belong to a checkpoint, given when that was
+    written: the last lines before it may be on their way. now: by the wall clock.
+    """
+    if now - written > _NEAR:
+        return True
+    leads = _leads(directory)
+    lead = leads[-1][1] if leads else 0.0
+    last = max((seconds for _, seconds in _pairs(directory, record.INDEX)), default=0.0)
+    return last + lead > written
+
+
+def _began(directory: str, lead: float) -> float:
+    """When the program was started, by the wall clock; endless if that is not known."""
+    try:
+        data = read_file(os.path.join(directory, record.PHASES), _MOST)
+        begun = [line.split()[1] for line in data.splitlines() if line.startswith(b"Training ")]
+        return float(begun[-1]) + lead
+    except (OSError, ValueError, IndexError):
+        return float("inf")
 
 
 def _leads(directory: str) -> list[tuple[float, float]]:

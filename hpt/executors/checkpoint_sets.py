@@ -3,6 +3,8 @@
     <place>/...                              the user's: what a training job left, filled when an attempt ends
     <place>/.hpt/<training job>/<attempt>/
         data/<number>                        the files, each under a new key whenever it changed
+        log/<offset>                         what was printed from there on, with each set what it covers,
+                                             where the tuner is on another machine
         manifest.json                        a complete set: written after its files, never before
         began                                this attempt took over from the ones before
         filled                               the user's place holds what this attempt left
@@ -23,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpt.executors import checkpoint, contract
+from hpt.executors import checkpoint, contract, record
 from hpt.executors.s3_source import S3Client, relative_name, split_uri
+from hpt.host.files import open_file
 
 MARKS = (".sagemaker-uploading", ".sagemaker-uploaded")
 """Endings of files that the service's own uploader leaves (behaviour 11.3)."""
@@ -32,11 +35,12 @@ MARKS = (".sagemaker-uploading", ".sagemaker-uploaded")
 HIDDEN = ".hpt/"
 """Below the user's place: what no program is to see."""
 
-MANIFEST, BEGAN, FILLED = "manifest.json", "began", "filled"
+MANIFEST, BEGAN, FILLED, LOG = "manifest.json", "began", "filled", "log"
 
 QUIET = 1.0
 """Seconds without a write after which files are taken for a complete set."""
 
+_LOG_PART = 1 << 23  # bytes
 _PATIENCE = 3.0  # seconds to wait for such a moment
 _ROUNDS = 3
 _VERSION = 1
@@ -131,6 +135,20 @@ class CheckpointStore:
         visible = (key for key, _ in self.keys(self.prefix) if not key.startswith(self.prefix + HIDDEN))
         return 0 if next(visible, None) is not None else None
 
+    def log(self, start: int, end: int) -> bytes:
+        """What this attempt printed from one offset to another, as far as it is here."""
+        found = b""
+        for at, key, size in self.log_parts():
+            if at <= start + len(found) < at + size and start + len(found) < end:
+                part = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+                found += part[start + len(found) - at :]
+        return found[: max(0, end - start)]
+
+    def log_parts(self) -> list[tuple[int, str, int]]:
+        """Offset, key and size of each part of this attempt's log, in order."""
+        names = [(key.rpartition("/")[2], key, size) for key, size in self.keys(f"{self._own}{LOG}/")]
+        return sorted((int(name), key, size) for name, key, size in names if name.isdigit())
+
     def begin(self) -> None:
         """Take over from the attempts before this one."""
         if self._attempt > 1:
@@ -190,6 +208,10 @@ class CheckpointStore:
         self._client.upload_file(str(path), self._bucket, key)
         return key
 
+    def keep_log(self, data: bytes, start: int) -> None:
+        """Keep a part of the log, which begins at offset `start`."""
+        self._client.put_object(Bucket=self._bucket, Key=f"{self._own}{LOG}/{start:015}", Body=data)
+
     def keep(self, rows: list[list[Any]], covered: int | None) -> None:
         """Make a set of files, which are all there, the one to go on from. Raises FencedError."""
         self.check()
@@ -222,7 +244,8 @@ class CheckpointStore:
         body = json.dumps({"version": _VERSION, "job": self._job, "covered": covered}).encode()
         self._client.put_object(Bucket=self._bucket, Key=f"{self._own}{FILLED}", Body=body)
         kept = {f"{self._own}{BEGAN}", f"{self._own}{FILLED}"}
-        self.remove({key for key, _ in self.keys(self._sets)} - kept)
+        found = {key for key, _ in self.keys(self._sets) if not key.startswith(f"{self._own}{LOG}/")}
+        self.remove(found - kept)
 
 
 class CheckpointCopies:
@@ -235,6 +258,8 @@ class CheckpointCopies:
         self._store = CheckpointStore(client, spec)
         self._spec, self._attempt, self._base = spec, attempt, base
         self._directory = Path(contract.checkpoint_directory(str(base), spec))
+        self._log = self._attempt / (record.RESULTS if spec.get("function") else record.LOG)
+        self._logged = 0  # bytes of the log that were copied
         self._rows: dict[str, list[Any]] | None = None  # [path, key, size, time] of the last set
         self._number = 0
         self._keys: set[str] = set()  # of files that were copied and not removed
@@ -251,12 +276,12 @@ class CheckpointCopies:
             rows, self._number = self._store.last()
             self._rows = {name: [name, row[1], row[2], row[3]] for name, row in rows.items()}
             self._keys = {row[1] for row in rows.values()}
+            self._logged = max((at + size for at, _, size in self._store.log_parts()), default=0)
         give_up = time.monotonic() + _PATIENCE
         while not last and _written_within(self._scan(last=last), QUIET) and time.monotonic() < give_up:
             time.sleep(0.1)
         for left in range(_ROUNDS, 0, -1):
             before = self._scan(last=last)
-            covered = checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec)
             rows = self._upload(before)
             after = self._scan(last=last)
             if before == after or (left == 1 and _only_grew(before, after)):
@@ -265,6 +290,10 @@ class CheckpointCopies:
             self._drop(None)
             return None
         if rows != self._rows:
+            if not last:
+                self._await_log(before)
+            covered = self._covered(before)
+            self._copy_log(covered or 0)
             self._store.keep([rows[name] for name in sorted(rows)], covered)
         self._drop(rows)
         return [rows[name] for name in sorted(rows)]
@@ -285,7 +314,35 @@ class CheckpointCopies:
         rows = self.copy(last=True)
         self._store.check()
         covered = checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec)
+        self._copy_log(None)
         self._store.fill(rows or [], covered)
+
+    def _await_log(self, state: State) -> None:
+        """Wait for what was printed with the checkpoint, a moment at the most."""
+        written = max((moment / 1e9 for _, moment in state.values()), default=0.0)
+        while not checkpoint.is_settled(str(self._attempt), written, time.time()):
+            time.sleep(0.1)
+
+    def _covered(self, state: State) -> int | None:
+        """How much of the log the set covers whose files are these."""
+        written = max((time / 1e9 for _, time in state.values()), default=None)
+        if written is None:
+            return None
+        return checkpoint.covered_offset(str(self._attempt), str(self._base), self._spec, written)
+
+    def _copy_log(self, end: int | None) -> None:
+        """Copy what was printed up to an offset, all if that is None, where the tuner may miss it."""
+        if not self._spec.get("elsewhere"):
+            return
+        try:
+            fd = open_file(str(self._log))
+        except OSError:
+            return  # the program has removed it
+        with os.fdopen(fd, "rb") as file:
+            file.seek(self._logged)
+            while data := file.read(_LOG_PART if end is None else max(0, min(_LOG_PART, end - self._logged))):
+                self._store.keep_log(data, self._logged)
+                self._logged += len(data)
 
     def _scan(self, *, last: bool) -> State:
         found: State = {}

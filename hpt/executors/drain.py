@@ -14,6 +14,10 @@ import time
 
 from hpt.host.private import open_private
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CHUNK = 1 << 20
 """Bytes read at a time, and that a program can print before it has to wait."""
 
@@ -79,8 +83,9 @@ class Drain:
     written any more, as on a disk that stays full; then printing fails.
     """
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, wrote: Callable[[], None] = lambda: None) -> None:
+        """wrote: called after each write to the log, on the thread."""
+        self._log, self._wrote = log, wrote
         output, self.input = os.pipe()
         try:
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, CHUNK)
@@ -111,6 +116,7 @@ class Drain:
 
     def _write(self, data: bytes) -> None:
         self._log.write(data)
+        self._wrote()
 
     def _close(self) -> None:
         """Nothing more will be printed."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hpt.errors import BusyError, ExecutorError, InputError, StorageError, StorageProblem
-from hpt.executors import checked, environments, match, process, record
+from hpt.executors import checked, ends, environments, match, process, record
 from hpt.executors.attempt import Attempt
 from hpt.executors.base import AttemptKey, Submission, Update
 from hpt.executors.node import Node
@@ -202,6 +202,21 @@ class LocalExecutor:
             raise failure
         return updates
 
+    @property
+    def supervisors(self) -> list[int]:
+        """The process ids of what supervises attempts here, as far as this process started it."""
+        return [pid for each in self._followed.values() if (pid := each.supervisor) is not None]
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until an attempt that this process started has ended, or so many seconds."""
+        self._sleep(seconds)
+
+    def _sleep(self, seconds: float, also: Iterable[int] = ()) -> None:
+        """`wait`, or until one of the descriptors `also` can be read."""
+        ends.wait(self.supervisors, seconds, also)
+        for attempt in self._followed.values():
+            attempt.reap()  # so that its end is not waited for again, should nobody poll meanwhile
+
     def stop(self, key: AttemptKey, *, now: bool = False) -> None:
         """Ask the attempt to end: SIGTERM, the grace period, SIGKILL; `now` skips the grace. Idempotent.
 
@@ -210,6 +225,10 @@ class LocalExecutor:
         """
         key = AttemptKey(*key)
         (self._followed.get(key) or self._attempt(key)).stop(now=now)
+
+    def copy_now(self, key: AttemptKey) -> None:
+        """Have the checkpoints of an attempt copied to S3 at once, if they are copied there at all."""
+        record.append_line(str(self._directory(AttemptKey(*key)) / record.COPY_NOW), "")
 
     def close(self) -> None:
         """Release everything; running attempts go on under their supervisors."""

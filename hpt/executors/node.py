@@ -21,12 +21,14 @@ class Node:
 
     interpreter: that of hpt there, which runs built-in algorithms, functions and transfers. library: the
     directory that holds the package `hpt`, "" where the interpreter finds it by itself. environment: what the
-    environment of every program and helper begins with; credentials are part of it.
+    environment of every program and helper begins with; credentials are part of it. elsewhere: its tuner is
+    on another machine.
     """
 
     interpreter: str = field(default_factory=lambda: sys.executable)
     library: str = field(default_factory=_library)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    elsewhere: bool = False
 
     @property
     def function_worker(self) -> tuple[str, ...]:

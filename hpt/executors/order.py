@@ -8,7 +8,7 @@ supervisor reads adds what the node has: interpreters, paths, environment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from hpt.errors import InputError
@@ -24,6 +24,9 @@ from hpt.job.isolation import elsewhere, finds_paths, runs_as_image
 from hpt.job.program_kind import ProgramKind, program_of
 from hpt.job.resources import SlotResources
 
+FUNCTION_VARIABLE = "HPT_FUNCTION"
+"""The variable of the environment that names the file of a function."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -31,12 +34,15 @@ class Order:
 
     content: the members of the specification that do not depend on the node, as JSON data. resources: what it
     gets of the node. containers: which images run in containers there. log_offset: as of a `Submission`.
+    places: where data lies on the node in place of the tuner's host: URIs of channels and the function, by
+    what they are there.
     """
 
     content: Mapping[str, Any]
     resources: SlotResources
     containers: str
     log_offset: int = 0
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> AttemptKey:
@@ -97,6 +103,7 @@ class Order:
             program, refusal = Program(()), str(error)
         return {
             **content,
+            **self._placed(),
             "refusal": refusal,
             "command": program.command,
             "entry": program.entry,
@@ -115,7 +122,20 @@ class Order:
             "image": None if as_image is False else image,
             "image_if_present": as_image is None,
             "finds_paths": finds_paths(kind),
+            **({"elsewhere": True} if node.elsewhere else {}),
         }
+
+    def _placed(self) -> dict[str, Any]:
+        """The members that name data which lies elsewhere on the node."""
+        if not self.places:
+            return {}
+        channels = [
+            {**each, "uri": self.places.get(each["uri"], each["uri"])} for each in self.content["channels"]
+        ]
+        variables = dict(self.content["environment"])
+        if (function := self.places.get(variables.get(FUNCTION_VARIABLE, ""))) is not None:
+            variables[FUNCTION_VARIABLE] = function
+        return {"channels": channels, "environment": variables}
 
 
 def needs_files_of_the_host(definition: TrainingJobDefinition) -> str | None:

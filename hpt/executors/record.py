@@ -15,6 +15,7 @@
         log.index     fixed-width lines `<offset> <seconds>`: what is followed was that long at that time
         log.leads     lines `<offset> <seconds>`: from that length on the wall clock was ahead by so much
         stop, stop-now    written by a process that requests the end of the attempt
+        copy-now      left where its checkpoints are to be copied at once
         exit.json     how it ended; the very last thing a supervisor writes
 
 Times are those of the clock in spec.json (`hpt.host.clock`). `checked.py` reads what was written.
@@ -24,9 +25,11 @@ Standard library only: the supervisor imports this.
 
 from __future__ import annotations
 
+import _thread
 import errno
 import json
 import os
+import time
 
 from hpt.host.files import fsync_directory
 from hpt.host.private import open_private
@@ -52,6 +55,7 @@ METRICS = "metrics"
 RESULTS = "results"
 STOP = "stop"
 STOP_NOW = "stop-now"
+COPY_NOW = "copy-now"
 EXIT = "exit.json"
 
 PROGRAM_ENDED = "Exited"
@@ -61,6 +65,14 @@ INDEX_LINE = 32
 
 LEAD_STEP = 0.1
 """Seconds by which the wall clock must have moved to be noted."""
+
+INDEX_SPARE = 20000
+"""Lines of an index beyond two a second: what is printed now and then is dated to the moment for ever, what
+is printed all the time as long as these last.
+"""
+
+INDEX_GAP = 0.02
+"""Seconds between two such lines."""
 
 EXIT_ROOM = (
     16384  # bytes set aside for the exit record, so that a full disk cannot keep it from being written
@@ -127,19 +139,33 @@ class LogIndex:
         self._clock = clock
         self._leads = os.path.join(directory, LEADS) if name == INDEX else None
         self._fd = open_private(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._lock = _thread.allocate_lock()
         self._size = 0
         self._lines = 0
         self._lead = 0.0
+        self._began = self._last = time.monotonic()
 
     def close(self) -> None:
         os.close(self._fd)
 
+    def note_at_once(self) -> None:
+        """`note` for whoever has just written to the log, unless that would make too many lines."""
+        now = time.monotonic()
+        spare = INDEX_SPARE + 2 * (now - self._began)
+        if now - self._last >= INDEX_GAP and self._lines < spare:
+            self._last = now
+            self.note()
+
     def note(self) -> None:
+        with self._lock:
+            self._note()
+
+    def _note(self) -> None:
         size = os.fstat(self._log).st_size
         if size == self._size:
             return
         self._size = size
-        lead = self._clock.lead()
+        lead = max(self._clock.lead(), self._clock.lead())  # less where it had to wait between two clocks
         if self._leads is not None and abs(lead - self._lead) > LEAD_STEP:
             self._lead = lead
             append_line(self._leads, f"{size} {lead:.3f}\n")

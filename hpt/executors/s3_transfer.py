@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpt.executors import artifacts, channels, checked, contract, sources
+from hpt.executors import artifacts, channels, checked, contract, record, sources
 from hpt.executors import hosts as cluster
 from hpt.executors.checkpoint_sets import CheckpointCopies, CheckpointStore, FencedError
 from hpt.executors.s3_source import S3Client, S3Source, split_uri
@@ -29,6 +29,8 @@ SECONDS_VARIABLE = "HPT_CHECKPOINT_SECONDS"
 
 _MIRROR_SECONDS = 15.0
 _LONGEST_PAUSE = 60.0  # seconds, after refusals of the store
+_KEEPS_TRYING = 3600.0
+_LOOKS_EVERY = 0.5
 _LAST_PAUSES = (1.0, 4.0, 10.0)
 _INFRASTRUCTURE = 3
 
@@ -121,6 +123,25 @@ def upload(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
         place.unlink()
 
 
+def upload_at_last(client: S3Client, spec: dict[str, Any], staging: Path) -> None:
+    """`upload`. On a machine of a cluster, where hours of training would be lost for ever, what the store
+    refuses is tried again for an hour, with growing pauses, and said in the log.
+    """
+    give_up = time.monotonic() + (_KEEPS_TRYING if spec.get("elsewhere") else 0.0)
+    pause = 1.0
+    while True:
+        try:
+            upload(client, spec, staging)
+            return
+        except Exception as error:
+            found = explanation(error)
+            if found is None or time.monotonic() + pause > give_up:
+                raise
+            print(f"the results cannot be stored: {found[1]}; trying again in {pause:g} s", flush=True)
+        time.sleep(pause)
+        pause = min(_LONGEST_PAUSE, 2 * pause)
+
+
 def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -> None:
     """All files of a directory, or none: what is there of them is removed if one fails."""
     done = []
@@ -134,14 +155,19 @@ def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -
         raise
 
 
-def keep_copying(copies: CheckpointCopies, every: float) -> None:
+def keep_copying(copies: CheckpointCopies, every: float, now: Path) -> None:
     """Copy checkpoints every so many seconds, until killed or until a later attempt has begun.
+
+    now: the file that is there once they are to be copied at once.
 
     What the store refuses is tried again, with growing pauses, and said in the log.
     """
-    pause = every
+    pause, hurried = every, False
     while True:
-        time.sleep(pause)
+        due = time.monotonic() + pause
+        while time.monotonic() < due and (hurried or not now.exists()):
+            time.sleep(min(_LOOKS_EVERY, max(0.0, due - time.monotonic())))
+        hurried = now.exists()
         try:
             copies.copy()
         except FencedError as fenced:
@@ -231,11 +257,12 @@ def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) ->
         if what == "download":
             download_all(client, spec, base, host)
         elif what == "upload":
-            upload(client, spec, attempt)
+            upload_at_last(client, spec, attempt)
         elif what == "checkpoints":
             finish_copying(CheckpointCopies(client, spec, attempt, base))
         else:
-            keep_copying(CheckpointCopies(client, spec, attempt, base), seconds_between_copies(spec))
+            copies = CheckpointCopies(client, spec, attempt, base)
+            keep_copying(copies, seconds_between_copies(spec), attempt / record.COPY_NOW)
 
     return explained(run)
 

@@ -269,7 +269,7 @@ class Supervisor:
         if self.cluster is not None:
             self.drain = self.cluster
             return self.cluster.begin()
-        self.drain = Drain(Log(self.log))
+        self.drain = Drain(Log(self.log), self.index.note_at_once)
         try:
             return self.launcher.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:

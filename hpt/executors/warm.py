@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import socket
 import sys
 import time
@@ -69,12 +68,9 @@ class WarmExecutor(LocalExecutor):
                 host.begin(spec)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until a worker has news, or so many seconds."""
-        waiting = select.poll()
-        for host in self._hosts:
-            if not host.gone:
-                waiting.register(host.socket.fileno(), select.POLLIN)
-        waiting.poll(max(0.0, seconds) * 1000)
+        """Sleep until a worker has news, an attempt has ended, or so many seconds."""
+        workers = [host.socket.fileno() for host in self._hosts if not host.gone]
+        self._sleep(seconds, workers)
 
     def close(self) -> None:
         """Release everything; a running attempt goes on, and its worker exits after it."""

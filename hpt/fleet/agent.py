@@ -6,6 +6,7 @@ started is found again, and news that a tuner has not acknowledged is handed out
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,21 +20,26 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError
-from hpt.executors import snapshot
+from hpt.executors import ends, snapshot
 from hpt.executors.base import AttemptKey, Update
 from hpt.executors.contract import unpack
 from hpt.executors.local import LocalExecutor
 from hpt.executors.node import Node
 from hpt.executors.order import Order
 from hpt.fleet.notice import Notice
+from hpt.fleet.parcels import PLACE, Received
+from hpt.fleet.store_check import StoreCheck
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories, make_directory
 
 ROOT_VARIABLE = "HPT_NODE_ROOT"
 """Of the machine's environment: the directory below which attempts have their files there."""
 
-NAP = 0.02
+NAP = 0.1
+"""Seconds between looks at what runs. An attempt that ends is seen at once."""
+
 _FORGOTTEN = 900.0  # seconds without a call after which a tuner is given up, and an idle agent ends
+_LEAVES_AFTER = 10.0  # seconds without a call after which an agent ends that all tuners have left
 
 
 @dataclass
@@ -62,13 +68,19 @@ class Agent:
 
     def __init__(self, root: str, environment: Mapping[str, str] | None = None) -> None:
         self._root = Path(root)
-        self._node = Node() if environment is None else Node(environment=dict(environment))
+        self._node = Node(environment=dict(environment or os.environ), elsewhere=True)
         make_directories(self._root)
+        self._received = Received(self._root.parent / PLACE)
+        self._taking = threading.Lock()
         self._tuners: dict[str, Tuner] = {}
         self._lock = threading.RLock()  # calls come on several threads, and an executor is for one
         self._notice = Notice(self._node.environment)
+        self._hurried: set[AttemptKey] = set()  # whose checkpoints were to be copied at once
+        self._stores = StoreCheck(self._node)
         self._withdrawn: set[AttemptKey] = set()  # asked to stop since the machine is taken away
         self._seen = time.monotonic()
+        self._dismissed = False  # the last tuner has closed
+        self._begun = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable once an attempt was started
         threading.Thread(target=self._end_when_forgotten, daemon=True).start()
 
     def hello(self, tuner: str, now: float) -> dict[str, Any]:
@@ -78,8 +90,18 @@ class Agent:
                 clock = SteadyClock.beginning_at(now)
                 local = LocalExecutor(self._root / "trials", clock=clock, outlive=False, node=self._node)
                 self._tuners[tuner] = Tuner(local)
+                self._dismissed = False
             self._touch(tuner)
         return {"pid": os.getpid(), "version": _version(), "root": str(self._root)}
+
+    def goodbye(self, tuner: str) -> None:
+        """The tuner is closed. What runs for it goes on; with nothing left to do, this process ends soon."""
+        with self._lock:
+            left = self._tuners.get(tuner)
+            if left is not None and not left.local.followed:
+                left.local.close()
+                del self._tuners[tuner]
+                self._dismissed = not self._tuners
 
     def has(self, digest: str) -> bool:
         """Whether the snapshot of a program is here."""
@@ -105,12 +127,36 @@ class Agent:
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def start(self, tuner: str, order: Order) -> None:
-        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`."""
+    def wants(self, digest: str) -> int:
+        """As `Received.wants`."""
+        return self._received.wants(digest)
+
+    def take(self, digest: str, offset: int, data: bytes) -> int:
+        """As `Received.take`."""
+        with self._taking:
+            return self._received.take(digest, offset, data)
+
+    def start(self, tuner: str, order: Order, parcels: Mapping[str, tuple[str, str]]) -> None:
+        """Start an attempt, or find it again, and follow it for the tuner. Raises as `Executor.submit`,
+        and RetryableError while the store of its results cannot be used.
+
+        parcels: digest and name of each that was sent, by what the order calls it.
+        """
+        if not self._known(order.key):
+            self._stores.check(order.content)
+        places = {uri: str(self._received.path(*parcel)) for uri, parcel in parcels.items()}
+        order = replace(order, places=places)
         with self._lock:
             if self._notice.leaves and not self._known(order.key):
                 raise ExecutorError("the machine is about to be taken away, and takes no new training job")
             self._touch(tuner).local.start(order)
+        os.eventfd_write(self._begun, 1)
+
+    def leave(self, reason: str) -> None:
+        """The machine is taken out of service: as if its provider had said so."""
+        with self._lock:
+            self._notice.told(reason)
+            self._heed_notice()
 
     def stop(self, key: tuple[str, int], now: bool) -> None:
         """Ask an attempt to end, whoever follows it. Raises as `Executor.stop`."""
@@ -141,26 +187,50 @@ class Agent:
             The tuner has to say hello first.
         """
         give_up = time.monotonic() + seconds
+        look_by = time.monotonic() + 2 * NAP
         while True:
             with self._lock:
                 known = self._touch(tuner)
+                if known.batch.number != acknowledged:
+                    return known.batch.number, known.batch.updates, self._state
+                children = known.local.supervisors
+            if self._nap(children) and time.monotonic() < look_by:
+                continue
+            look_by = time.monotonic() + 2 * NAP
+            with self._lock:
                 self._heed_notice()
-                batch = known.batch
-                if batch.number == acknowledged:
-                    updates = [self._told(update) for update in known.local.poll()]
-                    if updates:
-                        known.batch = batch = Batch(acknowledged + 1, updates)
-                if batch.number != acknowledged or time.monotonic() >= give_up:
-                    return batch.number, batch.updates if batch.number != acknowledged else [], self._state
-            time.sleep(NAP)
+                updates = [self._told(update) for update in known.local.poll()]
+                if updates:
+                    known.batch = Batch(acknowledged + 1, updates)
+                if updates or time.monotonic() >= give_up:
+                    return known.batch.number, updates, self._state
+
+    def _nap(self, children: list[int]) -> bool:
+        """Sleep until an attempt ends, or one begins, which it returns. What a short one says is told with
+        its end, in one message: each costs more than the attempt does.
+        """
+        if self._begun not in ends.wait(children, NAP, [self._begun]):
+            return False
+        with contextlib.suppress(BlockingIOError):  # another call has seen it too
+            os.eventfd_read(self._begun)
+        return True
 
     @property
     def _state(self) -> str:
         return "leaves" if self._notice.leaves else "rebalance" if self._notice.rebalance else ""
 
     def _heed_notice(self) -> None:
-        """Once the machine is to be taken away, end everything with grace, so that it saves what it has."""
+        """Once the machine may be taken away, have checkpoints copied at once; once it is, end everything
+        with grace, so that it saves what it has.
+        """
         self._notice.look()
+        if not self._notice.rebalance and not self._notice.leaves:
+            return
+        for tuner in self._tuners.values():
+            for key in tuner.local.followed:
+                if key not in self._hurried:
+                    self._hurried.add(key)
+                    tuner.local.copy_now(key)
         if not self._notice.leaves:
             return
         for tuner in self._tuners.values():
@@ -198,7 +268,7 @@ class Agent:
                         del self._tuners[name]
                     elif now - tuner.seen > _FORGOTTEN:
                         tuner.local.poll()  # what nobody reads any more still ends
-                if not self._tuners and now - self._seen > _FORGOTTEN:
+                if not self._tuners and now - self._seen > (_LEAVES_AFTER if self._dismissed else _FORGOTTEN):
                     os._exit(0)
 
 

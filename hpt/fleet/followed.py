@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hpt.errors import ExecutorError
+from hpt.errors import ExecutorError, InputError
 from hpt.executors import snapshot
 from hpt.executors.base import Submission
 from hpt.executors.order import Order
+from hpt.fleet.parcels import Parcel
 
 
 @dataclass
 class Followed:
     """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
     started was said to the agent; started: the agent has it. stop: None, or whether at once.
+    parcels: what of this host is to be there, by what the order calls it.
     waits: since when no node had room. fresh: this process gave it to its node; ever_sent: the node may have
-    heard of it.
+    heard of it; refused: the last that it said is that nothing of it can be started now.
     """
 
     submission: Submission
@@ -33,12 +35,14 @@ class Followed:
     ended: bool = False
     fresh: bool = False
     ever_sent: bool = False
+    refused: bool = False
     waits: float = 0.0
+    parcels: dict[str, Parcel] = field(default_factory=dict)
 
     @property
     def may_have_run(self) -> bool:
         """Whether anything of it may have been started, by this process or another."""
-        return bool(self.node) and (self.ever_sent or not self.fresh)
+        return bool(self.node) and not self.refused and (self.ever_sent or not self.fresh)
 
 
 def packed(place: Path, digest: str) -> tuple[bytes, bytes, str]:
@@ -56,3 +60,14 @@ def packed(place: Path, digest: str) -> tuple[bytes, bytes, str]:
         data = target.read_bytes()
     manifest = (stored.directory / snapshot.MANIFEST).read_bytes()
     return manifest, data, hashlib.sha256(data).hexdigest()
+
+
+def check_name(submission: Submission) -> None:
+    """Raises InputError where a training job cannot be run by that name and number."""
+    name, number = submission.key
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
+        raise InputError(
+            f"training job name {name!r} cannot be a directory's; use letters, digits and hyphens"
+        )
+    if number < 1:
+        raise InputError(f"attempt {number} of {name}: attempts count from 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -191,6 +192,12 @@ class Link:
 
 def refusal(address: str, kind: str, why: str) -> str:
     """Why a cluster cannot be used, with the fix."""
+    if len(versions := re.findall(r"Ray: (\S+)\s+Python: (\S+)", why)) == 2:
+        there, here = (f"Ray {ray} and Python {python}" for ray, python in versions)
+        return (
+            f"no cluster at {address!r} that can be used: it runs {there}, and this is {here}; use the same"
+            " Ray, and the same Python up to its second number, on both"
+        )
     if "ersion" in why:
         return f"no cluster at {address!r} that can be used: {why}; use the same Ray and Python everywhere"
     if kind in ("ConnectionError", "ValueError", "RuntimeError"):
@@ -202,7 +209,8 @@ def refusal(address: str, kind: str, why: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """This process's, with what keeps Ray quiet and quick to notice a node that is gone."""
+    """This process's, with what keeps Ray quiet. Python 3.11.2 and 3.11.7 understand each other."""
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+    quiet["RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL"] = "minor"
     packages = os.pathsep.join(filter(None, [Node().library, os.environ.get("PYTHONPATH")]))
     return {**quiet, **os.environ, **({"PYTHONPATH": packages} if packages else {})}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpt.executors.checkpoint_sets import CheckpointStore
 
 
-def take_over(content: Mapping[str, Any]) -> int | None:
-    """Shut an attempt out from its checkpoints, should it still run anywhere, and find out what its successor
-    goes on from: the offset in its log, 0 for what it began with itself, None for nothing.
+class Left(NamedTuple):
+    """What an attempt left: the offset in its log of what its successor goes on from (0: what it began with
+    itself; None: nothing), and what it printed up to there that is not known here.
+    """
 
-    content: of its order; its checkpoints are on S3.
+    covered: int | None
+    log: bytes = b""
+
+
+def take_over(content: Mapping[str, Any], known: int) -> Left:
+    """Shut an attempt out from its checkpoints, should it still run anywhere, and find out what it left.
+
+    content: of its order; its checkpoints are on S3. known: how many bytes of its log are known here.
 
     Raises:
         Exception: whatever boto3 raises where the store cannot be reached or refuses.
@@ -23,4 +31,6 @@ def take_over(content: Mapping[str, Any]) -> int | None:
     config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
     client = boto3.client("s3", config=config)
     CheckpointStore(client, {**content, "attempt": content["attempt"] + 1}).begin()
-    return CheckpointStore(client, content).covered()
+    store = CheckpointStore(client, content)
+    covered = store.covered()
+    return Left(covered, store.log(known, covered) if covered is not None and covered > known else b"")

@@ -23,9 +23,10 @@ _UNREACHED_FOR = 30.0  # seconds for which a node that cannot be used gets no tr
 class Node:
     """One node. greeted: its agent serves this tuner. asking: it was asked something and has not answered;
     since: for how long it has not, on the monotonic clock; again: when to ask again. acknowledged: the number
-    of its last news. state: what its agent says of its end. programs: the snapshots that are there.
-    ended_there: attempts that were given up while it was silent, and are to be ended; ending: of those, the
-    ones that it was told. used: the attempts that it has.
+    of its last news. state: what its agent says of its end. drained: the cluster takes it out of service, and
+    its agent was told. programs: the snapshots and parcels that are there. ended_there: attempts that were
+    given up while it was silent, and are to be ended; ending: of those, the ones that it was told. used: the
+    attempts that it has.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Node:
     state: str = ""
     unfit_until: float = 0.0
     programs: set[str] = field(default_factory=set)
+    drained: bool = False
     ended_there: set[AttemptKey] = field(default_factory=set)
     ending: set[AttemptKey] = field(default_factory=set)
     used: dict[AttemptKey, SlotResources] = field(default_factory=dict)
@@ -68,6 +70,13 @@ class Node:
     @property
     def type(self) -> str:
         return next((self.labels[name] for name in TYPE_LABELS if name in self.labels), "")
+
+    def meets(self, wish: str) -> bool:
+        """Whether it is of a type, with or without SageMaker's `ml.`, or has a label, given as NAME=VALUE."""
+        name, is_label, value = wish.partition("=")
+        if is_label:
+            return self.labels.get(name) == value
+        return bool(self.type) and self.type.removeprefix("ml.") == wish.removeprefix("ml.")
 
     def take(self, row: Mapping[str, Any]) -> None:
         """What a look at the cluster says of it. One that was dead stays so."""
@@ -108,7 +117,7 @@ def _fit(cpus: float, gpus: float, resources: SlotResources) -> int:
 def choose(
     nodes: Iterable[Node],
     resources: SlotResources,
-    types: Sequence[str] = (),
+    wishes: Sequence[str] = (),
     *,
     before: str = "",
     avoid_spot: bool = False,
@@ -121,8 +130,8 @@ def choose(
         All there are.
     resources
         What it gets.
-    types
-        The types of instance that it is for, the most wanted first. Others come last.
+    wishes
+        Types of instance or labels that it is for, the most wanted first. Other nodes come last.
     before
         The node of its last attempt, which may have its checkpoints.
     avoid_spot
@@ -137,11 +146,9 @@ def choose(
     known = list(nodes)
     fixed = avoid_spot and any(node.alive and not node.spot and node.most(resources) for node in known)
     able = [node for node in known if node.free(resources) > 0 and not (fixed and node.spot)]
-    wanted = [kind.removeprefix("ml.") for kind in types]
 
     def rank(node: Node) -> tuple[bool, int, int]:
-        kind = node.type.removeprefix("ml.")
-        place = wanted.index(kind) if kind in wanted else len(wanted)
+        place = next((place for place, wish in enumerate(wishes) if node.meets(wish)), len(wishes))
         return node.id != before, place, -node.free(resources)
 
     return min(able, key=rank, default=None)

@@ -40,6 +40,10 @@ class Notice:
         self.leaves = self.rebalance = False
         self.reason = ""
 
+    def told(self, reason: str) -> None:
+        """Something else than the machine's provider says that it leaves."""
+        self.leaves, self.reason = True, reason
+
     def look(self) -> None:
         """Look again, unless that was done just now or nothing more can come of it."""
         now = time.monotonic()

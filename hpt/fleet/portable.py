@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
-from hpt.errors import InputError
+from hpt.executors.channels import MANIFESTS
 from hpt.executors.contract import is_remote, local_path
 from hpt.executors.order import needs_files_of_the_host
 from hpt.executors.places import is_installed
-from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.fleet.parcels import LARGEST
+from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.program_kind import ProgramKind
 
 LONG = 1800.0
 """Seconds of run time from which on a training job without checkpoints is likely to be interrupted."""
 
 
-def check(config: JobConfig) -> None:
-    """Raises InputError where a job cannot run on other machines."""
-    if any(each.program.kind is ProgramKind.FUNCTION for each in config.all_definitions):
-        raise InputError(
-            "functions run on this host alone; put the function into a script that prints its metric, or "
-            "leave the executor out"
-        )
+def is_sent(channel: Channel) -> bool:
+    """Whether the data of a channel is sent to the nodes: of this host, and no list of data elsewhere."""
+    return not is_remote(channel.uri) and channel.data_type not in MANIFESTS
 
 
 def notes(config: JobConfig) -> list[str]:
     """Messages about what has to be on every node, and what stays there."""
     return list(dict.fromkeys(note for each in config.all_definitions for note in _notes(each)))
+
+
+def _kept_here(channel: Channel) -> str:
+    """Why the data of a channel is not sent, "" if it is."""
+    if not is_sent(channel):
+        return "what a manifest lists is not sent"
+    path = local_path(channel.uri)
+    size = os.path.getsize(path) if os.path.isfile(path) else 0  # noqa: PTH113, PTH202, as below
+    for place, _, names in os.walk(path, followlinks=True):
+        for name in names:
+            with suppress(OSError):
+                size += os.stat(os.path.join(place, name)).st_size  # noqa: PTH116, PTH118, paths by thousands
+        if size > LARGEST:
+            return f"more than {LARGEST >> 30} GiB are not sent"
+    return "" if os.path.exists(path) else "it is not on this host"  # noqa: PTH110
 
 
 def _notes(definition: TrainingJobDefinition) -> Iterator[str]:
@@ -37,10 +51,10 @@ def _notes(definition: TrainingJobDefinition) -> Iterator[str]:
     elif (path_there := needs_files_of_the_host(definition)) is not None and definition.snapshot is not None:
         yield f"every node is to have {path_there}"
     for channel in definition.channels:
-        if not is_remote(channel.uri):
+        if not is_remote(channel.uri) and (why := _kept_here(channel)):
             yield (
-                f"every node is to have channel {channel.name} at {local_path(channel.uri)}: local data is "
-                "not sent; give an s3:// URI otherwise"
+                f"every node is to have channel {channel.name} at {local_path(channel.uri)}: {why}; give an "
+                "s3:// URI otherwise"
             )
     uri = definition.checkpoint_uri
     if uri is not None and not is_remote(uri):

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from hpt.errors import ExecutorError, HptError
+from hpt.fleet.package import pack
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the nodes."""
@@ -34,6 +35,7 @@ class Bridge:
         self._lock = threading.Lock()
         self._agents: dict[tuple[str, str], Any] = {}
         self._namespace = ""
+        self._package: tuple[str, Any] | None = None  # digest and reference of the archive of this hpt
 
     def run(self) -> None:
         """Until the tuner closes its end, or Ray ends this process."""
@@ -64,7 +66,7 @@ class Bridge:
                 configure_logging=False,
             )  # fmt: skip
         except Exception as error:
-            self._send(("refused", type(error).__name__, _first_lines(error)))
+            self._send(("refused", type(error).__name__, _first_lines(error, 8)))
             return False
         version = ".".join(map(str, sys.version_info[:3]))
         self._send(("open", {"ray": ray.__version__, "python": version}))
@@ -75,6 +77,7 @@ class Bridge:
         import ray
 
         while True:
+            drained = _drained()
             rows = [
                 {
                     "id": node["NodeID"],
@@ -83,6 +86,7 @@ class Bridge:
                     "cpus": node["Resources"].get(CPU, 0.0),
                     "gpus": node["Resources"].get(GPU, 0.0),
                     "labels": dict(node.get("Labels") or {}),
+                    "drained": node["NodeID"] in drained,
                     "why": node.get("DeathReasonMessage") or "",
                 }
                 for node in ray.nodes()
@@ -95,7 +99,7 @@ class Bridge:
     ) -> None:
         try:
             handle = self._agents.get((node, agent)) or self._agent(node, agent, root)
-            future = getattr(handle, method).remote(*given).future()
+            future = handle.call.remote(method, given).future()
         except Exception as error:
             self._answer(number, (node, agent), error)
             return
@@ -104,12 +108,18 @@ class Bridge:
     def _agent(self, node: str, agent: str, root: str) -> Any:
         import ray
 
-        from hpt.fleet.ray_agent import RayAgent
+        from hpt.fleet import ray_seed
 
+        ray.cloudpickle.register_pickle_by_value(ray_seed)  # no hpt may be there, or another one
+        if self._package is None:
+            package = pack()
+            self._package = package.digest, ray.put(package.archive)
+        digest, archive = self._package
+        name = f"{agent}/{node}"
         made = (
-            ray.remote(RayAgent)
+            ray.remote(ray_seed.Seed)
             .options(
-                name=f"{agent}/{node}",
+                name=f"{name}/{digest[:16]}",
                 namespace=self._namespace,
                 lifetime="detached",
                 get_if_exists=True,
@@ -118,7 +128,7 @@ class Bridge:
                 max_concurrency=16,
                 label_selector={"ray.io/node-id": node},
             )
-            .remote(root, f"{agent}/{node}")
+            .remote(digest, [archive], root, name)
         )
         self._agents[node, agent] = made
         return made
@@ -148,9 +158,17 @@ class Bridge:
             self._send((number, "away", _first_lines(error)))
 
 
-def _first_lines(error: Exception) -> str:
+def _drained() -> set[str]:
+    """The nodes that are being taken out of service, as by `ray drain-node`."""
+    from ray._private.state import state
+
+    look = getattr(state, "get_draining_nodes", None)  # not part of Ray's public interface
+    return set() if look is None else set(look())
+
+
+def _first_lines(error: Exception, count: int = 3) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])[:600] or type(error).__name__
+    return " ".join(lines[:count])[:600] or type(error).__name__
 
 
 def _last_line(error: Exception) -> str:

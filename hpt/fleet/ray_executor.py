@@ -10,26 +10,33 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hpt.errors import BusyError, ExecutorError, InputError
-from hpt.executors import snapshot
+from hpt.errors import BusyError, ExecutorError
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
-from hpt.executors.contract import is_remote
-from hpt.executors.order import Order
+from hpt.executors.contract import is_remote, local_path
+from hpt.executors.order import FUNCTION_VARIABLE, Order
 from hpt.fleet import ray_options
-from hpt.fleet.followed import Followed, packed
+from hpt.fleet.followed import Followed, check_name
 from hpt.fleet.link import Link
-from hpt.fleet.lost_checkpoints import take_over
+from hpt.fleet.lost_checkpoints import Left, take_over
 from hpt.fleet.nodes import Node, choose, why_none
+from hpt.fleet.parcels import Parcel, Parcels
 from hpt.fleet.placements import Placement, Placements
+from hpt.fleet.portable import is_sent
+from hpt.fleet.sending import Sending
 from hpt.fleet.setting import Setting
+from hpt.fleet.wishes import unmet, wishes_of
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories
+from hpt.job.program_kind import ProgramKind
 
 TAKEN_AWAY_OFTEN = 3
 """Interruptions of a training job after which it is to run where it is not taken away."""
@@ -37,6 +44,7 @@ TAKEN_AWAY_OFTEN = 3
 _NAMESPACE = "hpt"
 _LONG_POLL = 1.0
 _GREETS_WITHIN = 60.0  # seconds for an agent to begin
+_GOES_WITHIN = 2.0  # seconds for agents to hear that a tuner closes
 _HEARD_WITHIN = 10.0  # seconds for which an answer of any agent says that there will be more
 _IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
 _JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
@@ -64,6 +72,8 @@ class RayExecutor:
         self._agent = "agent-" + hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._tuner = uuid.uuid4().hex
         self._placements = Placements(self._root)
+        self._parcels = Parcels(self._root.parent)
+        self._sending = Sending(self._root.parent, self._call)
         self._nodes: dict[str, Node] = {}
         self._followed: dict[AttemptKey, Followed] = {}
         self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
@@ -82,9 +92,10 @@ class RayExecutor:
         """As `Executor.submit`. While no node has room, the attempt waits here."""
         if submission.key in self._followed:
             return
-        _check_name(submission)
-        order = Order.of(submission)
-        self._followed[submission.key] = Followed(submission, order, submission.log_offset)
+        check_name(submission)
+        followed = Followed(submission, Order.of(submission), submission.log_offset)
+        followed.parcels = self._parcels_of(submission)
+        self._followed[submission.key] = followed
         try:
             self._advance(submission.key)
         except BaseException:
@@ -120,7 +131,14 @@ class RayExecutor:
         self._advance(key)
 
     def close(self) -> None:
-        """Let go of the cluster; running attempts go on."""
+        """Let go of the cluster; running attempts go on. Agents that have nothing to do any more end."""
+        left = {node.id for node in self._nodes.values() if node.greeted and node.alive}
+        for node in list(left):
+            self._call(node, lambda *_, node=node: left.discard(node), "goodbye", self._tuner)
+        give_up = time.monotonic() + _GOES_WITHIN
+        while left and self._link.answers and time.monotonic() < give_up:
+            self._link.wait(0.1)
+            self._link.pump()
         self._link.close()
         self._followed.clear()
 
@@ -134,6 +152,16 @@ class RayExecutor:
         """The nodes of the cluster as they are known here."""
         return list(self._nodes.values())
 
+    def _parcels_of(self, submission: Submission) -> dict[str, Parcel]:
+        """What of this host is sent to the node. Raises as `Executor.submit`."""
+        definition = submission.definition
+        paths = {each.uri: local_path(each.uri) for each in definition.channels if is_sent(each)}
+        if definition.program.kind is ProgramKind.FUNCTION:
+            function = definition.environment[FUNCTION_VARIABLE]
+            paths[function] = function
+        found = {uri: self._parcels.of(Path(path)) for uri, path in paths.items()}
+        return {uri: parcel for uri, parcel in found.items() if parcel is not None}
+
     # -- nodes ----------------------------------------------------------------------------------------------
 
     def _look_at_nodes(self) -> None:
@@ -146,12 +174,29 @@ class RayExecutor:
                 self._nodes[name] = Node(name)
             if name in self._nodes:
                 self._nodes[name].take(row)
+                self._drain(self._nodes[name], drained=row["drained"])
         for name, node in list(self._nodes.items()):
             if name not in rows and self._link.answers:
                 node.alive = False
             if not node.alive:
                 self._lose(node, f"node {node.address} is gone" + (f": {node.why}" if node.why else ""))
                 del self._nodes[name]
+
+    def _drain(self, node: Node, *, drained: bool) -> None:
+        """Have what runs on a node that is taken out of service saved and ended, and give it nothing more."""
+        if not drained or node.drained:
+            return
+        node.state = node.state or "leaves"
+        if not node.greeted:
+            return  # it is told as soon as it listens
+        node.drained = True
+        if node.used:
+            self._say(f"node {node.address} is being drained: its training jobs go on elsewhere")
+
+        def told(how: str, result: Any) -> None:
+            node.drained = how == "done"  # or it is told again
+
+        self._call(node.id, told, "leave", "the node is being drained")
 
     def _give_up_silent_nodes(self) -> None:
         """Fence nodes that do not answer, while the cluster does."""
@@ -196,16 +241,25 @@ class RayExecutor:
         if how == "done":
             node.greeted, node.acknowledged = True, 0
             self._heard(node)
+            self._compare(node, result)
         elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
 
+    def _compare(self, node: Node, facts: Mapping[str, Any]) -> None:
+        """Say what of this tuner's hpt does not run there."""
+        if not facts["native"]:
+            self._say(
+                f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine"
+                " as it was built for this host: programs that import it fail there, all others run"
+            )
+
     def _unusable(self, node: Node, why: str) -> None:
         """No agent can run there: its training jobs go elsewhere, and nothing of them was started."""
         node.refuse()
-        if "No module named" in why:
-            why = "hpt is not installed there; install the same version on every node"
+        if (lacks := re.search(r"No module named '([^']+)'", why)) is not None:
+            why = f"its Python lacks the package {lacks[1]!r}; install there what hpt needs (pip install hpt)"
         self._say(f"node {node.address} cannot be used: {why}")
         for key in list(node.used):
             if not self._withdraw(node, key):
@@ -251,6 +305,8 @@ class RayExecutor:
             return
         if not followed.node:
             self._place(key, followed)
+        if followed.refused and followed.stop is not None and followed.node in self._nodes:
+            self._withdraw(self._nodes[followed.node], key)
         if not followed.node:
             if followed.stop is not None:
                 reason = "stopped before the program started"
@@ -279,7 +335,7 @@ class RayExecutor:
             node = choose(
                 self._nodes.values(),
                 resources,
-                [] if definition.instance_type == "local" else [definition.instance_type],
+                wishes_of(self._setting.request, definition),
                 before="" if before is None else before.node,
                 avoid_spot=self._interrupted.get(key.name, 0) >= TAKEN_AWAY_OFTEN,
             )
@@ -293,6 +349,8 @@ class RayExecutor:
             if why and time.monotonic() - followed.waits > _JOINS_WITHIN:
                 self._say(f"training jobs wait: {why}")
             return
+        if missed := unmet(self._nodes.values(), wishes_of(self._setting.request, definition)):
+            self._say(missed)
         followed.node = placement.node
         node = self._nodes.get(placement.node)
         if node is None:
@@ -306,39 +364,32 @@ class RayExecutor:
         self._ask(node)
 
     def _send(self, node: Node, key: AttemptKey, followed: Followed) -> None:
-        """Have the attempt started, once its program is there."""
+        """Have the attempt started, once its program and its data are there."""
         followed.sent = followed.ever_sent = True
-        digest = followed.order.program
-        if digest is None or digest in node.programs:
-            order = replace(followed.order, log_offset=followed.offset)
-            self._call(
-                node.id, lambda *came: self._started(node, key, followed, *came), "start", self._tuner, order
-            )
-            return
+        followed.refused = False
 
-        def there(how: str, result: Any) -> None:
-            followed.sent = False
-            if how == "done" and result:
-                node.programs.add(digest)
-                self._advance(key)
-            elif how == "done":
-                followed.sent = True
-                self._call(node.id, came, "put", digest, *packed(self._root.parent / snapshot.PLACE, digest))
-            else:
-                followed.again = time.monotonic() + _AGAIN
-
-        def came(how: str, result: Any) -> None:
+        def end(how: str, result: Any) -> None:
             followed.sent = False
             if how == "failed":
                 followed.again = time.monotonic() + 10 * _AGAIN
-                self._say(f"the program cannot be sent to node {node.address}: {result}")
+                self._say(f"what {key.name} needs cannot be sent to node {node.address}: {result}")
             elif how != "done":
                 followed.again = time.monotonic() + _AGAIN
             else:
-                node.programs.add(digest)
                 self._advance(key)
 
-        self._call(node.id, there, "has", digest)
+        digest = followed.order.program
+        if digest is not None and digest not in node.programs:
+            self._sending.program(node, digest, end)
+            return
+        for parcel in followed.parcels.values():
+            if parcel.digest not in node.programs:
+                self._sending.parcel(node, parcel, end)
+                return
+        order = replace(followed.order, log_offset=followed.offset)
+        parcels = {uri: (parcel.digest, parcel.name) for uri, parcel in followed.parcels.items()}
+        answer = partial(self._started, node, key, followed)
+        self._call(node.id, answer, "start", self._tuner, order, parcels)
 
     def _started(self, node: Node, key: AttemptKey, followed: Followed, how: str, result: Any) -> None:
         if followed.ended:
@@ -347,7 +398,7 @@ class RayExecutor:
             followed.started = True
             self._heard(node)
         elif how == "failed" and (isinstance(result, BusyError) or not isinstance(result, ExecutorError)):
-            followed.sent, followed.again = False, time.monotonic() + _AGAIN
+            followed.sent, followed.again, followed.refused = False, time.monotonic() + _AGAIN, True
             if not isinstance(result, BusyError):
                 self._say(f"{key.name} cannot be started on node {node.address} now: {result}")
         elif how == "failed" and "say hello first" in str(result):
@@ -366,23 +417,31 @@ class RayExecutor:
     def _end(self, key: AttemptKey, end: Exit) -> None:
         """The attempt has ended as far as this tuner is concerned."""
         followed = self._followed[key]
+        missed = LogChunk(followed.offset, b"")
         if end.outcome != "Exited" and followed.may_have_run:
-            end = replace(end, checkpoint=self._left_on_store(key, followed))
+            left = self._left_on_store(key, followed)
+            end = replace(end, checkpoint=left.covered)
+            if left.log:  # printed while no tuner listened, or just before the machine went away
+                followed.offset += len(left.log)
+                missed = LogChunk(missed.start, left.log, [(followed.offset, self._clock())])
+                end = replace(end, log=self._keep(key, missed))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
-        log = LogChunk(followed.offset, b"") if pending is None else pending.log
-        self._updates[key] = Update(key, "Ended", log, end, {} if pending is None else pending.times)
+        if pending is not None:
+            times = [*pending.log.times, *missed.times]
+            missed = LogChunk(pending.log.start, pending.log.data + missed.data, times)
+        self._updates[key] = Update(key, "Ended", missed, end, {} if pending is None else pending.times)
 
-    def _left_on_store(self, key: AttemptKey, followed: Followed) -> int | None:
+    def _left_on_store(self, key: AttemptKey, followed: Followed) -> Left:
         """What the next attempt goes on from; nothing is known of what lay on a node that is gone."""
         content = followed.order.content
         if not is_remote(content["checkpoint_uri"] or ""):
-            return None
+            return Left(None)
         try:
-            return take_over(content)
+            return take_over(content, followed.offset)
         except Exception as error:
             self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
-            return None
+            return Left(None)
 
     def _forget(self, key: AttemptKey, end: Exit) -> None:
         followed = self._followed.pop(key)
@@ -432,13 +491,3 @@ class RayExecutor:
         if now - self._said.get(message, -_SAY_EVERY) >= _SAY_EVERY:
             self._said[message] = now
             self._setting.say(message)
-
-
-def _check_name(submission: Submission) -> None:
-    name, number = submission.key
-    if not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise InputError(
-            f"training job name {name!r} cannot be a directory's; use letters, digits and hyphens"
-        )
-    if number < 1:
-        raise InputError(f"attempt {number} of {name}: attempts count from 1")

@@ -71,7 +71,6 @@ def place_notes(
         from hpt.fleet.training_jobs.check import check
 
         return check(config, request, options)
-    portable.check(config)
     return portable.notes(config)
 
 

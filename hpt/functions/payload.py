@@ -3,7 +3,7 @@
 The file is `MAGIC` and a pickled dictionary of plain values: `path`, the caller's whole `sys.path`, absolute,
 and `arguments`, its `sys.argv`, which a worker takes over before it reads `function`: the pair (function,
 space), pickled by cloudpickle. What is defined in `__main__` or in a module that no other process can import
-is in there by value, all else by name.
+is in there by value, all else by name. `elsewhere`: the worker is on another machine and keeps its own path.
 
 Reading needs the standard library only, and whatever the function does.
 """
@@ -17,6 +17,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hpt.errors import InputError
@@ -31,15 +32,17 @@ MAGIC = b"hpt function 1\n"
 TrainFunction = Callable[[dict[str, object], Callable[[float], None]], float | None]
 
 
-def pack(train: object, space: object) -> bytes:
-    """The content of the file.
+def pack(train: object, space: object, *, elsewhere: bool = False) -> bytes:
+    """The content of the file. elsewhere: for workers on other machines, which import what is installed, and
+    nothing that lies on this one.
 
     Raises:
         InputError: the function, or something it refers to, cannot be pickled.
     """
     import cloudpickle
 
-    by_value = [module for module in _modules_of(train) if not _importable(module)]
+    known = _installed if elsewhere else _importable
+    by_value = [module for module in _modules_of(train) if not known(module)]
     for module in by_value:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -53,7 +56,10 @@ def pack(train: object, space: object) -> bytes:
         for module in by_value:
             cloudpickle.unregister_pickle_by_value(module)
     arguments = [str(argument) for argument in getattr(sys, "argv", [])]
-    return MAGIC + pickle.dumps({"path": absolute_path(), "arguments": arguments, "function": pickled})
+    content: dict[str, object] = {"path": absolute_path(), "arguments": arguments, "function": pickled}
+    if elsewhere:
+        content |= {"path": [], "elsewhere": True}
+    return MAGIC + pickle.dumps(content)
 
 
 def absolute_path() -> list[str]:
@@ -77,7 +83,8 @@ def take_over(content: bytes, added: list[str]) -> bytes:
         return content
     stored = pickle.loads(content[len(MAGIC) :])
     path: list[str] = stored["path"]
-    sys.path[:] = [*(entry for entry in dict.fromkeys(added) if entry not in path), *path]
+    own = [entry for entry in sys.path if entry not in path] if stored.get("elsewhere") else []
+    sys.path[:] = [*(entry for entry in dict.fromkeys(added) if entry not in path), *path, *own]
     sys.argv[:] = stored["arguments"]
     function: bytes = stored["function"]
     return function
@@ -133,6 +140,13 @@ def _modules_of(train: object) -> list[types.ModuleType]:
         if isinstance(name, str) and name != "__main__" and name in sys.modules:
             found[name] = sys.modules[name]
     return list(found.values())
+
+
+def _installed(module: types.ModuleType) -> bool:
+    """Whether a module belongs to Python or to an installed package."""
+    name, path = module.__name__.partition(".")[0], getattr(module, "__file__", None)
+    installed = path is None or {"site-packages", "dist-packages"} & set(Path(path).parts)
+    return name == "hpt" or name in sys.stdlib_module_names or bool(installed)
 
 
 def _importable(module: types.ModuleType) -> bool:

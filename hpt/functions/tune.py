@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hpt.search.space import SearchSpace
 
 _EXECUTORS = {"worker": LOCAL, "trial": FRESH}
+_RAY = "ray"
 
 
 def tune(
@@ -67,6 +68,8 @@ def tune(
     environment: Mapping[str, str] | None = None,
     resources: SlotResources | Mapping[str, Any] | None = None,
     isolation: str = "worker",
+    executor: str | None = None,
+    address: str | None = None,
     repeats: bool = False,
     verbose: bool | None = None,
     on_failure: str = "raise",
@@ -128,6 +131,11 @@ def tune(
         The GPUs, cores and memory of each trial, `{"gpus": 1, "cpus": 2, "memory_bytes": "8G"}`.
     isolation
         `worker`: workers run many trials; `trial`: each trial has a process of its own.
+    executor
+        `ray`: trials run on the nodes of a Ray cluster, each in a process of its own there. The function and
+        the module that defines it are sent; packages that it imports are to be installed on the nodes.
+    address
+        Of the head of that cluster, `HOST:PORT`; None: `$RAY_ADDRESS`, else the one this host is part of.
     repeats
         Whether Bayesian search may try a configuration again where the objective is noisy and that teaches
         more than a new one. A finite space then ends the job only if its values do not differ.
@@ -154,7 +162,7 @@ def tune(
     NoTrialSucceededError
         The job has ended, now or earlier, and no trial of it has a usable value.
     MissingDependencyError
-        `hpt[jobs]` is not installed.
+        `hpt[jobs]` is not installed, or Ray is not.
     KeyboardInterrupt
         After the running trials were interrupted with grace.
     """
@@ -172,9 +180,8 @@ def tune(
     require_jobs("hpt.tune")
     check_on_failure(on_failure)
     _check(train, space)
-    if isolation not in _EXECUTORS:
-        raise InputError(f"isolation {isolation!r} is not known; use one of {', '.join(_EXECUTORS)}")
-    function = Function(train, payload.pack(train, space))
+    kind, options = _executor_of(isolation, executor, address)
+    function = Function(train, payload.pack(train, space, elsewhere=kind == _RAY))
     inherits = as_warm_start(warm_start)
     if inherits is not None and name is None:
         raise InputError(
@@ -187,7 +194,7 @@ def tune(
             root = Path(tempfile.mkdtemp(prefix="hpt-"))
             closing.callback(_discard, root)
         place = root if root is not None else state
-        session = Session(place, ephemeral=ephemeral, executor=_EXECUTORS[isolation])
+        session = Session(place, ephemeral=ephemeral, executor=kind, options=options)
         closing.callback(session.close)
         job_name = name or f"tune-{secrets.token_hex(4)}"
         directory = session.job_directory(job_name)
@@ -217,6 +224,22 @@ def tune(
 
         result = _follow(session.start(config, again=Again.SAME, prepare=function.store), verbose)
         return settle(replace(result, directory=None) if ephemeral else result, on_failure)
+
+
+def _executor_of(isolation: str, executor: str | None, address: str | None) -> tuple[str, dict[str, str]]:
+    """What runs the trials, and its options. Raises InputError."""
+    if isolation not in _EXECUTORS:
+        raise InputError(f"isolation {isolation!r} is not known; use one of {', '.join(_EXECUTORS)}")
+    if executor is None and address is None:
+        return _EXECUTORS[isolation], {}
+    if executor != _RAY:
+        what = (
+            f"address {address!r} is that of a Ray cluster"
+            if executor is None
+            else (f"executor {executor!r} runs no functions")
+        )
+        raise InputError(f"{what}; give executor='ray', or leave both out to run on this host")
+    return _RAY, {} if address is None else {"address": address}
 
 
 def _definition(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hpt.executors.checkpoint import covered_offset, last_written
+from hpt.executors.checkpoint import covered_offset, is_settled, last_written
 from hpt.executors.local import LocalExecutor
 from tests.executors.conftest import Workshop, supervisor_of
 
@@ -45,12 +45,45 @@ def test_without_files_there_is_no_checkpoint(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "offset"), [(99.0, 0), (100.0, 10), (100.9, 10), (101.0, 20), (500.0, 30)]
+    ("seconds", "offset"),
+    [(99.0, 0), (100.0, 10), (100.4, 10), (100.6, 20), (101.0, 20), (101.3, 20), (500.0, 30)],
 )
 def test_what_was_printed_before_the_newest_file_is_covered(place: Path, seconds: float, offset: int) -> None:
+    """Or right after it, as by a program that saves and prints at once."""
     write(place, "old", 50.0)
     write(place, "deep/new", seconds)
     assert covered(place) == offset
+
+
+@pytest.mark.parametrize(
+    ("started", "saved", "offset"), [(95.0, 99.9, 10), (99.8, 99.85, 0), (99.8, 99.7, 0)]
+)
+def test_the_first_that_is_printed_is_covered_if_it_took_long(
+    place: Path, started: float, saved: float, offset: int
+) -> None:
+    """What was there before the program was started covers nothing of what it prints."""
+    (place / "phases").write_text(f"Starting 90.0\nTraining {started}\n")
+    write(place, "new", saved)
+    assert covered(place) == offset
+
+
+def test_what_is_printed_with_a_checkpoint_is_waited_for(place: Path) -> None:
+    assert not is_settled(str(place), written=102.5, now=102.6)  # nothing was printed since
+    assert is_settled(str(place), written=101.5, now=102.6)
+    assert is_settled(str(place), written=102.5, now=105.0)
+
+
+def test_what_is_printed_is_dated_to_the_moment(workshop: Workshop) -> None:
+    """Saved 20 ms after it was printed or before: both times the checkpoint covers exactly that."""
+    place = "$SAGEMAKER_BASE_DIR/checkpoints"
+    save = f"echo 1 > {place}/c"
+    for order in (f"echo two; sleep 0.02; {save}", f"{save}; sleep 0.02; echo two"):
+        script = f"sleep 0.8; echo one; sleep 0.8; {order}; sleep 0.8; echo three; sleep 60"
+        run = workshop.says(workshop.start(workshop.script(script)), b"three\n")
+        workshop.executor.stop(run.key)
+        end = workshop.finish(run).exit
+        assert end is not None
+        assert end.checkpoint == len(b"one\ntwo\n")
 
 
 def test_an_index_that_is_missing_or_cut_short_covers_less(place: Path) -> None:
@@ -74,7 +107,7 @@ def test_another_directory_of_checkpoints(place: Path, tmp_path: Path) -> None:
 def test_a_lost_attempt_says_what_its_checkpoint_holds(workshop: Workshop) -> None:
     """Whoever finds it: the supervisor that would have said so is gone."""
     place = "$SAGEMAKER_BASE_DIR/checkpoints"
-    script = f"echo one; sleep 1; echo 1 > {place}/c; sleep 1; echo two; sleep 60"
+    script = f"echo one; sleep 0.5; echo 1 > {place}/c; sleep 2; echo two; sleep 60"
     run = workshop.says(workshop.start(workshop.script(script)), b"two\n")
     time.sleep(1)
     os.kill(supervisor_of(workshop, run), signal.SIGKILL)

@@ -16,6 +16,7 @@ import pytest
 from hpt.executors.base import Submission
 from hpt.executors.checkpoint_sets import CheckpointCopies, CheckpointStore, FencedError
 from hpt.executors.local import specification
+from hpt.executors.node import Node
 from tests.executors.conftest import definition
 
 LONG_AGO = time.time() - 60
@@ -207,3 +208,66 @@ def test_the_digest_of_what_runs_does_not_depend_on_where_checkpoints_go(tmp_pat
     machine = Machine(tmp_path / "1", s3, 1)
     submission = Submission("job-001", 1, {}, definition("/x"), job="a")
     assert specification(replace(submission))["digest"] == machine.spec["digest"]
+
+
+def test_what_a_set_covers_of_the_log_is_there_with_it(tmp_path: Path, s3: Any) -> None:
+    """So that a tuner that was away when the machine was lost misses no report."""
+    first = Machine(tmp_path / "1", s3, 1)
+    first.spec["elsewhere"] = True
+    (first.attempt / "log").write_bytes(b"loss=3\nloss=2\nloss=1\n")
+    first.write(epoch="2")
+    first.printed(7, LONG_AGO - 5)
+    first.printed(14, LONG_AGO)
+    first.printed(21, LONG_AGO + 50)
+    first.copies.copy()
+    assert first.store.covered() == 14
+    assert first.store.log(0, 14) == b"loss=3\nloss=2\n"
+    first.write(epoch="333")
+    again = CheckpointCopies(s3, first.spec, first.attempt, first.base)  # another process
+    first.printed(28, LONG_AGO + 51)
+    with (first.attempt / "log").open("ab") as log:
+        log.write(b"loss=0\n")
+    again.finish()
+    assert first.store.log(7, 28) == b"loss=2\nloss=1\nloss=0\n"
+    assert first.store.log(28, 28) == first.store.log(99, 120) == b""
+    assert first.store.covered() == 14
+
+
+def test_checkpoints_are_copied_at_once_when_that_is_asked_for(tmp_path: Path, s3: Any) -> None:
+    """As by a machine that may be taken away; every ten minutes otherwise."""
+    machine = Machine(tmp_path / "1", s3, 1)
+    spec = machine.spec | {"environment": {"HPT_CHECKPOINT_SECONDS": "600"}}
+    (machine.attempt / "spec.json").write_text(json.dumps(spec))
+    machine.write(epoch="1")
+    command = [sys.executable, "-m", "hpt.executors.s3_transfer", "mirror", machine.attempt, machine.base]
+    began = time.monotonic()
+    with subprocess.Popen(command) as mirror:
+        try:
+            (machine.attempt / "copy-now").touch()
+            while machine.store.manifest(1) is None:
+                assert time.monotonic() - began < 60
+                time.sleep(0.1)
+        finally:
+            mirror.kill()
+
+
+def test_results_are_kept_for_a_store_that_refuses_a_while(tmp_path: Path, s3: Any) -> None:
+    submission = Submission("job-001", 1, {}, definition("/x", output_path="s3://late/out"))
+    machine = Machine(tmp_path / "1", s3, 1)
+    command = [sys.executable, "-m", "hpt.executors.s3_transfer", "upload", machine.attempt, machine.base]
+    for elsewhere in (False, True):
+        spec = specification(submission, Node(elsewhere=elsewhere))
+        (machine.attempt / "spec.json").write_text(json.dumps(spec))
+        (machine.attempt / "model.tar.gz").write_bytes(b"model")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as upload:
+            assert upload.stdout is not None
+            try:
+                said = upload.stdout.readline()
+                assert "NoSuchBucket" in said
+                if elsewhere:
+                    assert said.startswith("the results cannot be stored: ")
+                    s3.create_bucket(Bucket="late")
+                assert upload.wait(60) == (0 if elsewhere else 3)
+            finally:
+                upload.kill()
+    assert s3.get_object(Bucket="late", Key="out/job-001/output/model.tar.gz")["Body"].read() == b"model"

@@ -31,6 +31,7 @@ class RayCluster:
     def __init__(self, port: int, variables: Mapping[str, str] | None = None) -> None:
         self._variables = dict(variables or {})
         self.place = Path(tempfile.mkdtemp(prefix="hr", dir="/tmp"))  # Ray's sockets need short paths
+        self.nodes = Path(tempfile.mkdtemp(prefix="hn"))  # what the agents keep
         self.address = f"{HEAD}:{port}"
         self._port = port
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -44,7 +45,7 @@ class RayCluster:
             **QUICK,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_AUTH_MODE": "disabled",
-            "HPT_NODE_ROOT": str(self.place / "nodes"),
+            "HPT_NODE_ROOT": str(self.nodes),
             "OF_THE_NODE": "yes",
             "OMP_NUM_THREADS": "1",
             **self._variables,
@@ -126,4 +127,5 @@ class RayCluster:
         for number in sorted(self._processes, reverse=True):
             self.signal(number, signal.SIGCONT)
             self.kill(number)
-        shutil.rmtree(self.place, ignore_errors=True)
+        for place in (self.place, self.nodes):
+            shutil.rmtree(place, ignore_errors=True)

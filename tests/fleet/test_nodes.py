@@ -104,3 +104,10 @@ def test_silence_counts_from_the_first_question_without_an_answer() -> None:
     asked.since = time.monotonic() - 5
     asked.begin_asking()
     assert asked.silent_for() >= 5
+
+
+def test_a_label_may_be_wanted_in_place_of_a_type() -> None:
+    nodes = [node("a", cpus=64, instance_type="c5.large"), node("b", rack="two")]
+    assert chosen(*nodes, types=("rack=two", "c5.large")) == "b"
+    assert chosen(*nodes, types=("rack=one", "ml.c5.large")) == "a"
+    assert not node("c").meets("")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from hpt.errors import InputError
 from hpt.fleet import portable
 from hpt.job.config import Channel, JobConfig, Objective, ResourceLimits, TrainingJobDefinition
-from hpt.job.program_kind import FUNCTION_WORKER
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
 
@@ -28,7 +27,6 @@ def job(**changes: object) -> JobConfig:
 
 
 def test_a_job_that_is_all_on_s3_needs_nothing() -> None:
-    portable.check(job())
     assert portable.notes(job()) == []
 
 
@@ -51,6 +49,16 @@ def test_short_training_jobs_need_no_checkpoints() -> None:
     assert portable.notes(job(checkpoint_uri=None, spot=True, max_runtime_seconds=600)) == []
 
 
-def test_functions_are_refused() -> None:
-    with pytest.raises(InputError, match="functions run on this host alone"):
-        portable.check(job(training_image=FUNCTION_WORKER))
+def test_local_data_is_sent_unless_there_is_too_much_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "x").write_bytes(bytes(11))
+    local = Channel("train", f"file://{tmp_path}")
+    assert portable.notes(job(channels=(local,))) == []
+    [note] = portable.notes(job(channels=(replace(local, data_type="ManifestFile"),)))
+    assert "what a manifest lists is not sent" in note
+    monkeypatch.setattr(portable, "LARGEST", 10)
+    [note] = portable.notes(job(channels=(local,)))
+    assert "are not sent; give an s3:// URI otherwise" in note
+    assert portable.notes(job(channels=(replace(local, uri="s3://bucket/data"),))) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import hpt
-from hpt.errors import ValidationError
+from hpt.errors import InputError, MissingDependencyError, ValidationError
 from hpt.job import (
     Channel,
     HyperbandConfig,
@@ -213,3 +214,22 @@ def test_a_number_of_jobs_that_was_not_requested_is_no_difference(tmp_path: Path
     assert differences(stored, given) == []
     asked = replace(stored, limits=ResourceLimits(5, 1, 60))
     assert differences(stored, asked) == ["limits.max_jobs is None there and 5 here"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"executor": "slurm"}, InputError, "executor 'slurm' runs no functions; give executor='ray'"),
+        ({"address": "10.0.0.5:6379"}, InputError, "that of a Ray cluster; give executor='ray'"),
+        ({"executor": "ray"}, MissingDependencyError, "executor 'ray' needs hpt[ray]"),
+    ],
+)
+def test_clusters_that_cannot_run_functions(
+    tmp_path: Path, arguments: dict[str, str], error: type[Exception], words: str
+) -> None:
+    if error is MissingDependencyError and importlib.util.find_spec("ray") is not None:
+        pytest.skip("Ray is installed")
+    with pytest.raises(error) as raised:
+        hpt.tune(train, NUMBERS, max_jobs=1, name="job", state=tmp_path, **arguments)  # type: ignore[arg-type]
+    assert words in str(raised.value)
+    assert not list(tmp_path.glob("*/function.pickle"))
