@@ -242,6 +242,25 @@ Vector AveragedAcquisition::worth(MatrixView X, const Team& team) const {
   return out;
 }
 
+Matrix searchable_means(const GaussianProcess& model) {
+  const Coordinates& space = model.space();
+  Matrix points;
+  bool moved = false;
+  for (Index i = 0; i < model.points().rows(); ++i) {
+    points.append_row(model.points().row(i));
+    for (const Index j : space.discrete()) {
+      double& value = points(i, j);
+      if (space[j].levels() > 1 || value == space[j].at_level(0)) continue;
+      value = space[j].at_level(0);
+      moved = true;
+    }
+  }
+  if (!moved) return model.fitted_means();
+  Matrix means(points.rows(), model.sets());
+  model.predict_means(points, means);
+  return means;
+}
+
 LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, double elsewhere, double width,
                                                const GaussianProcess* labels, bool augmented)
     : PointwiseAcquisition(model, labels),
@@ -249,7 +268,7 @@ LogExpectedImprovement::LogExpectedImprovement(const GaussianProcess& model, dou
       width_(width),
       noise_(augmented ? model.hyperparameters().noise : 0.0) {
   require(width > 0.0, "a width must be above 0");
-  const Matrix mean = model.fitted_means();
+  const Matrix mean = searchable_means(model);
   for (Index i = 0; i < mean.rows(); ++i) {
     for (Index s = 0; s < mean.cols(); ++s) incumbents_(s, 0) = std::min(incumbents_(s, 0), mean(i, s));
   }

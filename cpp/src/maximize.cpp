@@ -254,7 +254,7 @@ class Search {
   // of a range.
   Matrix perturbed(std::uint64_t seed, std::uint64_t trial) const {
     const MatrixView X = model_.points();
-    const Matrix fitted = model_.fitted_means();
+    const Matrix fitted = searchable_means(model_);
     Vector negated;
     for (Index i = 0; i < X.rows(); ++i) negated.push_back(-fitted(i, 0));
     const std::vector<Index> order = order_of(negated);
@@ -267,9 +267,10 @@ class Search {
       Vector x(parent.begin(), parent.end());
       const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
       for (Index i = 0; i < space_.size(); ++i) {
-        if (stream.uniform() >= change) continue;
         auto& value = x[static_cast<std::size_t>(i)];
         const Coordinate& c = space_[i];
+        if (c.discrete() && c.levels() == 1) value = c.at_level(0);
+        if (stream.uniform() >= change) continue;
         value = c.kind() == Kind::categorical ? c.from_unit(stream.uniform())
                                               : c.snap(value + spread * stream.normal());
       }

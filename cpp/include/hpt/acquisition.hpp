@@ -156,6 +156,10 @@ class AveragedAcquisition : public Acquisition {
   bool logarithms_;
 };
 
+// Means at the model's points, (n, S), each moved to where a search may go: an observation may stand anywhere
+// on an integer of a single level, as one of a shorter training does, but only that level is ever proposed.
+Matrix searchable_means(const GaussianProcess& model);
+
 // log of the expected improvement averaged over the model's sets of targets, each with its own incumbent: the
 // lowest posterior mean among the model's points, or one known from elsewhere, standardised, if that is
 // lower. `width` multiplies the deviations: Wang and de Freitas, "Theoretical analysis of Bayesian
