@@ -25,8 +25,9 @@ class Passage(NamedTuple):
 
 @dataclass(slots=True)
 class Course:
-    """Of a trial. values: at the rungs that it reached. passed: the one that its last report counts for."""
+    """Of a trial. place: in the order in which those of its definition began to report, from 1. values: at the rungs that it reached. passed: the one that its last report counts for."""
 
+    place: int = 0
     count: int = 0
     furthest: float = 0.0
     passed: int | None = None
@@ -35,9 +36,10 @@ class Course:
 
 @dataclass(slots=True)
 class Rungs:
-    """Of one definition. values: by rung, sorted. recent: the latest. ends: the courses of trials that were
+    """Of one definition. begun: how many trials have reported. values: by rung, sorted. recent: the latest. ends: the courses of trials that were
     trained to their end and their final values, in completion order."""
 
+    begun: int = 0
     values: dict[int, list[float]] = field(default_factory=dict)
     recent: dict[int, list[float]] = field(default_factory=dict)
     ends: list[tuple[dict[int, float], float]] = field(default_factory=list)
@@ -70,6 +72,10 @@ class Courses:
         course = self._running.get(trial.number)
         return course.passed if course is not None and course.count == len(trial.reports) else None
 
+    def place(self, trial: Trial) -> int:
+        """In the order in which the trials of its definition began to report, from 1."""
+        return self._running[trial.number].place
+
     def read(self, history: History) -> None:
         """Take in every report, and every trial that ended, since the last time, in their order."""
         reporters: Sequence[int] = history.reporters(self._reports)
@@ -85,7 +91,11 @@ class Courses:
         self._ended = history.ended_count
 
     def _take(self, trial: Trial) -> None:
-        course = self._running.setdefault(trial.number, Course())
+        course = self._running.get(trial.number)
+        if course is None:
+            rungs = self.of(trial.definition)
+            rungs.begun += 1
+            course = self._running[trial.number] = Course(rungs.begun)
         if course.count >= (
             len(trial.reports)
             if trial.stopped_after is None

@@ -112,8 +112,9 @@ class _Seen:
 
     def targets(self, a: int) -> Float64Array:
         """Of the first a observations, as they were known when the last of those came in, (a,)."""
-        gains = _gains(self.numbers[:a], self.levels[:a], self.values[:a], self.top)
-        return self.values[:a] + np.array(gains)[np.array(self.levels[:a], dtype=np.intp)]
+        gains = _gains(self.numbers[:a], self.levels[:a], self.values[:a].tolist(), self.top)
+        moved: Float64Array = self.values[:a] + np.array(gains)[np.array(self.levels[:a], dtype=np.intp)]
+        return moved
 
 
 class _Observations:
