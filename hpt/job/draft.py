@@ -163,9 +163,10 @@ class Draft:
     """A tuning job; None where a field was left out.
 
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
-    configuration, if known. random_proposals: of Hyperband, see `RANDOM_HYPERBAND`. resources: whether min_resource or max_resource was given. limits: the limits
-    that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
-    a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
+    configuration, if known. random_proposals: of Hyperband, see `RANDOM_HYPERBAND`. resources: whether
+    min_resource or max_resource was given. limits: the limits that apply. paths: whether local paths may
+    stand for images and URIs. modules: whether the program may be a module, which runs a Python function.
+    alone: it is one training job by itself, as `JobConfig` has it.
     """
 
     name: str

@@ -39,19 +39,20 @@ class AdaptiveHalving(SuccessiveHalving):
     """Asynchronous halving at the rungs of `SuccessiveHalving` whose strictness is learned.
 
     A trial goes on from a rung if that buys at least as much chance of a new best final value, for its cost,
-    as starting another trial. The chance is that of a linear regression, of the ranks of final values on those
-    of values at the rung, over trials that ended. A regression stands whatever trials were let go on for
-    their value at the rung, where a correlation among these would not: where all of them are alike at the
-    rung it says that it does not know. Before anything is known, the share of a final rank that a rung tells
-    is taken to be sqrt(r / R), which lets more go on at low rungs than at high ones.
+    as starting another trial. The chance is that of a linear regression, of the ranks of final values on
+    those at the rung, over trials that ended. A regression stands whatever trials were let go on for their
+    value at the rung, where a correlation among these would not: where all of them are alike at the rung it
+    says that it does not know. Trials number 1, 3, 9, 27 and so on, of those that report, go on to their end
+    whatever they report, so that it sees others too. Before anything is known, the correlation is taken to be
+    `TOLD`.
 
-    With values x_i of the latest trials at the rung, chances p(x_i), the cost c of going on to the end (of
-    which less and less come to each further rung) and the cost r of coming to the rung, those j with the
-    best values go on for which p(x_1) + ... + p(x_j) over r n + c j is largest. Where a rung tells nothing all
-    go on, where it tells all only those that beat the best.
+    With the values x_1, x_2, ... of the latest n trials at the rung, best first, chances p(x_i), the cost r of
+    coming to the rung and c of going on (less and less of which come to each further rung), those up to the
+    j-th go on for which (p(x_1) + ... + p(x_j)) / (n r + j c) is largest. Where a rung tells nothing all go on,
+    where it tells all only those that beat the best.
 
-    Other arguments, brackets and what counts as a value at a rung are as in `SuccessiveHalving`. A trial whose
-    value is the best yet of its rung goes on. What is kept between calls is a cache, never state.
+    Other arguments, brackets and what counts as a value at a rung are as in `SuccessiveHalving`. A trial
+    whose value is the best yet of its rung goes on. What is kept between calls is a cache, never state.
     """
 
     _courses: Courses | None = None

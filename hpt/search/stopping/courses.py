@@ -25,7 +25,9 @@ class Passage(NamedTuple):
 
 @dataclass(slots=True)
 class Course:
-    """Of a trial. place: in the order in which those of its definition began to report, from 1. values: at the rungs that it reached. passed: the one that its last report counts for."""
+    """Of a trial. place: in the order in which those of its definition began to report, from 1. values: at
+    the rungs that it reached. passed: the one that its last report counts for.
+    """
 
     place: int = 0
     count: int = 0
@@ -36,8 +38,9 @@ class Course:
 
 @dataclass(slots=True)
 class Rungs:
-    """Of one definition. begun: how many trials have reported. values: by rung, sorted. recent: the latest. ends: the courses of trials that were
-    trained to their end and their final values, in completion order."""
+    """Of one definition. begun: how many trials have reported. values: by rung, sorted. recent: the latest.
+    ends: the courses of trials that were trained to their end and their final values, in completion order.
+    """
 
     begun: int = 0
     values: dict[int, list[float]] = field(default_factory=dict)
