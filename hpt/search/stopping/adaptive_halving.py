@@ -46,10 +46,10 @@ class AdaptiveHalving(SuccessiveHalving):
     whatever they report, so that it sees others too. Before anything is known, the correlation is taken to be
     `TOLD`.
 
-    With the values x_1, x_2, ... of the latest n trials at the rung, best first, chances p(x_i), the cost r of
-    coming to the rung and c of going on (less and less of which come to each further rung), those up to the
-    j-th go on for which (p(x_1) + ... + p(x_j)) / (n r + j c) is largest. Where a rung tells nothing all go on,
-    where it tells all only those that beat the best.
+    With the values x_1, x_2, ... of the latest n trials at the rung, best first, chances p(x_i), the cost r
+    of coming to the rung and c of going on (of which less and less come to each further rung), those up to
+    the j-th go on for which (p(x_1) + ... + p(x_j)) / (n r + j c) is largest. Where a rung tells nothing all
+    go on, where it tells all only those that beat the best.
 
     Other arguments, brackets and what counts as a value at a rung are as in `SuccessiveHalving`. A trial
     whose value is the best yet of its rung goes on. What is kept between calls is a cache, never state.

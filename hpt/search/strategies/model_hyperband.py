@@ -28,6 +28,13 @@ END = 0.5
 """Where the full resource stands on the model's last coordinate, the only place at which it is searched:
 that of the only level of an integer."""
 
+RANDOM = 3
+"""Every third trial is random, as in BOHB (Falkner, Klein and Hutter, "BOHB: Robust and Efficient
+Hyperparameter Optimization at Scale", 2018): most of them end at the first rung and cost little, and where
+values at low rungs have led the model astray they lead it back. Not where the first rung is dear."""
+CHEAP = 1 / 9
+"""The first rung is cheap up to this share of the maximum resource."""
+
 
 class ModelHyperbandStrategy(HyperbandStrategy):
     """Halving of configurations with the largest expected improvement at the full resource (Klein et al.,
@@ -35,7 +42,8 @@ class ModelHyperbandStrategy(HyperbandStrategy):
 
     Values at lower rungs are first moved by what trials that went on gained from there to the end, in the
     median, so that the model has to explain only how trials differ; how far lower rungs tell the end is the
-    length scale of its resource. Running trials enter with outcomes imagined for their end. Until
+    length scale of its resource. Running trials enter with outcomes imagined for their end. Every third trial
+    is random where the first rung is cheap (`RANDOM`). Until
     `first_points(d)` configurations are launched and three values known, points fill the space.
     Arguments are those of `HyperbandStrategy`.
 
@@ -71,6 +79,9 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         launched = len(history.y) + len(history.failed) + len(history.pending)
         if len(seen.levels) < 3 or launched < first_points(len(space.columns)):
             return self._search.first_point(history, seed, number, number)
+        if number % RANDOM == 0 and self.rule.min_resource <= CHEAP * self.rule.max_resource:
+            drawn = self._random.suggest(history, 1, seed)
+            return drawn[0].config if drawn else None
         fit = self._search.fit(cast(History, seen), seen.targets, transformed=False)
         model = self._search.model(cast(History, seen), fit, seen.targets(len(seen.levels)))
         row = self._search.propose(cast(History, seen), fit, model, seed, number)
