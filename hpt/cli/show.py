@@ -12,13 +12,16 @@ from typing import Any
 from hpt.cli import snapshots
 from hpt.cli.hints import command
 from hpt.cli.json_output import print_json
+from hpt.fleet.registry import PLACES, runs_images
 from hpt.host.terminal import printable
+from hpt.job.billing import savings_percent
 from hpt.job.config import TrainingJobDefinition
 from hpt.job.document import request_of
 from hpt.job.plural import quantity
 from hpt.job.state import JobStatus
 from hpt.job.view import JobView, TrialView
 from hpt.running.choices import choices, choices_document, python_of
+from hpt.running.chosen_executor import kept
 from hpt.running.jobs import is_simulated
 from hpt.running.progress import cut, duration, number
 from hpt.running.resources import described
@@ -118,6 +121,8 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
     if simulated:
         print("            simulated: no program ran")
     print(f"trained     {quantity(view.launched, 'training job')}: {counters(view, record) or 'none'}")
+    if (charged := _charged(view)) is not None:
+        print(f"charged     {charged}")
     for change in view.extensions:
         print(f"extended    {_extension(change)}")
     for label, line in programs(view, record, directory):
@@ -160,17 +165,31 @@ def job(view: JobView, record: JobRecord, directory: Path, *, as_json: bool) -> 
 
 def programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
     """What ran, and what of the request of a tuning job had no effect."""
+    remote = kept(directory)
+    kind = "" if remote is None else remote[0]
     if not is_simulated(record.document):
+        if kind:
+            yield "executor", f"{kind}: training jobs run on {PLACES[kind]}"
         for definition, manifest, python in _chosen(view, directory):
             if view.config.definitions:
                 yield "definition", str(definition.name)
-            yield from choices(definition, directory.parent, manifest, python)
+            if runs_images(kind):
+                yield "image", definition.training_image
+                yield "instance", definition.instance_type
+            else:
+                place = PLACES.get(kind, "this machine")
+                yield from choices(definition, directory.parent, manifest, python, place)
             if gets := described(definition):
                 yield ("gets", gets) if view.config.alone else ("each job", f"has {gets}")
     yield from snapshots.labelled("snapshot", snapshots.taken(view.config, directory))
     if view.config.alone:
         return
-    yield from snapshots.labelled("note", iter(stored_only_note(request_of(record.document))))
+    yield from snapshots.labelled("note", iter(_without_effect(record, kind)))
+
+
+def _without_effect(record: JobRecord, kind: str) -> tuple[str, ...]:
+    """What of the request of a job has no effect. kind: of the executor of other machines, "" for none."""
+    return () if runs_images(kind) else stored_only_note(request_of(record.document))
 
 
 def _chosen(
@@ -196,6 +215,20 @@ def without_success(view: JobView) -> str:
         return "it ended before a training job was launched"
     last = next((trial.failure_reason for trial in reversed(view.trials) if trial.failure_reason), "")
     return f"no training job has a usable objective{f'; the last one: {last}' if last else ''}"
+
+
+def _charged(view: JobView) -> str | None:
+    """What a service charges for the training jobs that ended; None where none does."""
+    known = [trial for trial in view.trials if trial.charged is not None]
+    if not known:
+        return None
+    charged, trained = (
+        sum(trial.charged or 0 for trial in known),
+        sum(trial.training_seconds for trial in known),
+    )
+    saved = savings_percent(charged, trained) if trained else 0.0
+    share = f", {saved:.0f} % saved" if saved >= 1 else ""
+    return f"{charged} s of {trained:.0f} s of training{share}, for each instance"
 
 
 def _progress(view: JobView) -> Iterator[str]:
@@ -260,19 +293,22 @@ def best_trial(best: TrialView) -> None:
 
 def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict[str, Any]:
     """A tuning job as JSON data, with its directory and the process that runs it."""
+    remote = kept(directory)
+    kind = "" if remote is None else remote[0]
     document = tuning_job_document(view) | {
         "OverallBestTrainingJob": overall_best(view),
         "Directory": str(directory),
         "OwnerPid": record.owner_pid,
         "Interrupted": interrupted(view, record) or None,
         "Simulated": is_simulated(record.document) or None,
+        "Executor": None if remote is None else {"Name": remote[0], "Options": dict(remote[1])},
         "Programs": None
-        if is_simulated(record.document)
+        if is_simulated(record.document) or runs_images(kind)
         else [
             choices_document(definition, directory.parent, manifest, python)
             for definition, manifest, python in _chosen(view, directory)
         ],
-        "WithoutEffect": list(stored_only_note(request_of(record.document))) or None,
+        "WithoutEffect": list(_without_effect(record, kind)) or None,
         "ProgramSnapshots": snapshots.taken_documents(view.config, directory) or None,
     }
     if view.best is not None:

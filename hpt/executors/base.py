@@ -73,6 +73,8 @@ class Exit:
     covers what was printed up to there. 0 where the checkpoint is still the one that this attempt began with,
     None if there is no checkpoint. Given for attempts that another may follow: stopped, lost, preempted.
 
+    charged: seconds that a service charges for each of its hosts; None where none does.
+
     by_user: it was stopped by name, not as the host or the service went down, so that no attempt is to
     follow.
     """
@@ -88,6 +90,7 @@ class Exit:
     log: str | None = None
     checkpoint: int | None = None
     by_user: bool = False
+    charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

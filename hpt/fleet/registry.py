@@ -34,6 +34,10 @@ REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray, SAGEMAKER: _sag
 """What makes an executor of each kind."""
 
 
+PLACES = {"ray": "a node of the Ray cluster", SAGEMAKER: "SageMaker"}
+"""Where an executor of other machines runs a training job."""
+
+
 def runs_images(kind: str) -> bool:
     """Whether all that it runs are images, so that no program is looked for on this host."""
     return kind == SAGEMAKER

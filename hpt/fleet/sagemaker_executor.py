@@ -304,6 +304,7 @@ class SageMakerExecutor:
             ended=None if ended.ended is None else ended.ended + lead,
             log=attempt.log.path if Path(attempt.log.path).exists() else None,
             checkpoint=attempt.checkpoint,
+            charged=status.charged(description, attempt.segment),
         )
 
     # -- watching

@@ -82,7 +82,8 @@ class TrainingJob:
     reports from which the next attempt goes on, None: from all. lost: attempts the infrastructure lost;
     preempted: those whose Spot capacity was withdrawn; interrupted: those stopped because the tuner was
     interrupted. ran: seconds of training in attempts that were lost or preempted. paused: seconds between an
-    interruption and the next attempt. sequence: the place of its creation among the events of the tuning job,
+    interruption and the next attempt. charged: seconds that a service charges for its attempts, for each
+    host, None where none does. sequence: the place of its creation among the events of the tuning job,
     from 1. stopped_by: why a stopping rule stopped it, None if none did.
     """
 
@@ -119,6 +120,7 @@ class TrainingJob:
     failure_reason: str = ""
     retryable: bool = False
     model: str = ""
+    charged: int | None = None
     training_start: float | None = None
     training_end: float | None = None
 
@@ -171,6 +173,11 @@ class TrainingJob:
             self.transitions.append(Transition(self.secondary, time))
         elif self.secondary != "Starting":
             self.enter(TrialStatus.IN_PROGRESS, "Starting", time)
+
+    def add_charge(self, seconds: int | None) -> None:
+        """Add what a service charges for an attempt that ended, if one does."""
+        if seconds is not None:
+            self.charged = (self.charged or 0) + seconds
 
     def add_lost_time(self, time: float) -> None:
         """Add the training time of the present attempt, which was lost at `time`."""
@@ -369,6 +376,7 @@ class JobState:
     def _end_attempt(self, event: ev.AttemptEnded) -> None:
         job = self._job(event.number)
         job.live, job.kept = False, event.reports
+        job.add_charge(event.charged)
         if job.attempts:
             job.attempts[-1].ended, job.attempts[-1].outcome = event.time, str(event.outcome)
         if job.stop_reason == StopReason.INTERRUPTED:
@@ -404,6 +412,7 @@ class JobState:
         job.live = False
         job.failure_reason, job.retryable, job.model = event.failure_reason, event.retryable, event.model
         usable = event.status is not TrialStatus.FAILED and event.value is not None and isfinite(event.value)
+        job.add_charge(event.charged)
         job.value = event.value if usable else None
         job.training_end = event.time
         job.report_ends.clear()

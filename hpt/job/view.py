@@ -72,6 +72,7 @@ class TrialView:
     spot: bool
     lost: int
     preempted: int
+    charged: int | None
 
     @property
     def training_seconds(self) -> float:
@@ -79,7 +80,11 @@ class TrialView:
         return training_seconds(self.transitions)
 
     def billable_seconds(self, price: float = 1.0) -> int:
-        """Seconds charged. price: of a second on Spot capacity, as a share of the full one."""
+        """Seconds charged, as far as a service says how many; otherwise at `price`, which a second on Spot
+        capacity costs as a share of the full one.
+        """
+        if self.charged is not None:
+            return self.charged
         return billable_seconds(self.training_seconds, price if self.spot else 1.0)
 
 
@@ -237,4 +242,5 @@ def trial_view(config: JobConfig, job: TrainingJob) -> TrialView:
         spot=definition.spot,
         lost=job.lost,
         preempted=job.preempted,
+        charged=job.charged,
     )

@@ -39,6 +39,7 @@ def choices(
     root: Path,
     manifest: Mapping[str, Any] | None = None,
     python: str | None = None,
+    place: str = "this machine",
 ) -> Iterator[Line]:
     """What was chosen for a definition, a short line each.
 
@@ -52,6 +53,8 @@ def choices(
         Of the snapshot of its program; None if there is none.
     python
         The interpreter that runs its program; by default the one that would run it now.
+    place
+        Where it runs.
 
     Yields
     ------
@@ -68,7 +71,7 @@ def choices(
             yield "" if number else "installs", line
     if definition.instance_type != "local":
         each = "a process of it" if definition.instance_count == 1 else "a process of it each"
-        yield "instance", f"{definition.instance_type}: this machine, as {each}"
+        yield "instance", f"{definition.instance_type}: {place}, as {each}"
 
 
 def choices_document(

@@ -328,7 +328,9 @@ class TuningJobRunner:
         if (taken := taken_away(job, exit)) is not None:
             outcome, code, reason = taken
             kept = job.reports_within(exit.checkpoint)
-            self._emit(ev.AttemptEnded(now, job.number, job.attempt, outcome, code, reason, kept))
+            self._emit(
+                ev.AttemptEnded(now, job.number, job.attempt, outcome, code, reason, kept, exit.charged)
+            )
             return  # whether the trial goes on is decided next
         if exit.by_user and not job.stop_reason:
             self._emit(ev.StopDecided(now, job.number, StopReason.USER))
@@ -420,8 +422,9 @@ class TuningJobRunner:
             reason = without_value(job, metric, exit)
         elif not isfinite(value):
             reason, value = f"the last value of the objective metric {metric!r} was {value}", None
-        model = (exit and exit.model) or ""
-        self._emit(ev.TrialEnded(now, job.number, status, value, secondary, reason[:1024], retryable, model))
+        model, charged = ("", None) if exit is None else (exit.model or "", exit.charged)
+        result = status, value, secondary, reason[:1024], retryable, model, charged
+        self._emit(ev.TrialEnded(now, job.number, *result))
 
     def _conclude(self) -> None:
         """Test what ends the whole job; emit its end once nothing runs any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import time
@@ -22,7 +21,6 @@ from hpt.errors import (
     ValidationError,
 )
 from hpt.executors.factory import LOCAL
-from hpt.executors.record import LOCK as ATTEMPT_LOCK
 from hpt.fleet.registry import make_executor, runs_images
 from hpt.fleet.setting import Setting
 from hpt.host import state_parts
@@ -33,12 +31,12 @@ from hpt.job.document import to_document
 from hpt.job.extension import extended, extension
 from hpt.job.notes import GO_ON, check_notes, stop_requested
 from hpt.job.parents import Parent, combinations_left, inherit
-from hpt.job.plural import quantity
 from hpt.job.recorded import read_config, read_state
 from hpt.job.state import JobState, JobStatus, read_summary
 from hpt.metrics.pace import Pace
 from hpt.running.chosen_executor import check_kind, chosen, is_remote, keep, kept
 from hpt.running.chosen_executor import notes as chosen_notes
+from hpt.running.deletion import check_nothing_runs
 from hpt.running.differences import differences, growth
 from hpt.running.drive import Progress
 from hpt.running.job_clock import JobClock
@@ -355,18 +353,14 @@ class Session:
 
         Raises:
             JobNotFoundError: no such job. JobOwnedError: a living process runs it. InputError: one of its
-            training jobs still runs.
+            training jobs still runs, here or on other machines.
         """
         with suppress(StorageError):  # whether one that cannot be read can be deleted, the storage says
             self.storage.release(self.storage.acquire(name))
-        running = _running_below(self.job_directory(name) / "trials")
-        if running and self.root != self.top:
-            raise InputError(f"training job {name!r} still runs; stop it first")
-        if running:
-            raise InputError(
-                f"{quantity(len(running), 'training job')} of tuning job {name!r} still "
-                f"{'runs' if len(running) == 1 else 'run'} ({running[0]}); stop the tuning job first"
-            )
+        state = None
+        with suppress(StorageError):  # one that cannot be read can be deleted all the same
+            _, _, state = self.load(name)
+        check_nothing_runs(name, self.job_directory(name), state, alone=self.root != self.top)
         self.storage.delete(name, files=True)
 
     def extend(
@@ -477,20 +471,6 @@ class Session:
 
 READING = 0.04
 """Seconds a runner reads logs at a time before it handles everything else."""
-
-
-def _running_below(trials: Path) -> list[str]:
-    """The names of the training jobs that have a living supervisor, whoever started it."""
-    running = []
-    for lock in sorted(trials.glob(f"*/attempts/*/{ATTEMPT_LOCK}")):
-        try:
-            with lock.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            running.append(lock.parents[2].name)
-        except OSError:
-            continue  # it went away, or says nothing
-    return running
 
 
 def _working_directory() -> str:

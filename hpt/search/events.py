@@ -180,6 +180,7 @@ class AttemptEnded(Event):
 
     reports: how many reports its trial's checkpoint holds, from which another attempt counts on; 0 where
     there is none. None in logs of earlier versions, which counted on from what was read.
+    charged: seconds that a service charges for each of its hosts, None where none does.
     """
 
     number: int
@@ -188,6 +189,7 @@ class AttemptEnded(Event):
     exit_code: int | None = None
     message: str = ""
     reports: int | None = None
+    charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class TrialEnded(Event):
     """A trial reached a terminal status.
 
     value: the final objective, None where none is usable. model: where its model lies, "" if it left none.
+    charged: as in `AttemptEnded`, for its last attempt.
     """
 
     number: int
@@ -204,6 +207,7 @@ class TrialEnded(Event):
     failure_reason: str = ""
     retryable: bool = False
     model: str = ""
+    charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hpt.executors.base import AttemptKey
 from hpt.fleet.training_jobs.check import check, options_of
 from hpt.fleet.training_jobs.log import CURSOR, KeptLog
 from hpt.fleet.training_jobs.request import first_attempt, remote_name
-from hpt.fleet.training_jobs.status import exit_of, has_ended, segments, waits_for_capacity
+from hpt.fleet.training_jobs.status import charged, exit_of, has_ended, segments, waits_for_capacity
 from hpt.job.program_kind import FUNCTION_WORKER
 from hpt.sagemaker.request.parse import read_request
 from tests.fleet.sagemaker_job import job_file
@@ -51,6 +51,16 @@ def test_a_training_job_without_interruption_is_one_attempt() -> None:
     ended = exit_of(description, 0)
     assert (ended.outcome, ended.exit_code, ended.model) == ("Exited", 0, "s3://b/model.tar.gz")
     assert (ended.started, ended.ended) == (1020.0, 1040.0)
+
+
+def test_what_is_charged_comes_with_the_last_run() -> None:
+    description = described(
+        *("Starting", "Training", "Interrupted", "Starting", "Training", "Uploading", "Completed"),
+        status="Completed",
+        BillableTimeInSeconds=12,
+    )
+    assert [charged(description, number) for number in range(2)] == [None, 12]
+    assert charged(described("Starting", "Training"), 0) is None
 
 
 def test_each_run_after_an_interruption_is_the_next_attempt() -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from hpt.errors import InputError, JobNotFoundError, JobOwnedError
 from hpt.executors.record import LOCK
+from hpt.running.chosen_executor import keep
 from hpt.running.session import Session
+from hpt.search.events import AttemptCreated
 from tests.stored import corpus
 
 VERSION = corpus.VERSIONS[-1]
@@ -58,4 +60,21 @@ def test_a_job_whose_training_jobs_outlived_their_tuner_stays(session: Session) 
         session.delete("paused-random")
     assert session.load("paused-random")
     os.close(held)
+    session.delete("paused-random")
+
+
+def test_a_job_whose_training_jobs_run_on_other_machines_stays(session: Session) -> None:
+    directory = session.job_directory("paused-random")
+    keep(directory, "sagemaker", {})
+    _, record, state = session.load("paused-random")
+    job = next(iter(state.running.values()))
+    lease = session.storage.acquire("paused-random")
+    session.storage.append(
+        lease, [AttemptCreated(job.paused_at or 0.0, job.number, job.attempt + 1)], record.summary
+    )
+    session.storage.release(lease)
+    with pytest.raises(InputError, match=r"training jobs? .* still runs? on SageMaker .*; resume the tuning"):
+        session.delete("paused-random")
+    assert session.load("paused-random")
+    (directory / "executor.json").unlink()
     session.delete("paused-random")

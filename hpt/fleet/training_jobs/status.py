@@ -106,6 +106,13 @@ def billed(description: Mapping[str, Any]) -> tuple[int, int]:
     return int(description.get("TrainingTimeInSeconds", 0)), int(description.get("BillableTimeInSeconds", 0))
 
 
+def charged(description: Mapping[str, Any], segment: int) -> int | None:
+    """Seconds that the service charges for a training job, given for its last run; None for the others."""
+    last = segment == len(segments(description)) - 1 and description["TrainingJobStatus"] in ENDED
+    seconds = description.get("BillableTimeInSeconds")
+    return int(seconds) if last and seconds is not None else None
+
+
 def _ended(description: Mapping[str, Any], run: Segment) -> float:
     for transition in reversed(description.get("SecondaryStatusTransitions", ())):
         if transition["Status"] not in PHASES:

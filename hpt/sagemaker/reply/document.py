@@ -37,12 +37,15 @@ def training_job_document(trial: TrialView) -> dict[str, Any]:
 
 
 def full_training_job_document(trial: TrialView) -> dict[str, Any]:
-    """The same with what the service does not show: model, attempts, the last value of each metric."""
+    """The same with what the service does not show: model, attempts, what the service charges
+    where it runs there, the last value of each metric.
+    """
     document = training_job_document(trial) | {
         "SecondaryStatus": trial.secondary,
         "StopReason": trial.stop_reason or None,
         "Model": trial.model or None,
         "Attempts": len(trial.attempts),
+        "BillableTimeInSeconds": trial.charged,
         "Metrics": {name: value for name, (value, _) in trial.latest.items()},
     }
     return {member: value for member, value in document.items() if value is not None}

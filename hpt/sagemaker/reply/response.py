@@ -283,7 +283,8 @@ def training_job_description(
     _add_times(description, job)
     if job.training_start is not None and job.training_end is not None:
         seconds = billable_seconds(training_seconds(job.transitions))
-        description |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+        charged = seconds if job.charged is None else job.charged
+        description |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": charged}
     if job.failure_reason:
         description["FailureReason"] = job.failure_reason[:MAX_REASON]
     return description

@@ -174,11 +174,16 @@ class SageMakerDouble:
             found["TrainingStartTime"] = running[0]["StartTime"]
         if job.status in _ENDED:
             found |= {"TrainingEndTime": job.ended, "TrainingTimeInSeconds": round(job.trained)}
-            share = 0.3 if job.request.get("EnableManagedSpotTraining") else 1.0
-            found["BillableTimeInSeconds"] = max(1, round(share * job.trained))
+            found["BillableTimeInSeconds"] = self.charged(job.name)
         if job.reason:
             found["FailureReason"] = job.reason
         return found
+
+    def charged(self, name: str) -> int:
+        """Seconds that are charged for a training job that ended."""
+        job = self._job(name)
+        share = 0.3 if job.request.get("EnableManagedSpotTraining") else 1.0
+        return max(1, round(share * job.trained))
 
     def list_jobs(self, body: dict[str, Any]) -> dict[str, Any]:
         after = body.get("LastModifiedTimeAfter", 0.0)
