@@ -125,8 +125,12 @@ def test_a_given_max_resource_beats_the_epoch_keys() -> None:
 
 @pytest.mark.parametrize(
     ("word", "strict", "model_based"),
-    [("Hyperband", False, True), ("RandomHyperband", False, False), ("randomhyperband", False, False)]
-    + [("Hyperband", True, False)],
+    [
+        ("Hyperband", False, True),
+        ("RandomHyperband", False, False),
+        ("randomhyperband", False, False),
+        ("Hyperband", True, False),
+    ],
 )
 def test_a_model_proposes_unless_random_is_asked_for_or_the_mode_is_strict(
     word: str, strict: bool, model_based: bool

@@ -5,7 +5,14 @@ import pickle
 import numpy as np
 import pytest
 
-from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search import core
+from hpt.search.space import (
+    CategoricalParameter,
+    ContinuousParameter,
+    Coordinate,
+    IntegerParameter,
+    SearchSpace,
+)
 from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.model_hyperband import END, ModelHyperbandStrategy, _gains, _Observations
@@ -146,3 +153,24 @@ def test_a_history_read_in_steps_is_seen_as_one_read_at_once() -> None:
         along, fresh = observed.view(tuner.history), _Observations(tuner.history, SuccessiveHalving(27))
         assert along.numbers == fresh.view(tuner.history).numbers
         assert along.X.tobytes() == fresh.view(tuner.history).X.tobytes()
+
+
+def test_only_the_end_is_proposed_and_no_configuration_that_was_seen_at_a_rung() -> None:
+    coordinates = (
+        Coordinate("integer", "linear", 1.0, 6.0, 6),
+        Coordinate("integer", "linear", 1.0, 1.0, 1),
+    )
+    X = np.array([[(k + 0.5) / 6, place] for k, place in ((0, 0.0), (1, 0.2), (2, 0.0), (4, END), (5, 0.0))])
+    model = core.Model(coordinates, X, np.arange(5.0), core.Hyperparameters((0.3, 0.3)))
+    row = model.propose(X[:0], X[:0], 1, 6)
+    assert row is not None and row.tolist() == [3.5 / 6, END]
+    assert model.propose(X[:0], np.array([[3.5 / 6, END]]), 1, 6) is None
+
+
+def test_every_third_trial_is_random_unless_the_first_rung_is_dear() -> None:
+    for least, random in ((1, True), (9, False)):
+        tuner = search(Tuner(SPACE, "Minimize", ModelHyperbandStrategy(27, least), seed=2), 150)
+        while (tuner.history.last_number + 1) % 3:
+            tuner.ask()
+        expected = Tuner(SPACE, "Minimize", "Random", seed=2)._strategy.suggest(tuner.history, 1, 2)
+        assert (tuner._strategy.suggest(tuner.history, 1, 2) == expected) is random
