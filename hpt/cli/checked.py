@@ -69,10 +69,16 @@ def _search(config: JobConfig) -> Iterator[Line]:
         parents = ", ".join(config.warm_start.parents)
         yield "warm start", f"{config.warm_start.type}, from {parents}"
     if (hyperband := config.hyperband) is not None:
-        how = ", configurations proposed by a model" if hyperband.model_based else ""
+        how = "by a model of configuration and epoch" if hyperband.model_based else "at random"
         yield (
             "hyperband",
-            f"{hyperband.min_resource} to {quantity(hyperband.max_resource, 'report')} a job{how}",
+            f"configurations proposed {how}; {hyperband.min_resource} to "
+            f"{quantity(hyperband.max_resource, 'report')} a job, "
+            + (
+                "as far as early ones tell the last"
+                if hyperband.adaptive
+                else f"the best 1/{hyperband.eta:g} at each rung"
+            ),
         )
     if config.early_stopping is not None:
         others = " of all before" if config.early_stopping.compare == ALL else ""

@@ -63,7 +63,8 @@ def _add_tune_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", metavar="JOB", help="job file: .json, .yaml or .toml")
     parser.add_argument("--name", help="name of the tuning job, in place of the file's")
     parser.add_argument(
-        "--strategy", help="bayesian, random, hyperband or grid, in place of the file's; upper or lower case"
+        "--strategy",
+        help="bayesian, random, hyperband, randomhyperband or grid, in any case, in place of the file's",
     )
     parser.add_argument(
         "--warm-start",

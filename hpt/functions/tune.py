@@ -101,7 +101,7 @@ def tune(
     objective
         `Maximize` or `Minimize`, in any case.
     strategy
-        `Bayesian`, `Random`, `Hyperband` or `Grid`, in any case.
+        `Bayesian`, `Random`, `Hyperband`, `RandomHyperband` or `Grid`, in any case.
     hyperband
         How `strategy="Hyperband"` stops trials, which must report.
     early_stopping

@@ -187,7 +187,7 @@ def tuning_job(
     max_wait_seconds
         With `spot`, the maximum time of a training job from creation to end; then required.
     strategy
-        `Bayesian` (the default), `Random`, `Grid` or `Hyperband`.
+        `Bayesian` (the default), `Random`, `Grid`, `Hyperband` or `RandomHyperband`.
     min_resource, max_resource
         Of Hyperband, as numbers of values of the metric. A training job that reaches `max_resource` is
         stopped. By default it is the static number of epochs, after which training jobs end by themselves.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hpt.errors import ValidationError
 from hpt.job.config import (
@@ -112,11 +113,18 @@ def _limits(draft: Draft) -> ResourceLimits:
 
 def _hyperband(draft: Draft) -> HyperbandConfig | None:
     """A maximum read from the epochs does not stop jobs that reach it: they still save their models."""
-    if draft.hyperband is not None or draft.strategy != "Hyperband":
+    if draft.strategy != "Hyperband":
         return draft.hyperband
+    if draft.hyperband is not None:
+        return replace(draft.hyperband, model_based=False) if draft.random_proposals else draft.hyperband
     most = draft.most_resource
     assert most is not None  # V18
-    return HyperbandConfig(most, draft.min_resource or 1, stops_at_max=draft.max_resource is not None)
+    return HyperbandConfig(
+        most,
+        draft.min_resource or 1,
+        model_based=not draft.random_proposals,
+        stops_at_max=draft.max_resource is not None,
+    )
 
 
 def _definition(draft: DraftDefinition, base_dir: str, home: str) -> TrainingJobDefinition:

@@ -23,6 +23,7 @@ from hpt.job.uris import MODULE_PREFIX
 from hpt.job.warm_start import WarmStart
 from hpt.search.numbers import check_count, is_finite_number
 from hpt.search.space import CategoricalParameter, Parameter, SearchSpace
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.median import ALL, MIN_STEPS, STEP_FRACTION, SURVIVORS, MedianRule
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.search.trial import ObjectiveType, parse_enum
@@ -258,14 +259,16 @@ class HyperbandConfig:
     objective metric that it has printed. model_based: a Gaussian process proposes the configurations, see
     `ModelHyperbandStrategy`; otherwise they are random, as in the service. stops_at_max: as
     `SuccessiveHalving`; not where max_resource is the number of epochs, after which models are saved.
+    adaptive: how strictly a rung stops is learned (`AdaptiveHalving`); otherwise always all but 1/eta.
     """
 
     max_resource: int
     min_resource: int = 1
     eta: float = DEFAULT_FACTOR
     brackets: int = 1
-    model_based: bool = False
+    model_based: bool = True
     stops_at_max: bool = True
+    adaptive: bool = True
 
     def __post_init__(self) -> None:
         check_count("max_resource", self.max_resource)
@@ -274,7 +277,8 @@ class HyperbandConfig:
 
     def rule(self, seed: int) -> SuccessiveHalving:
         """The stopping rule of a job with that seed."""
-        return SuccessiveHalving(
+        kind = AdaptiveHalving if self.adaptive else SuccessiveHalving
+        return kind(
             self.max_resource,
             self.min_resource,
             eta=self.eta,

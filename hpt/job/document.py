@@ -84,7 +84,8 @@ def from_document(document: Mapping[str, Any]) -> JobConfig:
         raise damaged(f"{what} cannot be read ({error!r})") from error
     for name, kind in _OPTIONAL.items():
         if name in data:
-            data[name] = build(kind, data[name], f"the {name} of {what}")
+            body = {**_BEFORE.get(name, {}), **data[name]}
+            data[name] = build(kind, body, f"the {name} of {what}")
     return build(JobConfig, data, what)
 
 
@@ -169,6 +170,9 @@ _OPTIONAL = {
     "warm_start": WarmStart,
 }
 """Parts that may be missing in a document; then their defaults apply."""
+
+_BEFORE = {"hyperband": {"adaptive": False}}
+"""What earlier versions did where a later one added a choice: their jobs go on so."""
 
 _KINDS = {kind.__name__: kind for kind in (ContinuousParameter, IntegerParameter, CategoricalParameter)}
 

@@ -153,15 +153,20 @@ class DraftDefinition:
             yield Place("hyperparameters", number, key=SOURCE_KEY), self.program.source
 
 
+RANDOM_HYPERBAND = "RandomHyperband"
+"""The name of Hyperband whose configurations are drawn at random, as the service draws them; a strategy by
+itself in requests and arguments, and Hyperband in a job's configuration."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A tuning job; None where a field was left out.
 
     multi: it is a multi-algorithm job. min_resource, max_resource: of Hyperband; hyperband: the whole
-    configuration, if known. resources: whether min_resource or max_resource was given. limits: the limits
-    that apply. paths: whether local paths may stand for images and URIs. modules: whether the program may be
-    a module, which runs a Python function. alone: it is one training job by itself, as `JobConfig` has it.
-    repeats: as `JobConfig` has it.
+    configuration, if known. random_proposals: of Hyperband, see `RANDOM_HYPERBAND`. resources: whether
+    min_resource or max_resource was given. limits: the limits that apply. paths: whether local paths may
+    stand for images and URIs. modules: whether the program may be a module, which runs a Python function.
+    alone: it is one training job by itself, as `JobConfig` has it. repeats: as `JobConfig` has it.
     """
 
     name: str
@@ -186,6 +191,12 @@ class Draft:
     modules: bool = False
     alone: bool = False
     repeats: bool = False
+    random_proposals: bool = False
+
+    def __post_init__(self) -> None:
+        if self.strategy == RANDOM_HYPERBAND:
+            object.__setattr__(self, "strategy", "Hyperband")
+            object.__setattr__(self, "random_proposals", True)
 
     @property
     def combinations(self) -> int | None:

@@ -81,6 +81,7 @@ class HistoryLog:
         self.reporters: array[int] = array("q")  # the trial of every report, in the order they came
         self.created_at: dict[int, int] = {}  # the version after a trial was created,
         self.ended_at: array[int] = array("q")  # and after each of `ended` ended
+        self.reported_before: array[int] = array("q")  # how many reports were made before that
         self.additions: list[Addition] = []  # what was added, in order
         self.added_at: dict[int, Addition] = {}  # those that are observations of this search
         self.observers: array[int] = array("q")  # the trial of each observation, 0 for an added one
@@ -241,6 +242,7 @@ class HistoryLog:
         self.ended.append(trial)
         self.ended_at.append(self.version)
         self.position[number] = len(self.ended) - 1
+        self.reported_before.append(len(self.reporters))
         del self.running[number]  # last: another thread looks it up among the ended ones from here on
         if usable and value is not None:
             self._observe(number, row, value, self.noise.get(number), trial.definition)
@@ -456,6 +458,10 @@ class History(Sequence[Trial]):
         what a rule that has read so many still needs. The k-th entry of a trial is its k-th report.
         """
         return self._log.reporters[start : self.report_count]
+
+    def reported_before(self, start: int) -> Sequence[int]:
+        """How many reports were made before each of the ended trials ended, without the first `start`."""
+        return self._log.reported_before[start : self._ended]
 
     @property
     def ended(self) -> Sequence[Trial]:

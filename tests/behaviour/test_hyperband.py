@@ -60,7 +60,7 @@ def test_configurations_that_the_original_starts_in_each_bracket() -> None:
 
 
 def test_no_job_is_stopped_before_min_resource_and_every_job_at_max_resource() -> None:
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(8, 4), seed=1)
+    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(8, 4)), seed=1)
     tuner.ask(9)
     for number in range(1, 10):
         for step in range(1, 9):
@@ -79,7 +79,7 @@ def test_no_job_is_stopped_before_min_resource_and_every_job_at_max_resource() -
 
 
 def test_entries_of_a_job_that_fails_later_stay() -> None:
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(81), seed=1)
+    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(81)), seed=1)
     tuner.ask(3)
     tuner.report(1, 0.1, 1)
     tuner.report(2, 0.2, 1)
@@ -103,11 +103,11 @@ def test_max_resource_is_read_from_the_first_epoch_key(statics: dict[str, str], 
     request = edit(single(), {**HYPERBAND, STATICS: {"num_round": "9", **statics}})
     config, echo, _ = read_request(request, strict=True)
     assert config.hyperband is not None
-    assert config.hyperband == HyperbandConfig(expected, 1, stops_at_max=False)
+    assert config.hyperband == HyperbandConfig(expected, 1, model_based=False, stops_at_max=False)
     told = echo[CONFIG]["StrategyConfig"]
     assert told == {"HyperbandStrategyConfig": {"MinResource": 1}}
-    for same in (echo, to_request(config)):  # given, it would stop who reaches it
-        assert parse_request(same, strict=True).hyperband == config.hyperband
+    for same, strict in ((echo, True), (to_request(config), False)):  # given, it would stop who reaches it
+        assert parse_request(same, strict=strict).hyperband == config.hyperband
 
 
 def test_a_given_max_resource_beats_the_epoch_keys() -> None:
@@ -119,8 +119,33 @@ def test_a_given_max_resource_beats_the_epoch_keys() -> None:
     }
     config = parse_request(edit(single(), changes), strict=True)
     assert config.hyperband is not None
-    assert config.hyperband == HyperbandConfig(20, 2, stops_at_max=True)
-    assert parse_request(to_request(config), strict=True).hyperband == config.hyperband
+    assert config.hyperband == HyperbandConfig(20, 2, model_based=False, stops_at_max=True)
+    assert parse_request(to_request(config)).hyperband == config.hyperband
+
+
+@pytest.mark.parametrize(
+    ("word", "strict", "model_based"),
+    [
+        ("Hyperband", False, True),
+        ("RandomHyperband", False, False),
+        ("randomhyperband", False, False),
+        ("Hyperband", True, False),
+    ],
+)
+def test_a_model_proposes_unless_random_is_asked_for_or_the_mode_is_strict(
+    word: str, strict: bool, model_based: bool
+) -> None:
+    request = edit(single(), {f"{CONFIG}.Strategy": word, f"{STATICS}.epochs": "9"})
+    config = parse_request(request, strict=strict)
+    assert (config.strategy, config.hyperband is not None) == ("Hyperband", True)
+    assert config.hyperband is not None and config.hyperband.model_based is model_based
+    assert parse_request(to_request(config)).hyperband == config.hyperband
+
+
+def test_the_service_does_not_know_random_hyperband() -> None:
+    request = edit(single(), {f"{CONFIG}.Strategy": "RandomHyperband", f"{STATICS}.epochs": "9"})
+    with pytest.raises(ValidationError, match="RandomHyperband"):
+        parse_request(request, strict=True)
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [

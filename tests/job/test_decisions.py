@@ -18,7 +18,9 @@ from hpt.job.config import (
 from hpt.job.decisions import make_search
 from hpt.job.document import from_document, to_document
 from hpt.search.space import ContinuousParameter, SearchSpace
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.median import MedianRule
+from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
 from hpt.search.trial import ObjectiveType
@@ -47,6 +49,13 @@ def test_a_stored_job_is_rebuilt_with_what_no_request_can_say(job: JobConfig) ->
     assert from_document(json.loads(json.dumps(to_document(job)))) == job
 
 
+def test_a_job_stored_before_rungs_learned_goes_on_as_it_was() -> None:
+    job = config("Hyperband", hyperband=HyperbandConfig(9, model_based=False))
+    document = to_document(job)
+    del document["hyperband"]["adaptive"]
+    assert from_document(document).hyperband == HyperbandConfig(9, model_based=False, adaptive=False)
+
+
 def test_a_document_from_before_these_parts_is_read() -> None:
     document = to_document(config())
     for part in ("hyperband", "early_stopping", "completion"):
@@ -62,7 +71,11 @@ def test_what_decides() -> None:
     assert halving.seed == 9
     assert Tuner(SPACE, strategy=strategy)._stopping_rule is strategy
     strategy, rule = make_search(config("Hyperband", hyperband=HyperbandConfig(9)))
+    assert type(strategy) is ModelHyperbandStrategy and type(strategy.rule) is AdaptiveHalving
+    plain = HyperbandConfig(9, model_based=False, adaptive=False)
+    strategy, rule = make_search(config("Hyperband", hyperband=plain))
     assert type(strategy) is HyperbandStrategy and rule is None
+    assert type(strategy.rule) is SuccessiveHalving
     _, rule = make_search(FULL[1])
     assert isinstance(rule, MedianRule)
     assert (rule.min_trials, rule.min_steps, rule.step_fraction) == (3, 4, 0.5)

@@ -83,7 +83,9 @@ def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
 
 
 def test_a_thousand_trials_of_hyperband_take_seconds() -> None:
-    job = config("Hyperband", jobs=1000, parallel=32, hyperband=HyperbandConfig(81))
+    job = config(
+        "Hyperband", jobs=1000, parallel=32, hyperband=HyperbandConfig(81, model_based=False, adaptive=False)
+    )
     started = time.process_time()
     runner, recorded = run(job)
     assert time.process_time() - started < 30  # a few; hours if the clock were not simulated
@@ -102,7 +104,7 @@ def test_a_thousand_trials_of_hyperband_take_seconds() -> None:
 
 def test_a_training_job_that_used_up_its_resource_was_not_stopped_early() -> None:
     """Programs that would print 81 values are ended at 9, and given up at 1 and 3."""
-    runner, recorded = run(config("Hyperband", jobs=60, hyperband=HyperbandConfig(9)))
+    runner, recorded = run(config("Hyperband", jobs=60, hyperband=HyperbandConfig(9, model_based=False)))
     reasons: dict[int, set[str]] = {each.reports: set() for each in runner.state.jobs.values()}
     for each in runner.state.jobs.values():
         reasons[each.reports].add(str(each.stop_reason))
@@ -134,18 +136,20 @@ def test_the_median_rule_spares_reports_and_keeps_the_best() -> None:
 
 
 def test_brackets_give_some_trials_more_time() -> None:
-    one, _ = run(config("Hyperband", hyperband=HyperbandConfig(81)))
-    several, recorded = run(config("Hyperband", hyperband=HyperbandConfig(81, brackets=5)))
+    one, _ = run(config("Hyperband", hyperband=HyperbandConfig(81, model_based=False)))
+    several, recorded = run(config("Hyperband", hyperband=HyperbandConfig(81, brackets=5, model_based=False)))
     first = [job.reports for job in one.state.jobs.values()]
     other = [job.reports for job in several.state.jobs.values()]
     assert sum(count == 1 for count in other) < sum(count == 1 for count in first)
     assert sum(other) > sum(first)
-    assert_replays(config("Hyperband", hyperband=HyperbandConfig(81, brackets=5)), recorded)
+    assert_replays(
+        config("Hyperband", hyperband=HyperbandConfig(81, brackets=5, model_based=False)), recorded
+    )
 
 
 def test_faults_come_from_the_seed() -> None:
     faults = Faults(failures=0.2, losses=0.2, stragglers=0.2, startup=30.0, shutdown=15.0)
-    job = config("Hyperband", jobs=200, hyperband=HyperbandConfig(81))
+    job = config("Hyperband", jobs=200, hyperband=HyperbandConfig(81, model_based=False))
     first, recorded = run(job, faults)
     again, same = run(job, faults)
     assert recorded == same
@@ -163,7 +167,8 @@ def test_faults_come_from_the_seed() -> None:
 
 def test_a_program_that_prints_nothing_fails_the_job() -> None:
     runner = simulate(
-        config("Hyperband", hyperband=HyperbandConfig(9), parallel=1), lambda config: Curve([], 1.0)
+        config("Hyperband", hyperband=HyperbandConfig(9, model_based=False), parallel=1),
+        lambda config: Curve([], 1.0),
     )
     assert (str(runner.state.status), runner.state.criterion) == ("Failed", "NoTrainingJobSucceeded")
     assert "printed no value of the objective metric 'loss'" in runner.state.failure_reason
@@ -171,7 +176,7 @@ def test_a_program_that_prints_nothing_fails_the_job() -> None:
 
 def test_a_program_that_goes_on_after_the_verdict_has_the_value_that_was_judged() -> None:
     runner = simulate(
-        config("Hyperband", hyperband=HyperbandConfig(3, 3), jobs=1, parallel=1),
+        config("Hyperband", hyperband=HyperbandConfig(3, 3, model_based=False), jobs=1, parallel=1),
         lambda config: Curve([5.0, 4.0, 3.0, 2.0, 1.0, 0.0]),
         faults=Faults(shutdown=2.0),
     )
@@ -188,7 +193,12 @@ def test_a_program_that_may_end_by_itself_is_never_stopped_at_max_resource(
     epochs: int, status: str, reports: int
 ) -> None:
     runner = simulate(
-        config("Hyperband", hyperband=HyperbandConfig(3, 3, stops_at_max=False), jobs=1, parallel=1),
+        config(
+            "Hyperband",
+            hyperband=HyperbandConfig(3, 3, stops_at_max=False, model_based=False),
+            jobs=1,
+            parallel=1,
+        ),
         lambda config: Curve([float(value) for value in range(epochs)]),
     )
     [job] = runner.state.jobs.values()
@@ -213,9 +223,11 @@ def test_the_deadline_of_a_training_job() -> None:
 
 
 FEATURES = [
-    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, brackets=2)),
+    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, brackets=2, model_based=False)),
     config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(81, model_based=True)),
-    config("Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(27, stops_at_max=False)),
+    config(
+        "Hyperband", jobs=25, parallel=1, hyperband=HyperbandConfig(27, stops_at_max=False, model_based=False)
+    ),
     config(
         "Hyperband",
         jobs=25,

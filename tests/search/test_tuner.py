@@ -86,7 +86,7 @@ def test_a_seed_is_drawn_and_shown():
         ({"strategy": "Simplex"}, "strategy 'Simplex' is not known; use one of Grid, Random, Bayesian"),
         (
             {"strategy": "hyperband"},
-            "strategy 'Hyperband' needs to know the most reports a trial makes; use",
+            "strategy 'Hyperband' needs to know the most reports a trial makes; give it as max_resource",
         ),
         ({"strategy": object()}, "has no method suggest"),
         (
@@ -108,7 +108,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_registry():
-    assert list(STRATEGIES) == ["Grid", "Random", "Bayesian", "Hyperband"]
+    assert list(STRATEGIES) == ["Grid", "Random", "Bayesian", "Hyperband", "RandomHyperband"]
     assert canonical_name("bayesian") == "Bayesian"
     assert type(make_strategy("gRID")).__name__ == "GridStrategy"
     assert make_strategy("Random") is not make_strategy("Random")

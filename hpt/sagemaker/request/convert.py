@@ -24,7 +24,7 @@ from hpt.job.config import (
     early_stopping_word,
     read_grace,
 )
-from hpt.job.draft import KINDS, kind_of
+from hpt.job.draft import KINDS, RANDOM_HYPERBAND, kind_of
 from hpt.job.isolation import CONTAINERS_VARIABLE, read_containers
 from hpt.job.resources import read_resources
 from hpt.job.search_parameters import check_for_jobs
@@ -63,6 +63,11 @@ def fill_in(facts: Facts, config: JobConfig) -> dict[str, Any]:
         _fill_ranges(body["HyperParameterRanges"] if facts.is_multi else tuning["ParameterRanges"])
         fill_definition(body, definition)
     return request
+
+
+def _strategy(config: JobConfig) -> str:
+    random = config.hyperband is not None and not config.hyperband.model_based
+    return RANDOM_HYPERBAND if random else config.strategy
 
 
 def bodies(request: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -220,7 +225,7 @@ def to_request(config: JobConfig) -> dict[str, Any]:
     members for them.
     """
     tuning: dict[str, Any] = {
-        "Strategy": config.strategy,
+        "Strategy": _strategy(config),
         "ResourceLimits": resource_limits(config),
         "TrainingJobEarlyStoppingType": _early_stopping(config),
         **_criteria(config.completion),

@@ -36,6 +36,7 @@ def draft_of_request(facts: Facts) -> Draft:
         tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
         min_resource=facts.hyperband.get("MinResource"),
         max_resource=facts.hyperband.get("MaxResource"),
+        random_proposals=facts.random_proposals,
         resources="HyperbandStrategyConfig" in config.get("StrategyConfig", {}),
         early_stopping=early_stopping_of(config.get("TrainingJobEarlyStoppingType", "Off")),
         completion=_completion(config.get("TuningJobCompletionCriteria", {})),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hpt.errors import InputError
 from hpt.job.catalog import BuiltInAlgorithm
-from hpt.job.draft import KINDS, Draft
+from hpt.job.draft import KINDS, RANDOM_HYPERBAND, Draft
 from hpt.job.limits import Limits
 from hpt.job.naming import Naming
 from hpt.job.program_kind import TrainingProgram, program_of
@@ -118,7 +118,14 @@ class Facts:
 
     @property
     def strategy(self) -> str:
-        return str(self.config["Strategy"])
+        """That of the job; `RandomHyperband` is one of Hyperband's kinds."""
+        given = str(self.config["Strategy"])
+        return "Hyperband" if given == RANDOM_HYPERBAND else given
+
+    @property
+    def random_proposals(self) -> bool:
+        """Whether Hyperband draws its configurations at random: as the service does, or where asked to."""
+        return not self.paths or self.config["Strategy"] == RANDOM_HYPERBAND
 
     @property
     def hyperband(self) -> Mapping[str, int]:

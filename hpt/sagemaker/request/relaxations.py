@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hpt.job.draft import RANDOM_HYPERBAND
 from hpt.job.limits import LOCAL_LIMITS, STRICT_LIMITS, Limits
 from hpt.job.resources import MEMBERS
 from hpt.sagemaker.request.shapes import STRICT, Overlay
@@ -16,6 +17,10 @@ from hpt.search.space import MAX_PARAMETERS, MAX_VALUES
 
 def _early_stopping(word: str) -> str | None:
     return {"auto": "Auto", "autoall": "AutoAll", "off": "Off"}.get(word.lower())
+
+
+def _strategy(word: str) -> str | None:
+    return RANDOM_HYPERBAND if word.lower() == RANDOM_HYPERBAND.lower() else None
 
 
 def _scaling(word: str) -> str | None:
@@ -58,10 +63,14 @@ LOCAL = Overlay(
     free=frozenset({"S3Uri", "RoleArn", "TrainingInstanceType"}),
     scalars_as_strings=True,
     words={
+        "HyperParameterTuningJobStrategyType": _strategy,
         "HyperParameterScalingType": _scaling,
         "TrainingJobEarlyStoppingType": _early_stopping,
     },
-    further={"TrainingJobEarlyStoppingType": ("AutoAll",)},
+    further={
+        "HyperParameterTuningJobStrategyType": (RANDOM_HYPERBAND,),
+        "TrainingJobEarlyStoppingType": ("AutoAll",),
+    },
     members=dict.fromkeys(("ResourceConfig", "HyperParameterTuningResourceConfig"), RESOURCES),
     shapes={"ResourceOfJob": {"type": "string", "min": 1, "max": 64}},
 )

@@ -16,7 +16,8 @@ STRATEGIES: dict[str, str] = {
     "Grid": "hpt.search.strategies.grid:GridStrategy",
     "Random": "hpt.search.strategies.random:RandomStrategy",
     "Bayesian": "hpt.search.strategies.bayesian:BayesianStrategy",
-    "Hyperband": "hpt.search.strategies.hyperband:HyperbandStrategy",
+    "Hyperband": "hpt.search.strategies.model_hyperband:ModelHyperbandStrategy",
+    "RandomHyperband": "hpt.search.strategies.hyperband:HyperbandStrategy",
 }
 """Module and class of each strategy, imported when it is first asked for."""
 
@@ -75,5 +76,6 @@ def make_multi_algorithm_strategy(name: str, **options: object) -> Strategy:
         with _unknown_options(name):
             return multi_algorithm.MultiAlgorithmBayesian(**options)  # type: ignore[arg-type]
     make_strategy(name, **options)  # reports a missing option now
-    kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": multi_algorithm.MultiAlgorithmHyperband}
+    hyperband = multi_algorithm.MultiAlgorithmHyperband
+    kinds = {"Grid": multi_algorithm.OneAfterAnother, "Hyperband": hyperband, "RandomHyperband": hyperband}
     return kinds.get(name, multi_algorithm.RoundRobin)(partial(make_strategy, name, **options))

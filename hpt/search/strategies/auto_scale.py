@@ -68,7 +68,7 @@ class ScaledSpace:
         if not self.logarithmic:
             return self._original
         chosen = {self._original.columns[j].name for j in self.logarithmic}
-        return SearchSpace(
+        return type(self._original)(
             _logarithmic(parameter) if parameter.name in chosen else parameter
             for parameter in self._original.parameters
         )

@@ -1,9 +1,10 @@
-"""Hyperband: random configurations, stopped by successive halving (behaviour 4.4)."""
+"""Hyperband over random configurations (behaviour 4.4)."""
 
 from __future__ import annotations
 
 from hpt.errors import InputError
 from hpt.search.history import History
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.successive_halving import DEFAULT_FACTOR, SuccessiveHalving
 from hpt.search.strategies.base import Seed, Suggestion
 from hpt.search.strategies.random import RandomStrategy
@@ -15,8 +16,9 @@ class HyperbandStrategy:
 
         tuner = Tuner(space, strategy=HyperbandStrategy(max_resource=81))
 
-    The configuration of trial k depends on (seed, k), as in random search; what training it gets is decided
-    by `SuccessiveHalving`. Trials must report their objective as they train.
+    By name it is `RandomHyperband`; `Hyperband` is `ModelHyperbandStrategy`. The configuration of trial k
+    depends on (seed, k), as in random search; what training it gets is decided by `AdaptiveHalving`, or by
+    another rule of `SuccessiveHalving`'s kind. Trials must report their objective as they train.
     """
 
     def __init__(
@@ -45,10 +47,9 @@ class HyperbandStrategy:
         """
         if rule is None and max_resource is None:
             raise InputError(
-                "strategy 'Hyperband' needs to know the most reports a trial makes; use "
-                "hpt.search.strategies.hyperband.HyperbandStrategy(max_resource=...)"
+                "strategy 'Hyperband' needs to know the most reports a trial makes; give it as max_resource"
             )
-        self.rule = rule or SuccessiveHalving(
+        self.rule = rule or AdaptiveHalving(
             max_resource or 0, min_resource, eta=eta, brackets=brackets, seed=seed
         )
         self._random = RandomStrategy()

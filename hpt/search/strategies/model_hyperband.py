@@ -6,51 +6,49 @@ d   parameters of the space; the model has d + 1 coordinates, the last being the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, log
+from typing import Any, cast
 
 import numpy as np
 
-from hpt.search import core
 from hpt.search.history import Float64Array, History
-from hpt.search.space import Coordinate
-from hpt.search.stopping.successive_halving import SuccessiveHalving, minimised
+from hpt.search.parameters import Parameter
+from hpt.search.space import Coordinate, SearchSpace
+from hpt.search.stopping.courses import Courses
+from hpt.search.stopping.successive_halving import SuccessiveHalving
+from hpt.search.strategies.auto_scale import ScaledSpace
 from hpt.search.strategies.base import Seed, Suggestion, one_by_one
-from hpt.search.strategies.candidates import near, sampled
 from hpt.search.strategies.hyperband import HyperbandStrategy
-from hpt.search.strategies.model_search import first_points
-from hpt.search.strategies.randomness import CANDIDATES, generator
-from hpt.search.strategies.schedule import anchor
-from hpt.search.trial import Config, ObjectiveType, Trial, TrialStatus
+from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
+from hpt.search.trial import Config
 
-MOST = 200
-"""Of more observations than this, the model is given a part."""
-SAMPLES = 256
-ROUNDS = 4
-KEPT = 4
+END = 0.5
+"""Where the full resource stands on the model's last coordinate, the only place at which it is searched:
+that of the only level of an integer."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Observation:
-    """row: the encoded configuration, (d,). level: of the rung, from 0; the end is the last. y: minimised."""
-
-    row: Float64Array
-    level: int
-    y: float
+RANDOM = 3
+"""Every third trial is random, as in BOHB (Falkner, Klein and Hutter, "BOHB: Robust and Efficient
+Hyperparameter Optimization at Scale", 2018): most of them end at the first rung and cost little, and where
+values at low rungs have led the model astray they lead it back. Not where the first rung is dear."""
+CHEAP = 1 / 9
+"""The first rung is cheap up to this share of the maximum resource."""
 
 
 class ModelHyperbandStrategy(HyperbandStrategy):
-    """Successive halving of configurations with the largest expected improvement at the full resource (Klein
-    et al., "Model-based Asynchronous Hyperparameter and Neural Architecture Search", 2020).
+    """Halving of configurations with the largest expected improvement at the full resource (Klein et al.,
+    "Model-based Asynchronous Hyperparameter and Neural Architecture Search", 2020).
 
     Values at lower rungs are first moved by what trials that went on gained from there to the end, in the
-    median, so that the model has to explain only how trials differ. Trials that have reached no rung
-    yet enter it with their expected value. Until `first_points(d)` configurations are launched and three
-    values known, points fill the space. Arguments are those of `HyperbandStrategy`.
+    median, so that the model has to explain only how trials differ; how far lower rungs tell the end is the
+    length scale of its resource. Running trials enter with outcomes imagined for their end. Every third trial
+    is random where the first rung is cheap (`RANDOM`). Until
+    `first_points(d)` configurations are launched and three values known, points fill the space.
+    Arguments are those of `HyperbandStrategy`.
 
-    A pure function of the history: the kernel's hyperparameters depend on a prefix of the observations of
-    ended trials in completion order. What is kept between calls is a cache.
+    A pure function of the history: the kernel's hyperparameters depend on a prefix of the observations, in
+    the order in which they came in. What is kept between calls is a cache.
     """
 
     def __init__(
@@ -59,16 +57,14 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         min_resource: float = 1,
         *,
         rule: SuccessiveHalving | None = None,
-        **options: float,
+        **options: Any,
     ) -> None:
-        super().__init__(max_resource, min_resource, rule=rule, **options)  # type: ignore[arg-type]
-        self._source: object = None
-        self._ended: list[_Observation] = []
-        self._read = 0
-        self._fits: dict[tuple[bytes, bytes], core.Hyperparameters] = {}
+        super().__init__(max_resource, min_resource, rule=rule, **options)
+        self._search = ModelSearch(ModelOptions())
+        self._observed: _Observations | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_source": None, "_ended": [], "_read": 0, "_fits": {}}
+        return self.__dict__ | {"_observed": None}
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
         return one_by_one(self._next, history, count, seed)
@@ -77,128 +73,128 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         space, number = history.space, history.last_number + 1
         if space.size is not None and history.distinct >= space.size:
             return None
-        ended, running, waiting = self._observations(history)
-        launched = len(history.y) + len(history.failed) + len(history.running)
-        if len(ended) + len(running) < 3 or launched < first_points(len(space.columns)):
-            tried = np.concatenate([history.X, history.pending, history.failed])
-            row = core.design_point(space.coordinates, tried, seed, number)
-            return None if row is None else space.decode(row[np.newaxis])[0]
-        model = self._model(history, ended, running)
-        if len(waiting):
-            believed = self._at_the_end(waiting)
-            model = model.condition_on(believed, model.predict(believed)[0])
-        return self._best(history, model, seed, number)
-
-    def _best(self, history: History, model: core.Model, seed: Seed, number: int) -> Config | None:
-        """The untried configuration with the largest expected improvement among those that were looked at."""
-        space, rng = history.space, generator(seed, number, CANDIDATES)
-        points = sampled(space, SAMPLES, rng)  # (s, d)
-        gains = model.log_expected_improvement(self._at_the_end(points))
-        spread = 0.2
-        for _ in range(ROUNDS):
-            top = points[np.argsort(-gains, kind="stable")[:KEPT]]
-            fresh = near(space, top, spread, rng)
-            points = np.concatenate([points, fresh])
-            gains = np.concatenate([gains, model.log_expected_improvement(self._at_the_end(fresh))])
-            spread /= 2
-        for i in np.argsort(-gains, kind="stable"):
-            [config] = space.decode(points[i : i + 1])
-            if not history.contains(config):
-                return config
-        drawn = self._random.suggest(history, 1, seed)
-        return drawn[0].config if drawn else None
-
-    # -- observations
-
-    def _observations(self, history: History) -> tuple[list[_Observation], list[_Observation], Float64Array]:
-        """Those of ended trials in completion order, of running ones, and rows (m, d) of trials with none."""
-        if self._source is not history.source or self._read > history.ended_count:
-            self._source, self._ended, self._read = history.source, [], 0
-        for i in range(self._read, history.ended_count):
-            if history[i].status is not TrialStatus.FAILED:
-                row = history.space.encode([history[i].config])[0]
-                self._ended += self._of(history[i], row, history.objective)
-        self._read = history.ended_count
-        running: list[_Observation] = []
-        waiting = []
-        for trial, row in zip(history.running, history.pending, strict=True):
-            own = self._of(trial, row, history.objective)
-            running += own
-            if not own:
-                waiting.append(row)
-        return self._ended, running, np.array(waiting).reshape(-1, len(history.space.columns))
-
-    def _of(self, trial: Trial, row: Float64Array, objective: ObjectiveType) -> list[_Observation]:
-        levels = (*self.rule.rungs, self.rule.max_resource)
-        observations: list[_Observation] = []
-        next_level = 0
-        for report in trial.reports:
-            while next_level < len(levels) and report.resource >= levels[next_level]:
-                y = minimised(report.value, objective)
-                if y < inf:
-                    observations.append(_Observation(row, next_level, y))
-                next_level += 1
-            if next_level == len(levels):
-                break
-        return observations
-
-    # -- the model
-
-    def _model(
-        self, history: History, ended: Sequence[_Observation], running: Sequence[_Observation]
-    ) -> core.Model:
-        coordinates = (*history.space.coordinates, Coordinate("continuous", "linear", 0.0, 1.0, 0))
-        a = anchor(len(ended)) if len(ended) >= 3 else 0
-        X, y = self._data(ended[:a] if a else [*ended, *running])
-        key = X.tobytes(), y.tobytes()
-        if key not in self._fits:
-            self._fits = {key: core.fit(coordinates, X, y)}
-        return core.Model(coordinates, *self._data([*ended, *running]), self._fits[key])
-
-    def _data(self, observations: Sequence[_Observation]) -> tuple[Float64Array, Float64Array]:
-        """Points (n, d + 1) and values (n,) as the model is given them."""
-        kept = _thinned(observations)
-        gains = _gains(observations, len(self.rule.rungs))
-        rows = np.array([observation.row for observation in kept])
-        place = np.array([[self._place(observation.level)] for observation in kept])
-        y = np.array([observation.y + gains[observation.level] for observation in kept])
-        return np.concatenate([rows, place], axis=1), y
-
-    def _place(self, level: int) -> float:
-        """Where a level stands between the least resource, 0, and the largest, 1, on a logarithmic scale."""
-        rungs, top = self.rule.rungs, self.rule.max_resource
-        return 1.0 if level >= len(rungs) else log(rungs[level] / rungs[0]) / log(top / rungs[0])
-
-    def _at_the_end(self, points: Float64Array) -> Float64Array:
-        return np.concatenate([points, np.ones((len(points), 1))], axis=1)
+        if self._observed is None or not self._observed.courses.precedes(history):
+            self._observed = _Observations(history, self.rule)
+        seen = self._observed.view(history)
+        launched = len(history.y) + len(history.failed) + len(history.pending)
+        if len(seen.levels) < 3 or launched < first_points(len(space.columns)):
+            return self._search.first_point(history, seed, number, number)
+        if number % RANDOM == 0 and self.rule.min_resource <= CHEAP * self.rule.max_resource:
+            drawn = self._random.suggest(history, 1, seed)
+            return drawn[0].config if drawn else None
+        fit = self._search.fit(cast(History, seen), seen.targets, transformed=False)
+        model = self._search.model(cast(History, seen), fit, seen.targets(len(seen.levels)))
+        row = self._search.propose(cast(History, seen), fit, model, seed, number)
+        return None if row is None else ScaledSpace(space, fit.scaled.logarithmic).config(row[:-1])
 
 
-def _gains(observations: Sequence[_Observation], top: int) -> list[float]:
+class _SpaceAtTheEnd(SearchSpace):
+    """A space with one more coordinate, the resource, of which only the end is ever proposed."""
+
+    __slots__ = ()
+
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
+        super().__init__(parameters)
+        resource = Coordinate("integer", "linear", 1.0, 1.0, 1)
+        object.__setattr__(self, "coordinates", (*self.coordinates, resource))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the model sees of a history, under the names that `ModelSearch` knows.
+
+    X, pending, failed: encoded configurations and resources, (., d + 1). levels, values, numbers: of the
+    observations, (n,): the rung or the end, the value as it was reported, minimised, and the trial. held: the
+    resource, (d + 1,).
+    """
+
+    source: object
+    space: SearchSpace
+    X: Float64Array
+    pending: Float64Array
+    failed: Float64Array
+    levels: Sequence[int]
+    values: Float64Array
+    numbers: Sequence[int]
+    top: int
+    held: Float64Array
+
+    @property
+    def y(self) -> Float64Array:
+        return self.values
+
+    def targets(self, a: int) -> Float64Array:
+        """Of the first a observations, as they were known when the last of those came in, (a,)."""
+        gains = _gains(self.numbers[:a], self.levels[:a], self.values[:a].tolist(), self.top)
+        moved: Float64Array = self.values[:a] + np.array(gains)[np.array(self.levels[:a], dtype=np.intp)]
+        return moved
+
+
+class _Observations:
+    """Those of one history, encoded as they come in."""
+
+    def __init__(self, history: History, rule: SuccessiveHalving) -> None:
+        self.courses = Courses(history, rule)
+        self._space = _SpaceAtTheEnd(history.space.parameters)
+        self._places = [_place(rule, level) for level in range(len(rule.rungs) + 1)]
+        self._read = 0
+        self._rows: list[Float64Array] = []
+        self._levels: list[int] = []
+        self._values: list[float] = []
+        self._numbers: list[int] = []
+
+    def view(self, history: History) -> _Seen:
+        """Brought up to this history."""
+        self.courses.read(history)
+        for number, level, y in self.courses.passages[self._read :]:
+            if y < inf:
+                [row] = history.space.encode([history.trial(number).config])
+                self._rows.append(np.append(row, self._places[level]))
+                self._levels.append(level)
+                self._values.append(y)
+                self._numbers.append(number)
+        self._read = len(self.courses.passages)
+        d = len(history.space.columns)
+        return _Seen(
+            history.source,
+            self._space,
+            np.array(self._rows).reshape(-1, d + 1),
+            _at_the_end(history.pending),
+            _at_the_end(history.failed),
+            tuple(self._levels),
+            np.array(self._values),
+            tuple(self._numbers),
+            len(self._places) - 1,
+            np.append(np.full(d, np.nan), END),
+        )
+
+
+def _at_the_end(points: Float64Array) -> Float64Array:
+    return np.concatenate([points, np.full((len(points), 1), END)], axis=1)
+
+
+def _place(rule: SuccessiveHalving, level: int) -> float:
+    """Where a level stands between the least resource, 0, and the end, on a logarithmic scale."""
+    if level >= len(rule.rungs):
+        return END
+    return END * log(rule.rungs[level] / rule.rungs[0]) / log(rule.max_resource / rule.rungs[0])
+
+
+def _gains(numbers: Sequence[int], levels: Sequence[int], values: Sequence[float], top: int) -> list[float]:
     """What to add at each level, 0 to `top`: the median change from there to the end of those that went on.
 
     A mean would depend on a single report: a loss that diverges at first and recovers would make all
     values of its level look better than anything can be.
     """
     steps: list[list[float]] = [[] for _ in range(top)]
-    before: _Observation | None = None
-    for observation in observations:  # those of one trial follow each other
-        if before is not None and before.row is observation.row and before.level == observation.level - 1:
-            steps[before.level].append(observation.y - before.y)
-        before = observation
+    before: dict[int, tuple[int, float]] = {}
+    for number, level, value in zip(numbers, levels, values, strict=True):
+        last, y = before.get(number, (-1, 0.0))
+        if last == level - 1 and last >= 0:
+            steps[last].append(value - y)
+        before[number] = level, value
     gains = [0.0] * (top + 1)
     for level in range(top - 1, -1, -1):
         step = float(np.median(steps[level])) if steps[level] else 0.0
         gains[level] = gains[level + 1] + (step if isfinite(step) else 0.0)
     return gains
-
-
-def _thinned(observations: Sequence[_Observation]) -> Sequence[_Observation]:
-    """All; of too many those of the highest levels and, evenly by value, a part of the level below."""
-    if len(observations) <= MOST:
-        return observations
-    order = sorted(range(len(observations)), key=lambda i: (-observations[i].level, observations[i].y, i))
-    last = observations[order[MOST - 1]].level
-    kept = [i for i in order if observations[i].level > last]
-    rest = [i for i in order if observations[i].level == last]
-    places = np.linspace(0, len(rest) - 1, MOST - len(kept)).round().astype(int)
-    return [observations[i] for i in sorted([*kept, *(rest[place] for place in np.unique(places))])]

@@ -79,7 +79,7 @@ def test_rungs_below_the_end() -> None:
 
 
 def test_a_job_whose_least_and_most_resource_are_one_is_stopped_there_only() -> None:
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(5, 5), seed=1)
+    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(5, 5)), seed=1)
     tuner.ask(6)
     for number in range(1, 7):
         for step in range(1, 6):
@@ -88,7 +88,7 @@ def test_a_job_whose_least_and_most_resource_are_one_is_stopped_there_only() -> 
 
 
 def test_a_stop_at_a_rung_and_one_at_the_end_give_different_reasons() -> None:
-    tuner = Tuner(SPACE, "Maximize", HyperbandStrategy(4), seed=1)
+    tuner = Tuner(SPACE, "Maximize", HyperbandStrategy(rule=SuccessiveHalving(4)), seed=1)
     tuner.ask(4)
     for number, value in ((1, 0.9), (2, 0.8), (3, 0.7)):
         stopped = tuner.report(number, value, 1) is Decision.STOP
@@ -141,7 +141,7 @@ def test_one_that_may_end_by_itself_is_never_stopped_at_the_end() -> None:
 
 
 def test_what_a_stopped_trial_still_prints_counts_for_no_rung() -> None:
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(27), seed=1)
+    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(27)), seed=1)
     tuner.ask(6)
     for number, value in ((1, 1.0), (2, 1.0), (3, 1.0)):
         assert tuner.report(number, value, 1) is Decision.CONTINUE
@@ -157,7 +157,7 @@ def test_what_a_stopped_trial_still_prints_counts_for_no_rung() -> None:
 
 
 def test_nan_is_never_good_enough() -> None:
-    tuner = Tuner(SPACE, "Maximize", HyperbandStrategy(27), seed=1)
+    tuner = Tuner(SPACE, "Maximize", HyperbandStrategy(rule=SuccessiveHalving(27)), seed=1)
     tuner.ask(5)
     assert [tuner.report(number, nan, 1) for number in (1, 2)] == [Decision.CONTINUE] * 2
     assert tuner.report(3, inf, 1) is Decision.STOP
@@ -165,7 +165,7 @@ def test_nan_is_never_good_enough() -> None:
 
 
 def test_reports_that_come_twice_or_late_count_once() -> None:
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(27), seed=1)
+    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(27)), seed=1)
     tuner.ask(4)
     for number in (1, 2, 3):
         tuner.report(number, 1.0, 1)
@@ -193,18 +193,20 @@ def test_bad_arguments(arguments: dict[str, float], message: str) -> None:
 
 
 def test_hyperband_by_name_alone_says_what_it_needs() -> None:
-    with pytest.raises(InputError, match=r"HyperbandStrategy\(max_resource=...\)"):
+    with pytest.raises(
+        InputError, match="needs to know the most reports a trial makes; give it as max_resource"
+    ):
         Tuner(SPACE, "Minimize", "Hyperband")
 
 
 def test_configurations_are_those_of_random_search() -> None:
-    hyperband = Tuner(SPACE, "Minimize", HyperbandStrategy(9), seed=5)
+    hyperband = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(9)), seed=5)
     random = Tuner(SPACE, "Minimize", "Random", seed=5)
     assert [trial.config for trial in hyperband.ask(20)] == [trial.config for trial in random.ask(20)]
 
 
 def test_a_tuner_with_hyperband_goes_through_pickle() -> None:
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(9), seed=5)
+    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=SuccessiveHalving(9)), seed=5)
     tuner.ask(5)
     for number in (1, 2, 3):
         tuner.report(number, 1.0, 1)

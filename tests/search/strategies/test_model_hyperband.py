@@ -5,11 +5,17 @@ import pickle
 import numpy as np
 import pytest
 
-from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search import core
+from hpt.search.space import (
+    CategoricalParameter,
+    ContinuousParameter,
+    Coordinate,
+    IntegerParameter,
+    SearchSpace,
+)
 from hpt.search.stopping.successive_halving import SuccessiveHalving
-from hpt.search.strategies import model_hyperband
 from hpt.search.strategies.hyperband import HyperbandStrategy
-from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy, _gains, _Observation, _thinned
+from hpt.search.strategies.model_hyperband import END, ModelHyperbandStrategy, _gains, _Observations
 from hpt.search.trial import Config, Decision
 from hpt.search.tuner import Tuner
 
@@ -111,45 +117,60 @@ def test_rules_and_first_points() -> None:
     assert tuner.report(1, 1.0, 9) is Decision.STOP
 
 
-def observation(row: np.ndarray, level: int, y: float) -> _Observation:
-    return _Observation(row, level, y)
-
-
 def test_gains_are_those_of_trials_that_went_on() -> None:
-    p, q, r = (np.zeros(1) for _ in range(3))
-    observations = [
-        observation(p, 0, 1.0),
-        observation(p, 1, 0.5),
-        observation(p, 2, 0.4),
-        observation(q, 0, 2.0),
-        observation(q, 1, 1.3),
-        observation(r, 0, 9.0),
-    ]
-    assert _gains(observations, 2) == pytest.approx([-0.6 - 0.1, -0.1, 0.0])
-    assert _gains([observation(r, 0, 9.0)], 3) == [0.0] * 4
+    numbers, levels = [1, 2, 3, 1, 2, 1], [0, 0, 0, 1, 1, 2]
+    values = [1.0, 2.0, 9.0, 0.5, 1.3, 0.4]
+    assert _gains(numbers, levels, values, 2) == pytest.approx([-0.6 - 0.1, -0.1, 0.0])
+    assert _gains([3], [0], [9.0], 3) == [0.0] * 4
 
 
 def test_one_trial_that_diverged_at_first_does_not_move_the_others() -> None:
-    trials = [np.zeros(1) for _ in range(9)]
-    firsts = [1e6, *np.linspace(1.0, 2.0, 8)]
-    observations = [
-        observation(row, level, y)
-        for row, first in zip(trials, firsts, strict=True)
-        for level, y in ((0, float(first)), (1, 0.5))
-    ]
-    assert -1.5 < _gains(observations, 1)[0] < -0.5
+    firsts = [1e6, *np.linspace(1.0, 2.0, 8).tolist()]
+    numbers = [*range(1, 10), *range(1, 10)]
+    assert -1.5 < _gains(numbers, [0] * 9 + [1] * 9, [*firsts, *[0.5] * 9], 1)[0] < -0.5
 
 
-def test_of_too_many_observations_high_levels_and_all_qualities_are_kept(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(model_hyperband, "MOST", 10)
-    rows = [np.array([float(i)]) for i in range(30)]
-    observations = [observation(row, 1 if i % 6 == 0 else 0, float(i)) for i, row in enumerate(rows)]
-    kept = _thinned(observations)
-    assert len(kept) == 10
-    assert [each for each in observations if each.level == 1] == [each for each in kept if each.level == 1]
-    low = [each.y for each in kept if each.level == 0]
-    assert low[0] == 1.0 and low[-1] == 29.0
-    assert [each.y for each in kept] == sorted(each.y for each in kept)
-    assert _thinned(observations[:10]) == observations[:10]
+def test_the_model_sees_every_rung_that_a_trial_reached_in_the_order_of_reports() -> None:
+    tuner = Tuner(SPACE, "Maximize", "Random", seed=1)
+    tuner.ask(3)
+    for number, value, step in ((2, 1.0, 1), (1, 2.0, 1), (1, 2.5, 2), (2, 3.0, 4), (1, float("nan"), 3)):
+        tuner.report(number, value, step)
+    tuner.tell(2, status="Completed")  # before the maximum: that is its end
+    tuner.report(1, 5.0, 9)
+    observed = _Observations(tuner.history, SuccessiveHalving(9))
+    seen = observed.view(tuner.history)
+    assert (seen.numbers, seen.levels) == ((2, 1, 2, 2, 1), (0, 0, 1, 2, 2))
+    assert seen.y.tolist() == [-1.0, -2.0, -3.0, -3.0, -5.0]
+    assert seen.X[:, -1] == pytest.approx([0, 0, END / 2, END, END])
+    assert len(seen.pending) == 2 and (seen.pending[:, -1] == END).all()
+
+
+def test_a_history_read_in_steps_is_seen_as_one_read_at_once() -> None:
+    tuner = Tuner(SPACE, "Minimize", ModelHyperbandStrategy(27), seed=5)
+    observed = _Observations(tuner.history, SuccessiveHalving(27))
+    for _ in range(12):
+        search(tuner, 9)
+        along, fresh = observed.view(tuner.history), _Observations(tuner.history, SuccessiveHalving(27))
+        assert along.numbers == fresh.view(tuner.history).numbers
+        assert along.X.tobytes() == fresh.view(tuner.history).X.tobytes()
+
+
+def test_only_the_end_is_proposed_and_no_configuration_that_was_seen_at_a_rung() -> None:
+    coordinates = (
+        Coordinate("integer", "linear", 1.0, 6.0, 6),
+        Coordinate("integer", "linear", 1.0, 1.0, 1),
+    )
+    X = np.array([[(k + 0.5) / 6, place] for k, place in ((0, 0.0), (1, 0.2), (2, 0.0), (4, END), (5, 0.0))])
+    model = core.Model(coordinates, X, np.arange(5.0), core.Hyperparameters((0.3, 0.3)))
+    row = model.propose(X[:0], X[:0], 1, 6)
+    assert row is not None and row.tolist() == [3.5 / 6, END]
+    assert model.propose(X[:0], np.array([[3.5 / 6, END]]), 1, 6) is None
+
+
+def test_every_third_trial_is_random_unless_the_first_rung_is_dear() -> None:
+    for least, random in ((1, True), (9, False)):
+        tuner = search(Tuner(SPACE, "Minimize", ModelHyperbandStrategy(27, least), seed=2), 150)
+        while (tuner.history.last_number + 1) % 3:
+            tuner.ask()
+        expected = Tuner(SPACE, "Minimize", "Random", seed=2)._strategy.suggest(tuner.history, 1, 2)
+        assert (tuner._strategy.suggest(tuner.history, 1, 2) == expected) is random

@@ -13,6 +13,7 @@ import pytest
 from hpt.errors import InputError, TrialStateError
 from hpt.search import core
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
+from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies import make_multi_algorithm_strategy
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.multi_algorithm import MultiAlgorithmBayesian, MultiAlgorithmHyperband
@@ -167,7 +168,7 @@ def test_grid_is_one_definition_after_the_other() -> None:
 
 
 def test_hyperband_compares_within_a_definition() -> None:
-    strategy = MultiAlgorithmHyperband(lambda: HyperbandStrategy(max_resource=9))
+    strategy = MultiAlgorithmHyperband(lambda: HyperbandStrategy(rule=SuccessiveHalving(9)))
     tuner = Tuner(SPACES, "Minimize", strategy, seed=7)
     trials = tuner.ask(12)
     assert Counter(trial.definition for trial in trials) == {"good": 4, "poor": 4, "near": 4}
