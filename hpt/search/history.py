@@ -349,6 +349,10 @@ class History(Sequence[Trial]):
         """
         return self._parts[definition]
 
+    def place(self, number: int) -> int:
+        """The number of a trial in the history of its definition; in a search of one space, its own."""
+        return self._log.local.get(number, number)
+
     @property
     def owners(self) -> NDArray[np.intp]:
         """In a multi-algorithm search, the index in `definitions` of each observation's definition, (n,)."""

@@ -31,6 +31,8 @@ TOLD = 0.7
 one in three or four goes on."""
 SLOPE_WEIGHT, SCALE_WEIGHT = 4.0, 4.0
 """How much that counts, in observations."""
+SPARSE = 1.0
+OFFSET = 1
 EXPLORE = 3
 """The first trial, the third, the ninth and so on go on to their end whatever they report."""
 
@@ -56,6 +58,7 @@ class AdaptiveHalving(SuccessiveHalving):
     """
 
     _courses: Courses | None = None
+    wholes = False
 
     def __getstate__(self) -> dict[str, object]:
         return super().__getstate__() | {"_courses": None}
@@ -76,7 +79,7 @@ class AdaptiveHalving(SuccessiveHalving):
         k = self._courses.passed(trial)
         if k is None or k < self.bracket(number):
             return None
-        if is_power(self._courses.place(trial), EXPLORE):
+        if is_power(self._courses.place(trial), EXPLORE) or self.whole(history.place(number)):
             return None
         threshold = self.threshold(self._courses.of(trial.definition), k)
         y = minimised(last.value, history.objective)
@@ -103,6 +106,17 @@ class AdaptiveHalving(SuccessiveHalving):
         ends = sorted(end for _, end in known)
         pairs = [(score(rungs.values[k], y), score(ends, end)) for y, end in known]
         return regression(pairs, TOLD)
+
+    @property
+    def period(self) -> int:
+        """One trial of so many is whole."""
+        levels = (*self.rungs, self.max_resource)
+        steps = (b - a for a, b in zip(levels, levels[1:], strict=False))
+        halved = self.rungs[0] + sum(step / self.eta ** (k + 1) for k, step in enumerate(steps)) if self.rungs else 0.0
+        return max(2, round(self.max_resource / max(halved, 1.0) * SPARSE))
+
+    def whole(self, place: int) -> bool:
+        return self.wholes and (place - OFFSET) % self.period == 0
 
     def cost(self, k: int) -> float:
         """What a trial that goes on from rung k is expected to cost: less and less of them go on."""

@@ -16,6 +16,7 @@ import numpy as np
 from hpt.search.history import Float64Array, History
 from hpt.search.parameters import Parameter
 from hpt.search.space import Coordinate, SearchSpace
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.courses import Courses
 from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.auto_scale import ScaledSpace
@@ -27,14 +28,6 @@ from hpt.search.trial import Config
 END = 0.5
 """Where the full resource stands on the model's last coordinate, the only place at which it is searched:
 that of the only level of an integer."""
-
-RANDOM = 3
-"""Every third trial is random, as in BOHB (Falkner, Klein and Hutter, "BOHB: Robust and Efficient
-Hyperparameter Optimization at Scale", 2018): most of them end at the first rung and cost little, and where
-values at low rungs have led the model astray they lead it back. Not where the first rung is dear."""
-CHEAP = 1 / 9
-"""The first rung is cheap up to this share of the maximum resource."""
-
 
 class ModelHyperbandStrategy(HyperbandStrategy):
     """Halving of configurations with the largest expected improvement at the full resource (Klein et al.,
@@ -61,6 +54,9 @@ class ModelHyperbandStrategy(HyperbandStrategy):
     ) -> None:
         super().__init__(max_resource, min_resource, rule=rule, **options)
         self._search = ModelSearch(ModelOptions())
+        self._finals = ModelSearch(ModelOptions())
+        if isinstance(self.rule, AdaptiveHalving) and rule is None:
+            self.rule.wholes = True
         self._observed: _Observations | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -79,13 +75,23 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         launched = len(history.y) + len(history.failed) + len(history.pending)
         if len(seen.levels) < 3 or launched < first_points(len(space.columns)):
             return self._search.first_point(history, seed, number, number)
-        if number % RANDOM == 0 and self.rule.min_resource <= CHEAP * self.rule.max_resource:
-            drawn = self._random.suggest(history, 1, seed)
-            return drawn[0].config if drawn else None
+        if isinstance(self.rule, AdaptiveHalving) and self.rule.whole(number):
+            ends = self._observed.ends(history)
+            if len(ends.y) >= first_points(len(space.columns)):
+                return self._from_ends(ends, history, seed, number)
         fit = self._search.fit(cast(History, seen), seen.targets, transformed=False)
         model = self._search.model(cast(History, seen), fit, seen.targets(len(seen.levels)))
         row = self._search.propose(cast(History, seen), fit, model, seed, number)
         return None if row is None else ScaledSpace(space, fit.scaled.logarithmic).config(row[:-1])
+
+
+    def _from_ends(self, ends: _Ends, history: History, seed: Seed, number: int) -> Config | None:
+        rule = cast(AdaptiveHalving, self.rule)
+        seen, ordinal = cast(History, ends), (number - 1) // rule.period
+        fit = self._finals.fit(seen, lambda a: ends.y[:a], transformed=False)
+        model = self._finals.model(seen, fit, ends.y)
+        row = self._finals.propose(seen, fit, model, seed, ordinal, skipped=fit.scaled.place(ends.elsewhere))
+        return None if row is None else fit.scaled.config(row)
 
 
 class _SpaceAtTheEnd(SearchSpace):
@@ -130,6 +136,20 @@ class _Seen:
         return moved
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What the model of final values sees of a history. elsewhere: configurations that were stopped."""
+
+    source: object
+    space: SearchSpace
+    X: Float64Array
+    y: Float64Array
+    pending: Float64Array
+    failed: Float64Array
+    elsewhere: Float64Array
+    held: None = None
+
+
 class _Observations:
     """Those of one history, encoded as they come in."""
 
@@ -166,6 +186,23 @@ class _Observations:
             tuple(self._numbers),
             len(self._places) - 1,
             np.append(np.full(d, np.nan), END),
+        )
+
+
+    def ends(self, history: History) -> _Ends:
+        """Of a history that was viewed."""
+        d, top = len(history.space.columns), len(self._places) - 1
+        at_end = [i for i, level in enumerate(self._levels) if level == top]
+        others = [i for i, level in enumerate(self._levels) if level == 0]
+        rows = np.array(self._rows).reshape(-1, d + 1)[:, :-1]
+        return _Ends(
+            history.source,
+            history.space,
+            rows[at_end],
+            np.array(self._values)[at_end],
+            history.pending,
+            history.failed,
+            rows[others],
         )
 
 
