@@ -349,8 +349,8 @@ class History(Sequence[Trial]):
         """
         return self._parts[definition]
 
-    def place(self, number: int) -> int:
-        """The number of a trial in the history of its definition; in a search of one space, its own."""
+    def local_number(self, number: int) -> int:
+        """The number of a trial in the history of its definition; in a search of one space, the same."""
         return self._log.local.get(number, number)
 
     @property

@@ -10,9 +10,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import isfinite, sqrt
 from statistics import NormalDist
+from typing import Any, cast
 
 from hpt.search.history import History
 from hpt.search.stopping.courses import Courses, Rungs
@@ -31,8 +32,6 @@ TOLD = 0.7
 one in three or four goes on."""
 SLOPE_WEIGHT, SCALE_WEIGHT = 4.0, 4.0
 """How much that counts, in observations."""
-SPARSE = 1.0
-OFFSET = 1
 EXPLORE = 3
 """The first trial, the third, the ninth and so on go on to their end whatever they report."""
 
@@ -57,8 +56,32 @@ class AdaptiveHalving(SuccessiveHalving):
     whose value is the best yet of its rung goes on. What is kept between calls is a cache, never state.
     """
 
-    _courses: Courses | None = None
-    wholes = False
+    def __init__(
+        self, max_resource: float, min_resource: float = 1, *, hedged: bool = False, **options: Any
+    ) -> None:
+        """A rule that has read nothing yet.
+
+        Parameters
+        ----------
+        max_resource, min_resource
+            As `SuccessiveHalving` takes them.
+        hedged
+            Whether one trial in `period` is whole: it goes on to its end whatever it reports.
+        options
+            Others of `SuccessiveHalving`.
+
+        Raises
+        ------
+        InputError
+            An argument breaks its rule.
+        """
+        super().__init__(max_resource, min_resource, **options)
+        self.hedged, self._courses = hedged, cast("Courses | None", None)
+        levels = (*self.rungs, self.max_resource)
+        halved = levels[0] + sum(
+            (after - before) / self.eta**k for k, (before, after) in enumerate(pairwise(levels), 1)
+        )
+        self.period = max(2, round(self.max_resource / halved))
 
     def __getstate__(self) -> dict[str, object]:
         return super().__getstate__() | {"_courses": None}
@@ -79,7 +102,7 @@ class AdaptiveHalving(SuccessiveHalving):
         k = self._courses.passed(trial)
         if k is None or k < self.bracket(number):
             return None
-        if is_power(self._courses.place(trial), EXPLORE) or self.whole(history.place(number)):
+        if is_power(self._courses.place(trial), EXPLORE) or self.is_whole(history.local_number(number)):
             return None
         threshold = self.threshold(self._courses.of(trial.definition), k)
         y = minimised(last.value, history.objective)
@@ -107,16 +130,11 @@ class AdaptiveHalving(SuccessiveHalving):
         pairs = [(score(rungs.values[k], y), score(ends, end)) for y, end in known]
         return regression(pairs, TOLD)
 
-    @property
-    def period(self) -> int:
-        """One trial of so many is whole."""
-        levels = (*self.rungs, self.max_resource)
-        steps = (b - a for a, b in zip(levels, levels[1:], strict=False))
-        halved = self.rungs[0] + sum(step / self.eta ** (k + 1) for k, step in enumerate(steps)) if self.rungs else 0.0
-        return max(2, round(self.max_resource / max(halved, 1.0) * SPARSE))
-
-    def whole(self, place: int) -> bool:
-        return self.wholes and (place - OFFSET) % self.period == 0
+    def is_whole(self, number: int) -> bool:
+        """Whether a trial of that number, counted in its definition, is trained to its end whatever it
+        reports: where trials are halved by eta, whole ones then cost as much as all others.
+        """
+        return self.hedged and (number - 1) % self.period == 0
 
     def cost(self, k: int) -> float:
         """What a trial that goes on from rung k is expected to cost: less and less of them go on."""
