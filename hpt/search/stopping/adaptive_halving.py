@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import isfinite, sqrt
 from statistics import NormalDist
-from typing import Any, cast
+from typing import Any
 
 from hpt.search.history import History
 from hpt.search.stopping.courses import Courses, Rungs
@@ -76,7 +76,8 @@ class AdaptiveHalving(SuccessiveHalving):
             An argument breaks its rule.
         """
         super().__init__(max_resource, min_resource, **options)
-        self.hedged, self._courses = hedged, cast("Courses | None", None)
+        self.hedged = hedged
+        self._courses: Courses | None = None
         levels = (*self.rungs, self.max_resource)
         halved = levels[0] + sum(
             (after - before) / self.eta**k for k, (before, after) in enumerate(pairwise(levels), 1)
