@@ -258,8 +258,9 @@ class TrainingJobDefinition:
 class HyperbandConfig:
     """The arguments of `SuccessiveHalving`. The resource of a training job is the number of values of the
     objective metric that it has printed. model_based: a Gaussian process proposes the configurations, see
-    `ModelHyperbandStrategy`; otherwise they are random, as in the service. stops_at_max: as
-    `SuccessiveHalving`; not where max_resource is the number of epochs, after which models are saved.
+    `ModelHyperbandStrategy`, and the rule is hedged; otherwise they are random, as in the service.
+    stops_at_max: as `SuccessiveHalving`; not where max_resource is the number of epochs, after which models
+    are saved.
     adaptive: how strictly a rung stops is learned (`AdaptiveHalving`); otherwise always all but 1/eta.
     """
 

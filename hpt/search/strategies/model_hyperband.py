@@ -42,9 +42,9 @@ class ModelHyperbandStrategy(HyperbandStrategy):
     Where values at low rungs mislead, they mislead this model and what halving lets it see. So the rule is
     hedged (`AdaptiveHalving`): whole trials, which are trained to their end whatever they report and cost
     about as much as all others, are proposed as Bayesian search would, by a model of final values only, once
-    there are `first_points(d)` of these. What they find is found at worst at twice the cost of Bayesian
-    search, and it tells the joint model too. Arguments are those of `HyperbandStrategy`; a rule that is given
-    may be hedged or not.
+    there are `first_points(d)` of these. So what Bayesian search finds is found for two or three times its
+    cost at worst, and it tells the joint model too. Arguments are those of `HyperbandStrategy`; a rule that
+    is given may be hedged or not.
 
     A pure function of the history: the kernel's hyperparameters depend on a prefix of the observations, in
     the order in which they came in. What is kept between calls is a cache.
