@@ -15,7 +15,7 @@ SPACE = hpt.SearchSpace([hpt.ContinuousParameter("x", 0, 1)])
 
 
 def test_hyperband_stops_functions() -> None:
-    rule = HyperbandConfig(27)
+    rule = HyperbandConfig(27, model_based=False)  # a model would find better ones in turn
     result = hpt.tune(
         slow, SPACE, objective="Minimize", strategy="hyperband", hyperband=rule, max_jobs=6, seed=3
     )
