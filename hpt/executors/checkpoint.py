@@ -3,9 +3,9 @@
 A program that keeps checkpoints goes on from the newest one when it is started again, so the reports that
 count are those printed before that checkpoint was written. Its time is that of its last file; the log's
 index says when the log grew: both as the kernel dates what the program does, so that no delay of ours makes
-a difference. Programs print before they save or after: what was printed within two seconds after the
-checkpoint was written belongs to it, unless what was printed before is nearer. In doubt fewer reports count:
-no trial is judged by epochs that its model has not been trained for.
+a difference. Programs print before they save or after: what was printed next after the checkpoint was written
+belongs to it within two seconds, if what was printed before is at least three times as far away. In doubt
+fewer reports count: no trial is judged by epochs that its model has not been trained for.
 
 Standard library only: the supervisor imports this.
 """
@@ -28,7 +28,7 @@ _DOUBT = 1.0
 _SET_BACK = 0.1
 """Seconds by which the date of a line may be before that of the line before it."""
 
-_NEAR, _NEAR_SHARE = 2.0, 0.5
+_NEAR, _NEAR_SHARE = 2.0, 0.25
 """What was printed after a checkpoint was written belongs to it within so many seconds, and within this share
 of the time between what was printed before that and after.
 """

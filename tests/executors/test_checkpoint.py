@@ -48,7 +48,7 @@ def test_without_files_there_is_no_checkpoint(place: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "offset"),
-    [(99.0, 0), (100.0, 10), (100.4, 10), (100.6, 20), (101.0, 20), (101.3, 20), (500.0, 30)],
+    [(99.0, 0), (100.0, 10), (100.4, 10), (100.7, 10), (100.8, 20), (101.0, 20), (101.3, 20), (500.0, 30)],
 )
 def test_what_was_printed_before_the_newest_file_is_covered(place: Path, seconds: float, offset: int) -> None:
     """Or right after it, as by a program that saves and prints at once."""
