@@ -43,6 +43,7 @@ QUIET = 1.0
 _LOG_PART = 1 << 23  # bytes
 _PATIENCE = 3.0  # seconds to wait for such a moment
 _NAP = 0.1
+_RECENT = 10.0  # seconds within which what was printed with a checkpoint may still be on its way to the log
 _ROUNDS = 3
 _VERSION = 1
 
@@ -75,6 +76,7 @@ class CheckpointStore:
         self._bucket, self.prefix = split_uri(self.uri)
         self._sets = f"{self.prefix}{HIDDEN}{spec['name']}/"
         self._attempt, self._job = int(spec["attempt"]), str(spec.get("job", ""))
+        self._counted_elsewhere = bool(spec.get("elsewhere"))
         self._own = f"{self._sets}{self._attempt:06}/"
 
     # -- what there is --------------------------------------------------------------------------------------
@@ -169,13 +171,17 @@ class CheckpointStore:
     def fetch(self, directory: Path, attempts: Path) -> None:
         """Bring what this attempt goes on from into its directory, unless what lies there is as new.
 
+        Where the tuner is on another machine, it counts by what is on the store: unless the attempt before
+        ended here and all it left is there too, what lies here gives way.
+
         attempts: the directory of the training job's attempts on this machine.
         """
         self.begin()
         source = self.source()
         here = max((int(each.name) for each in attempts.glob("*") if each.name.isdigit()
                     and int(each.name) < self._attempt), default=0)  # fmt: skip
-        if here < source.attempt:
+        whole = source.files is None and source.attempt == here
+        if here < source.attempt or (self._counted_elsewhere and not whole):
             _empty(directory)  # of an attempt before the one that went on elsewhere
         if source.files is None:
             found = [
@@ -327,7 +333,8 @@ class CheckpointCopies:
         whoever writes it is gone.
         """
         written = max((moment / 1e9 for _, moment in state.values()), default=0.0)
-        enough = round(checkpoint.SETTLES_WITHIN / _NAP)
+        recent = abs(time.time() - written) < _RECENT
+        enough = round(checkpoint.SETTLES_WITHIN / _NAP) if recent else 0
         while self._naps < enough and not checkpoint.is_settled(str(self._attempt), written):
             self._nap()
         return os.getppid() == self._parent
