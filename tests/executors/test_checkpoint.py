@@ -143,6 +143,22 @@ def test_what_is_printed_is_dated_to_the_moment(workshop: Workshop) -> None:
         assert end.checkpoint == len(b"one\ntwo\n")
 
 
+def test_a_supervisor_that_is_late_dates_what_is_printed_to_the_moment(workshop: Workshop) -> None:
+    """As on a host without time for it."""
+    save = "echo 1 > $SAGEMAKER_BASE_DIR/checkpoints/c"
+    script = f"echo one; sleep 0.8; echo two; {save}; sleep 1.5; echo three; sleep 60"
+    run = workshop.says(workshop.start(workshop.script(script)), b"one\n")
+    supervisor = supervisor_of(workshop, run)
+    os.kill(supervisor, signal.SIGSTOP)
+    time.sleep(1.5)
+    os.kill(supervisor, signal.SIGCONT)
+    workshop.says(run, b"three\n")
+    workshop.executor.stop(run.key)
+    end = workshop.finish(run).exit
+    assert end is not None
+    assert end.checkpoint == len(b"one\ntwo\n")
+
+
 def test_an_index_that_is_missing_or_cut_short_covers_less(place: Path) -> None:
     write(place, "new", 500.0)
     index = place / "log.index"
