@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
@@ -277,8 +278,8 @@ class HyperbandConfig:
 
     def rule(self, seed: int) -> SuccessiveHalving:
         """The stopping rule of a job with that seed."""
-        kind = AdaptiveHalving if self.adaptive else SuccessiveHalving
-        return kind(
+        make = partial(AdaptiveHalving, hedged=self.model_based) if self.adaptive else SuccessiveHalving
+        return make(
             self.max_resource,
             self.min_resource,
             eta=self.eta,

@@ -30,7 +30,8 @@ from hpt.search.events import (
     TrialForgotten,
     TrialIdentified,
 )
-from hpt.search.history import History, HistoryLog
+from hpt.search.history import History
+from hpt.search.history_log import HistoryLog
 from hpt.search.holding import Pending, checked_fixed, holding, with_pending_elsewhere
 from hpt.search.proposing import proposals
 from hpt.search.space import SearchSpace

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
 from hpt.errors import InputError
-from hpt.search.history import History, HistoryLog
+from hpt.search.history import History
+from hpt.search.history_log import HistoryLog
 from hpt.search.numbers import brief
 from hpt.search.parameters import CategoricalParameter, Constant, Parameter
 from hpt.search.space import SearchSpace

@@ -27,7 +27,7 @@ from hpt.search.events import (
     from_json,
     to_json,
 )
-from hpt.search.history import HistoryLog
+from hpt.search.history_log import HistoryLog
 from hpt.search.parameters import PARAMETER_KINDS, CategoricalParameter, Constant, Parameter
 from hpt.search.space import SearchSpace
 from hpt.search.stored import Step, damaged, newer, reading, refuse_unknown, upgraded

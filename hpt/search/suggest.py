@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from hpt.errors import InputError
-from hpt.search.history import History, HistoryLog
+from hpt.search.history import History
+from hpt.search.history_log import HistoryLog
 from hpt.search.holding import checked_fixed, holding
 from hpt.search.numbers import brief
 from hpt.search.recording import Reports, checked_noise, final_value, fitted, listed_reports

@@ -14,7 +14,8 @@ from math import inf, nan
 
 import numpy as np
 
-from hpt.search.history import History, HistoryLog
+from hpt.search.history import History
+from hpt.search.history_log import HistoryLog
 from hpt.search.space import ContinuousParameter, SearchSpace
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.trial import Decision, ObjectiveType, Report, Trial, TrialStatus, Verdict

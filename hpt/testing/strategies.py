@@ -15,7 +15,7 @@ from math import nan
 import numpy as np
 import pytest
 
-from hpt.search.history import HistoryLog
+from hpt.search.history_log import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.strategies.base import Strategy, Suggestion
 from hpt.search.trial import Config, ObjectiveType, TrialStatus

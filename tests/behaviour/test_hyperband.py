@@ -9,6 +9,7 @@ import pytest
 from hpt.errors import ValidationError
 from hpt.job.config import HyperbandConfig
 from hpt.sagemaker.request.parse import parse_request, read_request, to_request
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.successive_halving import SuccessiveHalving, bracket_starts, quantile, rung_levels
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.trial import Decision, ObjectiveStatus, TrialStatus
@@ -76,6 +77,14 @@ def test_no_job_is_stopped_before_min_resource_and_every_job_at_max_resource() -
     trial = tuner.history.trial(1)
     assert (trial.status, trial.objective_status) == (TrialStatus.STOPPED, ObjectiveStatus.SUCCEEDED)
     assert len(trial.reports) == 8
+
+
+def test_a_model_comes_with_whole_jobs_and_random_proposals_do_not() -> None:
+    for model_based in (True, False):
+        rule = HyperbandConfig(81, model_based=model_based).rule(0)
+        assert isinstance(rule, AdaptiveHalving)
+        whole = [number for number in range(1, 50) if rule.is_whole(number)]
+        assert whole == ([1, 23, 45] if model_based else [])
 
 
 def test_entries_of_a_job_that_fails_later_stay() -> None:

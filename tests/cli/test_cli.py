@@ -449,7 +449,10 @@ def test_check_says_what_hyperband_and_autotune_chose(hpt: Command) -> None:
     request["TrainingJobDefinition"]["StaticHyperParameters"]["epochs"] = "9"
     path.write_text(json.dumps(request))
     out, _ = hpt("tune", str(path), "--check", "--autotune")
-    assert "hyperband   1 to 9 reports a job" in out
+    assert (
+        "hyperband   configurations proposed by a model of configuration and epoch; 1 to 9 reports a job"
+        in out
+    )
     assert "autotune    what the file leaves out is chosen" in out
     assert "40 jobs" in out and "tunes       pause: 0.002 to 0.2" in out
     assert "ends        when the search has converged" in out

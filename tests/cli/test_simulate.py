@@ -112,7 +112,7 @@ def test_under_a_name_it_is_kept_and_shown_as_simulated(
         "kept",
         "Completed",
         "60",
-        "0.0691036",
+        f"{printed['BestTrainingJob']['FinalHyperParameterTuningJobObjectiveMetric']['Value']:.6g}",
         "simulated",
         "-",
     ]

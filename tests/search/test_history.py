@@ -8,7 +8,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from hpt.search.history import HistoryLog
+from hpt.search.history_log import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, SearchSpace
 from hpt.search.trial import ObjectiveStatus, ObjectiveType, Report, Trial, TrialStatus
 

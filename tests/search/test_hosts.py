@@ -82,7 +82,7 @@ def test_trials_of_a_multi_algorithm_search_are_recorded_and_restored():
     tuner.ask(4)
     tuner.forget("host")
     tuner.tell(3, 0.25)
-    with pytest.raises(InputError, match="record them"):
+    with pytest.raises(InputError, match="belongs to no definition"):
         tuner.ask(pending=[{"kind": "a", "flag": "on"}])
     restored = hpt.Tuner.restore(json.loads(json.dumps(tuner.state())))
     assert restored.state() == tuner.state()

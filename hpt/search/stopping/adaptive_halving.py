@@ -10,9 +10,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import isfinite, sqrt
 from statistics import NormalDist
+from typing import Any
 
 from hpt.search.history import History
 from hpt.search.stopping.courses import Courses, Rungs
@@ -55,7 +56,33 @@ class AdaptiveHalving(SuccessiveHalving):
     whose value is the best yet of its rung goes on. What is kept between calls is a cache, never state.
     """
 
-    _courses: Courses | None = None
+    def __init__(
+        self, max_resource: float, min_resource: float = 1, *, hedged: bool = False, **options: Any
+    ) -> None:
+        """A rule that has read nothing yet.
+
+        Parameters
+        ----------
+        max_resource, min_resource
+            As `SuccessiveHalving` takes them.
+        hedged
+            Whether one trial in `period` is whole: it goes on to its end whatever it reports.
+        options
+            Others of `SuccessiveHalving`.
+
+        Raises
+        ------
+        InputError
+            An argument breaks its rule.
+        """
+        super().__init__(max_resource, min_resource, **options)
+        self.hedged = hedged
+        self._courses: Courses | None = None
+        levels = (*self.rungs, self.max_resource)
+        halved = levels[0] + sum(
+            (after - before) / self.eta**k for k, (before, after) in enumerate(pairwise(levels), 1)
+        )
+        self.period = max(2, round(self.max_resource / halved))
 
     def __getstate__(self) -> dict[str, object]:
         return super().__getstate__() | {"_courses": None}
@@ -76,7 +103,7 @@ class AdaptiveHalving(SuccessiveHalving):
         k = self._courses.passed(trial)
         if k is None or k < self.bracket(number):
             return None
-        if is_power(self._courses.place(trial), EXPLORE):
+        if is_power(self._courses.place(trial), EXPLORE) or self.is_whole(history.local_number(number)):
             return None
         threshold = self.threshold(self._courses.of(trial.definition), k)
         y = minimised(last.value, history.objective)
@@ -103,6 +130,12 @@ class AdaptiveHalving(SuccessiveHalving):
         ends = sorted(end for _, end in known)
         pairs = [(score(rungs.values[k], y), score(ends, end)) for y, end in known]
         return regression(pairs, TOLD)
+
+    def is_whole(self, number: int) -> bool:
+        """Whether a trial of that number, counted in its definition, is trained to its end whatever it
+        reports: where trials are halved by eta, whole ones then cost as much as all others.
+        """
+        return self.hedged and (number - 1) % self.period == 0
 
     def cost(self, k: int) -> float:
         """What a trial that goes on from rung k is expected to cost: less and less of them go on."""

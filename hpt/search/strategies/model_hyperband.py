@@ -16,6 +16,7 @@ import numpy as np
 from hpt.search.history import Float64Array, History
 from hpt.search.parameters import Parameter
 from hpt.search.space import Coordinate, SearchSpace
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.courses import Courses
 from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.auto_scale import ScaledSpace
@@ -28,13 +29,6 @@ END = 0.5
 """Where the full resource stands on the model's last coordinate, the only place at which it is searched:
 that of the only level of an integer."""
 
-RANDOM = 3
-"""Every third trial is random, as in BOHB (Falkner, Klein and Hutter, "BOHB: Robust and Efficient
-Hyperparameter Optimization at Scale", 2018): most of them end at the first rung and cost little, and where
-values at low rungs have led the model astray they lead it back. Not where the first rung is dear."""
-CHEAP = 1 / 9
-"""The first rung is cheap up to this share of the maximum resource."""
-
 
 class ModelHyperbandStrategy(HyperbandStrategy):
     """Halving of configurations with the largest expected improvement at the full resource (Klein et al.,
@@ -42,10 +36,15 @@ class ModelHyperbandStrategy(HyperbandStrategy):
 
     Values at lower rungs are first moved by what trials that went on gained from there to the end, in the
     median, so that the model has to explain only how trials differ; how far lower rungs tell the end is the
-    length scale of its resource. Running trials enter with outcomes imagined for their end. Every third trial
-    is random where the first rung is cheap (`RANDOM`). Until
+    length scale of its resource. Running trials enter with outcomes imagined for their end. Until
     `first_points(d)` configurations are launched and three values known, points fill the space.
-    Arguments are those of `HyperbandStrategy`.
+
+    Where values at low rungs mislead, they mislead this model and what halving lets it see. So the rule is
+    hedged (`AdaptiveHalving`): whole trials, which are trained to their end whatever they report and cost
+    about as much as all others, are proposed as Bayesian search would, by a model of final values only, once
+    there are `first_points(d)` of these. What they find is found at worst at twice the cost of Bayesian
+    search, and it tells the joint model too. Arguments are those of `HyperbandStrategy`; a rule that is given
+    may be hedged or not.
 
     A pure function of the history: the kernel's hyperparameters depend on a prefix of the observations, in
     the order in which they came in. What is kept between calls is a cache.
@@ -59,8 +58,11 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         rule: SuccessiveHalving | None = None,
         **options: Any,
     ) -> None:
+        if rule is None and max_resource is not None:
+            rule = AdaptiveHalving(max_resource, min_resource, hedged=True, **options)
         super().__init__(max_resource, min_resource, rule=rule, **options)
         self._search = ModelSearch(ModelOptions())
+        self._search_of_ends = ModelSearch(ModelOptions())
         self._observed: _Observations | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -79,13 +81,22 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         launched = len(history.y) + len(history.failed) + len(history.pending)
         if len(seen.levels) < 3 or launched < first_points(len(space.columns)):
             return self._search.first_point(history, seed, number, number)
-        if number % RANDOM == 0 and self.rule.min_resource <= CHEAP * self.rule.max_resource:
-            drawn = self._random.suggest(history, 1, seed)
-            return drawn[0].config if drawn else None
+        if isinstance(self.rule, AdaptiveHalving) and self.rule.is_whole(number):
+            ends = self._observed.ends(history)
+            if len(ends.y) >= first_points(len(space.columns)):
+                return self._next_whole(history, ends, seed, number // self.rule.period)
         fit = self._search.fit(cast(History, seen), seen.targets, transformed=False)
         model = self._search.model(cast(History, seen), fit, seen.targets(len(seen.levels)))
         row = self._search.propose(cast(History, seen), fit, model, seed, number)
         return None if row is None else ScaledSpace(space, fit.scaled.logarithmic).config(row[:-1])
+
+    def _next_whole(self, history: History, ends: _Ends, seed: Seed, place: int) -> Config | None:
+        """As Bayesian search of final values would propose it; every second one explores, by their place."""
+        search, seen = self._search_of_ends, cast(History, ends)
+        fit = search.fit(seen, lambda a: ends.y[:a], transformed=False)
+        model = search.model(seen, fit, ends.y)
+        row = search.propose(seen, fit, model, seed, place, skipped=fit.scaled.place(history.X))
+        return None if row is None else fit.scaled.config(row)
 
 
 class _SpaceAtTheEnd(SearchSpace):
@@ -130,6 +141,19 @@ class _Seen:
         return moved
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What the model of final values sees of a history, under the names that `ModelSearch` knows."""
+
+    source: object
+    space: SearchSpace
+    X: Float64Array
+    y: Float64Array
+    pending: Float64Array
+    failed: Float64Array
+    held: None = None
+
+
 class _Observations:
     """Those of one history, encoded as they come in."""
 
@@ -167,6 +191,13 @@ class _Observations:
             len(self._places) - 1,
             np.append(np.full(d, np.nan), END),
         )
+
+    def ends(self, history: History) -> _Ends:
+        """The observations at the end, of the history that was viewed last."""
+        at = [row for row, level in enumerate(self._levels) if level == len(self._places) - 1]
+        X = np.array([self._rows[row][:-1] for row in at]).reshape(-1, len(history.space.columns))
+        y = np.array([self._values[row] for row in at])
+        return _Ends(history.source, history.space, X, y, history.pending, history.failed)
 
 
 def _at_the_end(points: Float64Array) -> Float64Array:

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from hpt.errors import InputError
-from hpt.search.history import HistoryLog
+from hpt.search.history_log import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.strategies.grid import GridStrategy, combination
 from hpt.search.trial import ObjectiveType, TrialStatus

@@ -13,9 +13,12 @@ from hpt.search.space import (
     IntegerParameter,
     SearchSpace,
 )
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.model_hyperband import END, ModelHyperbandStrategy, _gains, _Observations
+from hpt.search.strategies.model_search import first_points
+from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
 from hpt.search.trial import Config, Decision
 from hpt.search.tuner import Tuner
 
@@ -167,10 +170,38 @@ def test_only_the_end_is_proposed_and_no_configuration_that_was_seen_at_a_rung()
     assert model.propose(X[:0], np.array([[3.5 / 6, END]]), 1, 6) is None
 
 
-def test_every_third_trial_is_random_unless_the_first_rung_is_dear() -> None:
-    for least, random in ((1, True), (9, False)):
-        tuner = search(Tuner(SPACE, "Minimize", ModelHyperbandStrategy(27, least), seed=2), 150)
-        while (tuner.history.last_number + 1) % 3:
-            tuner.ask()
-        expected = Tuner(SPACE, "Minimize", "Random", seed=2)._strategy.suggest(tuner.history, 1, 2)
-        assert (tuner._strategy.suggest(tuner.history, 1, 2) == expected) is random
+def test_whole_trials_are_those_that_bayesian_search_of_final_values_proposes() -> None:
+    strategy = ModelHyperbandStrategy(27)
+    period = strategy.rule.period
+    tuner = search(Tuner(SPACE, "Minimize", strategy, seed=2), 250)
+    while tuner.history.last_number % period:
+        tuner.ask()
+    history = tuner.history
+    ends = [trial for trial in tuner.trials if len(trial.reports) == 27]
+    bayesian = Tuner(SPACE, "Minimize", "Bayesian", seed=2)
+    for trial in ends:
+        bayesian.add(trial.config, trial.reports[-1].value)
+    assert len(ends) >= first_points(len(SPACE.columns))
+    [whole] = strategy.suggest(history, 1, 2)
+    joint = ModelHyperbandStrategy(rule=AdaptiveHalving(27)).suggest(history, 1, 2)
+    assert whole != joint[0]
+    expected = bayesian._strategy.predict(bayesian.history, [whole.config])
+    assert expected[0][0] - 2 * expected[1][0] ** 0.5 < min(trial.reports[-1].value for trial in ends)
+
+
+def test_whole_trials_are_counted_by_definition() -> None:
+    strategy = MultiAlgorithmHyperband(lambda: ModelHyperbandStrategy(9))
+    tuner = Tuner({"one": SPACE, "other": SPACE}, "Minimize", strategy, seed=1)
+    period = AdaptiveHalving(9).period
+    reports: dict[str | None, list[int]] = {"one": [], "other": []}
+    for _ in range(8 * period):
+        [trial] = tuner.ask()
+        step = 1
+        while tuner.report(trial.number, 1.0 if trial.number < 3 else 1.0 + trial.number, step) == "Continue":
+            step += 1
+        tuner.tell(trial.number, status="Stopped")
+        reports[trial.definition].append(step)
+    for counts in reports.values():
+        whole = counts[::period]
+        assert len(whole) == 4 and set(whole) == {9}
+        assert counts.count(9) < 8

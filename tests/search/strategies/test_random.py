@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from hpt.search.history import HistoryLog
+from hpt.search.history_log import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.strategies.random import RandomStrategy
 from hpt.search.strategies.randomness import check_seed, generator

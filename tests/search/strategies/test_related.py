@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hpt.search.history import HistoryLog
+from hpt.search.history_log import HistoryLog
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.strategies.bayesian import BayesianStrategy
 from hpt.search.strategies.model_search import first_points
