@@ -2,9 +2,10 @@
 
 A program that keeps checkpoints goes on from the newest one when it is started again, so the reports that
 count are those printed before that checkpoint was written. Its time is that of its last file; the log's
-index says when the log grew. What is printed and saved at once may be dated in either order: what was
-printed within two seconds after the checkpoint was written belongs to it, unless what was printed before is
-nearer. In doubt fewer reports count: no trial is judged by epochs that its model has not been trained for.
+index says when the log grew: both as the kernel dates what the program does, so that no delay of ours makes
+a difference. Programs print before they save or after: what was printed next after the checkpoint was written
+belongs to it within two seconds, if what was printed before is at least three times as far away. In doubt
+fewer reports count: no trial is judged by epochs that its model has not been trained for.
 
 Standard library only: the supervisor imports this.
 """
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
 _DOUBT = 1.0
 """Seconds within which the dates of a file and of the log cannot be told apart."""
 
-_NEAR, _NEAR_SHARE = 2.0, 0.5
+_SET_BACK = 0.1
+"""Seconds by which the date of a line may be before that of the line before it."""
+
+_NEAR, _NEAR_SHARE = 2.0, 0.25
 """What was printed after a checkpoint was written belongs to it within so many seconds, and within this share
-of the time since something was printed before.
+of the time between what was printed before that and after.
 """
+
+_AT_ONCE = 0.02
+"""Seconds within which what is printed and what is saved is one, whatever was printed before: a line may
+come in pieces, and kernels count in steps of up to 10 ms.
+"""
+
+_WITH = 0.05
+"""Seconds within which lines are taken for printed together."""
+
+SETTLES_WITHIN = 2.6
+"""Seconds after which all that was printed with a checkpoint is in the log and dated."""
 
 _MOST = 1 << 25
 """Bytes that are read of a record."""
@@ -64,34 +79,38 @@ def covered_offset(
         return None
     offset = 0
     latest = 0.0  # of the wall clock's times so far
-    leads = _leads(directory)
-    lead = 0.0
-    for size, seconds in _pairs(directory, record.INDEX):
-        while leads and leads[0][0] <= size:
-            ahead = leads.pop(0)[1]
-            if ahead < lead and written <= latest + _DOUBT:  # set back: was it written before that?
-                return offset
-            lead = ahead
-        wall = seconds + lead
-        if wall > written:
+    until = None  # what was printed after it was written belongs to it up to then
+    for size, wall, lead in _dated(directory):
+        if wall < latest - _SET_BACK and (until is not None or written <= latest + _DOUBT):
+            return offset  # the clock was set back: was it written before that?
+        if until is None and wall > written:
             before = latest or _began(directory, lead)
-            near = min(_NEAR, _NEAR_SHARE * (wall - before))
-            return int(size) if before < written and wall - written <= near else offset
+            near = max(_AT_ONCE, min(_NEAR, _NEAR_SHARE * (wall - before)))
+            if before > written or wall - written > near:
+                return offset
+            until = wall + min(_WITH, near)
+        if until is not None and wall > until:
+            return offset
         latest = max(latest, wall)
         offset = int(size)
     return offset
 
 
-def is_settled(directory: str, written: float, now: float) -> bool:
-    """Whether nothing that is still to come into the log can belong to a checkpoint, given when that was
-    written: the last lines before it may be on their way. now: by the wall clock.
+def is_settled(directory: str, written: float) -> bool:
+    """Whether the log shows that nothing that is still to come into it can belong to a checkpoint, given when
+    that was written.
     """
-    if now - written > _NEAR:
-        return True
+    return any(wall > written + _NEAR for _, wall, _ in _dated(directory))
+
+
+def _dated(directory: str) -> Iterator[tuple[float, float, float]]:
+    """The log's lengths, when each was reached, by the wall clock, and by how much that was ahead."""
     leads = _leads(directory)
-    lead = leads[-1][1] if leads else 0.0
-    last = max((seconds for _, seconds in _pairs(directory, record.INDEX)), default=0.0)
-    return last + lead > written
+    lead = 0.0
+    for size, seconds in _pairs(directory, record.INDEX):
+        while leads and leads[0][0] <= size:
+            lead = leads.pop(0)[1]
+        yield size, seconds + lead, lead
 
 
 def _began(directory: str, lead: float) -> float:

@@ -42,6 +42,8 @@ QUIET = 1.0
 
 _LOG_PART = 1 << 23  # bytes
 _PATIENCE = 3.0  # seconds to wait for such a moment
+_NAP = 0.1
+_RECENT = 10.0  # seconds within which what was printed with a checkpoint may still be on its way to the log
 _ROUNDS = 3
 _VERSION = 1
 
@@ -74,6 +76,7 @@ class CheckpointStore:
         self._bucket, self.prefix = split_uri(self.uri)
         self._sets = f"{self.prefix}{HIDDEN}{spec['name']}/"
         self._attempt, self._job = int(spec["attempt"]), str(spec.get("job", ""))
+        self._counted_elsewhere = bool(spec.get("elsewhere"))
         self._own = f"{self._sets}{self._attempt:06}/"
 
     # -- what there is --------------------------------------------------------------------------------------
@@ -168,13 +171,17 @@ class CheckpointStore:
     def fetch(self, directory: Path, attempts: Path) -> None:
         """Bring what this attempt goes on from into its directory, unless what lies there is as new.
 
+        Where the tuner is on another machine, it counts by what is on the store: unless the attempt before
+        ended here and all it left is there too, what lies here gives way.
+
         attempts: the directory of the training job's attempts on this machine.
         """
         self.begin()
         source = self.source()
         here = max((int(each.name) for each in attempts.glob("*") if each.name.isdigit()
                     and int(each.name) < self._attempt), default=0)  # fmt: skip
-        if here < source.attempt:
+        whole = source.files is None and source.attempt == here
+        if here < source.attempt or (self._counted_elsewhere and not whole):
             _empty(directory)  # of an attempt before the one that went on elsewhere
         if source.files is None:
             found = [
@@ -260,6 +267,7 @@ class CheckpointCopies:
         self._directory = Path(contract.checkpoint_directory(str(base), spec))
         self._log = self._attempt / (record.RESULTS if spec.get("function") else record.LOG)
         self._logged = 0  # bytes of the log that were copied
+        self._parent, self._naps = os.getppid(), 0  # who keeps the log; in this round
         self._rows: dict[str, list[Any]] | None = None  # [path, key, size, time] of the last set
         self._number = 0
         self._keys: set[str] = set()  # of files that were copied and not removed
@@ -277,9 +285,10 @@ class CheckpointCopies:
             self._rows = {name: [name, row[1], row[2], row[3]] for name, row in rows.items()}
             self._keys = {row[1] for row in rows.values()}
             self._logged = max((at + size for at, _, size in self._store.log_parts()), default=0)
+        self._naps = 0
         give_up = time.monotonic() + _PATIENCE
         while not last and _written_within(self._scan(last=last), QUIET) and time.monotonic() < give_up:
-            time.sleep(0.1)
+            self._nap()
         for left in range(_ROUNDS, 0, -1):
             before = self._scan(last=last)
             rows = self._upload(before)
@@ -290,8 +299,9 @@ class CheckpointCopies:
             self._drop(None)
             return None
         if rows != self._rows:
-            if not last:
-                self._await_log(before)
+            if not last and not self._await_log(before):
+                self._drop(None)
+                return None
             covered = self._covered(before)
             self._copy_log(covered or 0)
             self._store.keep([rows[name] for name in sorted(rows)], covered)
@@ -317,11 +327,21 @@ class CheckpointCopies:
         self._copy_log(None)
         self._store.fill(rows or [], covered)
 
-    def _await_log(self, state: State) -> None:
-        """Wait for what was printed with the checkpoint, a moment at the most."""
+    def _await_log(self, state: State) -> bool:
+        """Wait for what was printed with the checkpoint, a moment at the most: of time for which this process
+        was awake, since one that was stopped may go on before the log does. False where the log ends, since
+        whoever writes it is gone.
+        """
         written = max((moment / 1e9 for _, moment in state.values()), default=0.0)
-        while not checkpoint.is_settled(str(self._attempt), written, time.time()):
-            time.sleep(0.1)
+        recent = abs(time.time() - written) < _RECENT
+        enough = round(checkpoint.SETTLES_WITHIN / _NAP) if recent else 0
+        while self._naps < enough and not checkpoint.is_settled(str(self._attempt), written):
+            self._nap()
+        return os.getppid() == self._parent
+
+    def _nap(self) -> None:
+        time.sleep(_NAP)
+        self._naps += 1
 
     def _covered(self, state: State) -> int | None:
         """How much of the log the set covers whose files are these."""

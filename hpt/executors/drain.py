@@ -1,7 +1,9 @@
 """Carries what a program prints from a pipe into its log.
 
 A program that had the log itself could cut it off: `> /dev/stderr` opens what standard error is once more,
-and a file is truncated by that; a pipe is not. Standard library only: a supervisor imports this once a trial.
+and a file is truncated by that; a pipe is not. It is a pipe with a name, which is taken away at once: the
+kernel dates what is written to it, so that what is printed and what is saved can be told in order however
+late this process comes to read it. Standard library only: a supervisor imports this once a trial.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from hpt.host.private import open_private
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Wrote = Callable[[int, float | None], None]
 
 CHUNK = 1 << 20
 """Bytes read at a time, and that a program can print before it has to wait."""
@@ -41,6 +45,10 @@ class Log:
     def __init__(self, log: int) -> None:
         self._log = log
         self._size = os.fstat(log).st_size
+
+    @property
+    def size(self) -> int:
+        return self._size
 
     def write(self, data: bytes) -> None:
         """Append to the log; if that was cut off, where it ended, so that no reader misses what follows."""
@@ -76,6 +84,37 @@ class SharedLog(Log):
             self._last, self._ended = writer, data.endswith(b"\n")
 
 
+def _pipe(directory: str) -> tuple[int, int, bool]:
+    """The two ends of a pipe, and whether it is dated by what is written to it: one without a name is not,
+    by newer kernels.
+    """
+    path = os.path.join(directory, f".{os.getpid()}.pipe")
+    try:
+        if not directory:
+            return *os.pipe(), False
+        os.mkfifo(path, 0o600)
+    except OSError:  # a file system without such pipes, or a full one
+        return *os.pipe(), False
+    output = -1
+    try:
+        output = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        entry = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        if output >= 0:
+            os.close(output)
+        return *os.pipe(), False
+    finally:
+        os.unlink(path)
+    os.set_blocking(output, True)
+    try:
+        os.utime(output, (0, 0))
+        os.write(entry, b"\n")
+        os.read(output, 1)
+        return output, entry, os.fstat(output).st_mtime > 0
+    except OSError:
+        return output, entry, False
+
+
 class Drain:
     """A pipe, and a thread that empties it into a log.
 
@@ -83,10 +122,12 @@ class Drain:
     written any more, as on a disk that stays full; then printing fails.
     """
 
-    def __init__(self, log: Log, wrote: Callable[[], None] = lambda: None) -> None:
-        """wrote: called after each write to the log, on the thread."""
+    def __init__(self, log: Log, wrote: Wrote = lambda size, written: None, directory: str = "") -> None:
+        """wrote: called after each write to the log, on the thread, with the log's size and when the program
+        wrote the last of it, if that is known. directory: where the pipe can have its name.
+        """
         self._log, self._wrote = log, wrote
-        output, self.input = os.pipe()
+        output, self.input, self._dated = _pipe(directory)
         try:
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, CHUNK)
         except OSError:
@@ -106,7 +147,9 @@ class Drain:
     def _run(self, output: int) -> None:
         try:
             while data := os.read(output, CHUNK):
+                written = os.fstat(output).st_mtime if self._dated else None
                 self._write(data)
+                self._wrote(self._log.size, written)
             self._close()
         except OSError:
             pass
@@ -116,7 +159,6 @@ class Drain:
 
     def _write(self, data: bytes) -> None:
         self._log.write(data)
-        self._wrote()
 
     def _close(self) -> None:
         """Nothing more will be printed."""
@@ -133,8 +175,14 @@ class LineDrain(Drain):
     the disk takes no more of it, it ends, and the program goes on.
     """
 
-    def __init__(self, log: SharedLog, own: str) -> None:
-        """log: the shared one. own: the path of the file.
+    def __init__(
+        self,
+        log: SharedLog,
+        own: str,
+        wrote: Wrote = lambda size, written: None,
+        directory: str = "",
+    ) -> None:
+        """log: the shared one. own: the path of the file. wrote, directory: as for `Drain`.
 
         Raises:
             OSError: the file cannot be made.
@@ -142,7 +190,7 @@ class LineDrain(Drain):
         self._held = b""
         self._own = open_private(own, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._shared = log
-        super().__init__(log)
+        super().__init__(log, wrote, directory)
 
     def _write(self, data: bytes) -> None:
         self._copy(data)

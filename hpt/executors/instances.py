@@ -156,7 +156,7 @@ class Cluster:
         try:
             for host in self.hosts:
                 host.log = self._path(hosts.own_file(record.LOG, host.number))
-                host.drain = LineDrain(log, host.log)
+                host.drain = LineDrain(log, host.log, supervisor.index.wrote, supervisor.directory)
                 host.index = self._index(host)
                 try:
                     output, binds = host.drain.input, self._names.binds
@@ -227,7 +227,7 @@ class Cluster:
             if host.metrics is None and os.path.isfile(path := self._metrics_file(host)):
                 from hpt.executors.metrics_file import MetricsFile  # as in the supervisor
 
-                host.metrics = MetricsFile(path, self._supervisor.log)
+                host.metrics = MetricsFile(path, self._supervisor.log, self._supervisor.index.wrote)
             if host.metrics is not None:
                 host.metrics.carry(last=last)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hpt.errors import InputError
 from hpt.executors import record
@@ -31,11 +31,15 @@ _COMPLAINTS = 10  # in the log of one attempt; further ones are ignored
 class MetricsFile:
     """A metrics file and how much of it was copied. The program appends to it, or writes it anew.
 
-    log: where lines are appended, opened to be read and appended to.
+    log: where lines are appended, opened to be read and appended to. wrote: called after that with the log's
+    size and when the program wrote to its file.
     """
 
-    def __init__(self, path: str, log: int) -> None:
+    def __init__(
+        self, path: str, log: int, wrote: Callable[[int, float | None], None] = lambda size, written: None
+    ) -> None:
         self._path = path
+        self._wrote = wrote
         self._log = log
         self._offset = 0
         self._waited = 0
@@ -51,7 +55,8 @@ class MetricsFile:
         before = self._offset, self._number
         try:
             with open(open_file(self._path), "rb") as file:
-                size = os.fstat(file.fileno()).st_size
+                state = os.fstat(file.fileno())
+                size = state.st_size
                 if size < self._offset:
                     self._offset = self._number = 0
                 if size == self._offset or not (last or self._may_write()):
@@ -61,6 +66,7 @@ class MetricsFile:
                 while self._offset < end and (data := file.read(_CHUNK)):
                     before = self._offset, self._number
                     self._write(list(self._lines(data, last and len(data) < _CHUNK)))
+                    self._wrote(os.fstat(self._log).st_size, state.st_mtime)
                     file.seek(self._offset)
                     if before[0] == self._offset:
                         return

@@ -63,7 +63,7 @@ LOST = "Lost"
 
 INDEX_LINE = 32
 
-LEAD_STEP = 0.1
+LEAD_STEP = 0.05
 """Seconds by which the wall clock must have moved to be noted."""
 
 INDEX_SPARE = 20000
@@ -129,13 +129,27 @@ def append_line(path: str, line: str) -> None:
 class LogIndex:
     """Dates the log: `<offset> <seconds>`, `INDEX_LINE` bytes, whenever it has grown since the last line.
 
-    Files are dated by the wall clock. How far it is ahead of our clock is noted when that changes, so that
-    the dates of files and of the log can be compared.
+    Files are dated by the kernel, with the wall clock. So is the log wherever that can be had: then it makes
+    no difference how late a line is noted. How far the wall clock is ahead of ours is noted when that
+    changes; the seconds of a line and that lead make the date as the kernel gave it, to compare with files.
     """
 
-    def __init__(self, log: int, directory: str, clock: SteadyClock, name: str = INDEX) -> None:
-        """name: of the index; that of the attempt's log also has the leads noted."""
+    def __init__(
+        self,
+        log: int,
+        directory: str,
+        clock: SteadyClock,
+        name: str = INDEX,
+        *,
+        by_program: bool = False,
+    ) -> None:
+        """name: of the index; that of the attempt's log also has the leads noted. by_program: the program
+        itself writes to the log, whose date is then that of what was written last.
+        """
         self._log = log
+        self._by_program = by_program
+        self._wrote = (0, 0.0)  # the log's length and the date of what was written last, as far as was told
+        self._untold = 0  # a length of which that was not told when it was seen
         self._clock = clock
         self._leads = os.path.join(directory, LEADS) if name == INDEX else None
         self._fd = open_private(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -148,8 +162,21 @@ class LogIndex:
     def close(self) -> None:
         os.close(self._fd)
 
-    def note_at_once(self) -> None:
-        """`note` for whoever has just written to the log, unless that would make too many lines."""
+    def wrote(self, size: int, written: float | None) -> None:
+        """`note` for whoever has just written to the log, unless that would make too many lines.
+
+        size: of the log. written: when the program wrote the last of it, by the wall clock, if that is known.
+        """
+        if not self._by_program:
+            written = time.time() if written is None else written
+            noted, before = self._wrote
+            if noted > self._size and abs(written - before) >= INDEX_GAP:
+                self._note_at_once()  # or it would get the date of what follows
+            if size > noted:
+                self._wrote = size, written
+        self._note_at_once()
+
+    def _note_at_once(self) -> None:
         now = time.monotonic()
         spare = INDEX_SPARE + 2 * (now - self._began)
         if now - self._last >= INDEX_GAP and self._lines < spare:
@@ -161,15 +188,26 @@ class LogIndex:
             self._note()
 
     def _note(self) -> None:
-        size = os.fstat(self._log).st_size
+        state = os.fstat(self._log)
+        size, now = state.st_size, time.time()
         if size == self._size:
+            return
+        told, written = self._wrote
+        if self._by_program:
+            now = state.st_mtime
+        elif self._size < told <= size:
+            size, now = told, written
+        elif told and size != self._untold:
+            self._untold = size  # its date is about to be told; if not, it is that of the next look
             return
         self._size = size
         lead = max(self._clock.lead(), self._clock.lead())  # less where it had to wait between two clocks
         if self._leads is not None and abs(lead - self._lead) > LEAD_STEP:
-            self._lead = lead
+            self._lead = round(lead, 3)
             append_line(self._leads, f"{size} {lead:.3f}\n")
-        line = f"{size:>15d} {self._clock():>15.3f}\n".encode()
+        seconds = self._clock() if self._leads is None else now - self._lead
+        seconds = int(seconds * 1000) / 1000  # never after what was saved next
+        line = f"{size:>15d} {seconds:>15.3f}\n".encode()
         try:
             if os.pwrite(self._fd, line, self._lines * INDEX_LINE) == INDEX_LINE:
                 self._lines += 1  # what a full disk cut short is written over by the next line

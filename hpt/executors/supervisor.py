@@ -124,7 +124,7 @@ class Supervisor:
         self.clock = SteadyClock.of(self.spec.get("clock"))
         self.log = self._open(record.LOG)
         followed = self._open(record.RESULTS) if self.spec.get("function") else self.log
-        self.index = record.LogIndex(followed, directory, self.clock)
+        self.index = record.LogIndex(followed, directory, self.clock, by_program=followed != self.log)
         self.exit_record = record.ExitRecord(directory, durable=self.durable)
         self.token = token or os.urandom(16).hex()
         self.launcher = Launcher(directory, self.token, self._install)
@@ -269,7 +269,7 @@ class Supervisor:
         if self.cluster is not None:
             self.drain = self.cluster
             return self.cluster.begin()
-        self.drain = Drain(Log(self.log), self.index.note_at_once)
+        self.drain = Drain(Log(self.log), self.index.wrote, self.directory)
         try:
             return self.launcher.start(self.program, self.base, self.spec, self.variables, self.drain.input)
         finally:
@@ -424,7 +424,7 @@ class Supervisor:
         if self.metrics is None and os.path.isfile(path := self._path(record.METRICS)):
             from hpt.executors.metrics_file import MetricsFile  # few programs have one, and it imports more
 
-            self.metrics = MetricsFile(path, self.log)
+            self.metrics = MetricsFile(path, self.log, self.index.wrote)
         if self.metrics is not None:
             self.metrics.carry(last=last)
 

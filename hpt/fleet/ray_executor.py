@@ -432,11 +432,11 @@ class RayExecutor:
             missed = LogChunk(pending.log.start, pending.log.data + missed.data, times)
         self._updates[key] = Update(key, "Ended", missed, end, {} if pending is None else pending.times)
 
-    def _left_on_store(self, key: AttemptKey, followed: Followed) -> Left:
-        """What the next attempt goes on from; nothing is known of what lay on a node that is gone."""
+    def _left_on_store(self, key: AttemptKey, followed: Followed, here: int | None = None) -> Left:
+        """What the next attempt goes on from. here: what the node says of its own disk, if it is not gone."""
         content = followed.order.content
         if not is_remote(content["checkpoint_uri"] or ""):
-            return Left(None)
+            return Left(here)
         try:
             return take_over(content, followed.offset)
         except Exception as error:
@@ -466,6 +466,10 @@ class RayExecutor:
             model = end.model
             if model is not None and not is_remote(model):
                 model = f"{node.address}:{model}"  # as scp and rsync write it
+            if end.outcome != "Exited":  # what its node has may not be what it goes on from on another
+                end = replace(
+                    end, checkpoint=self._left_on_store(update.key, followed, end.checkpoint).covered
+                )
             end = replace(end, log=log, model=model)
             self._forget(update.key, end)
         self._updates[update.key] = replace(update, log=chunk, exit=end)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def test_without_files_there_is_no_checkpoint(place: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "offset"),
-    [(99.0, 0), (100.0, 10), (100.4, 10), (100.6, 20), (101.0, 20), (101.3, 20), (500.0, 30)],
+    [(99.0, 0), (100.0, 10), (100.4, 10), (100.7, 10), (100.8, 20), (101.0, 20), (101.3, 20), (500.0, 30)],
 )
 def test_what_was_printed_before_the_newest_file_is_covered(place: Path, seconds: float, offset: int) -> None:
     """Or right after it, as by a program that saves and prints at once."""
@@ -68,9 +70,64 @@ def test_the_first_that_is_printed_is_covered_if_it_took_long(
 
 
 def test_what_is_printed_with_a_checkpoint_is_waited_for(place: Path) -> None:
-    assert not is_settled(str(place), written=102.5, now=102.6)  # nothing was printed since
-    assert is_settled(str(place), written=101.5, now=102.6)
-    assert is_settled(str(place), written=102.5, now=105.0)
+    assert not is_settled(str(place), written=101.0)  # what comes next may belong to it
+    assert is_settled(str(place), written=99.9)
+
+
+def test_what_is_printed_with_the_first_after_a_checkpoint_is_covered_too(place: Path) -> None:
+    """As the end of a line is which is written by itself."""
+    lines = [(10, 100.0), (19, 101.002), (20, 101.003), (30, 102.0)]
+    (place / "log.index").write_text("".join(f"{size:>15d} {date:>15.3f}\n" for size, date in lines))
+    write(place, "new", 101.0)
+    assert covered(place) == 20
+
+
+def test_a_clock_that_seems_to_run_back_for_a_moment_changes_nothing(place: Path) -> None:
+    (place / "log.leads").write_text("10 5.0\n20 4.94\n30 5.0\n")
+    lines = [(10, 100.0), (20, 101.06), (30, 102.0)]
+    (place / "log.index").write_text("".join(f"{size:>15d} {date:>15.3f}\n" for size, date in lines))
+    write(place, "new", 106.001)
+    assert covered(place) == 20
+
+
+SAVES = """
+    import os, pathlib, sys, time
+    place = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"]) / "checkpoints"
+    def say(epoch):
+        os.write(1, b"loss=%d" % epoch)  # as print does without a buffer
+        os.write(1, b"\\n")
+    def save(epoch):
+        new = place / "new.tmp"
+        new.write_text("weights")
+        new.rename(place / str(epoch))
+    steps = {"print first": (say, save), "save first": (save, say)}[sys.argv[1]]
+    for epoch in range(1, 41):
+        time.sleep(0.1)
+        for step in steps:
+            step(epoch)
+"""
+
+
+def test_every_checkpoint_covers_what_was_printed_with_it(workshop: Workshop) -> None:
+    """Whether it was saved after it was printed or before, and however late the log is written."""
+    program = workshop.directory / "saves.py"
+    program.write_text(textwrap.dedent(SAVES))
+    runs = []
+    for number, order in enumerate(("print first", "save first")):
+        script = workshop.script(f"exec {sys.executable} {program} '{order}'", f"{number}.sh")
+        runs.append(workshop.start(script, name=f"job-{number}"))
+    for run in runs:
+        end = workshop.finish(run).exit
+        assert end is not None and end.exit_code == 0
+        attempt = workshop.root / run.key.name / "attempts" / "1"
+        log = (attempt / "log").read_bytes()
+        saved = attempt.parents[1] / "ml" / "checkpoints"
+        found = {}
+        for epoch in range(1, 41):
+            written = (saved / str(epoch)).stat().st_mtime
+            offset = covered_offset(str(attempt), str(attempt.parents[1] / "ml"), SPEC, written)
+            found[epoch] = log[:offset].count(b"\n")
+        assert found == {epoch: epoch for epoch in range(1, 41)}
 
 
 def test_what_is_printed_is_dated_to_the_moment(workshop: Workshop) -> None:
@@ -84,6 +141,22 @@ def test_what_is_printed_is_dated_to_the_moment(workshop: Workshop) -> None:
         end = workshop.finish(run).exit
         assert end is not None
         assert end.checkpoint == len(b"one\ntwo\n")
+
+
+def test_a_supervisor_that_is_late_dates_what_is_printed_to_the_moment(workshop: Workshop) -> None:
+    """As on a host without time for it."""
+    save = "echo 1 > $SAGEMAKER_BASE_DIR/checkpoints/c"
+    script = f"echo one; sleep 0.8; echo two; {save}; sleep 1.5; echo three; sleep 60"
+    run = workshop.says(workshop.start(workshop.script(script)), b"one\n")
+    supervisor = supervisor_of(workshop, run)
+    os.kill(supervisor, signal.SIGSTOP)
+    time.sleep(1.5)
+    os.kill(supervisor, signal.SIGCONT)
+    workshop.says(run, b"three\n")
+    workshop.executor.stop(run.key)
+    end = workshop.finish(run).exit
+    assert end is not None
+    assert end.checkpoint == len(b"one\ntwo\n")
 
 
 def test_an_index_that_is_missing_or_cut_short_covers_less(place: Path) -> None:

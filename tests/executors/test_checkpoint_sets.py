@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -144,6 +145,62 @@ def test_what_lies_here_is_newer_than_its_own_copy(tmp_path: Path, s3: Any) -> N
     first.copies.copy()
     first.write(epoch="22")
     assert Machine(tmp_path / "1", s3, 2).fetch() == {"epoch": "22"}
+
+
+def test_what_lies_here_gives_way_to_its_copy_where_reports_are_counted_by_that(
+    tmp_path: Path, s3: Any
+) -> None:
+    """As of a machine that was silent for a while, and gets the training job again."""
+    first = Machine(tmp_path / "1", s3, 1)
+    first.write(epoch="1")
+    first.copies.copy()
+    first.write(epoch="22", unseen="by the store")
+    second = Machine(tmp_path / "1", s3, 2)
+    second.spec["elsewhere"] = True
+    second.store = CheckpointStore(s3, second.spec)
+    assert second.fetch() == {"epoch": "1"}
+    second.write(epoch="333")
+    second.copies.finish()
+    third = Machine(tmp_path / "1", s3, 3)
+    third.spec["elsewhere"] = True
+    assert CheckpointStore(s3, third.spec).source().files is None  # all it left is there
+    assert third.fetch() == {"epoch": "333"}
+
+
+@pytest.mark.slow
+def test_a_copy_waits_for_the_log_and_is_not_made_once_that_ends(tmp_path: Path, s3: Any) -> None:
+    """Whoever writes the log is gone: how much of it the checkpoint covers will never be known."""
+    machine = Machine(tmp_path / "1", s3, 1)
+    spec = machine.spec | {"environment": {"HPT_CHECKPOINT_SECONDS": "1"}}
+    (machine.attempt / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "hpt.executors.s3_transfer", "mirror", machine.attempt, machine.base]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, *map(str, command)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    mirror = int(parent.stdout.readline())
+    try:
+        machine.write(epoch="1")
+        until = time.monotonic() + 60
+        while machine.store.manifest(1) is None:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        machine.write(epoch="22")
+        parent.kill()
+        parent.wait()
+        time.sleep(6)
+        found = machine.store.manifest(1)
+        assert found is not None
+        assert [size for _, _, size, _ in found["files"]] == [1]
+    finally:
+        os.kill(mirror, signal.SIGKILL)
+
+
+_PARENT = """
+import subprocess, sys, time
+print(subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL).pid, flush=True)
+time.sleep(120)
+"""
 
 
 def test_sets_of_another_tuning_job_of_that_name_are_not_gone_on_from(tmp_path: Path, s3: Any) -> None:

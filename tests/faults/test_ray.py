@@ -284,7 +284,7 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     """By SIGKILL, by SIGSTOP with a SIGCONT later, and the tuner too: every trial trains what it is to train,
     and repeats no more than the checkpoints allow.
     """
-    trials, epochs, seconds = 20, 12, 1.2
+    trials, epochs, seconds = 20, 12, 0.8
     job = request(tmp_path, trials, epochs, seconds)
     state = tmp_path / "state"
     tune = [sys.executable, "-m", "hpt.cli.main"]
@@ -299,7 +299,7 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
         )
 
     tuner = begin(first)
-    give_up = time.monotonic() + 600
+    give_up = time.monotonic() + 420
     try:
         time.sleep(20)
         while tuner.poll() is None:
@@ -371,7 +371,7 @@ def test_trials_are_judged_by_the_epochs_that_they_were_trained_for(
     cluster: RayCluster, tmp_path: Path, s3: Any, rule: dict[str, Any]
 ) -> None:
     """Though nodes are lost, and what was trained last with them."""
-    path = request(tmp_path, 14, 9, 1.0)
+    path = request(tmp_path, 14, 9, 0.8)
     body = json.loads(path.read_text())
     body["HyperParameterTuningJobConfig"] |= rule
     ranges = body["HyperParameterTuningJobConfig"]["ParameterRanges"]["ContinuousParameterRanges"]
