@@ -146,14 +146,15 @@ base, keeps = os.environ["SAGEMAKER_BASE_DIR"], os.environ["KEEPS"] == "1"
 place = os.path.join(base, "checkpoints", "epoch")
 begin = int(open(place).read()) if keeps and os.path.exists(place) else 0
 for epoch in range(begin + 1, 10):
+    time.sleep(0.9)
     print(f"epoch={{epoch}};", flush=True)
-    time.sleep(0.9)  # the log's index is written twice a second
     if keeps and epoch != 3:
         with open(place + ".tmp", "w") as file:
             file.write(str(epoch))
         os.replace(place + ".tmp", place)
     if epoch == 3 and not os.path.exists(os.environ["ONCE"]):
         open(os.environ["ONCE"], "w").close()
+        time.sleep(0.9)  # the log's index is written twice a second
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)
 """
