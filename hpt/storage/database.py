@@ -67,6 +67,10 @@ _DAMAGED = frozenset(
     )
 )
 _NO_WRITING = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
+_NO_INDEX = frozenset(("SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"))
+"""There is no room for the file in which processes share the index of the log. A process that has the
+database for itself can do without, so that what is stored can be shown on a full disk.
+"""
 _KEEP_CONNECTION = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY))
 
 
@@ -197,6 +201,8 @@ class Database:
                 check_same_thread=False,
             )
             try:
+                if not self.usable:
+                    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
                 # In the rollback journal only EXTRA makes the removal of the journal, which is the commit,
                 # durable.
@@ -204,7 +210,10 @@ class Database:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except sqlite3.Error as error:
                 connection.close()
-                if position + 1 == len(attempts) or _primary_code(error) not in _NO_WRITING:
+                if self.usable and getattr(error, "sqlite_errorname", "") in _NO_INDEX:
+                    self.usable = False  # for once; whoever needs it again opens another
+                    attempts.insert(position + 1, attempt)
+                elif position + 1 == len(attempts) or _primary_code(error) not in _NO_WRITING:
                     raise
                 continue
             return connection
