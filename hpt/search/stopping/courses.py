@@ -134,7 +134,9 @@ class Courses:
             return
         y = minimised(trial.value, self._objective)
         whole = course.furthest >= self._top
-        if whole or trial.status is TrialStatus.COMPLETED:
+        # One that was to stop may complete all the same, if nobody stops it in time.
+        completed = trial.status is TrialStatus.COMPLETED and trial.stopped_after is None
+        if whole or completed:
             self.of(trial.definition).ends.append((course.values, y))
-        if not whole and trial.status is TrialStatus.COMPLETED:
+        if not whole and completed:
             self.passages.append(Passage(trial.number, len(self._rungs), y))

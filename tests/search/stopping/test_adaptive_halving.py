@@ -155,3 +155,19 @@ def test_whole_trials_cost_as_much_as_all_others_and_go_on_whatever_they_report(
     ]
     assert {1, 5, 9, 13, 17, 21, 25, 29} <= set(went_on) and len(went_on) < 15
     assert tuner.report(17, nan, 3) is Decision.CONTINUE
+
+
+def test_one_that_was_to_stop_and_completed_all_the_same_did_not_reach_its_end() -> None:
+    known = []
+    for status in ("Stopped", "Completed"):
+        tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=AdaptiveHalving(END)), seed=1)
+        verdicts = []
+        for value in (1.0, 2.0, 1.5, 3.0):
+            [trial] = tuner.ask()
+            verdicts.append(tuner.report(trial.number, value, 1))
+            stopped = verdicts[-1] is Decision.STOP
+            tuner.tell(trial.number, value, status=status if stopped else "Completed")
+        courses = Courses(tuner.history, AdaptiveHalving(END))
+        courses.read(tuner.history)
+        known.append((verdicts, courses.passages, courses.of(None).ends))
+    assert known[0] == known[1] and Decision.STOP in known[0][0]
