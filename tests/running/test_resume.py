@@ -22,9 +22,9 @@ from tests.faults.jobs import FaultJob, results
     [
         (1, 3, (), None),
         (3, 4, (), None),
-        (1, 3, ("first", "second"), None),
+        pytest.param(1, 3, ("first", "second"), None, marks=pytest.mark.slow),
         (1, 3, (), "TransferLearning"),
-        (1, 3, (), "IdenticalDataAndAlgorithm"),
+        pytest.param(1, 3, (), "IdenticalDataAndAlgorithm", marks=pytest.mark.slow),
         pytest.param(3, 5, (), None, marks=pytest.mark.slow),
         pytest.param(1, 5, ("first", "second"), None, marks=pytest.mark.slow),
         pytest.param(1, 5, (), "TransferLearning", marks=pytest.mark.slow),

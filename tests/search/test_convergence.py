@@ -58,6 +58,7 @@ def test_the_bound_shrinks_as_the_search_learns() -> None:
     assert bound(45) < 0.3 * bound(12)
 
 
+@pytest.mark.slow
 def test_a_pure_function_of_the_history() -> None:
     tuner = Tuner(SPACE, "Minimize", "Bayesian", seed=1)
     along = Convergence(7)
