@@ -38,9 +38,8 @@ class FoldByFoldSearchCV(BaseSearchCV):
     """A search that evaluates all candidates of a batch on one fold, then those that go on on the next."""
 
     n_splits_: int
-    _rows: list[
-        tuple[int, int]
-    ]  # candidate and fold of each fit; empty where candidates meet all folds at once
+    # The candidate and the fold of each fit; empty where candidates meet all folds at once.
+    _rows: list[tuple[int, int]]
 
     def _run_folds(
         self,
