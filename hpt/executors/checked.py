@@ -287,7 +287,7 @@ def read_phases(directory: str, offset: int) -> tuple[list[tuple[str, float]], i
     if len(data) > LARGEST_PHASES:
         raise DamagedRecordError(f"its record {record.PHASES} is larger than {LARGEST_PHASES} bytes")
     if len(data) < offset:
-        raise DamagedRecordError(f"its record {record.PHASES} was cut short")
+        raise DamagedRecordError(record.CUT_SHORT)
     whole = data[offset : data.rfind(b"\n") + 1]
     return [_phase(line) for line in whole.split(b"\n")[:-1]], offset + len(whole)
 

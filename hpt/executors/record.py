@@ -58,6 +58,8 @@ STOP_NOW = "stop-now"
 COPY_NOW = "copy-now"
 EXIT = "exit.json"
 
+CUT_SHORT = f"its record {PHASES} was cut short"
+
 PROGRAM_ENDED = "Exited"
 LOST = "Lost"
 
@@ -114,16 +116,42 @@ def write_json(path: str, content: Mapping[str, Any], *, durable: bool = True) -
         fsync_directory(os.path.dirname(path))
 
 
-def append_line(path: str, line: str) -> None:
-    """Append to an informational file; on a full disk the line is lost, not the trial. Never waits."""
+def append_line(path: str, line: str) -> tuple[int, int] | None:
+    """Append to an informational file; on a full disk the line is lost, not the trial. Never waits.
+
+    Returns the file's size before and after it, in bytes; None where the file cannot be opened.
+    """
     try:
         fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK)
-        try:
-            os.write(fd, line.encode())
-        finally:
-            os.close(fd)
     except OSError:
-        pass
+        return None
+    size = os.fstat(fd).st_size
+    try:
+        return size, size + os.write(fd, line.encode())
+    except OSError:
+        return size, size
+    finally:
+        os.close(fd)
+
+
+class PhaseRecord:
+    """The record of the phases of an attempt, as the supervisor writes it.
+
+    cut_short: what was written is gone again, by the program's doing. A reader that looks now and then is
+    not sure to see it.
+    """
+
+    def __init__(self, path: str, clock: SteadyClock) -> None:
+        self._path = path
+        self._clock = clock
+        self._size = 0
+        self.cut_short = False
+
+    def enter(self, phase: str) -> None:
+        sizes = append_line(self._path, f"{phase} {self._clock():.3f}\n")
+        if sizes is not None:
+            self.cut_short = self.cut_short or sizes[0] < self._size
+            self._size = sizes[1]
 
 
 class LogIndex:

@@ -122,6 +122,7 @@ class Supervisor:
         except checked.DamagedRecordError as error:
             self.fault = str(error)
         self.clock = SteadyClock.of(self.spec.get("clock"))
+        self.phases = record.PhaseRecord(self._path(record.PHASES), self.clock)
         self.log = self._open(record.LOG)
         followed = self._open(record.RESULTS) if self.spec.get("function") else self.log
         self.index = record.LogIndex(followed, directory, self.clock, by_program=followed != self.log)
@@ -142,7 +143,7 @@ class Supervisor:
     def run(self) -> None:
         """Everything from the marker to the exit record."""
         launch.become_subreaper()
-        self._enter("Starting")
+        self.phases.enter("Starting")
         try:
             result = self._course()
         except contract.ContractError as error:
@@ -157,11 +158,13 @@ class Supervisor:
         self._lift(self.limits)
         self.launcher.clear()
         self.index.note()
+        self.phases.enter("Ended")
+        if self.phases.cut_short:
+            result = outcome.lost(record.CUT_SHORT)
         result |= {"stopped": self.ending.stopped, "timed_out": self.ending.timed_out}
         result |= {"started": self.began, "ended": self.clock()}
         if self.spec and (self.ending.stopped or result["outcome"] == record.LOST):
             result["checkpoint"] = checkpoint.covered_offset(self.directory, self.base, self.spec)
-        self._enter("Ended")
         self.exit_record.write(result)
 
     def _course(self) -> dict[str, Any]:
@@ -180,7 +183,7 @@ class Supervisor:
             self.variables["HPT_RESULTS_FILE"] = self._path(record.RESULTS)
         self._look(self.ending)
         if not self.ending.begun and outcome.needs_transfer(spec):
-            self._enter("Downloading")
+            self.phases.enter("Downloading")
             failure = self._download()
             if failure is not None:
                 return failure
@@ -202,7 +205,7 @@ class Supervisor:
         if channels.need_feeder(spec):
             self.feeder = self._feed()
         pid = self._begin()
-        self._enter("Training")
+        self.phases.enter("Training")
         if mirrored:
             self.mirror = self._launch_transfer("mirror")
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
@@ -314,7 +317,7 @@ class Supervisor:
         from hpt.executors import script_mode
 
         if not outcome.needs_transfer(self.spec):
-            self._enter("Downloading")
+            self.phases.enter("Downloading")
         log = self._path(script_mode.INSTALL_LOG)
         pid = self._launch_helper("hpt.executors.environments", arguments, log)
         status = self._attend(pid, self.ending, 0.0, None)
@@ -343,7 +346,7 @@ class Supervisor:
             return result | {"model": model if ("model", model) in parts else None}
         if not parts:
             return result
-        self._enter("Uploading")
+        self.phases.enter("Uploading")
         try:
             compression = spec.get("output_compression", artifacts.GZIP)
             places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts, compression)
@@ -407,7 +410,7 @@ class Supervisor:
             ending.timed_out = True
         if ending.ends and ending.kill_at is None:
             if ending.begun:
-                self._enter("Stopping")
+                self.phases.enter("Stopping")
             ending.kill_at = now + grace
             if not urgent:
                 self._ask_to_end(pid)
@@ -494,6 +497,3 @@ class Supervisor:
             os.kill(self.mirror, signal.SIGKILL)
             os.waitpid(self.mirror, 0)
             self.mirror = None
-
-    def _enter(self, phase: str) -> None:
-        record.append_line(self._path(record.PHASES), f"{phase} {self.clock():.3f}\n")
