@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hpt.search.core import AWAY
 from hpt.search.history import Float64Array
 from hpt.search.parameters import Coordinate
 
@@ -30,8 +31,11 @@ LEAST = 5
 """How many such values make a crowd converged, or as many as there are coordinates."""
 MOST = 8
 """How many crowds are looked at."""
-POLISHED = 4
-"""One of so many trials, of even number, is proposed as if nothing had converged and improves the best."""
+ROUND = (None, AWAY, 0.8, AWAY, AWAY, 0.5, AWAY, AWAY)
+"""The correlation with converged crowds from which a trial keeps away, by its number: most look far from
+them, two just outside, as a better optimum may stand close by, and one is proposed as if nothing had
+converged.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from hpt.search.history import Float64Array, History
 from hpt.search.space import SearchSpace
 from hpt.search.strategies.auto_scale import Fit, NewFit, ScaledSpace, best_fit, for_first_point
 from hpt.search.strategies.base import check_integer
-from hpt.search.strategies.basins import POLISHED, converged
+from hpt.search.strategies.basins import ROUND, converged
 from hpt.search.strategies.feasibility import Feasibility
 from hpt.search.strategies.related import RelatedSearches
 from hpt.search.strategies.repeats import is_noisy, tried, worth_repeating
@@ -210,6 +210,7 @@ class ModelSearch:
         incumbent: float = inf,
         away: Float64Array | None = None,
         skipped: Float64Array | None = None,
+        correlation: float = core.AWAY,
     ) -> Float64Array | None:
         """The point of the scaled space that is most promising.
 
@@ -223,8 +224,8 @@ class ModelSearch:
             Decide the randomness; trials of odd number explore.
         incumbent
             What is to be improved on, in the model's targets, where that is below its own best.
-        away
-            As `core.Model.propose` takes it.
+        away, correlation
+            As `core.Model.propose` takes them.
         skipped
             Points to skip besides those of the model, running and failed ones, (t, d).
 
@@ -247,6 +248,7 @@ class ModelSearch:
             acquisition=options.acquisition or acquisition_for(fit.at),
             samples=options.samples if len(history.y) < options.sampled_until else 0,
             away=away,
+            correlation=correlation,
             held=None if history.held is None else place(history.held[np.newaxis])[0],
         )
 
@@ -255,7 +257,7 @@ class ModelSearch:
     ) -> Float64Array | None:
         """The point that is most promising away from optima to which the search has converged.
 
-        Where the best is one of them, one trial in `POLISHED` is proposed as ever. Where another optimum is
+        Where the best is one of them, `ROUND` says how far away each trial looks. Where another optimum is
         better by now, the search returns to it, with a model that the others' crowds do not blind.
 
         Parameters
@@ -276,11 +278,14 @@ class ModelSearch:
         """
         X = fit.scaled.place(history.X)
         basins = converged(fit.scaled.space.coordinates, X, targets)
-        if basins is None or (basins.best and number % POLISHED == 0):
+        if basins is None:
+            return None
+        correlation = ROUND[number % len(ROUND)] if basins.best else core.AWAY
+        if correlation is None:
             return None
         fit, model = self._represented_by(fit, X[basins.kept], targets[basins.kept])
         away = X[basins.centres] if basins.best else None
-        return self.propose(history, fit, model, seed, number, away=away, skipped=X)
+        return self.propose(history, fit, model, seed, number, away=away, skipped=X, correlation=correlation)
 
     def _represented_by(self, fit: Fit, X: Float64Array, y: Float64Array) -> tuple[Fit, core.Model]:
         """Fit and model from the observations that represent all, fitted anew as often as those of all."""
