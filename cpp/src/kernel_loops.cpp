@@ -321,8 +321,7 @@ struct SumUnequal {
   HPT_INLINE static double run(double at, const double* column, const double* weight, Index blocks) {
     double sum[lanes] = {};
     for (Index k = 0; k < blocks * width; k += lanes) {
-      for (Index j = 0; j < lanes; ++j)
-        sum[j] += weight[k + j] * (column[k + j] != at ? 1.0 : 0.0);
+      for (Index j = 0; j < lanes; ++j) sum[j] += weight[k + j] * (column[k + j] != at ? 1.0 : 0.0);
     }
     return add_up(sum);
   }
