@@ -4,6 +4,7 @@
     python benchmarks/bench_ask.py --peer ~/peer/bin/python       # beside Optuna's GP sampler and TPE
     python benchmarks/bench_ask.py --peer PYTHON --peers optuna-tpe --n 100 500 1000 2000 --spaces 10 mixed
     python benchmarks/bench_ask.py --n 100 1000 --spaces 10 mixed --json raw.json --picture ask.svg
+    python benchmarks/bench_ask.py --n 500 --spaces 1000 mixed1000                # wide spaces
     python benchmarks/bench_ask.py --n 500 1000 --spaces 10 --wall --threads 2  # by the clock, on free cores
     python benchmarks/bench_ask.py --n 1000 --spaces 10 --pending 7  # with that many trials running
 
@@ -40,10 +41,11 @@ ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def kinds(space: str) -> list[tuple[str, str]]:
-    """Names and kinds of the parameters of a space: a number of continuous ones, or `mixed`."""
-    if space != "mixed":
+    """Names and kinds of the parameters of a space: a number of continuous ones, `mixed`, or `mixed1000`."""
+    if not space.startswith("mixed"):
         return [(f"x{i}", "continuous") for i in range(int(space))]
-    each = {"continuous": 8, "integer": 4, "categorical": 4}
+    d = int(space.removeprefix("mixed") or 16)
+    each = {"continuous": d - 2 * (d // 4), "integer": d // 4, "categorical": d // 4}
     return [(f"{kind[:3]}{i}", kind) for kind, count in each.items() for i in range(count)]
 
 
@@ -197,7 +199,7 @@ def line(result: dict[str, Any], reference: float | None) -> str:
     columns = [mean, statistics.median(seconds), p99, seconds[-1], result["cold"]]
     ratio = "" if reference is None else f"{mean / reference:8.1f}x"
     return (
-        f"{result['space']:>6} {result['n']:>6} {result['engine']:<11}"
+        f"{result['space']:>9} {result['n']:>6} {result['engine']:<11}"
         + "".join(f"{1e3 * value:>10.1f}" for value in columns)
         + f"{mean / result['factor']:>9.1f}{result['peak_mib']:>9.0f}{ratio}"
     )
@@ -257,7 +259,9 @@ def main() -> None:
     handed_on += ["--wall"] if options.wall else []
     titles = [f"{title:>10}" for title in ("mean", "median", "p99", "max", "cold")]
     what = "the clock" if options.wall else "CPU"
-    print(f"milliseconds of {what}\n space      n engine     {''.join(titles)}  factors      MiB", flush=True)
+    print(
+        f"milliseconds of {what}\n    space      n engine     {''.join(titles)}  factors      MiB", flush=True
+    )
     results = []
     for space in options.spaces:
         for n in options.n:

@@ -1,7 +1,8 @@
 """Search quality on public problems: this project against random search and its peers.
 
     python benchmarks/regret/run.py [--seeds 5] [--trials 50] [--problems branin,training]
-                                    [--peer PYTHON ...] [--ablation] [--out regret.jsonl]
+                                    [--peer PYTHON ...] [--optimisers hpt,cmaes] [--ablation]
+                                    [--out regret.jsonl]
 
 PYTHON is an interpreter that has Optuna (and torch, for its Gaussian process), HEBO, BoTorch or SMAC3; each
 that it has takes part. Every optimiser gets the same seeds, and a noisy problem the same noise. Results are
@@ -167,6 +168,7 @@ def main() -> int:
     parser.add_argument(
         "--peer", nargs="+", default=[], metavar="PYTHON", help="interpreters that have peers installed"
     )
+    parser.add_argument("--optimisers", help="only these and `random`, with commas between")
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("regret.jsonl"))
     options = parser.parse_args()
@@ -178,6 +180,12 @@ def main() -> int:
     others = peers(options.peer)
     names = ["hpt", "random", *others]
     names += [name for name in VARIANTS if name != "hpt"] if options.ablation else []
+    if options.optimisers:
+        wanted = options.optimisers.split(",")
+        for name in wanted:
+            if name not in names:
+                parser.error(f"--optimisers: {name!r} is not there; choose of {', '.join(names)}")
+        names = ["random", *(name for name in wanted if name != "random")]
     done = set()
     if options.out.exists():
         for line in options.out.read_text().splitlines():

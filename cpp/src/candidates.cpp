@@ -12,27 +12,8 @@
 namespace hpt {
 namespace {
 
-// How a perturbation changes its parent: each coordinate with the probability `share`, a number by `spread`.
-struct Change {
-  double share, spread;
-};
-
-// A share of the coordinates of a few, on scales from a tenth to a thousandth of a range.
-Change draw_change(Stream& stream, Index d) {
-  const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
-  return {std::max(0.3, 2.0 / static_cast<double>(d)), spread};
-}
-
-// In a wide space nobody knows how many coordinates matter, and moving all at once leads away from the best:
-// from one to all of them change, their number evenly on a logarithmic scale (cf. Regis and Shoemaker,
-// "Combining radial basis function surrogates and dynamic coordinate search in high-dimensional expensive
-// black-box optimization", Engineering Optimization 45, 2013), and the fewer, the farther.
-Change draw_wide_change(Stream& stream, Index d) {
-  const double spread = std::pow(10.0, -0.5 - 2.0 * stream.uniform());
-  return {std::exp(-std::log(static_cast<double>(d)) * stream.uniform()), spread};
-}
-
-// Perturbations of the five points of lowest posterior mean that are not among `away`.
+// Perturbations of the five points of lowest posterior mean that are not among `away`: a share of the
+// coordinates, of a few at least two, on scales from a tenth to a thousandth of a range.
 Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& away, VectorView held,
                  Index count, Stream stream) {
   const Coordinates& space = model.space();
@@ -42,13 +23,13 @@ Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& a
   std::iota(order.begin(), order.end(), Index{0});
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return fitted(a, 0) < fitted(b, 0); });
   if (!away.empty()) std::erase_if(order, [&](Index i) { return away.contains(X.row(i)); });
+  const double share = std::max(0.3, 2.0 / static_cast<double>(space.size()));
   const Index parents = std::min<Index>(5, static_cast<Index>(order.size()));
   Matrix points;
   for (Index k = 0; parents > 0 && k < count; ++k) {
     const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
     Vector x(parent.begin(), parent.end());
-    const auto [share, spread] =
-        space.wide() ? draw_wide_change(stream, space.size()) : draw_change(stream, space.size());
+    const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
     for (Index i = 0; i < space.size(); ++i) {
       if (stream.uniform() >= share) continue;
       auto& value = x[static_cast<std::size_t>(i)];

@@ -314,14 +314,14 @@ struct Weigh {
   }
 };
 
-// A factor of 0 or 1 instead of a choice: GCC 12 miscompiles the sum of a masked choice.
+// A factor of 0 or 1 instead of a choice: GCC 12 miscompiles the sum of a masked choice. The product is exact
+// and need not be fused, with which GCC makes branches of the comparisons.
 struct SumUnequal {
-  template <bool fused>
+  template <bool>
   HPT_INLINE static double run(double at, const double* column, const double* weight, Index blocks) {
     double sum[lanes] = {};
     for (Index k = 0; k < blocks * width; k += lanes) {
-      for (Index j = 0; j < lanes; ++j)
-        sum[j] = multiply_add<fused>(weight[k + j], column[k + j] != at ? 1.0 : 0.0, sum[j]);
+      for (Index j = 0; j < lanes; ++j) sum[j] += weight[k + j] * (column[k + j] != at ? 1.0 : 0.0);
     }
     return add_up(sum);
   }

@@ -29,8 +29,7 @@ GaussianProcess model_of(const Coordinates& space, Index n) {
 
 }  // namespace
 
-TEST_CASE(
-    "in a wide space perturbations change from few to almost all coordinates, the same with any threads") {
+TEST_CASE("in a wide space perturbations change a share of the coordinates, the same with any threads") {
   const Coordinates space = wide_space();
   const GaussianProcess model = model_of(space, 12);
   Tried tried(space);
@@ -40,7 +39,7 @@ TEST_CASE(
   const Matrix again = candidates(model, tried, nowhere, {}, 16, 200, 3, 20, Team(3));
   REQUIRE(points.rows() > 150);
   REQUIRE(again.rows() == points.rows());
-  int few = 0, many = 0;
+  int near = 0;
   for (Index k = 0; k < points.rows(); ++k) {
     CHECK(std::equal(points.row(k).begin(), points.row(k).end(), again.row(k).begin()));
     CHECK_FALSE(tried.contains(points.row(k)));
@@ -50,12 +49,12 @@ TEST_CASE(
       for (Index j = 0; j < space.size(); ++j) changed += points(k, j) != model.points()(i, j);
       least = std::min(least, changed);
     }
-    few += least <= 10;
-    many += least > 90;
+    if (k < points.rows() - 200) continue;  // of the whole space
+    CHECK(least > 5);
+    near += least <= 72;  // of 180, three tenths of which are drawn
   }
   space.check(points);
-  CHECK(few > 40);
-  CHECK(many > 10);
+  CHECK(near > 190);
 }
 
 TEST_CASE("in a wide space many integers and categories move in one proposal") {
