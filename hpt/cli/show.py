@@ -23,6 +23,7 @@ from hpt.job.view import JobView, TrialView
 from hpt.running.choices import choices, choices_document, python_of
 from hpt.running.chosen_executor import kept
 from hpt.running.jobs import is_simulated
+from hpt.running.log_places import log_places
 from hpt.running.progress import cut, duration, number
 from hpt.running.resources import described
 from hpt.running.result import TrialResult
@@ -187,7 +188,13 @@ def _with_files(
     code, files = snapshots.left(trial, directory, config)
     if files:
         print(f"  left      {snapshots.left_line(files, code)}")
-    print(f"  directory {directory / 'trials' / trial.name}")
+    own = directory / "trials" / trial.name
+    if kept(directory) is not None and trial.attempts:  # elsewhere all but what was brought here is lost
+        definition = config.definition_of(trial.definition)
+        for place in log_places(trial, trial.attempts[-1], definition, directory, time.time()):
+            print(f"  log       {place}")
+    if own.exists() or kept(directory) is None:
+        print(f"  directory {own}")
 
 
 def programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
@@ -370,6 +377,10 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
     }
     if view.best is not None:
         code, files = snapshots.left(view.best, directory, view.config)
+        if remote is not None and view.best.attempts:
+            definition = view.config.definition_of(view.best.definition)
+            last = view.best.attempts[-1]
+            document["BestTrainingJobLogs"] = log_places(view.best, last, definition, directory, time.time())
         if files:
             left = [{"Path": path, "Bytes": size} for path, size in files]
             document["BestTrainingJobLeft"] = {"Directory": str(code), "Files": left}

@@ -10,7 +10,6 @@ Standard library only, and few modules of it: its CPU time is paid once a trial.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import time
@@ -29,6 +28,7 @@ from hpt.executors import (
     record,
 )
 from hpt.executors import child as launch
+from hpt.executors.attempt_lock import take_lock, was_started
 from hpt.executors.drain import Drain, Log
 from hpt.executors.launcher import Launcher, complain
 from hpt.executors.mirror import Mirror
@@ -61,7 +61,7 @@ def main(directory: str) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     code = 0
     try:
-        if take_lock(directory) is not None and not _was_started(directory):
+        if take_lock(directory) is not None and not was_started(directory):
             Supervisor(directory).run()
     except OSError as error:
         code = error.errno or 255
@@ -69,27 +69,6 @@ def main(directory: str) -> NoReturn:
         complain()
         code = 255
     os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
-
-
-def take_lock(directory: str) -> int | None:
-    """A descriptor that holds the attempt's lock while it is open; None if another supervisor has the lock.
-
-    A tuner that checks whether it is free holds it for microseconds: hence the further attempts.
-    """
-    fd = open_private(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT)
-    for _ in range(4):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        else:
-            return fd
-    os.close(fd)
-    return None
-
-
-def _was_started(directory: str) -> bool:
-    return any(os.path.exists(os.path.join(directory, name)) for name in (record.STARTED, record.EXIT))
 
 
 class Supervisor:
@@ -353,7 +332,9 @@ class Supervisor:
         self.phases.enter("Uploading")
         try:
             compression = spec.get("output_compression", artifacts.GZIP)
-            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts, compression)
+            stays = bool(spec.get("elsewhere")) and not contract.is_remote(spec["output_path"])
+            what = spec["output_path"], spec["name"], self.directory, parts, compression
+            places = artifacts.store(*what, stays=stays)
         except OSError as error:
             artifacts.discard(self.directory)
             return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")

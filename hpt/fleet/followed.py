@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt.errors import ExecutorError, InputError
-from hpt.executors import snapshot
+from hpt.executors import record, snapshot
 from hpt.executors.base import Submission
 from hpt.executors.order import Order
 from hpt.fleet.parcels import Parcel
+from hpt.job.program_kind import ProgramKind
 
 
 @dataclass
@@ -38,6 +39,12 @@ class Followed:
     refused: bool = False
     waits: float = 0.0
     parcels: dict[str, Parcel] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        """The name of the file that is read of it: of a function its values in place of its log."""
+        function = self.submission.definition.program.kind is ProgramKind.FUNCTION
+        return record.RESULTS if function else record.LOG
 
     @property
     def may_have_run(self) -> bool:

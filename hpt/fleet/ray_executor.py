@@ -24,7 +24,9 @@ from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote, local_path
 from hpt.executors.order import FUNCTION_VARIABLE, Order
 from hpt.fleet import ray_options
+from hpt.fleet.fetching import Fetching
 from hpt.fleet.followed import Followed, check_name
+from hpt.fleet.kept_logs import KeptLogs
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
 from hpt.fleet.nodes import Node, choose, why_none
@@ -74,6 +76,8 @@ class RayExecutor:
         self._placements = Placements(self._root)
         self._parcels = Parcels(self._root.parent)
         self._sending = Sending(self._root.parent, self._call)
+        self._logs = KeptLogs(self._root, self._say)
+        self._fetching = Fetching(self._root, self._call, self._fetched, self._say)
         self._nodes: dict[str, Node] = {}
         self._followed: dict[AttemptKey, Followed] = {}
         self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
@@ -111,8 +115,13 @@ class RayExecutor:
             self._advance(key)
         for node in list(self._nodes.values()):
             self._ask(node)
+        self._fetching.advance()
         updates, self._updates = self._updates, {}
-        if not updates and self._followed and time.monotonic() - self._last_heard > _HEARD_WITHIN:
+        if (
+            not updates
+            and (self._followed or self._fetching)
+            and time.monotonic() - self._last_heard > _HEARD_WITHIN
+        ):
             self._link.check()  # agents may answer while the head of the cluster does not
         return list(updates.values())
 
@@ -140,6 +149,7 @@ class RayExecutor:
             self._link.wait(0.1)
             self._link.pump()
         self._link.close()
+        self._fetching.close()
         self._followed.clear()
 
     def wait(self, seconds: float) -> None:
@@ -424,7 +434,7 @@ class RayExecutor:
             if left.log:  # printed while no tuner listened, or just before the machine went away
                 followed.offset += len(left.log)
                 missed = LogChunk(missed.start, left.log, [(followed.offset, self._clock())])
-                end = replace(end, log=self._keep(key, missed))
+                end = replace(end, log=self._logs.keep(key, missed, followed.log))
         self._forget(key, end)
         pending = self._updates.pop(key, None)
         if pending is not None:
@@ -442,6 +452,13 @@ class RayExecutor:
         except Exception as error:
             self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
             return Left(None)
+
+    def _fetched(self, update: Update) -> None:
+        """What an attempt left is here, as far as it will be: now its end is told."""
+        pending = self._updates.get(update.key)
+        if pending is not None:
+            update = replace(pending, phase="Ended", exit=update.exit)
+        self._updates[update.key] = update
 
     def _forget(self, key: AttemptKey, end: Exit) -> None:
         followed = self._followed.pop(key)
@@ -461,33 +478,18 @@ class RayExecutor:
         chunk = LogChunk(followed.offset, update.log.data[known:], times)
         followed.offset += len(chunk.data)
         end = update.exit
-        log = self._keep(update.key, chunk)
+        log = self._logs.keep(update.key, chunk, followed.log)
         if end is not None:
-            model = end.model
-            if model is not None and not is_remote(model):
-                model = f"{node.address}:{model}"  # as scp and rsync write it
             if end.outcome != "Exited":  # what its node has may not be what it goes on from on another
                 end = replace(
                     end, checkpoint=self._left_on_store(update.key, followed, end.checkpoint).covered
                 )
-            end = replace(end, log=log, model=model)
+            end = replace(end, log=log)
             self._forget(update.key, end)
-        self._updates[update.key] = replace(update, log=chunk, exit=end)
-
-    def _keep(self, key: AttemptKey, chunk: LogChunk) -> str:
-        """Keep what was printed where the log of a local attempt would be; returns where."""
-        place = self._root / key.name / "attempts" / str(key.attempt)
-        if chunk.data:
-            try:
-                make_directories(place)
-                fd = os.open(place / "log", os.O_WRONLY | os.O_CREAT, 0o600)
-                try:
-                    os.pwrite(fd, chunk.data, chunk.start)
-                finally:
-                    os.close(fd)
-            except OSError as error:
-                self._say(f"the log of {key.name} cannot be kept here: {error.strerror}")
-        return str(place / "log")
+        update = replace(update, log=chunk, exit=end)
+        self._updates[update.key] = replace(update, phase="Uploading", exit=None) if end else update
+        if not self._fetching.begin(node, followed.order.content, update):
+            self._updates[update.key] = update
 
     def _say(self, message: str) -> None:
         """Tell the user, not more often than once a minute."""
