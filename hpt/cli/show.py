@@ -251,18 +251,39 @@ def without_success(view: JobView) -> str:
     return f"no training job has a usable objective{f'; the last one: {last}' if last else ''}"
 
 
-def _charged(view: JobView) -> str | None:
-    """What a service charges for the training jobs that ended; None where none does."""
+def _charges(view: JobView) -> tuple[int, float, int] | None:
+    """Seconds charged and seconds of training of the attempts that ended, and interruptions; None where
+    nobody says what is charged.
+    """
     known = [trial for trial in view.trials if trial.charged is not None]
     if not known:
         return None
-    charged, trained = (
-        sum(trial.charged or 0 for trial in known),
-        sum(trial.training_seconds for trial in known),
-    )
+    charged, trained = sum(each.charged or 0 for each in known), sum(each.training_seconds for each in known)
+    return charged, trained, sum(trial.preempted for trial in view.trials)
+
+
+def _charged(view: JobView) -> str | None:
+    """What is charged for the training jobs, and what Spot capacity saves."""
+    if (found := _charges(view)) is None:
+        return None
+    charged, trained, preempted = found
     saved = savings_percent(charged, trained) if trained else 0.0
     share = f", {saved:.0f} % saved" if saved >= 1 else ""
-    return f"{charged} s of {trained:.0f} s of training{share}, for each instance"
+    often = f"; {quantity(preempted, 'interruption')}" if preempted else ""
+    return f"{charged} s of {trained:.0f} s of training{share}, for each instance{often}"
+
+
+def _charges_document(view: JobView) -> dict[str, Any] | None:
+    """The same as JSON data."""
+    if (found := _charges(view)) is None:
+        return None
+    charged, trained, preempted = found
+    return {
+        "TrainingTimeInSeconds": trained,
+        "BillableTimeInSeconds": charged,
+        "SavingsPercent": round(savings_percent(charged, trained), 2) if trained else 0.0,
+        "Interruptions": preempted,
+    }
 
 
 def _progress(view: JobView) -> Iterator[str]:
@@ -366,6 +387,7 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         "Interrupted": interrupted(view, record) or None,
         "Simulated": is_simulated(record.document) or None,
         "Executor": None if remote is None else {"Name": remote[0], "Options": dict(remote[1])},
+        "Charges": _charges_document(view),
         "Programs": None
         if is_simulated(record.document) or runs_images(kind)
         else [

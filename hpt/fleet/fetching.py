@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hpt.executors import artifacts
-from hpt.executors.base import AttemptKey, Exit, LogChunk, Update
+from hpt.executors.base import AttemptKey, Exit, Update
 from hpt.executors.contract import is_remote
 from hpt.executors.s3_source import relative_name
 from hpt.fleet.left_there import MODEL, Row, Wanted
@@ -217,9 +217,7 @@ class Fetching:
         if why and fetch.rows != []:
             what = "what" if fetch.end.model is None else "the model that"
             self._say(f"{what} {fetch.key.name} left: {why}")
-        end = replace(fetch.end, model=model)
-        log = LogChunk(fetch.update.log.start + len(fetch.update.log.data), b"")
-        self._ended(replace(fetch.update, log=log, exit=end))
+        self._ended(replace(fetch.update, exit=replace(fetch.end, model=model)))
 
     def _discard(self, fetch: Fetch) -> None:
         if fetch.file is not None:

@@ -20,8 +20,9 @@ class Followed:
     """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
     started was said to the agent; started: the agent has it. stop: None, or whether at once.
     parcels: what of this host is to be there, by what the order calls it.
-    waits: since when no node had room. fresh: this process gave it to its node; ever_sent: the node may have
-    heard of it; refused: the last that it said is that nothing of it can be started now.
+    times: when its phases began, as far as they were told. waits: since when no node had room.
+    fresh: this process gave it to its node; ever_sent: the node may have heard of it; refused: the last that
+    it said is that nothing of it can be started now.
     """
 
     submission: Submission
@@ -38,6 +39,7 @@ class Followed:
     ever_sent: bool = False
     refused: bool = False
     waits: float = 0.0
+    times: dict[str, float] = field(default_factory=dict)
     parcels: dict[str, Parcel] = field(default_factory=dict)
 
     @property

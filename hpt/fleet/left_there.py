@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hpt.errors import ExecutorError
-from hpt.executors import artifacts, checked
+from hpt.executors import artifacts, checked, record
 from hpt.executors.s3_source import relative_name
 from hpt.host.files import open_file
 
@@ -18,6 +18,8 @@ PIECE = 1 << 23
 """Bytes that an agent hands out at a time."""
 
 MODEL, OUTPUT = artifacts.PARTS
+PRINTED = "log"
+"""A further part that can be read: what a function printed, whose values are followed in place of that."""
 
 
 class Row(NamedTuple):
@@ -93,6 +95,8 @@ def _spec(attempt: Path) -> Mapping[str, Any]:
 
 def _place(attempt: Path, spec: Mapping[str, Any], part: str) -> str | None:
     """Where a part lies on the machine; None where it is not kept: without an output path only the model."""
+    if part == PRINTED:
+        return str(attempt / record.LOG)
     if spec["output_path"] is not None:
         return artifacts.staged(str(attempt), part, spec.get("output_compression", artifacts.GZIP))
     return str(attempt.parents[1] / "ml" / "model") if part == MODEL else None
