@@ -330,13 +330,15 @@ def go_on(options: Namespace) -> int:
 
 def copied(options: Namespace) -> Namespace:
     """The options of a command that reads a job, about the copy that the fleet's head keeps of it."""
+    from hpt.running.chosen_executor import kept
     from hpt.running.fleet_jobs import read_copy
     from hpt.storage.place import state_directory
 
     files = files_of(options.fleet)
     place = state_directory(options.state) / "fleets" / options.fleet
     root, ended = read_copy(files, options.name, place)
-    _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
+    if kept(root / options.name.lower()) is None:
+        _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
     if ended is None:
         _say(f"note: as the head of fleet {options.fleet} copied it last; it goes on there")
     return Namespace(**{**vars(options), "state": str(root)})

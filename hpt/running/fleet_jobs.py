@@ -21,6 +21,7 @@ from hpt.fleet.ec2 import again, store
 from hpt.fleet.ec2.again import Again
 from hpt.fleet.ec2.store import Store
 from hpt.fleet.ec2.wheel import sha256
+from hpt.fleet.setting import CHOICE
 from hpt.host.private import make_directories
 from hpt.job.config import JobConfig, TrainingJobDefinition
 from hpt.job.extension import extended, extension
@@ -222,6 +223,9 @@ def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
         manifest = directory / key.removeprefix(f"jobs/{found}/")
         make_directories(manifest.parent)
         manifest.write_bytes(files.get(key) or b"")
+    executor = files.get(f"jobs/{found}/{CHOICE}")
+    if executor is not None:
+        (directory / CHOICE).write_bytes(executor)
     new = directory / "fetched"
     new.write_bytes(database)
     new.chmod(0o600)

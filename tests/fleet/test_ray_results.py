@@ -23,7 +23,7 @@ __all__ = ["endpoint", "s3"]
 
 pytestmark = pytest.mark.slow
 
-SPOT = "market=spot"
+SPOT = "market=spot,price-share=0.5"
 TRAIN = """
 import os, pathlib, sys, time
 x, epochs = float(sys.argv[2]), int(os.environ.get("EPOCHS", "2"))
@@ -151,7 +151,13 @@ def test_the_best_model_is_where_describe_says_when_the_nodes_are_gone(
 
 def test_the_log_of_a_lost_node_is_on_s3_and_here(cluster: RayCluster, tuner: Tuner, s3: Any) -> None:
     environment = {"SECONDS_EACH": "1", "EPOCHS": "8", "HPT_LOG_SECONDS": "1"}
-    job = tuner.job(1, OutputDataConfig={"S3OutputPath": "s3://bucket/out"}, Environment=environment)
+    job = tuner.job(
+        1,
+        OutputDataConfig={"S3OutputPath": "s3://bucket/out"},
+        Environment=environment,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200},
+    )
     process = tuner.tune(job)
     key = tuner.until(
         lambda: [
@@ -178,6 +184,14 @@ def test_the_log_of_a_lost_node_is_on_s3_and_here(cluster: RayCluster, tuner: Tu
     [trial] = json.loads(tuner("trials", "job", "--json"))
     assert [each["Outcome"] for each in trial["AttemptHistory"]] == ["Preempted", "Completed"]
     assert trial["AttemptHistory"][0]["Logs"][1] == f"s3://bucket/{key}"
+    charges = json.loads(tuner("describe", "job", "--json"))["Charges"]
+    assert charges["Interruptions"] == trial["Interruptions"] == 1
+    assert charges["BillableTimeInSeconds"] == trial["BillableTimeInSeconds"]
+    trained = charges["TrainingTimeInSeconds"]
+    assert trained > 10  # with what the first attempt did in vain
+    assert trained / 2 <= charges["BillableTimeInSeconds"] <= trained / 2 + 2
+    assert 30 < charges["SavingsPercent"] <= 50
+    assert "% saved, for each instance; 1 interruption\n" in tuner("describe", "job")
     assert trial["Model"] == f"s3://bucket/out/{name}/output/model.tar.gz"
 
 

@@ -22,6 +22,8 @@ from hpt.executors.record import LOG
 from hpt.fleet.ec2 import again as words_left
 from hpt.fleet.ec2 import store
 from hpt.fleet.ec2.again import Again
+from hpt.fleet.registry import RAY
+from hpt.fleet.setting import CHOICE
 from hpt.job.config import JobConfig
 from hpt.job.extension import extended
 from hpt.job.recorded import read_config, read_state
@@ -309,7 +311,8 @@ class HeadJobs:
             return
         self._copy_programs(job, directory, place)
         self._copy_database(job)
-        if time.monotonic() >= job.logs_next:
+        self._copy_file(job, directory / CHOICE, f"{place}/{CHOICE}")
+        if self._executor != RAY and time.monotonic() >= job.logs_next:  # there the nodes bring them to S3
             job.logs_next = time.monotonic() + _LOGS_SECONDS
             for log in sorted(directory.glob(f"trials/*/attempts/*/{LOG}")):
                 self._copy_file(job, log, f"{place}/{log.relative_to(directory)}")
