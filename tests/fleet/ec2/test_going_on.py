@@ -11,6 +11,8 @@ import pytest
 from hpt.errors import InputError
 from hpt.fleet.ec2 import again, machines
 from hpt.fleet.ec2.again import Again
+from hpt.fleet.ec2.aws import Aws
+from hpt.fleet.ec2.store import Store
 from tests.cli.test_cli import Command
 from tests.fleet.double.control import Control
 from tests.fleet.ec2.test_story import Fleet, eventually, trials_started
@@ -29,6 +31,14 @@ def completed(fleet: Fleet) -> int:
     return int(described["TrainingJobStatusCounters"]["Completed"])
 
 
+@pytest.fixture
+def files(double: Control) -> Store:
+    """Of a fleet that nothing else is needed of."""
+    aws = Aws("us-east-1", attempts=1)
+    aws.s3.create_bucket(Bucket="words")
+    return Store(aws, "words", "search/")
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
@@ -41,20 +51,20 @@ def completed(fleet: Fleet) -> int:
     ],
 )
 def test_the_word_that_is_left_is_the_command_that_the_head_gives(
-    fleet: Fleet, wanted: Again, words: list[str]
+    files: Store, wanted: Again, words: list[str]
 ) -> None:
-    assert again.leave(fleet.files, "job", wanted)
-    assert not again.leave(fleet.files, "job", Again())
-    found = again.read(fleet.files, "job")
+    assert again.leave(files, "job", wanted)
+    assert not again.leave(files, "job", Again())
+    found = again.read(files, "job")
     assert found is not None and found.words("job") == words
 
 
-def test_a_word_that_cannot_be_read_is_named(fleet: Fleet) -> None:
-    assert again.read(fleet.files, "job") is None
+def test_a_word_that_cannot_be_read_is_named(files: Store) -> None:
+    assert again.read(files, "job") is None
     for content in ('{"version": 2}', "[]", '{"version": 1, "much": 1}'):
-        fleet.files.put("again/job.json", content)
+        files.put("again/job.json", content)
         with pytest.raises(InputError, match=r"again/job\.json cannot be read; remove it"):
-            again.read(fleet.files, "job")
+            again.read(files, "job")
 
 
 @pytest.mark.slow
