@@ -18,7 +18,10 @@ behind is left out: the offsets in the names of the objects show the gap.
 
 
 class LogShipping:
-    """place: URI of the first object. log: the file, which need not be there, and may be cut off."""
+    """place: URI of the first object. log: the file, which need not be there, and may be cut off.
+
+    Objects begin at multiples of `PART`: what another process has brought of the log is replaced by the same.
+    """
 
     def __init__(self, client: S3Client, place: str, log: Path) -> None:
         self._client, self._log = client, log
@@ -37,8 +40,6 @@ class LogShipping:
             return  # the program has removed it, or there is nothing yet
         with os.fdopen(fd, "rb") as file:
             size = os.fstat(fd).st_size
-            if not self._shipped and size > PART:
-                self._shipped = self._there()  # what an earlier process has brought
             if size <= self._shipped:
                 return
             start = max(self._shipped, size - MOST) // PART * PART
@@ -50,14 +51,3 @@ class LogShipping:
                 if len(data) < PART or self._shipped - size > MOST:
                     break
                 start += len(data)
-
-    def _there(self) -> int:
-        """The offset of the end of what is on the store."""
-        pages = self._client.get_paginator("list_objects_v2")
-        end = 0
-        for page in pages.paginate(Bucket=self._bucket, Prefix=self._key):
-            for entry in page.get("Contents", ()):
-                ending = entry["Key"][len(self._key) + 1 :]
-                if not ending or ending.isdigit():
-                    end = max(end, int(ending or 0) + entry["Size"])
-        return end

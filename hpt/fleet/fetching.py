@@ -28,6 +28,8 @@ LARGEST = 1 << 30
 """Bytes that a training job may leave; more belong on S3."""
 
 _FILES = 64  # that are asked for at a time
+_MOST = 8  # pieces that are on their way at a time, since all of them are held in memory
+_UNANSWERED = 30.0  # seconds after which one does not count that has not come
 _AGAIN = 0.5  # seconds until a call that may not have arrived is made again
 
 Call = Callable[..., None]
@@ -37,7 +39,8 @@ Call = Callable[..., None]
 @dataclass
 class Fetch:
     """What is brought of an attempt. update: its end, which waits. rows: None until they are known. index,
-    offset: of what comes next. parts: where what has come of each part lies, and where it is to be.
+    offset: of what comes next. asking: it has not come; asked: since then, on the monotonic clock. again:
+    when to ask again. parts: where what has come of each part lies, and where it is to be.
     """
 
     key: AttemptKey
@@ -48,6 +51,7 @@ class Fetch:
     index: int = 0
     offset: int = 0
     asking: bool = False
+    asked: float = 0.0
     again: float = 0.0
     file: IO[bytes] | None = None
     parts: dict[str, tuple[Path, Path]] = field(default_factory=dict)
@@ -84,7 +88,7 @@ class Fetching:
         return True
 
     def advance(self) -> None:
-        """Go on with all. Never blocks for longer than the disk takes for a piece."""
+        """Go on with all, some at a time. Never blocks for longer than the disk takes for a piece."""
         for fetch in list(self._fetches.values()):
             self._advance(fetch)
 
@@ -97,18 +101,22 @@ class Fetching:
     def _advance(self, fetch: Fetch) -> None:
         if not fetch.node.alive:
             self._finish(fetch, None, f"it was lost with node {fetch.node.address}")
-        elif fetch.asking or time.monotonic() < fetch.again:
+        elif fetch.asking or time.monotonic() < fetch.again or not self._has_room():
             return
         elif fetch.rows is None:
-            fetch.asking = True
+            fetch.asking, fetch.asked = True, time.monotonic()
             self._call(fetch.node.id, lambda *came: self._listed(fetch, *came), "left", tuple(fetch.key))
         else:
-            fetch.asking = True
+            fetch.asking, fetch.asked = True, time.monotonic()
             some = fetch.rows[fetch.index : fetch.index + _FILES]
             wanted = [Wanted(row.part, row.name, 0) for row in some]
             wanted[0] = wanted[0]._replace(offset=fetch.offset)
             answer = lambda *came: self._came(fetch, *came)  # noqa: E731, it is given at once
             self._call(fetch.node.id, answer, "read", tuple(fetch.key), wanted)
+
+    def _has_room(self) -> bool:
+        recent = time.monotonic() - _UNANSWERED
+        return sum(each.asking and each.asked > recent for each in self._fetches.values()) < _MOST
 
     def _answered(self, fetch: Fetch, how: str, result: Any) -> bool:
         """Whether a call was carried out; one that may not have been is made again."""

@@ -65,9 +65,9 @@ def test_a_log_is_one_object_until_that_is_full(
     log.write_bytes(b"epoch 1\nepoch 2\n")
     shipping.ship()
     assert objects(s3) == {"1.log": b"epoch 1\nep", f"1.log.{10:015}": b"och 2\n"}
-    s3.put_object(Bucket="bucket", Key="1.log", Body=b"as it was\n")
-    again = LogShipping(s3, "s3://bucket/1.log", log)  # another process goes on where this one was
+    again = LogShipping(s3, "s3://bucket/1.log", log)  # another process
     again.ship()
+    s3.put_object(Bucket="bucket", Key="1.log", Body=b"as it was\n")  # what is full is left
     log.write_bytes(b"epoch 1\nepoch 2\nepoch 3\n")
     again.ship()
     assert objects(s3) == {

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from hpt.errors import ExecutorError
-from hpt.executors.base import Update
+from hpt.executors.base import AttemptKey, LogChunk, Update
 from hpt.executors.local import LocalExecutor
 from hpt.executors.node import Node as Machine
 from hpt.executors.order import Order
 from hpt.fleet import fetching, left_there
 from hpt.fleet.fetching import Fetching
+from hpt.fleet.kept_logs import KeptLogs
 from hpt.fleet.nodes import Node
 from hpt.testing.executors import ExecutorSuite
 from tests import prerequisites
@@ -210,3 +211,38 @@ def test_a_tuner_that_ends_meanwhile_leaves_nothing_half_done(
     cluster.fetching.close()
     assert not list((cluster.here / "job-001" / "ml").iterdir())
     assert cluster.ended == []
+
+
+def test_few_pieces_are_on_their_way_at_a_time(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that does not answer takes the place of one for a while only."""
+    monkeypatch.setattr(fetching, "_MOST", 1)
+    silent = Cluster.call
+
+    def call(node: str, answer: Callable[[str, Any], None], method: str, *given: Any) -> None:
+        if given[0] == ("silent", 1):
+            cluster.calls += 1
+        else:
+            silent(cluster, node, answer, method, *given)
+
+    monkeypatch.setattr(cluster.fetching, "_call", call)
+    cluster.run(SCRIPT, name="silent")
+    cluster.run(SCRIPT)
+    cluster.fetching.advance()
+    assert cluster.calls == 1 and not cluster.ended
+    monkeypatch.setattr(fetching, "_UNANSWERED", 0.0)
+    cluster.fetching.advance()
+    assert [update.key.name for update in cluster.ended] == ["job-001"]
+
+
+def test_a_log_that_a_full_disk_has_no_room_for_is_missing_and_nothing_else(tmp_path: Path) -> None:
+    said: list[str] = []
+    with prerequisites.small_disk(tmp_path / "here", "size=1m") as place:
+        logs = KeptLogs(place, said.append)
+        key = AttemptKey("job-001", 1)
+        assert Path(logs.keep(key, LogChunk(0, b"epoch 1\n"))).read_bytes() == b"epoch 1\n"
+        logs.keep(key, LogChunk(8, bytes(2 << 20)))
+        assert said == ["the log of job-001 cannot be kept here: No space left on device"]
+        with Path(logs.keep(key, LogChunk(0, b""))).open("r+b") as log:
+            log.truncate(8)
+        logs.keep(key, LogChunk(10, b"epoch 3\n"))
+        assert Path(logs.keep(key, LogChunk(0, b""))).read_bytes() == b"epoch 1\n\0\0epoch 3\n"
