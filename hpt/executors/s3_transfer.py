@@ -192,21 +192,29 @@ class Chore:
 def keep_copying(chores: Sequence[Chore], now: Path) -> None:
     """Do the chores until killed, or until a later attempt has begun.
 
-    now: the file that is there once all is to be copied at once.
+    now: the file that is written whenever all is to be copied at once.
     """
-    hurried = False
+    seen = 0
     while True:
         due = min(chore.due for chore in chores)
-        while time.monotonic() < due and (hurried or not now.exists()):
+        while time.monotonic() < due and _written(now) == seen:
             time.sleep(min(_LOOKS_EVERY, max(0.0, due - time.monotonic())))
-        hurry, hurried = not hurried, now.exists()
+        before, seen = seen, _written(now)
         try:
             for chore in chores:
-                if (hurry and hurried) or time.monotonic() >= chore.due:
+                if seen != before or time.monotonic() >= chore.due:
                     chore.do()
         except FencedError as fenced:
             print(f"checkpoints are not copied any more: {fenced}", flush=True)
             return
+
+
+def _written(path: Path) -> int:
+    """When a file was written last, 0 if it never was."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def finish_copying(what: str, action: Callable[[], None]) -> None:
