@@ -328,11 +328,13 @@ def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) ->
         if what == "mirror":
             mirror(client, spec, attempt, base)
             return
+        copied = contract.is_remote(spec["checkpoint_uri"] or "")
         try:
             if what == "checkpoints":  # first: the machine may be about to go
                 finish_copying("checkpoints", CheckpointCopies(client, spec, attempt, base).finish)
         finally:
-            finish_log(spec, attempt)
+            if what != "upload" or not copied:  # or it went with the checkpoints
+                finish_log(spec, attempt)
         if what == "upload":  # last: it may take an hour
             upload_at_last(client, spec, attempt)
 
