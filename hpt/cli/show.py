@@ -252,13 +252,13 @@ def without_success(view: JobView) -> str:
 
 
 def _charges(view: JobView) -> tuple[int, float, int] | None:
-    """Seconds charged and seconds of training of the attempts that ended, and interruptions; None where
+    """Seconds charged and seconds on machines of the attempts that ended, and interruptions; None where
     nobody says what is charged.
     """
     known = [trial for trial in view.trials if trial.charged is not None]
     if not known:
         return None
-    charged, trained = sum(each.charged or 0 for each in known), sum(each.training_seconds for each in known)
+    charged, trained = sum(each.charged or 0 for each in known), sum(each.machine_seconds for each in known)
     return charged, trained, sum(trial.preempted for trial in view.trials)
 
 
@@ -270,7 +270,7 @@ def _charged(view: JobView) -> str | None:
     saved = savings_percent(charged, trained) if trained else 0.0
     share = f", {saved:.0f} % saved" if saved >= 1 else ""
     often = f"; {quantity(preempted, 'interruption')}" if preempted else ""
-    return f"{charged} s of {trained:.0f} s of training{share}, for each instance{often}"
+    return f"{charged} s of {trained:.0f} s{share}, for each instance{often}"
 
 
 def _charges_document(view: JobView) -> dict[str, Any] | None:
@@ -402,7 +402,9 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         if remote is not None and view.best.attempts:
             definition = view.config.definition_of(view.best.definition)
             last = view.best.attempts[-1]
-            document["BestTrainingJobLogs"] = log_places(view.best, last, definition, directory, time.time())
+            document["BestTrainingJobLogs"] = (
+                log_places(view.best, last, definition, directory, time.time()) or None
+            )
         if files:
             left = [{"Path": path, "Bytes": size} for path, size in files]
             document["BestTrainingJobLeft"] = {"Directory": str(code), "Files": left}
