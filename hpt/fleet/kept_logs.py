@@ -44,11 +44,14 @@ class KeptLogs:
 
 @dataclass
 class _Read:
-    """offset: of what comes next. due: when it is asked for. then: called once all has come."""
+    """offset: of what comes next. due: when it is asked for. again: what is on its way may be older than the
+    end. then: called once all has come.
+    """
 
     offset: int = 0
     due: float = 0.0
     asking: bool = False
+    again: bool = False
     then: Callable[[], None] | None = None
 
 
@@ -70,7 +73,7 @@ class PrintedLogs:
     def finish(self, node: str, key: AttemptKey, then: Callable[[], None]) -> None:
         """Read the rest of one that has ended, as far as that can be had."""
         read = self._reads.setdefault(key, _Read())
-        read.then = then
+        read.then, read.again = then, read.asking
         if not read.asking:
             self._ask(node, key, read)
 
@@ -84,7 +87,8 @@ class PrintedLogs:
         piece = result[0] if how == "done" and result else b""
         self._logs.keep(key, LogChunk(read.offset, piece))
         read.offset += len(piece)
-        if len(piece) == PIECE:
+        again, read.again = read.again, False
+        if again or len(piece) == PIECE:
             self._ask(node, key, read)
         elif read.then is not None:
             self.forget(key)

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from hpt.errors import ExecutorError
-from hpt.executors.base import AttemptKey, LogChunk, Update
+from hpt.executors.base import Update
 from hpt.executors.local import LocalExecutor
 from hpt.executors.node import Node as Machine
 from hpt.executors.order import Order
 from hpt.fleet import fetching, left_there
 from hpt.fleet.fetching import Fetching
-from hpt.fleet.kept_logs import KeptLogs
 from hpt.fleet.nodes import Node
 from hpt.testing.executors import ExecutorSuite
 from tests import prerequisites
@@ -232,17 +231,3 @@ def test_few_pieces_are_on_their_way_at_a_time(cluster: Cluster, monkeypatch: py
     monkeypatch.setattr(fetching, "_UNANSWERED", 0.0)
     cluster.fetching.advance()
     assert [update.key.name for update in cluster.ended] == ["job-001"]
-
-
-def test_a_log_that_a_full_disk_has_no_room_for_is_missing_and_nothing_else(tmp_path: Path) -> None:
-    said: list[str] = []
-    with prerequisites.small_disk(tmp_path / "here", "size=1m") as place:
-        logs = KeptLogs(place, said.append)
-        key = AttemptKey("job-001", 1)
-        assert Path(logs.keep(key, LogChunk(0, b"epoch 1\n"))).read_bytes() == b"epoch 1\n"
-        logs.keep(key, LogChunk(8, bytes(2 << 20)))
-        assert said == ["the log of job-001 cannot be kept here: No space left on device"]
-        with Path(logs.keep(key, LogChunk(0, b""))).open("r+b") as log:
-            log.truncate(8)
-        logs.keep(key, LogChunk(10, b"epoch 3\n"))
-        assert Path(logs.keep(key, LogChunk(0, b""))).read_bytes() == b"epoch 1\n\0\0epoch 3\n"
