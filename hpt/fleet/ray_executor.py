@@ -13,7 +13,6 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,7 @@ from hpt.fleet.followed import Followed, check_name
 from hpt.fleet.kept_logs import KeptLogs, PrintedLogs
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
-from hpt.fleet.nodes import Node, choose, why_none
+from hpt.fleet.nodes import Node, choose, lacks, why_none
 from hpt.fleet.parcels import Parcels
 from hpt.fleet.placements import Placement, Placements
 from hpt.fleet.sending import Sending, parcels_of
@@ -241,19 +240,12 @@ class RayExecutor:
         if how == "done":
             node.greeted, node.acknowledged = True, 0
             self._heard(node)
-            self._compare(node, result)
+            if missing := lacks(node, result):
+                self._say(missing)
         elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
-
-    def _compare(self, node: Node, facts: Mapping[str, Any]) -> None:
-        """Say what of this tuner's hpt does not run there."""
-        if not facts["native"]:
-            self._say(
-                f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine"
-                " as it was built for this host: programs that import it fail there, all others run"
-            )
 
     def _unusable(self, node: Node, why: str) -> None:
         """No agent can run there: its training jobs go elsewhere, and nothing of them was started."""
