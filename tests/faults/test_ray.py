@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 SPOT = "market=spot"
 PATIENCE = 120.0
 SAVES_EVERY = 2  # epochs
-COPIED_WITHIN = 6.0  # seconds from when a checkpoint was written until it is on the store, at the most
+COPIED_WITHIN = 4.0  # seconds from when a checkpoint was written until it is on the store, at the most
 STALE = 4.0  # seconds that a node trains on that was given up: before it is continued and after
 
 TRAINER = """
