@@ -158,16 +158,16 @@ def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -
 def keep_copying(copies: CheckpointCopies, every: float, now: Path) -> None:
     """Copy checkpoints every so many seconds, until killed or until a later attempt has begun.
 
-    now: the file that is there once they are to be copied at once.
+    now: the file that is written whenever they are to be copied at once.
 
     What the store refuses is tried again, with growing pauses, and said in the log.
     """
-    pause, hurried = every, False
+    pause, seen = every, 0
     while True:
         due = time.monotonic() + pause
-        while time.monotonic() < due and (hurried or not now.exists()):
+        while time.monotonic() < due and _written(now) == seen:
             time.sleep(min(_LOOKS_EVERY, max(0.0, due - time.monotonic())))
-        hurried = now.exists()
+        seen = _written(now)
         try:
             copies.copy()
         except FencedError as fenced:
@@ -181,6 +181,14 @@ def keep_copying(copies: CheckpointCopies, every: float, now: Path) -> None:
             print(f"checkpoints cannot be copied: {found[1]}; trying again in {pause:g} s", flush=True)
         else:
             pause = every
+
+
+def _written(path: Path) -> int:
+    """When a file was written last, 0 if it never was."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def finish_copying(copies: CheckpointCopies) -> None:
