@@ -220,6 +220,8 @@ def _node_word(said: dict[str, object]) -> str:
         return "leaving"
     if said.get("rebalance"):
         return "may leave"
+    if said.get("problem"):
+        return "cannot join"
     busy = said.get("busy")
     return "idle" if busy == 0 else "busy" if busy is None else f"{busy} training jobs"
 

@@ -81,9 +81,8 @@ class Job:
         definition = body["TrainingJobDefinition"]
         del definition["RetryStrategy"]  # what is lost fails
         definition["CheckpointConfig"]["S3Uri"] = f"s3://bucket/{self.name}"
-        definition["HyperParameterTuningResourceConfig"] = {
-            "InstanceConfigs": [{"InstanceType": f"machine={self.name}"}]
-        }
+        wish = {"InstanceType": f"machine={self.name}", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        definition["HyperParameterTuningResourceConfig"] = {"InstanceConfigs": [wish]}
         definition["Environment"] |= {"HPT_CHECKPOINT_SECONDS": "600", "HPT_GRACE_SECONDS": grace}
         path.write_text(json.dumps(body))
         command = ["tune", str(path), "--executor", "ray", "--address", cluster.address, "--lease", "6"]

@@ -54,6 +54,7 @@ class Keeper:
         self._said: dict[str, tuple[str, float]] = {}  # versions of what nodes said, and since when they idle
         self._node: dict[str, dict[str, Any]] = {}
         self._heard: dict[str, float] = {}
+        self._unborn: set[str] = set()  # nodes that live, or did at the last look, and have never joined
         self.notes: tuple[str, ...] = ()
         self.nodes: list[Instance] = []
 
@@ -70,17 +71,35 @@ class Keeper:
         self._listen(now)
         nodes = [machines.machine_of(each) for each in described if machines.role_of(each) == NODE]
         self.nodes = [self._instance(machine) for machine in nodes]
+        failed, joined = self._births()
+        spent = book.cost(now).total
         decision = decide(
             self._plan,
-            Situation(now, wanted, self.nodes, book.cost(now).total),
+            Situation(now, wanted, self.nodes, spent, failed, joined),
             self._record,
             seed=self._seed,
         )
         self._record = decision.record
         for call in decision.calls:
             self._act(call, now)
-        self.notes = decision.notes
+        problems = [f"node {each.id}: {why}" for each in self.nodes if (why := self._problem(each.id))]
+        self.notes = (*decision.notes, *problems)
         return decision
+
+    def _births(self) -> tuple[list[str], bool]:
+        """What each node said that has ended since the last look without having joined, and whether one has
+        joined since.
+        """
+        living = {each.id for each in self.nodes}
+        joined = {each.id for each in self.nodes if each.heard is not None}
+        gone = sorted(each for each in self._unborn - living if not self._node.get(each, {}).get("leaves"))
+        came = bool(self._unborn & joined)
+        self._unborn = living - joined
+        return [self._problem(each) for each in gone], came
+
+    def _problem(self, node: str) -> str:
+        """Why a node cannot be one, as it says; "" if it can."""
+        return str(self._node.get(node, {}).get("problem", ""))
 
     def terminate_all(self) -> int:
         """Terminate every node; returns how many there are."""
@@ -119,9 +138,8 @@ class Keeper:
         said = self._node.get(machine.id, {})
         idle = self._said.get(machine.id, ("", 0.0))[1] if said.get("busy") == 0 else None
         leaving = bool(said.get("leaves") or said.get("rebalance"))
-        return Instance(
-            machine.id, machine.pool, machine.launched, self._heard.get(machine.id), idle, leaving
-        )
+        heard = None if self._problem(machine.id) else self._heard.get(machine.id)
+        return Instance(machine.id, machine.pool, machine.launched, heard, idle, leaving)
 
     def _listen(self, now: float) -> None:
         """Read what nodes said since the last time. A bucket that refuses leaves what is known."""

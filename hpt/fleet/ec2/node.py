@@ -9,6 +9,7 @@ unit says it to the head, so that the node's slots are replaced before it is gon
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -27,6 +28,9 @@ from hpt.fleet.notice import Notice
 BEAT_SECONDS = 15.0
 _LOOK_SECONDS = 2.0
 _STOP_SECONDS = 100.0
+_LIVES_SECONDS = 60.0  # after which a node's process counts as one that has joined
+_GIVES_UP = 3  # times in a row that it has not, until that is a problem of the node
+_WORDS = 400
 
 Say = Callable[[str], None]
 
@@ -50,6 +54,8 @@ class NodeUnit:
         The command that makes this machine a node, given the head's address; None: none.
     clock
         Seconds on a clock that is not set.
+    log
+        Where the process that makes this machine a node says what it does; None: where this one does.
     """
 
     def __init__(
@@ -63,13 +69,15 @@ class NodeUnit:
         *,
         say: Say,
         clock: Callable[[], float] = time.monotonic,
+        log: Path | None = None,
     ) -> None:
-        self._files, self._config, self._own = files, config, own
+        self._files, self._config, self._own, self._log = files, config, own, log
         self._notice, self._busy, self._join, self._say, self._clock = notice, busy, join, say, clock
         self._heard = clock()
         self._next = clock()
         self._told: tuple[bool, bool] = False, False
         self._process: subprocess.Popen[bytes] | None = None
+        self._began, self._failures, self._problem = clock(), 0, ""
         self.dead_head = False
 
     def step(self) -> bool:
@@ -101,6 +109,7 @@ class NodeUnit:
             "leaves": self._notice.leaves,
             "rebalance": self._notice.rebalance,
             "reason": self._notice.reason,
+            "problem": self._problem if self._failures >= _GIVES_UP else "",
             "pool": [pool.instance_type, pool.zone, pool.market],
         }
         self._files.put_json(f"nodes/{self._own.id}.json", document)
@@ -113,11 +122,41 @@ class NodeUnit:
     def _keep_joined(self, address: str) -> None:
         if self._join is None or not address or self._notice.leaves:
             return
+        lived = self._clock() - self._began > _LIVES_SECONDS
+        if self._process is not None and lived:
+            self._failures = 0
         if self._process is not None and self._process.poll() is not None:
-            self._say(f"the node's process ended with {self._process.returncode}; it is started again")
+            self._failed(address, f"exit code {self._process.returncode}{self._last_words()}")
             self._process = None
         if self._process is None:
-            self._process = subprocess.Popen(self._join(address), start_new_session=True)
+            self._start(address)
+
+    def _start(self, address: str) -> None:
+        assert self._join is not None
+        self._began = self._clock()
+        try:
+            with contextlib.ExitStack() as opened:
+                log = None if self._log is None else opened.enter_context(self._log.open("wb"))
+                self._process = subprocess.Popen(
+                    self._join(address), stdout=log, stderr=log, start_new_session=True
+                )
+        except OSError as error:
+            self._failed(address, f"{error.filename or 'its command'}: {error.strerror}")
+
+    def _failed(self, address: str, why: str) -> None:
+        self._failures += 1
+        self._problem = f"it cannot stay a node of the head at {address}: {why}"
+        self._say(f"{self._problem}; it is tried again")
+
+    def _last_words(self) -> str:
+        """What the process said last, on one line."""
+        if self._log is None:
+            return ""
+        try:
+            words = " ".join(self._log.read_text(errors="replace")[-4 * _WORDS :].split())
+        except OSError:
+            return ""
+        return f": {words[-_WORDS:]}" if words else ""
 
     def close(self) -> None:
         """End what was started; training jobs have time to save."""
@@ -195,7 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slots = config.nodes.instance_types.get(own.pool.instance_type, 1)
     notice = Notice({"HPT_NOTICE": f"imds={metadata.endpoint()}"})
     join = (lambda address: ray_command(own, slots, address)) if options.join else None
-    unit = NodeUnit(files, config, own, notice, training_jobs, join, say=_say)
+    log = options.work / "node.log"
+    unit = NodeUnit(files, config, own, notice, training_jobs, join, say=_say, log=log)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while unit.step():
