@@ -24,7 +24,7 @@ from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
 from hpt.executors.contract import is_remote, local_path
 from hpt.executors.order import FUNCTION_VARIABLE, Order
 from hpt.fleet import ray_options
-from hpt.fleet.followed import Followed, check_name
+from hpt.fleet.followed import Followed, check_name, reason_there
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
 from hpt.fleet.nodes import Node, choose, why_none
@@ -470,7 +470,7 @@ class RayExecutor:
                 end = replace(
                     end, checkpoint=self._left_on_store(update.key, followed, end.checkpoint).covered
                 )
-            end = replace(end, log=log, model=model)
+            end = replace(end, log=log, model=model, reason=reason_there(end, node.address))
             self._forget(update.key, end)
         self._updates[update.key] = replace(update, log=chunk, exit=end)
 
