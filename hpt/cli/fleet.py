@@ -138,7 +138,7 @@ def _up(options: Namespace) -> int:
     if options.wheel is not None and not options.wheel.is_file():
         raise InputError(f"--wheel: {options.wheel} is no file; correct the path")
     if options.check:
-        for note in setup.look(aws, config, now=time.time()).notes:
+        for note in setup.look(aws, config, now=time.time(), packed=options.wheel).notes:
             _say(f"note: {note}")
         print(f"fleet {config.name} can be made")
         return codes.COMPLETED

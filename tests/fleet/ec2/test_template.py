@@ -68,6 +68,35 @@ def test_a_machine_whose_setup_fails_says_why(tmp_path: Path) -> None:
     assert (tmp_path / "words").read_text() == "s3 cp - s3://bucket/search/nodes/i-1.json\n"
 
 
+def test_machines_get_the_packages_of_the_first_head(tmp_path: Path) -> None:
+    """With stand-ins for AWS's command, on a folder, and for pip."""
+    programs, place, opt = (tmp_path / name for name in ("bin", "place", "opt"))
+    (place / "hpt" / "0123").mkdir(parents=True)
+    for folder in (programs, opt):
+        folder.mkdir()
+    copy = 'mkdir -p "$(dirname "$4")" && cp "$3" "$4"'
+    pip = (
+        f"case $1 in install) cat {opt}/constraints.txt >> {tmp_path}/used;; freeze) echo ray==2.60.0;; esac"
+    )
+    for name, line in (("aws", copy), ("pip", pip)):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    for role in ("head", "node", "head"):
+        text = user_data(role, read_fleet(changed()), WHEEL)
+        part = text[text.index("HPT_CONSTRAINTS=") : text.index("# A secret that machines show")]
+        if role == "head":
+            part += text[
+                text.index("/opt/hpt/venv/bin/pip freeze") : text.index("if /opt/hpt/venv/bin/python -c")
+            ]
+        part = part.replace("/opt/hpt/venv/bin/", "").replace("/opt/hpt", str(opt))
+        words = ["bash", "-euo", "pipefail", "-c", part]
+        variables = {"HPT_PLACE": f"{place}/", "HPT_WHEEL": WHEEL}
+        path = f"{programs}:{os.environ['PATH']}"
+        done = subprocess.run(words, env={"PATH": path, **variables}, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "used").read_text() == "ray==2.60.0\n" * 2  # not the first, which had none
+
+
 def test_what_is_too_long_or_ends_the_setup_is_refused() -> None:
     ends = changed(nodes={**LEAST["nodes"], "setup": "a\nHPT_END_OF_SETUP\nb"})
     with pytest.raises(InputError, match="HPT_END_OF_SETUP"):

@@ -31,7 +31,10 @@ if ! command -v aws > /dev/null; then
 fi
 "$HPT_PYTHON" -m venv /opt/hpt/venv
 aws s3 cp "$HPT_PLACE$HPT_WHEEL" /opt/hpt/
-/opt/hpt/venv/bin/pip install --no-input "/opt/hpt/$(basename "$HPT_WHEEL")[@EXTRAS@]"
+# All machines get the very packages that the first one got: those of a cluster must have the same Ray.
+HPT_CONSTRAINTS="$HPT_PLACE$(dirname "$HPT_WHEEL")/constraints.txt"
+aws s3 cp "$HPT_CONSTRAINTS" /opt/hpt/constraints.txt || : > /opt/hpt/constraints.txt
+/opt/hpt/venv/bin/pip install --no-input -c /opt/hpt/constraints.txt "/opt/hpt/$(basename "$HPT_WHEEL")[@EXTRAS@]"
 
 # A secret that machines show each other; read here with the machine's role, never a part of user data.
 umask 077
