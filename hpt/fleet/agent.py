@@ -43,6 +43,7 @@ SAVES_WITHIN = 100.0
 minutes after its notice, and what was saved has to be copied by then.
 """
 
+_LOOKS_EVERY = 5.0
 _FORGOTTEN = 900.0  # seconds without a call after which a tuner is given up, and an idle agent ends
 _LEAVES_AFTER = 10.0  # seconds without a call after which an agent ends that all tuners have left
 
@@ -86,7 +87,7 @@ class Agent:
         self._seen = time.monotonic()
         self._dismissed = False  # the last tuner has closed
         self._begun = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable once an attempt was started
-        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
+        threading.Thread(target=self._look_after_itself, daemon=True).start()
 
     def hello(self, tuner: str, now: float) -> dict[str, Any]:
         """Begin, or go on, to serve a tuner. now: by its clock. Returns facts about this machine."""
@@ -261,11 +262,15 @@ class Agent:
         self._seen = self._tuners[tuner].seen = time.monotonic()
         return self._tuners[tuner]
 
-    def _end_when_forgotten(self) -> None:
-        """Let go of tuners that are silent for long; with none left and nothing running, end this process."""
+    def _look_after_itself(self) -> None:
+        """Heed notices though no tuner asks. Let go of tuners that are silent for long; with none left and
+        nothing running, end this process.
+        """
         while True:
-            time.sleep(5.0)
+            time.sleep(_LOOKS_EVERY)
             with self._lock:
+                with contextlib.suppress(ExecutorError):  # asked again
+                    self._heed_notice()
                 now = time.monotonic()
                 for name, tuner in list(self._tuners.items()):
                     if now - tuner.seen > _FORGOTTEN and not tuner.local.followed:

@@ -120,3 +120,19 @@ def test_each_warning_has_checkpoints_copied_at_once_and_only_the_last_ends_anyt
     log = (tmp_path / "node" / "job" / "trials" / "warned" / "attempts" / "1" / "log").read_bytes()
     assert end.checkpoint == len(log) and log.endswith(f"epoch {last}\n".encode())
     assert last > first
+
+
+@pytest.mark.slow
+def test_a_notice_is_heeded_though_no_tuner_asks(machine: Machine, tmp_path: Path, s3: Any) -> None:
+    """As one that was killed, to be resumed elsewhere."""
+    machine.start(submission(tmp_path, "alone"))
+    machine.until(says("epoch 2\n"))
+    machine.notice.write_text("terminate")
+    log = tmp_path / "node" / "job" / "trials" / "alone" / "attempts" / "1" / "log"
+    give_up = time.monotonic() + 40
+    while b"asked" not in log.read_bytes() or not copied(s3, "alone"):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    machine.agent.stop(("alone", 1), True)
+    end = machine.until(ended)[-1].exit
+    assert end is not None and end.outcome == "Preempted"
