@@ -28,8 +28,10 @@ from hpt.fleet.notice import Notice
 BEAT_SECONDS = 15.0
 _LOOK_SECONDS = 2.0
 _STOP_SECONDS = 100.0
-_LIVES_SECONDS = 60.0  # after which a node's process counts as one that has joined
-_GIVES_UP = 3  # times in a row that it has not, until that is a problem of the node
+_JOINED = b"Ray runtime started"
+"""What `ray start` says once the machine is a node. It tries for a quarter of an hour before it gives up."""
+_JOINS_SECONDS = 120.0
+_GIVES_UP = 3  # ends in a row of what never joined, until that is a problem of the node
 _WORDS = 400
 
 Say = Callable[[str], None]
@@ -122,14 +124,24 @@ class NodeUnit:
     def _keep_joined(self, address: str) -> None:
         if self._join is None or not address or self._notice.leaves:
             return
-        lived = self._clock() - self._began > _LIVES_SECONDS
-        if self._process is not None and lived:
+        if self._process is not None and self._has_joined():
             self._failures = 0
         if self._process is not None and self._process.poll() is not None:
             self._failed(address, f"exit code {self._process.returncode}{self._last_words()}")
             self._process = None
         if self._process is None:
             self._start(address)
+        elif not self._has_joined() and self._clock() - self._began > _JOINS_SECONDS:
+            self._failed(address, f"it tries for {_JOINS_SECONDS:g} s{self._last_words()}")
+            self._failures = _GIVES_UP
+
+    def _has_joined(self) -> bool:
+        if self._log is None:
+            return self._clock() - self._began > _JOINS_SECONDS
+        try:
+            return _JOINED in self._log.read_bytes()
+        except OSError:
+            return False
 
     def _start(self, address: str) -> None:
         assert self._join is not None
@@ -146,7 +158,7 @@ class NodeUnit:
     def _failed(self, address: str, why: str) -> None:
         self._failures += 1
         self._problem = f"it cannot stay a node of the head at {address}: {why}"
-        self._say(f"{self._problem}; it is tried again")
+        self._say(self._problem)
 
     def _last_words(self) -> str:
         """What the process said last, on one line."""

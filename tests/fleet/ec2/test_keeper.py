@@ -333,9 +333,20 @@ def test_a_node_that_cannot_join_says_why(double: Control, fleet: Fleet, tmp_pat
         assert said["problem"] == f"it cannot stay a node of the head at 10.0.0.1: {why}"
     fleet.step(2)
     assert f"node {here.own.id}: {said['problem']}" in fleet.keeper.notes
-    here.unit._join = lambda address: [sys.executable, "-c", "import time; time.sleep(60)"]
-    for seconds in (16, 70, 16):
+    script = "import sys, time; print(sys.argv[1], flush=True); time.sleep(60)"
+    here.unit._join = lambda address: [sys.executable, "-c", script, "Failed to connect"]
+    for seconds in (16, 121, 16):
         here.step(seconds)
+        wait_until(lambda: "Failed to connect" in (tmp_path / "node.log").read_text())
+    problem = fleet.files.get_json(f"nodes/{here.own.id}.json")["problem"]
+    assert problem == "it cannot stay a node of the head at 10.0.0.1: it tries for 120 s: Failed to connect"
+    assert here.unit._process is not None
+    here.unit._process.kill()
+    here.unit._process.wait()
+    here.unit._join = lambda address: [sys.executable, "-c", script, "Ray runtime started"]
+    for seconds in (16, 16, 16):
+        here.step(seconds)
+        wait_until(lambda: "Ray runtime started" in (tmp_path / "node.log").read_text())
     assert fleet.files.get_json(f"nodes/{here.own.id}.json")["problem"] == ""
     fleet.step(2)
     assert fleet.keeper.notes == ()
