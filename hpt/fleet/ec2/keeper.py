@@ -16,6 +16,10 @@ from hpt.fleet.ec2.provision import Decision, Instance, Launch, Plan, Record, Si
 
 Say = Callable[[str], None]
 
+_BY_THE_MARKET = "Server.Spot"
+_BY_USERS, _BY_ITSELF = "Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown"
+"""Codes of EC2 for the ends of machines."""
+
 
 class Keeper:
     """Keeps the nodes of one fleet.
@@ -55,6 +59,7 @@ class Keeper:
         self._node: dict[str, dict[str, Any]] = {}
         self._heard: dict[str, float] = {}
         self._unborn: set[str] = set()  # nodes that live, or did at the last look, and have never joined
+        self._given_up: set[str] = set()  # of them, those that are terminated here
         self.notes: tuple[str, ...] = ()
         self.nodes: list[Instance] = []
 
@@ -87,15 +92,30 @@ class Keeper:
         return decision
 
     def _births(self) -> tuple[list[str], bool]:
-        """What each node said that has ended since the last look without having joined, and whether one has
-        joined since.
+        """What is known of each node that has ended since the last look without having joined, and whether
+        one has joined since. Those that the market or a person took are no failure.
         """
         living = {each.id for each in self.nodes}
         joined = {each.id for each in self.nodes if each.heard is not None}
-        gone = sorted(each for each in self._unborn - living if not self._node.get(each, {}).get("leaves"))
-        came = bool(self._unborn & joined)
-        self._unborn = living - joined
-        return [self._problem(each) for each in gone], came
+        came, gone = bool(self._unborn & joined), self._unborn - living
+        try:
+            ended = machines.ends(self._aws, gone) if gone else {}
+        except HptError:
+            ended = {}  # asked again
+        self._unborn = (living - joined) | (gone - ended.keys())
+        why = (self._why(node, *ended[node]) for node in sorted(ended))
+        return [each for each in why if each is not None], came
+
+    def _why(self, node: str, code: str, message: str) -> str | None:
+        """Why a node is gone that has never joined, "" if nobody knows; None if that is no failure.
+
+        code, message: of EC2.
+        """
+        if problem := self._problem(node):
+            return problem
+        if code.startswith(_BY_THE_MARKET) or (code == _BY_USERS and node not in self._given_up):
+            return None
+        return "" if code in ("", _BY_USERS, _BY_ITSELF) else f"EC2 ended it: {message or code}"
 
     def _problem(self, node: str) -> str:
         """Why a node cannot be one, as it says; "" if it can."""
@@ -119,6 +139,7 @@ class Keeper:
         if isinstance(call, Launch):
             outcome = self._fleet.launch(call)
             self._record = learned(self._record, call, outcome, now)
+            self._unborn.update(outcome.ids)
             if outcome.launched:
                 self._say(f"{outcome.launched} of {call.slots} {call.market} slots are launched")
             for pool, code in outcome.refused.items():
@@ -129,6 +150,7 @@ class Keeper:
                 )
         else:
             self._say(f"terminating {', '.join(call.ids)}: {call.why}")
+            self._given_up.update(call.ids)
             try:
                 machines.terminate(self._aws, call.ids)
             except HptError as error:  # decided again in the next step

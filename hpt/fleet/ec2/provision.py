@@ -320,11 +320,12 @@ def _fix(codes: Iterable[str]) -> str:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a launch. launched: slots. refused: the code of each pool that refused. failed: the code
-    with which the call as a whole failed, "" if it did not."""
+    with which the call as a whole failed, "" if it did not. ids: of the machines."""
 
     launched: int
     refused: Mapping[Pool, str] = field(default_factory=dict)
     failed: str = ""
+    ids: tuple[str, ...] = ()
 
 
 def learned(record: Record, launch: Launch, outcome: Outcome, now: float) -> Record:

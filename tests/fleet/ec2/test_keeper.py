@@ -290,14 +290,15 @@ def test_a_process_that_ends_is_joined_again(double: Control, fleet: Fleet) -> N
     here.unit.close()
 
 
-def test_machines_whose_setup_fails_are_not_launched_again_and_again(fleet: Fleet) -> None:
+def test_machines_whose_setup_fails_are_not_launched_again_and_again(double: Control, fleet: Fleet) -> None:
     """Each says why before it shuts down; once that is mended the fleet grows."""
     fleet.step(8)
     fleet.all_say({"problem": "its setup failed in line 40: no such package"})
     fleet.step(8)
     [note] = {each.partition(": ")[2] for each in fleet.keeper.notes}
     assert note == "its setup failed in line 40: no such package"
-    machines.terminate(fleet.aws, [each["InstanceId"] for each in fleet.nodes()])
+    for each in fleet.nodes():
+        double.end(each["InstanceId"], "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
     assert fleet.step(8) == []
     [note] = fleet.keeper.notes
     assert note == (
@@ -311,6 +312,19 @@ def test_machines_whose_setup_fails_are_not_launched_again_and_again(fleet: Flee
     launches = fleet.step(8)
     assert sum(each.slots for each in launches if isinstance(each, Launch)) == 6
     assert fleet.keeper.notes == ()
+
+
+def test_machines_that_ec2_ends_at_once_are_told_with_its_reason(double: Control, fleet: Fleet) -> None:
+    """As where a disk cannot be encrypted with the account's key. What the market takes is no failure."""
+    fleet.step(8)
+    taken, *others = [each["InstanceId"] for each in fleet.nodes()]
+    double.interrupt(taken, notice=0.0)
+    why = "Client.InternalError: Client error on launch"
+    for each in others:
+        double.end(each, why)
+    wait_until(lambda: not fleet.nodes())
+    fleet.step(8)
+    assert fleet.keeper.notes[0].startswith(f"the last 3 machines have not joined (EC2 ended it: {why});")
 
 
 def test_a_node_that_cannot_join_says_why(double: Control, fleet: Fleet, tmp_path: Path) -> None:
