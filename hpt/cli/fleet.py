@@ -93,17 +93,24 @@ def _region(given: str | None = None) -> str | None:
 
         return check_region(given)
     import boto3
+    from botocore.exceptions import BotoCoreError
 
-    found: str | None = boto3.Session().region_name
+    try:
+        found: str | None = boto3.Session().region_name
+    except BotoCoreError as error:  # such as a profile that does not exist
+        raise InputError(f"AWS cannot be used: {error}; correct AWS_PROFILE or AWS's files") from None
     return found or os.environ.get("AWS_REGION")  # which other SDKs read
 
 
-def _aws(given: str | None) -> Aws:
+def _aws(given: str | None, *, option: bool = True) -> Aws:
+    """The clients. given: the region, or None. option: whether the command could have been given one."""
     from hpt.fleet.ec2.aws import Aws
 
     region = _region(given)
     if region is None:
-        raise InputError("no AWS region is known; give --region, or set AWS_DEFAULT_REGION")
+        raise InputError(
+            f"no AWS region is known; {'give --region, or ' if option else ''}set AWS_DEFAULT_REGION"
+        )
     return Aws(region)
 
 
@@ -139,7 +146,7 @@ def _up(options: Namespace) -> int:
     if options.wheel is not None and not options.wheel.is_file():
         raise InputError(f"--wheel: {options.wheel} is no file; correct the path")
     if options.check:
-        for note in setup.look(aws, config, now=time.time()).notes:
+        for note in setup.look(aws, config, now=time.time(), packed=options.wheel).notes:
             _say(f"note: {note}")
         print(f"fleet {config.name} can be made")
         return codes.COMPLETED
@@ -221,6 +228,8 @@ def _node_word(said: dict[str, object]) -> str:
         return "leaving"
     if said.get("rebalance"):
         return "may leave"
+    if said.get("problem"):
+        return "cannot join"
     busy = said.get("busy")
     return "idle" if busy == 0 else "busy" if busy is None else f"{busy} training jobs"
 
@@ -262,7 +271,7 @@ def files_of(name: str) -> Store:
     from hpt.fleet.ec2 import setup, teardown
     from hpt.fleet.ec2.config import check_name
 
-    aws = _aws(None)
+    aws = _aws(None, option=False)
     files = teardown.files_of(aws, check_name(name), setup.read_tags(aws, name))
     if files is None:
         raise InputError(f"region {aws.region} has no fleet {name}; {_fleets(aws)}")

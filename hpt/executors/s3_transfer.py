@@ -38,6 +38,18 @@ _LAST_PAUSES = (1.0, 4.0, 10.0)
 _INFRASTRUCTURE = 3
 
 
+_NOT_ALLOWED = "allow these credentials that, or correct the place"
+_WRONG_KEYS = "log in to AWS again, or correct the keys"
+_CLOCK = "the clock of this machine is minutes off: set it"
+_FIXES = {
+    **dict.fromkeys(("AccessDenied", "403", "AllAccessDisabled"), _NOT_ALLOWED),
+    **dict.fromkeys(("RequestTimeTooSkewed", "RequestExpired"), _CLOCK),
+    **dict.fromkeys(("ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"), _WRONG_KEYS),
+    "NoSuchBucket": "create the bucket, or correct its name",
+}
+"""What helps, by the code with which S3 refuses."""
+
+
 class TransferError(contract.ContractError):
     """The user named something that is not there."""
 
@@ -289,7 +301,9 @@ def explanation(error: BaseException) -> tuple[int, str] | None:
         case ClientError():
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             theirs = 400 <= status < 500 and status != 429
-            return contract.TRANSFER_REFUSED if theirs else _INFRASTRUCTURE, str(error)
+            fix = _FIXES.get(str(error.response.get("Error", {}).get("Code", "")))
+            message = str(error) if fix is None else f"{error}; {fix}"
+            return contract.TRANSFER_REFUSED if theirs else _INFRASTRUCTURE, message
         case BotoCoreError() | Boto3Error() | OSError():
             return _INFRASTRUCTURE, str(error)
     return None

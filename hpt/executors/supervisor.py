@@ -397,7 +397,7 @@ class Supervisor:
         if ending.ends and ending.kill_at is None:
             if ending.begun:
                 self.phases.enter("Stopping")
-            ending.kill_at = now + grace
+            ending.kill_at = now + record.granted(self.directory, grace)
             if not urgent:
                 self._ask_to_end(pid)
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hpt.errors import ExecutorError, InputError
 from hpt.executors import record, snapshot
-from hpt.executors.base import Submission
+from hpt.executors.base import Exit, Submission
 from hpt.executors.order import Order
 from hpt.fleet.parcels import Parcel
 from hpt.job.program_kind import ProgramKind
@@ -80,3 +80,11 @@ def check_name(submission: Submission) -> None:
         )
     if number < 1:
         raise InputError(f"attempt {number} of {name}: attempts count from 1")
+
+
+def reason_there(end: Exit, address: str) -> str:
+    """Why an attempt ended on a node, with its address if nothing could be started: what is missing there may
+    be here.
+    """
+    missing = end.outcome == "Exited" and end.exit_code is None and not (end.stopped or end.timed_out)
+    return f"node {address}: {end.reason}" if missing and end.reason else end.reason

@@ -25,7 +25,7 @@ from hpt.executors.contract import is_remote
 from hpt.executors.order import Order
 from hpt.fleet import charges, ray_options
 from hpt.fleet.fetching import Fetching
-from hpt.fleet.followed import Followed, check_name
+from hpt.fleet.followed import Followed, check_name, reason_there
 from hpt.fleet.kept_logs import KeptLogs, PrintedLogs
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
@@ -476,7 +476,7 @@ class RayExecutor:
                 end = replace(
                     end, checkpoint=self._left_on_store(update.key, followed, end.checkpoint).covered
                 )
-            end = self._forget(update.key, replace(end, log=log))
+            end = self._forget(update.key, replace(end, log=log, reason=reason_there(end, node.address)))
         update = replace(update, log=chunk, exit=end)
         self._updates[update.key] = replace(update, phase="Uploading", exit=None) if end else update
         if end is not None and followed.log != record.LOG:

@@ -99,6 +99,8 @@ def look(
         )
     if not heads and parts:
         problems.append("there is no head; make the fleet again to launch one, which goes on with its jobs")
+    if files is not None and head is None:
+        problems += _setup_failures(files)
     expires = tagged.get(EXPIRES_TAG, "")
     return FleetStatus(
         name=name,
@@ -124,6 +126,18 @@ def check_head(aws: Aws, name: str, files: store.Store) -> None:
         raise InputError(
             f"fleet {name} has no head that would go on with it; launch one with: hpt fleet up FLEET.toml"
         )
+
+
+def _setup_failures(files: store.Store) -> list[str]:
+    """Why machines of a fleet whose head never said anything did not come up, the last of them."""
+    try:
+        found = [(age, key) for key, _, age in files.dated("nodes/")]
+        for _, key in sorted(found):
+            if problem := (files.get_json(key) or {}).get("problem"):
+                return [f"machine {key.removeprefix('nodes/').removesuffix('.json')}: {problem}"]
+    except HptError:
+        pass  # said already
+    return []
 
 
 def _job_status(files: store.Store, job: str) -> str:
