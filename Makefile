@@ -5,7 +5,7 @@
 # make test-sanitized   the core's tests and fuzzed searches on a build with address and undefined-behaviour checks
 # make test-integrations   the adapters for other frameworks, with the suites of these, in an environment of their own
 # make test-fleet   training jobs on the nodes of a real Ray cluster, in an environment of their own
-# make test-cluster   the part of them that kills nothing: some minutes less
+# make test-cluster   the part of them that kills nothing: a minute or two
 # make lint   ruff, mypy, clang-format, and the core compiled with warnings as errors
 # Variables: PYTHON (python3), VENV (.venv), HPT_HOME (where tuning jobs are kept), WORKERS (4: tests at once)
 
@@ -44,11 +44,11 @@ $(INTEGRATIONS)/.installed: $(SOURCES) | prerequisites
 	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps bayesmark==0.0.8 HEBO==0.3.6 disjoint-set
 	touch $@
 
-# The nodes of a real Ray cluster on this machine: about ten minutes; test-cluster, where nothing is killed, two or three.
+# The nodes of a real Ray cluster on this machine: about twenty minutes; test-cluster, where nothing is killed, one or two.
 FLEET ?= .venv-fleet
 CLUSTER = $(FLEET)/bin/python -P -m pytest -m "slow or faults" --durations 10
 test-fleet: $(FLEET)/.installed
-	$(CLUSTER) tests/fleet tests/faults/test_ray.py tests/faults/test_fleet.py
+	$(CLUSTER) tests/fleet tests/faults/test_ray.py tests/faults/test_ray_notices.py tests/faults/test_fleet.py
 
 test-cluster: $(FLEET)/.installed
 	$(CLUSTER) tests/fleet/test_ray_cluster.py

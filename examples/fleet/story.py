@@ -4,6 +4,7 @@
 
 The commands are those that one would type; they talk to moto's server behind a shim (`tests/fleet/double`),
 which plays EC2, S3, IAM, prices and quotas. The head's unit is a process of this machine. AWS is not reached.
+It takes about two minutes, and needs what the tests need (`pip install -e '.[test]'`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -53,6 +55,11 @@ def play_head(control: Control, place: Path) -> subprocess.Popen[bytes]:
 
 
 def main() -> None:
+    missing = [name for name in ("boto3", "flask_cors", "moto", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise SystemExit(
+            f"{', '.join(missing)}: not installed; run: {sys.executable} -m pip install -e '.[test]'"
+        )
     with tempfile.TemporaryDirectory(prefix="hpt-") as folder, Control() as control:
         place = Path(folder)
         os.environ |= {**control.variables(place), "HPT_HOME": str(place / "laptop")}

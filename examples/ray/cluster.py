@@ -10,6 +10,7 @@ process that is printed), and its training jobs go on elsewhere.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-HEAD, PORT = "127.0.0.10", 6379
+HEAD = "127.0.0.10"
 NODES = ("market=on-demand", "market=spot", "market=spot")
 
 
@@ -40,29 +41,39 @@ def start(place: Path, number: int, *options: str) -> subprocess.Popen[bytes]:
         )
 
 
-def wait_for_head(seconds: float) -> None:
+def wait_for_head(head: subprocess.Popen[bytes], port: int, log: Path, seconds: float) -> None:
     give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up:
+    while head.poll() is None and time.monotonic() < give_up:
         with socket.socket() as probe:
-            if probe.connect_ex((HEAD, PORT)) == 0:
+            if probe.connect_ex((HEAD, port)) == 0:
                 return
         time.sleep(0.1)
-    raise SystemExit(f"the head of the cluster did not start within {seconds:g} s")
+    why = "ended" if head.poll() is not None else f"did not start within {seconds:g} s"
+    raise SystemExit(f"the head of the cluster {why}; it said:\n{log.read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HEAD, 0))
+        return int(probe.getsockname()[1])
 
 
 def main(command: list[str]) -> int:
     if not command:
         raise SystemExit(__doc__)
+    if importlib.util.find_spec("ray") is None:
+        raise SystemExit(f"Ray is not installed; run: {sys.executable} -m pip install 'hpt[ray]'")
+    port = free_port()
     place = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # Ray's sockets need short paths
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended then too
     os.environ["RAY_AUTH_MODE"] = "disabled"
-    os.environ["RAY_ADDRESS"] = f"{HEAD}:{PORT}"
-    head = ("--head", "--port", str(PORT), "--num-cpus", "0", "--include-dashboard", "false")
+    os.environ["RAY_ADDRESS"] = f"{HEAD}:{port}"
+    head = ("--head", "--port", str(port), "--num-cpus", "0", "--include-dashboard", "false")
     nodes = [start(place, 0, *head)]
     try:
-        wait_for_head(60)
+        wait_for_head(nodes[0], port, place / "0.log", 60)
         for number, labels in enumerate(NODES, 1):
-            more = ("--address", f"{HEAD}:{PORT}", "--num-cpus", "1", "--labels", labels)
+            more = ("--address", f"{HEAD}:{port}", "--num-cpus", "1", "--labels", labels)
             nodes.append(start(place, number, *more))
             print(f"node 127.0.0.{10 + number} ({labels}) is process {nodes[-1].pid}", file=sys.stderr)
         return subprocess.run(command, check=False).returncode

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.cli import exit_codes as codes
+from hpt.cli.executors import OPTIONS
 from hpt.cli.json_output import print_json
 from hpt.errors import InputError
 
@@ -92,17 +93,24 @@ def _region(given: str | None = None) -> str | None:
 
         return check_region(given)
     import boto3
+    from botocore.exceptions import BotoCoreError
 
-    found: str | None = boto3.Session().region_name
+    try:
+        found: str | None = boto3.Session().region_name
+    except BotoCoreError as error:  # such as a profile that does not exist
+        raise InputError(f"AWS cannot be used: {error}; correct AWS_PROFILE or AWS's files") from None
     return found or os.environ.get("AWS_REGION")  # which other SDKs read
 
 
-def _aws(given: str | None) -> Aws:
+def _aws(given: str | None, *, option: bool = True) -> Aws:
+    """The clients. given: the region, or None. option: whether the command could have been given one."""
     from hpt.fleet.ec2.aws import Aws
 
     region = _region(given)
     if region is None:
-        raise InputError("no AWS region is known; give --region, or set AWS_DEFAULT_REGION")
+        raise InputError(
+            f"no AWS region is known; {'give --region, or ' if option else ''}set AWS_DEFAULT_REGION"
+        )
     return Aws(region)
 
 
@@ -138,7 +146,7 @@ def _up(options: Namespace) -> int:
     if options.wheel is not None and not options.wheel.is_file():
         raise InputError(f"--wheel: {options.wheel} is no file; correct the path")
     if options.check:
-        for note in setup.look(aws, config, now=time.time()).notes:
+        for note in setup.look(aws, config, now=time.time(), packed=options.wheel).notes:
             _say(f"note: {note}")
         print(f"fleet {config.name} can be made")
         return codes.COMPLETED
@@ -220,6 +228,8 @@ def _node_word(said: dict[str, object]) -> str:
         return "leaving"
     if said.get("rebalance"):
         return "may leave"
+    if said.get("problem"):
+        return "cannot join"
     busy = said.get("busy")
     return "idle" if busy == 0 else "busy" if busy is None else f"{busy} training jobs"
 
@@ -261,7 +271,7 @@ def files_of(name: str) -> Store:
     from hpt.fleet.ec2 import setup, teardown
     from hpt.fleet.ec2.config import check_name
 
-    aws = _aws(None)
+    aws = _aws(None, option=False)
     files = teardown.files_of(aws, check_name(name), setup.read_tags(aws, name))
     if files is None:
         raise InputError(f"region {aws.region} has no fleet {name}; {_fleets(aws)}")
@@ -301,15 +311,43 @@ def stop(options: Namespace) -> int:
     return codes.COMPLETED
 
 
+def go_on(options: Namespace) -> int:
+    """`hpt resume NAME --fleet FLEET` and `hpt extend`."""
+    from hpt.fleet.ec2.again import Again
+    from hpt.fleet.ec2.status import check_head
+    from hpt.running.fleet_jobs import leave_again
+    from hpt.storage.place import state_directory
+
+    limits = Again()
+    if options.command == "extend":
+        limits = Again(options.max_jobs, options.max_runtime, options.max_parallel)
+        if not limits.extends:
+            raise InputError("no limit is given; give a larger --max-jobs or --max-runtime")
+    elif given := [name for names in OPTIONS.values() for name in names if getattr(options, name)]:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{flag}: where training jobs run is chosen by the fleet; leave it out with --fleet")
+    files = files_of(options.fleet)
+    check_head(_aws(None), options.fleet, files)
+    place = state_directory(options.state) / "fleets" / options.fleet
+    name = leave_again(files, options.name, limits, place, time.time())
+    if options.json:
+        print_json({"HyperParameterTuningJobName": name, "Fleet": options.fleet})
+    elif not options.quiet:
+        _say(f"fleet {options.fleet} is told to go on with tuning job {name}; its head reads that soon")
+    return codes.COMPLETED
+
+
 def copied(options: Namespace) -> Namespace:
     """The options of a command that reads a job, about the copy that the fleet's head keeps of it."""
+    from hpt.running.chosen_executor import kept
     from hpt.running.fleet_jobs import read_copy
     from hpt.storage.place import state_directory
 
     files = files_of(options.fleet)
     place = state_directory(options.state) / "fleets" / options.fleet
     root, ended = read_copy(files, options.name, place)
-    _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
+    if kept(root / options.name.lower()) is None:
+        _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
     if ended is None:
         _say(f"note: as the head of fleet {options.fleet} copied it last; it goes on there")
     return Namespace(**{**vars(options), "state": str(root)})

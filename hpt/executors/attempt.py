@@ -151,6 +151,11 @@ class Attempt:
                 f"{self.key.name} cannot be asked to stop: {failure.strerror} ({self.file(name)})"
             )
 
+    def end_within(self, seconds: float) -> None:
+        """`stop`, with a grace period of so many seconds at most."""
+        record.append_line(self.file(record.GRACE), f"{seconds:g}\n")
+        self.stop(now=False)
+
     def _may_run(self) -> bool:
         """Whether a supervisor may run, though an exit record is there: a program may have made that."""
         if self._child is not None:

@@ -41,8 +41,8 @@ come in pieces, and kernels count in steps of up to 10 ms.
 _WITH = 0.05
 """Seconds within which lines are taken for printed together."""
 
-SETTLES_WITHIN = 2.6
-"""Seconds after which all that was printed with a checkpoint is in the log and dated."""
+_LATE = 0.6
+"""Seconds after which what is printed is in the log and dated."""
 
 _MOST = 1 << 25
 """Bytes that are read of a record."""
@@ -75,32 +75,42 @@ def covered_offset(
     """
     if written is None:
         written = last_written(contract.checkpoint_store(base, spec))
-    if written is None:
-        return None
+    return None if written is None else _cover(directory, written)[0]
+
+
+def settles_after(directory: str, written: float) -> float:
+    """Seconds from when a checkpoint was written until all that belongs to it is in the log and dated, as far
+    as the log says that by now; 0 if what is still to come into it cannot belong to it.
+    """
+    until = _cover(directory, written)[1]
+    return 0.0 if until is None else max(0.0, until - written) + _LATE
+
+
+def _cover(directory: str, written: float) -> tuple[int, float | None]:
+    """The offset up to which a checkpoint covers the log, and until when more that belongs to it may be
+    printed; None: never.
+    """
     offset = 0
     latest = 0.0  # of the wall clock's times so far
     until = None  # what was printed after it was written belongs to it up to then
     for size, wall, lead in _dated(directory):
         if wall < latest - _SET_BACK and (until is not None or written <= latest + _DOUBT):
-            return offset  # the clock was set back: was it written before that?
+            return offset, None  # the clock was set back: was it written before that?
         if until is None and wall > written:
             before = latest or _began(directory, lead)
             near = max(_AT_ONCE, min(_NEAR, _NEAR_SHARE * (wall - before)))
             if before > written or wall - written > near:
-                return offset
+                return offset, None
             until = wall + min(_WITH, near)
         if until is not None and wall > until:
-            return offset
+            return offset, None
         latest = max(latest, wall)
         offset = int(size)
-    return offset
-
-
-def is_settled(directory: str, written: float) -> bool:
-    """Whether the log shows that nothing that is still to come into it can belong to a checkpoint, given when
-    that was written.
-    """
-    return any(wall > written + _NEAR for _, wall, _ in _dated(directory))
+    if until is None:
+        # wall - written <= share (wall - before), solved for the latest such wall
+        silence = (written - latest) * _NEAR_SHARE / (1 - _NEAR_SHARE) if latest else _NEAR
+        until = written + max(_AT_ONCE, min(_NEAR, silence)) + _WITH
+    return offset, until
 
 
 def _dated(directory: str) -> Iterator[tuple[float, float, float]]:

@@ -267,7 +267,7 @@ class CheckpointCopies:
         self._directory = Path(contract.checkpoint_directory(str(base), spec))
         self._log = self._attempt / (record.RESULTS if spec.get("function") else record.LOG)
         self._logged = 0  # bytes of the log that were copied
-        self._parent, self._naps = os.getppid(), 0  # who keeps the log; in this round
+        self._parent, self._naps = os.getppid(), 0  # who keeps the log; since files were seen to change
         self._rows: dict[str, list[Any]] | None = None  # [path, key, size, time] of the last set
         self._number = 0
         self._keys: set[str] = set()  # of files that were copied and not removed
@@ -285,12 +285,13 @@ class CheckpointCopies:
             self._rows = {name: [name, row[1], row[2], row[3]] for name, row in rows.items()}
             self._keys = {row[1] for row in rows.values()}
             self._logged = max((at + size for at, _, size in self._store.log_parts()), default=0)
-        self._naps = 0
+        before = self._look({}, last=last)
         give_up = time.monotonic() + _PATIENCE
-        while not last and _written_within(self._scan(last=last), QUIET) and time.monotonic() < give_up:
+        while not last and _written_within(before, QUIET) and time.monotonic() < give_up:
             self._nap()
+            before = self._look(before, last=last)
         for left in range(_ROUNDS, 0, -1):
-            before = self._scan(last=last)
+            before = self._look(before, last=last)
             rows = self._upload(before)
             after = self._scan(last=last)
             if before == after or (left == 1 and _only_grew(before, after)):
@@ -329,15 +330,21 @@ class CheckpointCopies:
 
     def _await_log(self, state: State) -> bool:
         """Wait for what was printed with the checkpoint, a moment at the most: of time for which this process
-        was awake, since one that was stopped may go on before the log does. False where the log ends, since
-        whoever writes it is gone.
+        was awake since it was written, as one that was stopped may go on before the log does. False where the
+        log ends, since whoever writes it is gone.
         """
         written = max((moment / 1e9 for _, moment in state.values()), default=0.0)
-        recent = abs(time.time() - written) < _RECENT
-        enough = round(checkpoint.SETTLES_WITHIN / _NAP) if recent else 0
-        while self._naps < enough and not checkpoint.is_settled(str(self._attempt), written):
-            self._nap()
+        if abs(time.time() - written) < _RECENT:
+            while self._naps * _NAP < checkpoint.settles_after(str(self._attempt), written):
+                self._nap()
         return os.getppid() == self._parent
+
+    def _look(self, before: State, *, last: bool) -> State:
+        """The files as they are now. before: as they were."""
+        found = self._scan(last=last)
+        if found != before:
+            self._naps = 0
+        return found
 
     def _nap(self) -> None:
         time.sleep(_NAP)

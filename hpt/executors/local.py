@@ -226,9 +226,14 @@ class LocalExecutor:
         key = AttemptKey(*key)
         (self._followed.get(key) or self._attempt(key)).stop(now=now)
 
+    def end_within(self, key: AttemptKey, seconds: float) -> None:
+        """`stop`, with a grace period of so many seconds at most. Raises as `stop`."""
+        key = AttemptKey(*key)
+        (self._followed.get(key) or self._attempt(key)).end_within(seconds)
+
     def copy_now(self, key: AttemptKey) -> None:
         """Have the checkpoints of an attempt copied to S3 at once, if they are copied there at all."""
-        record.append_line(str(self._directory(AttemptKey(*key)) / record.COPY_NOW), "")
+        record.append_line(str(self._directory(AttemptKey(*key)) / record.COPY_NOW), "\n")
 
     def close(self) -> None:
         """Release everything; running attempts go on under their supervisors."""

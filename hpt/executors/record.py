@@ -15,7 +15,8 @@
         log.index     fixed-width lines `<offset> <seconds>`: what is followed was that long at that time
         log.leads     lines `<offset> <seconds>`: from that length on the wall clock was ahead by so much
         stop, stop-now    written by a process that requests the end of the attempt
-        copy-now      left where its checkpoints are to be copied at once
+        grace         how many seconds are left to end, once it is asked to, on a machine that is taken away
+        copy-now      written whenever its checkpoints are to be copied at once
         exit.json     how it ended; the very last thing a supervisor writes
 
 Times are those of the clock in spec.json (`hpt.host.clock`). `checked.py` reads what was written.
@@ -31,7 +32,7 @@ import json
 import os
 import time
 
-from hpt.host.files import fsync_directory
+from hpt.host.files import fsync_directory, read_file
 from hpt.host.private import open_private
 
 TYPE_CHECKING = False
@@ -56,6 +57,7 @@ RESULTS = "results"
 STOP = "stop"
 STOP_NOW = "stop-now"
 COPY_NOW = "copy-now"
+GRACE = "grace"
 EXIT = "exit.json"
 
 CUT_SHORT = f"its record {PHASES} was cut short"
@@ -132,6 +134,14 @@ def append_line(path: str, line: str) -> tuple[int, int] | None:
         return size, size
     finally:
         os.close(fd)
+
+
+def granted(directory: str, grace: float) -> float:
+    """Seconds in which a program is to end: its grace period, or what a machine that goes away leaves."""
+    try:
+        return min(grace, max(0.0, float(read_file(os.path.join(directory, GRACE), 64).split()[0])))
+    except (OSError, ValueError, IndexError):
+        return grace
 
 
 class PhaseRecord:

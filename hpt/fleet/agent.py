@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from hpt.executors.contract import unpack
 from hpt.executors.local import LocalExecutor
 from hpt.executors.node import Node
 from hpt.executors.order import Order
+from hpt.fleet import left_there
 from hpt.fleet.notice import Notice
 from hpt.fleet.parcels import PLACE, Received
 from hpt.fleet.store_check import StoreCheck
@@ -38,6 +39,12 @@ ROOT_VARIABLE = "HPT_NODE_ROOT"
 NAP = 0.1
 """Seconds between looks at what runs. An attempt that ends is seen at once."""
 
+SAVES_WITHIN = 100.0
+"""Seconds that training jobs have to save, however long their grace periods are: a Spot instance is gone two
+minutes after its notice, and what was saved has to be copied by then.
+"""
+
+_LOOKS_EVERY = 5.0
 _FORGOTTEN = 900.0  # seconds without a call after which a tuner is given up, and an idle agent ends
 _LEAVES_AFTER = 10.0  # seconds without a call after which an agent ends that all tuners have left
 
@@ -75,13 +82,13 @@ class Agent:
         self._tuners: dict[str, Tuner] = {}
         self._lock = threading.RLock()  # calls come on several threads, and an executor is for one
         self._notice = Notice(self._node.environment)
-        self._hurried: set[AttemptKey] = set()  # whose checkpoints were to be copied at once
+        self._hurried: dict[AttemptKey, str] = {}  # in which state its checkpoints were last copied at once
         self._stores = StoreCheck(self._node)
         self._withdrawn: set[AttemptKey] = set()  # asked to stop since the machine is taken away
         self._seen = time.monotonic()
         self._dismissed = False  # the last tuner has closed
         self._begun = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable once an attempt was started
-        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
+        threading.Thread(target=self._look_after_itself, daemon=True).start()
 
     def hello(self, tuner: str, now: float) -> dict[str, Any]:
         """Begin, or go on, to serve a tuner. now: by its clock. Returns facts about this machine."""
@@ -163,6 +170,14 @@ class Agent:
         with self._lock:
             LocalExecutor(self._root / "trials", node=self._node).stop(AttemptKey(*key), now=now)
 
+    def left(self, key: tuple[str, int]) -> list[left_there.Row]:
+        """As `left_there.rows`, of an attempt that has ended."""
+        return left_there.rows(self._directory(key))
+
+    def read(self, key: tuple[str, int], wanted: Sequence[left_there.Wanted]) -> list[bytes]:
+        """As `left_there.read`."""
+        return left_there.read(self._directory(key), wanted)
+
     def news(self, tuner: str, acknowledged: int, seconds: float) -> tuple[int, list[Update], str]:
         """What changed of what the tuner follows, as soon as anything does, or nothing after some seconds.
 
@@ -228,8 +243,8 @@ class Agent:
             return
         for tuner in self._tuners.values():
             for key in tuner.local.followed:
-                if key not in self._hurried:
-                    self._hurried.add(key)
+                if self._hurried.get(key) != self._state:
+                    self._hurried[key] = self._state
                     tuner.local.copy_now(key)
         if not self._notice.leaves:
             return
@@ -237,7 +252,7 @@ class Agent:
             for key in tuner.local.followed:
                 if key not in self._withdrawn:
                     self._withdrawn.add(key)
-                    tuner.local.stop(key)
+                    tuner.local.end_within(key, SAVES_WITHIN)
 
     def _told(self, update: Update) -> Update:
         """The update for the tuner: what was stopped since the machine is taken away was preempted."""
@@ -248,7 +263,11 @@ class Agent:
         return replace(update, exit=end)
 
     def _known(self, key: AttemptKey) -> bool:
-        return (self._root / "trials" / key.name / "attempts" / str(key.attempt)).exists()
+        return self._directory(key).exists()
+
+    def _directory(self, key: tuple[str, int]) -> Path:
+        name, attempt = key
+        return self._root / "trials" / name / "attempts" / str(attempt)
 
     def _touch(self, tuner: str) -> Tuner:
         if tuner not in self._tuners:
@@ -256,11 +275,15 @@ class Agent:
         self._seen = self._tuners[tuner].seen = time.monotonic()
         return self._tuners[tuner]
 
-    def _end_when_forgotten(self) -> None:
-        """Let go of tuners that are silent for long; with none left and nothing running, end this process."""
+    def _look_after_itself(self) -> None:
+        """Heed notices though no tuner asks. Let go of tuners that are silent for long; with none left and
+        nothing running, end this process.
+        """
         while True:
-            time.sleep(5.0)
+            time.sleep(_LOOKS_EVERY)
             with self._lock:
+                with contextlib.suppress(ExecutorError):  # asked again
+                    self._heed_notice()
                 now = time.monotonic()
                 for name, tuner in list(self._tuners.items()):
                     if now - tuner.seen > _FORGOTTEN and not tuner.local.followed:

@@ -69,6 +69,27 @@ def test_words_that_do_not_go_together(
     assert code == 2 and message in err
 
 
+@pytest.mark.parametrize(
+    "words", [("fleet", "up", "{file}"), ("fleet", "status", "a"), ("stop", "job", "--fleet", "a")]
+)
+def test_what_is_wrong_with_the_configuration_of_aws_is_said(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    words = tuple(word.replace("{file}", file) for word in words)
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+    code, _, err = run(capsys, *words)
+    assert code == 2 and "The config profile (gone) could not be found; correct AWS_PROFILE" in err
+    monkeypatch.delenv("AWS_PROFILE")
+    config = Path(file).with_name("none")
+    config.write_text("no section\n")
+    code, _, err = run(capsys, *words)
+    assert code == 2 and "Unable to parse config file" in err
+    config.unlink()
+    if words[0] == "stop":
+        code, _, err = run(capsys, *words)
+        assert code == 2 and err.strip().endswith("no AWS region is known; set AWS_DEFAULT_REGION")
+
+
 def test_the_help_has_an_example_that_reads(tmp_path: Path) -> None:
     import textwrap
 

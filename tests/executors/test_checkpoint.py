@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hpt.executors.checkpoint import covered_offset, is_settled, last_written
+from hpt.executors.checkpoint import covered_offset, last_written, settles_after
 from hpt.executors.local import LocalExecutor
 from tests.executors.conftest import Workshop, supervisor_of
 
@@ -69,9 +69,45 @@ def test_the_first_that_is_printed_is_covered_if_it_took_long(
     assert covered(place) == offset
 
 
-def test_what_is_printed_with_a_checkpoint_is_waited_for(place: Path) -> None:
-    assert not is_settled(str(place), written=101.0)  # what comes next may belong to it
-    assert is_settled(str(place), written=99.9)
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (99.9, 0.0),  # what is printed next is there, and too late
+        (101.0, 0.0),
+        (101.9, 0.1 + 0.05 + 0.6),  # that is near; lines right after it may still come
+        (102.0, 0.02 + 0.05 + 0.6),  # what comes next belongs to it within a third of the time since the last
+        (102.3, 0.1 + 0.05 + 0.6),
+        (105.0, 1.0 + 0.05 + 0.6),
+        (200.0, 2.0 + 0.05 + 0.6),
+    ],
+)
+def test_what_is_printed_with_a_checkpoint_is_waited_for(place: Path, written: float, seconds: float) -> None:
+    assert settles_after(str(place), written) == pytest.approx(seconds)
+
+
+def test_whatever_is_printed_later_changes_nothing(place: Path) -> None:
+    """Not what a checkpoint covers once the time for that is over."""
+    index = place / "log.index"
+    before = index.read_text()
+    for step in range(1, 120):
+        written = 101.95 + step / 40
+        until = settles_after(str(place), written) - 0.6
+        index.write_text(before)
+        if until < 0:
+            continue
+        base = str(place.parents[1] / "ml")
+        known = covered_offset(str(place), base, SPEC, written)
+        later = written + until
+        for date, more in ((later - 0.051, True), (later + 0.001, False)):
+            if date > max(written, 102.0):
+                index.write_text(before + f"{40:>15d} {date:>15.3f}\n")
+                found = covered_offset(str(place), base, SPEC, written)
+                assert (found != known) == more, (written, date)
+
+
+def test_before_anything_was_printed_the_longest_time_counts(place: Path) -> None:
+    (place / "log.index").unlink()
+    assert settles_after(str(place), 99.0) == pytest.approx(2.0 + 0.05 + 0.6)
 
 
 def test_what_is_printed_with_the_first_after_a_checkpoint_is_covered_too(place: Path) -> None:

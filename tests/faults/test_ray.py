@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 SPOT = "market=spot"
 PATIENCE = 120.0
 SAVES_EVERY = 2  # epochs
-COPIED_WITHIN = 6.0  # seconds from when a checkpoint was written until it is on the store, at the most
+COPIED_WITHIN = 4.0  # seconds from when a checkpoint was written until it is on the store, at the most
 STALE = 4.0  # seconds that a node trains on that was given up: before it is continued and after
 
 TRAINER = """
@@ -349,11 +349,11 @@ def test_twenty_trials_complete_while_nodes_and_tuner_are_killed(
     assert extra <= again_begun * (SAVES_EVERY + COPIED_WITHIN / seconds) + stops * 2 * STALE / seconds
 
 
-def reports_are_true(state: Path) -> int:
+def reports_are_true(state: Path, name: str = "hunted") -> int:
     """Each report counts as the epochs that its model was trained for; returns how many there are."""
     session = Session(state)
-    _, _, found = session.load("hunted")
-    _, events = session.storage.read("hunted")
+    _, _, found = session.load(name)
+    _, events = session.storage.read(name)
     reports = [event for event in events if isinstance(event, Reported)]
     for report in reports:
         x = found.jobs[report.number].config["x"]

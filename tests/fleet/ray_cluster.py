@@ -15,7 +15,10 @@ from pathlib import Path
 
 import psutil
 
-HEAD = "127.0.0.10"
+_NETWORK = f"127.{1 + (os.getpid() >> 8) % 254}.{os.getpid() % 256}"
+"""Loopback addresses that no other run of tests here uses: nodes choose ports as if they were alone."""
+
+HEAD = f"{_NETWORK}.10"
 QUICK = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
@@ -35,6 +38,7 @@ class RayCluster:
         self.address = f"{HEAD}:{port}"
         self._port = port
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._begun: dict[int, int] = {}  # bytes of each node's log when it was started last
         self.start_head()
 
     @property
@@ -66,11 +70,19 @@ class RayCluster:
         more = ("--address", self.address, "--num-cpus", str(cpus))
         self._start(number, self.host(number), (*more, *(("--labels", labels) if labels else ())), variables)
 
+    def wait_for(self, number: int, seconds: float = 90.0) -> None:
+        """Wait until a node that was added is part of the cluster."""
+        log, give_up = self.place / f"{number}.log", time.monotonic() + seconds
+        while b"Ray runtime started" not in log.read_bytes()[self._begun[number] :]:
+            assert time.monotonic() < give_up, log.read_text()[-2000:]
+            time.sleep(0.1)
+
     def host(self, number: int) -> str:
-        return f"127.0.0.{10 + number}"
+        return f"{_NETWORK}.{10 + number}"
 
     def _start(self, number: int, host: str, more: tuple[str, ...], variables: dict[str, str]) -> None:
         with (self.place / f"{number}.log").open("ab") as log:
+            self._begun[number] = log.tell()
             self._processes[number] = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "ray.scripts.scripts", "start", *more),

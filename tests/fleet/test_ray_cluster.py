@@ -105,6 +105,24 @@ def test_a_node_runs_the_tuners_own_hpt_whatever_is_installed_there(
     assert (packages[0] / "hpt" / "fleet" / "agent.py").exists()
 
 
+def test_what_a_node_lacks_is_said_with_its_name(executor: RayExecutor, tmp_path: Path) -> None:
+    """A program or an interpreter that is here may not be there."""
+    given = ExecutorSuite.submission(tmp_path, "echo", "lacking")
+    script = tmp_path / "train.py"
+    script.touch()
+    python = replace(given.definition, environment={"HPT_PYTHON": "/no/python"}, training_image=str(script))
+    for name, definition, why in (
+        ("program", replace(given.definition, training_image="/usr/bin/no"), "/usr/bin/no is not found"),
+        ("python", python, "HPT_PYTHON '/no/python' does not exist; give the path of an interpreter"),
+    ):
+        executor.submit(replace(given, name=name, definition=definition))
+        [node] = [node for node in executor.nodes if node.used]
+        end = until(executor, ended)[-1].exit
+        assert end is not None
+        assert (end.outcome, end.exit_code) == ("Exited", None)
+        assert end.reason.startswith(f"node {node.address}: ") and end.reason.endswith(why)
+
+
 def test_local_data_is_sent_once_to_each_node(
     executor: RayExecutor, cluster: RayCluster, tmp_path: Path, said: list[str]
 ) -> None:
@@ -219,8 +237,8 @@ def test_a_function_is_sent(cluster: RayCluster, tmp_path: Path) -> None:
         assert trial.value == pytest.approx((trial.config["x"] - offset) ** 2)
     with pytest.raises(InputError, match="'slurm' runs no functions; give executor='ray'"):
         hpt.tune(train, space, max_jobs=1, executor="slurm")
-    with pytest.raises(InputError, match=r"no cluster is found at '127\.0\.0\.10:1'"):
-        hpt.tune(train, space, max_jobs=1, executor="ray", address="127.0.0.10:1")
+    with pytest.raises(InputError, match=f"no cluster is found at '{HEAD}:1'"):
+        hpt.tune(train, space, max_jobs=1, executor="ray", address=f"{HEAD}:1")
 
 
 def test_a_node_that_is_drained_is_left_in_time(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -53,9 +54,9 @@ class NodeConfig:
     Spot. on_demand_after_seconds: without Spot capacity for so long, the rest is asked for on demand too;
     None: never. subnets: () for the default ones of every zone. image: as an ID, or as `ssm:` and the name
     of a parameter. setup: lines of a shell script that run as root before the node joins. python: the
-    interpreter that `hpt` is installed for. idle_seconds: a node without a training job for so long is
-    terminated if it is not wanted. without_head_seconds: a node that does not hear of the head for so long
-    shuts itself down.
+    interpreter that `hpt` is installed for, by default of the version of this one. idle_seconds: a node
+    without a training job for so long is terminated if it is not wanted. without_head_seconds: a node that
+    does not hear of the head for so long shuts itself down.
     """
 
     instance_types: Mapping[str, int]
@@ -65,7 +66,7 @@ class NodeConfig:
     image: str = AL2023
     disk_gib: int = 50
     setup: str = ""
-    python: str = "python3.11"
+    python: str = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     idle_seconds: float = 300.0
     without_head_seconds: float = 900.0
 

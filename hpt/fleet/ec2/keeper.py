@@ -16,6 +16,10 @@ from hpt.fleet.ec2.provision import Decision, Instance, Launch, Plan, Record, Si
 
 Say = Callable[[str], None]
 
+_BY_THE_MARKET = "Server.Spot"
+_BY_USERS, _BY_ITSELF = "Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown"
+"""Codes of EC2 for the ends of machines."""
+
 
 class Keeper:
     """Keeps the nodes of one fleet.
@@ -54,6 +58,8 @@ class Keeper:
         self._said: dict[str, tuple[str, float]] = {}  # versions of what nodes said, and since when they idle
         self._node: dict[str, dict[str, Any]] = {}
         self._heard: dict[str, float] = {}
+        self._unborn: set[str] = set()  # nodes that live, or did at the last look, and have never joined
+        self._given_up: set[str] = set()  # of them, those that are terminated here
         self.notes: tuple[str, ...] = ()
         self.nodes: list[Instance] = []
 
@@ -70,17 +76,50 @@ class Keeper:
         self._listen(now)
         nodes = [machines.machine_of(each) for each in described if machines.role_of(each) == NODE]
         self.nodes = [self._instance(machine) for machine in nodes]
+        failed, joined = self._births()
+        spent = book.cost(now).total
         decision = decide(
             self._plan,
-            Situation(now, wanted, self.nodes, book.cost(now).total),
+            Situation(now, wanted, self.nodes, spent, failed, joined),
             self._record,
             seed=self._seed,
         )
         self._record = decision.record
         for call in decision.calls:
             self._act(call, now)
-        self.notes = decision.notes
+        problems = [f"node {each.id}: {why}" for each in self.nodes if (why := self._problem(each.id))]
+        self.notes = (*decision.notes, *problems)
         return decision
+
+    def _births(self) -> tuple[list[str], bool]:
+        """What is known of each node that has ended since the last look without having joined, and whether
+        one has joined since. Those that the market or a person took are no failure.
+        """
+        living = {each.id for each in self.nodes}
+        joined = {each.id for each in self.nodes if each.heard is not None}
+        came, gone = bool(self._unborn & joined), self._unborn - living
+        try:
+            ended = machines.ends(self._aws, gone) if gone else {}
+        except HptError:
+            ended = {}  # asked again
+        self._unborn = (living - joined) | (gone - ended.keys())
+        why = (self._why(node, *ended[node]) for node in sorted(ended))
+        return [each for each in why if each is not None], came
+
+    def _why(self, node: str, code: str, message: str) -> str | None:
+        """Why a node is gone that has never joined, "" if nobody knows; None if that is no failure.
+
+        code, message: of EC2.
+        """
+        if problem := self._problem(node):
+            return problem
+        if code.startswith(_BY_THE_MARKET) or (code == _BY_USERS and node not in self._given_up):
+            return None
+        return "" if code in ("", _BY_USERS, _BY_ITSELF) else f"EC2 ended it: {message or code}"
+
+    def _problem(self, node: str) -> str:
+        """Why a node cannot be one, as it says; "" if it can."""
+        return str(self._node.get(node, {}).get("problem", ""))
 
     def terminate_all(self) -> int:
         """Terminate every node; returns how many there are."""
@@ -100,6 +139,7 @@ class Keeper:
         if isinstance(call, Launch):
             outcome = self._fleet.launch(call)
             self._record = learned(self._record, call, outcome, now)
+            self._unborn.update(outcome.ids)
             if outcome.launched:
                 self._say(f"{outcome.launched} of {call.slots} {call.market} slots are launched")
             for pool, code in outcome.refused.items():
@@ -110,6 +150,7 @@ class Keeper:
                 )
         else:
             self._say(f"terminating {', '.join(call.ids)}: {call.why}")
+            self._given_up.update(call.ids)
             try:
                 machines.terminate(self._aws, call.ids)
             except HptError as error:  # decided again in the next step
@@ -119,9 +160,8 @@ class Keeper:
         said = self._node.get(machine.id, {})
         idle = self._said.get(machine.id, ("", 0.0))[1] if said.get("busy") == 0 else None
         leaving = bool(said.get("leaves") or said.get("rebalance"))
-        return Instance(
-            machine.id, machine.pool, machine.launched, self._heard.get(machine.id), idle, leaving
-        )
+        heard = None if self._problem(machine.id) else self._heard.get(machine.id)
+        return Instance(machine.id, machine.pool, machine.launched, heard, idle, leaving)
 
     def _listen(self, now: float) -> None:
         """Read what nodes said since the last time. A bucket that refuses leaves what is known."""
@@ -162,14 +202,11 @@ class Keeper:
         prices: dict[Pool, float] = {}
         try:
             prices |= machines.spot_prices(self._aws, nodes.instance_types, zones, now)
-            for name in {pool.instance_type for pool in running if pool.market == ON_DEMAND}:
+            for name in {pool.instance_type for pool in running}:  # of Spot pools too, which save by that
                 price = machines.on_demand_price(self._aws, name)
+                own = {pool.zone for pool in running if pool.instance_type == name}
                 if price is not None:
-                    prices |= {
-                        pool: price
-                        for pool in running
-                        if pool.instance_type == name and pool.market == ON_DEMAND
-                    }
+                    prices |= {Pool(name, zone, ON_DEMAND): price for zone in own}
         except HptError as error:
             self._say(f"{error}; the cost is counted with the prices known so far")
         return prices

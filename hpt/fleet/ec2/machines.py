@@ -15,6 +15,7 @@ from hpt.fleet.ec2.provision import Launch, Outcome
 LIVING = ("pending", "running")
 LEAVING = ("shutting-down", "stopping", "stopped")
 _MOST_IDS = 500
+_MOST_FILTERED = 200
 _PRODUCT = "Linux/UNIX"
 
 
@@ -33,6 +34,20 @@ def instances(aws: Aws, fleet: str | None, *, states: Sequence[str] = LIVING) ->
     with aws.explained("the machines cannot be listed"):
         found = pages(aws.ec2.describe_instances, "Reservations", Filters=filters)
         return [each for reservation in found for each in reservation["Instances"]]
+
+
+def ends(aws: Aws, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Code and message with which machines have ended, of those that have, as far as EC2 still knows them."""
+    filters = [
+        {"Name": "instance-id", "Values": sorted(ids)[:_MOST_FILTERED]},
+        {"Name": "instance-state-name", "Values": ["shutting-down", "terminated"]},
+    ]
+    with aws.explained("the machines cannot be listed"):
+        found = pages(aws.ec2.describe_instances, "Reservations", Filters=filters)
+        reasons = {
+            each["InstanceId"]: each.get("StateReason", {}) for part in found for each in part["Instances"]
+        }
+    return {name: (each.get("Code", ""), each.get("Message", "")) for name, each in reasons.items()}
 
 
 def role_of(instance: dict[str, Any]) -> str:
@@ -81,7 +96,8 @@ class Fleet:
             refused[Pool(override.get("InstanceType", ""), zone, launch.market)] = each.get(
                 "ErrorCode", "Unknown"
             )
-        return Outcome(launched, refused)
+        ids = tuple(each for some in reply.get("Instances", ()) for each in some["InstanceIds"])
+        return Outcome(launched, refused, ids=ids)
 
     def _request(self, launch: Launch) -> dict[str, Any]:
         overrides = [

@@ -9,6 +9,7 @@ unit says it to the head, so that the node's slots are replaced before it is gon
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -19,14 +20,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hpt.errors import HptError
+from hpt.fleet.charges import SHARE_LABEL
 from hpt.fleet.ec2 import metadata, store
 from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.config import FleetConfig, split_bucket
+from hpt.fleet.ec2.costs import Pool
 from hpt.fleet.notice import Notice
 
 BEAT_SECONDS = 15.0
 _LOOK_SECONDS = 2.0
 _STOP_SECONDS = 100.0
+_JOINED = b"Ray runtime started"
+"""What `ray start` says once the machine is a node. It tries for a quarter of an hour before it gives up."""
+_JOINS_SECONDS = 120.0
+_GIVES_UP = 3  # ends in a row of what never joined, until that is a problem of the node
+_WORDS = 400
 
 Say = Callable[[str], None]
 
@@ -50,6 +58,8 @@ class NodeUnit:
         The command that makes this machine a node, given the head's address; None: none.
     clock
         Seconds on a clock that is not set.
+    log
+        Where the process that makes this machine a node says what it does; None: where this one does.
     """
 
     def __init__(
@@ -63,13 +73,15 @@ class NodeUnit:
         *,
         say: Say,
         clock: Callable[[], float] = time.monotonic,
+        log: Path | None = None,
     ) -> None:
-        self._files, self._config, self._own = files, config, own
+        self._files, self._config, self._own, self._log = files, config, own, log
         self._notice, self._busy, self._join, self._say, self._clock = notice, busy, join, say, clock
         self._heard = clock()
         self._next = clock()
         self._told: tuple[bool, bool] = False, False
         self._process: subprocess.Popen[bytes] | None = None
+        self._began, self._failures, self._problem = clock(), 0, ""
         self.dead_head = False
 
     def step(self) -> bool:
@@ -101,6 +113,7 @@ class NodeUnit:
             "leaves": self._notice.leaves,
             "rebalance": self._notice.rebalance,
             "reason": self._notice.reason,
+            "problem": self._problem if self._failures >= _GIVES_UP else "",
             "pool": [pool.instance_type, pool.zone, pool.market],
         }
         self._files.put_json(f"nodes/{self._own.id}.json", document)
@@ -113,11 +126,51 @@ class NodeUnit:
     def _keep_joined(self, address: str) -> None:
         if self._join is None or not address or self._notice.leaves:
             return
+        if self._process is not None and self._has_joined():
+            self._failures = 0
         if self._process is not None and self._process.poll() is not None:
-            self._say(f"the node's process ended with {self._process.returncode}; it is started again")
+            self._failed(address, f"exit code {self._process.returncode}{self._last_words()}")
             self._process = None
         if self._process is None:
-            self._process = subprocess.Popen(self._join(address), start_new_session=True)
+            self._start(address)
+        elif not self._has_joined() and self._clock() - self._began > _JOINS_SECONDS:
+            self._failed(address, f"it tries for {_JOINS_SECONDS:g} s{self._last_words()}")
+            self._failures = _GIVES_UP
+
+    def _has_joined(self) -> bool:
+        if self._log is None:
+            return self._clock() - self._began > _JOINS_SECONDS
+        try:
+            return _JOINED in self._log.read_bytes()
+        except OSError:
+            return False
+
+    def _start(self, address: str) -> None:
+        assert self._join is not None
+        self._began = self._clock()
+        try:
+            with contextlib.ExitStack() as opened:
+                log = None if self._log is None else opened.enter_context(self._log.open("wb"))
+                self._process = subprocess.Popen(
+                    self._join(address), stdout=log, stderr=log, start_new_session=True
+                )
+        except OSError as error:
+            self._failed(address, f"{error.filename or 'its command'}: {error.strerror}")
+
+    def _failed(self, address: str, why: str) -> None:
+        self._failures += 1
+        self._problem = f"it cannot stay a node of the head at {address}: {why}"
+        self._say(self._problem)
+
+    def _last_words(self) -> str:
+        """What the process said last, on one line."""
+        if self._log is None:
+            return ""
+        try:
+            words = " ".join(self._log.read_text(errors="replace")[-4 * _WORDS :].split())
+        except OSError:
+            return ""
+        return f": {words[-_WORDS:]}" if words else ""
 
     def close(self) -> None:
         """End what was started; training jobs have time to save."""
@@ -141,9 +194,13 @@ def training_jobs() -> int | None:
     return count
 
 
-def ray_command(own: metadata.Self, slots: int, address: str) -> list[str]:
-    """What makes this machine a node of the head's Ray cluster."""
+def ray_command(own: metadata.Self, slots: int, address: str, share: float | None = None) -> list[str]:
+    """What makes this machine a node of the head's Ray cluster. share: of the full price of its type that it
+    costs, if that is known.
+    """
     labels = {"market": own.pool.market, "instance-type": own.pool.instance_type, "zone": own.pool.zone}
+    if share is not None:
+        labels[SHARE_LABEL] = f"{share:.4f}"
     return [
         str(Path(sys.executable).parent / "ray"),
         "start",
@@ -154,6 +211,16 @@ def ray_command(own: metadata.Self, slots: int, address: str) -> list[str]:
         "--disable-usage-stats",
         "--block",
     ]
+
+
+def price_share(files: store.Store, pool: Pool) -> float | None:
+    """What machines of a pool cost as a share of the full price, as the head says it; None if it does not."""
+    try:
+        said = files.get_json(store.HEAD) or {}
+        share = said.get("shares", {}).get(str(pool))
+    except HptError:  # no reason not to join
+        return None
+    return None if share is None else float(share)
 
 
 def fleet_files(place: str, aws: Aws) -> store.Store:
@@ -194,8 +261,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = wait_for_config(files, _say)
     slots = config.nodes.instance_types.get(own.pool.instance_type, 1)
     notice = Notice({"HPT_NOTICE": f"imds={metadata.endpoint()}"})
-    join = (lambda address: ray_command(own, slots, address)) if options.join else None
-    unit = NodeUnit(files, config, own, notice, training_jobs, join, say=_say)
+
+    def join(address: str) -> list[str]:
+        return ray_command(own, slots, address, price_share(files, own.pool))
+
+    log = options.work / "node.log"
+    joins = join if options.join else None
+    unit = NodeUnit(files, config, own, notice, training_jobs, joins, say=_say, log=log)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while unit.step():

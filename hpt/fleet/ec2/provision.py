@@ -20,6 +20,8 @@ _STUCK_SECONDS = 600.0
 """A machine that has said nothing for so long after its launch will not."""
 _SILENT_SECONDS = 300.0
 """A node that has said nothing for so long is given up, unless most have: then it is not the node."""
+_STILLBORN = 3
+"""So many machines in a row that have not joined are no accident: the next ones are tried one by one."""
 _STOP_LAUNCHING = 0.95
 """Share of the budget at which nothing more is launched, as what runs costs until it is stopped."""
 
@@ -74,12 +76,14 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Record:
     """What was refused. pools: by pool. all: of calls as a whole, which count for every pool of their market.
-    starved_since: when Spot capacity began to lack, None while it does not. calls: how many were made."""
+    starved_since: when Spot capacity began to lack, None while it does not. calls: how many were made.
+    unborn: the machines that ended without having joined, since one did; what they said is the code."""
 
     pools: Mapping[Pool, Refusal] = field(default_factory=dict)
     all: Mapping[str, Refusal] = field(default_factory=dict)
     starved_since: float | None = None
     calls: int = 0
+    unborn: Refusal | None = None
 
     def avoided(self, pool: Pool, now: float) -> bool:
         """Whether a pool is not asked now: for a minute after it was refused, longer after several."""
@@ -115,12 +119,16 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What there is now. wanted: slots that training jobs wait for or have. spent: US dollars so far."""
+    """What there is now. wanted: slots that training jobs wait for or have. spent: US dollars so far.
+    failed: what each machine said that has ended since the last look without having joined, "" if nothing.
+    joined: whether one has joined since."""
 
     now: float
     wanted: int
     instances: Sequence[Instance]
     spent: float = 0.0
+    failed: Sequence[str] = ()
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ def decide(plan: Plan, situation: Situation, record: Record, *, seed: str = "") 
         The calls, in order.
     """
     now = situation.now
+    record = _with_births(record, situation)
     wanted = min(situation.wanted, plan.most)
     if plan.budget is not None and situation.spent >= plan.budget:
         ids = tuple(sorted(each.id for each in situation.instances))
@@ -208,6 +217,27 @@ def _surplus(plan: Plan, useful: Sequence[Instance], wanted: int, now: float) ->
     return found
 
 
+def _with_births(record: Record, situation: Situation) -> Record:
+    """The record with what has become of the machines that were launched."""
+    if situation.joined:
+        return replace(record, unborn=None)
+    if not situation.failed:
+        return record
+    before = record.unborn or Refusal(0.0, 0, "")
+    why = next((each for each in reversed(situation.failed) if each), before.code)
+    return replace(record, unborn=Refusal(situation.now, before.count + len(situation.failed), why))
+
+
+def _unborn(situation: Situation, unborn: Refusal) -> tuple[bool, str]:
+    """Whether one more machine may be tried after many have not joined, and what to tell the user."""
+    again = unborn.at + wait(unborn.count - _STILLBORN + 1) - situation.now
+    tried = any(each.heard is None and not each.leaving for each in situation.instances)
+    why = unborn.code or "they said nothing, so their setup, network or clock may be wrong"
+    when = "one more is being tried" if tried or again <= 0 else f"one more is tried in {round(again)} s"
+    note = f"the last {unborn.count} machines have not joined ({why}); {when}"
+    return not tried and again <= 0, f"{note}; correct nodes.setup or nodes.image, and make the fleet again"
+
+
 def _launches(
     plan: Plan, situation: Situation, record: Record, wanted: int, have: Mapping[str, int], seed: str
 ) -> tuple[list[Launch], tuple[str, ...], Record]:
@@ -221,6 +251,12 @@ def _launches(
             f"{situation.spent:.2f} of {plan.budget:.2f} US dollars are spent; no more machines are launched"
         )
         return [], (note,), record
+    if record.unborn is not None and record.unborn.count >= _STILLBORN:
+        may, note = _unborn(situation, record.unborn)
+        notes.append(note)
+        if not may:
+            return [], tuple(notes), record
+        base, rest = min(base, 1), 0 if base else 1
     asked = {ON_DEMAND: base, SPOT: rest}
     starved = record.starved_since
     if plan.on_demand_after is not None and starved is not None and now - starved >= plan.on_demand_after:
@@ -256,19 +292,40 @@ def _nothing(plan: Plan, record: Record, market: str, slots: int, now: float) ->
     why = ", ".join(f"{code} ({count} pools)" for code, count in sorted(codes.items()))
     return (
         f"{slots} {market} slots wait: all {len(plan.pools(market))} pools refused lately: {why}; "
-        "asked again in "
-        f"{max(1, round(min(ends) - now))} s; more instance types or zones would help"
+        f"asked again in {max(1, round(min(ends) - now))} s; {_fix(codes)}"
     )
+
+
+_FIXES = (
+    (
+        ("Unauthorized", "AccessDenied", "AuthFailure"),
+        "make the fleet again: that renews its permissions",
+    ),
+    (("LimitExceeded", "CountExceeded"), "request a higher quota in the console of Service Quotas"),
+    (("RequestExpired", "Skewed"), "the head's clock is minutes off: set it"),
+    (("Capacity", "Unfulfillable"), "more instance types or zones would help"),
+    (("Invalid", "Unsupported", "NotFound"), "correct the fleet file, and make the fleet again"),
+)
+"""What helps, by parts of codes; the first that is there counts."""
+
+
+def _fix(codes: Iterable[str]) -> str:
+    """What the user can do about refusals."""
+    for parts, fix in _FIXES:
+        if any(part in code for code in codes for part in parts):
+            return fix
+    return "AWS or the network fails; nothing is lost meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a launch. launched: slots. refused: the code of each pool that refused. failed: the code
-    with which the call as a whole failed, "" if it did not."""
+    with which the call as a whole failed, "" if it did not. ids: of the machines."""
 
     launched: int
     refused: Mapping[Pool, str] = field(default_factory=dict)
     failed: str = ""
+    ids: tuple[str, ...] = ()
 
 
 def learned(record: Record, launch: Launch, outcome: Outcome, now: float) -> Record:

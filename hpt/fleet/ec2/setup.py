@@ -40,14 +40,16 @@ class Surroundings:
     notes: tuple[str, ...]
 
 
-def look(aws: Aws, config: FleetConfig, *, now: float) -> Surroundings:
-    """Whether the fleet can be made; nothing is made.
+def look(aws: Aws, config: FleetConfig, *, now: float, packed: Path | None = None) -> Surroundings:
+    """Whether the fleet can be made; nothing is made. packed: as for `up`.
 
     Raises:
-        InputError: an instance type, image, subnet or bucket is not there, the quotas allow nothing of it, or
-            a permission is missing.
+        InputError: the wheel cannot be installed on its machines, an instance type, image, subnet or bucket
+            is not there, the quotas allow nothing of it, or a permission is missing.
         RetryableError: AWS cannot be reached.
     """
+    name = f"hpt-0-{wheel.own_tag()}.whl" if packed is None else packed.name
+    wheel.check(name, config.nodes.python, "aarch64" if "arm64" in config.nodes.image else "x86_64")
     with aws.explained("these credentials cannot be used"):
         account = str(aws.sts.get_caller_identity()["Account"])
     types = _types(aws, config)
@@ -216,7 +218,7 @@ def up(aws: Aws, config: FleetConfig, say: Say, *, now: float, packed: Path | No
     RetryableError
         AWS failed; the same call goes on from there.
     """
-    found = look(aws, config, now=now)
+    found = look(aws, config, now=now, packed=packed)
     for note in found.notes:
         say(f"note: {note}")
     expires = now + config.expires_seconds if config.expires_seconds is not None else None

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hpt.errors import HptError
+from hpt.errors import HptError, InputError
 from hpt.fleet.ec2 import machines, store, teardown
 from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.config import FleetConfig
@@ -99,6 +99,8 @@ def look(
         )
     if not heads and parts:
         problems.append("there is no head; make the fleet again to launch one, which goes on with its jobs")
+    if files is not None and head is None:
+        problems += _setup_failures(files)
     expires = tagged.get(EXPIRES_TAG, "")
     return FleetStatus(
         name=name,
@@ -114,6 +116,28 @@ def look(
         jobs=jobs,
         problems=tuple(problems),
     )
+
+
+def check_head(aws: Aws, name: str, files: store.Store) -> None:
+    """Raises InputError where no head is there, or will be, that reads what is left for it."""
+    if files.has(store.CLOSED):
+        raise InputError(f"fleet {name} is being taken down; make it again with: hpt fleet up FLEET.toml")
+    if not any(machines.role_of(each) == HEAD for each in machines.instances(aws, name)):
+        raise InputError(
+            f"fleet {name} has no head that would go on with it; launch one with: hpt fleet up FLEET.toml"
+        )
+
+
+def _setup_failures(files: store.Store) -> list[str]:
+    """Why machines of a fleet whose head never said anything did not come up, the last of them."""
+    try:
+        found = [(age, key) for key, _, age in files.dated("nodes/")]
+        for _, key in sorted(found):
+            if problem := (files.get_json(key) or {}).get("problem"):
+                return [f"machine {key.removeprefix('nodes/').removesuffix('.json')}: {problem}"]
+    except HptError:
+        pass  # said already
+    return []
 
 
 def _job_status(files: store.Store, job: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 import sys
 import sysconfig
 import zipfile
@@ -15,6 +16,55 @@ from hpt.errors import InputError
 
 _TIME = 1980, 1, 1, 0, 0, 0
 _LEFT_OUT = {"__pycache__", ".mypy_cache", "build"}
+
+
+_NAME = re.compile(r"[^-]+-[^-]+(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl")
+_VERSION = re.compile(r"python(\d)\.(\d+)")
+
+
+def own_tag() -> str:
+    """The part of a wheel's name that says what this very `hpt` runs on."""
+    python = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    return f"{python}-{python}-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+def check(name: str, python: str, machine: str) -> None:
+    """Whether the machines of a fleet can install a wheel.
+
+    Parameters
+    ----------
+    name
+        Of its file.
+    python
+        The interpreter that it is installed for there.
+    machine
+        Their architecture, `x86_64` or `aarch64`.
+
+    Raises
+    ------
+    InputError
+        They cannot.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise InputError(f"{name!r} is no name of a wheel; give one such as hpt-0.1.0-{own_tag()}.whl")
+    platforms = found["platform"].split(".")
+    if not any(each == "any" or ("linux" in each and each.endswith(machine)) for each in platforms):
+        raise InputError(
+            f"{name} is for {found['platform']}, and the machines of the fleet are Linux on {machine}; give a"
+            " wheel that was built there"
+        )
+    version = _VERSION.fullmatch(Path(python).name)
+    if version is None or not found["python"].startswith("cp"):
+        return
+    built_for = {each.removeprefix("cp") for each in found["python"].split(".")}
+    newer = found["abi"] == "abi3" and all(int(each[1:] or 0) <= int(version[2]) for each in built_for)
+    if f"{version[1]}{version[2]}" not in built_for and not newer:
+        wanted = " or ".join(f"python{each[0]}.{each[1:]}" for each in sorted(built_for))
+        raise InputError(
+            f"{name} is for {wanted}, and nodes.python is {python!r}; write nodes.python = {wanted!r}, or "
+            "give a wheel of that version"
+        )
 
 
 def pack(folder: Path) -> Path:
@@ -31,13 +81,12 @@ def pack(folder: Path) -> Path:
     metadata = distribution.read_text("METADATA") or ""
     if not list(package.glob("_core*.so")):
         raise InputError(f"hpt in {package} has no extension modules; install it with pip, then try again")
-    tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    tag = own_tag()
     name = f"hpt-{distribution.version}"
-    target = folder / f"{name}-{tag}-{tag}-{platform}.whl"
+    target = folder / f"{name}-{tag}.whl"
     entries = distribution.read_text("entry_points.txt") or "[console_scripts]\nhpt = hpt.cli.main:main\n"
     files = [(f"hpt/{path.relative_to(package)}", path.read_bytes()) for path in _files(package)]
-    wheel = f"Wheel-Version: 1.0\nGenerator: hpt\nRoot-Is-Purelib: false\nTag: {tag}-{tag}-{platform}\n"
+    wheel = f"Wheel-Version: 1.0\nGenerator: hpt\nRoot-Is-Purelib: false\nTag: {tag}\n"
     files += [
         (f"{name}.dist-info/METADATA", metadata.encode()),
         (f"{name}.dist-info/WHEEL", wheel.encode()),

@@ -14,7 +14,7 @@ from hpt.errors import BusyError, ExecutorError, RetryableError
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 CONNECT_SECONDS, READ_SECONDS = 5, 20
 _SKEW = 5.0  # seconds from which clocks differ, and not the answers' ages
-_LOG_PAUSE = 0.1  # seconds between reads of logs: accounts have 10 to 25 a second
+_LOG_PAUSE = 0.1  # seconds between reads of logs: an account may call GetLogEvents 10 times a second
 _THROTTLED = frozenset(
     {
         *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),

@@ -134,6 +134,8 @@ class Double:
             self.state.quotas[body["code"]] = body["value"]
         elif what == "interrupt":
             self._interrupt(**body)
+        elif what == "end":
+            fleets.end(body["instance"], body["reason"])
         elif what == "calls":
             reply = self.state.calls
         return json.dumps(reply).encode()

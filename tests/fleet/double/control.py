@@ -87,6 +87,10 @@ class Control:
         recommendation, after which nothing ends."""
         self._post("interrupt", instance=instance, notice=notice, kind=kind)
 
+    def end(self, instance: str, reason: str) -> None:
+        """The machine ends now, for a reason such as `Client.InternalError: Client error on launch`."""
+        self._post("end", instance=instance, reason=reason)
+
     def calls(self) -> list[dict[str, Any]]:
         """Every call so far: service, action and parameters."""
         return self._post("calls")  # type: ignore[no-any-return]

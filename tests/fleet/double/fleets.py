@@ -247,13 +247,10 @@ def _products(double: Double, call: Call) -> Answer:
     return 200, "application/x-amz-json-1.1", json.dumps(body).encode()
 
 
-def end(instance: str) -> None:
-    """The end of a machine by the market."""
+def end(instance: str, reason: str = "Server.SpotInstanceTermination: Spot instance termination") -> None:
+    """The end of a machine, by the market unless it is of another reason."""
     for backend in get_backend("ec2")[ACCOUNT].values():
         for each in backend.all_instances():
             if each.id == instance and each.state_code in (0, 16):
                 backend.terminate_instances([instance])
-                each.state_reason = type(each.state_reason)(
-                    "Server.SpotInstanceTermination: Spot instance termination",
-                    "Server.SpotInstanceTermination",
-                )
+                each.state_reason = type(each.state_reason)(reason, reason.partition(":")[0])

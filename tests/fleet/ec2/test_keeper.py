@@ -15,7 +15,7 @@ from hpt.fleet.ec2.config import FleetConfig, read_fleet
 from hpt.fleet.ec2.costs import ON_DEMAND, SPOT, Pool
 from hpt.fleet.ec2.head import HeadUnit
 from hpt.fleet.ec2.keeper import Keeper
-from hpt.fleet.ec2.node import NodeUnit, ray_command
+from hpt.fleet.ec2.node import NodeUnit, price_share, ray_command
 from hpt.fleet.ec2.provision import Launch, Terminate
 from hpt.fleet.ec2.store import Store
 from hpt.fleet.notice import Notice
@@ -52,6 +52,10 @@ class Fleet:
     def step(self, wanted: int, seconds: float = 15.0) -> list[Launch | Terminate]:
         self.now += seconds
         return list(self.keeper.step(wanted, self.now).calls)
+
+    def all_say(self, content: dict[str, Any]) -> None:
+        for each in self.nodes():
+            self.files.put_json(f"nodes/{each['InstanceId']}.json", content)
 
     def nodes(self) -> list[dict[str, Any]]:
         return machines.instances(self.aws, "search")
@@ -109,6 +113,7 @@ def test_an_hour_without_capacity_is_waited_out_or_bought_on_demand(double: Cont
     double.capacity(0, market="spot")
     for _ in range(8):
         fleet.step(8, 450.0)
+        fleet.all_say({"busy": 2})
     assert fleet.slots() == 2
     fleet.step(8, 450.0)
     fleet.step(8, 450.0)
@@ -225,6 +230,24 @@ def test_a_node_knows_itself_and_says_what_it_does(double: Control, fleet: Fleet
     assert fleet.keeper.nodes[0].idle_since is None
 
 
+def test_a_spot_node_knows_what_share_of_the_full_price_it_costs(double: Control, fleet: Fleet) -> None:
+    double.price(0.20, market="on-demand")
+    double.price(0.05, market="spot")
+    fleet.step(8)
+    fleet.step(8)
+    spot = next(each["InstanceId"] for each in fleet.nodes() if each.get("InstanceLifecycle"))
+    here = NodeHere(double, fleet, spot)
+    assert price_share(fleet.files, here.own.pool) is None
+    shares = {str(pool): share for pool, share in fleet.keeper.book.shares().items()}
+    fleet.files.put_json(store.HEAD, {"address": "10.0.0.1", "shares": shares})
+    share = price_share(fleet.files, here.own.pool)
+    assert share == pytest.approx(0.25)
+    labels = next(word for word in ray_command(here.own, 2, "10.0.0.1", share) if "--labels" in word)
+    assert labels.startswith("--labels=market=spot,") and labels.endswith(",price-share=0.2500")
+    double.refuse("S3", "AccessDenied", status=403)
+    assert price_share(fleet.files, here.own.pool) is None
+
+
 @pytest.mark.parametrize("kind", ["terminate", "rebalance"])
 def test_a_notice_is_said_at_once_and_the_slots_are_replaced_before_the_end(
     double: Control, fleet: Fleet, kind: str
@@ -282,6 +305,83 @@ def test_a_process_that_ends_is_joined_again(double: Control, fleet: Fleet) -> N
     first.wait()
     here.step(20)
     assert here.unit._process is not None and here.unit._process.pid != first.pid
+    here.unit.close()
+
+
+def test_machines_whose_setup_fails_are_not_launched_again_and_again(double: Control, fleet: Fleet) -> None:
+    """Each says why before it shuts down; once that is mended the fleet grows."""
+    fleet.step(8)
+    fleet.all_say({"problem": "its setup failed in line 40: no such package"})
+    fleet.step(8)
+    [note] = {each.partition(": ")[2] for each in fleet.keeper.notes}
+    assert note == "its setup failed in line 40: no such package"
+    for each in fleet.nodes():
+        double.end(each["InstanceId"], "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
+    assert fleet.step(8) == []
+    [note] = fleet.keeper.notes
+    assert note == (
+        "the last 4 machines have not joined (its setup failed in line 40: no such package); one more is"
+        " tried in 120 s; correct nodes.setup or nodes.image, and make the fleet again"
+    )
+    [launch] = fleet.step(8, 121.0)
+    assert isinstance(launch, Launch) and launch.slots == 1
+    assert fleet.step(8) == [] and "one more is being tried" in fleet.keeper.notes[0]
+    fleet.all_say({"busy": 0})
+    launches = fleet.step(8)
+    assert sum(each.slots for each in launches if isinstance(each, Launch)) == 6
+    assert fleet.keeper.notes == ()
+
+
+def test_machines_that_ec2_ends_at_once_are_told_with_its_reason(double: Control, fleet: Fleet) -> None:
+    """As where a disk cannot be encrypted with the account's key. What the market takes is no failure."""
+    fleet.step(8)
+    taken, *others = [each["InstanceId"] for each in fleet.nodes()]
+    double.interrupt(taken, notice=0.0)
+    why = "Client.InternalError: Client error on launch"
+    for each in others:
+        double.end(each, why)
+    wait_until(lambda: not fleet.nodes())
+    fleet.step(8)
+    assert fleet.keeper.notes[0].startswith(f"the last 3 machines have not joined (EC2 ended it: {why});")
+
+
+def test_a_node_that_cannot_join_says_why(double: Control, fleet: Fleet, tmp_path: Path) -> None:
+    """As one whose Ray is not the head's, or that has none."""
+    fleet.step(2)
+    here = NodeHere(double, fleet, fleet.nodes()[0]["InstanceId"])
+    fleet.files.put_json(store.HEAD, {"address": "10.0.0.1"})
+    here.unit._log = tmp_path / "node.log"
+    script = "import sys; sys.exit('Version mismatch:\\n  Ray: 2.9.3')"
+    for command, why in (
+        ([sys.executable, "-c", script], "exit code 1: Version mismatch: Ray: 2.9.3"),
+        (["/no/such/ray", "start"], "/no/such/ray: No such file or directory"),
+    ):
+        here.unit._join = lambda address, command=command: command  # type: ignore[misc]
+        for _ in range(6):
+            here.step(16)
+            if here.unit._process is not None:
+                here.unit._process.wait()
+        said = fleet.files.get_json(f"nodes/{here.own.id}.json")
+        assert said["problem"] == f"it cannot stay a node of the head at 10.0.0.1: {why}"
+    fleet.step(2)
+    assert f"node {here.own.id}: {said['problem']}" in fleet.keeper.notes
+    script = "import sys, time; print(sys.argv[1], flush=True); time.sleep(60)"
+    here.unit._join = lambda address: [sys.executable, "-c", script, "Failed to connect"]
+    for seconds in (16, 121, 16):
+        here.step(seconds)
+        wait_until(lambda: "Failed to connect" in (tmp_path / "node.log").read_text())
+    problem = fleet.files.get_json(f"nodes/{here.own.id}.json")["problem"]
+    assert problem == "it cannot stay a node of the head at 10.0.0.1: it tries for 120 s: Failed to connect"
+    assert here.unit._process is not None
+    here.unit._process.kill()
+    here.unit._process.wait()
+    here.unit._join = lambda address: [sys.executable, "-c", script, "Ray runtime started"]
+    for seconds in (16, 16, 16):
+        here.step(seconds)
+        wait_until(lambda: "Ray runtime started" in (tmp_path / "node.log").read_text())
+    assert fleet.files.get_json(f"nodes/{here.own.id}.json")["problem"] == ""
+    fleet.step(2)
+    assert fleet.keeper.notes == ()
     here.unit.close()
 
 

@@ -117,6 +117,49 @@ def test_machines_that_never_join_or_fall_silent_are_replaced() -> None:
     assert decided(PLAN, 4, silent, instance(3, heard=NOW - 400)).calls == ()  # it is not they who are silent
 
 
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("UnauthorizedOperation", "make the fleet again: that renews its permissions"),
+        ("VcpuLimitExceeded", "request a higher quota in the console of Service Quotas"),
+        ("MaxSpotInstanceCountExceeded", "request a higher quota in the console of Service Quotas"),
+        ("RequestExpired", "the head's clock is minutes off: set it"),
+        ("InsufficientInstanceCapacity", "more instance types or zones would help"),
+        ("UnfulfillableCapacity", "more instance types or zones would help"),
+        ("InvalidParameterValue", "correct the fleet file, and make the fleet again"),
+        ("InvalidLaunchTemplateName.NotFoundException", "correct the fleet file, and make the fleet again"),
+        ("InternalError", "AWS or the network fails; nothing is lost meanwhile"),
+    ],
+)
+def test_what_is_refused_everywhere_has_a_fix(code: str, fix: str) -> None:
+    launch = Launch(SPOT, 4, tuple(PLAN.pools(SPOT)), "t")
+    record = learned(Record(), launch, Outcome(0, failed=code), NOW)
+    [note] = decided(PLAN, 4, record=record).notes
+    why = f"all 4 pools refused lately: {code} (4 pools)"
+    assert note == f"4 spot slots wait: {why}; asked again in 60 s; {fix}"
+
+
+def test_machines_that_never_join_are_tried_one_by_one_after_a_while() -> None:
+    """A machine that is launched costs money, whatever becomes of it."""
+    record = Record()
+    for moment in (0, 1):
+        found = decide(PLAN, Situation(NOW + moment, 8, (), failed=[""]), record)
+        assert found.notes == ()
+        assert [each.slots for each in found.calls if isinstance(each, Launch)] == [8]
+        record = found.record
+    found = decide(PLAN, Situation(NOW + 2, 8, (), failed=["", "no disk", ""]), record)
+    assert found.calls == ()
+    assert "the last 5 machines have not joined (no disk); one more is tried in 240 s" in found.notes[0]
+    later = decide(PLAN, Situation(NOW + 243, 8, ()), found.record)
+    [call] = later.calls
+    assert isinstance(call, Launch) and (call.market, call.slots) == (SPOT, 1)
+    trying = Situation(NOW + 243, 8, [instance(1, heard=None)])
+    assert decide(PLAN, trying, found.record).calls == ()
+    joined = decide(PLAN, Situation(NOW + 300, 8, [instance(1)], joined=True), found.record)
+    assert [each.slots for each in joined.calls if isinstance(each, Launch)] == [6]
+    assert joined.record.unborn is None and joined.notes == ()
+
+
 def test_the_budget_stops_launches_and_then_everything() -> None:
     plan = replace(PLAN, budget=10.0)
     near = decided(plan, 8, instance(1), spent=9.6)

@@ -181,6 +181,7 @@ Change = Callable[[dict[str, Any]], None]
             "correct nodes.subnets",
         ),
         ({"nodes": {"instance_types": ["m5.large"], "image": "ssm:/no/such"}}, "correct nodes.image"),
+        ({"nodes": {"instance_types": ["m5.large"], "python": "python3.9"}}, "write nodes.python = "),
     ],
 )
 def test_what_is_not_there_is_named_and_nothing_is_made(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -41,6 +43,58 @@ def test_the_setup_runs_as_it_is_written_and_a_failure_of_it_is_one(tmp_path: Pa
     done = subprocess.run(["bash", "-eu", "-c", part.replace("/opt/hpt", str(tmp_path))], check=False)
     assert done.returncode != 0
     assert (tmp_path / "made").read_text() == "it's 1 $\n" and not (tmp_path / "beyond").exists()
+
+
+def test_a_machine_whose_setup_fails_says_why(tmp_path: Path) -> None:
+    """With stand-ins for the two programs that it calls; whatever was printed, it is JSON."""
+    text = user_data("node", read_fleet(changed()), WHEEL)
+    part = text[text.index("say_failure() {") : text.index("# Whatever fails below")]
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, line in (("curl", "echo i-1"), ("aws", f'cat > {tmp_path}/said; echo "$@" > {tmp_path}/words')):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    printed = 'ERROR: no "such"\tpackage \\n \x1b[31m ümlaut\n' * 40
+    (tmp_path / "setup.log").write_text(printed)
+    script = part.replace("/var/log/hpt-setup.log", f"{tmp_path}/setup.log") + "\nsay_failure 40\n"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={"PATH": f"{programs}:{os.environ['PATH']}", "HPT_PLACE": "s3://bucket/search/"},
+        check=False,
+    )
+    assert done.returncode == 0
+    problem = json.loads((tmp_path / "said").read_text())["problem"]
+    assert problem.startswith("its setup failed in line 40: ") and "ERROR: no  such  package" in problem
+    assert (tmp_path / "words").read_text() == "s3 cp - s3://bucket/search/nodes/i-1.json\n"
+
+
+def test_machines_get_the_packages_of_the_first_head(tmp_path: Path) -> None:
+    """With stand-ins for AWS's command, on a folder, and for pip."""
+    programs, place, opt = (tmp_path / name for name in ("bin", "place", "opt"))
+    (place / "hpt" / "0123").mkdir(parents=True)
+    for folder in (programs, opt):
+        folder.mkdir()
+    copy = 'mkdir -p "$(dirname "$4")" && cp "$3" "$4"'
+    pip = (
+        f"case $1 in install) cat {opt}/constraints.txt >> {tmp_path}/used;; freeze) echo ray==2.60.0;; esac"
+    )
+    for name, line in (("aws", copy), ("pip", pip)):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    for role in ("head", "node", "head"):
+        text = user_data(role, read_fleet(changed()), WHEEL)
+        part = text[text.index("HPT_CONSTRAINTS=") : text.index("# A secret that machines show")]
+        if role == "head":
+            part += text[
+                text.index("/opt/hpt/venv/bin/pip freeze") : text.index("if /opt/hpt/venv/bin/python -c")
+            ]
+        part = part.replace("/opt/hpt/venv/bin/", "").replace("/opt/hpt", str(opt))
+        words = ["bash", "-euo", "pipefail", "-c", part]
+        variables = {"HPT_PLACE": f"{place}/", "HPT_WHEEL": WHEEL}
+        path = f"{programs}:{os.environ['PATH']}"
+        done = subprocess.run(words, env={"PATH": path, **variables}, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "used").read_text() == "ray==2.60.0\n" * 2  # not the first, which had none
 
 
 def test_what_is_too_long_or_ends_the_setup_is_refused() -> None:

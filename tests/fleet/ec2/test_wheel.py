@@ -10,7 +10,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from hpt.fleet.ec2.wheel import pack
+import pytest
+
+from hpt.errors import InputError
+from hpt.fleet.ec2.wheel import check, own_tag, pack
 
 
 def test_a_wheel_is_whole_the_same_each_time_and_runs(tmp_path: Path) -> None:
@@ -40,3 +43,37 @@ def test_a_wheel_is_whole_the_same_each_time_and_runs(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith(str(tmp_path / "site"))
+
+
+@pytest.mark.parametrize(
+    ("name", "python", "machine"),
+    [
+        ("hpt-0.1.0-cp311-cp311-linux_x86_64.whl", "python3.11", "x86_64"),
+        ("hpt-0.1.0-cp312-cp312-manylinux_2_28_aarch64.whl", "/usr/bin/python3.12", "aarch64"),
+        ("hpt-0.1.0-1-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "python3.13", "x86_64"),
+        ("hpt-0.1.0-cp311-cp311-linux_x86_64.whl", "/opt/conda/bin/python", "x86_64"),  # it may be that one
+        ("hpt-0.1.0-py3-none-any.whl", "python3.11", "x86_64"),
+        (f"hpt-0-{own_tag()}.whl", f"python{sys.version_info[0]}.{sys.version_info[1]}", os.uname().machine),
+    ],
+)
+def test_a_wheel_for_the_machines(name: str, python: str, machine: str) -> None:
+    check(name, python, machine)
+
+
+@pytest.mark.parametrize(
+    ("name", "python", "message"),
+    [
+        ("hpt.whl", "python3.11", "is no name of a wheel"),
+        ("hpt-0.1.0-cp312-cp312-linux_x86_64.whl", "python3.11", "write nodes.python = 'python3.12'"),
+        ("hpt-0.1.0-cp312-abi3-linux_x86_64.whl", "python3.11", "is for python3.12"),
+        (
+            "hpt-0.1.0-cp311-cp311-macosx_14_0_arm64.whl",
+            "python3.11",
+            "machines of the fleet are Linux on x86_64",
+        ),
+        ("hpt-0.1.0-cp311-cp311-linux_aarch64.whl", "python3.11", "is for linux_aarch64"),
+    ],
+)
+def test_a_wheel_that_machines_could_not_install_is_refused(name: str, python: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check(name, python, "x86_64")

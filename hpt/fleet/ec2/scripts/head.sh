@@ -1,3 +1,5 @@
+/opt/hpt/venv/bin/pip freeze --exclude hpt > /opt/hpt/constraints.txt
+aws s3 cp /opt/hpt/constraints.txt "$HPT_CONSTRAINTS"
 if /opt/hpt/venv/bin/python -c 'import ray' 2> /dev/null; then
   cat > /etc/systemd/system/hpt-ray.service << 'EOF'
 [Unit]
