@@ -71,6 +71,8 @@ def tune(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
+    if options.fleet is not None:
+        return fleet.go_on(options)
     session = executors.session(options)
     if (training := find(session, options.name)) is not None:
         return train.resume(training, options)
@@ -85,6 +87,8 @@ def resume(options: Namespace) -> int:
 
 def extend(options: Namespace) -> int:
     """Give a job that has ended a larger budget, and run it to its end."""
+    if options.fleet is not None:
+        return fleet.go_on(options)
     session = Session(options.state)
     train.refuse(session, options.name)
     config = session.extend(

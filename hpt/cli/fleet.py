@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt.cli import exit_codes as codes
+from hpt.cli.executors import OPTIONS
 from hpt.cli.json_output import print_json
 from hpt.errors import InputError
 
@@ -310,15 +311,43 @@ def stop(options: Namespace) -> int:
     return codes.COMPLETED
 
 
+def go_on(options: Namespace) -> int:
+    """`hpt resume NAME --fleet FLEET` and `hpt extend`."""
+    from hpt.fleet.ec2.again import Again
+    from hpt.fleet.ec2.status import check_head
+    from hpt.running.fleet_jobs import leave_again
+    from hpt.storage.place import state_directory
+
+    limits = Again()
+    if options.command == "extend":
+        limits = Again(options.max_jobs, options.max_runtime, options.max_parallel)
+        if not limits.extends:
+            raise InputError("no limit is given; give a larger --max-jobs or --max-runtime")
+    elif given := [name for names in OPTIONS.values() for name in names if getattr(options, name)]:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{flag}: where training jobs run is chosen by the fleet; leave it out with --fleet")
+    files = files_of(options.fleet)
+    check_head(_aws(None), options.fleet, files)
+    place = state_directory(options.state) / "fleets" / options.fleet
+    name = leave_again(files, options.name, limits, place, time.time())
+    if options.json:
+        print_json({"HyperParameterTuningJobName": name, "Fleet": options.fleet})
+    elif not options.quiet:
+        _say(f"fleet {options.fleet} is told to go on with tuning job {name}; its head reads that soon")
+    return codes.COMPLETED
+
+
 def copied(options: Namespace) -> Namespace:
     """The options of a command that reads a job, about the copy that the fleet's head keeps of it."""
+    from hpt.running.chosen_executor import kept
     from hpt.running.fleet_jobs import read_copy
     from hpt.storage.place import state_directory
 
     files = files_of(options.fleet)
     place = state_directory(options.state) / "fleets" / options.fleet
     root, ended = read_copy(files, options.name, place)
-    _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
+    if kept(root / options.name.lower()) is None:
+        _say(f"note: logs are copied to {files.uri}jobs/{options.name}/trials/")
     if ended is None:
         _say(f"note: as the head of fleet {options.fleet} copied it last; it goes on there")
     return Namespace(**{**vars(options), "state": str(root)})

@@ -171,9 +171,10 @@ def parser() -> argparse.ArgumentParser:
     )
     resume = command("resume", "go on with an unfinished tuning job or training job", either, running)
     executors.add_arguments(resume, resume=True)
-    _add_extend_arguments(
-        command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
-    )
+    extend = command("extend", "go on with a tuning job that has ended, with a larger budget", named, running)
+    _add_extend_arguments(extend)
+    for each in (resume, extend):
+        fleet.add_option(each, "the job is one of this fleet's, whose head goes on with it; return at once")
     listed = command("list", "list the tuning jobs in the state directory")
     listed.add_argument(
         "--training-jobs", action="store_true", help="list the training jobs that belong to no tuning job"

@@ -23,6 +23,7 @@ from hpt.job.view import JobView, TrialView
 from hpt.running.choices import choices, choices_document, python_of
 from hpt.running.chosen_executor import kept
 from hpt.running.jobs import is_simulated
+from hpt.running.log_places import log_places
 from hpt.running.progress import cut, duration, number
 from hpt.running.resources import described
 from hpt.running.result import TrialResult
@@ -187,7 +188,13 @@ def _with_files(
     code, files = snapshots.left(trial, directory, config)
     if files:
         print(f"  left      {snapshots.left_line(files, code)}")
-    print(f"  directory {directory / 'trials' / trial.name}")
+    own = directory / "trials" / trial.name
+    if kept(directory) is not None and trial.attempts:  # elsewhere all but what was brought here is lost
+        definition = config.definition_of(trial.definition)
+        for place in log_places(trial, trial.attempts[-1], definition, directory, time.time()):
+            print(f"  log       {place}")
+    if own.exists() or kept(directory) is None:
+        print(f"  directory {own}")
 
 
 def programs(view: JobView, record: JobRecord, directory: Path) -> Iterator[tuple[str, str]]:
@@ -244,18 +251,39 @@ def without_success(view: JobView) -> str:
     return f"no training job has a usable objective{f'; the last one: {last}' if last else ''}"
 
 
-def _charged(view: JobView) -> str | None:
-    """What a service charges for the training jobs that ended; None where none does."""
+def _charges(view: JobView) -> tuple[int, float, int] | None:
+    """Seconds charged and seconds on machines of the attempts that ended, and interruptions; None where
+    nobody says what is charged.
+    """
     known = [trial for trial in view.trials if trial.charged is not None]
     if not known:
         return None
-    charged, trained = (
-        sum(trial.charged or 0 for trial in known),
-        sum(trial.training_seconds for trial in known),
-    )
+    charged, trained = sum(each.charged or 0 for each in known), sum(each.machine_seconds for each in known)
+    return charged, trained, sum(trial.preempted for trial in view.trials)
+
+
+def _charged(view: JobView) -> str | None:
+    """What is charged for the training jobs, and what Spot capacity saves."""
+    if (found := _charges(view)) is None:
+        return None
+    charged, trained, preempted = found
     saved = savings_percent(charged, trained) if trained else 0.0
     share = f", {saved:.0f} % saved" if saved >= 1 else ""
-    return f"{charged} s of {trained:.0f} s of training{share}, for each instance"
+    often = f"; {quantity(preempted, 'interruption')}" if preempted else ""
+    return f"{charged} s of {trained:.0f} s{share}, for each instance{often}"
+
+
+def _charges_document(view: JobView) -> dict[str, Any] | None:
+    """The same as JSON data."""
+    if (found := _charges(view)) is None:
+        return None
+    charged, trained, preempted = found
+    return {
+        "TrainingTimeInSeconds": trained,
+        "BillableTimeInSeconds": charged,
+        "SavingsPercent": round(savings_percent(charged, trained), 2) if trained else 0.0,
+        "Interruptions": preempted,
+    }
 
 
 def _progress(view: JobView) -> Iterator[str]:
@@ -359,6 +387,7 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
         "Interrupted": interrupted(view, record) or None,
         "Simulated": is_simulated(record.document) or None,
         "Executor": None if remote is None else {"Name": remote[0], "Options": dict(remote[1])},
+        "Charges": _charges_document(view),
         "Programs": None
         if is_simulated(record.document) or runs_images(kind)
         else [
@@ -370,6 +399,12 @@ def describe_document(view: JobView, record: JobRecord, directory: Path) -> dict
     }
     if view.best is not None:
         code, files = snapshots.left(view.best, directory, view.config)
+        if remote is not None and view.best.attempts:
+            definition = view.config.definition_of(view.best.definition)
+            last = view.best.attempts[-1]
+            document["BestTrainingJobLogs"] = (
+                log_places(view.best, last, definition, directory, time.time()) or None
+            )
         if files:
             left = [{"Path": path, "Bytes": size} for path, size in files]
             document["BestTrainingJobLeft"] = {"Directory": str(code), "Files": left}

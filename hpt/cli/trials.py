@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from hpt.job.lifecycle import PRIMARY
 from hpt.job.plural import quantity
 from hpt.job.view import JobView, TrialView
 from hpt.running.jobs import is_simulated
+from hpt.running.log_places import log_places
 from hpt.running.progress import duration, hyperparameters, number, stopped
 from hpt.running.result import TrialResult, TuningResult, result_of
 from hpt.running.session import Session
@@ -102,7 +103,8 @@ def run(options: Namespace) -> int:
         return codes.COMPLETED
     kept = {trial.number: trial for trial in result.trials}
     if options.json:
-        print_json([document(trial, kept[trial.number]) for trial in selected])
+        place = session.job_directory(config.name)
+        print_json([document(trial, kept[trial.number], _logs(view, trial, place)) for trial in selected])
     else:
         for i, trial in enumerate(selected):
             print("\n" if i else "", end="")
@@ -236,8 +238,21 @@ def note(trial: TrialView) -> str:
     return "; ".join(part for part in (why, " ".join(trial.failure_reason.split())) if part)
 
 
-def document(trial: TrialView, kept: TrialResult) -> dict[str, Any]:
-    """A training job as JSON data: what the service shows and what is kept of it beyond that."""
+Logs = Mapping[int, Sequence[str]]
+"""The places of the logs of a training job's attempts, by their numbers."""
+
+
+def _logs(view: JobView, trial: TrialView, directory: Path) -> Logs:
+    definition = view.config.definition_of(trial.definition)
+    now = time.time()
+    found = {each.number: log_places(trial, each, definition, directory, now) for each in trial.attempts}
+    return {number: places for number, places in found.items() if places}
+
+
+def document(trial: TrialView, kept: TrialResult, logs: Logs | None = None) -> dict[str, Any]:
+    """A training job as JSON data: what the service shows and what is kept of it beyond that. logs: where
+    they can be read.
+    """
     content = full_training_job_document(trial) | {
         "Number": kept.number,
         "Config": dict(kept.config),
@@ -258,6 +273,7 @@ def document(trial: TrialView, kept: TrialResult) -> dict[str, Any]:
                 "CreationTime": each.created,
                 "EndTime": each.ended,
                 "Outcome": each.outcome,
+                **({"Logs": list(logs[each.number])} if logs and each.number in logs else {}),
             }
             for each in kept.attempts
         ],
@@ -303,9 +319,12 @@ def in_full(
     if kept.start is not None:
         end = "" if kept.end is None else f", ended {clock(kept.end)}, ran for {duration(kept.duration or 0)}"
         print(f"started      {clock(kept.start)}{end}")
+    logs = {} if simulated else _logs(view, trial, directory)
     for each in kept.attempts if len(kept.attempts) > 1 else ():
         end = "goes on" if each.ended is None else f"{each.outcome} {clock(each.ended)}"
         print(f"  attempt {each.number}: {clock(each.created)}, {end}")
+        for place in logs.get(each.number, ()) if each.number < len(kept.attempts) else ():
+            print(f"    log {place}")
     print("hyperparameters")
     for name, string in trial.hyperparameters.items():
         print(f"  {name} = {printable(string, keep='')}")
@@ -313,10 +332,11 @@ def in_full(
     if kept.traceback:
         print("traceback")
         print("\n".join(f"  {line}" for line in printable(kept.traceback).splitlines()))
-    log = directory / "trials" / trial.name / "attempts" / str(len(kept.attempts)) / LOG
-    if log.exists():
-        print(f"log          {log}")
-        for name, path in hosts.logs(str(log.parent)).items():
+    for place in logs.get(len(kept.attempts), ()):
+        print(f"log          {place}")
+    last = directory / "trials" / trial.name / "attempts" / str(len(kept.attempts))
+    if (last / LOG).exists():
+        for name, path in hosts.logs(str(last)).items():
             print(f"  {name:<10} {path}")
 
 

@@ -47,7 +47,13 @@ def discard(staging: str) -> None:
 
 
 def store(
-    output_path: str, name: str, staging: str, parts: Sequence[tuple[str, str]], compression: str = GZIP
+    output_path: str,
+    name: str,
+    staging: str,
+    parts: Sequence[tuple[str, str]],
+    compression: str = GZIP,
+    *,
+    stays: bool = False,
 ) -> dict[str, str]:
     """Store directories where their results belong.
 
@@ -63,6 +69,9 @@ def store(
         Pairs (part, directory): what is stored.
     compression
         `GZIP`: as archives. `NONE`: the files as they are.
+    stays
+        Everything is left in `staging`, whatever the output path: that is on the tuner's machine, which
+        fetches it.
 
     Returns
     -------
@@ -78,8 +87,9 @@ def store(
     for part, directory in parts:
         places[part] = uri_of(output_path, name, part, compression)
         target = places[part].rstrip("/")
-        if contract.is_remote(output_path):
+        if stays or contract.is_remote(output_path):
             target = staged(staging, part, compression)
+            places[part] = target if stays else places[part]
             if compression == NONE:
                 os.symlink(directory, target)
                 continue

@@ -2,23 +2,26 @@
 
 Run as `python -m hpt.executors.s3_transfer WHAT ATTEMPT_DIRECTORY TRAINING_DIRECTORY [HOST HOSTS]`.
 
-WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once) or `mirror`
-(checkpoints, again and again until killed). HOST: the index of the host that the training directory
-belongs to. A process of its own beside the supervisor, so that only trials that use S3 pay for boto3.
-The last line it prints says what went wrong; its exit code, whether the user can fix it.
+WHAT: `download` (channels, source, checkpoints), `upload` (results), `checkpoints` (once), `log` or `mirror`
+(checkpoints and log, again and again until killed). All but the first bring the log along where it is to go
+to S3 (`log_place.py`). HOST: the index of the host that the training directory belongs to. A process of its
+own beside the supervisor, so that only trials that use S3 pay for boto3. The last line it prints says what
+went wrong; its exit code, whether the user can fix it.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpt.executors import artifacts, channels, checked, contract, record, sources
+from hpt.executors import artifacts, channels, checked, contract, log_place, record, sources
 from hpt.executors import hosts as cluster
 from hpt.executors.checkpoint_sets import CheckpointCopies, CheckpointStore, FencedError
+from hpt.executors.log_shipping import LogShipping
 from hpt.executors.s3_source import S3Client, S3Source, split_uri
 
 if TYPE_CHECKING:
@@ -167,32 +170,55 @@ def _upload_files(client: S3Client, directory: Path, bucket: str, prefix: str) -
         raise
 
 
-def keep_copying(copies: CheckpointCopies, every: float, now: Path) -> None:
-    """Copy checkpoints every so many seconds, until killed or until a later attempt has begun.
-
-    now: the file that is written whenever they are to be copied at once.
-
-    What the store refuses is tried again, with growing pauses, and said in the log.
+@dataclass
+class Chore:
+    """What is done again and again. what: in words. every: seconds between two times; pause: those until the
+    next, more after refusals. due: when that is, on the monotonic clock.
     """
-    pause, seen = every, 0
-    while True:
-        due = time.monotonic() + pause
-        while time.monotonic() < due and _written(now) == seen:
-            time.sleep(min(_LOOKS_EVERY, max(0.0, due - time.monotonic())))
-        seen = _written(now)
+
+    what: str
+    action: Callable[[], object]
+    every: float
+    pause: float = 0.0
+    due: float = field(default_factory=time.monotonic)
+
+    def do(self) -> None:
+        """Do it. What the store refuses is tried again, with growing pauses, and said in the log. Raises
+        FencedError.
+        """
         try:
-            copies.copy()
-        except FencedError as fenced:
-            print(f"checkpoints are not copied any more: {fenced}", flush=True)
-            return
+            self.action()
+        except FencedError:
+            raise
         except Exception as error:
             found = explanation(error)
             if found is None:
                 raise
-            pause = min(_LONGEST_PAUSE, 2 * pause)
-            print(f"checkpoints cannot be copied: {found[1]}; trying again in {pause:g} s", flush=True)
+            self.pause = min(_LONGEST_PAUSE, 2 * (self.pause or self.every))
+            print(f"{self.what} cannot be copied: {found[1]}; trying again in {self.pause:g} s", flush=True)
         else:
-            pause = every
+            self.pause = self.every
+        self.due = time.monotonic() + self.pause
+
+
+def keep_copying(chores: Sequence[Chore], now: Path) -> None:
+    """Do the chores until killed, or until a later attempt has begun.
+
+    now: the file that is written whenever all is to be copied at once.
+    """
+    seen = 0
+    while True:
+        due = min(chore.due for chore in chores)
+        while time.monotonic() < due and _written(now) == seen:
+            time.sleep(min(_LOOKS_EVERY, max(0.0, due - time.monotonic())))
+        before, seen = seen, _written(now)
+        try:
+            for chore in chores:
+                if seen != before or time.monotonic() >= chore.due:
+                    chore.do()
+        except FencedError as fenced:
+            print(f"checkpoints are not copied any more: {fenced}", flush=True)
+            return
 
 
 def _written(path: Path) -> int:
@@ -203,29 +229,63 @@ def _written(path: Path) -> int:
         return 0
 
 
-def finish_copying(copies: CheckpointCopies) -> None:
-    """The last copy. A store that fails is given some time."""
+def finish_copying(what: str, action: Callable[[], None]) -> None:
+    """The last copy of something. A store that fails is given some time."""
     for pause in (*_LAST_PAUSES, None):
         try:
-            copies.finish()
+            action()
         except FencedError as fenced:
-            print(f"checkpoints are not copied any more: {fenced}", flush=True)
+            print(f"{what} are not copied any more: {fenced}", flush=True)
         except Exception as error:
             found = explanation(error)
             if found is None or pause is None:
                 raise
-            print(f"checkpoints cannot be copied: {found[1]}; trying again in {pause:g} s", flush=True)
+            print(f"{what} cannot be copied: {found[1]}; trying again in {pause:g} s", flush=True)
             time.sleep(pause)
             continue
         return
 
 
-def seconds_between_copies(spec: Mapping[str, Any]) -> float:
-    """As the definition's environment says, at least one."""
+def finish_log(spec: Mapping[str, Any], attempt: Path) -> None:
+    """Bring the rest of the log to the store, if it is to be there. One that fails is no reason to lose what
+    the training job has done: the tuner has read the log too.
+    """
+    shipping = shipping_of(spec, attempt)
+    if shipping is None:
+        return
     try:
-        return max(1.0, float(spec["environment"].get(SECONDS_VARIABLE, "")))
-    except ValueError:
-        return _MIRROR_SECONDS
+        finish_copying("the log", shipping.ship)
+    except Exception as error:
+        if (found := explanation(error)) is None:
+            raise
+        print(f"the log cannot be copied: {found[1]}", flush=True)
+
+
+def shipping_of(spec: Mapping[str, Any], attempt: Path) -> LogShipping | None:
+    """What brings the log of an attempt to the store; None where it does not go there."""
+    import boto3
+    from botocore.config import Config
+
+    place = log_place.shipped(spec)
+    if place is None:
+        return None
+    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+    return LogShipping(boto3.client("s3", config=config), place, attempt / record.LOG)
+
+
+def mirror(client: S3Client, spec: Mapping[str, Any], attempt: Path, base: Path) -> None:
+    """Copy checkpoints and log as they come."""
+    chores = []
+    if contract.is_remote(spec["checkpoint_uri"] or ""):
+        copies = CheckpointCopies(client, spec, attempt, base)
+        every = log_place.seconds_between(spec, SECONDS_VARIABLE, _MIRROR_SECONDS)
+        chores.append(Chore("checkpoints", copies.copy, every, due=time.monotonic() + every))
+    if (shipping := shipping_of(spec, attempt)) is not None:
+        every = log_place.seconds_between(spec, log_place.SECONDS_VARIABLE, log_place.EVERY)
+        later = every if chores else 0.0  # else this process was started when it was time
+        chores.append(Chore("the log", shipping.ship, every, due=time.monotonic() + later))
+    if chores:
+        keep_copying(chores, attempt / record.COPY_NOW)
 
 
 def explanation(error: BaseException) -> tuple[int, str] | None:
@@ -278,13 +338,19 @@ def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) ->
         client = boto3.client("s3")
         if what == "download":
             download_all(client, spec, base, host)
-        elif what == "upload":
+            return
+        if what == "mirror":
+            mirror(client, spec, attempt, base)
+            return
+        copied = contract.is_remote(spec["checkpoint_uri"] or "")
+        try:
+            if what == "checkpoints":  # first: the machine may be about to go
+                finish_copying("checkpoints", CheckpointCopies(client, spec, attempt, base).finish)
+        finally:
+            if what != "upload" or not copied:  # or it went with the checkpoints
+                finish_log(spec, attempt)
+        if what == "upload":  # last: it may take an hour
             upload_at_last(client, spec, attempt)
-        elif what == "checkpoints":
-            finish_copying(CheckpointCopies(client, spec, attempt, base))
-        else:
-            copies = CheckpointCopies(client, spec, attempt, base)
-            keep_copying(copies, seconds_between_copies(spec), attempt / record.COPY_NOW)
 
     return explained(run)
 

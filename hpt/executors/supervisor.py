@@ -10,7 +10,6 @@ Standard library only, and few modules of it: its CPU time is paid once a trial.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import time
@@ -29,8 +28,10 @@ from hpt.executors import (
     record,
 )
 from hpt.executors import child as launch
+from hpt.executors.attempt_lock import take_lock, was_started
 from hpt.executors.drain import Drain, Log
 from hpt.executors.launcher import Launcher, complain
+from hpt.executors.mirror import Mirror
 from hpt.host.clock import SteadyClock
 from hpt.host.files import fsync_directory
 from hpt.host.identity import ProcessIdentity
@@ -60,7 +61,7 @@ def main(directory: str) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     code = 0
     try:
-        if take_lock(directory) is not None and not _was_started(directory):
+        if take_lock(directory) is not None and not was_started(directory):
             Supervisor(directory).run()
     except OSError as error:
         code = error.errno or 255
@@ -68,27 +69,6 @@ def main(directory: str) -> NoReturn:
         complain()
         code = 255
     os._exit(code)  # the interpreter's own shutdown costs milliseconds and is not needed
-
-
-def take_lock(directory: str) -> int | None:
-    """A descriptor that holds the attempt's lock while it is open; None if another supervisor has the lock.
-
-    A tuner that checks whether it is free holds it for microseconds: hence the further attempts.
-    """
-    fd = open_private(os.path.join(directory, record.LOCK), os.O_RDWR | os.O_CREAT)
-    for _ in range(4):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        else:
-            return fd
-    os.close(fd)
-    return None
-
-
-def _was_started(directory: str) -> bool:
-    return any(os.path.exists(os.path.join(directory, name)) for name in (record.STARTED, record.EXIT))
 
 
 class Supervisor:
@@ -113,7 +93,6 @@ class Supervisor:
         self.program = launch.Program([], "")
         self.container: Any = None  # in which the program runs, if it is an image
         self.limits: limits.Limits | None = None  # what the program runs under, while it runs
-        self.mirror: int | None = None  # the process that copies checkpoints while the program runs
         self.feeder: Feeder | Feeders | None = None  # feeds the Pipe channels
         self.fault = "its record spec.json is missing"
         self.spec: dict[str, Any] = {}
@@ -121,6 +100,7 @@ class Supervisor:
             self.spec = checked.read_spec(directory) or {}
         except checked.DamagedRecordError as error:
             self.fault = str(error)
+        self.mirror = Mirror(self.spec, lambda: self._launch_transfer("mirror"))
         self.clock = SteadyClock.of(self.spec.get("clock"))
         self.phases = record.PhaseRecord(self._path(record.PHASES), self.clock)
         self.log = self._open(record.LOG)
@@ -189,7 +169,10 @@ class Supervisor:
                 return failure
         if self.ending.begun:
             return outcome.not_started()
-        return self._store(self._run_program())
+        result = self._store(self._run_program())
+        if self.mirror.log_is_due:
+            self._transfer("log", outcome.Ending(accepts_stop=False))
+        return result
 
     def _run_program(self) -> dict[str, Any]:
         spec = self.spec
@@ -201,13 +184,11 @@ class Supervisor:
         self.began = self.clock()
         limit = spec["max_runtime_seconds"]
         deadline = None if limit is None else time.monotonic() + limit - spec["spent_seconds"]
-        mirrored = contract.is_remote(spec["checkpoint_uri"] or "")
         if channels.need_feeder(spec):
             self.feeder = self._feed()
         pid = self._begin()
         self.phases.enter("Training")
-        if mirrored:
-            self.mirror = self._launch_transfer("mirror")
+        self.mirror.begin()
         status = self._attend(pid, self.ending, spec["grace_seconds"], deadline)
         if self.cluster is not None:
             self.cluster.note_end(asked=self.ending.begun)
@@ -219,7 +200,9 @@ class Supervisor:
             self.drain.finish()
         self._carry_metrics(last=True)
         self.index.note()
-        if mirrored:  # whatever was written since the last copy; a failure is no reason to lose the result
+        if (
+            self.mirror.copies
+        ):  # whatever was written since the last copy; failing is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         if self.cluster is not None:
             result = self.cluster.outcome(self.ending, kept)
@@ -349,7 +332,9 @@ class Supervisor:
         self.phases.enter("Uploading")
         try:
             compression = spec.get("output_compression", artifacts.GZIP)
-            places = artifacts.store(spec["output_path"], spec["name"], self.directory, parts, compression)
+            stays = bool(spec.get("elsewhere")) and not contract.is_remote(spec["output_path"])
+            what = spec["output_path"], spec["name"], self.directory, parts, compression
+            places = artifacts.store(*what, stays=stays)
         except OSError as error:
             artifacts.discard(self.directory)
             return outcome.lost(f"the results could not be stored in {spec['output_path']}: {error}")
@@ -383,13 +368,13 @@ class Supervisor:
             if ended:
                 cluster = self._watched
                 status = ended.get(pid, status) if cluster is None else cluster.take(ended, ending)
-                self.mirror = None if self.mirror in ended else self.mirror
+                self.mirror.take(ended)
                 if self.feeder is not None and self.feeder.has_failed(ended) and status is None:
                     process.signal_descendants(signal.SIGKILL)
             if status is None:
                 status = self._answer()
             if status is not None:
-                self._end_mirror()
+                self.mirror.end()
                 if self.feeder is not None:
                     self.feeder.end()
                 spared = ending.ends and not ending.killed and self._died_of_sigterm(status)
@@ -401,6 +386,7 @@ class Supervisor:
             self._keep_limits(pid, ending, grace, deadline)
             self._carry_metrics()
             self.index.note()
+            self.mirror.look()
             self._wait([deadline, ending.kill_at, None if self.limits is None else self.limits.moment()])
 
     def _keep_limits(self, pid: int, ending: outcome.Ending, grace: float, deadline: float | None) -> None:
@@ -417,7 +403,7 @@ class Supervisor:
         if not ending.killed and (urgent or (ending.kill_at is not None and now >= ending.kill_at)):
             ending.killed = True
             process.signal_descendants(signal.SIGKILL)
-        if self.limits is not None and self.limits.exceeded(self.mirror):
+        if self.limits is not None and self.limits.exceeded(self.mirror.pid):
             process.signal_descendants(signal.SIGKILL)
 
     def _carry_metrics(self, *, last: bool = False) -> None:
@@ -468,6 +454,8 @@ class Supervisor:
         """Run the transfer program; None if it went well or was stopped, else how the attempt ended."""
         status = self._attend(self._launch_transfer(what, host, base), ending, 0.0, None)
         process.kill_descendants()
+        if what != "download":
+            self.mirror.log_is_due = False  # they bring it along
         if status == 0 or ending.begun:
             return None
         said = outcome.last_line(self._path(TRANSFER_LOG)) or outcome.how_it_ended(status)
@@ -491,9 +479,3 @@ class Supervisor:
             return launch.launch(command, self.variables | {"PYTHONPATH": packages}, self.directory, output)
         finally:
             os.close(output)
-
-    def _end_mirror(self) -> None:
-        if self.mirror is not None:
-            os.kill(self.mirror, signal.SIGKILL)
-            os.waitpid(self.mirror, 0)
-            self.mirror = None

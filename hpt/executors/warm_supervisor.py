@@ -30,9 +30,10 @@ import time
 
 from hpt.executors import child as launch
 from hpt.executors import contract, environment, limits, process, record
+from hpt.executors.attempt_lock import take_lock, was_started
 from hpt.executors.launcher import complain
 from hpt.executors.signals import drain, open_signals
-from hpt.executors.supervisor import SIGNALS, TICK, Supervisor, _was_started, take_lock
+from hpt.executors.supervisor import SIGNALS, TICK, Supervisor
 from hpt.host.identity import ProcessIdentity
 
 TYPE_CHECKING = False
@@ -159,7 +160,7 @@ class Host:
             return  # another supervisor has it
         attempt: WarmSupervisor | None = None
         try:
-            if not _was_started(directory):
+            if not was_started(directory):
                 attempt = WarmSupervisor(directory, self)
                 attempt.run()
         finally:

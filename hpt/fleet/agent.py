@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from hpt.executors.contract import unpack
 from hpt.executors.local import LocalExecutor
 from hpt.executors.node import Node
 from hpt.executors.order import Order
+from hpt.fleet import left_there
 from hpt.fleet.notice import Notice
 from hpt.fleet.parcels import PLACE, Received
 from hpt.fleet.store_check import StoreCheck
@@ -169,6 +170,14 @@ class Agent:
         with self._lock:
             LocalExecutor(self._root / "trials", node=self._node).stop(AttemptKey(*key), now=now)
 
+    def left(self, key: tuple[str, int]) -> list[left_there.Row]:
+        """As `left_there.rows`, of an attempt that has ended."""
+        return left_there.rows(self._directory(key))
+
+    def read(self, key: tuple[str, int], wanted: Sequence[left_there.Wanted]) -> list[bytes]:
+        """As `left_there.read`."""
+        return left_there.read(self._directory(key), wanted)
+
     def news(self, tuner: str, acknowledged: int, seconds: float) -> tuple[int, list[Update], str]:
         """What changed of what the tuner follows, as soon as anything does, or nothing after some seconds.
 
@@ -254,7 +263,11 @@ class Agent:
         return replace(update, exit=end)
 
     def _known(self, key: AttemptKey) -> bool:
-        return (self._root / "trials" / key.name / "attempts" / str(key.attempt)).exists()
+        return self._directory(key).exists()
+
+    def _directory(self, key: tuple[str, int]) -> Path:
+        name, attempt = key
+        return self._root / "trials" / name / "attempts" / str(attempt)
 
     def _touch(self, tuner: str) -> Tuner:
         if tuner not in self._tuners:

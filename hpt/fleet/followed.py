@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt.errors import ExecutorError, InputError
-from hpt.executors import snapshot
+from hpt.executors import record, snapshot
 from hpt.executors.base import Exit, Submission
 from hpt.executors.order import Order
 from hpt.fleet.parcels import Parcel
+from hpt.job.program_kind import ProgramKind
 
 
 @dataclass
@@ -19,8 +20,9 @@ class Followed:
     """An attempt that this tuner follows. offset: how much of its log was handed out. sent: that it is to be
     started was said to the agent; started: the agent has it. stop: None, or whether at once.
     parcels: what of this host is to be there, by what the order calls it.
-    waits: since when no node had room. fresh: this process gave it to its node; ever_sent: the node may have
-    heard of it; refused: the last that it said is that nothing of it can be started now.
+    times: when its phases began, as far as they were told. waits: since when no node had room.
+    fresh: this process gave it to its node; ever_sent: the node may have heard of it; refused: the last that
+    it said is that nothing of it can be started now.
     """
 
     submission: Submission
@@ -37,7 +39,14 @@ class Followed:
     ever_sent: bool = False
     refused: bool = False
     waits: float = 0.0
+    times: dict[str, float] = field(default_factory=dict)
     parcels: dict[str, Parcel] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        """The name of the file that is read of it: of a function its values in place of its log."""
+        function = self.submission.definition.program.kind is ProgramKind.FUNCTION
+        return record.RESULTS if function else record.LOG
 
     @property
     def may_have_run(self) -> bool:

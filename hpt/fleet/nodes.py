@@ -167,3 +167,15 @@ def why_none(nodes: Iterable[Node], resources: SlotResources) -> str:
         f"no node of the cluster has the {' and '.join(asked)} of a training job; the largest has "
         f"{largest.cpus:g} CPUs and {largest.gpus:g} GPUs. Ask for less, or add a larger node"
     )
+
+
+def lacks(node: Node, facts: Mapping[str, Any]) -> str:
+    """What of this tuner's hpt does not run on a node, as a message; "" if all does. facts: as its agent has
+    said them.
+    """
+    if facts["native"]:
+        return ""
+    return (
+        f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine"
+        " as it was built for this host: programs that import it fail there, all others run"
+    )

@@ -20,12 +20,15 @@ from hpt.host.private import make_directories, open_private
 @dataclass(frozen=True, slots=True)
 class Placement:
     """node: the identity of the node; "" where it was withdrawn. spot: it could be taken away. address: its
-    name for people.
+    name for people. share: what it costs, as a share of the full price. time: of the choice, in seconds since
+    the epoch; 0 if it is not known.
     """
 
     node: str
     spot: bool = False
     address: str = ""
+    share: float = 1.0
+    time: float = 0.0
 
 
 class Placements:
@@ -34,6 +37,7 @@ class Placements:
     def __init__(self, root: Path) -> None:
         self._path = root / "nodes.log"
         self._known: dict[AttemptKey, Placement] = {}
+        self._more: dict[AttemptKey, tuple[float, float]] = {}  # of what stands on the next line
         self._read = 0
 
     def of(self, key: AttemptKey) -> Placement | None:
@@ -76,6 +80,9 @@ class Placements:
                 new = choose(self._found(key))
                 if new is not None:
                     line = json.dumps([*key, new.node, new.spot, new.address]).encode() + b"\n"
+                    if new.time:  # on a line of its own, which earlier versions skip
+                        more = {"of": key, "share": new.share, "time": new.time}
+                        line = json.dumps(more).encode() + b"\n" + line
                     if os.fstat(fd).st_size > self._read:
                         line = b"\n" + line  # after a line that was cut short
                     os.write(fd, line)
@@ -109,7 +116,12 @@ class Placements:
         self._read += len(whole)
         for line in whole.splitlines():
             try:
-                name, attempt, node, spot, address = json.loads(line)
-            except ValueError:
+                content = json.loads(line)
+                if isinstance(content, dict):
+                    self._more[AttemptKey(*content["of"])] = content["share"], content["time"]
+                    continue
+                name, attempt, node, spot, address = content
+            except (ValueError, KeyError, TypeError):
                 continue
-            self._known[AttemptKey(name, attempt)] = Placement(node, spot, address)
+            key = AttemptKey(name, attempt)
+            self._known[key] = Placement(node, spot, address, *self._more.pop(key, (1.0, 0.0)))

@@ -10,6 +10,7 @@ from hpt.executors.channels import MANIFESTS
 from hpt.executors.contract import is_remote, local_path
 from hpt.executors.order import needs_files_of_the_host
 from hpt.executors.places import is_installed
+from hpt.fleet.fetching import LARGEST as MOST_LEFT
 from hpt.fleet.parcels import LARGEST
 from hpt.job.config import Channel, JobConfig, TrainingJobDefinition
 from hpt.job.program_kind import ProgramKind
@@ -70,4 +71,7 @@ def _notes(definition: TrainingJobDefinition) -> Iterator[str]:
                 "and long ones may never end; give an s3:// URI and have the program go on from there"
             )
     if definition.output_path is None or not is_remote(definition.output_path):
-        yield "models stay on the nodes that trained them; give OutputDataConfig an s3:// URI to keep them"
+        yield (
+            f"models of up to {MOST_LEFT >> 30} GiB come to this machine from the nodes that trained them; "
+            "larger ones stay there: give OutputDataConfig an s3:// URI"
+        )

@@ -13,30 +13,30 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpt.errors import BusyError, ExecutorError
+from hpt.executors import record
 from hpt.executors.base import AttemptKey, Exit, LogChunk, Submission, Update
-from hpt.executors.contract import is_remote, local_path
-from hpt.executors.order import FUNCTION_VARIABLE, Order
-from hpt.fleet import ray_options
+from hpt.executors.contract import is_remote
+from hpt.executors.order import Order
+from hpt.fleet import charges, ray_options
+from hpt.fleet.fetching import Fetching
 from hpt.fleet.followed import Followed, check_name, reason_there
+from hpt.fleet.kept_logs import KeptLogs, PrintedLogs
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
-from hpt.fleet.nodes import Node, choose, why_none
-from hpt.fleet.parcels import Parcel, Parcels
+from hpt.fleet.nodes import Node, choose, lacks, why_none
+from hpt.fleet.parcels import Parcels
 from hpt.fleet.placements import Placement, Placements
-from hpt.fleet.portable import is_sent
-from hpt.fleet.sending import Sending
+from hpt.fleet.sending import Sending, parcels_of
 from hpt.fleet.setting import Setting
 from hpt.fleet.wishes import unmet, wishes_of
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories
-from hpt.job.program_kind import ProgramKind
 
 TAKEN_AWAY_OFTEN = 3
 """Interruptions of a training job after which it is to run where it is not taken away."""
@@ -74,6 +74,9 @@ class RayExecutor:
         self._placements = Placements(self._root)
         self._parcels = Parcels(self._root.parent)
         self._sending = Sending(self._root.parent, self._call)
+        self._logs = KeptLogs(self._root, self._say)
+        self._printed = PrintedLogs(self._logs, self._call)
+        self._fetching = Fetching(self._root, self._call, self._fetched, self._say)
         self._nodes: dict[str, Node] = {}
         self._followed: dict[AttemptKey, Followed] = {}
         self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
@@ -94,7 +97,7 @@ class RayExecutor:
             return
         check_name(submission)
         followed = Followed(submission, Order.of(submission), submission.log_offset)
-        followed.parcels = self._parcels_of(submission)
+        followed.parcels = parcels_of(self._parcels, submission)
         self._followed[submission.key] = followed
         try:
             self._advance(submission.key)
@@ -111,8 +114,13 @@ class RayExecutor:
             self._advance(key)
         for node in list(self._nodes.values()):
             self._ask(node)
+        self._fetching.advance()
         updates, self._updates = self._updates, {}
-        if not updates and self._followed and time.monotonic() - self._last_heard > _HEARD_WITHIN:
+        if (
+            not updates
+            and (self._followed or self._fetching)
+            and time.monotonic() - self._last_heard > _HEARD_WITHIN
+        ):
             self._link.check()  # agents may answer while the head of the cluster does not
         return list(updates.values())
 
@@ -140,6 +148,7 @@ class RayExecutor:
             self._link.wait(0.1)
             self._link.pump()
         self._link.close()
+        self._fetching.close()
         self._followed.clear()
 
     def wait(self, seconds: float) -> None:
@@ -151,16 +160,6 @@ class RayExecutor:
     def nodes(self) -> list[Node]:
         """The nodes of the cluster as they are known here."""
         return list(self._nodes.values())
-
-    def _parcels_of(self, submission: Submission) -> dict[str, Parcel]:
-        """What of this host is sent to the node. Raises as `Executor.submit`."""
-        definition = submission.definition
-        paths = {each.uri: local_path(each.uri) for each in definition.channels if is_sent(each)}
-        if definition.program.kind is ProgramKind.FUNCTION:
-            function = definition.environment[FUNCTION_VARIABLE]
-            paths[function] = function
-        found = {uri: self._parcels.of(Path(path)) for uri, path in paths.items()}
-        return {uri: parcel for uri, parcel in found.items() if parcel is not None}
 
     # -- nodes ----------------------------------------------------------------------------------------------
 
@@ -241,19 +240,12 @@ class RayExecutor:
         if how == "done":
             node.greeted, node.acknowledged = True, 0
             self._heard(node)
-            self._compare(node, result)
+            if missing := lacks(node, result):
+                self._say(missing)
         elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
-
-    def _compare(self, node: Node, facts: Mapping[str, Any]) -> None:
-        """Say what of this tuner's hpt does not run there."""
-        if not facts["native"]:
-            self._say(
-                f"node {node.address} (Python {facts['python']}, {facts['machine']}) cannot load hpt's engine"
-                " as it was built for this host: programs that import it fail there, all others run"
-            )
 
     def _unusable(self, node: Node, why: str) -> None:
         """No agent can run there: its training jobs go elsewhere, and nothing of them was started."""
@@ -322,6 +314,8 @@ class RayExecutor:
             self._call(
                 node.id, lambda *came: self._stopped(followed, *came), "stop", tuple(key), followed.stop
             )
+        elif followed.started and followed.log != record.LOG:
+            self._printed.look(node.id, key)
 
     def _place(self, key: AttemptKey, followed: Followed) -> None:
         definition = followed.submission.definition
@@ -339,7 +333,9 @@ class RayExecutor:
                 before="" if before is None else before.node,
                 avoid_spot=self._interrupted.get(key.name, 0) >= TAKEN_AWAY_OFTEN,
             )
-            return None if node is None else Placement(node.id, node.spot, node.address)
+            if node is None:
+                return None
+            return Placement(node.id, node.spot, node.address, charges.share_of(node), self._clock())
 
         followed.fresh = False
         placement = self._placements.place(key, chosen)
@@ -424,8 +420,9 @@ class RayExecutor:
             if left.log:  # printed while no tuner listened, or just before the machine went away
                 followed.offset += len(left.log)
                 missed = LogChunk(missed.start, left.log, [(followed.offset, self._clock())])
-                end = replace(end, log=self._keep(key, missed))
-        self._forget(key, end)
+                end = replace(end, log=self._logs.keep(key, missed, followed.log))
+        end = self._forget(key, end)
+        self._printed.forget(key)
         pending = self._updates.pop(key, None)
         if pending is not None:
             times = [*pending.log.times, *missed.times]
@@ -443,13 +440,24 @@ class RayExecutor:
             self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
             return Left(None)
 
-    def _forget(self, key: AttemptKey, end: Exit) -> None:
+    def _fetched(self, update: Update) -> None:
+        """What an attempt left is here, as far as it will be: its end is told, its log if that was not."""
+        pending = self._updates.get(update.key)
+        if pending is not None:
+            update = replace(pending, phase="Ended", exit=update.exit)
+        else:
+            update = replace(update, log=LogChunk(update.log.start + len(update.log.data), b""))
+        self._updates[update.key] = update
+
+    def _forget(self, key: AttemptKey, end: Exit) -> Exit:
+        """Follow it no more; its end, with what it costs."""
         followed = self._followed.pop(key)
         followed.ended = True
         if followed.node in self._nodes:
             self._nodes[followed.node].used.pop(key, None)
         if end.outcome == "Preempted":
             self._interrupted[key.name] = self._interrupted.get(key.name, 0) + 1
+        return replace(end, charged=charges.charged(followed, self._placements.of(key), end.ended))
 
     def _take(self, node: Node, update: Update) -> None:
         """News of an attempt, unless that was given up there. Its log is kept here too."""
@@ -460,34 +468,21 @@ class RayExecutor:
         times = [each for each in update.log.times if each[0] > followed.offset]
         chunk = LogChunk(followed.offset, update.log.data[known:], times)
         followed.offset += len(chunk.data)
+        followed.times |= update.times
         end = update.exit
-        log = self._keep(update.key, chunk)
+        log = self._logs.keep(update.key, chunk, followed.log)
         if end is not None:
-            model = end.model
-            if model is not None and not is_remote(model):
-                model = f"{node.address}:{model}"  # as scp and rsync write it
             if end.outcome != "Exited":  # what its node has may not be what it goes on from on another
                 end = replace(
                     end, checkpoint=self._left_on_store(update.key, followed, end.checkpoint).covered
                 )
-            end = replace(end, log=log, model=model, reason=reason_there(end, node.address))
-            self._forget(update.key, end)
-        self._updates[update.key] = replace(update, log=chunk, exit=end)
-
-    def _keep(self, key: AttemptKey, chunk: LogChunk) -> str:
-        """Keep what was printed where the log of a local attempt would be; returns where."""
-        place = self._root / key.name / "attempts" / str(key.attempt)
-        if chunk.data:
-            try:
-                make_directories(place)
-                fd = os.open(place / "log", os.O_WRONLY | os.O_CREAT, 0o600)
-                try:
-                    os.pwrite(fd, chunk.data, chunk.start)
-                finally:
-                    os.close(fd)
-            except OSError as error:
-                self._say(f"the log of {key.name} cannot be kept here: {error.strerror}")
-        return str(place / "log")
+            end = self._forget(update.key, replace(end, log=log, reason=reason_there(end, node.address)))
+        update = replace(update, log=chunk, exit=end)
+        self._updates[update.key] = replace(update, phase="Uploading", exit=None) if end else update
+        if end is not None and followed.log != record.LOG:
+            self._printed.finish(node.id, update.key, partial(self._fetched, update))
+        elif not self._fetching.begin(node, followed.order.content, update):
+            self._updates[update.key] = update
 
     def _say(self, message: str) -> None:
         """Tell the user, not more often than once a minute."""

@@ -28,13 +28,13 @@ def _sagemaker(setting: Setting) -> Executor:
     return SageMakerExecutor.of(setting)
 
 
-SAGEMAKER = "sagemaker"
+RAY, SAGEMAKER = "ray", "sagemaker"
 
-REMOTE: dict[str, Callable[[Setting], Executor]] = {"ray": _ray, SAGEMAKER: _sagemaker}
+REMOTE: dict[str, Callable[[Setting], Executor]] = {RAY: _ray, SAGEMAKER: _sagemaker}
 """What makes an executor of each kind."""
 
 
-PLACES = {"ray": "a node of the Ray cluster", SAGEMAKER: "SageMaker"}
+PLACES = {RAY: "a node of the Ray cluster", SAGEMAKER: "SageMaker"}
 """Where an executor of other machines runs a training job."""
 
 
@@ -86,7 +86,7 @@ def _check_sagemaker(options: Mapping[str, str]) -> None:
     options_of(options)
 
 
-CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {"ray": _check_ray, SAGEMAKER: _check_sagemaker}
+CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {RAY: _check_ray, SAGEMAKER: _check_sagemaker}
 """What raises where an executor of other machines cannot be made with these options: called before a job is
 stored that is to run with it.
 """

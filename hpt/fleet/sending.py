@@ -9,9 +9,14 @@ from typing import Any
 
 from hpt.errors import ExecutorError
 from hpt.executors import snapshot
+from hpt.executors.base import Submission
+from hpt.executors.contract import local_path
+from hpt.executors.order import FUNCTION_VARIABLE
 from hpt.fleet.followed import packed
 from hpt.fleet.nodes import Node
-from hpt.fleet.parcels import Parcel, read_part
+from hpt.fleet.parcels import Parcel, Parcels, read_part
+from hpt.fleet.portable import is_sent
+from hpt.job.program_kind import ProgramKind
 
 Call = Callable[..., None]
 """Makes a call: the node's identity, what hears of its end, the agent's method and its arguments."""
@@ -62,3 +67,14 @@ class Sending:
             end(how, result)
 
         self.call(node.id, came, "wants", parcel.digest)
+
+
+def parcels_of(parcels: Parcels, submission: Submission) -> dict[str, Parcel]:
+    """What of this host is sent to the node, by what the order calls it. Raises as `Executor.submit`."""
+    definition = submission.definition
+    paths = {each.uri: local_path(each.uri) for each in definition.channels if is_sent(each)}
+    if definition.program.kind is ProgramKind.FUNCTION:
+        function = definition.environment[FUNCTION_VARIABLE]
+        paths[function] = function
+    found = {uri: parcels.of(Path(path)) for uri, path in paths.items()}
+    return {uri: parcel for uri, parcel in found.items() if parcel is not None}

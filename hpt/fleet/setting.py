@@ -12,6 +12,9 @@ from hpt.host.clock import SteadyClock
 
 Say = Callable[[str], None]
 
+CHOICE = "executor.json"
+"""Which executor of other machines runs a job, in its directory; jobs that run on its own host have none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:

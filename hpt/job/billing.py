@@ -19,9 +19,18 @@ def training_seconds(transitions: Iterable[Transition]) -> float:
     """The length of all running segments. Each lasts from `Training` to the end of its attempt, so waiting
     for capacity does not count. A segment that has not ended does not count yet.
     """
+    return _running(transitions, frozenset({"Training"}))
+
+
+def machine_seconds(transitions: Iterable[Transition]) -> float:
+    """The same with the time that downloading took before: what a service bills, at the price of a second."""
+    return _running(transitions, frozenset({"Downloading", "Training"}))
+
+
+def _running(transitions: Iterable[Transition], begins: frozenset[str]) -> float:
     total, since = 0.0, None
     for transition in transitions:
-        if transition.secondary == "Training" and since is None:
+        if transition.secondary in begins and since is None:
             since = transition.start
         elif transition.secondary in _AWAY and since is not None:
             total += transition.start - since

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from hpt.job.billing import billable_seconds, training_seconds
+from hpt.job.billing import billable_seconds, machine_seconds, training_seconds
 from hpt.job.config import JobConfig
 from hpt.job.state import JobState, JobStatus, Point, TrainingJob, Transition
 from hpt.search.events import ParentResult
@@ -78,6 +78,11 @@ class TrialView:
     def training_seconds(self) -> float:
         """Seconds of training in all attempts; one that still runs does not count yet."""
         return training_seconds(self.transitions)
+
+    @property
+    def machine_seconds(self) -> float:
+        """The same with downloading: what is compared with the seconds that are charged."""
+        return machine_seconds(self.transitions)
 
     def billable_seconds(self, price: float = 1.0) -> int:
         """Seconds charged, as far as a service says how many; otherwise at `price`, which a second on Spot

@@ -9,13 +9,11 @@ from typing import Any
 
 from hpt.errors import InputError, StorageError
 from hpt.fleet.registry import CHECKS, REMOTE, kinds, place_notes
+from hpt.fleet.setting import CHOICE
 from hpt.host.private import make_directories, open_private
 from hpt.job.config import JobConfig
 from hpt.running.resources import resource_notes
 from hpt.sagemaker.request.convert import to_request
-
-FILE = "executor.json"
-"""In the job's directory; jobs that run on this host have none."""
 
 Choice = tuple[str, Mapping[str, str]]
 """The name of an executor, and its options."""
@@ -43,10 +41,10 @@ def keep(directory: Path, kind: str, options: Mapping[str, str]) -> None:
     if not is_remote(kind):
         return
     make_directories(directory)
-    temporary = directory / f"{FILE}.tmp"
+    temporary = directory / f"{CHOICE}.tmp"
     with open(temporary, "w", encoding="utf-8", opener=open_private) as file:
         file.write(json.dumps({"version": 1, "executor": kind, "options": dict(options)}))
-    temporary.rename(directory / FILE)
+    temporary.rename(directory / CHOICE)
 
 
 def kept(directory: Path) -> Choice | None:
@@ -55,7 +53,7 @@ def kept(directory: Path) -> Choice | None:
     Raises:
         StorageError: the record is damaged, or a newer hpt wrote it.
     """
-    path = directory / FILE
+    path = directory / CHOICE
     try:
         content = json.loads(path.read_bytes())
         if content["version"] == 1:

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,19 @@ from hpt.errors import InputError, JobExistsError, JobNotFoundError
 from hpt.executors import snapshot
 from hpt.executors.contract import is_remote, local_path
 from hpt.executors.snapshot import Source
-from hpt.fleet.ec2 import store
+from hpt.fleet.ec2 import again, store
+from hpt.fleet.ec2.again import Again
 from hpt.fleet.ec2.store import Store
 from hpt.fleet.ec2.wheel import sha256
+from hpt.fleet.setting import CHOICE
 from hpt.host.private import make_directories
 from hpt.job.config import JobConfig, TrainingJobDefinition
+from hpt.job.extension import extended, extension
 from hpt.job.program_kind import ProgramKind, program_of
+from hpt.job.recorded import read_config, read_state
 from hpt.running.snapshots import source_of
 from hpt.storage.database import DATABASE
+from hpt.storage.sqlite import SQLiteStorage
 
 _CHANNEL_MOST = 2 << 30
 _SOURCE = "sagemaker_submit_directory"
@@ -197,9 +203,7 @@ def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
     Raises:
         JobNotFoundError: the fleet has no such job. InputError: it has not begun, or ended before it did.
     """
-    found = next((each for each in files.folders("jobs/") if each.lower() == name.lower()), None)
-    if found is None:
-        raise JobNotFoundError(f"the fleet has no tuning job {name!r}", name=name)
+    found = named(files, name)
     status = files.get_json(f"jobs/{found}/status.json")
     database = files.get(f"jobs/{found}/{DATABASE}")
     if database is None:
@@ -219,6 +223,9 @@ def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
         manifest = directory / key.removeprefix(f"jobs/{found}/")
         make_directories(manifest.parent)
         manifest.write_bytes(files.get(key) or b"")
+    executor = files.get(f"jobs/{found}/{CHOICE}")
+    if executor is not None:
+        (directory / CHOICE).write_bytes(executor)
     new = directory / "fetched"
     new.write_bytes(database)
     new.chmod(0o600)
@@ -226,13 +233,75 @@ def read_copy(files: Store, name: str, place: Path) -> tuple[Path, str | None]:
     return place, None if status is None else str(status["status"])
 
 
-def leave_stop(files: Store, name: str) -> str:
-    """Leave the word that a job is to stop; returns its name. Raises JobNotFoundError, or InputError."""
+def named(files: Store, name: str) -> str:
+    """The name of a job of the fleet as it was given to it. Raises JobNotFoundError."""
     found = next((each for each in files.folders("jobs/") if each.lower() == name.lower()), None)
     if found is None:
         raise JobNotFoundError(f"the fleet has no tuning job {name!r}", name=name)
+    return found
+
+
+def leave_stop(files: Store, name: str) -> str:
+    """Leave the word that a job is to stop; returns its name. Raises JobNotFoundError, or InputError."""
+    found = named(files, name)
     status = files.get_json(f"jobs/{found}/status.json")
     if status is not None:
         raise InputError(f"tuning job {found} has ended ({status['status']}); there is nothing to stop")
     files.put(f"jobs/{found}/{store.STOP}", "")
+    return found
+
+
+def leave_again(files: Store, name: str, wanted: Again, place: Path, now: float) -> str:
+    """Leave the word that a job is to go on, which has ended or was given up; returns its name.
+
+    Parameters
+    ----------
+    files
+        Of the fleet.
+    name
+        The job.
+    wanted
+        With which limits.
+    place
+        As `read_copy` takes it.
+    now
+        In seconds since the epoch.
+
+    Returns
+    -------
+    str
+        The name of the job.
+
+    Raises
+    ------
+    JobNotFoundError
+        The fleet has no such job.
+    InputError
+        It runs, it never began, it has nothing to go on with, or it goes on already.
+    """
+    found = named(files, name)
+    status = files.get_json(f"jobs/{found}/status.json")
+    if status is None:
+        what = "stop it, or wait until it has ended" if wanted.extends else "there is nothing to resume"
+        raise InputError(
+            f"tuning job {found} has not ended, and the fleet's head goes on with it by itself; {what}"
+        )
+    root, _ = read_copy(files, found, place)
+    with closing(SQLiteStorage(root)) as storage:
+        record, events = storage.read(found)
+    config = extended(read_config(record.name, record.document), events)
+    state = read_state(config, record.created, events)
+    if wanted.extends:
+        extension(
+            config,
+            state,
+            now,
+            max_jobs=wanted.max_jobs,
+            max_runtime_seconds=wanted.max_runtime_seconds,
+            max_parallel_jobs=wanted.max_parallel_jobs,
+        )
+    elif state.status.ended:
+        raise InputError(f"tuning job {found} has ended ({state.status}); there is nothing to resume")
+    if not again.leave(files, found, wanted):
+        raise InputError(f"tuning job {found} is about to go on; the fleet's head was asked for that before")
     return found

@@ -62,7 +62,8 @@ class Machines(threading.Thread):
                 if node not in self.numbers:
                     self.numbers[node] = len(self.numbers) + 1
                     market = "spot" if described.get("InstanceLifecycle") == "spot" else "on-demand"
-                    labels = f"market={market},instance-type={described['InstanceType']}"
+                    share = 0.25 if market == "spot" else 1.0
+                    labels = f"market={market},instance-type={described['InstanceType']},price-share={share}"
                     notice = f"imds={self._fleet.double.endpoint}/imds/{node}"
                     self._cluster.add(self.numbers[node], labels, HPT_NOTICE=notice)
 
@@ -108,6 +109,7 @@ def request(fleet: Fleet, trials: int, epochs: int) -> Path:
         "Environment": {
             "DIARY": str(root / "diary"),
             "HPT_CHECKPOINT_SECONDS": "1",
+            "HPT_LOG_SECONDS": "1",
             "HPT_GRACE_SECONDS": "5",
         },
     }
@@ -147,6 +149,18 @@ def test_a_job_goes_on_while_its_machines_are_taken_away(
         assert len(found) == trials and {each["TrainingJobStatus"] for each in found} == {"Completed"}
         assert len(nodes.numbers) >= 4  # two machines, and one in place of each that was taken away
         assert trials * epochs <= trained(fleet) <= trials * epochs + 2 * 2 * 4
+        described = json.loads(fleet.hpt("describe", "job", "--fleet", "search", "--json")[0])
+        assert described["Executor"]["Name"] == "ray"
+        assert described["Charges"]["Interruptions"] >= 1
+        assert 0 < described["Charges"]["SavingsPercent"] <= 75
+        [log] = described["BestTrainingJobLogs"]
+        key = log.removeprefix("s3://bucket/")
+        content = fleet.files._aws.s3.get_object(Bucket="bucket", Key=key)["Body"].read()
+        assert content.startswith(b"loss=")
+        for each in found:  # of lost machines too
+            for attempt in each["AttemptHistory"]:
+                for place in attempt.get("Logs", ()):
+                    fleet.files._aws.s3.head_object(Bucket="bucket", Key=place.removeprefix("s3://bucket/"))
         fleet.hpt("fleet", "down", "search")
     finally:
         if nodes is not None:

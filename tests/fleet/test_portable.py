@@ -35,7 +35,7 @@ def test_a_job_that_is_all_on_s3_needs_nothing() -> None:
     [
         ({"channels": (Channel("train", "/data"),)}, "every node is to have channel train at /data"),
         ({"checkpoint_uri": "/ck"}, "checkpoints in /ck outlive their node only if every node shares"),
-        ({"output_path": None}, "models stay on the nodes that trained them"),
+        ({"output_path": None}, "models of up to 1 GiB come to this machine"),
         ({"training_image": "/bin/sh"}, "every node is to have the program /bin/sh"),
         ({"checkpoint_uri": None, "spot": True}, "begin anew each time their machine is taken away"),
     ],

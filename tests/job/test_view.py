@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hpt.job.billing import savings_percent
 from hpt.job.config import JobConfig, Objective, ResourceLimits, TrainingJobDefinition
 from hpt.job.state import JobState, Point
 from hpt.job.view import AttemptView, JobView, Span
@@ -103,3 +104,24 @@ def test_a_trial_stays_as_it_was_when_it_was_looked_at() -> None:
     for event in EVENTS[6:9]:
         state.apply(event)
     assert (len(trial.curves), trial.attempts[0].outcome) == (1, "")
+
+
+def test_what_is_charged_is_compared_with_all_the_time_on_machines() -> None:
+    """Of two attempts, at half the price: the first was interrupted after its download."""
+    trial = view(
+        [
+            *launched(10.0, 1),
+            ev.StatusChanged(11.0, 1, "Downloading"),
+            ev.AttemptEnded(15.0, 1, 1, "Preempted", None, "withdrawn", charged=2),
+            *launched(17.0, 1, attempt=2),
+            ev.StatusChanged(20.0, 1, "Downloading"),
+            ev.StatusChanged(24.0, 1, "Training"),
+            ev.StatusChanged(29.0, 1, "Uploading"),
+            ev.TrialEnded(30.0, 1, TrialStatus.COMPLETED, 0.5, charged=5),
+        ]
+    ).trial(1)
+    assert trial.training_seconds == 6.0
+    assert trial.machine_seconds == (15.0 - 11.0) + (30.0 - 20.0)
+    assert trial.charged == trial.billable_seconds() == 7
+    assert savings_percent(trial.charged, trial.machine_seconds) == 50.0
+    assert trial.preempted == 1

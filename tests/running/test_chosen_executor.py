@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hpt.errors import InputError, StorageError
-from hpt.running.chosen_executor import FILE, check_kind, chosen, keep, kept
+from hpt.fleet.setting import CHOICE
+from hpt.running.chosen_executor import check_kind, chosen, keep, kept
 
 
 def test_one_of_this_host_is_not_recorded(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_job_of_this_host_cannot_move(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_record_is_no_reason_to_run_here(tmp_path: Path, content: bytes, says: str) -> None:
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / CHOICE).write_bytes(content)
     with pytest.raises(StorageError, match=says):
         chosen(tmp_path, "local", {})
 

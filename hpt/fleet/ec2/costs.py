@@ -119,6 +119,20 @@ class Book:
     def cost(self, now: float) -> Cost:
         return cost(self.machines.values(), self.prices, now)
 
+    def shares(self) -> dict[Pool, float]:
+        """What a machine of each pool costs, as a share of the full price of its type, if both are known."""
+        full = {
+            pool.instance_type: price
+            for pool in self.prices.samples
+            if pool.market == ON_DEMAND and (price := self.prices.latest(pool))
+        }
+        prices = {pool: self.prices.latest(pool) for pool in self.prices.samples}
+        return {
+            pool: min(1.0, price / full[pool.instance_type])
+            for pool, price in prices.items()
+            if price and pool.instance_type in full
+        }
+
     def to_json(self) -> str:
         pools = list(dict.fromkeys([*(m.pool for m in self.machines.values()), *self.prices.samples]))
         index = {pool: number for number, pool in enumerate(pools)}

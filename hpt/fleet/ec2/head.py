@@ -112,6 +112,7 @@ class HeadUnit:
             "time": now,
             "cost": cost.total,
             "per_hour": cost.per_hour,
+            "shares": {str(pool): round(share, 4) for pool, share in self._keeper.book.shares().items()},
             "unpriced": [str(pool) for pool in cost.unpriced],
             "notes": list(self._keeper.notes),
             "problems": self._jobs.problems,

@@ -19,7 +19,11 @@ from hpt.errors import HptError, InputError
 from hpt.executors import snapshot
 from hpt.executors.contract import unpack
 from hpt.executors.record import LOG
+from hpt.fleet.ec2 import again as words_left
 from hpt.fleet.ec2 import store
+from hpt.fleet.ec2.again import Again
+from hpt.fleet.registry import RAY
+from hpt.fleet.setting import CHOICE
 from hpt.job.config import JobConfig
 from hpt.job.extension import extended
 from hpt.job.recorded import read_config, read_state
@@ -33,15 +37,20 @@ RUNNER_LOG = "runner.log"
 _LOGS_SECONDS = 30.0
 _MOST_LOG = 64 << 20
 _AGAIN_SECONDS = 10.0
+_WORDS_SECONDS = 5.0
 _MOST_FAILURES = 20
-_BAD_INPUT = 2
-"""The exit code of `hpt` for what the user must change (`hpt.cli.exit_codes`, a layer above)."""
+_BAD_INPUT, _SURROUNDINGS = 2, 4
+"""The exit codes of `hpt` for what the user must change, and where its machine failed (`hpt.cli.exit_codes`,
+a layer above).
+"""
 
 
 @dataclass
 class HeadJob:
     """A tuning job here. failures: runners in a row that ended before the job did. again: when the next is
-    due. copied: versions of what was copied. ended: nothing more is to be done."""
+    due. copied: versions of what was copied. ended: nothing more is to be done. wish: with which it goes on
+    that had ended; until that is copied.
+    """
 
     name: str
     runner: subprocess.Popen[bytes] | None = None
@@ -52,6 +61,7 @@ class HeadJob:
     logs_next: float = 0.0
     ended: bool = False
     problem: str = ""
+    wish: Again | None = None
 
 
 class HeadJobs:
@@ -64,6 +74,7 @@ class HeadJobs:
         self._files, self._work, self._executor, self._say = files, work, executor, say
         self._state = work / "state"
         self._jobs: dict[str, HeadJob] = {}
+        self._words_next = 0.0
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def step(self) -> None:
@@ -71,6 +82,9 @@ class HeadJobs:
         for name in self._files.folders("jobs/"):
             if name not in self._jobs:
                 self._jobs[name] = HeadJob(name, ended=self._files.has(f"jobs/{name}/status.json"))
+        if time.monotonic() >= self._words_next:
+            self._words_next = time.monotonic() + _WORDS_SECONDS
+            self._take_up()
         for job in self._jobs.values():
             if job.ended:
                 continue
@@ -82,6 +96,29 @@ class HeadJobs:
                     self._say(f"tuning job {job.name}: {error}")
                 job.problem = str(error)
 
+    def _take_up(self) -> None:
+        """Begin again with jobs that are to go on. What fails is tried again."""
+        for key in list(self._files.keys(words_left.PLACE)):
+            name = key.removeprefix(words_left.PLACE).removesuffix(".json")
+            job = self._jobs.get(name)
+            try:
+                if job is None:
+                    self._say(f"{key} is about no tuning job of the fleet")
+                    self._files.delete(key)
+                elif job.ended and (wish := words_left.read(self._files, name)) is not None:
+                    self._files.delete(f"jobs/{name}/{store.STOP}")
+                    self._jobs[name] = HeadJob(name, wish=wish)
+            except HptError as error:  # the others go on
+                self._say(f"tuning job {name} cannot go on now: {error}")
+
+    def _granted(self, job: HeadJob) -> None:
+        """What was wished for holds, and is copied: a head that follows finds a job that has not ended."""
+        loaded = self._load(job.name)
+        if loaded is not None and not loaded[1].status.ended and self._copy_database(job):
+            self._files.delete(f"jobs/{job.name}/status.json")
+            self._files.delete(words_left.key_of(job.name))
+            job.wish = None
+
     def _step(self, job: HeadJob) -> None:
         if job.runner is not None and job.runner.poll() is not None:
             self._ended(job, job.runner.returncode)
@@ -92,13 +129,16 @@ class HeadJobs:
         if not job.stopping and self._files.has(f"jobs/{job.name}/{store.STOP}"):
             self._stop(job)
         self._copy(job)
+        if job.wish is not None:
+            self._granted(job)
 
     def _start(self, job: HeadJob) -> None:
         folder = self._work / "jobs" / job.name
         if not (self._state / job.name.lower() / DATABASE).exists():
             self._restore(job)
-        if (self._state / job.name.lower() / DATABASE).exists():
-            words = ["resume", job.name]
+        if (loaded := self._load(job.name)) is not None:
+            wish = job.wish if job.wish is not None and loaded[1].status.ended else Again()
+            words = wish.words(job.name)
         else:
             self._fetch(job, folder)
             executor = [] if self._executor == "local" else ["--executor", self._executor]
@@ -155,10 +195,15 @@ class HeadJobs:
         """After its runner ended: the job did too, or it goes on."""
         job.runner = None
         loaded = self._load(job.name)
-        if loaded is not None and loaded[1].status.ended:
+        refused = job.wish is not None and code == _SURROUNDINGS  # it ended before, and is to go on
+        if loaded is not None and loaded[1].status.ended and not refused:
             job.logs_next = 0.0
             self._copy(job)
             state = loaded[1]
+            if job.wish is not None:
+                if code == _BAD_INPUT:
+                    self._say(f"tuning job {job.name} does not go on: {self._last_words(job)[-300:]}")
+                self._files.delete(words_left.key_of(job.name))
             self._files.put_json(
                 f"jobs/{job.name}/status.json", {"status": str(state.status), "code": code, "reason": ""}
             )
@@ -265,8 +310,9 @@ class HeadJobs:
         if not (directory / DATABASE).exists():
             return
         self._copy_programs(job, directory, place)
-        self._copy_database(job, directory, place)
-        if time.monotonic() >= job.logs_next:
+        self._copy_database(job)
+        self._copy_file(job, directory / CHOICE, f"{place}/{CHOICE}")
+        if self._executor != RAY and time.monotonic() >= job.logs_next:  # there the nodes bring them to S3
             job.logs_next = time.monotonic() + _LOGS_SECONDS
             for log in sorted(directory.glob(f"trials/*/attempts/*/{LOG}")):
                 self._copy_file(job, log, f"{place}/{log.relative_to(directory)}")
@@ -296,14 +342,14 @@ class HeadJobs:
             self._copy_file(job, manifest, f"{place}/{manifest.relative_to(directory)}")
         job.copied[key] = 0, 0
 
-    def _copy_database(self, job: HeadJob, directory: Path, place: str) -> None:
-        """A consistent copy, while the runner writes."""
-        source = directory / DATABASE
-        versions = [path.stat() for path in (source, directory / f"{DATABASE}-wal") if path.exists()]
+    def _copy_database(self, job: HeadJob) -> bool:
+        """A consistent copy, while the runner writes; False where none can be made now."""
+        source = self._state / job.name.lower() / DATABASE
+        versions = [path.stat() for path in (source, source.with_name(f"{DATABASE}-wal")) if path.exists()]
         version = sum(each.st_size for each in versions), max(each.st_mtime_ns for each in versions)
-        key = f"{place}/{DATABASE}"
+        key = f"jobs/{job.name}/{DATABASE}"
         if job.copied.get(key) == version:
-            return
+            return True
         copy = self._work / "jobs" / job.name / "copy.sqlite"
         copy.unlink(missing_ok=True)
         try:
@@ -315,10 +361,11 @@ class HeadJobs:
                 target.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as error:
             self._say(f"tuning job {job.name}: it cannot be copied now: {error}")
-            return
+            return False
         self._files.upload(key, copy)
         copy.unlink()
         job.copied[key] = version
+        return True
 
 
 def _heed_interrupts() -> None:

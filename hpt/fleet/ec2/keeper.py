@@ -202,14 +202,11 @@ class Keeper:
         prices: dict[Pool, float] = {}
         try:
             prices |= machines.spot_prices(self._aws, nodes.instance_types, zones, now)
-            for name in {pool.instance_type for pool in running if pool.market == ON_DEMAND}:
+            for name in {pool.instance_type for pool in running}:  # of Spot pools too, which save by that
                 price = machines.on_demand_price(self._aws, name)
+                own = {pool.zone for pool in running if pool.instance_type == name}
                 if price is not None:
-                    prices |= {
-                        pool: price
-                        for pool in running
-                        if pool.instance_type == name and pool.market == ON_DEMAND
-                    }
+                    prices |= {Pool(name, zone, ON_DEMAND): price for zone in own}
         except HptError as error:
             self._say(f"{error}; the cost is counted with the prices known so far")
         return prices

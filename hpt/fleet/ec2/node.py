@@ -20,9 +20,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hpt.errors import HptError
+from hpt.fleet.charges import SHARE_LABEL
 from hpt.fleet.ec2 import metadata, store
 from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.config import FleetConfig, split_bucket
+from hpt.fleet.ec2.costs import Pool
 from hpt.fleet.notice import Notice
 
 BEAT_SECONDS = 15.0
@@ -192,9 +194,13 @@ def training_jobs() -> int | None:
     return count
 
 
-def ray_command(own: metadata.Self, slots: int, address: str) -> list[str]:
-    """What makes this machine a node of the head's Ray cluster."""
+def ray_command(own: metadata.Self, slots: int, address: str, share: float | None = None) -> list[str]:
+    """What makes this machine a node of the head's Ray cluster. share: of the full price of its type that it
+    costs, if that is known.
+    """
     labels = {"market": own.pool.market, "instance-type": own.pool.instance_type, "zone": own.pool.zone}
+    if share is not None:
+        labels[SHARE_LABEL] = f"{share:.4f}"
     return [
         str(Path(sys.executable).parent / "ray"),
         "start",
@@ -205,6 +211,16 @@ def ray_command(own: metadata.Self, slots: int, address: str) -> list[str]:
         "--disable-usage-stats",
         "--block",
     ]
+
+
+def price_share(files: store.Store, pool: Pool) -> float | None:
+    """What machines of a pool cost as a share of the full price, as the head says it; None if it does not."""
+    try:
+        said = files.get_json(store.HEAD) or {}
+        share = said.get("shares", {}).get(str(pool))
+    except HptError:  # no reason not to join
+        return None
+    return None if share is None else float(share)
 
 
 def fleet_files(place: str, aws: Aws) -> store.Store:
@@ -245,9 +261,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = wait_for_config(files, _say)
     slots = config.nodes.instance_types.get(own.pool.instance_type, 1)
     notice = Notice({"HPT_NOTICE": f"imds={metadata.endpoint()}"})
-    join = (lambda address: ray_command(own, slots, address)) if options.join else None
-    log = options.work / "node.log"
-    unit = NodeUnit(files, config, own, notice, training_jobs, join, say=_say, log=log)
+
+    def join(address: str) -> list[str]:
+        return ray_command(own, slots, address, price_share(files, own.pool))
+
+    unit = NodeUnit(
+        files,
+        config,
+        own,
+        notice,
+        training_jobs,
+        join if options.join else None,
+        say=_say,
+        log=options.work / "node.log",
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while unit.step():

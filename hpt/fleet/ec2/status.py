@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hpt.errors import HptError
+from hpt.errors import HptError, InputError
 from hpt.fleet.ec2 import machines, store, teardown
 from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.config import FleetConfig
@@ -128,6 +128,16 @@ def _setup_failures(files: store.Store) -> list[str]:
     except HptError:
         pass  # said already
     return []
+
+
+def check_head(aws: Aws, name: str, files: store.Store) -> None:
+    """Raises InputError where no head is there, or will be, that reads what is left for it."""
+    if files.has(store.CLOSED):
+        raise InputError(f"fleet {name} is being taken down; make it again with: hpt fleet up FLEET.toml")
+    if not any(machines.role_of(each) == HEAD for each in machines.instances(aws, name)):
+        raise InputError(
+            f"fleet {name} has no head that would go on with it; launch one with: hpt fleet up FLEET.toml"
+        )
 
 
 def _job_status(files: store.Store, job: str) -> str:

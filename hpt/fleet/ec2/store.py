@@ -5,7 +5,9 @@ PREFIX/
     hpt/<sha256>/             the wheel of `hpt`, and constraints.txt: the packages that its first head got
     code/<sha256>.tar.gz      programs of jobs
     data/<digest>/            local data of jobs, then <digest>.complete
-    jobs/NAME/                request.json; what the head copies: job.sqlite, runner.log, status.json; stop
+    jobs/NAME/                request.json; what the head copies: job.sqlite, executor.json, runner.log,
+                              status.json; stop
+    again/NAME.json           a job that has ended is to go on
     nodes/ID.json             what each node last said
     head.json                 what the head last said: its address, the cost so far, what was refused
     machines.json             every machine that there was, with its times and prices

@@ -45,7 +45,9 @@ def full_training_job_document(trial: TrialView) -> dict[str, Any]:
         "StopReason": trial.stop_reason or None,
         "Model": trial.model or None,
         "Attempts": len(trial.attempts),
+        "TrainingTimeInSeconds": None if trial.charged is None else trial.machine_seconds,
         "BillableTimeInSeconds": trial.charged,
+        "Interruptions": trial.preempted or None,
         "Metrics": {name: value for name, (value, _) in trial.latest.items()},
     }
     return {member: value for member, value in document.items() if value is not None}

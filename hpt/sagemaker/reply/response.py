@@ -14,7 +14,7 @@ from math import floor, isfinite
 from pathlib import PurePosixPath
 from typing import Any
 
-from hpt.job.billing import billable_seconds, training_seconds
+from hpt.job.billing import billable_seconds, machine_seconds, training_seconds
 from hpt.job.config import (
     DEFAULT_CHECKPOINT_PATH,
     DEFAULT_MAX_RUNTIME,
@@ -282,7 +282,8 @@ def training_job_description(
         description["CheckpointConfig"] = {**body["CheckpointConfig"], "S3Uri": uri}
     _add_times(description, job)
     if job.training_start is not None and job.training_end is not None:
-        seconds = billable_seconds(training_seconds(job.transitions))
+        counts = training_seconds if job.charged is None else machine_seconds
+        seconds = billable_seconds(counts(job.transitions))
         charged = seconds if job.charged is None else job.charged
         description |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": charged}
     if job.failure_reason:

@@ -10,6 +10,13 @@ SPOT_POOL, HEAD_POOL = Pool("c5.xlarge", "a"), Pool("t3.small", "a", ON_DEMAND)
 HOUR = 3600.0
 
 
+def test_pools_are_compared_with_the_full_price_of_their_type() -> None:
+    full, dear, other = Pool("c5.xlarge", "b", ON_DEMAND), Pool("c5.xlarge", "c"), Pool("m5.xlarge", "a")
+    prices = Prices().with_sample(0.0, {SPOT_POOL: 0.05, full: 0.20, dear: 0.30, other: 0.10})
+    prices = prices.with_sample(HOUR, {SPOT_POOL: 0.06})
+    assert Book({}, prices).shares() == {SPOT_POOL: pytest.approx(0.3), full: 1.0, dear: 1.0}
+
+
 def test_each_hour_has_its_price() -> None:
     prices = Prices().with_sample(0.0, {SPOT_POOL: 0.10}).with_sample(HOUR, {SPOT_POOL: 0.30})
     assert prices.over(SPOT_POOL, 0.0, 2 * HOUR) == pytest.approx(0.40)

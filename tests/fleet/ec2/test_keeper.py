@@ -15,7 +15,7 @@ from hpt.fleet.ec2.config import FleetConfig, read_fleet
 from hpt.fleet.ec2.costs import ON_DEMAND, SPOT, Pool
 from hpt.fleet.ec2.head import HeadUnit
 from hpt.fleet.ec2.keeper import Keeper
-from hpt.fleet.ec2.node import NodeUnit, ray_command
+from hpt.fleet.ec2.node import NodeUnit, price_share, ray_command
 from hpt.fleet.ec2.provision import Launch, Terminate
 from hpt.fleet.ec2.store import Store
 from hpt.fleet.notice import Notice
@@ -228,6 +228,24 @@ def test_a_node_knows_itself_and_says_what_it_does(double: Control, fleet: Fleet
     fleet.step(2)
     assert fleet.keeper.nodes[0].heard == pytest.approx(fleet.now, abs=5)
     assert fleet.keeper.nodes[0].idle_since is None
+
+
+def test_a_spot_node_knows_what_share_of_the_full_price_it_costs(double: Control, fleet: Fleet) -> None:
+    double.price(0.20, market="on-demand")
+    double.price(0.05, market="spot")
+    fleet.step(8)
+    fleet.step(8)
+    spot = next(each["InstanceId"] for each in fleet.nodes() if each.get("InstanceLifecycle"))
+    here = NodeHere(double, fleet, spot)
+    assert price_share(fleet.files, here.own.pool) is None
+    shares = {str(pool): share for pool, share in fleet.keeper.book.shares().items()}
+    fleet.files.put_json(store.HEAD, {"address": "10.0.0.1", "shares": shares})
+    share = price_share(fleet.files, here.own.pool)
+    assert share == pytest.approx(0.25)
+    labels = next(word for word in ray_command(here.own, 2, "10.0.0.1", share) if "--labels" in word)
+    assert labels.startswith("--labels=market=spot,") and labels.endswith(",price-share=0.2500")
+    double.refuse("S3", "AccessDenied", status=403)
+    assert price_share(fleet.files, here.own.pool) is None
 
 
 @pytest.mark.parametrize("kind", ["terminate", "rebalance"])
