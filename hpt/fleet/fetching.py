@@ -19,7 +19,7 @@ from hpt.executors import artifacts
 from hpt.executors.base import AttemptKey, Exit, Update
 from hpt.executors.contract import is_remote
 from hpt.executors.s3_source import relative_name
-from hpt.fleet.left_there import MODEL, Row, Wanted
+from hpt.fleet.left_there import MODEL, OUTPUT, Row, Wanted
 from hpt.fleet.nodes import Node
 from hpt.host.files import fsync_directory
 from hpt.host.private import make_directories
@@ -100,7 +100,7 @@ class Fetching:
 
     def _advance(self, fetch: Fetch) -> None:
         if not fetch.node.alive:
-            self._finish(fetch, None, f"it was lost with node {fetch.node.address}")
+            self._finish(fetch, None, f"was lost with node {fetch.node.address}")
         elif fetch.asking or time.monotonic() < fetch.again or not self._has_room():
             return
         elif fetch.rows is None:
@@ -124,7 +124,7 @@ class Fetching:
         if fetch.key not in self._fetches:
             return False
         if how == "failed":
-            self._finish(fetch, self._there(fetch), f"it stays on node {fetch.node.address}: {result}")
+            self._stays(fetch, str(result))
         elif how != "done":
             fetch.again = time.monotonic() + _AGAIN
         return how == "done"
@@ -135,11 +135,10 @@ class Fetching:
         fetch.rows = [Row(*row) for row in result]
         size = sum(row.size for row in fetch.rows)
         if size > LARGEST:
-            self._finish(
+            self._stays(
                 fetch,
-                self._there(fetch),
-                f"it stays on node {fetch.node.address}: {size >> 20} MiB are more than the "
-                f"{LARGEST >> 20} MiB that are brought here; give OutputDataConfig an s3:// URI",
+                f"{size >> 20} MiB are more than the {LARGEST >> 20} MiB that are brought here; give "
+                "OutputDataConfig an s3:// URI",
             )
         elif not fetch.rows:
             self._finish(fetch, None)
@@ -153,14 +152,15 @@ class Fetching:
         try:
             for piece in result:
                 if not self._take(fetch, piece):
-                    why = "it changed while it was read"
-                    self._finish(fetch, self._there(fetch), f"it stays on node {fetch.node.address}: {why}")
+                    self._stays(fetch, "it changed while it was read")
                     return
-            if fetch.index == len(fetch.rows):
+            if not result:
+                self._stays(fetch, "it is not there any more")
+            elif fetch.index == len(fetch.rows):
                 self._finish(fetch, self._placed(fetch))
         except OSError as error:
-            why = f"{error.filename or self._root}: {error.strerror}; make room here, or give an s3:// URI"
-            self._finish(fetch, self._there(fetch), f"it stays on node {fetch.node.address}: {why}")
+            where = error.filename or self._root
+            self._stays(fetch, f"{where}: {error.strerror}; make room here, or give an s3:// URI")
 
     def _take(self, fetch: Fetch, piece: bytes) -> bool:
         """Keep a piece of the file that is next; False if it ends too soon."""
@@ -215,16 +215,17 @@ class Fetching:
         files = fetch.content["output_path"] is not None and place[1].is_dir()
         return f"{place[1]}/" if files else str(place[1])
 
-    def _there(self, fetch: Fetch) -> str | None:
-        """The place of the model on its node, as scp and rsync write it."""
-        return None if fetch.end.model is None else f"{fetch.node.address}:{fetch.end.model}"
+    def _stays(self, fetch: Fetch, why: str) -> None:
+        """It cannot be brought here."""
+        node = fetch.node.address
+        model = None if fetch.end.model is None else f"{node}:{fetch.end.model}"  # as scp and rsync write it
+        self._finish(fetch, model, f"stays on node {node}: {why}")
 
     def _finish(self, fetch: Fetch, model: str | None, why: str = "") -> None:
         del self._fetches[fetch.key]
         self._discard(fetch)
-        if why and fetch.rows != []:
-            what = "what" if fetch.end.model is None else "the model that"
-            self._say(f"{what} {fetch.key.name} left: {why}")
+        if why:
+            self._say(f"the {OUTPUT if fetch.end.model is None else MODEL} of {fetch.key.name} {why}")
         self._ended(replace(fetch.update, exit=replace(fetch.end, model=model)))
 
     def _discard(self, fetch: Fetch) -> None:

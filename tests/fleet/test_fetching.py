@@ -149,8 +149,8 @@ def test_what_is_too_large_stays_there_and_is_said(cluster: Cluster, monkeypatch
     assert cluster.finish().model == f"10.0.0.7:{cluster.there}/job-001/ml/model"
     [said] = cluster.said
     assert said == (
-        "the model that job-001 left: it stays on node 10.0.0.7: 4 MiB are more than the 3 MiB that are "
-        "brought here; give OutputDataConfig an s3:// URI"
+        "the model of job-001 stays on node 10.0.0.7: 4 MiB are more than the 3 MiB that are brought here; "
+        "give OutputDataConfig an s3:// URI"
     )
 
 
@@ -167,7 +167,7 @@ def test_one_whose_node_is_lost_meanwhile_is_lost_and_nothing_else(
     cluster.run(SCRIPT)
     end = cluster.finish()
     assert (end.exit_code, end.model) == (0, None)
-    assert cluster.said == ["the model that job-001 left: it was lost with node 10.0.0.7"]
+    assert cluster.said == ["the model of job-001 was lost with node 10.0.0.7"]
     assert not list((cluster.here / "job-001" / "ml").iterdir())
 
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_read_there_stays(cluster: Cluster) -> None:
     cluster.way = [lambda method: "done", vanishes]
     cluster.run(SCRIPT)
     assert cluster.finish().model == f"10.0.0.7:{cluster.there}/job-001/ml/model"
-    assert "it stays on node 10.0.0.7: deep/w cannot be read: No such file" in cluster.said[0]
+    assert "stays on node 10.0.0.7: deep/w cannot be read: No such file" in cluster.said[0]
 
 
 def test_what_grows_or_shrinks_meanwhile_is_not_kept(cluster: Cluster) -> None:
