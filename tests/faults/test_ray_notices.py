@@ -16,6 +16,8 @@ from typing import Any
 import boto3
 import pytest
 
+from hpt.executors.base import AttemptKey
+from hpt.fleet.placements import Placement, Placements
 from hpt.running.session import Session
 from tests.faults.test_ray import TRAINER, reports_are_true, request
 from tests.fleet.double.control import Control
@@ -106,9 +108,14 @@ class Job:
 
     def placed(self) -> list[tuple[str, int, str]]:
         """Name and attempt of each training job, and the address of the node that it was given to."""
-        path = self.place / "state" / self.name / "trials" / "nodes.log"
+        return [(*key, placement.address) for key, placement in self.placements()]
+
+    def placements(self) -> list[tuple[AttemptKey, Placement]]:
+        root = self.place / "state" / self.name / "trials"
+        path, found = root / "nodes.log", Placements(root)
         lines = path.read_text().splitlines() if path.exists() else []
-        return [(name, attempt, address) for name, attempt, _, _, address in map(json.loads, lines)]
+        keys = dict.fromkeys(AttemptKey(*json.loads(line)[:2]) for line in lines)
+        return [(key, placement) for key in keys if (placement := found.of(key)) is not None]
 
     def on(self, address: str) -> list[str]:
         """The training jobs whose first attempts were given to a node."""
@@ -229,8 +236,7 @@ def test_a_drained_node_is_as_one_with_a_notice(cluster: RayCluster, start: Call
     there = cluster.host(NOTICED)
     job.until(lambda: len(job.on(there)) == 2 and min(len(job.epochs(name)) for name in job.on(there)) >= 4)
     moved = job.on(there)
-    lines = (job.place / "state" / job.name / "trials" / "nodes.log").read_text().splitlines()
-    node = next(node for _, _, node, _, address in map(json.loads, lines) if address == there)
+    node = next(placement.node for _, placement in job.placements() if placement.address == there)
     drain = [sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", cluster.address]
     why = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot", "--node-id", node]
     more = ["--deadline-remaining-seconds", "60"]
