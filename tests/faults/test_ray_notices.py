@@ -114,7 +114,7 @@ class Job:
         root = self.place / "state" / self.name / "trials"
         path, found = root / "nodes.log", Placements(root)
         lines = path.read_text().splitlines() if path.exists() else []
-        keys = dict.fromkeys(AttemptKey(*json.loads(line)[:2]) for line in lines)
+        keys = dict.fromkeys(AttemptKey(*json.loads(line)[:2]) for line in lines if line.startswith("["))
         return [(key, placement) for key in keys if (placement := found.of(key)) is not None]
 
     def on(self, address: str) -> list[str]:
