@@ -370,8 +370,8 @@ MEDIAN = {"TrainingJobEarlyStoppingType": "Auto"}
 def test_trials_are_judged_by_the_epochs_that_they_were_trained_for(
     cluster: RayCluster, tmp_path: Path, s3: Any, rule: dict[str, Any]
 ) -> None:
-    """Though nodes are lost, and what was trained last with them. Epochs are long enough for a verdict to come
-    in time on a machine that is busy.
+    """Though nodes are lost, and what was trained last with them. Epochs are so long that a verdict comes in
+    time on a machine that is busy.
     """
     path = request(tmp_path, 14, 9, 1.5)
     body = json.loads(path.read_text())
