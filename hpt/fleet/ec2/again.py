@@ -12,7 +12,6 @@ from hpt.errors import InputError
 from hpt.fleet.ec2.store import Store
 
 PLACE = "again/"
-RESUME, EXTEND = "resume", "extend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +25,6 @@ class Again:
     @property
     def extends(self) -> bool:
         return self != Again()
-
-    def words(self, name: str) -> list[str]:
-        """The command that the head gives."""
-        if not self.extends:
-            return [RESUME, name]
-        given = {
-            "--max-jobs": self.max_jobs,
-            "--max-runtime": self.max_runtime_seconds,
-            "--max-parallel": self.max_parallel_jobs,
-        }
-        limits = [word for flag, value in given.items() if value is not None for word in (flag, f"{value}")]
-        return [EXTEND, name, *limits]
 
 
 def key_of(name: str) -> str:

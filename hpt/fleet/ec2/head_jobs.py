@@ -138,7 +138,7 @@ class HeadJobs:
             self._restore(job)
         if (loaded := self._load(job.name)) is not None:
             wish = job.wish if job.wish is not None and loaded[1].status.ended else Again()
-            words = wish.words(job.name)
+            words = words_of(wish, job.name)
         else:
             self._fetch(job, folder)
             executor = [] if self._executor == "local" else ["--executor", self._executor]
@@ -366,6 +366,19 @@ class HeadJobs:
         copy.unlink()
         job.copied[key] = version
         return True
+
+
+def words_of(wish: Again, name: str) -> list[str]:
+    """The command that goes on with a job."""
+    if not wish.extends:
+        return ["resume", name]
+    given = {
+        "--max-jobs": wish.max_jobs,
+        "--max-runtime": wish.max_runtime_seconds,
+        "--max-parallel": wish.max_parallel_jobs,
+    }
+    limits = [word for flag, value in given.items() if value is not None for word in (flag, f"{value}")]
+    return ["extend", name, *limits]
 
 
 def _heed_interrupts() -> None:

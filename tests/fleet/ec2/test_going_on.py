@@ -12,6 +12,7 @@ from hpt.errors import InputError
 from hpt.fleet.ec2 import again, machines
 from hpt.fleet.ec2.again import Again
 from hpt.fleet.ec2.aws import Aws
+from hpt.fleet.ec2.head_jobs import words_of
 from hpt.fleet.ec2.store import Store
 from tests.cli.test_cli import Command
 from tests.fleet.double.control import Control
@@ -56,7 +57,7 @@ def test_the_word_that_is_left_is_the_command_that_the_head_gives(
     assert again.leave(files, "job", wanted)
     assert not again.leave(files, "job", Again())
     found = again.read(files, "job")
-    assert found is not None and found.words("job") == words
+    assert found is not None and words_of(found, "job") == words
 
 
 def test_a_word_that_cannot_be_read_is_named(files: Store) -> None:
