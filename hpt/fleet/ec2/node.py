@@ -265,9 +265,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def join(address: str) -> list[str]:
         return ray_command(own, slots, address, price_share(files, own.pool))
 
-    log = options.work / "node.log"
-    joins = join if options.join else None
-    unit = NodeUnit(files, config, own, notice, training_jobs, joins, say=_say, log=log)
+    unit = NodeUnit(
+        files,
+        config,
+        own,
+        notice,
+        training_jobs,
+        join if options.join else None,
+        say=_say,
+        log=options.work / "node.log",
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while unit.step():

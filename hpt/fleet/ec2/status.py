@@ -118,16 +118,6 @@ def look(
     )
 
 
-def check_head(aws: Aws, name: str, files: store.Store) -> None:
-    """Raises InputError where no head is there, or will be, that reads what is left for it."""
-    if files.has(store.CLOSED):
-        raise InputError(f"fleet {name} is being taken down; make it again with: hpt fleet up FLEET.toml")
-    if not any(machines.role_of(each) == HEAD for each in machines.instances(aws, name)):
-        raise InputError(
-            f"fleet {name} has no head that would go on with it; launch one with: hpt fleet up FLEET.toml"
-        )
-
-
 def _setup_failures(files: store.Store) -> list[str]:
     """Why machines of a fleet whose head never said anything did not come up, the last of them."""
     try:
@@ -138,6 +128,16 @@ def _setup_failures(files: store.Store) -> list[str]:
     except HptError:
         pass  # said already
     return []
+
+
+def check_head(aws: Aws, name: str, files: store.Store) -> None:
+    """Raises InputError where no head is there, or will be, that reads what is left for it."""
+    if files.has(store.CLOSED):
+        raise InputError(f"fleet {name} is being taken down; make it again with: hpt fleet up FLEET.toml")
+    if not any(machines.role_of(each) == HEAD for each in machines.instances(aws, name)):
+        raise InputError(
+            f"fleet {name} has no head that would go on with it; launch one with: hpt fleet up FLEET.toml"
+        )
 
 
 def _job_status(files: store.Store, job: str) -> str:
