@@ -14,6 +14,7 @@ import numpy as np
 from hpt.search import core
 from hpt.search.history import History
 from hpt.search.stopping.adaptive_halving import AdaptiveHalving
+from hpt.search.stopping.courses import Courses
 from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.auto_scale import Fit, ScaledSpace
 from hpt.search.strategies.base import Seed, Suggestion, one_by_one
@@ -60,38 +61,46 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         **options: Any,
     ) -> None:
         super().__init__(max_resource, min_resource, rule=rule, **options)
-        self._search = ModelSearch(ModelOptions())
-        self._passages: Passages | None = None
-        self._judged: tuple[tuple[object, ...], bool] | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_passages": None, "_judged": None}
+        self._search = _Search(self.rule)
+        self._judge = _Judge(self.rule)
 
     def suggest(self, history: History, count: int, seed: Seed) -> list[Suggestion]:
-        return one_by_one(self._next, history, count, seed)
+        return one_by_one(self._search.next, history, count, seed)
 
     def decide(self, history: History, number: int) -> Decision:
         return Decision.CONTINUE if self.explain(history, number) is None else Decision.STOP
 
     def explain(self, history: History, number: int) -> Verdict | None:
         """Why trial `number` is stopped after its latest report; None if it goes on."""
-        rule, trial = self.rule, history.trial(number)
-        if not isinstance(rule, AdaptiveHalving):
-            return rule.explain(history, number)
+        trial = history.trial(number)
+        if not isinstance(self.rule, AdaptiveHalving):
+            return self.rule.explain(history, number)
         if not trial.reports or trial.status.ended:
             return None
         last = trial.reports[-1]
-        if last.resource >= rule.max_resource:
-            return rule.explain(history, number)
-        courses = self._of(history).courses
-        courses.read(history)
-        if rule.judged(trial, courses) is None or (
-            isfinite(last.value) and self._is_worth_it(history, trial)
-        ):
+        if last.resource >= self.rule.max_resource:
+            return self.rule.explain(history, number)
+        if self.rule.judged(trial, self._judge.courses(history)) is None:
+            return None
+        if isfinite(last.value) and self._judge.is_worth_it(history, trial):
             return None
         return Verdict(PROMISE, len(trial.reports), last.value)
 
-    def _next(self, history: History, seed: Seed) -> Config | None:
+
+class _Search:
+    """The model of one history, kept along with it. Proposing and judging each have their own: a job proposes
+    in another thread than it judges in."""
+
+    def __init__(self, rule: SuccessiveHalving) -> None:
+        self.rule = rule
+        self._search = ModelSearch(ModelOptions())
+        self._passages: Passages | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_passages": None}
+
+    def next(self, history: History, seed: Seed) -> Config | None:
+        """The configuration to propose; None if all were tried."""
         space, number = history.space, history.last_number + 1
         if space.size is not None and history.distinct >= space.size:
             return None
@@ -114,14 +123,31 @@ class ModelHyperbandStrategy(HyperbandStrategy):
         fit = self._search.fit(cast(History, seen), targets, transformed=False)
         return fit, self._search.model(cast(History, seen), fit, targets(len(seen.y)))
 
-    def _is_worth_it(self, history: History, trial: Trial) -> bool:
+
+class _Judge(_Search):
+    """What trials promise, against what new ones do."""
+
+    def __init__(self, rule: SuccessiveHalving) -> None:
+        super().__init__(rule)
+        self._judged: tuple[tuple[object, ...], bool] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return super().__getstate__() | {"_judged": None}
+
+    def courses(self, history: History) -> Courses:
+        """Brought up to this history."""
+        courses = self._of(history).courses
+        courses.read(history)
+        return courses
+
+    def is_worth_it(self, history: History, trial: Trial) -> bool:
+        """Whether a running trial promises as much for what it still costs as the best new configuration."""
         key = history.source, history.version, trial.number, history.pending.tobytes()
-        if self._judged is None or self._judged[0] != key:
+        if self._judged is None or self._judged[0] != key:  # a rule is asked why after it was asked whether
             self._judged = key, self._promises_enough(history, trial)
         return self._judged[1]
 
     def _promises_enough(self, history: History, trial: Trial) -> bool:
-        """Whether a trial promises as much for what it still costs as the best new configuration."""
         seen, rule = self._of(history).view(history), self.rule
         if seen.ended < ENDS:
             return True

@@ -109,6 +109,10 @@ class MultiAlgorithmHyperband(RoundRobin):
     def __init__(self, make: Callable[[], Strategy]) -> None:
         super().__init__(make)
         self._rule = cast(HyperbandStrategy, make())
+        self._judges: dict[str, HyperbandStrategy] = {}  # not the parts, which are asked in another thread
+
+    def __getstate__(self) -> dict[str, object]:
+        return super().__getstate__() | {"_judges": {}}
 
     def decide(self, history: History, number: int) -> Decision:
         return Decision.CONTINUE if self.explain(history, number) is None else Decision.STOP
@@ -117,8 +121,9 @@ class MultiAlgorithmHyperband(RoundRobin):
         name = history.trial(number).definition
         if not self._rule.by_definition or name is None:
             return self._rule.explain(history, number)
-        part = cast(HyperbandStrategy, self._part(name))
-        return part.explain(history.of(name), history.local_number(number))
+        if name not in self._judges:
+            self._judges[name] = cast(HyperbandStrategy, self._make())
+        return self._judges[name].explain(history.of(name), history.local_number(number))
 
 
 def fewest_first(history: History) -> list[int]:
