@@ -40,11 +40,11 @@ class ModelHyperbandStrategy(HyperbandStrategy):
     fill the space.
 
     At a rung of an `AdaptiveHalving` rule the model decides instead of it: a trial goes on if its expected
-    improvement at the end, for each unit of resource that it still needs, is at least that of the best new
-    configuration for each unit that one needs from its start. Where early values mislead, their targets are
-    all alike and the model does not follow them: trials then go on, as in Bayesian search. Until `ENDS`
-    trials reached their end all go on, and ever after those of `AdaptiveHalving.judged`. Another rule decides
-    by itself. Arguments are those of `HyperbandStrategy`.
+    improvement at the end, for each unit of resource that it still needs, is at least that of the trial that
+    would take its place, for each unit that this one needs from its start. Where early values mislead, their
+    targets are all alike and the model does not follow them: trials then go on, as in Bayesian search. Until
+    `ENDS` trials reached their end all go on, and ever after those of `AdaptiveHalving.judged`. Another rule
+    decides by itself. Arguments are those of `HyperbandStrategy`.
 
     A pure function of the history: the kernel's hyperparameters depend on a prefix of the observations, in
     the order in which they came in. What is kept between calls is a cache.
@@ -141,7 +141,7 @@ class _Judge(_Search):
         return courses
 
     def is_worth_it(self, history: History, trial: Trial) -> bool:
-        """Whether a running trial promises as much for what it still costs as the best new configuration."""
+        """Whether a running trial promises as much for what it still costs as the next one would."""
         key = history.source, history.version, trial.number, history.pending.tobytes()
         if self._judged is None or self._judged[0] != key:  # a rule is asked why after it was asked whether
             self._judged = key, self._promises_enough(history, trial)
@@ -152,8 +152,7 @@ class _Judge(_Search):
         if seen.ended < ENDS:
             return True
         fit, model = self._model(seen)
-        # Of even number: new ones are judged by the deviations as they are, as this one is.
-        new = self._search.propose(cast(History, seen), fit, model, rule.seed, 2 * history.last_number)
+        new = self._search.propose(cast(History, seen), fit, model, rule.seed, history.last_number + 1)
         if new is None:
             return True
         [own] = fit.scaled.place(at_the_end(history.space.encode([trial.config])))

@@ -25,6 +25,9 @@ PAIRS = 64
 """So many of the latest trials that went on from a rung teach what values there become."""
 ONE_FOR_ONE = 4
 """So many of them are supposed before any are known, whose differences stay what they were at the rung."""
+STEEPEST = 1.5
+"""Differences at a rung become at most so many times as large at the next: where few values lie close to each
+other, noise makes slopes of any size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Passages:
 
 
 def line(pairs: Float64Array) -> tuple[float, float]:
-    """Slope, not below 0, and height at 0 of a line through pairs (x, y), (m, 2).
+    """Slope, from 0 to `STEEPEST`, and height at 0 of a line through pairs (x, y), (m, 2).
 
     The slope is the median of those between any two (Theil 1950, Sen 1968), drawn to 1 as by `ONE_FOR_ONE`
     further pairs: neither it nor the height depends on a single report, and it stands whatever trials were
@@ -123,7 +126,9 @@ def line(pairs: Float64Array) -> tuple[float, float]:
     run, rise = x[j] - x[i], y[j] - y[i]
     apart = run != 0
     middle = float(np.median(rise[apart] / run[apart])) if apart.any() else 1.0
-    slope = max((middle * (len(x) - 1) + ONE_FOR_ONE) / (len(x) - 1 + ONE_FOR_ONE), 0.0)
+    known = len(x) - 1
+    slope = (middle * known + ONE_FOR_ONE) / (known + ONE_FOR_ONE)
+    slope = min(max(slope, 0.0), STEEPEST)
     return slope, float(np.median(y)) - slope * float(np.median(x))
 
 

@@ -18,7 +18,7 @@ from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.model_hyperband import ENDS, ModelHyperbandStrategy, log_improvement
 from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
-from hpt.search.strategies.passages import END, ONE_FOR_ONE, Passages, line
+from hpt.search.strategies.passages import END, ONE_FOR_ONE, STEEPEST, Passages, line
 from hpt.search.trial import Config, Decision, Verdict
 from hpt.search.tuner import Tuner
 
@@ -142,6 +142,10 @@ def test_one_trial_that_diverged_at_first_does_not_move_the_line() -> None:
     pairs = np.column_stack([x, 0.5 * x])
     diverged = np.vstack([pairs, [1e6, 0.6]])
     assert line(diverged) == pytest.approx(line(pairs), abs=0.1)
+
+
+def test_noise_in_values_that_lie_close_to_each_other_makes_no_steep_line() -> None:
+    assert line(np.array([[1.0, 1.0], [1.001, 2.0], [1.002, 3.0]]))[0] == STEEPEST
 
 
 def test_a_rung_that_misleads_says_nothing() -> None:
