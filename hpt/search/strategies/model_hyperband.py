@@ -20,11 +20,13 @@ from hpt.search.strategies.auto_scale import Fit, ScaledSpace
 from hpt.search.strategies.base import Seed, Suggestion, one_by_one
 from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
-from hpt.search.strategies.passages import Passages, Seen, at_the_end
+from hpt.search.strategies.passages import Ends, Passages, Seen, at_the_end
 from hpt.search.trial import Config, Decision, Trial, Verdict
 
 ENDS = 3
 """No trial is given up before so many reached their end."""
+FROM_ENDS = 3
+"""One trial in so many is proposed from final values alone."""
 PROMISE = "ExpectedImprovement"
 """The rule by which a trial is stopped that promises less than another would."""
 
@@ -38,6 +40,9 @@ class ModelHyperbandStrategy(HyperbandStrategy):
     How far lower rungs tell the end is the length scale of its resource. Running trials enter with outcomes
     imagined for their end. Until `first_points(d)` configurations are launched and three values known, points
     fill the space.
+
+    One trial in `FROM_ENDS` is proposed as Bayesian search would, by a model of final values only, once there
+    are `first_points(d)` of these: lower rungs cannot mislead it, nor blur what is close to the best.
 
     At a rung of an `AdaptiveHalving` rule the model decides instead of it: a trial goes on if its expected
     improvement at the end, for each unit of resource that it still needs, is at least that of the trial that
@@ -94,6 +99,7 @@ class _Search:
     def __init__(self, rule: SuccessiveHalving) -> None:
         self.rule = rule
         self._search = ModelSearch(ModelOptions())
+        self._search_of_ends = ModelSearch(ModelOptions())
         self._passages: Passages | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -104,13 +110,24 @@ class _Search:
         space, number = history.space, history.last_number + 1
         if space.size is not None and history.distinct >= space.size:
             return None
-        seen = self._of(history).view(history)
+        passages = self._of(history)
+        seen, first = passages.view(history), first_points(len(space.columns))
         launched = len(history.y) + len(history.failed) + len(history.pending)
-        if len(seen.y) < 3 or launched < first_points(len(space.columns)):
+        if len(seen.y) < 3 or launched < first:
             return self._search.first_point(history, seed, number, number)
+        if number % FROM_ENDS == 0 and seen.ended >= first:
+            return self._next_from_ends(history, passages.ends(history, seen), seed, number // FROM_ENDS)
         fit, model = self._model(seen)
         row = self._search.propose(cast(History, seen), fit, model, seed, number)
         return None if row is None else ScaledSpace(space, fit.scaled.logarithmic).config(row[:-1])
+
+    def _next_from_ends(self, history: History, ends: Ends, seed: Seed, place: int) -> Config | None:
+        """As Bayesian search of final values would propose it; every second one explores, by their place."""
+        search, seen = self._search_of_ends, cast(History, ends)
+        fit = search.fit(seen, lambda a: ends.y[:a], transformed=False)
+        model = search.model(seen, fit, ends.y)
+        row = search.propose(seen, fit, model, seed, place, skipped=fit.scaled.place(history.X))
+        return None if row is None else fit.scaled.config(row)
 
     def _of(self, history: History) -> Passages:
         if self._passages is None or not self._passages.courses.precedes(history):

@@ -48,6 +48,22 @@ class Seen:
     ended: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a model of final values sees of a history, under the names that `ModelSearch` knows.
+
+    X, pending, failed: encoded configurations, (., d). y: final values, minimised, (n,).
+    """
+
+    source: object
+    space: SearchSpace
+    X: Float64Array
+    y: Float64Array
+    pending: Float64Array
+    failed: Float64Array
+    held: None = None
+
+
 class Passages:
     """The observations of one history, encoded as they come in. levels: the rung of each, or the end."""
 
@@ -83,6 +99,12 @@ class Passages:
             np.append(np.full(d, np.nan), END),
             self.levels.count(len(self._steps)),
         )
+
+    def ends(self, history: History, seen: Seen) -> Ends:
+        """The final values among what was seen of this history."""
+        at = np.array(self.levels) == len(self._steps)
+        X = np.ascontiguousarray(seen.X[at, :-1])
+        return Ends(history.source, history.space, X, seen.y[at], history.pending, history.failed)
 
     def _take(self, number: int, level: int, y: float) -> None:
         last, before = self._latest.get(number, (-1, 0.0))

@@ -16,7 +16,13 @@ from hpt.search.space import (
 )
 from hpt.search.stopping.successive_halving import SuccessiveHalving
 from hpt.search.strategies.hyperband import HyperbandStrategy
-from hpt.search.strategies.model_hyperband import ENDS, ModelHyperbandStrategy, log_improvement
+from hpt.search.strategies.model_hyperband import (
+    ENDS,
+    FROM_ENDS,
+    ModelHyperbandStrategy,
+    log_improvement,
+)
+from hpt.search.strategies.model_search import first_points
 from hpt.search.strategies.multi_algorithm import MultiAlgorithmHyperband
 from hpt.search.strategies.passages import END, ONE_FOR_ONE, STEEPEST, Passages, line
 from hpt.search.trial import Config, Decision, Verdict
@@ -206,6 +212,23 @@ def test_only_the_end_is_proposed_and_no_configuration_that_was_seen_at_a_rung()
     row = model.propose(X[:0], X[:0], 1, 6)
     assert row is not None and row.tolist() == [3.5 / 6, END]
     assert model.propose(X[:0], np.array([[3.5 / 6, END]]), 1, 6) is None
+
+
+def test_one_trial_in_three_is_proposed_as_bayesian_search_of_final_values_would() -> None:
+    strategy = ModelHyperbandStrategy(27)
+    tuner = search(Tuner(SPACE, "Minimize", strategy, seed=2), 400)
+    while (tuner.history.last_number + 1) % FROM_ENDS:
+        tuner.ask()
+    ends = [trial for trial in tuner.trials if len(trial.reports) == 27]
+    assert len(ends) >= first_points(len(SPACE.columns))
+    bayesian = Tuner(SPACE, "Minimize", "Bayesian", seed=2)
+    for trial in ends:
+        bayesian.add(trial.config, trial.reports[-1].value)
+    [suggestion] = strategy.suggest(tuner.history, 1, 2)
+    means, variances = bayesian._strategy.predict(bayesian.history, [suggestion.config])
+    assert means[0] - 2 * variances[0] ** 0.5 < min(trial.reports[-1].value for trial in ends)
+    used = strategy._search._search_of_ends._model
+    assert used is not None and used.count == len(ends)  # and none of the values at rungs
 
 
 def reports_until_stopped(tuner: Tuner, curve: Callable[[float, int], float], trials: int) -> list[int]:
