@@ -30,26 +30,23 @@ from hpt.job.config import (
     EarlyStopping,
     JobConfig,
     Objective,
-    check_for_programs,
     check_job_name,
     check_seed,
     early_stopping_of,
 )
+from hpt.job.declared_parameters import in_order, parameters_of
 from hpt.job.draft import (
-    KINDS,
     Draft,
     DraftChannel,
     DraftDefinition,
     DraftMetric,
     DraftWarmStart,
-    kind_of,
     ranges_of,
 )
 from hpt.job.isolation import CONTAINERS_VARIABLE, parse_containers
 from hpt.job.naming import argument_naming
 from hpt.job.program_kind import program_of
 from hpt.job.resources import SlotResources, as_resources
-from hpt.job.search_parameters import check_for_jobs
 from hpt.job.warm_start import WarmStart, as_warm_start
 from hpt.search.numbers import check_count
 from hpt.search.space import (
@@ -113,6 +110,7 @@ def tuning_job(
     strategy: str | None = None,
     min_resource: int | None = None,
     max_resource: int | None = None,
+    repeats: bool = False,
     early_stopping: str | None = None,
     target: float | None = None,
     max_not_improving: int | None = None,
@@ -191,6 +189,8 @@ def tuning_job(
     min_resource, max_resource
         Of Hyperband, as numbers of values of the metric. A training job that reaches `max_resource` is
         stopped. By default it is the static number of epochs, after which training jobs end by themselves.
+    repeats
+        Whether Bayesian search may try a configuration again, where the metric is noisy and the space finite.
     early_stopping
         `Auto` stops training jobs by the median rule, `AutoAll` by its other reading, which compares with all
         earlier training jobs, not those alone that got as far; `Off` (the default) stops none.
@@ -293,6 +293,7 @@ def tuning_job(
         tags=dict(tags or {}),
         min_resource=min_resource,
         max_resource=max_resource,
+        repeats=repeats,
         resources=min_resource is not None or max_resource is not None,
         early_stopping=early_stopping_of(stops or OFF),
         completion=completion,
@@ -355,7 +356,7 @@ def _parts(
 def _definition(part: Mapping[str, Any], direction: str, arguments: Arguments) -> DraftDefinition:
     own = "" if part["name"] is None else f"{part['name']}: "
     metric = part["metric"]
-    parameters = in_order(_parameters(part["space"]))
+    parameters = in_order(parameters_of(part["space"]))
     metrics = {**({} if part["regex"] is None else {metric: part["regex"]}), **(part["metrics"] or {})}
     channels = tuple(_channel(name, place) for name, place in (part["channels"] or {}).items())
     arguments.check(f"{own}metric", check_string, "metric", metric)
@@ -391,34 +392,6 @@ def _definition(part: Mapping[str, Any], direction: str, arguments: Arguments) -
         spot=bool(part["spot"]),
         retry_attempts=part["retries"],
     )
-
-
-def _parameters(space: SearchSpace | Iterable[Parameter] | None) -> tuple[Parameter, ...]:
-    parameters = space.parameters if isinstance(space, SearchSpace) else tuple(space or ())
-    for parameter in parameters:
-        if not isinstance(parameter, ContinuousParameter | IntegerParameter | CategoricalParameter):
-            raise InputError(
-                f"space: {parameter!r} is not a parameter; use ContinuousParameter, IntegerParameter or "
-                "CategoricalParameter"
-            )
-        check_for_jobs(parameter)
-    return parameters
-
-
-def in_order(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
-    """Parameters as a request declares them: by kind, and the values of a categorical as the strings that a
-    program receives, so that a job described in Python searches exactly as one that was read from a file.
-    """
-    parameters = tuple(parameters)
-    for each in parameters:
-        check_for_programs(each)
-    declared = [
-        CategoricalParameter(each.name, [value_string(value) for value in each.values])
-        if isinstance(each, CategoricalParameter)
-        else each
-        for each in parameters
-    ]
-    return tuple(sorted(declared, key=lambda each: KINDS.index(kind_of(each))))
 
 
 def _program(program: Location) -> str:

@@ -55,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     Rule("V15", search.grid_size),
     Rule("V16", search.space_too_small),
     Rule("end", search.no_end),
+    Rule("repeats", search.repeats_elsewhere),
     Rule("V17", search.early_stopping_of_hyperband),
     Rule("V18", search.hyperband_resource),
     Rule("V19", search.hyperband_order),

@@ -177,6 +177,13 @@ def over_quota(draft: Draft, naming: Naming) -> Iterator[Broken]:
         )
 
 
+def repeats_elsewhere(draft: Draft, naming: Naming) -> Iterator[Broken]:
+    if draft.repeats and draft.strategy != "Bayesian":
+        yield Broken(
+            Place("repeats"), f"{draft.strategy} repeats no configuration; leave it out, or use Bayesian"
+        )
+
+
 def early_stopping_of_hyperband(draft: Draft, naming: Naming) -> Iterator[Broken]:
     if draft.strategy == "Hyperband" and draft.early_stopping is not None:
         yield Broken(

@@ -200,6 +200,7 @@ class TestFriendly:
             ({"space": []}, "V03", "space"),
             ({"strategy": "grid", "max_jobs": None}, "V14", "space['lr']"),
             ({"space": [IntegerParameter("n", 1, 3)], "max_jobs": 4}, "V16", "max_jobs"),
+            ({"strategy": "Random", "repeats": True}, "repeats", "repeats"),
             (
                 {"strategy": "Hyperband", "max_resource": 9, "early_stopping": "auto"},
                 *("V17", "early_stopping"),

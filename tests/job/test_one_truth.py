@@ -344,6 +344,14 @@ def test_one_job_gives_equal_configurations(
     assert differences(stored, described) == []
 
 
+def test_repeats_are_a_member_that_only_files_have(folder: Path) -> None:
+    shape = Shape({"repeats": True, "max_jobs": 6}, {"RepeatConfigurations": True})
+    described = shape.described(folder)
+    assert described.repeats
+    assert parse_request(shape.written(), base_dir=folder) == described
+    assert parse_request(to_request(described), base_dir="/", check_paths=False) == described
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_starting_a_configuration_changes_nothing_about_it(folder: Path, shape: Shape) -> None:
     from hpt.job.complete import check_config, completed

@@ -31,7 +31,7 @@ from hpt.job.search_parameters import check_for_jobs
 from hpt.job.warm_start import WarmStart
 from hpt.sagemaker.request.facts import CONFIG, Facts, Range
 from hpt.sagemaker.request.members import Row, stored_only
-from hpt.sagemaker.request.relaxations import LOCAL_ROLE
+from hpt.sagemaker.request.relaxations import LOCAL_ROLE, REPEATS
 from hpt.sagemaker.request.shapes import CODE
 from hpt.search.space import (
     CategoricalParameter,
@@ -237,6 +237,8 @@ def to_request(config: JobConfig) -> dict[str, Any]:
         tuning["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
     if config.seed is not None:
         tuning["RandomSeed"] = config.seed
+    if config.repeats:
+        tuning[REPEATS] = True
     request: dict[str, Any] = {"HyperParameterTuningJobName": config.name, CONFIG: tuning}
     if config.definitions:
         request[_DEFINITIONS] = [

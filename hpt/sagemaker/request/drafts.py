@@ -16,6 +16,7 @@ from hpt.job.draft import (
     DraftRange,
     DraftWarmStart,
 )
+from hpt.sagemaker.request.relaxations import REPEATS
 
 if TYPE_CHECKING:
     from hpt.sagemaker.request.facts import Definition, Facts
@@ -37,6 +38,7 @@ def draft_of_request(facts: Facts) -> Draft:
         min_resource=facts.hyperband.get("MinResource"),
         max_resource=facts.hyperband.get("MaxResource"),
         random_proposals=facts.random_proposals,
+        repeats=config.get(REPEATS, False),
         resources="HyperbandStrategyConfig" in config.get("StrategyConfig", {}),
         early_stopping=early_stopping_of(config.get("TrainingJobEarlyStoppingType", "Off")),
         completion=_completion(config.get("TuningJobCompletionCriteria", {})),

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from hpt.errors import Violation
 from hpt.job.channel_rules import DATA_TYPES
+from hpt.sagemaker.request.relaxations import REPEATS
 from hpt.sagemaker.request.shapes import CODE, show
 
 RULE = "unsupported"
@@ -94,6 +95,7 @@ _TUNING = {
     "TuningJobCompletionCriteria.ConvergenceDetected": HONOURED,
     "TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence": HONOURED,
     "RandomSeed": HONOURED,
+    REPEATS: HONOURED,
 }
 
 _CHANNEL = {

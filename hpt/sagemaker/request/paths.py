@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpt.job.naming import Place
+from hpt.sagemaker.request.relaxations import REPEATS
 
 if TYPE_CHECKING:
     from hpt.sagemaker.request.facts import Facts
@@ -21,6 +22,7 @@ _JOB = {
     "hyperband": _HYPERBAND,
     "min_resource": f"{_HYPERBAND}.MinResource",
     "max_resource": f"{_HYPERBAND}.MaxResource",
+    "repeats": f"{_CONFIG}.{REPEATS}",
     "early_stopping": f"{_CONFIG}.TrainingJobEarlyStoppingType",
     "warm_start": "WarmStartConfig",
     "parents": "WarmStartConfig.ParentHyperParameterTuningJobs",

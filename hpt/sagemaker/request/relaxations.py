@@ -31,6 +31,9 @@ def _scaling(word: str) -> str | None:
 RESOURCES = dict.fromkeys(MEMBERS.values(), "ResourceOfJob")
 """Members of a `ResourceConfig` that only job files have, see `hpt.job.resources`; strings or numbers."""
 
+REPEATS = "RepeatConfigurations"
+"""Whether Bayesian search may try a configuration again."""
+
 LOCAL = Overlay(
     "local",
     optional=frozenset(
@@ -71,8 +74,11 @@ LOCAL = Overlay(
         "HyperParameterTuningJobStrategyType": (RANDOM_HYPERBAND,),
         "TrainingJobEarlyStoppingType": ("AutoAll",),
     },
-    members=dict.fromkeys(("ResourceConfig", "HyperParameterTuningResourceConfig"), RESOURCES),
-    shapes={"ResourceOfJob": {"type": "string", "min": 1, "max": 64}},
+    members={
+        **dict.fromkeys(("ResourceConfig", "HyperParameterTuningResourceConfig"), RESOURCES),
+        "HyperParameterTuningJobConfig": {REPEATS: "Repeats"},
+    },
+    shapes={"ResourceOfJob": {"type": "string", "min": 1, "max": 64}, "Repeats": {"type": "boolean"}},
 )
 """Paths for URIs, defaults for what only a cloud needs, higher limits, numbers in place of strings."""
 

@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     every("V16"),
     every("end"),
     Rule("parallel", parts.more_at_once_than_in_all),
+    every("repeats"),
     every("V17"),
     every("V18"),
     every("V19"),

@@ -66,6 +66,7 @@ _OF_A_SEARCH = (
     | {"V18", "V19", "V20", "V26", "V27", "V28", "V30", "V31", "V34", "added", "definitions", "end", "hints"}
     | {
         "parallel",
+        "repeats",
         "strategy",
     }
 )

@@ -296,6 +296,12 @@ BROKEN_NUMBERS = [
         "is missing, and nothing else ends a Bayesian search; give it or MaxRuntimeInSeconds",
     ),
     Case(
+        "repeats",
+        {f"{CONFIG}.Strategy": "Random", f"{CONFIG}.RepeatConfigurations": True},
+        f"{CONFIG}.RepeatConfigurations",
+        "Random repeats no configuration; leave it out, or use Bayesian",
+    ),
+    Case(
         "V17",
         {**HYPER, f"{HYPERBAND}.MaxResource": 9, f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"},
         f"{CONFIG}.TrainingJobEarlyStoppingType",

@@ -56,6 +56,11 @@ KEPT = [
     Case("V16", {CONTINUOUS: [], f"{LIMITS}.MaxNumberOfTrainingJobs": 10}),
     Case("V16", {CONTINUOUS: [], f"{CATEGORICAL}": [{"Name": "x", "Values": ["a", "b"]}]}),
     Case("end", {f"{LIMITS}.MaxNumberOfTrainingJobs": GONE, f"{LIMITS}.MaxRuntimeInSeconds": 600}),
+    Case(
+        "V16",
+        {CONTINUOUS: [], f"{LIMITS}.MaxNumberOfTrainingJobs": 1000, f"{CONFIG}.RepeatConfigurations": True},
+    ),
+    Case("repeats", {f"{CONFIG}.RepeatConfigurations": True}),
     Case("V17", {**HYPER, f"{HYPERBAND}.MaxResource": 9, f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"}),
     Case("V18", {**HYPER, f"{JOB}.StaticHyperParameters.n-epochs": "10"}),
     Case("V19", {**HYPER, f"{HYPERBAND}.MaxResource": 20_000, f"{HYPERBAND}.MinResource": 20_000}),
