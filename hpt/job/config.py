@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from hpt.errors import InputError
 from hpt.job.checks import check_seconds, check_string, check_strings, check_unique
@@ -258,7 +257,7 @@ class TrainingJobDefinition:
 class HyperbandConfig:
     """The arguments of `SuccessiveHalving`. The resource of a training job is the number of values of the
     objective metric that it has printed. model_based: a Gaussian process proposes the configurations, see
-    `ModelHyperbandStrategy`, and the rule is hedged; otherwise they are random, as in the service.
+    `ModelHyperbandStrategy`, and gives them up; otherwise they are random, as in the service.
     stops_at_max: as `SuccessiveHalving`; not where max_resource is the number of epochs, after which models
     are saved.
     adaptive: how strictly a rung stops is learned (`AdaptiveHalving`); otherwise always all but 1/eta.
@@ -279,7 +278,7 @@ class HyperbandConfig:
 
     def rule(self, seed: int) -> SuccessiveHalving:
         """The stopping rule of a job with that seed."""
-        make = partial(AdaptiveHalving, hedged=self.model_based) if self.adaptive else SuccessiveHalving
+        make = AdaptiveHalving if self.adaptive else SuccessiveHalving
         return make(
             self.max_resource,
             self.min_resource,

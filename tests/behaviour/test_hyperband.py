@@ -9,9 +9,9 @@ import pytest
 from hpt.errors import ValidationError
 from hpt.job.config import HyperbandConfig
 from hpt.sagemaker.request.parse import parse_request, read_request, to_request
-from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.successive_halving import SuccessiveHalving, bracket_starts, quantile, rung_levels
 from hpt.search.strategies.hyperband import HyperbandStrategy
+from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
 from hpt.search.trial import Decision, ObjectiveStatus, TrialStatus
 from hpt.search.tuner import Tuner
 from tests.sagemaker.request.samples import CONFIG, JOB, edit, single
@@ -79,12 +79,17 @@ def test_no_job_is_stopped_before_min_resource_and_every_job_at_max_resource() -
     assert len(trial.reports) == 8
 
 
-def test_a_model_comes_with_whole_jobs_and_random_proposals_do_not() -> None:
+def test_a_model_gives_up_no_job_before_three_reached_their_end() -> None:
+    """Random proposals are judged by their rank from the first on."""
+    went_on = {}
     for model_based in (True, False):
-        rule = HyperbandConfig(81, model_based=model_based).rule(0)
-        assert isinstance(rule, AdaptiveHalving)
-        whole = [number for number in range(1, 50) if rule.is_whole(number)]
-        assert whole == ([1, 23, 45] if model_based else [])
+        config = HyperbandConfig(9, model_based=model_based)
+        make = ModelHyperbandStrategy if model_based else HyperbandStrategy
+        tuner = Tuner(SPACE, "Minimize", make(rule=config.rule(0)), seed=1)
+        tuner.ask(8)
+        decisions = [tuner.report(number, float(number), 1) for number in range(1, 9)]
+        went_on[model_based] = [n for n, decision in enumerate(decisions, 1) if decision == "Continue"]
+    assert went_on == {True: [1, 2, 3, 4, 5, 6, 7, 8], False: [1, 3]}
 
 
 def test_entries_of_a_job_that_fails_later_stay() -> None:

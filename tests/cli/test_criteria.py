@@ -21,7 +21,7 @@ def test_hyperband_stops_training_programs(hpt: Command) -> None:
     resources = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 3}}
     job = hpt.job(Strategy="Hyperband", StrategyConfig=resources, ResourceLimits=LIMITS)
     _, err = hpt("tune", str(hpt.slow(job, 0.5)))
-    assert "being stopped (EarlyStopped) by AdaptiveHalving at report " in err
+    assert "being stopped (EarlyStopped) by ExpectedImprovement at report " in err
     described = hpt.describe("job")
     counters = described["TrainingJobStatusCounters"]
     assert described["Strategy"] == "Hyperband"

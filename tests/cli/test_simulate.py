@@ -55,7 +55,7 @@ def test_it_says_what_would_come_of_the_job_and_that_it_simulates(
 def test_json_is_marked_and_repeats(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     documents = []
     for _ in range(2):
-        words = ["simulate", "job.json", "--curves", "curves.py", "--json", "--quiet", "--failures", "0.5"]
+        words = ["simulate", "job.json", "--curves", "curves.py", "--json", "--quiet", "--failures", "0.9"]
         assert main(words) == 0
         out, err = capsys.readouterr()
         assert "simulation" in err

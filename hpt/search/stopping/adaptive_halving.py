@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import isfinite, sqrt
 from statistics import NormalDist
 from typing import Any
@@ -23,7 +23,7 @@ from hpt.search.stopping.successive_halving import (
     in_own_sign,
     minimised,
 )
-from hpt.search.trial import Verdict
+from hpt.search.trial import Trial, Verdict
 
 PAIRS = 64
 """So many of the trials that ended last teach how far a rung tells the end."""
@@ -56,33 +56,10 @@ class AdaptiveHalving(SuccessiveHalving):
     whose value is the best yet of its rung goes on. What is kept between calls is a cache, never state.
     """
 
-    def __init__(
-        self, max_resource: float, min_resource: float = 1, *, hedged: bool = False, **options: Any
-    ) -> None:
-        """A rule that has read nothing yet.
-
-        Parameters
-        ----------
-        max_resource, min_resource
-            As `SuccessiveHalving` takes them.
-        hedged
-            Whether one trial in `period` is whole: it goes on to its end whatever it reports.
-        options
-            Others of `SuccessiveHalving`.
-
-        Raises
-        ------
-        InputError
-            An argument breaks its rule.
-        """
+    def __init__(self, max_resource: float, min_resource: float = 1, **options: Any) -> None:
+        """A rule that has read nothing yet; arguments are those of `SuccessiveHalving`."""
         super().__init__(max_resource, min_resource, **options)
-        self.hedged = hedged
         self._courses: Courses | None = None
-        levels = (*self.rungs, self.max_resource)
-        halved = levels[0] + sum(
-            (after - before) / self.eta**k for k, (before, after) in enumerate(pairwise(levels), 1)
-        )
-        self.period = max(2, round(self.max_resource / halved))
 
     def __getstate__(self) -> dict[str, object]:
         return super().__getstate__() | {"_courses": None}
@@ -100,10 +77,8 @@ class AdaptiveHalving(SuccessiveHalving):
         if self._courses is None or not self._courses.precedes(history):
             self._courses = Courses(history, self)
         self._courses.read(history)
-        k = self._courses.passed(trial)
-        if k is None or k < self.bracket(number):
-            return None
-        if is_power(self._courses.place(trial), EXPLORE) or self.is_whole(history.local_number(number)):
+        k = self.judged(trial, self._courses)
+        if k is None:
             return None
         threshold = self.threshold(self._courses.of(trial.definition), k)
         y = minimised(last.value, history.objective)
@@ -112,6 +87,14 @@ class AdaptiveHalving(SuccessiveHalving):
         return Verdict(
             type(self).__name__, len(trial.reports), last.value, in_own_sign(threshold, history.objective)
         )
+
+    def judged(self, trial: Trial, courses: Courses) -> int | None:
+        """The rung at which the latest report of a running trial decides, by the courses up to it; None if it
+        goes on whatever it reported."""
+        k = courses.passed(trial)
+        if k is None or k < self.bracket(trial.number) or is_power(courses.place(trial), EXPLORE):
+            return None
+        return k
 
     def threshold(self, rungs: Rungs, k: int) -> float:
         """The worst value with which a trial goes on from rung k."""
@@ -130,12 +113,6 @@ class AdaptiveHalving(SuccessiveHalving):
         ends = sorted(end for _, end in known)
         pairs = [(score(rungs.values[k], y), score(ends, end)) for y, end in known]
         return regression(pairs, TOLD)
-
-    def is_whole(self, number: int) -> bool:
-        """Whether a trial of that number, counted in its definition, is trained to its end whatever it
-        reports: where trials are halved by eta, whole ones then cost as much as all others.
-        """
-        return self.hedged and (number - 1) % self.period == 0
 
     def cost(self, k: int) -> float:
         """What a trial that goes on from rung k is expected to cost: less and less of them go on."""

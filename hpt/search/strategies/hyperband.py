@@ -21,6 +21,9 @@ class HyperbandStrategy:
     another rule of `SuccessiveHalving`'s kind. Trials must report their objective as they train.
     """
 
+    by_definition = False
+    """Whether trials of a multi-algorithm search are judged in the histories of their definitions."""
+
     def __init__(
         self,
         max_resource: float | None = None,

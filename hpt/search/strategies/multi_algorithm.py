@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from hpt.search.space import SearchSpace
 from hpt.search.strategies.auto_scale import Fit
 from hpt.search.strategies.base import Seed, Strategy, Suggestion, check_integer, check_space, one_by_one
 from hpt.search.strategies.fidelity import drawn_in
+from hpt.search.strategies.hyperband import HyperbandStrategy
 from hpt.search.strategies.model_search import ModelOptions, ModelSearch, first_points
 from hpt.search.strategies.randomness import seed_of
 from hpt.search.strategies.repeats import tried, worth_repeating
@@ -107,15 +108,22 @@ class MultiAlgorithmHyperband(RoundRobin):
 
     def __init__(self, make: Callable[[], Strategy]) -> None:
         super().__init__(make)
-        self._rule = make()
+        self._rule = cast(HyperbandStrategy, make())
+        self._judges: dict[str, HyperbandStrategy] = {}  # not the parts, which are asked in another thread
+
+    def __getstate__(self) -> dict[str, object]:
+        return super().__getstate__() | {"_judges": {}}
 
     def decide(self, history: History, number: int) -> Decision:
-        decision: Decision = self._rule.decide(history, number)  # type: ignore[attr-defined]
-        return decision
+        return Decision.CONTINUE if self.explain(history, number) is None else Decision.STOP
 
     def explain(self, history: History, number: int) -> Verdict | None:
-        verdict: Verdict | None = self._rule.explain(history, number)  # type: ignore[attr-defined]
-        return verdict
+        name = history.trial(number).definition
+        if not self._rule.by_definition or name is None:
+            return self._rule.explain(history, number)
+        if name not in self._judges:
+            self._judges[name] = cast(HyperbandStrategy, self._make())
+        return self._judges[name].explain(history.of(name), history.local_number(number))
 
 
 def fewest_first(history: History) -> list[int]:

@@ -145,18 +145,6 @@ def test_scores_and_powers() -> None:
     assert [number for number in range(1, 30) if is_power(number, 3)] == [1, 3, 9, 27]
 
 
-def test_whole_trials_cost_as_much_as_all_others_and_go_on_whatever_they_report() -> None:
-    periods = {most: AdaptiveHalving(most).period for most in (1, 3, 9, 27, 81)}
-    assert periods == {1: 2, 3: 2, 9: 4, 27: 9, 81: 22}  # 81 / (1 + 4 * 2 / 3)
-    tuner = Tuner(SPACE, "Minimize", HyperbandStrategy(rule=AdaptiveHalving(9, hedged=True)), seed=1)
-    tuner.ask(30)
-    went_on = [
-        number for number in range(1, 31) if tuner.report(number, float(number), 1) is Decision.CONTINUE
-    ]
-    assert {1, 5, 9, 13, 17, 21, 25, 29} <= set(went_on) and len(went_on) < 15
-    assert tuner.report(17, nan, 3) is Decision.CONTINUE
-
-
 def test_one_that_was_to_stop_and_completed_all_the_same_did_not_reach_its_end() -> None:
     known = []
     for status in ("Stopped", "Completed"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hpt.search.stopping.adaptive_halving import AdaptiveHalving
 from hpt.search.stopping.base import StoppingRule
 from hpt.search.stopping.median import MedianRule
 from hpt.search.stopping.successive_halving import SuccessiveHalving
+from hpt.search.strategies.model_hyperband import ModelHyperbandStrategy
 from hpt.testing.stopping import StoppingRuleSuite
 
 
@@ -21,3 +23,13 @@ class TestSuccessiveHalving(StoppingRuleSuite):
 class TestBrackets(StoppingRuleSuite):
     def make(self) -> StoppingRule:
         return SuccessiveHalving(9, brackets=3, seed=4, stops_at_max=False)
+
+
+class TestAdaptiveHalving(StoppingRuleSuite):
+    def make(self) -> StoppingRule:
+        return AdaptiveHalving(9)
+
+
+class TestModelHyperband(StoppingRuleSuite):
+    def make(self) -> StoppingRule:
+        return ModelHyperbandStrategy(9)

@@ -40,6 +40,11 @@ class TestModelHyperband(StrategySuite):
         return ModelHyperbandStrategy(rule=SuccessiveHalving(9))
 
 
+class TestJudgingModelHyperband(StrategySuite):
+    def make(self) -> Strategy:
+        return make_strategy("Hyperband", max_resource=9)
+
+
 class TestMultiAlgorithmRandom(StrategySuite):
     spaces = SEVERAL
     finite = SEVERAL_GRIDS
