@@ -133,10 +133,11 @@ STATEMENTS: Mapping[str, Tests] = {
     "4.4 least and most resource": (
         f"{_HYPERBAND}::test_no_job_is_stopped_before_min_resource_and_every_job_at_max_resource",
     ),
-    "4.4 whole training jobs": (
-        "tests/search/stopping/test_adaptive_halving.py::test_whole_trials_cost_as_much_as_all_others*",
-        "tests/search/strategies/test_model_hyperband.py::test_whole_trials_are_*",
-        f"{_HYPERBAND}::test_a_model_comes_with_whole_jobs_and_random_proposals_do_not",
+    "4.4 what a model gives up": (
+        f"{_HYPERBAND}::test_a_model_gives_up_no_job_before_three_reached_their_end",
+        "tests/search/strategies/test_model_hyperband.py::test_it_finds_the_best_end_whether_early_values_tell_or_mislead*",
+        "tests/search/strategies/test_model_hyperband.py::"
+        "test_one_trial_in_three_is_proposed_as_bayesian_search_of_final_values_would",
     ),
     "4.4 epoch keys": (f"{_HYPERBAND}::test_max_resource_is_read_from_the_first_epoch_key*",),
     "4.4 entries of failed jobs stay": (f"{_HYPERBAND}::test_entries_of_a_job_that_fails_later_stay",),
