@@ -105,7 +105,10 @@ def test_a_job_of_failures_believes_nothing(tmp_path: Path, capsys: pytest.Captu
 
 def test_what_repeats_does_not_go_with(tmp_path: Path) -> None:
     for arguments, message in (
-        ({"repeats": True, "strategy": "random"}, "repeats does not go with strategy 'Random'; use Bayesian"),
+        (
+            {"repeats": True, "strategy": "random"},
+            "repeats: Random repeats no configuration; leave it out, or use Bayesian",
+        ),
         ({"repeats": "yes"}, "repeats 'yes' is not a boolean"),
     ):
         with pytest.raises(InputError, match=message):
