@@ -158,7 +158,8 @@ class PhaseRecord:
         self.cut_short = False
 
     def enter(self, phase: str) -> None:
-        sizes = append_line(self._path, f"{phase} {self._clock():.3f}\n")
+        seconds = int(self._clock() * 1000) / 1000  # never after an end that is told to the microsecond
+        sizes = append_line(self._path, f"{phase} {seconds:.3f}\n")
         if sizes is not None:
             self.cut_short = self.cut_short or sizes[0] < self._size
             self._size = sizes[1]
