@@ -139,6 +139,7 @@ def kill_after(box: Box, line: int, number: signal.Signals) -> str:
     return "".join(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra",
     [

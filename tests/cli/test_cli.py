@@ -227,6 +227,7 @@ def test_two_interrupts_end_at_once(hpt: Command) -> None:
     assert told.read_text().count("Ctrl-C again") == 1
 
 
+@pytest.mark.slow
 def test_a_living_owner_is_named(hpt: Command) -> None:
     process = hpt.start("tune", str(hpt.slow(hpt.job(), 6.0)))
     wait_until(lambda: hpt.runs.exists())

@@ -31,6 +31,7 @@ def hint(text: str) -> list[str]:
     return shlex.split(words)
 
 
+@pytest.mark.slow
 def test_hints_find_a_job_in_another_state_directory(hpt: Command) -> None:
     path = str(hpt.slow(hpt.job(), 0.5))
     process = hpt.start("tune", path, "--state", "my jobs")

@@ -140,6 +140,7 @@ def test_a_thousand_rows_stay_readable(capsys: pytest.CaptureFixture[str]) -> No
     assert {len(line) for i, line in enumerate(lines) if i not in (0, 8)} == {9 + 2 + 9 + 2 + 48 - 1 + 2 + 3}
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_a_job_is_interrupted_and_says_how_to_go_on(hpt: Command) -> None:
     process = hpt.start("tune", str(hpt.slow(hpt.job(), 60)))
     wait_until(lambda: hpt.runs.exists() and len(hpt.runs.read_text().split()) == 2)
@@ -172,6 +173,7 @@ def test_after_a_kill_too(hpt: Command) -> None:
     hpt("stop", "job", "--quiet")
 
 
+@pytest.mark.slow
 def test_delete_asks_first_and_refuses_what_runs(hpt: Command) -> None:
     hpt("tune", str(hpt.job("one")), "--quiet")
     hpt("tune", str(hpt.job("two")), "--quiet")

@@ -245,6 +245,7 @@ FEATURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", FEATURES)
 def test_a_job_cut_after_any_commit_goes_on_to_the_same_results(job: JobConfig) -> None:
     commits: list[list[ev.Event]] = []

@@ -108,6 +108,7 @@ def test_the_clock_is_really_set(host: Host) -> None:
     assert monotonic - time.monotonic() == pytest.approx(0, abs=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [3 * DAY, -3 * DAY])
 def test_a_clock_that_is_set_ends_nothing(host: Host, ahead: int) -> None:
     tuner = host.start("tune", host.job("echo loss=2; sleep 3; echo loss=1"), "--quiet")
@@ -132,6 +133,7 @@ def test_a_clock_that_is_set_back_removes_no_limit(host: Host) -> None:
     assert host.events()[1][-1].criterion == "MaxRuntimeInSeconds"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [3 * DAY, -3 * DAY])
 def test_a_clock_that_is_set_between_kill_and_resume_changes_no_limit(host: Host, ahead: int) -> None:
     """The training job's limit counts over the attempts that were lost as well."""

@@ -271,6 +271,7 @@ def test_a_state_that_cannot_be_read(walk: Walk, damage: str) -> None:
     assert names >= {"good"}
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_nothing(walk: Walk) -> None:
     walk.store("ended", *ENDED)
     walk.store("open")

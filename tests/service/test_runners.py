@@ -175,6 +175,7 @@ for _ in range(40):
 """
 
 
+@pytest.mark.slow
 def test_two_runners_of_one_job_are_one_in_effect(desk: Desk) -> None:
     """As after a service that was killed between starting a runner and saying so."""
     pid = begin(desk, jobs=2, pause=3.0)
@@ -214,6 +215,7 @@ def test_a_job_of_the_command_is_left_to_its_user(desk: Desk) -> None:
     assert runners(desk.state) == []
 
 
+@pytest.mark.slow
 def test_runners_that_fail_are_not_started_without_end(desk: Desk) -> None:
     desk.create("job", jobs=1)
     desk.wait("job")

@@ -198,6 +198,7 @@ def test_a_cache_is_of_one_version_of_the_sources(tmp_path: Path) -> None:
     assert cache_directory(environment, "one") != cache_directory(environment, "other")
 
 
+@pytest.mark.slow
 def test_a_read_only_installation_is_cached_in_the_users_home(installation: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
