@@ -82,6 +82,7 @@ def assert_replays(config: JobConfig, recorded: list[ev.Event]) -> None:
             assert (tuner.judge(event.number) is Decision.STOP) == stops
 
 
+@pytest.mark.slow
 def test_a_thousand_trials_of_hyperband_take_seconds() -> None:
     job = config(
         "Hyperband", jobs=1000, parallel=32, hyperband=HyperbandConfig(81, model_based=False, adaptive=False)

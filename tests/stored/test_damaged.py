@@ -138,6 +138,7 @@ def check_service(state: Path, job: str = JOB) -> None:
             describe(HyperParameterTuningJobName=job)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [f"{table}.{column}" for table in TABLES for column in COLUMNS[table]])
 def test_any_value_in_any_column(state: Path, capsys: pytest.CaptureFixture[str], place: str) -> None:
     table, column = place.split(".")
