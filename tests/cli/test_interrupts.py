@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sqlite3
@@ -39,7 +40,7 @@ def held(database: Path) -> Iterator[None]:
 def interrupt_at(process: subprocess.Popen[str], database: Path) -> None:
     """Ctrl-C while the process waits for the database."""
     files = Path(f"/proc/{process.pid}/fd")
-    wait_until(lambda: any(file.is_symlink() and file.readlink() == database for file in files.iterdir()))
+    wait_until(lambda: any(os.path.realpath(file) == str(database) for file in files.iterdir()))
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
 
