@@ -200,9 +200,7 @@ class Supervisor:
             self.drain.finish()
         self._carry_metrics(last=True)
         self.index.note()
-        if (
-            self.mirror.copies
-        ):  # whatever was written since the last copy; failing is no reason to lose the result
+        if self.mirror.copies:  # what was written since; failing is no reason to lose the result
             self._transfer("checkpoints", outcome.Ending(accepts_stop=False))
         if self.cluster is not None:
             result = self.cluster.outcome(self.ending, kept)

@@ -5,6 +5,7 @@ again/NAME.json    removed once the head has taken it up, and what follows is co
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,9 +34,7 @@ def key_of(name: str) -> str:
 
 def leave(files: Store, name: str, again: Again) -> bool:
     """Leave the word; False if there is one already. Raises as `Store`."""
-    from json import dumps
-
-    return files.put(key_of(name), dumps({"version": 1, **asdict(again)}), new=True)
+    return files.put(key_of(name), json.dumps({"version": 1, **asdict(again)}), new=True)
 
 
 def read(files: Store, name: str) -> Again | None:
