@@ -4,7 +4,8 @@
 
 Each node is a `ray start` of its own on a loopback address, as machines are in a real cluster. The command
 finds the cluster by RAY_ADDRESS. Two of the nodes are labelled as Spot machines: kill one (`kill -9` the
-process that is printed), and its training jobs go on elsewhere.
+process that is printed), and its training jobs go on elsewhere. Ctrl-C is for the command; when that has
+ended, so does the cluster, and what the nodes kept is removed.
 """
 
 from __future__ import annotations
@@ -58,6 +59,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def run(command: list[str]) -> int:
+    """The command, which is sent the signals that this process gets; its exit code as a shell tells it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # a terminal sends it to both
+    try:
+        child = subprocess.Popen(command)
+    except OSError as error:
+        raise SystemExit(f"{command[0]} cannot be run: {error.strerror}; correct the command") from None
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def end(nodes: list[subprocess.Popen[bytes]]) -> None:
+    """End the cluster, the head last, whatever comes meanwhile."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    for node in reversed(nodes):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(node.pid, signal.SIGTERM)
+    for node in nodes:
+        try:
+            node.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(node.pid, signal.SIGKILL)
+            node.wait()
+
+
 def main(command: list[str]) -> int:
     if not command:
         raise SystemExit(__doc__)
@@ -65,9 +93,11 @@ def main(command: list[str]) -> int:
         raise SystemExit(f"Ray is not installed; run: {sys.executable} -m pip install 'hpt[ray]'")
     port = free_port()
     place = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # Ray's sockets need short paths
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended then too
+    for each in (signal.SIGINT, signal.SIGTERM):  # so that the cluster is ended then too
+        signal.signal(each, lambda number, _: sys.exit(128 + number))
     os.environ["RAY_AUTH_MODE"] = "disabled"
     os.environ["RAY_ADDRESS"] = f"{HEAD}:{port}"
+    os.environ["HPT_NODE_ROOT"] = str(place / "kept")
     head = ("--head", "--port", str(port), "--num-cpus", "0", "--include-dashboard", "false")
     nodes = [start(place, 0, *head)]
     try:
@@ -76,17 +106,9 @@ def main(command: list[str]) -> int:
             more = ("--address", f"{HEAD}:{port}", "--num-cpus", "1", "--labels", labels)
             nodes.append(start(place, number, *more))
             print(f"node 127.0.0.{10 + number} ({labels}) is process {nodes[-1].pid}", file=sys.stderr)
-        return subprocess.run(command, check=False).returncode
+        return run(command)
     finally:
-        for node in reversed(nodes):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGTERM)
-        for node in nodes:
-            try:
-                node.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(node.pid, signal.SIGKILL)
-                node.wait()
+        end(nodes)
         shutil.rmtree(place, ignore_errors=True)
 
 

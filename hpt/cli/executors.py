@@ -61,8 +61,11 @@ def session(options: Namespace) -> Session:
         InputError: the options do not go together.
     """
     kind = getattr(options, "executor", None)
-    given = {
-        name: getattr(options, name) for names in OPTIONS.values() for name in names if getattr(options, name)
+    given = {  # an empty one too: a variable of a shell that is not set must not choose another cluster
+        name: value
+        for names in OPTIONS.values()
+        for name in names
+        if (value := getattr(options, name)) is not None
     }
     for name in given if kind is not None else ():
         belongs = next(each for each, names in OPTIONS.items() if name in names)

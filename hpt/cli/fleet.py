@@ -287,7 +287,7 @@ def tune(options: Namespace, read: JobRequest) -> int:
 
     for word in read.warnings:
         _say(f"note: {word}")
-    if options.executor != "local" or options.address or options.lease:
+    if options.executor != "local" or options.address is not None or options.lease is not None:
         raise InputError("--executor is chosen by the fleet (head.executor); leave it out with --fleet")
     files = files_of(options.fleet)
     handed = hand_over(
@@ -323,7 +323,9 @@ def go_on(options: Namespace) -> int:
         limits = Again(options.max_jobs, options.max_runtime, options.max_parallel)
         if not limits.extends:
             raise InputError("no limit is given; give a larger --max-jobs or --max-runtime")
-    elif given := [name for names in OPTIONS.values() for name in names if getattr(options, name)]:
+    elif given := [
+        name for names in OPTIONS.values() for name in names if getattr(options, name) is not None
+    ]:
         flag = f"--{given[0].replace('_', '-')}"
         raise InputError(f"{flag}: where training jobs run is chosen by the fleet; leave it out with --fleet")
     files = files_of(options.fleet)

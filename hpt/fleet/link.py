@@ -57,9 +57,7 @@ class Link:
         give_up = time.monotonic() + _OPENS_WITHIN
         while self.nodes is None:
             if self._pipe is None or time.monotonic() > give_up:
-                fault = (
-                    self.fault or f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s"
-                )
+                fault = self.fault or self._silence()
                 self.close()
                 raise InputError(fault) if fault.startswith("no cluster") else ExecutorError(fault)
             pipes.wait([self._pipe], 0.5)
@@ -80,7 +78,13 @@ class Link:
         if self._open and time.monotonic() - self.looked > 60.0 + self._silent:
             self._lose("the cluster's head does not answer")  # Ray's own patience is a minute
         elif not self._open and time.monotonic() - self._began > _OPENS_WITHIN:
-            self._lose(f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s")
+            self._lose(self._silence())
+
+    def _silence(self) -> str:
+        return (
+            f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s; look whether its head"
+            " runs, and whether this is the port of the head (6379), not that of Ray Client (10001)"
+        )
 
     def check(self) -> None:
         """Raises RetryableError while nothing can be known of the cluster."""

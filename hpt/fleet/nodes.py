@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -167,6 +168,20 @@ def why_none(nodes: Iterable[Node], resources: SlotResources) -> str:
         f"no node of the cluster has the {' and '.join(asked)} of a training job; the largest has "
         f"{largest.cpus:g} CPUs and {largest.gpus:g} GPUs. Ask for less, or add a larger node"
     )
+
+
+def cannot_begin(error: str) -> str:
+    """Why no agent runs on a node, as a message with the fix. error: Python's line about it, or Ray's."""
+    if (lacks := re.search(r"No module named '([^']+)'", error)) is not None:
+        return f"its Python lacks the package {lacks[1]!r}; install there what hpt needs (pip install hpt)"
+    if "No space left on device" in error or "quota exceeded" in error:
+        return (
+            f"its disk is full ({error}); make room there, or set HPT_NODE_ROOT where `ray start` is called "
+            "to a folder of another disk"
+        )
+    if "Permission denied" in error or "Read-only file system" in error:
+        return f"{error}; set HPT_NODE_ROOT where `ray start` is called to a folder that it can write to"
+    return f"{error}; correct that there: it is tried again every {_UNREACHED_FOR:g} s"
 
 
 def lacks(node: Node, facts: Mapping[str, Any]) -> str:

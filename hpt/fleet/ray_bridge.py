@@ -12,6 +12,7 @@ may not have been carried out, or (number, "dead", why): that agent is no more.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -25,6 +26,11 @@ LOOK_EVERY = 1.0
 """Seconds between looks at the nodes."""
 
 CPU, GPU = "CPU", "GPU"
+
+CANNOT_BEGIN = "it cannot begin: "
+"""Before the error of an agent that ends while it is made; what follows is Python's line about it."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Bridge:
@@ -149,7 +155,9 @@ class Bridge:
             self._send((number, "away", _first_lines(error)))
         elif isinstance(error, exceptions.RayActorError):
             self._agents.pop(key, None)
-            self._send((number, "dead", _first_lines(error)))
+            made = "creation task" not in str(error)  # Ray's words
+            why = _first_lines(error) if made else CANNOT_BEGIN + _last_line(error)
+            self._send((number, "dead", why))
         elif isinstance(cause, HptError):
             self._send((number, "failed", cause))
         elif isinstance(error, exceptions.RayTaskError):
@@ -167,13 +175,16 @@ def _drained() -> set[str]:
 
 
 def _first_lines(error: Exception, count: int = 3) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:count])[:600] or type(error).__name__
+    return " ".join(_lines(error)[:count])[:600] or type(error).__name__
 
 
 def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = _lines(error)
     return (lines[-1] if lines else type(error).__name__)[:600]
+
+
+def _lines(error: Exception) -> list[str]:
+    return [line.strip() for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 import uuid
 from dataclasses import replace
@@ -29,9 +28,10 @@ from hpt.fleet.followed import Followed, check_name, reason_there
 from hpt.fleet.kept_logs import KeptLogs, PrintedLogs
 from hpt.fleet.link import Link
 from hpt.fleet.lost_checkpoints import Left, take_over
-from hpt.fleet.nodes import Node, choose, lacks, why_none
+from hpt.fleet.nodes import Node, cannot_begin, choose, lacks, why_none
 from hpt.fleet.parcels import Parcels
 from hpt.fleet.placements import Placement, Placements
+from hpt.fleet.ray_bridge import CANNOT_BEGIN
 from hpt.fleet.sending import Sending, parcels_of
 from hpt.fleet.setting import Setting
 from hpt.fleet.wishes import unmet, wishes_of
@@ -46,7 +46,6 @@ _LONG_POLL = 1.0
 _GREETS_WITHIN = 60.0  # seconds for an agent to begin
 _GOES_WITHIN = 2.0  # seconds for agents to hear that a tuner closes
 _HEARD_WITHIN = 10.0  # seconds for which an answer of any agent says that there will be more
-_IN_CREATION = "creation task"  # in Ray's words for an agent that cannot even begin
 _JOINS_WITHIN = 15.0  # seconds that the nodes of a cluster which is just starting have
 _AGAIN = 0.5  # seconds until a call that may not have arrived is made again
 _SAY_EVERY = 60.0
@@ -242,7 +241,7 @@ class RayExecutor:
             self._heard(node)
             if missing := lacks(node, result):
                 self._say(missing)
-        elif how == "away" or (how == "dead" and _IN_CREATION not in str(result)):
+        elif how == "away" or (how == "dead" and not str(result).startswith(CANNOT_BEGIN)):
             node.again = time.monotonic() + _AGAIN
         else:
             self._unusable(node, str(result))
@@ -250,8 +249,7 @@ class RayExecutor:
     def _unusable(self, node: Node, why: str) -> None:
         """No agent can run there: its training jobs go elsewhere, and nothing of them was started."""
         node.refuse()
-        if (lacks := re.search(r"No module named '([^']+)'", why)) is not None:
-            why = f"its Python lacks the package {lacks[1]!r}; install there what hpt needs (pip install hpt)"
+        why = cannot_begin(why.removeprefix(CANNOT_BEGIN))
         self._say(f"node {node.address} cannot be used: {why}")
         for key in list(node.used):
             if not self._withdraw(node, key):

@@ -17,6 +17,11 @@ DEFAULT_LEASE = 10.0
 """Seconds without an answer after which a node has lost its attempts."""
 
 _ANSWERS_WITHIN = 10.0
+_SPEAKS_WITHIN = 3.0
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""With what a client of HTTP/2 begins, and so one of gRPC, which the head of a cluster speaks: the preface
+and an empty SETTINGS frame (RFC 9113, 3.4). The server's first frame is of the same type, 4."""
 
 
 def check(options: Mapping[str, str]) -> None:
@@ -40,13 +45,35 @@ def check(options: Mapping[str, str]) -> None:
         raise InputError(
             f"address {address!r} is not that of a cluster's head; give HOST:PORT, such as 10.0.0.5:6379"
         )
+    if "://" in host:
+        raise InputError(
+            f"address {address!r} has the form of Ray Client's, which hpt does not use; give HOST:PORT of the "
+            "cluster's head, such as 10.0.0.5:6379"
+        )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN) as connection:
+            head = _may_be_head(connection)
     except OSError as error:
         raise InputError(
             f"no cluster is found at {address!r} ({error.strerror or error}); start one there, or give the "
             "address of its head"
         ) from None
+    if not head:
+        raise InputError(
+            f"what answers at {address!r} is no head of a Ray cluster; give the port that `ray start --head` "
+            "listens to, 6379 by default, not that of the dashboard (8265)"
+        )
+
+
+def _may_be_head(connection: socket.socket) -> bool:
+    """False if what answers speaks another protocol than a head. Silence proves nothing, nor does TLS."""
+    connection.settimeout(_SPEAKS_WITHIN)
+    try:
+        connection.sendall(_PREFACE)
+        answer = connection.recv(9)
+    except OSError:
+        return True
+    return len(answer) < 4 or answer[3] == 4 or bool(os.environ.get("RAY_USE_TLS"))
 
 
 def lease(options: Mapping[str, str]) -> float:

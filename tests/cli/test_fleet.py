@@ -60,6 +60,7 @@ def test_policies_are_printed(file: str, capsys: pytest.CaptureFixture[str], kin
         (("fleet", "status", "a", "--region", "moon"), "'moon' is no AWS region"),
         (("fleet", "status", "a"), "no AWS region is known"),
         (("fleet", "up", "{file}", "--wheel", "none.whl"), "none.whl is no file"),
+        (("resume", "job", "--fleet", "a", "--address", ""), "--address: where training jobs run is chosen"),
     ],
 )
 def test_words_that_do_not_go_together(
