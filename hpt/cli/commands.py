@@ -18,7 +18,7 @@ from hpt.cli.checked import checked
 from hpt.cli.hints import HintedView, command
 from hpt.cli.json_output import print_json
 from hpt.errors import InputError, JobOwnedError, StorageError, StorageProblem
-from hpt.fleet.registry import runs_images
+from hpt.fleet.registry import RAY, effective_members, runs_images
 from hpt.job.config import JobConfig
 from hpt.job.limits import STRICT_LIMITS
 from hpt.job.plural import quantity
@@ -258,7 +258,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 
 def _read_job(options: Namespace) -> JobRequest:
     from hpt.running.s3_places import check_s3
-    from hpt.sagemaker.request.convert import is_stored_only
+    from hpt.sagemaker.request.convert import is_stored_only, stored_only_note
     from hpt.sagemaker.request.job_file import load_job_file
     from hpt.sagemaker.request.parse import Overrides, read_request
 
@@ -288,9 +288,13 @@ def _read_job(options: Namespace) -> JobRequest:
         extended=options.extended,
         overrides=overrides,
     )
+    if options.executor == executors.LOCAL and options.fleet is None:
+        return read
+    other = tuple(each for each in read.warnings if not is_stored_only(each))
     if runs_images(options.executor):  # what has no effect on this host has one there
-        read = read._replace(warnings=tuple(each for each in read.warnings if not is_stored_only(each)))
-    return read
+        return read._replace(warnings=other)
+    kind = options.executor if options.fleet is None else RAY
+    return read._replace(warnings=(*stored_only_note(read.request, effective_members(kind)), *other))
 
 
 @contextmanager

@@ -82,8 +82,8 @@ class Link:
 
     def _silence(self) -> str:
         return (
-            f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s; look whether its head"
-            " runs, and whether this is the port of the head (6379), not that of Ray Client (10001)"
+            f"the cluster at {self._opening[1]} says nothing within {_OPENS_WITHIN:g} s; look whether its "
+            "head runs, and whether this is the port of the head (6379), not that of Ray Client (10001)"
         )
 
     def check(self) -> None:

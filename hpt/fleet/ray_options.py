@@ -47,8 +47,8 @@ def check(options: Mapping[str, str]) -> None:
         )
     if "://" in host:
         raise InputError(
-            f"address {address!r} has the form of Ray Client's, which hpt does not use; give HOST:PORT of the "
-            "cluster's head, such as 10.0.0.5:6379"
+            f"address {address!r} has the form of Ray Client's, which hpt does not use; give HOST:PORT of "
+            "the cluster's head, such as 10.0.0.5:6379"
         )
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN) as connection:

@@ -38,6 +38,11 @@ PLACES = {RAY: "a node of the Ray cluster", SAGEMAKER: "SageMaker"}
 """Where an executor of other machines runs a training job."""
 
 
+def effective_members(kind: str) -> frozenset[str]:
+    """The members of a request that say something to this executor, and nothing to one of this host."""
+    return frozenset({"InstanceType"}) if kind == RAY else frozenset()
+
+
 def runs_images(kind: str) -> bool:
     """Whether all that it runs are images, so that no program is looked for on this host."""
     return kind == SAGEMAKER

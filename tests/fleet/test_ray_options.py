@@ -50,7 +50,7 @@ def test_what_does_not_answer_is_no_cluster(installed: None, monkeypatch: pytest
 
 
 def test_an_address_of_ray_client_is_told_from_one_of_a_head(installed: None) -> None:
-    with pytest.raises(InputError, match="'ray://host:10001' has the form of Ray Client's.*give HOST:PORT"):
+    with pytest.raises(InputError, match=r"'ray://host:10001' has the form of Ray Client's.*give HOST:PORT"):
         ray_options.check({"address": "ray://host:10001"})
 
 
@@ -80,7 +80,9 @@ def test_a_port_of_something_else_is_no_cluster(installed: None, greeting: bytes
             if head:
                 ray_options.check({"address": address})
             else:
-                with pytest.raises(InputError, match=f"'{address}' is no head of a Ray cluster; give the port"):
+                with pytest.raises(
+                    InputError, match=f"'{address}' is no head of a Ray cluster; give the port"
+                ):
                     ray_options.check({"address": address})
         finally:
             server.join()

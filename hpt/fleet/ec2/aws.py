@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -43,7 +44,7 @@ class Aws:
         try:
             make: Any = boto3.client  # of one session, which reads the description of each service once
             return make(service, region_name=region or self.region, config=config)
-        except BotoCoreError as error:  # such as a profile that does not exist
+        except (BotoCoreError, ValueError) as error:  # such as a profile or an endpoint that cannot be
             raise InputError(f"AWS cannot be used: {error}; correct the configuration of AWS") from None
 
     @cached_property
@@ -87,13 +88,14 @@ class Aws:
             RetryableError: AWS cannot be reached, is busy or has no capacity.
         """
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             yield
         except ClientError as error:
             raise explain(error, doing) from error
-        except BotoCoreError as error:
-            raise unreachable(error, doing) from error
+        except (BotoCoreError, ResponseParserError) as error:
+            raise unreachable(error, doing, self.region) from error
 
 
 def code_of(error: Any) -> str:
@@ -126,9 +128,10 @@ def explain(error: Any, doing: str) -> InputError | RetryableError:
     return InputError(f"{what}; correct that and try again")
 
 
-def unreachable(error: Any, doing: str) -> InputError | RetryableError:
-    """The error of `hpt` for a `BotoCoreError`."""
+def unreachable(error: Any, doing: str, region: str) -> InputError | RetryableError:
+    """The error of `hpt` for a `BotoCoreError`, or for an answer that is none of AWS's."""
     from botocore import exceptions as known
+    from botocore.parsers import ResponseParserError
 
     if isinstance(
         error, known.NoCredentialsError | known.PartialCredentialsError | known.TokenRetrievalError
@@ -138,7 +141,34 @@ def unreachable(error: Any, doing: str) -> InputError | RetryableError:
         return InputError(f"{doing}: {error}; name the region, or set AWS_DEFAULT_REGION")
     if isinstance(error, known.ParamValidationError):
         return InputError(f"{doing}: {error}; correct that and try again")
-    return ExecutorError(f"{doing}: AWS cannot be reached: {error}; check the network and try again")
+    if isinstance(error, ResponseParserError):
+        return ExecutorError(
+            f"{doing}: what answered is not AWS: {_one_line(error)}; look for a proxy in between, or at "
+            "AWS_ENDPOINT_URL if that is set, and try again"
+        )
+    fix = "check the network and try again"
+    if isinstance(error, known.EndpointConnectionError) and (near := _likelier(region)):
+        fix = f"boto3 knows no region {region!r}, did you mean {near!r}? Else {fix}"
+    return ExecutorError(f"{doing}: AWS cannot be reached: {error}; {fix}")
+
+
+def _one_line(error: Any) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _likelier(region: str) -> str:
+    """The region of boto3's list that is most like one that is not there; "" for one that is. New regions may
+    not be in it.
+    """
+    import boto3
+
+    session = boto3.Session()
+    known = [
+        each
+        for part in session.get_available_partitions()
+        for each in session.get_available_regions("ec2", part)
+    ]
+    return "" if region in known else next(iter(get_close_matches(region, known, n=1)), "us-east-1")
 
 
 def absent(error: Any) -> bool:

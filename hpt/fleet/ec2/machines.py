@@ -77,12 +77,13 @@ class Fleet:
     def launch(self, launch: Launch) -> Outcome:
         """Ask for machines once. What is refused is an outcome, not an exception."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             reply = self._aws.ec2.create_fleet(**self._request(launch))
         except ClientError as error:
             return Outcome(0, failed=code_of(error) or "Unknown")
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             return Outcome(0, failed=type(error).__name__)
         launched = sum(
             len(each["InstanceIds"]) * self._slots.get(each["InstanceType"], 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -161,8 +161,11 @@ def _parameter(declared: Range) -> Parameter:
             return ContinuousParameter(body["Name"], body["MinValue"], body["MaxValue"], declared.scaling)
 
 
-def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """A warning about members of a filled-in request that have no effect here; none of a job without one."""
+def stored_only_note(request: Mapping[str, Any], effective: Collection[str] = ()) -> tuple[str, ...]:
+    """A warning about members of a filled-in request that have no effect here; none of a job without one.
+
+    effective: names of members that have one where the job runs.
+    """
     if not request:
         return ()
     own = {
@@ -170,7 +173,9 @@ def stored_only_note(request: Mapping[str, Any]) -> tuple[str, ...]:
         for path, body in zip(_paths(request), bodies(request), strict=True)
         if body.get("RoleArn") == LOCAL_ROLE
     }
-    return _stored_note(path for path in stored_only(request) if path not in own)
+    return _stored_note(
+        path for path in stored_only(request) if path not in own and path.rpartition(".")[2] not in effective
+    )
 
 
 def stored_only_members(body: Mapping[str, Any], table: Mapping[str, Row]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from hpt.errors import ValidationError
 from hpt.job.catalog import ALGORITHMS
 from hpt.job.config import Channel, JobConfig, MetricDefinition, Objective, ResourceLimits
 from hpt.job.document import from_document, to_document
-from hpt.sagemaker.request.convert import ranges_of
+from hpt.sagemaker.request.convert import ranges_of, stored_only_note
 from hpt.sagemaker.request.parse import parse_request, read_request, to_request
 from hpt.search.space import CategoricalParameter, ContinuousParameter, IntegerParameter, SearchSpace
 from hpt.search.trial import ObjectiveType
@@ -260,6 +260,10 @@ class TestWarnings:
             "TrainingJobDefinition.ResourceConfig.InstanceType, "
             "TrainingJobDefinition.ResourceConfig.VolumeSizeInGB"
         )
+
+    def test_what_another_machine_makes_something_of_is_left_out(self) -> None:
+        [warning] = stored_only_note(read_request(single()).request, {"InstanceType"})
+        assert "RoleArn" in warning and "VolumeSizeInGB" in warning and "InstanceType" not in warning
 
     def test_names_that_differ_in_case_alone_share_a_variable(self) -> None:
         statics = {
