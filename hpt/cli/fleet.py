@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from hpt.cli import exit_codes as codes
 from hpt.cli.executors import OPTIONS
 from hpt.cli.json_output import print_json
-from hpt.errors import InputError
+from hpt.errors import HptError, InputError
 
 if TYPE_CHECKING:
     from hpt.fleet.ec2.aws import Aws
+    from hpt.fleet.ec2.config import FleetConfig
     from hpt.fleet.ec2.status import FleetStatus
     from hpt.fleet.ec2.store import Store
     from hpt.sagemaker.request.parse import JobRequest
@@ -150,13 +151,35 @@ def _up(options: Namespace) -> int:
             _say(f"note: {note}")
         print(f"fleet {config.name} can be made")
         return codes.COMPLETED
-    head = setup.up(aws, config, _say, now=time.time(), packed=options.wheel)
+    head = _made(aws, config, options)
     if options.json:
         print_json({"Name": config.name, "Head": head, "Files": config.uri})
         return codes.COMPLETED
-    print(f"fleet {config.name} is up; run a job on it: hpt tune JOB --fleet {config.name}")
+    elsewhere = "" if config.region == _region() else f"AWS_DEFAULT_REGION={config.region} "
+    print(f"fleet {config.name} is up; run a job on it: {elsewhere}hpt tune JOB --fleet {config.name}")
     print(f"take it down with: hpt fleet down {config.name} --region {config.region}")
     return codes.COMPLETED
+
+
+def _made(aws: Aws, config: FleetConfig, options: Namespace) -> str:
+    """The ID of the head. A command that ends before says what there is by then, and how to be rid of it."""
+    from hpt.fleet.ec2 import setup
+
+    said: list[str] = []
+
+    def say(message: str) -> None:
+        said.append(message)
+        _say(message)
+
+    try:
+        return setup.up(aws, config, say, now=time.time(), packed=options.wheel)
+    except (HptError, KeyboardInterrupt):
+        if any(message.startswith(setup.BEGUN) for message in said):
+            _say(
+                f"fleet {config.name} is made in part: the same command goes on with it, "
+                f"and hpt fleet down {config.name} --region {config.region} removes what is there"
+            )
+        raise
 
 
 def _policy(options: Namespace) -> int:
@@ -177,7 +200,7 @@ def _status(options: Namespace) -> int:
     tagged = setup.read_tags(aws, name)
     found = status.look(aws, name, teardown.files_of(aws, name, tagged), tagged, now=time.time())
     if not found.parts:
-        raise InputError(f"region {aws.region} has no fleet {name}; {_fleets(aws)}")
+        raise InputError(f"region {aws.region} has no fleet {name}; {_fleets(aws, '--region')}")
     if options.json:
         print_json(found.to_json())
     else:
@@ -185,11 +208,12 @@ def _status(options: Namespace) -> int:
     return codes.COMPLETED
 
 
-def _fleets(aws: Aws) -> str:
+def _fleets(aws: Aws, choice: str) -> str:
+    """What there is in place of one that is not. choice: by what a region is chosen."""
     from hpt.fleet.ec2 import teardown
 
     there = sorted(teardown.fleets(aws))
-    return f"there are {', '.join(there)}" if there else "it has none; name another with --region"
+    return f"there are {', '.join(there)}" if there else f"it has none; name another region with {choice}"
 
 
 def _print(found: FleetStatus) -> None:
@@ -243,6 +267,8 @@ def _down(options: Namespace) -> int:
     aws = _aws(options.region)
     names = [check_name(options.name)] if options.name is not None else _chosen(aws, expired=options.expired)
     gone = {}
+    if not names:
+        _say(f"region {aws.region} has no fleet" + (" that has expired" if options.expired else ""))
     for name in names:
         files = teardown.files_of(aws, name, setup.read_tags(aws, name))
         found = teardown.down(aws, name, _say, files=files)
@@ -274,7 +300,7 @@ def files_of(name: str) -> Store:
     aws = _aws(None, option=False)
     files = teardown.files_of(aws, check_name(name), setup.read_tags(aws, name))
     if files is None:
-        raise InputError(f"region {aws.region} has no fleet {name}; {_fleets(aws)}")
+        raise InputError(f"region {aws.region} has no fleet {name}; {_fleets(aws, 'AWS_DEFAULT_REGION')}")
     return files
 
 

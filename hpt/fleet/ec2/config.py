@@ -15,7 +15,10 @@ from typing import Any, TypeVar, cast
 from hpt.errors import InputError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/-]*))?")
+_BUCKET = re.compile(
+    r"s3://([a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9])(?:/((?:[\w.=-]+/)*[\w.=-]*))?", re.ASCII
+)
+"""A `*` or `?` would widen the policies that name the place, and a quote end the strings of scripts."""
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
@@ -137,8 +140,11 @@ def check_region(region: str) -> str:
 def split_bucket(uri: str, name: str) -> tuple[str, str]:
     """The bucket and the fleet's own prefix in it, of `s3://BUCKET/PREFIX`. Raises InputError."""
     found = _BUCKET.fullmatch(uri)
-    if found is None:
-        raise InputError(f"{uri!r} is no place on S3; write s3://BUCKET or s3://BUCKET/PREFIX")
+    if found is None or {".", ".."} & set((found[2] or "").split("/")):
+        raise InputError(
+            f"{uri!r} is no place on S3; write s3://BUCKET or s3://BUCKET/PREFIX, BUCKET of lower-case "
+            "letters, digits, hyphens and periods, PREFIX of letters, digits and -_.=/"
+        )
     above = (found[2] or "").strip("/")
     return found[1], f"{above}/{name}/" if above else f"{name}/"
 
@@ -190,7 +196,7 @@ def read_fleet(content: Mapping[str, Any], *, region: str | None = None) -> Flee
         slots=top.take("slots", _integer(1, 100_000)),
         budget=top.take("budget", _dollars, None),
         expires_seconds=top.take("expires", _span, None),
-        data=top.take("data", _strings(_BUCKET, "s3://BUCKET/PREFIX"), ()),
+        data=top.take("data", _places, ()),
         head=_head(top.table("head")),
         nodes=_nodes(top.table("nodes", required=True)),
     )
@@ -272,7 +278,27 @@ class _Table:
         for key in self._left:
             near = get_close_matches(key, self._known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self._known)}"
-            raise InputError(f"{self._key(key)} is not known; {hint}")
+            raise InputError(f"{self._key(key)} is not known; {_elsewhere(key, self._path) or hint}")
+
+
+def _elsewhere(key: str, path: str) -> str:
+    """Where a key belongs that stands in another table; "" if it belongs nowhere. In TOML all that follows
+    `[nodes]` is part of it, up to the next such line.
+    """
+    for table, keys in _KEYS.items():
+        if key in keys and table != path:
+            return f"write it below [{table}]" if table else "write it above the first line such as [nodes]"
+    return ""
+
+
+_KEYS = {
+    "": ("name", "bucket", "region", "slots", "budget", "expires", "data"),
+    "nodes": (
+        *("instance_types", "on_demand", "on_demand_after", "subnets", "image", "disk", "setup", "python"),
+        *("idle", "without_head"),
+    ),
+    "head": ("instance_type", "executor"),
+}
 
 
 _KINDS: dict[type, str] = {str: "a string", dict: "a table"}
@@ -280,7 +306,9 @@ _KINDS: dict[type, str] = {str: "a string", dict: "a table"}
 
 def _checked(kind: type, check: Callable[[Any], T]) -> Callable[[Any], T]:
     def read(value: Any) -> T:
-        if not isinstance(value, kind) or value == "":
+        if value == "":
+            raise InputError("it is empty; write one")
+        if not isinstance(value, kind):
             raise InputError(f"{value!r} is not {_KINDS[kind]}; write one")
         return check(value)
 
@@ -323,6 +351,15 @@ def _strings(pattern: re.Pattern[str], form: str) -> Callable[[Any], tuple[str, 
     return read
 
 
+def _places(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise InputError(f"{value!r} is no array; write ['s3://BUCKET/PREFIX']")
+    check = _checked(str, lambda uri: split_bucket(uri, ""))
+    for each in value:
+        check(each)
+    return tuple(dict.fromkeys(value))
+
+
 def _instance_type(value: Any) -> str:
     if isinstance(value, str) and value.startswith("ml."):
         plain = value.removeprefix("ml.")
@@ -341,6 +378,12 @@ def _instance_types(value: Any) -> dict[str, int]:
             "{ 'c5.xlarge' = 2, 'm5.xlarge' = 2 }"
         )
     for name, slots in value.items():
+        if not _TYPE.fullmatch(name) and (place := _elsewhere(name, "nodes.instance_types")):
+            raise InputError(f"{name!r} stands among the instance types; {place}")
+        if isinstance(slots, dict):  # TOML takes c5.xlarge for a key in a table
+            raise InputError(
+                f'{name}.{next(iter(slots), "")} has no quotes; write "{name}.{next(iter(slots), "")}"'
+            )
         _instance_type(name)
         try:
             _integer(1, 999)(slots)  # as weights of a fleet

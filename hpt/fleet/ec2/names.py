@@ -36,12 +36,17 @@ class Names:
     @property
     def path(self) -> str:
         """Under which the roles stand."""
-        return f"/hpt/{self.region}/{self.fleet}/"
+        return f"{roles_of(self.region)}{self.fleet}/"
 
     @property
     def token(self) -> str:
         """The parameter that holds the secret which the machines show each other."""
         return f"/hpt/{self.fleet}/token"
+
+
+def roles_of(region: str) -> str:
+    """Under which the roles of all fleets of a region stand."""
+    return f"/hpt/{region}/"
 
 
 def tags(fleet: str, role: str = "", expires: float | None = None, **more: str) -> list[dict[str, str]]:

@@ -24,6 +24,9 @@ from hpt.fleet.ec2.quotas import quotas
 
 Say = Callable[[str], None]
 
+BEGUN = "files: "
+"""With it the first message begins after which something of the fleet is there."""
+
 _PROFILE_SECONDS = 60.0
 _FEW_POOLS = 10
 
@@ -227,7 +230,7 @@ def up(aws: Aws, config: FleetConfig, say: Say, *, now: float, packed: Path | No
     files.put(store.FLEET, config.to_json())
     files.delete(store.CLOSED)
     key = _upload_wheel(files, packed)
-    say(f"files: {files.uri}")
+    say(f"{BEGUN}{files.uri}")
     names = Names(config.name, config.region)
     group = _group(aws, names, config, found.vpc, expires)
     _token(aws, names, config)

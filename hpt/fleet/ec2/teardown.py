@@ -11,7 +11,7 @@ from hpt.errors import ExecutorError
 from hpt.fleet.ec2 import machines, store
 from hpt.fleet.ec2.aws import Aws, absent, code_of, pages
 from hpt.fleet.ec2.config import split_bucket
-from hpt.fleet.ec2.names import BUCKET_TAG, EXPIRES_TAG, FLEET_TAG, HEAD, Names, tags_of
+from hpt.fleet.ec2.names import BUCKET_TAG, EXPIRES_TAG, FLEET_TAG, HEAD, Names, roles_of, tags_of
 from hpt.job.plural import quantity
 
 Say = Callable[[str], None]
@@ -45,10 +45,13 @@ def fleets(aws: Aws) -> dict[str, float | None]:
             *pages(aws.ec2.describe_security_groups, "SecurityGroups", Filters=filters),
             *machines.instances(aws, None),
         ]
+        roles = [each["Path"] for each in pages(aws.iam.list_roles, "Roles", PathPrefix=roles_of(aws.region))]
     for each in described:
         own = tags_of(each)
         expires = own.get(EXPIRES_TAG, "")
         found.setdefault(own[FLEET_TAG], float(expires) if expires.isdigit() else None)
+    for path in roles:  # all that is left where taking down was interrupted late
+        found.setdefault(path.removeprefix(roles_of(aws.region)).strip("/"), None)
     return found
 
 

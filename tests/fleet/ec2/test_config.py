@@ -75,7 +75,29 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(nodes={**LEAST["nodes"], "idel": "5m"}), "nodes.idel is not known; did you mean 'idle'?"),
         (changed(head={"executor": "slurm"}), "head.executor: 'slurm' does not run training jobs of fleets"),
         (changed(budgett=3), "budgett is not known; did you mean 'budget'?"),
-        (changed(data=["bucket/x"]), "data: 'bucket/x' does not have the form"),
+        (changed(data=["bucket/x"]), "data: 'bucket/x' is no place on S3"),
+        (changed(data=["s3://bucket/x*"]), r"data: 's3://bucket/x\*' is no place on S3"),
+        (changed(data="s3://bucket/x"), "data: 's3://bucket/x' is no array"),
+        (changed(bucket="s3://bucket/it's"), "bucket: .* is no place on S3; .*PREFIX of letters, digits"),
+        (changed(bucket="s3://bucket/a*"), "is no place on S3"),
+        (changed(bucket="s3://bucket/a//b"), "is no place on S3"),
+        (changed(bucket="s3://bucket/../b"), "is no place on S3"),
+        (changed(bucket="s3://a..b"), "is no place on S3"),
+        (changed(bucket=""), "bucket: it is empty; write one"),
+        (changed(disk=9), r"disk is not known; write it below \[nodes\]"),
+        (changed(executor="ray"), r"executor is not known; write it below \[head\]"),
+        (
+            changed(nodes={**LEAST["nodes"], "budget": 3}),
+            r"nodes.budget is not known; write it above the first line such as \[nodes\]",
+        ),
+        (
+            changed(nodes={"instance_types": {"c5.xlarge": 2, "on_demand": 2}}),
+            r"'on_demand' stands among the instance types; write it below \[nodes\]",
+        ),
+        (
+            changed(nodes={"instance_types": {"c5": {"xlarge": 2}}}),
+            'nodes.instance_types: c5.xlarge has no quotes; write "c5.xlarge"',
+        ),
     ],
 )
 def test_what_is_wrong_is_named(content: dict[str, Any], message: str) -> None:

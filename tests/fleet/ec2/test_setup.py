@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hpt.cli.main import main
 from hpt.errors import ExecutorError, InputError
 from hpt.fleet.ec2 import machines, setup, status, teardown, wheel
 from hpt.fleet.ec2.aws import Aws, PermissionDeniedError
@@ -138,6 +139,21 @@ def test_what_a_crash_leaves_is_taken_down_or_completed(
     double.allow(step)
     head = up(aws, config, said)
     assert teardown.look(aws, "search").instances == (head,)
+
+
+def test_what_is_left_of_taking_down_is_found_without_its_name(
+    double: Control, aws: Aws, config: FleetConfig, said: list[str]
+) -> None:
+    up(aws, config, said)
+    double.refuse("DeleteRole", "InternalError", status=500)
+    with pytest.raises(ExecutorError, match="try again"):
+        teardown.down(aws, "search", said.append, pause=0.0)
+    double.allow("DeleteRole")
+    left = teardown.look(aws, "search")
+    assert left.roles and not left.instances and not left.templates and not left.groups
+    assert list(teardown.fleets(aws)) == ["search"]
+    teardown.down(aws, "search", said.append, pause=0.0)
+    assert teardown.fleets(aws) == {}
 
 
 def test_taking_down_what_is_not_there_is_no_error(aws: Aws, said: list[str]) -> None:
@@ -281,3 +297,42 @@ def test_the_user_s_policy_allows_each_call_that_is_made_and_little_more(
     }
     others = {"ec2:CreateFleet", "ec2:DescribeSpotPriceHistory", "pricing:GetProducts"}
     assert never_called <= implied | others | {"ec2:DescribeLaunchTemplateVersions"}
+
+
+def hpt(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(["fleet", *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_command_that_ends_halfway_says_what_to_do(
+    double: Control, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert WHEEL is not None
+    file = tmp_path / "fleet.toml"
+    file.write_text(
+        'name = "search"\nbucket = "s3://bucket"\nregion = "eu-west-1"\nslots = 2\n'
+        '[nodes]\ninstance_types = ["c5.large"]\n'
+    )
+    words = ("up", str(file), "--wheel", str(WHEEL))
+    code, _, err = hpt(capsys, "status", "search")
+    assert (
+        code == 2 and "us-east-1 has no fleet search; it has none; name another region with --region" in err
+    )
+    double.refuse("DescribeInstanceTypes", "UnauthorizedOperation")
+    code, _, err = hpt(capsys, *words)
+    assert code == 2 and "made in part" not in err
+    double.allow("DescribeInstanceTypes")
+    double.refuse("RunInstances", "UnauthorizedOperation")
+    code, _, err = hpt(capsys, *words)
+    assert code == 2 and "allow these credentials RunInstances" in err
+    assert "search is made in part" in err and "hpt fleet down search --region eu-west-1 removes" in err
+    double.allow("RunInstances")
+    code, out, _ = hpt(capsys, *words)
+    assert code == 0 and "run a job on it: AWS_DEFAULT_REGION=eu-west-1 hpt tune JOB --fleet search" in out
+    code, _, err = hpt(capsys, "down", "--all")
+    assert code == 0 and "region us-east-1 has no fleet\n" in err
+    code, out, _ = hpt(capsys, "down", "--all", "--region", "eu-west-1")
+    assert code == 0 and "parts are gone" in out
+    _, _, err = hpt(capsys, "down", "--expired", "--region", "eu-west-1")
+    assert "no fleet that has expired" in err
