@@ -73,7 +73,9 @@ class Link:
             while self._pipe.poll():
                 self._take(self._pipe.recv())
         except (EOFError, OSError):
-            self._lose("the process that talks to the cluster has ended")
+            self._lose(
+                f"the connection to the cluster at {self._opening[1]} is lost; look whether its head runs"
+            )
             return
         if self._open and time.monotonic() - self.looked > 60.0 + self._silent:
             self._lose("the cluster's head does not answer")  # Ray's own patience is a minute

@@ -26,6 +26,11 @@ from hpt.fleet.training_jobs.checkpoints import newest_checkpoint
 from hpt.fleet.training_jobs.log import KeptLog
 from hpt.fleet.training_jobs.source import Sources
 
+_OF_THE_REQUEST = "validation error"
+"""In the service's words where a member breaks a constraint. All else that it refuses with a validation
+exception is about what a training job needs around it, such as a role, a bucket or an image, and holds for
+the next one too: waiting for that costs no training job."""
+
 _LOG_BYTES = 1 << 18  # of one attempt, a poll
 _ALL_LOG_BYTES = 1 << 22  # of all attempts together, a poll
 _LOOK_AGAIN = 120.0  # seconds after which a training job is described though nothing is new
@@ -234,8 +239,13 @@ class SageMakerExecutor:
             except NameTakenError:
                 self._recognise(name, requests.identity_of(request))
                 return name
-            except RefusedError as error:
-                raise ExecutorError(f"SageMaker refuses training job {name}: {error}") from error
+            except (NoSuchJobError, RefusedError) as error:
+                what = f"SageMaker refuses training job {name}: {error}"
+                if _OF_THE_REQUEST in str(error):
+                    raise ExecutorError(what) from error
+                raise RetryableError(
+                    f"{what} Correct that in AWS, and it starts; if the job names it wrongly, stop the job"
+                ) from error
             else:
                 return name
         raise busy or ExecutorError(f"training job {name} has no instances")

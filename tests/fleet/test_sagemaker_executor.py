@@ -199,6 +199,11 @@ class TestSageMakerExecutor(ExecutorSuite):
         assert environment.split() == [b"0.25", b"-x", b"0.25"]
 
 
+BROKEN = "1 validation error detected: Value '' at 'hyperParameters' failed to satisfy constraint"
+NO_ROLE = "Could not assume role arn:aws:iam::123456789012:role/none. Please ensure that the role exists."
+NO_IMAGE = "Requested image 123456789012.dkr.ecr.us-east-1.amazonaws.com/train:1 not found."
+
+
 class TestRefusalsOfTheService:
     """No answer, no room or no permission loses no training job."""
 
@@ -221,14 +226,16 @@ class TestRefusalsOfTheService:
         raise AssertionError("it did not end")
 
     @pytest.mark.parametrize(
-        ("code", "status", "error", "says"),
+        ("code", "status", "message", "error", "says"),
         [
-            ("ThrottlingException", 400, RetryableError, "asked too often"),
-            ("ServiceUnavailable", 503, RetryableError, "ServiceUnavailable"),
-            ("ExpiredTokenException", 400, RetryableError, "renew them"),
-            ("AccessDeniedException", 400, RetryableError, "give them the permission"),
-            ("ResourceLimitExceeded", 400, BusyError, "Service Quotas"),
-            ("ValidationException", 400, ExecutorError, "refuses training job job-001"),
+            ("ThrottlingException", 400, "", RetryableError, "asked too often"),
+            ("ServiceUnavailable", 503, "", RetryableError, "ServiceUnavailable"),
+            ("ExpiredTokenException", 400, "", RetryableError, "renew them"),
+            ("AccessDeniedException", 400, "", RetryableError, "give them the permission"),
+            ("ResourceLimitExceeded", 400, "", BusyError, "Service Quotas"),
+            ("ValidationException", 400, BROKEN, ExecutorError, "refuses training job job-001: 1 validation"),
+            ("ValidationException", 400, NO_ROLE, RetryableError, "job-001: Could not assume.*Correct that"),
+            ("ValidationException", 400, NO_IMAGE, RetryableError, "job-001: Requested image.*Correct that"),
         ],
     )
     def test_a_refused_start_says_why(
@@ -238,11 +245,12 @@ class TestRefusalsOfTheService:
         submit: Callable[..., Submission],
         code: str,
         status: int,
+        message: str,
         error: type[Exception],
         says: str,
     ) -> None:
         executor, submission = make_executor(), submit()
-        double.refuse("create", code, 2, status)  # boto3 itself asks twice
+        double.refuse("create", code, 2, status, message)  # boto3 itself asks twice
         with pytest.raises(error, match=says) as caught:
             executor.submit(submission)
         assert isinstance(caught.value, ExecutorError) == (error is ExecutorError)

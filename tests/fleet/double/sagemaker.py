@@ -107,9 +107,9 @@ class SageMakerDouble:
             aws_secret_access_key="double",
         )
 
-    def refuse(self, operation: str, code: str, times: int = 1, status: int = 400) -> None:
+    def refuse(self, operation: str, code: str, times: int = 1, status: int = 400, message: str = "") -> None:
         """Answer the next calls of an operation with an error."""
-        self.refusals[operation] += [Refusal(code, f"{code} of the double", status)] * times
+        self.refusals[operation] += [Refusal(code, message or f"{code} of the double", status)] * times
 
     def _answer(self, operation: str, request: Request) -> Response:
         body = json.loads(request.get_data() or b"{}")
