@@ -4,13 +4,15 @@
 
 The commands are those that one would type; they talk to moto's server behind a shim (`tests/fleet/double`),
 which plays EC2, S3, IAM, prices and quotas. The head's unit is a process of this machine. AWS is not reached.
-It takes about two minutes, and needs what the tests need (`pip install -e '.[test]'`).
+It takes about two minutes, and needs what the tests need (`pip install -e '.[test]'`). Ctrl-C ends it and
+all that it started.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,8 @@ HPT = (sys.executable, "-m", "hpt.cli.main")
 
 def hpt(*words: str) -> None:
     print(f"\n$ hpt {' '.join(words)}", flush=True)
-    subprocess.run([*HPT, *words], check=True)
+    if code := subprocess.run([*HPT, *words], check=False).returncode:
+        raise SystemExit(f"the story ends here: this command failed with exit code {code}")
 
 
 def answer(*words: str) -> dict[str, object]:
@@ -68,16 +71,31 @@ def main() -> None:
         boto3.client("s3").create_bucket(Bucket="bucket")
         hpt("fleet", "up", str(HERE / "fleet.toml"))
         head = play_head(control, place)
-        hpt("tune", str(HERE.parent / "mlp" / "job.json"), "--name", "mlp", "--fleet", "search")
-        time.sleep(20)
-        hpt("fleet", "status", "search")
-        while answer("fleet", "status", "search")["TuningJobs"] != {"mlp": "Completed"}:
-            time.sleep(2)
-        hpt("describe", "mlp", "--fleet", "search")
-        hpt("fleet", "down", "search")
-        head.wait(60)
-        print(f"\nwhat the head said:\n{(place / 'head.log').read_text()}")
+        try:
+            tell(head, place)
+        finally:
+            head.terminate()
+            head.wait()
+
+
+def tell(head: subprocess.Popen[bytes], place: Path) -> None:
+    """The rest of the story, once there is a head."""
+    hpt("tune", str(HERE.parent / "mlp" / "job.json"), "--name", "mlp", "--fleet", "search")
+    time.sleep(20)
+    hpt("fleet", "status", "search")
+    while answer("fleet", "status", "search")["TuningJobs"] in ({}, {"mlp": "Unfinished"}):
+        if head.poll() is not None:
+            raise SystemExit(f"the head has ended; it said:\n{(place / 'head.log').read_text()[-2000:]}")
+        time.sleep(2)
+    hpt("describe", "mlp", "--fleet", "search")
+    hpt("fleet", "down", "search")
+    head.wait(60)
+    print(f"\nwhat the head said:\n{(place / 'head.log').read_text()}")
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing stays behind then either
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the double of AWS is gone, with all that was made in it")

@@ -2,10 +2,11 @@
 
     python examples/ray/cluster.py hpt tune examples/mlp/job.json --executor ray
 
-Each node is a `ray start` of its own on a loopback address, as machines are in a real cluster. The command
-finds the cluster by RAY_ADDRESS. Two of the nodes are labelled as Spot machines: kill one (`kill -9` the
-process that is printed), and its training jobs go on elsewhere. Ctrl-C is for the command; when that has
-ended, so does the cluster, and what the nodes kept is removed.
+It needs Ray and what the command needs, `pip install -e '.[xgboost,ray]'` for this one. Each node is a
+`ray start` of its own on a loopback address, as machines are in a real cluster. The command finds the
+cluster by RAY_ADDRESS. Two of the nodes are labelled as Spot machines: kill one (`kill -9` the process that
+is printed), and its training jobs go on elsewhere. Ctrl-C is for the command; when that has ended, so does
+the cluster, and what the nodes kept is removed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from pathlib import Path
 
 HEAD = "127.0.0.10"
+ENDS_WITHIN = 8.0  # seconds, after which what is left of the nodes is killed
 NODES = ("market=on-demand", "market=spot", "market=spot")
 
 
@@ -78,9 +80,10 @@ def end(nodes: list[subprocess.Popen[bytes]]) -> None:
     for node in reversed(nodes):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(node.pid, signal.SIGTERM)
+    give_up = time.monotonic() + ENDS_WITHIN
     for node in nodes:
         try:
-            node.wait(20)
+            node.wait(max(0.0, give_up - time.monotonic()))
         except subprocess.TimeoutExpired:
             os.killpg(node.pid, signal.SIGKILL)
             node.wait()
@@ -90,7 +93,7 @@ def main(command: list[str]) -> int:
     if not command:
         raise SystemExit(__doc__)
     if importlib.util.find_spec("ray") is None:
-        raise SystemExit(f"Ray is not installed; run: {sys.executable} -m pip install 'hpt[ray]'")
+        raise SystemExit(f"Ray is not installed; run: {sys.executable} -m pip install -e '.[xgboost,ray]'")
     port = free_port()
     place = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # Ray's sockets need short paths
     for each in (signal.SIGINT, signal.SIGTERM):  # so that the cluster is ended then too

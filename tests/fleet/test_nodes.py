@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
 from hpt.executors.base import AttemptKey
-from hpt.fleet.nodes import Node, choose, why_none
+from hpt.fleet.nodes import Node, cannot_begin, choose, why_none
 from hpt.job.resources import SlotResources
 
 ANY = SlotResources()
@@ -111,3 +112,26 @@ def test_a_label_may_be_wanted_in_place_of_a_type() -> None:
     assert chosen(*nodes, types=("rack=two", "c5.large")) == "b"
     assert chosen(*nodes, types=("rack=one", "ml.c5.large")) == "a"
     assert not node("c").meets("")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            "ModuleNotFoundError: No module named 'numba'",
+            "its Python lacks the package 'numba'; install there",
+        ),
+        (
+            "OSError: [Errno 28] No space left on device",
+            "its disk is full .*make room there, or set HPT_NODE_",
+        ),
+        ("OSError: [Errno 122] Disk quota exceeded: '/x'", "its disk is full"),
+        (
+            "PermissionError: [Errno 13] Permission denied: '/x'",
+            "set HPT_NODE_ROOT where `ray start` is called",
+        ),
+        ("ValueError: odd", "ValueError: odd; correct that there: it is tried again every 30 s"),
+    ],
+)
+def test_why_a_node_cannot_be_used_comes_with_a_fix(error: str, says: str) -> None:
+    assert re.search(says, cannot_begin(error))

@@ -123,6 +123,23 @@ def test_what_a_node_lacks_is_said_with_its_name(executor: RayExecutor, tmp_path
         assert end.reason.startswith(f"node {node.address}: ") and end.reason.endswith(why)
 
 
+def test_a_node_whose_folder_cannot_be_written_is_named_with_the_reason(
+    cluster: RayCluster, executor: RayExecutor, tmp_path: Path, said: list[str]
+) -> None:
+    """Ray's own message has the reason in its last line, below a traceback with numbers that differ."""
+    cluster.add(7, "instance-type=no-folder", HPT_NODE_ROOT="/dev/null/none")
+    try:
+        until(executor, lambda _: any(node.type == "no-folder" for node in executor.nodes))
+        executor.submit(wanting(ExecutorSuite.submission(tmp_path, "echo elsewhere", "folder"), "no-folder"))
+        end = until(executor, ended)[-1].exit
+        assert end is not None and end.exit_code == 0
+        [refused] = [each for each in said if "cannot be used" in each]
+        assert refused.startswith(f"node {cluster.host(7)} cannot be used: NotADirectoryError: [Errno 20] ")
+        assert refused.endswith("correct that there: it is tried again every 30 s")
+    finally:
+        cluster.kill(7)
+
+
 def test_local_data_is_sent_once_to_each_node(
     executor: RayExecutor, cluster: RayCluster, tmp_path: Path, said: list[str]
 ) -> None:
