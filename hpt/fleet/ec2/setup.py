@@ -28,6 +28,7 @@ BEGUN = "files: "
 """With it the first message begins after which something of the fleet is there."""
 
 _PROFILE_SECONDS = 60.0
+_SEEN_SECONDS = 2.0
 _FEW_POOLS = 10
 
 
@@ -391,7 +392,7 @@ def _launch_head(aws: Aws, names: Names, config: FleetConfig, found: Surrounding
                 )
                 head = str(reply["Instances"][0]["InstanceId"])
                 say(f"head {head} ({config.head.instance_type}) is launched")
-                return head
+                return _first_head(aws, config.name, head, say)
             except ClientError as error:
                 refused = code_of(error)
                 if refused == "InsufficientInstanceCapacity" and len(subnets) > 1:
@@ -401,6 +402,21 @@ def _launch_head(aws: Aws, names: Names, config: FleetConfig, found: Surrounding
                 else:
                     raise
     raise ExecutorError(f"the head cannot be launched: {refused}; try again, the rest of the fleet is there")
+
+
+def _first_head(aws: Aws, name: str, head: str, say: Say) -> str:
+    """The head that stays where two commands launched one each at the same time: the earlier one. Each
+    command terminates its own if it is not that, after it has waited for those of the same second to be seen.
+    """
+    time.sleep(_SEEN_SECONDS)
+    there = [each for each in machines.instances(aws, name) if machines.role_of(each) == HEAD]
+    if all(each["InstanceId"] != head for each in there):
+        return head  # not seen yet itself, or taken down again
+    first = str(min(there, key=lambda each: (each["LaunchTime"], each["InstanceId"]))["InstanceId"])
+    if first != head:
+        machines.terminate(aws, [head])
+        say(f"head {head} is terminated, for head {first} was launched at the same time")
+    return first
 
 
 def read_tags(aws: Aws, name: str) -> dict[str, str]:

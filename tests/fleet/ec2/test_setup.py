@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from hpt.fleet.ec2 import machines, setup, status, teardown, wheel
 from hpt.fleet.ec2.aws import Aws, PermissionDeniedError
 from hpt.fleet.ec2.config import FleetConfig, read_fleet
 from hpt.fleet.ec2.costs import Pool
+from hpt.fleet.ec2.names import Names
 from hpt.fleet.ec2.policies import policy
 from hpt.fleet.ec2.provision import Launch
 from hpt.fleet.ec2.store import Store
@@ -112,6 +115,22 @@ def test_making_it_again_changes_it_and_launches_no_second_head(
     [version] = versions["LaunchTemplateVersions"]
     assert version["VersionNumber"] == 2
     assert "\necho prepared\n" in base64.b64decode(version["LaunchTemplateData"]["UserData"]).decode()
+
+
+def test_two_commands_at_the_same_time_leave_one_head(aws: Aws, config: FleetConfig, said: list[str]) -> None:
+    found = setup.look(aws, config, now=NOW, packed=WHEEL)
+    machines.terminate(aws, [up(aws, config, said)])  # all else is there
+    names, begin = Names(config.name, config.region), Barrier(2)
+
+    def launch(_: int) -> str:
+        own = Aws("us-east-1", attempts=1)
+        assert not [each for each in machines.instances(own, "search") if machines.role_of(each) == "head"]
+        begin.wait()
+        return setup._launch_head(own, names, config, found, said.append)
+
+    with ThreadPoolExecutor(2) as pool:
+        heads = set(pool.map(launch, range(2)))
+    assert set(teardown.look(aws, "search").instances) == heads and len(heads) == 1
 
 
 STEPS = (
