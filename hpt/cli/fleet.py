@@ -308,6 +308,7 @@ def tune(options: Namespace, read: JobRequest) -> int:
     """`hpt tune JOB --fleet NAME`."""
     from importlib.metadata import version
 
+    from hpt.fleet.ec2.status import check_head
     from hpt.running.fleet_jobs import hand_over
     from hpt.storage.place import state_directory
 
@@ -316,6 +317,7 @@ def tune(options: Namespace, read: JobRequest) -> int:
     if options.executor != "local" or options.address is not None or options.lease is not None:
         raise InputError("--executor is chosen by the fleet (head.executor); leave it out with --fleet")
     files = files_of(options.fleet)
+    check_head(_aws(None), options.fleet, files)  # it may have ended: after an hour without a job, say
     handed = hand_over(
         files, read.config, read.request, state_directory(options.state), version=version("hpt")
     )

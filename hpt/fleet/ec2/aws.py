@@ -10,6 +10,9 @@ from typing import Any
 
 from hpt.errors import ExecutorError, InputError, RetryableError
 
+_NEEDED = {"ListObjectsV2": "s3:ListBucket", "HeadObject": "s3:GetObject"}
+"""The permission of a call, where it is called otherwise."""
+
 FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403"}
 CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch", "AuthFailure.ClockSkew"}
 CREDENTIALS = {
@@ -110,7 +113,8 @@ def explain(error: Any, doing: str) -> InputError | RetryableError:
     what = f"{doing}: {action} was refused: {code}: {message}"
     if code in FORBIDDEN or (action.startswith("Head") and code == "403"):
         return PermissionDeniedError(
-            f"{what}; allow these credentials {action} (the fleet's policy has all that is needed)",
+            f"{what}; allow these credentials {_NEEDED.get(action, action)} "
+            "(the fleet's policy has all that is needed)",
             action=action,
         )
     if code in CLOCK or "not yet valid" in message or "Signature expired" in message:

@@ -136,7 +136,7 @@ def check_head(aws: Aws, name: str, files: store.Store) -> None:
         raise InputError(f"fleet {name} is being taken down; make it again with: hpt fleet up FLEET.toml")
     if not any(machines.role_of(each) == HEAD for each in machines.instances(aws, name)):
         raise InputError(
-            f"fleet {name} has no head that would go on with it; launch one with: hpt fleet up FLEET.toml"
+            f"fleet {name} has no head that would run it; launch one with: hpt fleet up FLEET.toml"
         )
 
 

@@ -91,7 +91,7 @@ def test_a_job_that_has_ended_is_extended(fleet: Fleet) -> None:
     for each in machines.instances(fleet.files._aws, "search"):
         machines.terminate(fleet.files._aws, [each["InstanceId"]])
     said = hpt(*extend, "--max-jobs", "8", code=2)[1]
-    assert "fleet search has no head that would go on with it; launch one with: hpt fleet up" in said
+    assert "fleet search has no head that would run it; launch one with: hpt fleet up" in said
     hpt("fleet", "down", "search")
     assert "has no fleet search" in hpt(*extend, "--max-jobs", "8", code=2)[1]
 

@@ -36,6 +36,7 @@ CONTENT: dict[str, Any] = {
 }
 NOW = 1_800_000_000.0
 WHEEL: Path | None = None
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 @pytest.fixture
@@ -325,7 +326,7 @@ def hpt(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 
 def test_a_command_that_ends_halfway_says_what_to_do(
-    double: Control, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    double: Control, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert WHEEL is not None
     file = tmp_path / "fleet.toml"
@@ -346,6 +347,13 @@ def test_a_command_that_ends_halfway_says_what_to_do(
     code, _, err = hpt(capsys, *words)
     assert code == 2 and "allow these credentials RunInstances" in err
     assert "search is made in part" in err and "hpt fleet down search --region eu-west-1 removes" in err
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert main(["tune", str(EXAMPLES / "mlp" / "job.json"), "--fleet", "search"]) == 2
+    assert (
+        "fleet search has no head that would run it; launch one with: hpt fleet up" in capsys.readouterr().err
+    )
+    assert not list(Store(Aws("eu-west-1"), "bucket", "search/").keys("jobs/"))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     double.allow("RunInstances")
     code, out, _ = hpt(capsys, *words)
     assert code == 0 and "run a job on it: AWS_DEFAULT_REGION=eu-west-1 hpt tune JOB --fleet search" in out
