@@ -83,8 +83,9 @@ def check_name(submission: Submission) -> None:
 
 
 def reason_there(end: Exit, address: str) -> str:
-    """Why an attempt ended on a node, with its address if nothing could be started: what is missing there may
-    be here.
+    """Why an attempt ended on a node, with its address if nothing could be started, as what is missing there
+    may be here, or if it was lost, as to a full disk.
     """
     missing = end.outcome == "Exited" and end.exit_code is None and not (end.stopped or end.timed_out)
-    return f"node {address}: {end.reason}" if missing and end.reason else end.reason
+    named = missing or end.outcome == "Lost"
+    return f"node {address}: {end.reason}" if named and end.reason else end.reason

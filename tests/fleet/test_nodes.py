@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from hpt.executors.base import AttemptKey
+from hpt.executors.base import AttemptKey, Exit
+from hpt.fleet.followed import reason_there
 from hpt.fleet.nodes import Node, cannot_begin, choose, why_none
 from hpt.job.resources import SlotResources
 
@@ -135,3 +136,19 @@ def test_a_label_may_be_wanted_in_place_of_a_type() -> None:
 )
 def test_why_a_node_cannot_be_used_comes_with_a_fix(error: str, says: str) -> None:
     assert re.search(says, cannot_begin(error))
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        (
+            Exit("Lost", None, "the disk is full; make room on it"),
+            "node a: the disk is full; make room on it",
+        ),
+        (Exit("Exited", None, "/no/python does not exist"), "node a: /no/python does not exist"),
+        (Exit("Exited", 1, "exit code 1"), "exit code 1"),
+        (Exit("Exited", None, "stopped", stopped=True), "stopped"),
+    ],
+)
+def test_what_a_node_is_to_blame_for_has_its_address(end: Exit, says: str) -> None:
+    assert reason_there(end, "a") == says
