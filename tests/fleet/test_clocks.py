@@ -15,7 +15,7 @@ from hpt.fleet.ec2.aws import Aws
 from hpt.fleet.ec2.config import read_fleet
 from hpt.fleet.ec2.head import HeadUnit
 from hpt.fleet.ec2.store import Store
-from hpt.fleet.lost_checkpoints import take_over
+from hpt.fleet.lost_checkpoints import LostCheckpoints
 from hpt.testing.executors import ExecutorSuite
 from tests.fleet.double.control import Control
 from tests.fleet.ec2.test_setup import CONTENT
@@ -88,7 +88,7 @@ def test_times_are_the_tuners_and_what_is_saved_is_what_is_gone_on_from(
     assert all(began - 1 <= each <= first.now() + 1 for each in dates(updates)), (began, dates(updates))
     covered = log(updates).index(b"epoch 3\n") + len(b"epoch 3\n")
     assert end.checkpoint == covered
-    assert take_over(Order.of(given).content, len(log(updates))).covered == covered
+    assert LostCheckpoints().take_over(Order.of(given).content, len(log(updates))).covered == covered
     second = Off(tmp_path / "b", -ahead)
     began = second.now()
     second.start(submission(tmp_path / "b", attempt=2))
