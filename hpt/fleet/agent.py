@@ -155,10 +155,10 @@ class Agent:
             self._stores.check(order.content)
         places = {uri: str(self._received.path(*parcel)) for uri, parcel in parcels.items()}
         order = replace(order, places=places)
-        self._transfers.begin(order.content)
         with self._lock:
             if self._notice.leaves and not self._known(order.key):
                 raise ExecutorError("the machine is about to be taken away, and takes no new training job")
+            self._transfers.begin(order.content)
             self._touch(tuner).local.start(order)
         os.eventfd_write(self._begun, 1)
 

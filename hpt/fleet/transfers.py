@@ -13,6 +13,7 @@ from typing import Any
 from hpt.executors.contract import is_remote
 from hpt.executors.node import Node
 
+_PLACES = "output_path", "checkpoint_uri"
 _AGAIN = 60.0  # seconds after which it is started again that has ended
 
 
@@ -29,7 +30,8 @@ class Transfers:
 
         What fails is no reason not to start the attempt, which then does without.
         """
-        if not any(is_remote(content[name] or "") for name in ("output_path", "checkpoint_uri")):
+        places = [content[name] or "" for name in _PLACES]
+        if not any(map(is_remote, [*places, *(channel["uri"] for channel in content["channels"])])):
             return
         if (self._process is not None and self._process.poll() is None) or time.monotonic() < self._next:
             return

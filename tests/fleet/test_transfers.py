@@ -190,7 +190,8 @@ def test_without_it_transfers_run_by_themselves(
 
 
 def test_one_that_ended_is_started_again_and_what_needs_none_starts_none(machine: Machine) -> None:
-    machine.transfers.begin(machine.order("x", output_path=None).content)
+    local = [Channel("train", str(machine.root))]
+    machine.transfers.begin(machine.order("x", output_path=None, channels=local).content)
     assert machine.transfers._process is None
     machine.serve().kill()
     first = machine.transfers._process
