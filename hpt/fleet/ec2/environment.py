@@ -60,9 +60,13 @@ class Packed:
 
 
 def needed(*extras: str) -> frozenset[str]:
-    """The packages that `hpt` needs with some of its extras."""
+    """The packages that `hpt` needs with some of its extras. Raises InputError where it is not installed."""
     found = set()
-    for line in importlib.metadata.requires("hpt") or ():
+    try:
+        lines = importlib.metadata.requires("hpt") or ()
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError("hpt is not installed; install it with pip, then try again") from None
+    for line in lines:
         parts = _REQUIREMENT.match(line)
         if parts is not None and parts[1] != "hpt" and parts[2] in (None, *extras):
             found.add(_normal(parts[1]))
