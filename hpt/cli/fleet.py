@@ -37,8 +37,8 @@ their training jobs, Spot or on demand. `fleet.toml` describes it:
   instance_types = { "c5.xlarge" = 2, "c6i.xlarge" = 2, "m5.xlarge" = 2 }   # training jobs each at a time
   on_demand = 2                          # slots that are not Spot
 
-Further keys: head.instance_type, head.executor, head.idle; nodes.on_demand_after, nodes.subnets, nodes.image,
-nodes.disk, nodes.setup, nodes.python, nodes.idle, nodes.without_head; data.
+Further keys: environment; head.instance_type, head.executor, head.idle; nodes.on_demand_after, nodes.subnets,
+nodes.image, nodes.disk, nodes.setup, nodes.python, nodes.idle, nodes.without_head; data.
 """
 
 
@@ -121,8 +121,10 @@ def _say(message: str) -> None:
 
 def _check(options: Namespace) -> int:
     from hpt.fleet.ec2.config import load_fleet_file
+    from hpt.fleet.ec2.setup import packed_environment
 
     config = load_fleet_file(options.file, region=_region())
+    environment = packed_environment(config)
     if options.json:
         import json
 
@@ -134,6 +136,12 @@ def _check(options: Namespace) -> int:
     print(f"head        {config.head.instance_type}, on demand, runs training jobs by {config.head.executor}")
     print(f"nodes       {types}")
     print(f"slots       {config.slots}, of which {config.nodes.on_demand} on demand")
+    if environment is not None:
+        place = f", in its folder {environment.folder}" if environment.folder else ""
+        size = max(1, environment.size >> 20)
+        print(f"environment {environment.path.name}: {environment.python}, {size} MiB{place}")
+        if environment.note:
+            _say(f"note: {environment.note}")
     print(f"budget      {'none' if config.budget is None else f'{config.budget:.2f} US dollars'}")
     return codes.COMPLETED
 

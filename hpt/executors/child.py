@@ -73,6 +73,7 @@ def launch(
     *,
     limit: Callable[[], object] | None = None,
     binds: Sequence[tuple[str, str]] = (),
+    instead: Callable[[], int | None] | None = None,
 ) -> int:
     """Start a command in a session of its own. The kernel kills it when this process dies.
 
@@ -90,6 +91,9 @@ def launch(
         Called in the new process first, to set its limits; it may raise OSError.
     binds
         Directories and files, and the paths at which the command alone finds them.
+    instead
+        Called in the new process in place of the command: what it returns is how that process ends, as an
+        exit code or a signal, negative; None runs the command after all.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def launch(
         os.close(writing)
         raise LaunchError(f"no process could be started: {error.strerror}", ours=True) from None
     if pid == 0:
-        _become(command, environment, directory, output, parent, writing, limit, binds)
+        _become(command, environment, directory, output, parent, writing, limit, binds, instead)
     os.close(writing)
     with open(reading, "rb") as pipe:
         code = pipe.read()  # ends when exec closes the other end
@@ -138,6 +142,7 @@ def _become(
     writing: int,
     limit: Callable[[], object] | None,
     binds: Sequence[tuple[str, str]],
+    instead: Callable[[], int | None] | None,
 ) -> None:
     """The child's side, between fork and exec."""
     try:
@@ -161,6 +166,10 @@ def _become(
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(directory)
+        if instead is not None:
+            os.close(writing)  # it has begun, as far as the parent waits for that
+            if (code := instead()) is not None:
+                _end(code)
         os.execve(command[0], [_bytes(word) for word in command], _variables(environment))
     except OSError as error:
         os.write(writing, str(error.errno).encode())
@@ -168,6 +177,13 @@ def _become(
         os.write(writing, str(errno.EINVAL).encode())
     finally:
         os._exit(127)
+
+
+def _end(code: int) -> None:
+    """End this process with an exit code, or by a signal."""
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code & 0xFF)
 
 
 def _isolate(binds: Sequence[tuple[str, str]]) -> str:

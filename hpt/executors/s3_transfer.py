@@ -355,5 +355,11 @@ def main(what: str, attempt: Path, base: Path, host: int = 0, hosts: int = 1) ->
     return explained(run)
 
 
+def run(arguments: Sequence[str]) -> int:
+    """`main`, given the words of a command."""
+    what, attempt, base, *rest = arguments
+    return main(what, Path(attempt), Path(base), *map(int, rest))
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:])))
+    sys.exit(run(sys.argv[1:]))

@@ -39,6 +39,7 @@ from hpt.host.private import open_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from hpt.executors.feeder import Feeder
@@ -464,16 +465,25 @@ class Supervisor:
     def _launch_transfer(self, what: str, host: int = 0, base: str = "") -> int:
         count = hosts.count(self.spec)
         arguments = [what, self.directory, base or self.base, str(host), str(count)]
-        return self._launch_helper("hpt.executors.s3_transfer", arguments, self._path(TRANSFER_LOG))
+        log = self._path(TRANSFER_LOG)
+        instead = None
+        if self.spec.get("elsewhere") and what != "mirror":  # which is to be gone once it is waited for
+            from hpt.executors.transfer_client import Ask  # others do without
 
-    def _launch_helper(self, module: str, arguments: list[str], log: str) -> int:
-        """Start a module of hpt in a process of its own that prints into a log."""
+            instead = Ask(arguments, self.variables, self.directory, log)
+        return self._launch_helper("hpt.executors.s3_transfer", arguments, log, instead)
+
+    def _launch_helper(
+        self, module: str, arguments: list[str], log: str, instead: Callable[[], int | None] | None = None
+    ) -> int:
+        """Start a module of hpt in a process of its own that prints into a log. instead: as for `launch`."""
         output = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             command = [self.spec["interpreter"], "-m", module, *arguments]
             packages = os.pathsep.join(
                 filter(None, [self.spec["transfer_path"], os.environ.get("PYTHONPATH")])
             )
-            return launch.launch(command, self.variables | {"PYTHONPATH": packages}, self.directory, output)
+            variables = self.variables | {"PYTHONPATH": packages}
+            return launch.launch(command, variables, self.directory, output, instead=instead)
         finally:
             os.close(output)

@@ -30,6 +30,7 @@ from hpt.fleet import left_there
 from hpt.fleet.notice import Notice
 from hpt.fleet.parcels import PLACE, Received
 from hpt.fleet.store_check import StoreCheck
+from hpt.fleet.transfers import Transfers
 from hpt.host.clock import SteadyClock
 from hpt.host.private import make_directories, make_directory
 
@@ -84,6 +85,7 @@ class Agent:
         self._notice = Notice(self._node.environment)
         self._hurried: dict[AttemptKey, str] = {}  # in which state its checkpoints were last copied at once
         self._stores = StoreCheck(self._node)
+        self._transfers = Transfers(self._root, self._node)
         self._withdrawn: set[AttemptKey] = set()  # asked to stop since the machine is taken away
         self._seen = time.monotonic()
         self._dismissed = False  # the last tuner has closed
@@ -156,6 +158,7 @@ class Agent:
         with self._lock:
             if self._notice.leaves and not self._known(order.key):
                 raise ExecutorError("the machine is about to be taken away, and takes no new training job")
+            self._transfers.begin(order.content)
             self._touch(tuner).local.start(order)
         os.eventfd_write(self._begun, 1)
 

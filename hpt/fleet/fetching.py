@@ -25,7 +25,9 @@ from hpt.host.files import fsync_directory
 from hpt.host.private import make_directories
 
 LARGEST = 1 << 30
-"""Bytes that a training job may leave; more belong on S3."""
+"""Bytes that a training job may leave: each piece passes through Ray's memory and the tuner's process. More
+belong on S3, where the training jobs of fleets leave them anyway.
+"""
 
 _FILES = 64  # that are asked for at a time
 _MOST = 8  # pieces that are on their way at a time, since all of them are held in memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from hpt.executors.checkpoint_sets import CheckpointStore
@@ -17,20 +18,26 @@ class Left(NamedTuple):
     log: bytes = b""
 
 
-def take_over(content: Mapping[str, Any], known: int) -> Left:
-    """Shut an attempt out from its checkpoints, should it still run anywhere, and find out what it left.
+class LostCheckpoints:
+    """Takes them over. It keeps its client, since a node may be lost with many attempts."""
 
-    content: of its order; its checkpoints are on S3. known: how many bytes of its log are known here.
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+        from botocore.config import Config
 
-    Raises:
-        Exception: whatever boto3 raises where the store cannot be reached or refuses.
-    """
-    import boto3
-    from botocore.config import Config
+        config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
+        return boto3.client("s3", config=config)
 
-    config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
-    client = boto3.client("s3", config=config)
-    CheckpointStore(client, {**content, "attempt": content["attempt"] + 1}).begin()
-    store = CheckpointStore(client, content)
-    covered = store.covered()
-    return Left(covered, store.log(known, covered) if covered is not None and covered > known else b"")
+    def take_over(self, content: Mapping[str, Any], known: int) -> Left:
+        """Shut an attempt out from its checkpoints, should it still run anywhere, and find out what it left.
+
+        content: of its order; its checkpoints are on S3. known: how many bytes of its log are known here.
+
+        Raises:
+            Exception: whatever boto3 raises where the store cannot be reached or refuses.
+        """
+        CheckpointStore(self._client, {**content, "attempt": content["attempt"] + 1}).begin()
+        store = CheckpointStore(self._client, content)
+        covered = store.covered()
+        return Left(covered, store.log(known, covered) if covered is not None and covered > known else b"")

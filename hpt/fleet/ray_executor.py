@@ -27,7 +27,7 @@ from hpt.fleet.fetching import Fetching
 from hpt.fleet.followed import Followed, check_name, reason_there
 from hpt.fleet.kept_logs import KeptLogs, PrintedLogs
 from hpt.fleet.link import Link
-from hpt.fleet.lost_checkpoints import Left, take_over
+from hpt.fleet.lost_checkpoints import Left, LostCheckpoints
 from hpt.fleet.nodes import Node, cannot_begin, choose, lacks, why_none
 from hpt.fleet.parcels import Parcels
 from hpt.fleet.placements import Placement, Placements
@@ -76,6 +76,7 @@ class RayExecutor:
         self._logs = KeptLogs(self._root, self._say)
         self._printed = PrintedLogs(self._logs, self._call)
         self._fetching = Fetching(self._root, self._call, self._fetched, self._say)
+        self._lost = LostCheckpoints()
         self._nodes: dict[str, Node] = {}
         self._followed: dict[AttemptKey, Followed] = {}
         self._interrupted: dict[str, int] = {}  # how often, by the name of the training job
@@ -433,7 +434,7 @@ class RayExecutor:
         if not is_remote(content["checkpoint_uri"] or ""):
             return Left(here)
         try:
-            return take_over(content, followed.offset)
+            return self._lost.take_over(content, followed.offset)
         except Exception as error:
             self._say(f"the checkpoints of {key.name} cannot be looked at: {error}; its reports count anew")
             return Left(None)

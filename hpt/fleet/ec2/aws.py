@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -32,10 +34,25 @@ class PermissionDeniedError(InputError):
 
 
 class Aws:
-    """Clients of one region, made as they are needed. Throttled calls are retried by the clients."""
+    """Clients of one region, made as they are needed. Throttled calls are retried by the clients.
 
-    def __init__(self, region: str, *, attempts: int = 6) -> None:
-        self.region, self._attempts = region, attempts
+    clock: seconds since the epoch, by this host, which may be minutes off.
+    """
+
+    def __init__(self, region: str, *, attempts: int = 6, clock: Callable[[], float] = time.time) -> None:
+        self.region, self._attempts, self._clock = region, attempts, clock
+        self._ahead = 0.0  # seconds that this host's clock is ahead of AWS's
+
+    def now(self) -> float:
+        """Seconds since the epoch by the clock of AWS, as its last reply told it: so old is a machine that it
+        launched.
+        """
+        return self._clock() - self._ahead
+
+    def _replied(self, parsed: Any, **_: Any) -> None:
+        headers = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        with suppress(ValueError, TypeError, KeyError):
+            self._ahead = self._clock() - parsedate_to_datetime(headers["date"]).timestamp()
 
     def _client(self, service: str, region: str | None = None) -> Any:
         import boto3
@@ -46,7 +63,9 @@ class Aws:
         config = Config(retries=retries, connect_timeout=10, read_timeout=60)
         try:
             make: Any = boto3.client  # of one session, which reads the description of each service once
-            return make(service, region_name=region or self.region, config=config)
+            client = make(service, region_name=region or self.region, config=config)
+            client.meta.events.register("after-call", self._replied)
+            return client
         except (BotoCoreError, ValueError) as error:  # such as a profile or an endpoint that cannot be
             raise InputError(f"AWS cannot be used: {error}; correct the configuration of AWS") from None
 

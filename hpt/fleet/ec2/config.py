@@ -81,7 +81,8 @@ class FleetConfig:
     bucket, prefix: where its files lie; the prefix ends with the fleet's name and `/`. slots: the most
     training jobs at a time. budget: US dollars at which nothing more is launched and all is stopped; None:
     no ceiling. expires_seconds: after so long the fleet may be taken down by anybody who cleans up. data:
-    prefixes on S3 that training jobs may read besides.
+    prefixes on S3 that training jobs may read besides. environment: the path of an archive that machines run
+    from (`environment.py`), on the host where the fleet is made; None: they install packages.
     """
 
     name: str
@@ -94,6 +95,7 @@ class FleetConfig:
     budget: float | None = None
     expires_seconds: float | None = None
     data: tuple[str, ...] = ()
+    environment: str | None = None
 
     @property
     def uri(self) -> str:
@@ -175,13 +177,18 @@ def load_fleet_file(path: Path, *, region: str | None = None) -> FleetConfig:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
     try:
-        return read_fleet(content, region=region)
+        return read_fleet(content, region=region, folder=path.parent)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_fleet(content: Mapping[str, Any], *, region: str | None = None) -> FleetConfig:
-    """The fleet that the content of a fleet file describes. Raises InputError, with the key."""
+def read_fleet(
+    content: Mapping[str, Any], *, region: str | None = None, folder: Path | None = None
+) -> FleetConfig:
+    """The fleet that the content of a fleet file describes. Raises InputError, with the key.
+
+    folder: from which its paths are relative ones; None: the working directory.
+    """
     top = _Table("", content)
     name = top.take("name", _checked(str, check_name))
     bucket, prefix = top.take("bucket", _checked(str, lambda uri: split_bucket(uri, name)))
@@ -197,6 +204,7 @@ def read_fleet(content: Mapping[str, Any], *, region: str | None = None) -> Flee
         budget=top.take("budget", _dollars, None),
         expires_seconds=top.take("expires", _span, None),
         data=top.take("data", _places, ()),
+        environment=top.take("environment", _checked(str, lambda path: _path(path, folder)), None),
         head=_head(top.table("head")),
         nodes=_nodes(top.table("nodes", required=True)),
     )
@@ -207,6 +215,12 @@ def read_fleet(content: Mapping[str, Any], *, region: str | None = None) -> Flee
             "or raise slots"
         )
     return config
+
+
+def _path(path: str, folder: Path | None) -> str:
+    if path.startswith("s3://"):
+        raise InputError(f"{path!r} is on S3; write the path of a file here, which is uploaded once")
+    return str((folder or Path()) / Path(path).expanduser())
 
 
 def _head(table: _Table) -> HeadConfig:

@@ -34,8 +34,8 @@ _PATIENCE = 110.0
 class HeadUnit:
     """See the module.
 
-    address: this machine's, at which nodes join. clock: seconds on a clock that is not set; now: seconds
-    since the epoch.
+    address: this machine's, at which nodes join. clock: seconds on a clock that is not set. now: seconds
+    since the epoch; None: by the clock of AWS, which dates the machines.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class HeadUnit:
         address: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
         keep_seconds: float = KEEP_SECONDS,
     ) -> None:
         self._config, self._files, self._address = config, files, address
-        self._clock, self._now, self._keep_seconds = clock, now, keep_seconds
+        self._clock, self._now, self._keep_seconds = clock, now or aws.now, keep_seconds
         self._words: deque[tuple[float, str]] = deque(maxlen=_LAST_WORDS)
         self._jobs = HeadJobs(files, work, config.head.executor, self.say)
         subnets = files.get_json("subnets.json") or {}

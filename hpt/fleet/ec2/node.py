@@ -202,8 +202,7 @@ def ray_command(own: metadata.Self, slots: int, address: str, share: float | Non
     if share is not None:
         labels[SHARE_LABEL] = f"{share:.4f}"
     return [
-        str(Path(sys.executable).parent / "ray"),
-        "start",
+        *(sys.executable, "-m", "ray.scripts.scripts", "start"),  # the script of one that moved names another
         f"--address={address}:6379",
         f"--node-ip-address={own.address}",
         f"--num-cpus={slots}",

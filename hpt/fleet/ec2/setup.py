@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hpt.errors import ExecutorError, InputError
-from hpt.fleet.ec2 import machines, policies, store, template, wheel
+from hpt.fleet.ec2 import environment, machines, policies, store, template, wheel
 from hpt.fleet.ec2.aws import Aws, PermissionDeniedError, absent, code_of, pages
 from hpt.fleet.ec2.config import FleetConfig
 from hpt.fleet.ec2.costs import SPOT
+from hpt.fleet.ec2.environment import Packed
 from hpt.fleet.ec2.names import FLEET_TAG, HEAD, ROLES, Names, tags, tags_of
 from hpt.fleet.ec2.quotas import quotas
 
@@ -34,7 +35,8 @@ _FEW_POOLS = 10
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What was found before anything is made. subnets: by zone. notes: for the user."""
+    """What was found before anything is made. subnets: by zone. notes: for the user. environment: what the
+    machines run from; None: they install packages."""
 
     account: str
     image: str
@@ -42,18 +44,37 @@ class Surroundings:
     vpc: str
     subnets: Mapping[str, str]
     notes: tuple[str, ...]
+    environment: Packed | None = None
+
+
+def packed_environment(config: FleetConfig) -> Packed | None:
+    """What the machines are to run from; None where they install packages. Raises InputError."""
+    if config.environment is None:
+        return None
+    packages = environment.needed(*template.extras(config))
+    try:
+        return environment.look(Path(config.environment), packages, _machine(config))
+    except InputError as error:
+        raise InputError(f"environment: {error}") from None
+
+
+def _machine(config: FleetConfig) -> str:
+    return "aarch64" if "arm64" in config.nodes.image else "x86_64"
 
 
 def look(aws: Aws, config: FleetConfig, *, now: float, packed: Path | None = None) -> Surroundings:
     """Whether the fleet can be made; nothing is made. packed: as for `up`.
 
     Raises:
-        InputError: the wheel cannot be installed on its machines, an instance type, image, subnet or bucket
-            is not there, the quotas allow nothing of it, or a permission is missing.
+        InputError: the wheel cannot be installed on its machines, they cannot run from the environment, an
+            instance type, image, subnet or bucket is not there, the quotas allow nothing of it, or a
+            permission is missing.
         RetryableError: AWS cannot be reached.
     """
     name = f"hpt-0-{wheel.own_tag()}.whl" if packed is None else packed.name
-    wheel.check(name, config.nodes.python, "aarch64" if "arm64" in config.nodes.image else "x86_64")
+    runs_from = packed_environment(config)
+    python = config.nodes.python if runs_from is None else runs_from.python
+    wheel.check(name, python, _machine(config), packed=runs_from is not None)
     with aws.explained("these credentials cannot be used"):
         account = str(aws.sts.get_caller_identity()["Account"])
     types = _types(aws, config)
@@ -71,11 +92,13 @@ def look(aws: Aws, config: FleetConfig, *, now: float, packed: Path | None = Non
             "nodes are lost "
             "and more are found"
         )
+    if runs_from is not None and runs_from.note:
+        notes.append(runs_from.note)
     if config.budget is None:
         notes.append(
             "no budget is set: nothing stops the fleet by its cost; write budget = 50.0 (US dollars)"
         )
-    return Surroundings(account, image, device, vpc, subnets, tuple(notes))
+    return Surroundings(account, image, device, vpc, subnets, tuple(notes), runs_from)
 
 
 def _types(aws: Aws, config: FleetConfig) -> dict[str, Any]:
@@ -231,6 +254,7 @@ def up(aws: Aws, config: FleetConfig, say: Say, *, now: float, packed: Path | No
     files.put(store.FLEET, config.to_json())
     files.delete(store.CLOSED)
     key = _upload_wheel(files, packed)
+    _upload_environment(files, found.environment, say)
     say(f"{BEGUN}{files.uri}")
     names = Names(config.name, config.region)
     group = _group(aws, names, config, found.vpc, expires)
@@ -246,6 +270,7 @@ def up(aws: Aws, config: FleetConfig, say: Say, *, now: float, packed: Path | No
             profile=profile,
             wheel=key,
             expires=expires,
+            environment=found.environment,
         )
         _template(aws, names.template(role), data, template.template_tags(role, config, expires))
     files.put_json("subnets.json", dict(found.subnets))
@@ -271,6 +296,13 @@ def _upload_wheel(files: store.Store, packed: Path | None) -> str:
         if not files.has(key):
             files.upload(key, packed)
     return key
+
+
+def _upload_environment(files: store.Store, packed: Packed | None, say: Say) -> None:
+    """Once for each content."""
+    if packed is not None and not files.has(packed.key):
+        say(f"uploading {packed.path.name}, {max(1, packed.size >> 20)} MiB")
+        files.upload(packed.key, packed.path)
 
 
 def _group(aws: Aws, names: Names, config: FleetConfig, vpc: str, expires: float | None) -> str:
@@ -375,7 +407,7 @@ def _launch_head(aws: Aws, names: Names, config: FleetConfig, found: Surrounding
 
     for each in machines.instances(aws, config.name):
         if machines.role_of(each) == HEAD:
-            say(f"head {each['InstanceId']} runs already")
+            say(f"head {each['InstanceId']} runs already, with the packages that it began with")
             return str(each["InstanceId"])
     deadline, refused = time.monotonic() + _PROFILE_SECONDS, ""
     subnets = list(found.subnets.values())

@@ -3,6 +3,7 @@
 PREFIX/
     fleet.json                the configuration
     hpt/<sha256>/             the wheel of `hpt`, and constraints.txt: the packages that its first head got
+    environments/<sha256>     archives with an interpreter and packages, where machines run from one
     code/<sha256>.tar.gz      programs of jobs
     data/<digest>/            local data of jobs, then <digest>.complete
     jobs/NAME/                request.json; what the head copies: job.sqlite, executor.json, runner.log,

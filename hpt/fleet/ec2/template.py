@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 from importlib.resources import files
 from typing import Any
 
 from hpt.errors import InputError
 from hpt.fleet.ec2.config import FleetConfig
+from hpt.fleet.ec2.environment import Packed
 from hpt.fleet.ec2.names import BUCKET_TAG, HEAD, Names, tags
 
 _MOST_USER_DATA = 16384  # bytes, before they are encoded
 _MARK = re.compile(r"@([A-Z]+)@")
 
 
-def user_data(role: str, config: FleetConfig, wheel: str) -> str:
+def user_data(role: str, config: FleetConfig, wheel: str, environment: Packed | None = None) -> str:
     """The script of a machine. It holds places and names, and no secret.
 
-    wheel: the key of the `hpt` wheel below the fleet's prefix.
+    wheel: the key of the `hpt` wheel below the fleet's prefix. environment: what the machine runs from; None:
+    it installs packages.
 
     Raises:
         InputError: it is larger than EC2 takes.
     """
     values = {
+        "ROLE": role,
         "REGION": config.region,
         "NAME": config.name,
         "PLACE": config.uri,
         "WHEEL": wheel,
-        "PYTHON": config.nodes.python,
-        "EXTRAS": "jobs,ray" if config.head.executor == "ray" else "jobs",
+        "PYTHON": config.nodes.python if environment is None else environment.python,
+        "EXTRAS": ",".join(extras(config)),
+        "ENVIRONMENT": "" if environment is None else environment.key,
+        "FOLDER": shlex.quote("" if environment is None else environment.folder),
         "TOKEN": Names(config.name, config.region).token,
         "SETUP": config.nodes.setup.rstrip("\n") or ":",
     }
@@ -47,6 +53,11 @@ def user_data(role: str, config: FleetConfig, wheel: str) -> str:
     return script
 
 
+def extras(config: FleetConfig) -> tuple[str, ...]:
+    """The extras of `hpt` that the machines need."""
+    return ("jobs", "ray") if config.head.executor == "ray" else ("jobs",)
+
+
 def launch_template(
     role: str,
     config: FleetConfig,
@@ -57,6 +68,7 @@ def launch_template(
     profile: str,
     wheel: str,
     expires: float | None,
+    environment: Packed | None = None,
 ) -> dict[str, Any]:
     """The data of a launch template.
 
@@ -78,6 +90,8 @@ def launch_template(
         The key of the `hpt` wheel below the fleet's prefix.
     expires
         When the fleet does, in seconds since the epoch.
+    environment
+        What it runs from; None: it installs packages.
 
     Returns
     -------
@@ -100,7 +114,7 @@ def launch_template(
         "ImageId": image,
         "IamInstanceProfile": {"Arn": profile},
         "SecurityGroupIds": [group],
-        "UserData": base64.b64encode(user_data(role, config, wheel).encode()).decode(),
+        "UserData": base64.b64encode(user_data(role, config, wheel, environment).encode()).decode(),
         "InstanceInitiatedShutdownBehavior": "terminate",
         "MetadataOptions": {
             "HttpTokens": "required",

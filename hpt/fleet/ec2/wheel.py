@@ -28,7 +28,7 @@ def own_tag() -> str:
     return f"{python}-{python}-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
 
-def check(name: str, python: str, machine: str) -> None:
+def check(name: str, python: str, machine: str, *, packed: bool = False) -> None:
     """Whether the machines of a fleet can install a wheel.
 
     Parameters
@@ -39,6 +39,8 @@ def check(name: str, python: str, machine: str) -> None:
         The interpreter that it is installed for there.
     machine
         Their architecture, `x86_64` or `aarch64`.
+    packed
+        Whether that interpreter is the one of a packed environment.
 
     Raises
     ------
@@ -61,6 +63,11 @@ def check(name: str, python: str, machine: str) -> None:
     newer = found["abi"] == "abi3" and all(int(each[1:] or 0) <= int(version[2]) for each in built_for)
     if f"{version[1]}{version[2]}" not in built_for and not newer:
         wanted = " or ".join(f"python{each[0]}.{each[1:]}" for each in sorted(built_for))
+        if packed:
+            raise InputError(
+                f"{name} is for {wanted}, and the environment has {python}; pack one of {wanted}, or run hpt "
+                f"with {python}, or give a wheel for that"
+            )
         raise InputError(
             f"{name} is for {wanted}, and nodes.python is {python!r}; write nodes.python = {wanted!r}, or "
             "give a wheel of that version"

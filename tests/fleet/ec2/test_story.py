@@ -40,13 +40,13 @@ idle = "1s"
 
 
 class Fleet:
-    """A fleet of the double. The head is a process of this host."""
+    """A fleet of the double. The head is a process of this host, of an interpreter that is this one's."""
 
     def __init__(self, double: Control, hpt: Command) -> None:
         self.double, self.hpt = double, hpt
         self.file = hpt.root / "fleet.toml"
         self.file.write_text(FILE)
-        self.head = ""
+        self.head, self.interpreter = "", sys.executable
         self.files = Store(Aws("us-east-1", attempts=1), "bucket", "tuning/search/")
         self.processes: list[subprocess.Popen[bytes]] = []
 
@@ -62,7 +62,7 @@ class Fleet:
         }
         place = "s3://bucket/tuning/search/"
         command = [
-            sys.executable,
+            self.interpreter,
             "-m",
             f"hpt.fleet.ec2.{module}",
             place,

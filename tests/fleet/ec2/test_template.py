@@ -83,14 +83,17 @@ def test_machines_get_the_packages_of_the_first_head(tmp_path: Path) -> None:
         (programs / name).chmod(0o755)
     for role in ("head", "node", "head"):
         text = user_data(role, read_fleet(changed()), WHEEL)
-        part = text[text.index("HPT_CONSTRAINTS=") : text.index("# A secret that machines show")]
+        part = text[text.index('if [ -n "$HPT_ENV') : text.index("# A secret that machines show")]
         if role == "head":
-            part += text[
-                text.index("/opt/hpt/venv/bin/pip freeze") : text.index("if /opt/hpt/venv/bin/python -c")
-            ]
+            part += text[text.index('if [ -z "$HPT_ENV') : text.index("if /opt/hpt/venv/bin/python -c")]
         part = part.replace("/opt/hpt/venv/bin/", "").replace("/opt/hpt", str(opt))
         words = ["bash", "-euo", "pipefail", "-c", part]
-        variables = {"HPT_PLACE": f"{place}/", "HPT_WHEEL": WHEEL}
+        variables = {
+            "HPT_PLACE": f"{place}/",
+            "HPT_WHEEL": WHEEL,
+            "HPT_ENVIRONMENT": "",
+            "HPT_PYTHON": "true",
+        }
         path = f"{programs}:{os.environ['PATH']}"
         done = subprocess.run(words, env={"PATH": path, **variables}, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -21,20 +21,43 @@ HPT_FLEET='@NAME@'
 HPT_PLACE='@PLACE@'
 HPT_WHEEL='@WHEEL@'
 HPT_PYTHON='@PYTHON@'
+HPT_ENVIRONMENT='@ENVIRONMENT@'
+HPT_FOLDER=@FOLDER@
 
 install -d -m 755 /opt/hpt /var/lib/hpt /run/hpt
-if ! command -v "$HPT_PYTHON" > /dev/null; then
-  dnf install -y "$HPT_PYTHON" "$HPT_PYTHON-pip"
-fi
 if ! command -v aws > /dev/null; then
   dnf install -y awscli
 fi
-"$HPT_PYTHON" -m venv /opt/hpt/venv
 aws s3 cp "$HPT_PLACE$HPT_WHEEL" /opt/hpt/
-# All machines get the very packages that the first one got: those of a cluster must have the same Ray.
-HPT_CONSTRAINTS="$HPT_PLACE$(dirname "$HPT_WHEEL")/constraints.txt"
-aws s3 cp "$HPT_CONSTRAINTS" /opt/hpt/constraints.txt || : > /opt/hpt/constraints.txt
-/opt/hpt/venv/bin/pip install --no-input -c /opt/hpt/constraints.txt "/opt/hpt/$(basename "$HPT_WHEEL")[@EXTRAS@]"
+if [ -n "$HPT_ENVIRONMENT" ]; then
+  # All packages come in one file, as the user packed them, and nothing is asked of an index.
+  rm -rf /opt/hpt/unpacked /opt/hpt/venv
+  mkdir /opt/hpt/unpacked
+  aws s3 cp "$HPT_PLACE$HPT_ENVIRONMENT" /opt/hpt/environment.tar
+  echo "${HPT_ENVIRONMENT#*/}  /opt/hpt/environment.tar" | sha256sum -c -
+  tar -xf /opt/hpt/environment.tar --no-same-owner -C /opt/hpt/unpacked
+  rm /opt/hpt/environment.tar
+  mv "/opt/hpt/unpacked/$HPT_FOLDER" /opt/hpt/venv
+  if ! /opt/hpt/venv/bin/python -c '' && ! command -v "$HPT_PYTHON" > /dev/null; then
+    dnf install -y "$HPT_PYTHON"  # to which its interpreter may be a link
+  fi
+  if [ -e /opt/hpt/venv/bin/conda-unpack ]; then
+    /opt/hpt/venv/bin/python /opt/hpt/venv/bin/conda-unpack
+  fi
+  HPT_SITE=$(/opt/hpt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  rm -rf "$HPT_SITE"/hpt "$HPT_SITE"/hpt-*.dist-info
+  /opt/hpt/venv/bin/python -m zipfile -e "/opt/hpt/$(basename "$HPT_WHEEL")" "$HPT_SITE"
+  /opt/hpt/venv/bin/python -c 'import hpt.fleet.ec2.@ROLE@'
+else
+  if ! command -v "$HPT_PYTHON" > /dev/null; then
+    dnf install -y "$HPT_PYTHON" "$HPT_PYTHON-pip"
+  fi
+  "$HPT_PYTHON" -m venv /opt/hpt/venv
+  # All machines get the very packages that the first one got: those of a cluster must have the same Ray.
+  HPT_CONSTRAINTS="$HPT_PLACE$(dirname "$HPT_WHEEL")/constraints.txt"
+  aws s3 cp "$HPT_CONSTRAINTS" /opt/hpt/constraints.txt || : > /opt/hpt/constraints.txt
+  /opt/hpt/venv/bin/pip install --no-input -c /opt/hpt/constraints.txt "/opt/hpt/$(basename "$HPT_WHEEL")[@EXTRAS@]"
+fi
 
 # A secret that machines show each other; read here with the machine's role, never a part of user data.
 umask 077
@@ -50,3 +73,6 @@ RAY_health_check_period_ms=3000
 RAY_health_check_timeout_ms=5000
 RAY_health_check_failure_threshold=5
 EOF
+if [ -n "$HPT_ENVIRONMENT" ]; then
+  echo PATH=/opt/hpt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin >> /opt/hpt/environment
+fi

@@ -1,5 +1,7 @@
-/opt/hpt/venv/bin/pip freeze --exclude hpt > /opt/hpt/constraints.txt
-aws s3 cp /opt/hpt/constraints.txt "$HPT_CONSTRAINTS"
+if [ -z "$HPT_ENVIRONMENT" ]; then
+  /opt/hpt/venv/bin/pip freeze --exclude hpt > /opt/hpt/constraints.txt
+  aws s3 cp /opt/hpt/constraints.txt "$HPT_CONSTRAINTS"
+fi
 if /opt/hpt/venv/bin/python -c 'import ray' 2> /dev/null; then
   cat > /etc/systemd/system/hpt-ray.service << 'EOF'
 [Unit]
@@ -8,7 +10,7 @@ After=network-online.target
 
 [Service]
 EnvironmentFile=/opt/hpt/environment
-ExecStart=/opt/hpt/venv/bin/ray start --head --port=6379 --num-cpus=0 --disable-usage-stats --block
+ExecStart=/opt/hpt/venv/bin/python -m ray.scripts.scripts start --head --port=6379 --num-cpus=0 --disable-usage-stats --block
 Restart=always
 RestartSec=5
 
