@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "hpt/ascent_ranges.hpp"
+#include "hpt/candidates.hpp"
 #include "hpt/maximize.hpp"
 #include "reference_blas.hpp"
 
@@ -16,11 +17,13 @@ Coordinates numbers(int d) {
   return Coordinates(items);
 }
 
-// The lower the first half of the coordinates, the better; the best of the n points has them at their ends.
-GaussianProcess descending(const Coordinates& space, Index n) {
+// The lower the first half of the coordinates, the better; so many of the n points have them at their ends.
+GaussianProcess descending(const Coordinates& space, Index n, Index at_ends) {
   Matrix X = reference::points(space, n, 23);
   const Index half = space.size() / 2;
-  for (Index j = 0; j < half; ++j) X(0, j) = 0.0;
+  for (Index i = 0; i < at_ends; ++i) {
+    for (Index j = 0; j < half; ++j) X(i, j) = 0.0;
+  }
   Vector y;
   for (Index i = 0; i < n; ++i) {
     double sum = 0.0;
@@ -32,9 +35,9 @@ GaussianProcess descending(const Coordinates& space, Index n) {
 
 }  // namespace
 
-TEST_CASE("in a wide space a start keeps off the ends at which the best point is") {
+TEST_CASE("in a wide space a start keeps off the ends at which the best points are") {
   const Coordinates space = numbers(120);
-  const GaussianProcess model = descending(space, 12);
+  const GaussianProcess model = descending(space, 12, parents);
   Matrix starts(2, space.size());
   for (Index j = 0; j < space.size(); ++j) starts(1, j) = 0.25;
   const AscentRanges ranges = ascent_ranges(model, starts, {});
@@ -46,11 +49,16 @@ TEST_CASE("in a wide space a start keeps off the ends at which the best point is
     CHECK(ranges.lower(1, q) == (ends_there ? 0.25 : 0.0));
     CHECK(ranges.upper(1, q) == (ends_there ? 0.25 : 1.0));
   }
+  const AscentRanges undecided = ascent_ranges(descending(space, 12, parents - 1), starts, {});
+  for (Index q = 0; q < 119; ++q) {
+    CHECK(undecided.lower(1, q) == 0.0);
+    CHECK(undecided.upper(1, q) == 1.0);
+  }
 }
 
 TEST_CASE("elsewhere ascent has the whole range, and held coordinates stay") {
   const Coordinates space = numbers(8);
-  const GaussianProcess model = descending(space, 12);
+  const GaussianProcess model = descending(space, 12, parents);
   Matrix starts(1, 8);
   for (Index j = 0; j < 8; ++j) starts(0, j) = 0.25;
   Vector held(8, std::numeric_limits<double>::quiet_NaN());
@@ -62,9 +70,9 @@ TEST_CASE("elsewhere ascent has the whole range, and held coordinates stay") {
   }
 }
 
-TEST_CASE("in a wide space trials test what lies off the ends at which the best point is") {
+TEST_CASE("in a wide space trials test what lies off the ends at which the best points are") {
   const Coordinates space = numbers(120);
-  const GaussianProcess model = descending(space, 12);
+  const GaussianProcess model = descending(space, 12, parents);
   const Matrix none(0, space.size());
   int off = 0;
   for (std::uint64_t trial = 13; trial < 21; ++trial) {
