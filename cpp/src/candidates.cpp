@@ -12,7 +12,7 @@
 namespace hpt {
 namespace {
 
-// Perturbations of the five points of lowest posterior mean that are not among `away`: a share of the
+// Perturbations of the `parents` points of lowest posterior mean that are not among `away`: a share of the
 // coordinates, of a few at least two, on scales from a tenth to a thousandth of a range.
 Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& away, VectorView held,
                  Index count, Stream stream) {
@@ -24,10 +24,10 @@ Matrix perturbed(const GaussianProcess& model, const Tried& tried, const Away& a
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return fitted(a, 0) < fitted(b, 0); });
   if (!away.empty()) std::erase_if(order, [&](Index i) { return away.contains(X.row(i)); });
   const double share = std::max(0.3, 2.0 / static_cast<double>(space.size()));
-  const Index parents = std::min<Index>(5, static_cast<Index>(order.size()));
+  const Index available = std::min(parents, static_cast<Index>(order.size()));
   Matrix points;
-  for (Index k = 0; parents > 0 && k < count; ++k) {
-    const VectorView parent = X.row(order[static_cast<std::size_t>(k % parents)]);
+  for (Index k = 0; available > 0 && k < count; ++k) {
+    const VectorView parent = X.row(order[static_cast<std::size_t>(k % available)]);
     Vector x(parent.begin(), parent.end());
     const double spread = std::pow(10.0, -1.0 - 2.0 * stream.uniform());
     for (Index i = 0; i < space.size(); ++i) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "hpt/ascent_ranges.hpp"
 #include "hpt/candidates.hpp"
 #include "hpt/design.hpp"
 #include "hpt/error.hpp"
@@ -262,19 +263,17 @@ class Search {
 
   void ascend(Front& front, const std::vector<Index>& rows) const {
     const auto& free = space_.continuous();
-    Vector lower(free.size(), 0.0), upper(free.size(), 1.0);
-    for (std::size_t q = 0; q < free.size(); ++q) {
-      if (is_held(free[q])) lower[q] = upper[q] = options_.held[static_cast<std::size_t>(free[q])];
-    }
+    const AscentRanges ranges = ascent_ranges(model_, rows_of(front.points, rows), options_.held);
     LbfgsbOptions options;
     options.iterations = many_ && !wide_ ? options_.many_steps : options_.steps;
     options.evaluations = options.iterations + options.iterations / 2;
     options.value_tolerance = 1e-7;
     std::vector<BoundedSearch> searches;
     Vector at(free.size());
-    for (const Index row : rows) {
-      for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(row, free[q]);
-      searches.emplace_back(at, lower, upper, options);
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      for (std::size_t q = 0; q < free.size(); ++q) at[q] = front.points(rows[k], free[q]);
+      const Index start = static_cast<Index>(k);
+      searches.emplace_back(at, ranges.lower.row(start), ranges.upper.row(start), options);
     }
     std::optional<Landmarks> around;
     if (bounded_) around = model_.landmarks(model_.nearest(rows_of(front.points, rows), options_.nearest));

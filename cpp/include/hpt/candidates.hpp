@@ -11,6 +11,8 @@
 
 namespace hpt {
 
+inline constexpr Index parents = 5;  // observed points that are perturbed, those of lowest posterior mean
+
 // `whole` quasi-random points of the whole space and `local` perturbations of the best observed ones that are
 // not among `away`, of which those that were tried are left out: (m, d). held: (d,), values of coordinates,
 // NaN where one is free; or empty. Everything random comes from (seed, trial).
