@@ -57,7 +57,7 @@ def script_job(folder: Path, script: str, **more: Any) -> dict[str, Any]:
 def test_the_objective_is_the_last_value_over_all_instances(tmp_path: Path) -> None:
     first = tmp_path / "first"
     script = f"""
-        if [ $SM_CURRENT_HOST = algo-1 ]; then echo loss=1; echo loss=2; touch {first}; exit 0; fi
+        if [ $SM_CURRENT_HOST_RANK = 0 ]; then echo loss=1; echo loss=2; touch {first}; exit 0; fi
         echo loss=5; until [ -e {first} ]; do sleep 0.01; done; sleep 0.1; echo loss=3
         """
     result = tuned(tmp_path / "state", script_job(tmp_path, script), tmp_path)
@@ -69,7 +69,7 @@ def test_the_objective_is_the_last_value_over_all_instances(tmp_path: Path) -> N
 def test_the_traceback_is_that_of_the_instance_that_failed_first(tmp_path: Path) -> None:
     script = """exec python3 - <<'END'
 import os, signal, sys
-if os.environ["SM_CURRENT_HOST"] == "algo-2":
+if os.environ["SM_CURRENT_HOST_RANK"] == "1":
     raise KeyError("the cause")
 def late(*arguments):
     raise ConnectionError("the others are gone")
