@@ -38,7 +38,7 @@ def is_remote(kind: str) -> bool:
 
 def keep(directory: Path, kind: str, options: Mapping[str, str]) -> None:
     """Record the choice for a job that is new, or whose options change. One of this host is not recorded."""
-    if not is_remote(kind):
+    if not is_remote(kind) or kept(directory) == (kind, options):
         return
     make_directories(directory)
     temporary = directory / f"{CHOICE}.tmp"
@@ -69,7 +69,8 @@ def kept(directory: Path) -> Choice | None:
 
 
 def chosen(directory: Path, kind: str, options: Mapping[str, str]) -> Choice:
-    """What runs a stored job, given what this session is to use; new options of the same executor are kept.
+    """What runs a stored job, given what this session is to use: new options replace those of before. They
+    are to be kept once an executor could be made with them.
 
     Raises:
         InputError: another executor began it.
@@ -81,10 +82,7 @@ def chosen(directory: Path, kind: str, options: Mapping[str, str]) -> Choice:
         return kind, options
     if is_remote(kind) and kind != found[0]:
         raise InputError(f"the job runs with executor {found[0]!r}; it cannot go on with {kind!r}")
-    merged = {**found[1], **options}
-    if merged != found[1]:
-        keep(directory, found[0], merged)
-    return found[0], merged
+    return found[0], {**found[1], **options}
 
 
 def notes(choice: Choice, config: JobConfig, request: Mapping[str, Any] | None) -> list[str]:

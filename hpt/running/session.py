@@ -444,6 +444,7 @@ class Session:
             )
             executor = make_executor(kind, setting)
             try:
+                keep(directory, kind, options)
                 runner = TuningJobRunner(
                     config,
                     record.created,
