@@ -60,7 +60,7 @@ def check(options: Mapping[str, str]) -> None:
         ) from None
     if not head:
         raise InputError(
-            f"what answers at {address!r} is no head of a Ray cluster; give the port that `ray start --head` "
+            f"what answers at {address!r} is no head of a Ray cluster; give the port that the head "
             "listens to, 6379 by default, not that of the dashboard (8265)"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import sqlite3
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hpt.running.session import Session
@@ -39,8 +39,8 @@ def held(database: Path) -> Iterator[None]:
 
 def interrupt_at(process: subprocess.Popen[str], database: Path) -> None:
     """Ctrl-C while the process waits for the database."""
-    files = Path(f"/proc/{process.pid}/fd")
-    wait_until(lambda: any(os.path.realpath(file) == str(database) for file in files.iterdir()))
+    there = psutil.Process(process.pid)
+    wait_until(lambda: any(file.path == str(database) for file in there.open_files()))
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
 
