@@ -14,12 +14,17 @@ from tests.faults.jobs import FaultJob
 
 WAYS: dict[str, tuple[Callable[[Path], object], str]] = {
     "moved": (lambda state: state.rename(f"{state}-moved"), "was moved or removed"),
-    "removed": (lambda state: shutil.rmtree(state), "was moved or removed"),
+    "removed": (lambda state: _remove(state), "was moved or removed"),
     "its job moved": (lambda state: (state / "faults").rename(state / "other"), "was moved or removed"),
     "its database removed": (lambda state: (state / "faults/job.sqlite").unlink(), "was moved or removed"),
     "replaced": (lambda state: _replace(state), "was replaced by another"),
     "its database replaced": (lambda state: _replace(state / "faults/job.sqlite"), "was replaced by another"),
 }
+
+
+def _remove(state: Path) -> None:
+    while state.exists():  # programs that run put new files into it
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def _replace(path: Path) -> None:
