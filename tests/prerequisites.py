@@ -12,6 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from hpt.host.namespace import cannot_bind
+
+_UNNAMED = cannot_bind("/etc")
+needs_host_names = pytest.mark.skipif(_UNNAMED is not None, reason=f"hosts have no names here: {_UNNAMED}")
+"""Of tests whose programs ask for the names of their hosts, which are their addresses elsewhere."""
+
 
 def needs(command: str, why: str) -> str:
     """The path of a command."""

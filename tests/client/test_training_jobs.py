@@ -16,6 +16,7 @@ import hpt.client
 from hpt.running.alone import training_session
 from hpt.running.session import Session
 from tests.client.conftest import COUNTED, ENDED, Desk
+from tests.prerequisites import needs_host_names
 
 ROLE = "arn:aws:iam::123456789012:role/Trainer"
 
@@ -271,6 +272,7 @@ def test_it_goes_on_without_its_client(tmp_path: Path) -> None:
     assert json.loads((desk.state / ".training" / "alone" / "runner.json").read_text())["identity"]
 
 
+@needs_host_names
 def test_each_instance_has_a_stream_of_its_own(desk: TrainingDesk, tmp_path: Path) -> None:
     script = tmp_path / "train.sh"
     script.write_text('#!/bin/sh\necho "loss=1; of $SM_CURRENT_HOST"\n')

@@ -30,6 +30,7 @@ from tests.executors.conftest import (
     supervisor_of,
     vanish,
 )
+from tests.prerequisites import needs_host_names
 
 WHO = PYTHON + textwrap.dedent("""
     import json, os, socket, sys
@@ -51,6 +52,7 @@ def told(run: Run) -> list[dict[str, object]]:
     return sorted(map(json.loads, run.log.splitlines()), key=lambda each: each["config"]["current_host"])
 
 
+@needs_host_names
 def test_every_host_is_told_who_it_is_and_finds_the_others_by_name(workshop: Workshop) -> None:
     run = workshop.run(
         workshop.script(WHO, "who.py"),
@@ -89,6 +91,7 @@ def test_threads_are_shared_by_the_hosts_of_all_training_jobs(workshop: Workshop
         assert each["variables"]["OMP_NUM_THREADS"] == str(max(1, cores // 4))
 
 
+@needs_host_names
 def test_groups_have_hosts_types_and_channels_of_their_own(workshop: Workshop) -> None:
     data = workshop.directory / "data"
     data.mkdir()
@@ -127,6 +130,7 @@ def test_names_of_ten_hosts_and_more_are_sorted_as_the_service_does(workshop: Wo
     assert (host["name"], host["rank"], host["master"]) == ("algo-11", 2, "algo-1")
 
 
+@needs_host_names
 def test_training_jobs_beside_each_other_use_the_same_port(workshop: Workshop) -> None:
     go = workshop.directory / "go"
     script = workshop.script(
@@ -155,6 +159,7 @@ def test_training_jobs_beside_each_other_use_the_same_port(workshop: Workshop) -
         assert sorted(run.log.split()[2:]) == [b"algo-1", b"algo-2"]
 
 
+@needs_host_names
 def test_what_the_hosts_leave_is_put_together_in_their_order(workshop: Workshop) -> None:
     script = workshop.script(
         """
@@ -184,6 +189,7 @@ def test_what_the_hosts_leave_is_put_together_in_their_order(workshop: Workshop)
     assert (workshop.base(run) / "model/odd").is_file()
 
 
+@needs_host_names
 def test_the_checkpoints_of_all_hosts_are_in_one_directory_and_outlive_the_attempt(
     workshop: Workshop,
 ) -> None:
@@ -208,6 +214,7 @@ def test_the_checkpoints_of_all_hosts_are_in_one_directory_and_outlive_the_attem
 # -- the log ------------------------------------------------------------------------------------------------
 
 
+@needs_host_names
 def test_lines_of_hosts_never_lie_within_each_other(workshop: Workshop) -> None:
     script = workshop.script(
         PYTHON
@@ -232,6 +239,7 @@ def test_lines_of_hosts_never_lie_within_each_other(workshop: Workshop) -> None:
         assert kept == b"\n".join(own)
 
 
+@needs_host_names
 def test_what_one_host_prints_is_read_while_another_is_in_the_middle_of_a_line(workshop: Workshop) -> None:
     go = workshop.directory / "go"
     script = workshop.script(
@@ -268,6 +276,7 @@ ENDS = """
     """
 
 
+@needs_host_names
 def test_the_failure_of_one_host_ends_all_with_grace(workshop: Workshop) -> None:
     pids = workshop.directory / "pids"
     run = workshop.run(workshop.script(ENDS), instance_count=3, hyperparameters={"pids": str(pids)})
@@ -281,6 +290,7 @@ def test_the_failure_of_one_host_ends_all_with_grace(workshop: Workshop) -> None
     assert all(vanish(pid) for pid in pids_in(pids))
 
 
+@needs_host_names
 def test_a_host_that_ignores_the_failure_of_another_is_killed_after_the_grace(workshop: Workshop) -> None:
     script = workshop.script(
         """
@@ -300,6 +310,7 @@ def test_a_host_that_ignores_the_failure_of_another_is_killed_after_the_grace(wo
     assert all(vanish(pid) for pid in pids_in(pids))
 
 
+@needs_host_names
 def test_the_failure_file_of_the_host_that_failed_is_the_reason(workshop: Workshop) -> None:
     script = workshop.script(
         """
@@ -312,6 +323,7 @@ def test_the_failure_file_of_the_host_that_failed_is_the_reason(workshop: Worksh
     assert run.exit is not None and run.exit.reason == "algo-2: algo-2 is out of patience"
 
 
+@needs_host_names
 def test_a_host_that_hangs_after_the_others_runs_into_the_limit(workshop: Workshop) -> None:
     script = workshop.script("[ $SM_CURRENT_HOST = algo-2 ] || exit 0\nsleep 60")
     run = workshop.run(script, instance_count=3, max_runtime_seconds=0.6, grace_seconds=1)
@@ -321,6 +333,7 @@ def test_a_host_that_hangs_after_the_others_runs_into_the_limit(workshop: Worksh
     )
 
 
+@needs_host_names
 @pytest.mark.parametrize("now", [False, True])
 def test_a_stop_reaches_every_host(workshop: Workshop, now: bool) -> None:
     script = workshop.script(
@@ -342,6 +355,7 @@ def test_a_stop_reaches_every_host(workshop: Workshop, now: bool) -> None:
     assert all(vanish(pid) for pid in pids_in(pids))
 
 
+@needs_host_names
 def test_children_of_shells_get_the_rest_of_the_grace(workshop: Workshop) -> None:
     child = workshop.script(
         "trap 'touch $SM_MODEL_DIR/$SM_CURRENT_HOST; exit 0' TERM\necho runs\nwhile :; do sleep 0.02; done",
