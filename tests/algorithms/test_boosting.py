@@ -82,6 +82,7 @@ def test_patterns_read_lightgbm_lines_whole() -> None:
     assert re.search(r"auc: ([0-9\.]+)", line)[1] == "0.97"  # the published pattern reads it too
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra",
     [

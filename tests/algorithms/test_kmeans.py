@@ -98,6 +98,7 @@ def test_more_clusters_than_rows(tmp_path: Path) -> None:
     assert len(fit(tmp_path, {"k": "400"})[0]) == 400
 
 
+@pytest.mark.slow
 def test_the_program(tmp_path: Path) -> None:
     box = Box(tmp_path / "ml", "kmeans")
     for name, source in (("train", "train"), ("test", "validation")):

@@ -81,6 +81,7 @@ def request_of(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_tuning(name: str, tmp_path: Path) -> None:
     if (

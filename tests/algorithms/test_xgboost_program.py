@@ -230,6 +230,7 @@ def test_sigterm_before_the_first_round_ends_well(trained: Box) -> None:
     assert "stopped by SIGTERM" in printed or max(rounds(printed)) == 19
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_round_and_survives_a_kill(trained: Box, tmp_path: Path) -> None:
     whole = Box(tmp_path / "whole")
     for name in ("train", "validation"):

@@ -115,6 +115,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_leaves_the_whole_job_or_none(tmp_path: Path) -> None:
     outcomes = set()
     for turn in range(12):

@@ -118,6 +118,7 @@ def test_making_it_again_changes_it_and_launches_no_second_head(
     assert "\necho prepared\n" in base64.b64decode(version["LaunchTemplateData"]["UserData"]).decode()
 
 
+@pytest.mark.slow
 def test_two_commands_at_the_same_time_leave_one_head(aws: Aws, config: FleetConfig, said: list[str]) -> None:
     found = setup.look(aws, config, now=NOW, packed=WHEEL)
     machines.terminate(aws, [up(aws, config, said)])  # all else is there
@@ -180,6 +181,7 @@ def test_taking_down_what_is_not_there_is_no_error(aws: Aws, said: list[str]) ->
     assert not teardown.down(aws, "nothing", said.append, pause=0.0)
 
 
+@pytest.mark.slow
 def test_other_fleets_stay(aws: Aws, config: FleetConfig, said: list[str]) -> None:
     up(aws, config, said)
     other = up(aws, read_fleet({**CONTENT, "name": "other"}), said)
@@ -325,6 +327,7 @@ def hpt(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return code, out, err
 
 
+@pytest.mark.slow
 def test_a_command_that_ends_halfway_says_what_to_do(
     double: Control, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
