@@ -63,7 +63,7 @@ def bare(trials: int, program: Path) -> Ran:
 
 def executor(trials: int, program: Path) -> Ran:
     definition = TrainingJobDefinition(str(program), SPACE, Objective("loss", ObjectiveType.MINIMIZE))
-    setting = Setting(program.parent / "job" / "trials", True, None, print, {"lease": "60"})
+    setting = Setting(program.parents[1] / "job" / "trials", True, None, print, {"lease": "60"})
     runs = RayExecutor(setting)
     waiting = [Submission(f"job-{number:05}", 1, {"x": "0.5"}, definition) for number in range(trials)]
     while sum(node.cpus for node in runs.nodes) < SLOTS:
@@ -101,7 +101,7 @@ def tuning(trials: int, program: Path) -> Ran:
         strategy="Random",
         seed=1,
     )
-    session = Session(program.parent / "state", executor="ray", options={"lease": "60"})
+    session = Session(program.parents[1] / "state", executor="ray", options={"lease": "60"})
     run = session.start(config)
     began = time.monotonic()
     run.follow()
@@ -134,7 +134,7 @@ def ray_tune(trials: int, program: Path, seconds: float, *, reuse: bool = False)
         train,
         param_space={"x": tune.uniform(0, 1)},
         tune_config=config,
-        run_config=tune.RunConfig(storage_path=str(program.parent / "tune"), verbose=0),
+        run_config=tune.RunConfig(storage_path=str(program.parents[1] / "tune"), verbose=0),
     ).fit()
     took = time.monotonic() - began
     return took, sum("loss" in (each.metrics or {}) for each in results)
